@@ -1,0 +1,165 @@
+"""The contract between the launcher and a stage.
+
+A stage is a folder with a light `config.py`: one `StageConfig` that says, without touching the disk, which steps the
+stage has, how many shards each step has, and which files come out. The launcher plans with that alone. On a compute
+node the worker imports the step's `run` function and hands it a `Task`.
+
+    recipe section -> StageConfig.plan(inputs) -> StagePlan(steps, outputs)        login node, pure
+    Task -> run(task) -> summary                                                  compute node
+
+Imports pydantic and the standard library only: this module is loaded on login nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+FROM = "from:"
+"""Prefix of an input that is another job's output: `documents: from:web`."""
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Marks a config field as an input: `from:<job>`, or paths and globs."""
+
+
+Inputs = Annotated[str | list[str] | dict[str, str | list[str]], Reads()]
+"""`from:web`, a path or glob, a list of them, or a mapping from source name to any of these.
+
+The launcher resolves it to a tuple of InputFile; the config itself keeps what the user wrote.
+"""
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One input file and the source (dump, corpus) it belongs to.
+
+    While planning, the path of another job's output is relative to that job's step folder.
+    """
+
+    path: Path
+    source: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file that a finished stage offers to others: `<step folder>/shards/<shard>/<name>`."""
+
+    step: str
+    shard: int
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One job array: the same function over `shards` independent shards."""
+
+    name: str
+    """Name within the stage; "" if the stage has only this step. The job is called `<section>.<name>`."""
+    run: str
+    """`package.module:function`, imported only on the compute node."""
+    shards: int
+    uses: tuple[str, ...]
+    """Config fields that change this step's bytes. They, and nothing else of the config, enter its identity."""
+    reads: tuple[str, ...] = ()
+    """Input fields (those marked Reads) that this step opens."""
+    after: tuple[str, ...] = ()
+    """Names of earlier steps of the same stage whose folders it opens."""
+    ranks: int = 1
+    """Processes that work on one shard together (the world size of a training job)."""
+    shape: Literal["data", "train", "small"] = "data"
+    """Which of the cluster file's resource defaults applies."""
+    core_seconds: float = 1.0
+    """Estimated core-seconds of one shard, for `plan`. An order of magnitude."""
+    disk_mb: float = 1.0
+    """Estimated output of one shard in MB, for `plan`."""
+    version: int = 1
+    """Declared code version: raise it when a code change changes the bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagePlan:
+    """What a stage will do and what will come out."""
+
+    steps: tuple[Step, ...]
+    outputs: tuple[Output, ...]
+
+
+class StageConfig(BaseModel):
+    """Base of every stage's settings: closed, typed, frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: ClassVar[str]
+    """The stage's folder name under stages/."""
+
+    def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
+        """Return the steps and outputs, given the files behind each input field. Pure.
+
+        Raises ConfigError if the settings cannot work with these inputs.
+        """
+        raise NotImplementedError
+
+
+class Section(BaseModel):
+    """Base of a group of settings nested in a StageConfig."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def shard_name(shard: int) -> str:
+    """Return a shard's folder name, zero-padded so that listings sort."""
+    return f"{shard:05d}"
+
+
+def shard_dir(step_dir: Path, shard: int) -> Path:
+    """Return the folder that holds a finished shard's files."""
+    return step_dir / "shards" / shard_name(shard)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """This process's place among the processes that work on one shard."""
+
+    rank: int = 0
+    world_size: int = 1
+    local_rank: int = 0
+    master_addr: str = "127.0.0.1"
+    master_port: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Everything a step's `run(task)` may use. It returns a small JSON-able summary (counts), kept in the mark.
+
+    `out` is an empty folder made for this attempt; when `run` returns it becomes the shard's folder in one rename, and
+    then the completion mark is written. A step that can stop midway keeps its state in `work`, which survives attempts,
+    polls `should_stop()` and raises Checkpointed after saving. With several ranks all see the same paths, only rank 0
+    may write to `out`, unless the step arranges otherwise, and all must return.
+    """
+
+    config: Any
+    """The stage's own StageConfig, validated."""
+    step: str
+    shard: int
+    num_shards: int
+    inputs: Mapping[str, tuple[InputFile, ...]]
+    """Absolute paths by input field, for the fields in Step.reads."""
+    steps: Mapping[str, Path]
+    """Folders of the earlier steps named in Step.after; see shard_dir."""
+    out: Path
+    work: Path
+    run_dir: Path
+    ranks: Ranks = field(default_factory=Ranks)
+    should_stop: Callable[[], bool] = lambda: False
+    """True once the scheduler has asked this process to stop (USR2 or TERM). Ranks may learn it at different times."""
+    progress: Callable[[int], None] = lambda done: None
+    """Say how far this shard is, in any unit that only grows over attempts (steps, records). Cheap; call it often."""
+    check_lease: Callable[[], None] = lambda: None
+    """Raise LeaseLost if a successor owns this shard. Call it right before a checkpoint is committed."""
