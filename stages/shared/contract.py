@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,13 +25,19 @@ FROM = "from:"
 
 @dataclass(frozen=True)
 class Reads:
-    """Marks a config field as an input: `from:<job>`, or paths and globs."""
+    """Marks a config field as an input and names the kind of output it takes from another job.
+
+        documents: Annotated[Inputs, Reads("documents")]
+    """
+
+    kind: str
 
 
-Inputs = Annotated[str | list[str] | dict[str, str | list[str]], Reads()]
+Inputs = str | list[str] | dict[str, str | list[str]]
 """`from:web`, a path or glob, a list of them, or a mapping from source name to any of these.
 
-The launcher resolves it to a tuple of InputFile; the config itself keeps what the user wrote.
+The launcher resolves it to a tuple of InputFile; the config itself keeps what the user wrote. `from:web` yields web's
+outputs of the field's kind, in order of shard; a path or glob yields files in sorted order.
 """
 
 
@@ -53,6 +59,7 @@ class Output:
     step: str
     shard: int
     name: str
+    kind: str
     source: str
 
 
