@@ -1,0 +1,67 @@
+"""The testbed's slurm.conf: rendered from slurm.conf.in for one folder, one user and free ports."""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+from string import Template
+
+TEMPLATE = Path(__file__).with_name("slurm.conf.in")
+NODES = ("n1", "n2", "n3", "n4")
+FIRST_PORT = 17000
+"""Ports are looked for from here upwards, below the range (32768 on Linux) that outgoing connections are given."""
+
+
+def render(template: str, folder: Path, user: str, ports: range) -> str:
+    """Return the text of slurm.conf. `ports` are consecutive: the controller's, then one for each node."""
+    return Template(template).substitute(
+        folder=folder,
+        user=user,
+        socket=munge_socket(folder),
+        controller_port=ports[0],
+        node_ports=f"{ports[1]}-{ports[-1]}",
+    )
+
+
+def ports_of(text: str) -> range:
+    """Return the ports that a rendered slurm.conf uses."""
+    found = re.search(r"^SlurmctldPort=(\d+)$", text, re.MULTILINE)
+    if found is None:
+        raise ValueError("slurm.conf has no SlurmctldPort line: remove it and run `up` again")
+    first = int(found[1])
+    return range(first, first + 1 + len(NODES))
+
+
+def munge_socket(folder: Path) -> Path:
+    """Return the path of the testbed's own munge socket."""
+    return folder / "munge.socket"
+
+
+def free_ports() -> range:
+    """Return consecutive ports on which nobody listens: one for the controller and one for each node."""
+    count = 1 + len(NODES)
+    for first in range(FIRST_PORT, 32768 - count, count):
+        ports = range(first, first + count)
+        if _are_free(ports):
+            return ports
+    raise OSError(f"no {count} consecutive free ports between {FIRST_PORT} and 32768 on 127.0.0.1")
+
+
+def is_listening(port: int) -> bool:
+    """Return whether a process listens on `port` of the loopback interface."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _are_free(ports: range) -> bool:
+    with ExitStack() as stack:
+        try:
+            for port in ports:
+                probe = stack.enter_context(socket.socket())
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,231 @@
+"""A real Slurm of four nodes on this machine: up, down, status, and borrowing for the length of a test session.
+
+Munge, slurmctld and four slurmd run as ordinary processes of this user: no systemd, no cgroups, no containers. All
+state lies in one folder (`home`). `up` starts only what is not running, so it can be called twice, after a reboot, or
+when a node was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pwd
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from envs.testbed import conf, daemons, packages
+
+START_LIMIT_S = 60
+"""How long all nodes may take to become idle; 3 s on an idle machine with two cores."""
+
+
+class TestbedError(Exception):
+    """The testbed cannot run here: says why and what to do."""
+
+
+def home() -> Path:
+    """Return the folder of the testbed: $STAGECOACH_TESTBED, else one of this user's in /tmp."""
+    folder = Path(os.environ.get("STAGECOACH_TESTBED") or f"/tmp/stagecoach-testbed-{os.getuid()}")
+    if not re.fullmatch(r"/[\w./+-]{1,80}", str(folder)):
+        raise TestbedError(
+            f"STAGECOACH_TESTBED is {str(folder)!r}: slurm.conf and a munge socket want an absolute path "
+            "of at most 80 letters, digits and ./+-_"
+        )
+    return folder
+
+
+def up() -> dict[str, str]:
+    """Start what is not running, wait until all nodes are ready, and return the environment that reaches the testbed.
+
+    Raises TestbedError where Slurm is missing and cannot be installed, or does not start (with its last words).
+    """
+    folder = _prepare()
+    with _lock(folder):
+        (folder / "borrowed").unlink(missing_ok=True)
+        _start(folder)
+    return environment()
+
+
+def down() -> bool:
+    """Cancel the testbed's jobs and end every process that it started; return False if there was nothing to end."""
+    folder = home()
+    if not folder.exists():
+        return False
+    with _lock(folder):
+        return _stop(folder)
+
+
+def is_up() -> bool:
+    """Return whether every daemon lives and every node is ready for jobs."""
+    folder = home()
+    return (folder / "slurm.conf").exists() and not _absent(folder) and _unready(_node_states()) == {}
+
+
+def environment() -> dict[str, str]:
+    """Return the variables that make sbatch, squeue and the others talk to the testbed."""
+    return {"SLURM_CONF": str(home() / "slurm.conf")}
+
+
+@contextlib.contextmanager
+def borrow() -> Iterator[dict[str, str]]:
+    """Have the testbed for a while: yields its environment.
+
+    If it runs, it is left as it is. If not, it is started, and the last of its borrowers, which may be several
+    processes at once, takes it down.
+    """
+    folder = _prepare()
+    with (folder / "borrowers").open("w") as borrowers:
+        with _lock(folder):
+            if not daemons.running(folder):
+                (folder / "borrowed").touch()
+            _start(folder)
+            fcntl.flock(borrowers, fcntl.LOCK_SH)
+        try:
+            yield environment()
+        finally:
+            with _lock(folder), contextlib.suppress(BlockingIOError):
+                fcntl.flock(borrowers, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if (folder / "borrowed").exists():
+                    _stop(folder)
+
+
+def status() -> str:
+    """Return a few lines about the testbed: its nodes and jobs, or that it is down."""
+    folder = home()
+    alive = daemons.running(folder) if folder.exists() else {}
+    if not alive:
+        return f"The testbed is down ({folder})."
+    lines = [f"{name:<10} pid {pid}" for name, pid in sorted(alive.items())]
+    lines += [f"{name:<10} not running" for name in _absent(folder)]
+    return "\n".join([*lines, "", _client("sinfo"), _client("squeue", "--all")]).rstrip()
+
+
+def _prepare() -> Path:
+    """Have the programs and the folder, which is this user's alone."""
+    try:
+        packages.ensure()
+    except packages.MissingError as error:
+        raise TestbedError(str(error)) from error
+    folder = home()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise TestbedError(f"{folder} belongs to someone else: set STAGECOACH_TESTBED to another folder")
+    folder.chmod(0o700)  # munge refuses a key that others could replace
+    for name in ("state", *(f"spool/{node}" for node in conf.NODES)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    key = folder / "munge.key"
+    if not key.exists():
+        key.write_bytes(os.urandom(1024))
+        key.chmod(0o400)
+    return folder
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start(folder: Path) -> None:
+    path = folder / "slurm.conf"
+    alive = daemons.running(folder)
+    if alive and not path.exists():  # someone swept the folder under running daemons
+        daemons.end(alive.values(), patience_s=5)
+        alive = {}
+    if not alive:
+        user = pwd.getpwuid(os.getuid()).pw_name
+        path.write_text(conf.render(conf.TEMPLATE.read_text(), folder, user, conf.free_ports()))
+    for name, command in _commands(folder).items():
+        if name in alive:
+            continue
+        if name == "munged":
+            conf.munge_socket(folder).unlink(missing_ok=True)
+        daemons.start(name, command, folder)
+        if name == "munged":
+            _wait(conf.munge_socket(folder).exists, folder)
+    # A controller that has just read its old state believes its nodes before they listen.
+    ports = conf.ports_of(path.read_text())
+    _wait(lambda: all(map(conf.is_listening, ports)) and _resume(_unready(_node_states())), folder)
+
+
+def _commands(folder: Path) -> dict[str, list[str]]:
+    """Return the command of every daemon, in the order in which they start."""
+    files = {"key-file": "munge.key", "pid-file": "munged.pid", "log-file": "munged.log", "seed-file": "munged.seed"}
+    munged = [packages.program("munged"), "--foreground", "--force", f"--socket={conf.munge_socket(folder)}"]
+    slurm_conf = ["-D", "-f", str(folder / "slurm.conf")]
+    return {
+        "munged": munged + [f"--{option}={folder / name}" for option, name in files.items()],
+        "slurmctld": [packages.program("slurmctld"), *slurm_conf],
+        **{f"slurmd-{node}": [packages.program("slurmd"), "-N", node, *slurm_conf] for node in conf.NODES},
+    }
+
+
+def _stop(folder: Path) -> bool:
+    alive = daemons.running(folder)
+    if "slurmctld" in alive:  # let Slurm clean up after its jobs as long as it can
+        _client("scancel", f"--user={os.getuid()}")
+        _until(lambda: not daemons.job_processes(folder), 10)
+    jobs = daemons.job_processes(folder)
+    daemons.end([*alive.values(), *jobs], patience_s=10)
+    (folder / "borrowed").unlink(missing_ok=True)
+    return bool(alive or jobs)
+
+
+def _absent(folder: Path) -> list[str]:
+    return sorted(set(_commands(folder)) - set(daemons.running(folder)))
+
+
+def _node_states() -> dict[str, str]:
+    """Return the state of every node, such as `idle`; `*` at the end: it does not answer. Empty: no controller."""
+    lines = _client("sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %T").splitlines()
+    return dict(line.split() for line in lines if len(line.split()) == 2)
+
+
+def _unready(states: dict[str, str]) -> dict[str, str]:
+    """Return the nodes to which Slurm would send no job, with their states."""
+    good = ("idle", "planned", "mixed", "allocated", "completing")
+    return {node: state for node in conf.NODES if (state := states.get(node, "unknown")) not in good}
+
+
+def _resume(unready: dict[str, str]) -> bool:
+    """Return whether no node is unready; put those back to work that Slurm has set aside though they answer."""
+    for node, state in unready.items():
+        if state.startswith(("down", "drain")) and not state.endswith("*"):
+            _client("scontrol", "update", f"nodename={node}", "state=resume")
+    return not unready
+
+
+def _wait(ready: Callable[[], bool], folder: Path) -> None:
+    if _until(ready, START_LIMIT_S):
+        return
+    last = []
+    for name in _commands(folder):
+        log = folder / f"{name}.out"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else ["(not started)"]
+        last += [f"{name}: {line}" for line in lines[-2:]]
+    raise TestbedError(
+        f"Slurm did not come up within {START_LIMIT_S} s. Its last words:\n"
+        + "\n".join(last)
+        + f"\nAll logs are in {folder}; `python3 envs/testbed down` ends what is left."
+    )
+
+
+def _until(ready: Callable[[], bool], limit_s: float) -> bool:
+    end = time.monotonic() + limit_s
+    while not (done := ready()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return done
+
+
+def _client(*command: str) -> str:
+    """Return what a Slurm command prints; nothing if the controller does not answer."""
+    env = {**os.environ, **environment()}
+    argv = [packages.program(command[0]), *command[1:]]
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=10).stdout
+    return ""

@@ -1,0 +1,97 @@
+"""The testbed's processes: started, found again and ended.
+
+There are no pid files to go stale. Every daemon is started with MARK in its environment, and is found again by reading
+/proc: a process that does not carry the mark of this folder is never touched, whatever its pid or name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+MARK = "STAGECOACH_TESTBED_DAEMON"
+_children: list[subprocess.Popen[bytes]] = []
+"""Daemons started by this very process, kept so that they can be reaped when they end."""
+
+
+def start(name: str, command: Sequence[str], folder: Path) -> None:
+    """Start `command` as the daemon `name` of the testbed in `folder`: own session, output to <name>.out."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM", "SBATCH_", "SRUN_"))}
+    # slurmstepd writes its title over the first variables it inherits: SLURM_CONF, by which it is found, comes last.
+    env = {**kept, MARK: f"{folder}/{name}", "SLURM_CONF": str(folder / "slurm.conf")}
+    with (folder / f"{name}.out").open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _children.append(process)
+
+
+def running(folder: Path) -> dict[str, int]:
+    """Return the pids of the testbed's living daemons by name."""
+    prefix = f"{MARK}={folder}/"
+    found = {}
+    for pid, environment, _title in _processes():
+        for entry in environment:
+            if entry.startswith(prefix):
+                found[entry[len(prefix) :]] = pid
+    return found
+
+
+def job_processes(folder: Path) -> list[int]:
+    """Return the pids of job step daemons and job processes that the testbed's nodes have started."""
+    conf = f"SLURM_CONF={folder}/slurm.conf"
+    found = []
+    for pid, environment, title in _processes():
+        # A user's own shell may have SLURM_CONF too, and inside salloc SLURM_JOB_ID; only a node sets SLURMD_NODENAME.
+        of_a_node = title.startswith("slurmstepd") or any(e.startswith("SLURMD_NODENAME=") for e in environment)
+        if conf in environment and of_a_node and pid != os.getpid():
+            found.append(pid)
+    return found
+
+
+def end(pids: Iterable[int], patience_s: float) -> None:
+    """End processes: SIGTERM, then SIGKILL for what is left after `patience_s`; returns when all are gone."""
+    left = set(pids)
+    for number, limit_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5.0)):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        until = time.monotonic() + limit_s
+        while (left := {pid for pid in left if _is_alive(pid)}) and time.monotonic() < until:
+            time.sleep(0.05)
+    if left:
+        raise OSError(f"processes {sorted(left)} of the testbed do not end, not even by SIGKILL")
+
+
+def _processes() -> Iterable[tuple[int, list[str], str]]:
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            environment = (folder / "environ").read_bytes()
+            title = (folder / "cmdline").read_bytes()
+        except OSError:  # ended meanwhile, or another user's
+            continue
+        if environment and _is_alive(int(folder.name)):
+            yield int(folder.name), os.fsdecode(environment).split("\0"), os.fsdecode(title)
+
+
+def _is_alive(pid: int) -> bool:
+    for child in _children:
+        child.poll()
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"  # where nobody reaps orphans, the dead stay listed
