@@ -1,9 +1,8 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.stages.harness import run_stage
-
 from stages.shared.contract import InputFile, Output, StageConfig, StagePlan, Step, Task
+from tests.stages.harness import run_stage
 
 
 class TwoSteps(StageConfig):

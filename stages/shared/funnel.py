@@ -1,0 +1,86 @@
+"""The funnel format: how many pages entered and left each step, and why the others did not. This module owns it.
+
+`funnel.json` holds the steps in the order in which pages meet them. One file a shard; `merge` adds them up. For every
+step `pages_in - pages_out` is the sum of its reasons: a page that is in neither is our error, so both sides check it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stages.shared.errors import DataError
+from stages.shared.files import read_json, write_json
+
+FUNNEL = "funnel.json"
+
+
+@dataclass
+class StepCount:
+    """What one step did to the pages of one or more shards."""
+
+    name: str
+    pages_in: int = 0
+    pages_out: int = 0
+    chars: int = 0
+    """Characters of the pages passed on: markup before extraction, text after it."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Pages not passed on, by reason."""
+    notes: dict[str, int] = field(default_factory=dict)
+    """Other things worth a count, such as lines removed from pages that were passed on."""
+
+    @property
+    def dropped(self) -> int:
+        """Pages not passed on."""
+        return self.pages_in - self.pages_out
+
+
+Funnel = list[StepCount]
+
+
+def write_funnel(path: Path, funnel: Funnel) -> None:
+    """Write the steps in order; raise ValueError if a step lost pages without a reason."""
+    for step in funnel:
+        if step.dropped != sum(step.reasons.values()):
+            raise ValueError(f"step {step.name}: {step.dropped} pages dropped, reasons say {step.reasons}")
+    write_json(path, {"steps": [asdict(step) for step in funnel]})
+
+
+def read_funnel(path: Path) -> Funnel:
+    """Return the steps of one file; raise DataError if it is not a funnel."""
+    remedy = "Want a funnel.json as the web stage writes it; run that shard again"
+    try:
+        funnel = [_step(value) for value in read_json(path)["steps"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(path, f"not a funnel ({error!r})", remedy) from error
+    for step in funnel:
+        if step.dropped != sum(step.reasons.values()):
+            raise DataError(path, f"step {step.name} dropped {step.dropped} pages, reasons say {step.reasons}", remedy)
+    return funnel
+
+
+def _step(value: dict[str, Any]) -> StepCount:
+    step = StepCount(**value)
+    counts = [step.pages_in, step.pages_out, step.chars, *step.reasons.values(), *step.notes.values()]
+    if not isinstance(step.name, str) or not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise ValueError(f"step {step.name!r} has a count that is not a whole number >= 0")
+    return step
+
+
+def merge(funnels: Iterable[Funnel]) -> Funnel:
+    """Return the sum of several shards' funnels, steps in the order in which they first appear, reasons sorted."""
+    total: dict[str, StepCount] = {}
+    for step in (step for funnel in funnels for step in funnel):
+        into = total.setdefault(step.name, StepCount(step.name))
+        into.pages_in += step.pages_in
+        into.pages_out += step.pages_out
+        into.chars += step.chars
+        for mine, theirs in ((into.reasons, step.reasons), (into.notes, step.notes)):
+            for reason, count in theirs.items():
+                mine[reason] = mine.get(reason, 0) + count
+    for step in total.values():
+        step.reasons = dict(sorted(step.reasons.items()))
+        step.notes = dict(sorted(step.notes.items()))
+    return list(total.values())
