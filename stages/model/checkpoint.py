@@ -1,0 +1,164 @@
+"""The checkpoint format: Megatron's torch_dist tensors, a state.json for what is no tensor, and a mark that seals both.
+
+    __<rank>_0.distcp   tensors, one file a rank that had any to write
+    .metadata           torch's index of them (a pickle of known classes; read through an allow-list)
+    common.pt           Megatron's param groups: plain numbers (read with weights_only)
+    metadata.json       Megatron's name and version of the format
+    state.json          model, vocabulary, layout, step and so on: see stages/train/checkpoints.py
+    rng-<rank>.json     generator states, in training checkpoints
+    complete.json       size and SHA-256 of every other file; written last, so its absence means "not finished"
+
+Bytes follow from the tensors alone: no times, hosts, paths or random ids. Everything here is collective: all ranks call
+it together, and a single process is a group of one.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+from megatron.core import dist_checkpointing
+from megatron.core.dist_checkpointing.dict_utils import extract_matching_values
+from megatron.core.dist_checkpointing.mapping import ShardedObject, ShardedStateDict, StateDict
+from megatron.core.dist_checkpointing.strategies.torch import (
+    MCoreSavePlanner,
+    TorchDistSaveShardedStrategy,
+    _replace_state_dict_keys_with_sharded_keys,
+    mcore_to_pyt_state_dict,
+)
+from torch.distributed.checkpoint import FileSystemWriter, save_state_dict
+
+from stages.shared.errors import DataError
+from stages.shared.files import read_json, sha256_file, write_json
+
+STATE = "state.json"
+COMPLETE = "complete.json"
+_INDEX = ".metadata"
+_INDEX_CLASSES = {
+    "torch": {"Size", "float32", "bfloat16"},
+    "torch.serialization": {"_get_layout"},
+    "torch.distributed.checkpoint.metadata": {
+        "ChunkStorageMetadata",
+        "Metadata",
+        "MetadataIndex",
+        "TensorProperties",
+        "TensorStorageMetadata",
+        "_MEM_FORMAT_ENCODING",
+    },
+    "torch.distributed.checkpoint.filesystem": {"_StorageInfo"},
+}
+"""What torch's index may name when it is unpickled; nothing here runs code of the file's choosing."""
+
+
+class _Writer(FileSystemWriter):
+    def storage_meta(self) -> None:
+        """Return nothing: torch would write the path and a random id into the index."""
+        return
+
+
+class _SaveInProcess(TorchDistSaveShardedStrategy):
+    """Megatron's torch_dist format, written by this process.
+
+    Megatron's own strategy starts a manager process and forks one writer a file; started processes re-run the entry
+    module, which dies or hangs where that is `python -m` something, and outlive a kill -9 of their parent.
+    """
+
+    def save(self, sharded_state_dict: ShardedStateDict, checkpoint_dir: str | Path) -> None:
+        by_key, _, _ = _replace_state_dict_keys_with_sharded_keys(sharded_state_dict, keep_only_main_replica=True)
+        planner = MCoreSavePlanner(dedup_replicated_tensors=False, flatten_state_dict=False)
+        save_state_dict(mcore_to_pyt_state_dict(by_key), _Writer(checkpoint_dir), planner=planner)
+
+
+def tensors_of(sharded: ShardedStateDict) -> ShardedStateDict:
+    """Return a sharded state dict without its objects: Megatron's are empty here, and would be pickles."""
+    return extract_matching_values(sharded, lambda value: not isinstance(value, ShardedObject))[0]
+
+
+def write_tensors(sharded: ShardedStateDict, folder: Path) -> None:
+    """Write this rank's part of the tensors (and the plain values beside them) into an empty folder."""
+    if dist.get_rank() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+    dist.barrier()
+    dist_checkpointing.save(sharded, str(folder), sharded_strategy=_SaveInProcess("torch_dist", 1))
+
+
+def read_tensors(sharded: ShardedStateDict, folder: Path) -> StateDict:
+    """Return the tensors that `sharded` asks for, whatever layout wrote them.
+
+    Raises DataError if the index names anything but tensors' own classes. Call `verify` first.
+    """
+    _check_index(folder / _INDEX)
+    return dist_checkpointing.load(sharded, str(folder))
+
+
+def seal(folder: Path) -> None:
+    """Write the mark: the folder holds everything it should. Ranks share the hashing."""
+    names = _agree(sorted(path.name for path in folder.iterdir() if path.name != COMPLETE))
+    mine = {name: _describe(folder / name) for name in names[dist.get_rank() :: dist.get_world_size()]}
+    files = {name: entry for part in _gather(mine) for name, entry in part.items()}
+    if dist.get_rank() == 0:
+        write_json(folder / COMPLETE, {"files": files})
+    dist.barrier()
+
+
+def verify(folder: Path) -> None:
+    """Raise DataError, naming the file, if the folder is not sealed or a sealed file changed. Ranks share the work."""
+    try:
+        files = _agree(read_json(folder / COMPLETE)["files"] if dist.get_rank() == 0 else None)
+    except (OSError, ValueError, KeyError, TypeError):
+        files = _agree({})
+    problems = [] if files else [f"no readable {COMPLETE}"]
+    for name in sorted(files)[dist.get_rank() :: dist.get_world_size()]:
+        path = folder / name
+        if not path.is_file():
+            problems.append(f"{name} is missing")
+        elif _describe(path) != files[name]:
+            problems.append(f"{name} is not what was written")
+    problems = [problem for part in _gather(problems) for problem in part]
+    if problems:
+        raise DataError(folder, f"incomplete or damaged checkpoint ({problems[0]})", "Use another one, or train again")
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """Return state.json. Raises DataError if it is missing or no JSON object."""
+    try:
+        state = read_json(folder / STATE)
+    except (OSError, ValueError) as error:
+        raise DataError(folder / STATE, f"unreadable ({error})", "Want a checkpoint folder of this project") from error
+    if not isinstance(state, dict):
+        raise DataError(folder / STATE, "no JSON object", "Want a checkpoint folder of this project")
+    return state
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def _gather(value: Any) -> list[Any]:
+    parts: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(parts, value)
+    return parts
+
+
+def _agree(value: Any) -> Any:
+    """Return rank 0's value on every rank."""
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+class _IndexUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if name not in _INDEX_CLASSES.get(module, ()):
+            raise pickle.UnpicklingError(f"names {module}.{name}")
+        return super().find_class(module, name)
+
+
+def _check_index(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            _IndexUnpickler(file).load()
+    except (OSError, EOFError, AttributeError, IndexError, pickle.UnpicklingError) as error:
+        raise DataError(path, f"no index of tensors ({error})", "Use a checkpoint that this project wrote") from error

@@ -1,0 +1,88 @@
+"""The CPU shim: what Megatron-Core 0.16 takes from CUDA without asking, answered by the CPU.
+
+Installed only where there is no CUDA, so that training on gloo is the same code path as on GPUs and not a second
+trainer. Each item was found by running into it; with CUDA nothing here is touched.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+import torch
+
+CPU = torch.device("cpu")
+_FACTORIES = ("tensor", "zeros", "ones", "empty", "full")
+
+
+class _Stream:
+    """Stands for a CUDA stream: CPU work is done when the call returns, so there is nothing to wait for."""
+
+    def wait_stream(self, _stream: Any) -> None: ...
+
+    def wait_event(self, _event: Any) -> None: ...
+
+    def synchronize(self) -> None: ...
+
+
+def device() -> torch.device:
+    """Return the device of this process: its CUDA device if there is one, else the CPU."""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else CPU
+
+
+def install() -> None:
+    """Make Megatron-Core run on this process's CPU, if it has no CUDA. Safe to call twice.
+
+    Side-effect: replaces the functions named below in torch, for this process.
+    """
+    if torch.cuda.is_available() or getattr(torch.cuda, "_stagecoach_shim", False):
+        return
+    torch.cuda._stagecoach_shim = True
+    # Buffers (gradients, received activations, causal masks) are made on "the current device".
+    torch.cuda.current_device = lambda: CPU
+    torch.cuda.set_device = lambda _device: None
+    # Pipeline receives and checkpoint saves wait for the device; DDP asks for its streams.
+    torch.cuda.synchronize = lambda *_args: None
+    torch.cuda.current_stream = torch.cuda.default_stream = lambda *_args: _Stream()
+    # Embedding set-up and checkpoint gathers move tensors "to the GPU" by method.
+    torch.Tensor.cuda = torch.nn.Module.cuda = lambda self, *_args, **_kwargs: self
+    # The optimizer's scale, gradient clipping and the schedules make scalars with device="cuda".
+    for name in _FACTORIES:
+        setattr(torch, name, _without_cuda(getattr(torch, name)))
+    # The RNG tracker (dropout under tensor parallelism) keeps one generator state a name.
+    torch.cuda.manual_seed = torch.default_generator.manual_seed
+    torch.cuda.get_rng_state = torch.cuda.random.get_rng_state = lambda *_args, **_kwargs: torch.get_rng_state()
+    torch.cuda.set_rng_state = torch.cuda.random.set_rng_state = lambda state, *_args: torch.set_rng_state(state)
+    # Optimizers and clip_grads sort parameters by the name of their type, "torch.cuda.FloatTensor".
+    torch.Tensor.type = _cuda_type_name(torch.Tensor.type)
+    _install_megatron_rng()
+
+
+def _install_megatron_rng() -> None:
+    # Megatron binds its own helpers, which index torch.cuda's generators; imported here because importing Megatron
+    # before the items above would bind the originals.
+    import megatron.core.tensor_parallel.random as megatron_random  # noqa: PLC0415
+
+    megatron_random._get_cuda_rng_state = lambda *_args, **_kwargs: torch.get_rng_state()
+    megatron_random._set_cuda_rng_state = lambda state, *_args, **_kwargs: torch.set_rng_state(state)
+
+
+def _without_cuda(factory: Any) -> Any:
+    @wraps(factory)
+    def on_cpu(*args: Any, **kwargs: Any) -> Any:
+        wanted = kwargs.get("device")
+        if wanted is not None and str(wanted).startswith("cuda"):
+            kwargs["device"] = CPU
+        return factory(*args, **kwargs)
+
+    return on_cpu
+
+
+def _cuda_type_name(original: Any) -> Any:
+    @wraps(original)
+    def type_name(self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            return original(self, *args, **kwargs)
+        return original(self).replace("torch.", "torch.cuda.", 1)
+
+    return type_name

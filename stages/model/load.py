@@ -1,0 +1,78 @@
+"""A trained model in one process, from a checkpoint that any layout wrote: what evaluation and release read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from megatron.core.models.gpt import GPTModel
+from torch import Tensor
+
+from stages.model import device, parallel
+from stages.model.checkpoint import read_state, read_tensors, tensors_of, verify
+from stages.model.config import ModelConfig
+from stages.model.llama import build_model
+from stages.shared.contract import Ranks
+from stages.shared.errors import DataError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A decoder ready to score tokens."""
+
+    model: GPTModel
+    config: ModelConfig
+    vocab_size: int
+    """Pieces of the tokenizer it was trained with; logits have this many columns, without the padded rows."""
+    tokenizer_sha256: str
+    """Digest of the `.model` it was trained with."""
+    step: int
+    """Steps trained; 0 is untrained."""
+
+    @property
+    def seq_len(self) -> int:
+        """Longest sequence the model was trained for, in tokens."""
+        return self.config.seq_len
+
+    @torch.inference_mode()
+    def logits(self, tokens_BT: Tensor) -> Tensor:  # noqa: N803
+        """Return float32 logits [B, T, V] for int64 tokens [B, T]; row t scores the token at t + 1.
+
+        Causal: what follows a token never changes its row, so sequences of unequal length are padded on the right and
+        the padding's rows ignored. Raises ValueError for more than `seq_len` tokens.
+        """
+        if tokens_BT.size(1) > self.seq_len:
+            raise ValueError(f"{tokens_BT.size(1)} tokens: the model takes at most {self.seq_len}")
+        tokens_BT = tokens_BT.to(device.device())  # noqa: N806
+        positions_BT = torch.arange(tokens_BT.size(1), device=tokens_BT.device).expand_as(tokens_BT)  # noqa: N806
+        return self.model(tokens_BT, positions_BT, None)[..., : self.vocab_size].float()
+
+
+def load_model(checkpoint: Path) -> LoadedModel:
+    """Return the model in a checkpoint folder (`final`, `untrained`, or one of training's own).
+
+    Safe to call more than once in a process. Raises DataError, naming the file, for a folder that is no checkpoint or
+    is damaged.
+
+    Side-effect: makes this process a group of one (see stages.model.parallel), on CPUs with the shim of
+    stages.model.device; opens no port.
+    """
+    parallel.start(Ranks())
+    verify(checkpoint)
+    state = read_state(checkpoint)
+    try:
+        config, vocab_size = ModelConfig(**state["model"]), int(state["vocab_size"])
+        dtype, tokenizer, step = DTYPES[state["dtype"]], str(state["tokenizer_sha256"]), int(state["step"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(checkpoint, f"state.json lacks or misstates {error}", "Train it again") from error
+    model = build_model(config, vocab_size, dtype).to(device=device.device(), dtype=dtype).eval()
+    sharded = tensors_of(model.sharded_state_dict(prefix="model."))
+    loaded = read_tensors(sharded, checkpoint)
+    names = {name.removeprefix("model."): value for name, value in loaded.items() if name.startswith("model.")}
+    absent = model.load_state_dict(names, strict=False).missing_keys
+    if any(not name.endswith("_extra_state") for name in absent):  # Megatron's empty objects are not saved
+        raise DataError(checkpoint, f"lacks the weights {absent}", "Train it again")
+    return LoadedModel(model, config, vocab_size, tokenizer, step)

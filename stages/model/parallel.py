@@ -1,0 +1,50 @@
+"""Process groups: where a process stands among tensor, pipeline and data parallel ranks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from megatron.core import parallel_state
+from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
+
+from stages.model import device
+from stages.shared.contract import Ranks
+
+TIMEOUT = timedelta(minutes=30)
+"""How long a collective waits for a silent peer before it fails; a dead peer fails it at once."""
+
+
+def start(ranks: Ranks, *, tp: int = 1, pp: int = 1, seed: int = 0) -> None:
+    """Join the job's processes: NCCL where there is CUDA, gloo elsewhere; data parallelism takes what TP x PP leaves.
+
+    A single process meets nobody and opens no port. Safe to call again for a single process: the second call finds
+    the first one's groups.
+
+    Side-effect: torch's default process group, Megatron's parallel state and RNG tracker.
+    """
+    if dist.is_initialized():
+        if ranks.world_size == dist.get_world_size() == 1:
+            return
+        raise RuntimeError(f"this process already belongs to a group of {dist.get_world_size()}")
+    device.install()
+    if torch.cuda.is_available():
+        torch.cuda.set_device(ranks.local_rank)
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    place = {"rank": ranks.rank, "world_size": ranks.world_size, "timeout": TIMEOUT}
+    if ranks.world_size == 1:
+        dist.init_process_group(backend, store=dist.HashStore(), **place)
+    else:
+        dist.init_process_group(backend, init_method=f"tcp://{ranks.master_addr}:{ranks.master_port}", **place)
+    parallel_state.initialize_model_parallel(
+        tensor_model_parallel_size=tp, pipeline_model_parallel_size=pp, create_gloo_process_groups=False
+    )
+    model_parallel_cuda_manual_seed(seed)
+
+
+def stop() -> None:
+    """Leave the groups that `start` joined."""
+    parallel_state.destroy_model_parallel()
+    if dist.is_initialized():
+        dist.destroy_process_group()

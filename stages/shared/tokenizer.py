@@ -1,0 +1,50 @@
+"""The tokenizer format: a SentencePiece `.model`, with an equivalent `tokenizer.json` beside it. This module reads it.
+
+Documents are joined by the end-of-sequence id: a model that should start afresh is given `eos_id` as its first token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from stages.shared.errors import DataError
+
+TOKENIZER_MODEL = "tokenizer.model"
+TOKENIZER_JSON = "tokenizer.json"
+
+
+class Tokenizer:
+    """Text to ids and back: `decode(encode(text)) == text`, but for U+2581, which SentencePiece reads as a space."""
+
+    def __init__(self, path: Path) -> None:
+        """Load the `.model` at `path`. Raises DataError, naming the file, if it is not one."""
+        try:
+            model = path.read_bytes()
+            self._pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
+        except (OSError, RuntimeError) as error:
+            raise DataError(path, f"no SentencePiece model ({error})", "Train it with the tokenizer stage") from error
+        self.sha256 = hashlib.sha256(model).hexdigest()
+        """Digest of the `.model`: who encodes and who decodes must agree on it."""
+        self.vocab_size: int = self._pieces.get_piece_size()
+        """Pieces, special and byte pieces included."""
+        self.bos_id: int = self._pieces.bos_id()
+        self.eos_id: int = self._pieces.eos_id()
+        self.pad_id: int = self.eos_id
+        """LLaMA's vocabulary has no padding piece: batches are padded with `eos_id` and the padding masked."""
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text, without bos or eos. Lone surrogates, which UTF-8 cannot carry, become "?"."""
+        return self.encode_batch([text])[0]
+
+    def encode_batch(self, texts: Sequence[str], num_threads: int = 1) -> list[list[int]]:
+        """Return the ids of each text, as `encode` does."""
+        clean = [text.encode("utf-8", errors="replace").decode() for text in texts]
+        return self._pieces.encode(clean, num_threads=num_threads)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of ids; bytes that form no UTF-8 become U+FFFD, special pieces and padded rows nothing."""
+        return self._pieces.decode([int(i) for i in ids if 0 <= i < self.vocab_size])
