@@ -1,0 +1,54 @@
+"""Settings of the tokenizer stage: documents in, one vocabulary out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import Field, model_validator
+
+from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step
+from stages.shared.errors import ConfigError
+
+TOKENIZER_MODEL = "tokenizer.model"
+"""Name in the shard; stages.shared.tokenizer owns the format (and imports sentencepiece, so not here)."""
+
+
+class TokenizerConfig(StageConfig):
+    """Trains a vocabulary as LLaMA's (arXiv:2302.13971, section 2.1): SentencePiece BPE with byte fallback."""
+
+    stage: ClassVar[str] = "tokenizer"
+
+    documents: Annotated[Inputs, Reads("documents")]
+    """Documents to learn from."""
+    vocab_size: int = Field(32_000, ge=260)
+    """Pieces, of which 3 are special and 256 are bytes. LLaMA: 32,000."""
+    character_coverage: float = Field(0.99995, gt=0, le=1)
+    """Share of the text's characters that get a piece of their own; the rest are spelled in bytes. LLaMA: 0.99995."""
+    max_lines: int = Field(10_000_000, ge=1)
+    """Lines to train on, drawn at random if the documents have more. Bounds memory: about 200 bytes a line of prose."""
+    seed: int = Field(0, ge=0)
+    """Of the drawing of lines; without effect where all fit."""
+
+    @model_validator(mode="after")
+    def _check(self) -> TokenizerConfig:
+        if self.vocab_size > 1_000_000:
+            raise ConfigError("tokenizer.vocab_size", self.vocab_size, "at most 1000000 pieces")
+        return self
+
+    def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
+        """Return one step of one shard: byte-pair merges are counted over the whole text."""
+        files = len(inputs.get("documents", ()))
+        step = Step(
+            name="",
+            run="stages.tokenizer.run:run",
+            shards=1,
+            uses=("vocab_size", "character_coverage", "max_lines", "seed"),
+            reads=("documents",),
+            core_seconds=5.0 + files,
+            disk_mb=1.0,
+        )
+        return StagePlan(steps=(step,), outputs=(Output("", 0, TOKENIZER_MODEL, "tokenizer", ""),))
+
+
+Config = TokenizerConfig

@@ -1,0 +1,48 @@
+"""A SentencePiece BPE model as a Hugging Face tokenizer.json that gives the same ids.
+
+Special pieces are not declared as added tokens: a page that says "</s>" is text here as it is for SentencePiece. Who
+loads the file names them: `PreTrainedTokenizerFast(tokenizer_file=..., bos_token="<s>", eos_token="</s>")`.
+"""
+
+from __future__ import annotations
+
+import sentencepiece
+from tokenizers import Tokenizer, decoders, normalizers
+from tokenizers.models import BPE
+
+SPACE = "\u2581"
+
+
+def to_tokenizer_json(model: bytes) -> str:
+    """Return tokenizer.json for a serialized SentencePiece BPE model trained by stages.tokenizer.spm."""
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
+    vocab = {pieces.id_to_piece(i): i for i in range(pieces.get_piece_size())}
+    unknown = pieces.id_to_piece(pieces.unk_id())
+    tokenizer = Tokenizer(BPE(vocab, merges_of(pieces), unk_token=unknown, fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(SPACE), normalizers.Replace(" ", SPACE)])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    return tokenizer.to_str(pretty=True) + "\n"
+
+
+def merges_of(pieces: sentencepiece.SentencePieceProcessor) -> list[tuple[str, str]]:
+    """Return the merges behind the pieces, best first.
+
+    SentencePiece joins the neighbours whose joint piece scores highest, whatever two parts they are; so a piece stands
+    for every pair of pieces that spells it, and its score (minus its rank) orders the pairs.
+    """
+    plain = [i for i in range(pieces.get_piece_size()) if not _is_special(pieces, i)]
+    scores = {pieces.id_to_piece(i): pieces.get_score(i) for i in plain}
+    ids = {pieces.id_to_piece(i): i for i in plain}
+    merges = [
+        (-scores[piece], ids[piece[:cut]], ids[piece[cut:]])
+        for piece in scores
+        for cut in range(1, len(piece))
+        if piece[:cut] in ids and piece[cut:] in ids
+    ]
+    return [(pieces.id_to_piece(left), pieces.id_to_piece(right)) for _, left, right in sorted(merges)]
+
+
+def _is_special(pieces: sentencepiece.SentencePieceProcessor, i: int) -> bool:
+    return bool(pieces.is_control(i) or pieces.is_unknown(i) or pieces.is_byte(i))

@@ -1,0 +1,59 @@
+"""Trains the vocabulary: documents -> lines -> SentencePiece -> tokenizer.model and tokenizer.json."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from stages.shared.contract import Task
+from stages.shared.documents import read_documents
+from stages.shared.files import write_atomic
+from stages.shared.tokenizer import TOKENIZER_JSON, TOKENIZER_MODEL, Tokenizer
+from stages.tokenizer.hf import to_tokenizer_json
+from stages.tokenizer.spm import train
+
+MAX_LINE_BYTES = 4000
+"""SentencePiece drops sentences above its max_sentence_length (4192 bytes); longer lines are cut instead."""
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Write the tokenizer into task.out; return its size and what it was trained on."""
+    paths = [file.path for file in task.inputs["documents"]]
+    texts = (document["text"] for path in paths for document in read_documents(path))
+    lines = sample_lines(lines_of(texts), task.config.max_lines, task.config.seed)
+    model = train(lines, task.config)
+    write_atomic(task.out / TOKENIZER_MODEL, model)
+    write_atomic(task.out / TOKENIZER_JSON, to_tokenizer_json(model))
+    tokenizer = Tokenizer(task.out / TOKENIZER_MODEL)
+    return {"vocab_size": tokenizer.vocab_size, "lines": len(lines), "sha256": tokenizer.sha256}
+
+
+def lines_of(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the non-empty lines of texts, cut at spaces where a line is longer than MAX_LINE_BYTES.
+
+    A newline never becomes part of a piece (it is spelled as a byte), so nothing is lost by splitting there. The space
+    at a cut is dropped: every line starts with one of SentencePiece's own.
+    """
+    for text in texts:
+        for line in text.encode("utf-8", errors="replace").decode().split("\n"):
+            while len(line.encode()) > MAX_LINE_BYTES:
+                head = line.encode()[:MAX_LINE_BYTES].decode("utf-8", errors="ignore")
+                cut = head.rfind(" ")
+                cut = cut if cut > 0 else len(head)
+                yield line[:cut]
+                line = line[cut:].removeprefix(" ")  # noqa: PLW2901
+            if line:
+                yield line
+
+
+def sample_lines(lines: Iterable[str], max_lines: int, seed: int) -> list[str]:
+    """Return all lines, or a uniform sample of `max_lines` of them in their order (reservoir sampling, algorithm R)."""
+    draw = random.Random(seed)
+    kept: list[tuple[int, str]] = []
+    for number, line in enumerate(lines):
+        if number < max_lines:
+            kept.append((number, line))
+        elif (slot := draw.randrange(number + 1)) < max_lines:
+            kept[slot] = (number, line)
+    return [line for _, line in sorted(kept)]
