@@ -1,0 +1,44 @@
+"""One documents file to one part of a dataset, with the held-out documents set aside."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from stages.shared.contract import Task
+from stages.shared.documents import DocumentWriter, read_documents
+from stages.shared.errors import DataError
+from stages.shared.files import write_json
+from stages.shared.tokenizer import Tokenizer
+from stages.tokens.config import HELDOUT
+from stages.tokens.indexed import DatasetWriter
+
+PART = "part.bin"
+PART_COUNTS = "counts.json"
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Write the part, the held-out documents and their counts into task.out; return the counts."""
+    file = task.inputs["documents"][task.shard]
+    tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
+    with DatasetWriter(task.out / PART, tokenizer.vocab_size) as part, DocumentWriter(task.out / HELDOUT) as heldout:
+        for number, document in enumerate(read_documents(file.path), start=1):
+            if not isinstance(document.get("id"), str):
+                raise DataError(file.path, "a document without an id", "Want a string `id` on every line", number)
+            if is_heldout(document["id"], task.config.heldout):
+                heldout.write(document)
+            else:
+                part.write([*tokenizer.encode(document["text"]), tokenizer.eos_id])
+            task.progress(number)
+    counts = {"documents": part.documents, "tokens": part.tokens, "heldout_documents": heldout.count}
+    write_json(task.out / PART_COUNTS, {"vocab_size": tokenizer.vocab_size, **counts})
+    return counts
+
+
+def is_heldout(document_id: str, share: float) -> bool:
+    """Return whether a document is held out: a hash of its id, read as a number in [0, 1), lies below the share.
+
+    Depends on nothing else, so a document is held out in every run, sharding and order, or in none.
+    """
+    digest = hashlib.sha256(f"heldout/{document_id}".encode(errors="replace")).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
