@@ -80,6 +80,8 @@ class Step:
     """Names of earlier steps of the same stage whose folders it opens."""
     ranks: int = 1
     """Processes that work on one shard together (the world size of a training job)."""
+    resumes: bool = False
+    """Whether it polls should_stop() and continues from its `work` folder. The others start a shard from its beginning."""
     shape: Literal["data", "train", "small"] = "data"
     """Which of the cluster file's resource defaults applies."""
     core_seconds: float = 1.0

@@ -57,6 +57,8 @@ class NodeError(StagecoachError):
 class LeaseLost(StagecoachError):
     """A successor has taken over this shard: stop without writing."""
 
+    exit_code = EXIT_NEVER
+
 
 class Checkpointed(Exception):  # noqa: N818  (an outcome, not an error)
     """Raised by a stage that was asked to stop and has saved its state."""

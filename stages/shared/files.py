@@ -32,6 +32,17 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def flush_tree(folder: Path) -> None:
+    """Wait until every file under `folder` is on disk, so that a rename of the folder cannot outlive its content."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
 def replace_dir(aside: Path, path: Path) -> None:
     """Make the folder `aside` become `path`; a leftover from a killed attempt at `path` is removed first."""
     if path.exists():

@@ -1,0 +1,133 @@
+"""A run on disk: made from a recipe, opened again by name. Holds what the verbs work on.
+
+The run's record keeps the recipe, the cluster and the resolved input files with their identities, so that looking at a
+run later needs neither the recipe file nor another pass over the input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.checked import validated
+from jobs.cluster import Cluster
+from jobs.graph import Graph, build_graph
+from jobs.inputs import external_files, file_identity
+from jobs.ledger import Attempt, process_identity, read_attempts, read_cancels, read_submissions
+from jobs.paths import RunPaths
+from jobs.recipe import Recipe, make_recipe
+from jobs.reconcile import ShardState, Snapshot, shard_states
+from jobs.slurm import queue
+from stages.shared.contract import InputFile
+from stages.shared.errors import ConfigError, StagecoachError, nearest
+from stages.shared.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A run: its folder, its recipe, its cluster, its jobs."""
+
+    paths: RunPaths
+    recipe: Recipe
+    cluster: Cluster
+    graph: Graph
+    record: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The run's name, which is its folder's."""
+        return self.paths.root.name
+
+    def save(self) -> None:
+        """Write the run's record; from then on the run can be opened by name."""
+        write_json(self.paths.run_json, self.record)
+
+    def look(self) -> tuple[Snapshot, dict[str, dict[int, ShardState]]]:
+        """Return a snapshot and the state of every shard. Reads the queue first: what ends meanwhile is then seen as done."""
+        rows = queue() if self.cluster.kind == "slurm" else []
+        submissions = read_submissions(self.paths)
+        attempts = read_attempts(self.paths)
+        done = {name: self.paths.step(name, job.fingerprint).done_shards() for name, job in self.graph.jobs.items()}
+        seen = Snapshot(
+            done=done,
+            submissions=submissions,
+            attempts=attempts,
+            queue=rows,
+            cancelled=read_cancels(self.paths),
+            alive=is_alive if self.cluster.kind == "local" else lambda attempt: False,
+        )
+        return seen, shard_states(self.graph, seen)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run against a second launcher that would submit the same jobs. Raises StagecoachError if it is held."""
+        self.paths.root.mkdir(parents=True, exist_ok=True)
+        with (self.paths.root / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise StagecoachError(
+                    f"another launcher is at work on the run {self.name!r}: wait for it, or look with `launch.py status {self.name}`"
+                ) from None
+            yield
+
+
+def is_alive(attempt: Attempt) -> bool:
+    """Return whether an attempt's process, on this machine, still runs."""
+    return bool(attempt.start) and process_identity(attempt.start["pid"]) == attempt.start["process"] != ""
+
+
+def default_root() -> Path:
+    """Return the folder that holds runs: $STAGECOACH_RUNS, or ./runs."""
+    return Path(os.environ.get("STAGECOACH_RUNS", "runs")).expanduser().absolute()
+
+
+def plan_journey(recipe: Recipe, cluster: Cluster, root: Path, name: str | None) -> Journey:
+    """Return the run that `recipe` on `cluster` would be; writes nothing. Raises ConfigError."""
+    name = name or (recipe.name if cluster.kind == "local" else f"{recipe.name}-{cluster.name}")
+    if not name or name in (".", "..") or "/" in name or "\0" in name:
+        raise ConfigError("--name", name, "a folder name")
+    paths = RunPaths(root / name)
+    files: dict[str, Any] = {}
+
+    def expand(value: Any, setting: str) -> tuple[InputFile, ...]:
+        found = external_files(value, setting)
+        files[setting] = [[str(file.path), file.source, file_identity(file)] for file in found]
+        identities.update({file: entry[2] for file, entry in zip(found, files[setting], strict=True)})
+        return found
+
+    identities: dict[InputFile, list[str]] = {}
+    graph = build_graph(recipe, cluster, paths, expand, lambda file: identities[file])
+    record = {
+        "name": name,
+        "created": time.time(),
+        "recipe": recipe.values,
+        "cluster": cluster.model_dump(mode="json"),
+        "files": files,
+    }
+    return Journey(paths, recipe, cluster, graph, record)
+
+
+def open_journey(root: Path, name: str) -> Journey:
+    """Return a run that was started before. Raises ConfigError, with the nearest name, if there is none."""
+    paths = RunPaths(Path(name).absolute() if "/" in name else root / name)
+    if not paths.run_json.is_file():
+        known = sorted(path.parent.name for path in root.glob("*/run.json")) if root.is_dir() else []
+        raise ConfigError("run", name, f"a run in {root}; {nearest(name, known) if known else 'there is none yet'}")
+    record = read_json(paths.run_json)
+    recipe = make_recipe(record["recipe"])
+    cluster = validated(Cluster, record["cluster"], str(paths.run_json))
+    files = record["files"]
+    identities = {InputFile(Path(path), source): identity for entries in files.values() for path, source, identity in entries}
+
+    def expand(value: Any, setting: str) -> tuple[InputFile, ...]:
+        return tuple(InputFile(Path(path), source) for path, source, _ in files[setting])
+
+    graph = build_graph(recipe, cluster, paths, expand, lambda file: identities[file])
+    return Journey(paths, recipe, cluster, graph, record)

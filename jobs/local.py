@@ -1,0 +1,151 @@
+"""The local cluster: a foreground loop that runs elements as cores allow, and starts them again when they ask for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.dispatch import Log, chunks, new_submission, script_for, write_job
+from jobs.graph import Job
+from jobs.journey import Journey
+from jobs.ledger import Submission, read_cancels, read_submissions, write_submission
+from jobs.reconcile import ShardState, next_actions
+from jobs.snapshot import take_snapshot
+from jobs.submit import start_element, write_script
+from stages.shared.files import read_json
+
+TICK_S = 0.2
+STOP_WAIT_S = 60.0
+MANY = 10**9
+
+States = Mapping[str, Mapping[int, ShardState]]
+
+
+@dataclass
+class Running:
+    """One element that runs now."""
+
+    submission: Submission
+    element: int
+    restart: int
+    process: Any
+    cores: int
+
+
+class LocalRun:
+    """Runs a journey to its end, or as far as it goes."""
+
+    def __init__(self, journey: Journey, log: Log, show: Callable[[States], None]) -> None:
+        self.journey, self.log, self.show = journey, log, show
+        self.cores = journey.cluster.cores or os.cpu_count() or 1
+        self.waiting: deque[tuple[Submission, int, int]] = deque()
+        self.running: list[Running] = []
+        self.stopping = False
+        self.lost: Counter[tuple[str, int]] = Counter()
+        self.cancelled = read_cancels(journey.paths)
+
+    def run(self, heal: bool) -> States:
+        """Run until nothing more can be done, and return the last states. Ctrl-C or TERM: save state, stop, return."""
+        previous = {signum: signal.signal(signum, self._stop) for signum in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            return self._loop(heal)
+        finally:
+            for signum, handler in previous.items():
+                signal.signal(signum, handler)
+
+    def _loop(self, heal: bool) -> States:
+        code = take_snapshot(self.journey.paths)
+        while True:
+            seen, states = self.journey.look()
+            self.show(states)
+            if seen.cancelled - self.cancelled and not self.stopping:
+                self.log("cancelled: no more elements are started")
+                self.stopping = True
+            if self.stopping:
+                return states
+            for name, shards in self._ready(states, heal).items():
+                self._enqueue(self.journey.graph.jobs[name], shards, code)
+            heal = False  # what fails from here on has failed under the eyes of this very call
+            self._start_what_fits()
+            elsewhere = any(state.state == "running" for shards in states.values() for state in shards.values())
+            if not self.running and not self.waiting and not elsewhere:
+                return self.journey.look()[1]
+            time.sleep(TICK_S)
+            self._collect()
+
+    def _ready(self, states: States, heal: bool) -> dict[str, tuple[int, ...]]:
+        """Return the shards to start now: asked for, not in our hands already, with everything upstream done."""
+        mine = {(entry.job, shard) for entry, element, _ in self._in_hand() for shard in entry.elements[element]}
+        ready: dict[str, tuple[int, ...]] = {}
+        for name, shards in next_actions(self.journey.graph, states, heal).submit.items():
+            needs = self.journey.graph.jobs[name].needs
+            if all(state.state == "done" for need in needs for state in states[need].values()):
+                limit = self.journey.graph.jobs[name].resources.max_stalls
+                fresh = tuple(shard for shard in shards if (name, shard) not in mine and self.lost[name, shard] <= limit)
+                self.lost.update((name, shard) for shard in fresh)
+                if fresh:
+                    ready[name] = fresh
+        return ready
+
+    def _in_hand(self) -> list[tuple[Submission, int, int]]:
+        return [*self.waiting, *((run.submission, run.element, run.restart) for run in self.running)]
+
+    def _enqueue(self, job: Job, shards: tuple[int, ...], code: Any) -> None:
+        write_job(self.journey, job, code)
+        number = max((entry.number for entry in read_submissions(self.journey.paths)), default=0) + 1
+        for elements in chunks(shards, job.resources.shards_per_element, MANY):
+            submission = new_submission(self.journey, job, elements, number)
+            write_script(self.journey.paths, submission.key, script_for(self.journey, job, submission, code, ()))
+            write_submission(self.journey.paths, submission)
+            self.waiting.extend((submission, element, 0) for element in range(len(elements)))
+
+    def _start_what_fits(self) -> None:
+        while self.waiting and not self.stopping:
+            submission, element, restart = self.waiting[0]
+            job = self.journey.graph.jobs[submission.job]
+            cores = min(self.cores, job.step.ranks * job.resources.cpus)
+            busy = sum(run.cores for run in self.running)
+            if busy + cores > self.cores or sum(run.submission.key == submission.key for run in self.running) >= job.resources.throttle:
+                return
+            self.waiting.popleft()
+            paths = self.journey.paths
+            process = start_element(
+                paths,
+                paths.scripts / f"{submission.key}.sh",
+                paths.log(job.name, submission.key, element),
+                element,
+                restart,
+                job.resources.time_min,
+                self.journey.cluster.signal_lead_s,
+            )
+            self.running.append(Running(submission, element, restart, process, cores))
+
+    def _collect(self) -> None:
+        """Take note of elements that ended; start those again that ask for it."""
+        for run in [run for run in self.running if run.process.done()]:
+            self.running.remove(run)
+            name = f"{run.submission.job}/{'+'.join(map(str, run.submission.elements[run.element][:3]))}"
+            path = self.journey.paths.attempt(run.submission.job, run.submission.key, run.element, run.restart, "end")
+            end = read_json(path) if path.exists() else {"verdict": "lost", "reason": "ended without a word", "progress": -1}
+            if end["verdict"] in ("requeue", "bad-node") and not self.stopping:
+                self.log(f"{name}: {end['reason']} at progress {end['progress']}; starting it again")
+                self.waiting.appendleft((run.submission, run.element, run.restart + 1))
+            elif end["verdict"] != "done":
+                self.log(f"{name}: {end['reason']}")
+
+    def _stop(self, signum: int, frame: object) -> None:
+        """Ask what runs to save its state, wait for it, and leave the loop."""
+        if self.stopping:
+            return
+        self.stopping = True
+        self.log(f"stopping: {len(self.running)} running element{'s' * (len(self.running) != 1)} asked to save and end")
+        for run in self.running:
+            run.process._process.terminate()
+        deadline = time.monotonic() + STOP_WAIT_S
+        while any(not run.process.done() for run in self.running) and time.monotonic() < deadline:
+            time.sleep(TICK_S)

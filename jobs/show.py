@@ -1,0 +1,234 @@
+"""What the user sees: the plan as a tree, the state of a run as a table, both also as plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from jobs.graph import Graph, Job
+from jobs.journey import Journey
+from jobs.paths import StepPaths
+from jobs.reconcile import ShardState
+from stages.shared.files import read_json
+
+States = Mapping[str, Mapping[int, ShardState]]
+COLOURS = {"done": "green", "running": "cyan", "queued": "blue", "blocked": "yellow", "failed": "red", "lost": "magenta", "cancelled": "yellow"}
+ORDER = ("done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedJob:
+    """One line of a plan."""
+
+    job: str
+    shards: int
+    to_do: int
+    arrays: int
+    elements: int
+    nodes: int
+    ranks: int
+    cpus: int
+    gpus: int
+    mem_gb: float
+    time_min: int
+    core_hours: float
+    """Estimate for what is still to do."""
+    disk_mb: float
+    needs: tuple[str, ...]
+    why: str
+    """Why it is reused, or why it must run."""
+
+
+def planned_jobs(journey: Journey, states: States, max_array_size: int) -> list[PlannedJob]:
+    """Return the plan's lines in order of dependency."""
+    lines = []
+    for name, job in journey.graph.jobs.items():
+        asked, step = job.resources, job.step
+        to_do = sum(state.state != "done" for state in states[name].values())
+        elements = -(-to_do // asked.shards_per_element)
+        lines.append(
+            PlannedJob(
+                job=name,
+                shards=step.shards,
+                to_do=to_do,
+                arrays=-(-elements // max_array_size),
+                elements=elements,
+                nodes=asked.nodes(step.ranks),
+                ranks=step.ranks,
+                cpus=asked.cpus,
+                gpus=asked.gpus_per_node,
+                mem_gb=asked.mem_gb,
+                time_min=asked.time_min,
+                core_hours=to_do * step.core_seconds / 3600,
+                disk_mb=to_do * step.disk_mb,
+                needs=job.needs,
+                why=_why(journey, job, to_do, [line.job for line in lines if line.to_do]),
+            )
+        )
+    return lines
+
+
+def _why(journey: Journey, job: Job, to_do: int, running: list[str]) -> str:
+    if to_do == 0:
+        return "reused: all shards done with these settings and inputs"
+    if to_do < job.step.shards:
+        return f"{job.step.shards - to_do} of {job.step.shards} shards reused; the rest is missing"
+    folder = journey.paths.step(job.name, job.fingerprint).root
+    others = [path for path in folder.parent.glob("*/job.json") if path.parent != folder and StepPaths(path.parent).done_shards()]
+    if not others:
+        return "new"
+    upstream = [need for need in job.needs if need in running]
+    before = read_json(max(others, key=lambda path: path.stat().st_mtime))["identity"]
+    changes = difference(before, job.identity)
+    own = [change for change in changes if not change.startswith(("inputs", "after"))]
+    if own:
+        return "changed: " + "; ".join(own[:3])
+    return f"runs again after {', '.join(upstream)}" if upstream else "changed: " + "; ".join(changes[:1] or ["its inputs"])
+
+
+def difference(before: Any, now: Any, path: str = "") -> list[str]:
+    """Return one line for each value that differs between two nested mappings, as `config.steps 100 -> 200`."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        keys = sorted(before.keys() | now.keys())
+        return [line for key in keys for line in difference(before.get(key), now.get(key), f"{path}.{key}".lstrip("."))]
+    if before == now:
+        return []
+    if isinstance(now, (list, tuple, Mapping)):
+        return [f"{path} differs"]
+    return [f"{path} {before} -> {now}"]
+
+
+def critical_path_hours(graph: Graph, lines: list[PlannedJob]) -> float:
+    """Return the estimated hours of the longest chain, each array running at its throttle."""
+    hours: dict[str, float] = {}
+    for line in lines:
+        job = graph.jobs[line.job]
+        waves = -(-line.elements // job.resources.throttle) if line.elements else 0
+        own = waves * job.resources.shards_per_element * job.step.core_seconds / 3600 / max(1, line.ranks * line.cpus)
+        hours[line.job] = own + max((hours[need] for need in line.needs), default=0.0)
+    return max(hours.values(), default=0.0)
+
+
+def print_plan(console: Console, journey: Journey, lines: list[PlannedJob]) -> None:
+    """Print the tree of jobs with what each asks for, and the totals."""
+    tree = Tree(Text.assemble((journey.name, "bold"), f"  recipe {journey.recipe.name} on {journey.cluster.name}  {journey.paths.root}"))
+    branches: dict[str, Tree] = {}
+    for line in lines:
+        section = line.job.partition(".")[0]
+        if section not in branches:
+            branches[section] = tree.add(Text(section, style="bold cyan"))
+        branches[section].add(_plan_line(line))
+    console.print(tree)
+    todo = [line for line in lines if line.to_do]
+    if not todo:
+        console.print("Nothing to do: every job is done and would be reused.")
+        return
+    console.print(
+        f"{len(todo)} job{'s' * (len(todo) != 1)} in {sum(line.arrays for line in todo)} arrays, {sum(line.elements for line in todo)} elements; "
+        f"about {_hours(sum(line.core_hours for line in todo))} of core time, {_disk(sum(line.disk_mb for line in todo))} of disk; "
+        f"longest chain about {_hours(critical_path_hours(journey.graph, lines))} plus waiting."
+    )
+
+
+def _plan_line(line: PlannedJob) -> Text:
+    if not line.to_do:
+        return Text.assemble((line.job, "green"), f"  {_count(line.shards, 'shard')}  ", (line.why, "dim"))
+    shape = f"{_count(line.elements, 'element')} in {_count(line.arrays, 'array')}"
+    per = f"{_count(line.nodes, 'node')}, {_count(line.ranks, 'rank')} x {_count(line.cpus, 'cpu')}"
+    gpus = f", {line.gpus} GPUs a node" if line.gpus else ""
+    memory = f", {line.mem_gb:g} GB" if line.mem_gb else ""
+    after = f"  after {', '.join(line.needs)}" if line.needs else ""
+    cost = f"~{_hours(line.core_hours)}, {_disk(line.disk_mb)}"
+    return Text.assemble(
+        (line.job, "bold"), f"  {_count(line.to_do, 'shard')} = {shape}; {per}{gpus}{memory}, {line.time_min} min; {cost}{after}  ", (line.why, "dim")
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def _hours(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:,.1f} h"
+    return f"{hours * 60:.1f} min" if hours * 60 >= 1 else f"{hours * 3600:.0f} s"
+
+
+def _disk(megabytes: float) -> str:
+    for unit, factor in (("TB", 1e6), ("GB", 1e3)):
+        if megabytes >= factor:
+            return f"{megabytes / factor:,.1f} {unit}"
+    return f"{megabytes:.1f} MB"
+
+
+def status_data(journey: Journey, states: States) -> dict[str, Any]:
+    """Return a run's state as plain data, for `status --json`."""
+    return {
+        "run": journey.name,
+        "folder": str(journey.paths.root),
+        "cluster": journey.cluster.name,
+        "finished": all(state.state == "done" for shards in states.values() for state in shards.values()),
+        "jobs": {
+            name: {
+                "needs": list(journey.graph.jobs[name].needs),
+                "fingerprint": journey.graph.jobs[name].fingerprint[:12],
+                "counts": dict(Counter(state.state for state in shards.values())),
+                "shards": {str(shard): asdict(state) for shard, state in shards.items() if state.state != "done"},
+            }
+            for name, shards in states.items()
+        },
+    }
+
+
+def status_view(journey: Journey, states: States) -> Group:
+    """Return the table of jobs, followed by one line for each thing that is wrong and what to do about it."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("job", "shards", "state", "detail"):
+        table.add_column(column, justify="right" if column == "shards" else "left", overflow="fold")
+    for name, shards in states.items():
+        counts = Counter(state.state for state in shards.values())
+        state = Text("  ").join(Text(f"{counts[kind]} {kind}", style=COLOURS.get(kind, "dim")) for kind in ORDER if counts[kind])
+        table.add_row(name, f"{counts['done']}/{len(shards)}", state, _detail(shards))
+    return Group(table, *(Text(line, style=style) for line, style in verdict_lines(journey, states)))
+
+
+def _detail(shards: Mapping[int, ShardState]) -> str:
+    running = [state for state in shards.values() if state.state == "running"]
+    if running:
+        best = max(state.progress for state in running)
+        attempts = max(state.attempts for state in running)
+        again = f", attempt {attempts}" if attempts > 1 else ""
+        return f"{running[0].reason}" + (f", progress {best}" if best >= 0 else "") + again
+    waiting = next((state for state in shards.values() if state.state in ("queued", "blocked")), None)
+    return f"{waiting.slurm_id} {waiting.reason}".strip() if waiting else ""
+
+
+def verdict_lines(journey: Journey, states: States) -> list[tuple[str, str]]:
+    """Return the lines that explain a run: each failure in one line, then what waits, then the remedy."""
+    lines: list[tuple[str, str]] = []
+    for name, shards in states.items():
+        for kind in ("failed", "lost", "cancelled"):
+            found = {shard: state for shard, state in shards.items() if state.state == kind}
+            if found:
+                lines.append((_trouble(name, kind, found), COLOURS[kind]))
+    if lines:
+        behind = [name for name, shards in states.items() if any(state.state == "blocked" for state in shards.values())]
+        waits = f" {', '.join(behind)} wait{'s' * (len(behind) == 1)} for it." if behind else ""
+        lines.append((f"{waits} Read `logs {journey.name} JOB/SHARD`, mend the cause, then `heal {journey.name}`.".strip(), "bold"))
+    elif all(state.state == "done" for shards in states.values() for state in shards.values()):
+        lines.append((f"{journey.name} is finished.", "bold green"))
+    return lines
+
+
+def _trouble(name: str, kind: str, found: Mapping[int, ShardState]) -> str:
+    shards = ",".join(map(str, list(found)[:8])) + (",..." if len(found) > 8 else "")
+    first = next(iter(found.values()))
+    attempts = f" after {first.attempts} attempts" if first.attempts > 1 else ""
+    return f"{name}/{shards} {kind}{attempts}: {first.reason}"

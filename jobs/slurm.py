@@ -1,0 +1,84 @@
+"""Slurm's read and control commands, with their answers parsed. sbatch itself is called by submit alone.
+
+Works without accounting: squeue and scontrol only. Fixed output formats, since the JSON schema differs between versions.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stages.shared.errors import ClusterError
+
+TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class QueueRow:
+    """One array element that Slurm still knows as unfinished."""
+
+    slurm_id: str
+    """`<array>_<task>`."""
+    state: str
+    reason: str
+    node: str
+    comment: str
+
+    @property
+    def is_running(self) -> bool:
+        """True from the moment nodes are assigned."""
+        return self.state in ("RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED")
+
+
+def slurm_answers() -> bool:
+    """Return whether a Slurm controller answers on this machine."""
+    if shutil.which("sbatch") is None:
+        return False
+    try:
+        return subprocess.run(["sinfo", "-h"], capture_output=True, timeout=15, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def call(command: Sequence[str]) -> str:
+    """Run one Slurm command and return its output. Raises ClusterError with Slurm's own words."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    except FileNotFoundError:
+        raise ClusterError(f"{command[0]} is not on this machine: run this where Slurm's commands are, or use --cluster local") from None
+    except subprocess.TimeoutExpired:
+        raise ClusterError(f"{' '.join(command)} gave no answer in {TIMEOUT_S} s: try again when the controller is less busy") from None
+    if done.returncode:
+        raise ClusterError(f"{' '.join(command)} failed (exit {done.returncode}): {done.stderr.strip()}")
+    return done.stdout
+
+
+def queue() -> list[QueueRow]:
+    """Return this user's unfinished array elements, one row each."""
+    return parse_queue(call(["squeue", "--me", "-r", "-h", "-o", "%i|%T|%r|%N|%k"]))
+
+
+def parse_queue(text: str) -> list[QueueRow]:
+    """Return the rows of `squeue -r -h -o '%i|%T|%r|%N|%k'`."""
+    rows = (line.split("|", 4) for line in text.splitlines() if line.strip())
+    return [QueueRow(*(part.strip() for part in row)) for row in rows if len(row) == 5]
+
+
+def max_array_size() -> int:
+    """Return Slurm's MaxArraySize, which bounds the array *index*: an array may have that many elements, 0 to size-1."""
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", call(["scontrol", "show", "config"]), re.MULTILINE)
+    return int(found.group(1)) if found else 1001
+
+
+def cancel(slurm_ids: Sequence[str]) -> None:
+    """Cancel jobs or array elements; those already gone are no error."""
+    if slurm_ids:
+        call(["scancel", *slurm_ids])
+
+
+def set_dependency(slurm_id: str, upstream: Sequence[str]) -> None:
+    """Make a pending job wait for `upstream` (afterok), or for nothing if there is none."""
+    call(["scontrol", "update", f"jobid={slurm_id}", f"dependency={'afterok:' + ':'.join(upstream) if upstream else ''}"])

@@ -1,0 +1,300 @@
+"""The verbs of launch.py, each a function of its parsed arguments that returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from jobs import faults, show, slurm
+from jobs.cluster import enter, load_cluster
+from jobs.dispatch import new_submission, script_for, settle_intents, submit_all
+from jobs.doctor import diagnose, print_findings
+from jobs.journey import Journey, default_root, open_journey, plan_journey
+from jobs.ledger import write_cancel
+from jobs.local import LocalRun
+from jobs.recipe import read_recipe
+from jobs.reconcile import ShardState, finished, in_flight, next_actions
+from jobs.snapshot import ROOT
+from stages.shared.errors import ConfigError, StagecoachError
+
+States = Mapping[str, Mapping[int, ShardState]]
+WATCH_S = 3.0
+PLANNED_ARRAY_SIZE = 1001
+"""Slurm's own default for MaxArraySize, assumed when a plan is made where the cluster does not answer."""
+
+console = Console(highlight=False, soft_wrap=False)
+
+
+def log(message: str) -> None:
+    """Say what happened, with the time of day."""
+    console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {message}", markup=True, soft_wrap=True)
+
+
+def _asked(arguments: argparse.Namespace) -> Journey:
+    """Return the run that the command line describes."""
+    recipe = read_recipe(arguments.recipe, arguments.set)
+    return plan_journey(recipe, load_cluster(arguments.cluster), _root(arguments), arguments.name)
+
+
+def _opened(arguments: argparse.Namespace) -> Journey:
+    """Return an existing run, with this process set up to speak to its cluster."""
+    journey = open_journey(_root(arguments), arguments.run)
+    enter(journey.cluster)
+    return journey
+
+
+def _root(arguments: argparse.Namespace) -> Path:
+    return Path(arguments.runs).expanduser().absolute() if arguments.runs else default_root()
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """Show what `run` would do. Submits and writes nothing."""
+    journey = _asked(arguments)
+    _, states = journey.look() if journey.cluster.kind == "local" else _look_if_answering(journey)
+    size = journey.cluster.max_array_size or _max_array_size(journey)
+    lines = show.planned_jobs(journey, states, size)
+    if arguments.sbatch:
+        for line in lines:
+            if line.to_do:
+                job = journey.graph.jobs[line.job]
+                elements = tuple((shard,) for shard in range(min(line.elements, size)))
+                submission = new_submission(journey, job, elements, 0)
+                code = journey.paths.code / "CODE"
+                print(script_for(journey, job, submission, code, tuple(f"<{need}>" for need in job.needs)))
+        return 0
+    show.print_plan(console, journey, lines)
+    return 0
+
+
+def _look_if_answering(journey: Journey) -> tuple[object, States]:
+    enter(journey.cluster)
+    return journey.look()
+
+
+def _max_array_size(journey: Journey) -> int:
+    if journey.cluster.kind == "local":
+        return sys.maxsize
+    try:
+        return slurm.max_array_size()
+    except StagecoachError:
+        return PLANNED_ARRAY_SIZE
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Submit what is missing; on the local cluster, run it in the foreground."""
+    journey = _asked(arguments)
+    os.umask(int(journey.cluster.umask, 8))
+    enter(journey.cluster)
+    with journey.lock():
+        journey.save()
+        faults.plant(journey.paths, [faults.parse_fault(text) for text in arguments.fault])
+        return _advance(journey, heal=False, wait=arguments.wait)
+
+
+def heal(arguments: argparse.Namespace) -> int:
+    """Submit again what failed or was lost, and mend the dependencies of what waits for it."""
+    journey = _opened(arguments)
+    os.umask(int(journey.cluster.umask, 8))
+    with journey.lock():
+        return _advance(journey, heal=True, wait=arguments.wait)
+
+
+def _advance(journey: Journey, heal: bool, wait: bool) -> int:
+    """Do what is to be done next and say how it stands; the way of `run`, `heal` and `demo`."""
+    if journey.cluster.kind == "slurm":
+        settle_intents(journey, log)
+    _, states = journey.look()
+    if finished(states):
+        log(f"Nothing to do: {journey.name} is finished in {journey.paths.root}")
+        return 0
+    if journey.cluster.kind == "local":
+        with _display(journey) as display:
+            states = LocalRun(journey, log, display).run(heal)
+    else:
+        actions = next_actions(journey.graph, states, heal)
+        for name, why in actions.held_back.items():
+            log(f"{name}: not submitted, {why}")
+        count = submit_all(journey, actions, states, log)
+        log(f"{count} array{'s' * (count != 1)} submitted" if count else "nothing to submit")
+        states = _follow(journey) if wait else journey.look()[1]
+    console.print(show.status_view(journey, states))
+    if finished(states):
+        return 0
+    return 0 if in_flight(states) and not wait else 1
+
+
+def _follow(journey: Journey) -> States:
+    """Watch a Slurm run until nothing can happen by itself any more."""
+    with _display(journey) as display:
+        while True:
+            _, states = journey.look()
+            display(states)
+            if not in_flight(states):
+                return states
+            time.sleep(WATCH_S)
+
+
+class _display:  # noqa: N801  (used as a function: `with _display(journey) as show_states`)
+    """A live table on a terminal; elsewhere one line whenever a job's counts change."""
+
+    def __init__(self, journey: Journey) -> None:
+        self.journey = journey
+        self.seen: dict[str, str] = {}
+        self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+
+    def __enter__(self) -> Callable[[States], None]:
+        if self.live:
+            self.live.__enter__()
+        return self.show
+
+    def __exit__(self, *exc: object) -> None:
+        if self.live:
+            self.live.update("", refresh=True)
+            self.live.__exit__(None, None, None)
+
+    def show(self, states: States) -> None:
+        """Bring the display up to date."""
+        if self.live:
+            self.live.update(show.status_view(self.journey, states), refresh=True)
+            return
+        for name, shards in states.items():
+            done = sum(state.state == "done" for state in shards.values())
+            line = f"{name}: {done}/{len(shards)} done" if done == len(shards) else ""
+            if line and self.seen.get(name) != line:
+                self.seen[name] = line
+                log(line)
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Show how a run stands. Exit code 0 if it is finished or getting on, 1 if it needs someone."""
+    journey = _opened(arguments)
+    while True:
+        _, states = journey.look()
+        if arguments.json:
+            print(json.dumps(show.status_data(journey, states), indent=1), flush=True)
+        else:
+            if arguments.watch and console.is_terminal:
+                console.clear()
+            console.print(show.status_view(journey, states))
+        if not arguments.watch or not in_flight(states):
+            return 0 if finished(states) or in_flight(states) else 1
+        time.sleep(WATCH_S)
+
+
+def logs(arguments: argparse.Namespace) -> int:
+    """Print the newest log of a job or of one shard of it."""
+    journey = _opened(arguments)
+    name, _, shard = arguments.job.partition("/")
+    if name not in journey.graph.jobs:
+        raise ConfigError("job", name, f"one of {', '.join(journey.graph.jobs)}")
+    if shard and (not shard.isdigit() or int(shard) >= journey.graph.jobs[name].step.shards):
+        raise ConfigError("shard", shard, f"a number from 0 to {journey.graph.jobs[name].step.shards - 1}")
+    paths = [
+        journey.paths.log(name, submission.key, element)
+        for submission in journey.look()[0].submissions
+        if submission.job == name
+        for element in ([submission.element_of(int(shard))] if shard else range(len(submission.elements)))
+        if element is not None
+    ]
+    written = [path for path in paths if path.is_file()]
+    if not written:
+        console.print(f"{arguments.job} has no log yet: it has not started.")
+        return 1
+    newest = max(written, key=lambda path: path.stat().st_mtime)
+    console.print(f"[dim]{newest}[/]", soft_wrap=True)
+    sys.stdout.write(newest.read_text(encoding="utf-8", errors="replace"))
+    return 0
+
+
+def cancel(arguments: argparse.Namespace) -> int:
+    """Cancel what is queued or running; finished shards and saved state stay, and `run` goes on from there."""
+    journey = _opened(arguments)
+    seen, states = journey.look()
+    live = [state for shards in states.values() for state in shards.values() if state.state in ("running", "queued", "blocked")]
+    keys = {state.key for state in live}
+    for key in keys:
+        write_cancel(journey.paths, key, time.time())
+    if journey.cluster.kind == "slurm":
+        slurm.cancel([entry.slurm_id for entry in seen.submissions if entry.key in keys])
+    else:
+        for attempt in seen.attempts:
+            if attempt.key in keys and not attempt.end and seen.alive(attempt):
+                os.kill(int(attempt.start["pid"]), signal.SIGTERM)
+    log(f"{len(live)} shard{'s' * (len(live) != 1)} of {journey.name} cancelled" if live else f"nothing of {journey.name} is queued or running")
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Write the report of a run as it stands now, finished or not."""
+    from stages.report.build import build_report  # noqa: PLC0415  (needs plotly, which a login node may lack)
+
+    journey = _opened(arguments)
+    path = journey.paths.root / "report.html"
+    build_report(journey.paths.root, _finished_outputs(journey), path)
+    log(f"report: {path}")
+    return 0
+
+
+def _finished_outputs(journey: Journey) -> dict[str, list[tuple[Path, str]]]:
+    """Return the report section's input files that exist by now, by field."""
+    job = next((job for job in journey.graph.jobs.values() if job.config.stage == "report"), None)
+    if job is None:
+        raise ConfigError("run", journey.name, "a run whose recipe has a report section")
+    return {field: [(file.path, file.source) for file in files if file.path.exists()] for field, files in job.inputs.items()}
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Run the whole journey on the sample web and say where the report is."""
+    arguments.recipe, arguments.wait = "demo", True
+    code = run(arguments)
+    journey = _asked(arguments)
+    report_job = journey.graph.jobs["report"]
+    path = journey.paths.step(report_job.name, report_job.fingerprint).root / "shards" / "00000" / "report.html"
+    if code == 0 and path.exists():
+        console.print(f"\nThe report of this journey: [bold]{path}[/]", soft_wrap=True)
+    return code
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Check this machine or cluster and say what to do."""
+    cluster = load_cluster(arguments.cluster)
+    enter(cluster)
+    return print_findings(console, diagnose(cluster, _root(arguments)))
+
+
+CHECKS = (
+    ("format", ("ruff", "format", "--check", ".")),
+    ("lint", ("ruff", "check", ".")),
+    ("types", ("mypy",)),
+    ("layers", ("importlinter.cli",)),
+)
+
+
+def test(arguments: argparse.Namespace) -> int:
+    """Run all checks that CI runs; arguments after `--` go to pytest alone and skip the rest."""
+    if arguments.pytest:
+        return subprocess.run([sys.executable, "-m", "pytest", *arguments.pytest], cwd=ROOT, check=False).returncode
+    failed = []
+    for name, (module, *rest) in CHECKS:
+        console.print(f"[bold]{name}[/]")
+        command = [sys.executable, "-m", module, *rest]
+        if module == "importlinter.cli":
+            command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as main; main()"]
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+            failed.append(name)
+    console.print("[bold]tests[/]")
+    if subprocess.run([sys.executable, "-m", "pytest", "--durations=15"], cwd=ROOT, check=False).returncode:
+        failed.append("tests")
+    if failed:
+        console.print(f"[red]failed: {', '.join(failed)}[/]")
+    return 1 if failed else 0

@@ -1,0 +1,307 @@
+"""What a submitted task runs: `python -m jobs.worker STEP_DIR KEY`, once a rank.
+
+For each shard of its array element: check that the inputs are complete, take the lease, call the stage's function into
+a fresh folder, rename the folder into place, write the completion mark. Ends with one of the agreed exit codes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs import faults
+from jobs.ledger import process_identity
+from jobs.paths import RunPaths, StepPaths, run_of
+from jobs.rendezvous import meet
+from stages.shared.contract import InputFile, Ranks, Task, shard_dir, shard_name
+from stages.shared.errors import (
+    EXIT_BAD_NODE,
+    EXIT_CHECKPOINTED,
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_NEVER,
+    Checkpointed,
+    DataError,
+    LeaseLost,
+    StagecoachError,
+)
+from stages.shared.files import flush_tree, read_json, replace_dir, write_json
+
+PROGRESS_EVERY_S = 2.0
+SECOND_TERM_S = 3.0
+WORST_FIRST = (EXIT_NEVER, EXIT_FAILED, EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_DONE)
+
+
+@dataclass(frozen=True)
+class Element:
+    """This process's place: which element of which submission, which start of it, which rank."""
+
+    key: str
+    element: int
+    restart: int
+    rank: int
+    local_rank: int
+    world_size: int
+
+    @property
+    def token(self) -> str:
+        """Names this attempt and no other."""
+        return f"{self.key}.{self.element}.{self.restart}"
+
+
+class Interrupted(BaseException):
+    """Raised in the middle of a step that cannot resume when the scheduler wants it gone: not to be caught on the way."""
+
+
+class StopFlag:
+    """Remembers that the scheduler wants this process to stop.
+
+    A step that resumes polls it and saves its state; one that does not is interrupted at once, for what it has of the
+    present shard is lost either way. A second TERM some seconds after the first means now.
+    """
+
+    def __init__(self, resumes: bool) -> None:
+        self.resumes = resumes
+        self.is_set = False
+        self._since = 0.0
+
+    def install(self) -> None:
+        """Listen to USR2 (time limit, preemption) and TERM (preemption, cancel, Ctrl-C)."""
+        signal.signal(signal.SIGUSR2, self._ask)
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _ask(self, signum: int, frame: object) -> None:
+        if self.is_set and signum == signal.SIGTERM and time.monotonic() - self._since > SECOND_TERM_S:
+            os._exit(128 + signum)
+        if not self.is_set:
+            self.is_set, self._since = True, time.monotonic()
+            if not self.resumes:
+                raise Interrupted
+
+
+class Worker:
+    """Runs the shards of one element."""
+
+    def __init__(self, step: StepPaths, place: Element) -> None:
+        self.step, self.place, self.run = step, place, run_of(step.root)
+        self.job: Mapping[str, Any] = read_json(step.job_json)
+        record = read_json(self.run.submissions / self.job["job"] / f"{place.key}.json")
+        self.shards: list[int] = record["elements"][place.element]
+        self.stop = StopFlag(resumes=self.job["can_resume"])
+        self.best = -1
+        self._written = 0.0
+
+    @property
+    def leads(self) -> bool:
+        """True on the one rank that writes records and marks."""
+        return self.place.rank == 0
+
+    def attempt_file(self, part: str) -> Path:
+        """Return one of this attempt's files in the ledger."""
+        return self.run.attempt(self.job["job"], self.place.key, self.place.element, self.place.restart, part)
+
+    def main(self) -> int:
+        """Run all shards and return the exit code: the worst that happened to any of them."""
+        self.stop.install()
+        if self.leads:
+            write_json(self.attempt_file("start"), self._start_record())
+        config = self._config()
+        codes, failed = [EXIT_DONE], {}
+        for position, shard in enumerate(self.shards):
+            if not self.stop.resumes:  # what survives an attempt of such a step is its finished shards
+                self.best = position
+            if self.step.mark(shard).exists():
+                continue
+            if self.stop.is_set:
+                codes.append(EXIT_CHECKPOINTED)
+                break
+            code, reason = self._guarded(config, shard)
+            codes.append(code)
+            if reason:
+                failed[str(shard)] = reason
+            if code in (EXIT_CHECKPOINTED, EXIT_BAD_NODE):
+                break
+        code = next(code for code in WORST_FIRST if code in codes)
+        if self.leads:
+            self._write_progress(force=True)
+            write_json(self.attempt_file("result"), {"exit_code": code, "failed": failed})
+        return code
+
+    def _guarded(self, config: Any, shard: int) -> tuple[int, str]:
+        """Run one shard; a failure is told in one line and does not take the element's other shards with it."""
+        try:
+            self._run_shard(config, shard)
+        except (Checkpointed, Interrupted):
+            print(f"{self._name(shard)}: state saved, to be continued", flush=True)
+            return EXIT_CHECKPOINTED, ""
+        except StagecoachError as error:
+            print(f"{self._name(shard)}: {error}", file=sys.stderr, flush=True)
+            return error.exit_code, str(error)
+        except Exception as error:
+            traceback.print_exc()
+            return EXIT_FAILED, f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        return EXIT_DONE, ""
+
+    def _run_shard(self, config: Any, shard: int) -> None:
+        self._check_inputs()
+        due = faults.planted(self.run, self.job["job"], shard) if self.leads else []
+        out, work = self.step.aside(shard, self.place.token), self.step.work(shard)
+        if self.leads:
+            self._clear_asides(shard)
+            out.mkdir(parents=True)
+            work.mkdir(parents=True, exist_ok=True)
+            write_json(self.step.lease(shard), {"owner": self.place.token, "node": socket.gethostname()})
+        ranks = self._ranks(shard)
+        faults.fire_due(self.run, [fault for fault in due if fault.progress == 0], 0)
+
+        def progress(done: int) -> None:
+            if self.stop.resumes:
+                self.best = max(self.best, done)
+            if self.leads:
+                self._write_progress()
+                faults.fire_due(self.run, due, done)
+
+        started = time.time()
+        module, _, function = self.job["run"].partition(":")
+        summary = getattr(importlib.import_module(module), function)(
+            Task(
+                config=config,
+                step=self.job["step"],
+                shard=shard,
+                num_shards=self.job["shards"],
+                inputs={
+                    name: tuple(InputFile(Path(path), source) for path, source in files) for name, files in self.job["inputs"].items()
+                },
+                steps={name: Path(path) for name, path in self.job["steps"].items()},
+                out=out,
+                work=work,
+                run_dir=self.run.root,
+                ranks=ranks,
+                should_stop=lambda: self.stop.is_set,
+                progress=progress,
+                check_lease=lambda: self._check_lease(shard),
+            )
+        )
+        if self.leads:
+            self._commit(shard, out, summary, time.time() - started)
+
+    def _commit(self, shard: int, out: Path, summary: Any, seconds: float) -> None:
+        """Make the shard's folder and its mark appear, in this order, if this attempt still owns it."""
+        self._check_lease(shard)
+        flush_tree(out)
+        replace_dir(out, shard_dir(self.step.root, shard))
+        mark = {
+            "job": self.job["job"],
+            "fingerprint": self.job["fingerprint"],
+            "shard": shard,
+            "made_by": {"code": self.job["code"], "attempt": self.place.token, "node": socket.gethostname()},
+            "finished": time.time(),
+            "seconds": round(seconds, 3),
+            "summary": summary,
+        }
+        write_json(self.step.mark(shard), mark)
+        shutil.rmtree(self.step.work(shard), ignore_errors=True)
+        print(f"{self._name(shard)}: done in {seconds:.1f} s", flush=True)
+
+    def _check_inputs(self) -> None:
+        """Look at the marks of what this job needs: Slurm forgets purged ids and then starts a job too early."""
+        for need in self.job["needs"]:
+            missing = set(range(need["shards"])) - StepPaths(Path(need["step"])).done_shards()
+            if missing:
+                some = ", ".join(map(str, sorted(missing)[:5]))
+                raise InputsIncomplete(f"inputs incomplete: {need['job']} lacks shard {some}{' ...' if len(missing) > 5 else ''}")
+
+    def _check_lease(self, shard: int) -> None:
+        owner = read_json(self.step.lease(shard))["owner"]
+        if owner != self.place.token:
+            raise LeaseLost(f"attempt {owner} has taken over {self._name(shard)}; this one stops without writing")
+
+    def _clear_asides(self, shard: int) -> None:
+        """Remove what earlier attempts left half-written."""
+        for leftover in (self.step.root / "shards").glob(f".{shard_name(shard)}.*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def _config(self) -> Any:
+        return importlib.import_module(f"stages.{self.job['stage']}.config").Config.model_validate(self.job["config"])
+
+    def _ranks(self, shard: int) -> Ranks:
+        if self.place.world_size == 1:
+            return Ranks()
+        address, port = meet(self.step.work(shard) / f"rendezvous.{self.place.token}.json", self.leads)
+        return Ranks(
+            rank=self.place.rank,
+            world_size=self.place.world_size,
+            local_rank=self.place.local_rank,
+            master_addr=address,
+            master_port=port,
+        )
+
+    def _write_progress(self, force: bool = False) -> None:
+        now = time.monotonic()
+        if self.best >= 0 and (force or now - self._written > PROGRESS_EVERY_S):
+            self._written = now
+            write_json(self.attempt_file("progress"), {"progress": self.best})
+
+    def _start_record(self) -> dict[str, Any]:
+        return {
+            "job": self.job["job"],
+            "fingerprint": self.job["fingerprint"],
+            "shards": self.shards,
+            "key": self.place.key,
+            "element": self.place.element,
+            "restart": self.place.restart,
+            "slurm_id": f"{os.environ['SLURM_ARRAY_JOB_ID']}_{self.place.element}" if "SLURM_ARRAY_JOB_ID" in os.environ else "",
+            "node": os.environ.get("SLURMD_NODENAME", socket.gethostname()),
+            "nodes": os.environ.get("SLURM_JOB_NODELIST", socket.gethostname()),
+            "pid": os.getpid(),
+            "process": process_identity(os.getpid()),
+            "started": time.time(),
+        }
+
+    def _name(self, shard: int) -> str:
+        return f"{self.job['job']}/{shard}"
+
+
+class InputsIncomplete(StagecoachError):
+    """What this job needs is not finished; `heal` finishes it and submits this job again."""
+
+
+def place_from_environment(key: str) -> Element:
+    """Return this process's place, as the batch script and srun (or jobs.ranks) set it."""
+    get = os.environ.get
+    return Element(
+        key=key,
+        element=int(os.environ["STAGECOACH_ELEMENT"]),
+        restart=int(os.environ["STAGECOACH_RESTART"]),
+        rank=int(get("SLURM_PROCID") or get("STAGECOACH_RANK") or 0),
+        local_rank=int(get("SLURM_LOCALID") or get("STAGECOACH_RANK") or 0),
+        world_size=int(os.environ["STAGECOACH_RANKS"]),
+    )
+
+
+def main() -> None:
+    """Run the element that the environment names."""
+    step_dir, key = sys.argv[1:]
+    try:
+        code = Worker(StepPaths(Path(step_dir)), place_from_environment(key)).main()
+    except DataError as error:
+        print(f"worker: {error}", file=sys.stderr)
+        code = error.exit_code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # not sys.exit: threads and process groups that a library left behind must not hold the node
+
+
+if __name__ == "__main__":
+    main()

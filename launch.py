@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""The door: parse a verb, make sure of an environment, hand over to jobs.verbs.
+
+Standard library alone until the environment exists; never imports torch. `launch.py --help` needs no environment.
+
+    launch.py -> jobs/verbs.py -> jobs/dispatch.py -> jobs/render.py      from here to the sbatch text
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+if sys.version_info < (3, 10):
+    sys.exit("Stagecoach needs Python 3.10 or newer; this is %d.%d. Run it with a newer one: python3.11 launch.py ..." % sys.version_info[:2])
+
+EPILOG = """\
+start here:
+  python3 launch.py demo                 the whole journey on a made-up web, here, in minutes
+  python3 launch.py plan demo            what that would do, without doing it
+  python3 launch.py test                 all checks that CI runs
+
+a run on a cluster:
+  python3 launch.py doctor --cluster CLUSTER
+  python3 launch.py run RECIPE --cluster CLUSTER [--set section.key=value ...]
+  python3 launch.py status RUN --watch
+
+Recipes are jobs/recipes/*.yaml, clusters envs/*.yaml; both may also be given as paths.
+"""
+
+LEVELS = {"run": "stages", "demo": "stages", "report": "stages", "heal": "stages", "test": "test"}
+"""What a verb needs beyond the light launcher: the stages themselves, which compute nodes share, or the checks."""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line's grammar."""
+    parser = argparse.ArgumentParser(
+        prog="launch.py",
+        description="From raw Common Crawl files to a trained, evaluated language model, as Slurm job arrays or on this machine.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    def verb(name: str, about: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
+        made.add_argument("--runs", metavar="DIR", help="folder of runs (default: $STAGECOACH_RUNS or ./runs)")
+        return made
+
+    def recipe_verb(name: str, about: str, cluster: str = "auto", takes_recipe: bool = True) -> argparse.ArgumentParser:
+        made = verb(name, about)
+        if takes_recipe:
+            made.add_argument("recipe", help="name in jobs/recipes, or path to a .yaml file")
+        made.add_argument("--cluster", default=cluster, help="name in envs/, path, or `auto`: Slurm if it answers, else local (default: %(default)s)")
+        made.add_argument("--set", action="append", default=[], metavar="A.B=C", help="override a setting of the recipe; may be repeated")
+        made.add_argument("--name", help="name of the run (default: the recipe's, with the cluster's unless local)")
+        return made
+
+    def acts(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--wait", action="store_true", help="on Slurm: follow until the run ends (the local cluster always does)")
+
+    def plants(made: argparse.ArgumentParser) -> None:
+        made.add_argument(
+            "--fault", action="append", default=[], metavar="JOB[/SHARD][@PROGRESS]:KIND",
+            help="plant a fault that fires once (kill, fail, never), such as pretrain@120:kill, to see the run survive it",
+        )  # fmt: skip
+
+    made = recipe_verb("plan", "show the jobs, what they ask for, what is reused and why; submit nothing")
+    made.add_argument("--sbatch", action="store_true", help="print the batch scripts instead")
+    made = recipe_verb("run", "submit what is missing; calling it again does nothing twice")
+    acts(made)
+    plants(made)
+    made = verb("status", "show how a run stands and, if it needs you, what to do")
+    made.add_argument("run", help="name of the run")
+    made.add_argument("--json", action="store_true", help="as JSON")
+    made.add_argument("--watch", action="store_true", help="again every few seconds until nothing moves")
+    made = verb("logs", "print the newest log of a job or of one shard of it")
+    made.add_argument("run", help="name of the run")
+    made.add_argument("job", metavar="JOB[/SHARD]", help="such as web.filter or web.filter/3")
+    made = verb("heal", "submit again what failed or was lost, and mend what waits for it")
+    made.add_argument("run", help="name of the run")
+    acts(made)
+    verb("cancel", "cancel what is queued or running; what is done stays").add_argument("run", help="name of the run")
+    verb("report", "write the report of a run as it stands now").add_argument("run", help="name of the run")
+    made = verb("doctor", "check this machine or cluster and say what to do")
+    made.add_argument("--cluster", default="auto", help="name in envs/, path, or auto")
+    plants(recipe_verb("demo", "run the whole journey on the sample web and write its report", cluster="local", takes_recipe=False))
+    made = verb("test", "run all checks that CI runs")
+    made.add_argument("pytest", nargs="*", help="arguments for pytest, after `--`: only these tests")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run one verb and return the exit code."""
+    arguments = make_parser().parse_args(argv)
+    from envs import bootstrap  # noqa: PLC0415  (after --help has been answered)
+
+    try:
+        bootstrap.reexec(LEVELS.get(arguments.verb, "launcher"), argv)
+    except bootstrap.SetupError as error:
+        print(f"launch.py: {error}", file=sys.stderr)
+        return 1
+    from jobs import verbs  # noqa: PLC0415  (the environment exists only now)
+    from stages.shared.errors import StagecoachError  # noqa: PLC0415
+
+    try:
+        return int(getattr(verbs, arguments.verb)(arguments))
+    except StagecoachError as error:
+        print(f"launch.py {arguments.verb}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 141
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
