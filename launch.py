@@ -11,9 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-if sys.version_info < (3, 10):
-    sys.exit("Stagecoach needs Python 3.10 or newer; this is %d.%d. Run it with a newer one: python3.11 launch.py ..." % sys.version_info[:2])
-
 EPILOG = """\
 start here:
   python3 launch.py demo                 the whole journey on a made-up web, here, in minutes
@@ -28,6 +25,7 @@ a run on a cluster:
 Recipes are jobs/recipes/*.yaml, clusters envs/*.yaml; both may also be given as paths.
 """
 
+CLUSTER_HELP = "name in envs/, path, or `auto`: Slurm if it answers, else local (default: %(default)s)"
 LEVELS = {"run": "stages", "demo": "stages", "report": "stages", "heal": "stages", "test": "test"}
 """What a verb needs beyond the light launcher: the stages themselves, which compute nodes share, or the checks."""
 
@@ -36,7 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     parser = argparse.ArgumentParser(
         prog="launch.py",
-        description="From raw Common Crawl files to a trained, evaluated language model, as Slurm job arrays or on this machine.",
+        description="From raw Common Crawl files to a trained, evaluated language model, as Slurm job arrays.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,19 +49,24 @@ def make_parser() -> argparse.ArgumentParser:
         made = verb(name, about)
         if takes_recipe:
             made.add_argument("recipe", help="name in jobs/recipes, or path to a .yaml file")
-        made.add_argument("--cluster", default=cluster, help="name in envs/, path, or `auto`: Slurm if it answers, else local (default: %(default)s)")
-        made.add_argument("--set", action="append", default=[], metavar="A.B=C", help="override a setting of the recipe; may be repeated")
-        made.add_argument("--name", help="name of the run (default: the recipe's, with the cluster's unless local)")
+        made.add_argument("--cluster", default=cluster, help=CLUSTER_HELP)
+        made.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="A.B=C",
+            help="override a setting of the recipe; may be repeated",
+        )
+        made.add_argument("--name", help="name of the run (default: the recipe's, and the cluster's unless local)")
         return made
 
     def acts(made: argparse.ArgumentParser) -> None:
-        made.add_argument("--wait", action="store_true", help="on Slurm: follow until the run ends (the local cluster always does)")
+        made.add_argument("--wait", action="store_true", help="on Slurm: follow the run to its end (locally always so)")
 
     def plants(made: argparse.ArgumentParser) -> None:
-        made.add_argument(
-            "--fault", action="append", default=[], metavar="JOB[/SHARD][@PROGRESS]:KIND",
-            help="plant a fault that fires once (kill, fail, never), such as pretrain@120:kill, to see the run survive it",
-        )  # fmt: skip
+        form = "JOB[/SHARD][@PROGRESS]:KIND"
+        about = "plant a fault that fires once (kill, fail, never), such as pretrain@120:kill, to see the run survive"
+        made.add_argument("--fault", action="append", default=[], metavar=form, help=about)
 
     made = recipe_verb("plan", "show the jobs, what they ask for, what is reused and why; submit nothing")
     made.add_argument("--sbatch", action="store_true", help="print the batch scripts instead")
@@ -83,8 +86,9 @@ def make_parser() -> argparse.ArgumentParser:
     verb("cancel", "cancel what is queued or running; what is done stays").add_argument("run", help="name of the run")
     verb("report", "write the report of a run as it stands now").add_argument("run", help="name of the run")
     made = verb("doctor", "check this machine or cluster and say what to do")
-    made.add_argument("--cluster", default="auto", help="name in envs/, path, or auto")
-    plants(recipe_verb("demo", "run the whole journey on the sample web and write its report", cluster="local", takes_recipe=False))
+    made.add_argument("--cluster", default="auto", help=CLUSTER_HELP)
+    about = "run the whole journey on the sample web and write its report"
+    plants(recipe_verb("demo", about, cluster="local", takes_recipe=False))
     made = verb("test", "run all checks that CI runs")
     made.add_argument("pytest", nargs="*", help="arguments for pytest, after `--`: only these tests")
     return parser
@@ -95,11 +99,7 @@ def main(argv: list[str]) -> int:
     arguments = make_parser().parse_args(argv)
     from envs import bootstrap  # noqa: PLC0415  (after --help has been answered)
 
-    try:
-        bootstrap.reexec(LEVELS.get(arguments.verb, "launcher"), argv)
-    except bootstrap.SetupError as error:
-        print(f"launch.py: {error}", file=sys.stderr)
-        return 1
+    bootstrap.reexec(LEVELS.get(arguments.verb, "launcher"), argv)
     from jobs import verbs  # noqa: PLC0415  (the environment exists only now)
     from stages.shared.errors import StagecoachError  # noqa: PLC0415
 

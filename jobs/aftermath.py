@@ -1,4 +1,4 @@
-"""The batch script's last act: `python -m jobs.aftermath STEP_DIR KEY CODE` writes an attempt's end and prints a verdict.
+"""The batch script's last act: `python -m jobs.aftermath STEP_DIR KEY CODE` notes an attempt's end, prints a verdict.
 
 Runs after the worker is gone, however it went, so that a SIGKILL leaves a record too. The verdict is one word for the
 shell: done, requeue, bad-node, never, failed. It holds the crash-loop breaker: starting again is for those who get on.
@@ -30,9 +30,9 @@ class Verdict:
 def judge(code: int, past: Sequence[Attempt], progress: int, *, can_resume: bool, max_stalls: int) -> Verdict:
     """Return the verdict on an attempt that ended with `code` after reaching `progress`. Pure.
 
-    `past` are the element's earlier attempts in order. An attempt gets on if it reached more than all before it; so many
-    in a row that do not are a crash loop. A step that cannot resume is not started again after an exception of its own
-    (it would meet the same one), only after being killed from outside.
+    `past` are the element's earlier attempts in order. An attempt gets on if it reached more than all before it; too
+    many in a row that do not are a crash loop. A step that cannot resume is not started again after an exception of its
+    own (it would meet the same one), only after being killed from outside.
     """
     if code == EXIT_DONE:
         return Verdict("done", "")
@@ -44,7 +44,9 @@ def judge(code: int, past: Sequence[Attempt], progress: int, *, can_resume: bool
         return Verdict("failed", how)
     stalls = _stalls([*(attempt.progress for attempt in past), progress])
     if stalls > max_stalls:
-        return Verdict("failed", f"crash loop: {stalls} attempts in a row without progress past {max(0, progress)}, the last {how}")
+        return Verdict(
+            "failed", f"crash loop: {stalls} attempts in a row without progress past {max(0, progress)}, the last {how}"
+        )
     return Verdict("bad-node" if code == EXIT_BAD_NODE else "requeue", how)
 
 

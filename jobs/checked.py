@@ -21,13 +21,17 @@ def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Mode
         location = [str(part) for part in first["loc"]]
         setting = ".".join([where, *location])
         if first["type"] == "extra_forbidden":
-            raise ConfigError(setting, first["input"], f"a known key; {nearest(location[-1], _known(model, location))}") from None
+            raise ConfigError(
+                setting, first["input"], f"a known key; {nearest(location[-1], _known(model, location))}"
+            ) from None
         if first["type"] == "missing":
             raise ConfigError(setting, None, f"a value; {where} cannot do without {location[-1]!r}") from None
         cause = first.get("ctx", {}).get("error")
         if isinstance(cause, ConfigError):
             raise cause from None
-        raise ConfigError(setting, first["input"], first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")) from None
+        raise ConfigError(
+            setting, first["input"], first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        ) from None
 
 
 def _known(model: type[BaseModel], location: list[str]) -> list[str]:

@@ -72,7 +72,7 @@ class Cluster(BaseModel):
     runs: str | None = None
     """Folder for runs, on a file system that all nodes share; None is ./runs."""
     environment: dict[str, str] = {}
-    """Environment variables for the launcher's Slurm commands and for the jobs. Not for secrets: they end in scripts."""
+    """Variables for the launcher's Slurm commands and for the jobs. Not for secrets: they end in scripts."""
     setup: tuple[str, ...] = ()
     """Shell lines before the work starts: `module load ...`, proxies, scratch."""
     srun_args: tuple[str, ...] = ()
@@ -103,7 +103,9 @@ def load_cluster(name: str) -> Cluster:
         name = "slurm" if slurm_answers() else "local"
     path = Path(name) if name.endswith((".yaml", ".yml")) else ENVS / f"{name}.yaml"
     if not path.is_file():
-        raise ConfigError("--cluster", name, f"a path to a .yaml file or a file in envs/; {nearest(name, known_clusters())}")
+        raise ConfigError(
+            "--cluster", name, f"a path to a .yaml file or a file in envs/; {nearest(name, known_clusters())}"
+        )
     try:
         values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

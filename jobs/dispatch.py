@@ -1,4 +1,4 @@
-"""From actions to arrays: packs shards into elements, writes the ledger, renders, submits. Used for both kinds of cluster."""
+"""From actions to arrays: packs shards into elements, writes the ledger, renders, submits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.ledger import Submission, read_submissions, write_submission
 from jobs.reconcile import Actions, ShardState, live_arrays
 from jobs.render import render_script
 from jobs.snapshot import take_snapshot
-from jobs.submit import find_submitted, local_python, submit_array
+from jobs.submit import find_submitted, submit_array
 from stages.shared.files import write_json
 
 Log = Callable[[str], None]
@@ -62,12 +62,11 @@ def write_job(journey: Journey, job: Job, code: Path) -> None:
 
 def script_for(journey: Journey, job: Job, submission: Submission, code: Path, after: tuple[str, ...]) -> str:
     """Return the batch script of a submission."""
-    python = journey.cluster.python or local_python()
-    return render_script(job, submission, journey.cluster, journey.paths, code, python, after)
+    return render_script(job, submission, journey.cluster, journey.paths, code, after)
 
 
 def settle_intents(journey: Journey, log: Log) -> None:
-    """Find out about submissions whose answer was never recorded, as after a crash of the launcher: adopt or drop them."""
+    """Adopt or drop submissions whose answer was never recorded, as after a crash of the launcher."""
     for entry in read_submissions(journey.paths):
         if entry.slurm_id:
             continue
@@ -105,7 +104,10 @@ def submit_all(journey: Journey, actions: Actions, states: Mapping[str, Mapping[
             write_submission(journey.paths, replace(submission, slurm_id=slurm_id, submitted=time.time()))
             waiting_for[name].append(slurm_id)
             count += 1
-            log(f"{name}: array {slurm_id}, {len(elements)} element{'s' * (len(elements) != 1)}" + (f", after {', '.join(job.needs)}" if after else ""))
+            log(
+                f"{name}: array {slurm_id}, {len(elements)} element{'s' * (len(elements) != 1)}"
+                + (f", after {', '.join(job.needs)}" if after else "")
+            )
     for name in actions.rewire:
         after = _after(journey.graph.jobs[name], waiting_for)
         for array in live_arrays(name, states[name], submissions):

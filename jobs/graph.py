@@ -111,7 +111,9 @@ class _Builder:
     ) -> tuple[tuple[InputFile, ...], list[Any], tuple[str, ...]]:
         upstream = value.removeprefix(FROM)
         if upstream not in self.recipe.sections:
-            raise ConfigError(setting, value, f"a section of this recipe; {nearest(upstream, list(self.recipe.sections))}")
+            raise ConfigError(
+                setting, value, f"a section of this recipe; {nearest(upstream, list(self.recipe.sections))}"
+            )
         outputs = self.section(upstream, above).outputs
         chosen = [output for output in outputs if output.kind == kind]
         if not chosen:
@@ -154,7 +156,10 @@ class _Builder:
             fingerprint=hashlib.sha256(canonical(identity).encode()).hexdigest(),
             needs=tuple(dict.fromkeys([*(job.name for job in earlier), *read_from])),
             inputs={field: inputs[field] for field in step.reads if field in inputs},
-            steps={other: self.run.step(job.name, job.fingerprint).root for other, job in zip(step.after, earlier, strict=True)},
+            steps={
+                other: self.run.step(job.name, job.fingerprint).root
+                for other, job in zip(step.after, earlier, strict=True)
+            },
             resources=self._resources(section, name, step),
             identity=identity,
         )
@@ -169,10 +174,13 @@ class _Builder:
 
 def input_fields(config: StageConfig) -> dict[str, Reads]:
     """Return the config's input fields with the kind of output each takes."""
-    marked = ((name, [mark for mark in field.metadata if isinstance(mark, Reads)]) for name, field in type(config).model_fields.items())
+    marked = (
+        (name, [mark for mark in field.metadata if isinstance(mark, Reads)])
+        for name, field in type(config).model_fields.items()
+    )
     return {name: marks[0] for name, marks in marked if marks}
 
 
 def canonical(value: Any) -> str:
-    """Return the one JSON text of a value. Raises TypeError for what has no canonical form: never falls back to str()."""
+    """Return the one JSON text of a value. Raises TypeError for what has none: never falls back to str()."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -31,9 +31,11 @@ def _expand(value: Any, source: str | None, setting: str) -> tuple[InputFile, ..
         if pattern.startswith(FROM):
             raise ConfigError(setting, pattern, "files only: `from:` cannot be mixed with paths; name it alone")
         path = Path(pattern).expanduser()
-        matches = [str(path)] if path.exists() else sorted(glob.glob(str(path), recursive=True))
+        matches = [str(path)] if path.exists() else sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  (pathlib cannot glob an absolute pattern)
         if not matches:
-            raise ConfigError(setting, pattern, f"a file that exists, or a glob that matches some (seen from {Path.cwd()})")
+            raise ConfigError(
+                setting, pattern, f"a file that exists, or a glob that matches some (seen from {Path.cwd()})"
+            )
         found += [InputFile(Path(match).resolve(), source or Path(match).name.partition(".")[0]) for match in matches]
     return tuple(found)
 

@@ -49,7 +49,7 @@ class Journey:
         write_json(self.paths.run_json, self.record)
 
     def look(self) -> tuple[Snapshot, dict[str, dict[int, ShardState]]]:
-        """Return a snapshot and the state of every shard. Reads the queue first: what ends meanwhile is then seen as done."""
+        """Return a snapshot and every shard's state. Reads the queue first: what ends meanwhile is seen as done."""
         rows = queue() if self.cluster.kind == "slurm" else []
         submissions = read_submissions(self.paths)
         attempts = read_attempts(self.paths)
@@ -66,14 +66,14 @@ class Journey:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run against a second launcher that would submit the same jobs. Raises StagecoachError if it is held."""
+        """Hold the run against a second launcher submitting the same jobs. Raises StagecoachError if it is held."""
         self.paths.root.mkdir(parents=True, exist_ok=True)
         with (self.paths.root / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise StagecoachError(
-                    f"another launcher is at work on the run {self.name!r}: wait for it, or look with `launch.py status {self.name}`"
+                    f"another launcher is at work on {self.name!r}: wait, or look with `launch.py status {self.name}`"
                 ) from None
             yield
 
@@ -124,7 +124,9 @@ def open_journey(root: Path, name: str) -> Journey:
     recipe = make_recipe(record["recipe"])
     cluster = validated(Cluster, record["cluster"], str(paths.run_json))
     files = record["files"]
-    identities = {InputFile(Path(path), source): identity for entries in files.values() for path, source, identity in entries}
+    identities = {
+        InputFile(Path(path), source): identity for entries in files.values() for path, source, identity in entries
+    }
 
     def expand(value: Any, setting: str) -> tuple[InputFile, ...]:
         return tuple(InputFile(Path(path), source) for path, source, _ in files[setting])

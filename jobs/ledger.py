@@ -16,7 +16,9 @@ from typing import Any
 from jobs.paths import RunPaths
 from stages.shared.files import read_json, write_json
 
-ATTEMPT_FILE = re.compile(r"(?P<key>[^.]+)\.(?P<element>\d+)\.(?P<restart>\d+)\.(?P<part>start|progress|result|end)\.json")
+ATTEMPT_FILE = re.compile(
+    r"(?P<key>[^.]+)\.(?P<element>\d+)\.(?P<restart>\d+)\.(?P<part>start|progress|result|end)\.json"
+)
 
 
 @dataclass(frozen=True, kw_only=True)

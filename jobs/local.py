@@ -1,4 +1,4 @@
-"""The local cluster: a foreground loop that runs elements as cores allow, and starts them again when they ask for it."""
+"""The local cluster: a foreground loop that runs elements as cores allow and starts those again that ask for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jobs.journey import Journey
 from jobs.ledger import Submission, read_cancels, read_submissions, write_submission
 from jobs.reconcile import ShardState, next_actions
 from jobs.snapshot import take_snapshot
-from jobs.submit import start_element, write_script
+from jobs.submit import ElementExecutor, write_script
 from stages.shared.files import read_json
 
 TICK_S = 0.2
@@ -86,7 +86,9 @@ class LocalRun:
             needs = self.journey.graph.jobs[name].needs
             if all(state.state == "done" for need in needs for state in states[need].values()):
                 limit = self.journey.graph.jobs[name].resources.max_stalls
-                fresh = tuple(shard for shard in shards if (name, shard) not in mine and self.lost[name, shard] <= limit)
+                fresh = tuple(
+                    shard for shard in shards if (name, shard) not in mine and self.lost[name, shard] <= limit
+                )
                 self.lost.update((name, shard) for shard in fresh)
                 if fresh:
                     ready[name] = fresh
@@ -110,19 +112,16 @@ class LocalRun:
             job = self.journey.graph.jobs[submission.job]
             cores = min(self.cores, job.step.ranks * job.resources.cpus)
             busy = sum(run.cores for run in self.running)
-            if busy + cores > self.cores or sum(run.submission.key == submission.key for run in self.running) >= job.resources.throttle:
+            if (
+                busy + cores > self.cores
+                or sum(run.submission.key == submission.key for run in self.running) >= job.resources.throttle
+            ):
                 return
             self.waiting.popleft()
             paths = self.journey.paths
-            process = start_element(
-                paths,
-                paths.scripts / f"{submission.key}.sh",
-                paths.log(job.name, submission.key, element),
-                element,
-                restart,
-                job.resources.time_min,
-                self.journey.cluster.signal_lead_s,
-            )
+            executor = ElementExecutor(paths, job.resources.time_min, self.journey.cluster.signal_lead_s)
+            script, log = paths.scripts / f"{submission.key}.sh", paths.log(job.name, submission.key, element)
+            process = executor.start(script, log, element, restart)
             self.running.append(Running(submission, element, restart, process, cores))
 
     def _collect(self) -> None:
@@ -131,7 +130,11 @@ class LocalRun:
             self.running.remove(run)
             name = f"{run.submission.job}/{'+'.join(map(str, run.submission.elements[run.element][:3]))}"
             path = self.journey.paths.attempt(run.submission.job, run.submission.key, run.element, run.restart, "end")
-            end = read_json(path) if path.exists() else {"verdict": "lost", "reason": "ended without a word", "progress": -1}
+            end = (
+                read_json(path)
+                if path.exists()
+                else {"verdict": "lost", "reason": "ended without a word", "progress": -1}
+            )
             if end["verdict"] in ("requeue", "bad-node") and not self.stopping:
                 self.log(f"{name}: {end['reason']} at progress {end['progress']}; starting it again")
                 self.waiting.appendleft((run.submission, run.element, run.restart + 1))

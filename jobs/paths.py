@@ -1,12 +1,12 @@
 """Where everything of a run lies. The only module that knows a file name inside a run folder.
 
-    runs/<run>/
-      run.json                        what was asked: recipe, cluster, resolved sections
-      code/<digest>/                  the code that was submitted, and therefore runs
-      steps/<job>/<fingerprint>/      job.json  shards/00000/...  done/00000.json  lease/  work/
-      ledger/submissions/<job>/       <key>.json, one per array handed to the scheduler
-      ledger/attempts/<job>/          <key>.<element>.<restart>.{start,progress,result,end}.json
-      scripts/ logs/<job>/            the batch scripts as submitted; one log per array element
+runs/<run>/
+  run.json                        what was asked: recipe, cluster, resolved sections
+  code/<digest>/                  the code that was submitted, and therefore runs
+  steps/<job>/<fingerprint>/      job.json  shards/00000/...  done/00000.json  lease/  work/
+  ledger/submissions/<job>/       <key>.json, one per array handed to the scheduler
+  ledger/attempts/<job>/          <key>.<element>.<restart>.{start,progress,result,end}.json
+  scripts/ logs/<job>/            the batch scripts as submitted; one log per array element
 """
 
 from __future__ import annotations
@@ -111,7 +111,9 @@ class StepPaths:
         """Return the finished shards: one listing of one folder."""
         if not self.done.is_dir():
             return frozenset()
-        return frozenset(int(path.stem) for path in self.done.iterdir() if path.stem.isdigit() and path.suffix == ".json")
+        return frozenset(
+            int(path.stem) for path in self.done.iterdir() if path.stem.isdigit() and path.suffix == ".json"
+        )
 
 
 def run_of(step_root: Path) -> RunPaths:

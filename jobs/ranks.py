@@ -17,10 +17,16 @@ GRACE_S = 10.0
 
 
 def run_ranks(count: int, command: list[str]) -> int:
-    """Run the ranks and return 0, the first bad exit code (128 + signal for a killed one), or 85 if any asked for it."""
+    """Run the ranks; return 0, the first bad exit code (128 + signal if killed), or 85 if any asked for it."""
     ranks = [subprocess.Popen(command, env={**os.environ, "STAGECOACH_RANK": str(rank)}) for rank in range(count)]
-    for signum in (signal.SIGTERM, signal.SIGUSR2):
-        signal.signal(signum, lambda got, frame: [rank.send_signal(got) for rank in ranks if rank.poll() is None] and None)
+
+    def pass_on(signum: int, frame: object) -> None:
+        for rank in ranks:
+            if rank.poll() is None:
+                rank.send_signal(signum)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGUSR2, pass_on)
     first_bad = 0
     deadline = float("inf")
     while any(rank.poll() is None for rank in ranks):

@@ -56,7 +56,9 @@ def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
     if not path.is_file():
-        raise ConfigError("recipe", name, f"a path to a .yaml file or one of jobs/recipes; {nearest(name, known_recipes())}")
+        raise ConfigError(
+            "recipe", name, f"a path to a .yaml file or one of jobs/recipes; {nearest(name, known_recipes())}"
+        )
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -112,6 +114,8 @@ def _section(name: str, body: Any) -> StageConfig:
         raise ConfigError(name, body, "a mapping of settings")
     stage = body.get("stage", name)
     if stage not in known_stages():
-        raise ConfigError(name, stage, f"a section named after a stage, or with `stage:`; {nearest(str(stage), known_stages())}")
+        raise ConfigError(
+            name, stage, f"a section named after a stage, or with `stage:`; {nearest(str(stage), known_stages())}"
+        )
     config: type[StageConfig] = importlib.import_module(f"stages.{stage}.config").Config
     return validated(config, {key: value for key, value in body.items() if key != "stage"}, name)

@@ -1,6 +1,6 @@
 """What is the state of every shard, and what is to be done next? Pure: snapshots in, states and actions out.
 
-    plan + completion marks + ledger + queue  ->  ShardState of each shard  ->  Actions
+plan + completion marks + ledger + queue  ->  ShardState of each shard  ->  Actions
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ def _submitted(
     )
 
 
-def _judge(submission: Submission, shard: int, last: Attempt | None, row: QueueRow | None, seen: Snapshot) -> tuple[State, str]:
+def _judge(
+    submission: Submission, shard: int, last: Attempt | None, row: QueueRow | None, seen: Snapshot
+) -> tuple[State, str]:
     if row is not None:
         if row.is_running:
             return "running", f"on {row.node}"
@@ -135,7 +137,11 @@ def _judge(submission: Submission, shard: int, last: Attempt | None, row: QueueR
         return "lost", "left the queue before it began"
     if not last.end:
         failed = last.result.get("failed", {}).get(str(shard))
-        return ("failed", failed) if failed else ("lost", f"ended without a word on {last.start.get('node')} (killed, or the node died)")
+        return (
+            ("failed", failed)
+            if failed
+            else ("lost", f"ended without a word on {last.start.get('node')} (killed, or the node died)")
+        )
     if last.end["verdict"] == "requeue":
         return "lost", "saved its state and waits to be started again"
     return "failed", last.result.get("failed", {}).get(str(shard)) or str(last.end.get("reason", "failed"))
@@ -149,7 +155,9 @@ def next_actions(graph: Graph, states: Mapping[str, Mapping[int, ShardState]], h
     """
     submit: dict[str, tuple[int, ...]] = {}
     held_back: dict[str, str] = {}
-    retry: set[State] = {"missing", "lost", "cancelled"} | ({"failed"} if heal else set())
+    retry: set[State] = {"missing", "lost", "cancelled"}
+    if heal:
+        retry.add("failed")
     for name, job in graph.jobs.items():
         stuck = next((need for need in job.needs if need in held_back or _has_failed(states[need], need, submit)), None)
         if stuck is not None:

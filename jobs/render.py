@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,16 @@ from stages.shared.errors import ConfigError
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "sbatch"
 
 
-def render_script(job: Job, submission: Submission, cluster: Cluster, run: RunPaths, code: Path, python: str, after: tuple[str, ...]) -> str:
+def render_script(
+    job: Job, submission: Submission, cluster: Cluster, run: RunPaths, code: Path, after: tuple[str, ...]
+) -> str:
     """Return the whole script of one array.
 
     `after` are the ids of the arrays it depends on; `code` is the snapshot to run. Raises ConfigError for a value that
     no script can carry.
     """
     slurm = cluster.kind == "slurm"
+    python = cluster.python or sys.executable
     step = run.step(job.name, job.fingerprint).root
     arguments = [str(step), submission.key]
     environment = {
@@ -39,21 +43,27 @@ def render_script(job: Job, submission: Submission, cluster: Cluster, run: RunPa
     for name, value in environment.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise ConfigError(f"environment.{name}", value, "a variable name of letters, digits and _")
-    return _environment().get_template("job.sh.j2").render(
-        flags=sbatch_flags(job, submission, cluster, run, after) if slurm else {},
-        slurm=slurm,
-        umask=cluster.umask,
-        environment=environment,
-        code=str(code),
-        log_stem=str(run.logs(job.name) / f"{submission.key}."),
-        setup=cluster.setup,
-        launch=_launch(job, cluster, python),
-        worker=shlex.join([python, "-u", "-m", "jobs.worker", *arguments]),
-        aftermath=shlex.join([python, "-m", "jobs.aftermath", *arguments]),
+    return (
+        _environment()
+        .get_template("job.sh.j2")
+        .render(
+            flags=sbatch_flags(job, submission, cluster, run, after) if slurm else {},
+            slurm=slurm,
+            umask=cluster.umask,
+            environment=environment,
+            code=str(code),
+            log_stem=str(run.logs(job.name) / f"{submission.key}."),
+            setup=cluster.setup,
+            launch=_launch(job, cluster, python),
+            worker=shlex.join([python, "-u", "-m", "jobs.worker", *arguments]),
+            aftermath=shlex.join([python, "-m", "jobs.aftermath", *arguments]),
+        )
     )
 
 
-def sbatch_flags(job: Job, submission: Submission, cluster: Cluster, run: RunPaths, after: tuple[str, ...]) -> dict[str, Any]:
+def sbatch_flags(
+    job: Job, submission: Submission, cluster: Cluster, run: RunPaths, after: tuple[str, ...]
+) -> dict[str, Any]:
     """Return the #SBATCH flags by long name, in the order they are written."""
     asked = job.resources
     nodes = asked.nodes(job.step.ranks)
@@ -109,12 +119,17 @@ def flag_value(value: Any) -> str:
 def _launch(job: Job, cluster: Cluster, python: str) -> str:
     if cluster.kind == "local":
         return shlex.join([python, "-m", "jobs.ranks", str(job.step.ranks)])
-    return shlex.join(["srun", "--kill-on-bad-exit=1", f"--ntasks={job.step.ranks}", "--unbuffered", *cluster.srun_args])
+    return shlex.join(
+        ["srun", "--kill-on-bad-exit=1", f"--ntasks={job.step.ranks}", "--unbuffered", *cluster.srun_args]
+    )
 
 
 def _environment() -> jinja2.Environment:
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
     )
     filters: Mapping[str, Any] = {"quote": shlex.quote, "flag": flag_value}
     made.filters.update(filters)

@@ -1,4 +1,4 @@
-"""How the ranks of a job find each other: rank 0 writes its address to a file on the shared file system, the rest read it.
+"""How the ranks of a job find each other: rank 0 writes its address to a file that the others read.
 
 No guess from the node list: node names need not resolve (they do not on the testbed), a fixed port may be taken.
 """
@@ -27,7 +27,9 @@ def meet(file: Path, leads: bool) -> tuple[str, int]:
     deadline = time.monotonic() + WAIT_S
     while not file.exists():
         if time.monotonic() > deadline:
-            raise NodeError(f"rank 0 did not appear within {WAIT_S:.0f} s ({file}): is the run folder shared between the nodes?")
+            raise NodeError(
+                f"rank 0 did not appear within {WAIT_S:.0f} s ({file}): is the run folder shared between the nodes?"
+            )
         time.sleep(0.05)
     record = read_json(file)
     return record["address"], record["port"]
@@ -55,7 +57,9 @@ def free_port() -> int:
 
 def _node_addr(node: str) -> str:
     try:
-        shown = subprocess.run(["scontrol", "show", "node", node], capture_output=True, text=True, timeout=30, check=False).stdout
+        shown = subprocess.run(
+            ["scontrol", "show", "node", node], capture_output=True, text=True, timeout=30, check=False
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
     found = re.search(r"NodeAddr=(\S+)", shown)

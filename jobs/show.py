@@ -15,12 +15,20 @@ from rich.tree import Tree
 from jobs.graph import Graph, Job
 from jobs.journey import Journey
 from jobs.paths import StepPaths
-from jobs.reconcile import ShardState
+from jobs.reconcile import ShardState, State
 from stages.shared.files import read_json
 
 States = Mapping[str, Mapping[int, ShardState]]
-COLOURS = {"done": "green", "running": "cyan", "queued": "blue", "blocked": "yellow", "failed": "red", "lost": "magenta", "cancelled": "yellow"}
-ORDER = ("done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing")
+COLOURS = {
+    "done": "green",
+    "running": "cyan",
+    "queued": "blue",
+    "blocked": "yellow",
+    "failed": "red",
+    "lost": "magenta",
+    "cancelled": "yellow",
+}
+ORDER: tuple[State, ...] = ("done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +56,7 @@ class PlannedJob:
 
 def planned_jobs(journey: Journey, states: States, max_array_size: int) -> list[PlannedJob]:
     """Return the plan's lines in order of dependency."""
-    lines = []
+    lines: list[PlannedJob] = []
     for name, job in journey.graph.jobs.items():
         asked, step = job.resources, job.step
         to_do = sum(state.state != "done" for state in states[name].values())
@@ -81,7 +89,11 @@ def _why(journey: Journey, job: Job, to_do: int, running: list[str]) -> str:
     if to_do < job.step.shards:
         return f"{job.step.shards - to_do} of {job.step.shards} shards reused; the rest is missing"
     folder = journey.paths.step(job.name, job.fingerprint).root
-    others = [path for path in folder.parent.glob("*/job.json") if path.parent != folder and StepPaths(path.parent).done_shards()]
+    others = [
+        path
+        for path in folder.parent.glob("*/job.json")
+        if path.parent != folder and StepPaths(path.parent).done_shards()
+    ]
     if not others:
         return "new"
     upstream = [need for need in job.needs if need in running]
@@ -90,7 +102,11 @@ def _why(journey: Journey, job: Job, to_do: int, running: list[str]) -> str:
     own = [change for change in changes if not change.startswith(("inputs", "after"))]
     if own:
         return "changed: " + "; ".join(own[:3])
-    return f"runs again after {', '.join(upstream)}" if upstream else "changed: " + "; ".join(changes[:1] or ["its inputs"])
+    return (
+        f"runs again after {', '.join(upstream)}"
+        if upstream
+        else "changed: " + "; ".join(changes[:1] or ["its inputs"])
+    )
 
 
 def difference(before: Any, now: Any, path: str = "") -> list[str]:
@@ -118,7 +134,11 @@ def critical_path_hours(graph: Graph, lines: list[PlannedJob]) -> float:
 
 def print_plan(console: Console, journey: Journey, lines: list[PlannedJob]) -> None:
     """Print the tree of jobs with what each asks for, and the totals."""
-    tree = Tree(Text.assemble((journey.name, "bold"), f"  recipe {journey.recipe.name} on {journey.cluster.name}  {journey.paths.root}"))
+    tree = Tree(
+        Text.assemble(
+            (journey.name, "bold"), f"  recipe {journey.recipe.name} on {journey.cluster.name}  {journey.paths.root}"
+        )
+    )
     branches: dict[str, Tree] = {}
     for line in lines:
         section = line.job.partition(".")[0]
@@ -130,10 +150,12 @@ def print_plan(console: Console, journey: Journey, lines: list[PlannedJob]) -> N
     if not todo:
         console.print("Nothing to do: every job is done and would be reused.")
         return
+    work = f"{_count(len(todo), 'job')}: {_count(sum(line.elements for line in todo), 'element')}"
+    arrays = _count(sum(line.arrays for line in todo), "array")
+    hours, disk = _hours(sum(line.core_hours for line in todo)), _disk(sum(line.disk_mb for line in todo))
+    longest = _hours(critical_path_hours(journey.graph, lines))
     console.print(
-        f"{len(todo)} job{'s' * (len(todo) != 1)} in {sum(line.arrays for line in todo)} arrays, {sum(line.elements for line in todo)} elements; "
-        f"about {_hours(sum(line.core_hours for line in todo))} of core time, {_disk(sum(line.disk_mb for line in todo))} of disk; "
-        f"longest chain about {_hours(critical_path_hours(journey.graph, lines))} plus waiting."
+        f"{work} in {arrays}; about {hours} of core time, {disk} of disk; longest chain about {longest} plus waiting."
     )
 
 
@@ -147,7 +169,9 @@ def _plan_line(line: PlannedJob) -> Text:
     after = f"  after {', '.join(line.needs)}" if line.needs else ""
     cost = f"~{_hours(line.core_hours)}, {_disk(line.disk_mb)}"
     return Text.assemble(
-        (line.job, "bold"), f"  {_count(line.to_do, 'shard')} = {shape}; {per}{gpus}{memory}, {line.time_min} min; {cost}{after}  ", (line.why, "dim")
+        (line.job, "bold"),
+        f"  {_count(line.to_do, 'shard')} = {shape}; {per}{gpus}{memory}, {line.time_min} min; {cost}{after}  ",
+        (line.why, "dim"),
     )
 
 
@@ -194,7 +218,9 @@ def status_view(journey: Journey, states: States) -> Group:
         table.add_column(column, justify="right" if column == "shards" else "left", overflow="fold")
     for name, shards in states.items():
         counts = Counter(state.state for state in shards.values())
-        state = Text("  ").join(Text(f"{counts[kind]} {kind}", style=COLOURS.get(kind, "dim")) for kind in ORDER if counts[kind])
+        state = Text("  ").join(
+            Text(f"{counts[kind]} {kind}", style=COLOURS.get(kind, "dim")) for kind in ORDER if counts[kind]
+        )
         table.add_row(name, f"{counts['done']}/{len(shards)}", state, _detail(shards))
     return Group(table, *(Text(line, style=style) for line, style in verdict_lines(journey, states)))
 
@@ -221,7 +247,12 @@ def verdict_lines(journey: Journey, states: States) -> list[tuple[str, str]]:
     if lines:
         behind = [name for name, shards in states.items() if any(state.state == "blocked" for state in shards.values())]
         waits = f" {', '.join(behind)} wait{'s' * (len(behind) == 1)} for it." if behind else ""
-        lines.append((f"{waits} Read `logs {journey.name} JOB/SHARD`, mend the cause, then `heal {journey.name}`.".strip(), "bold"))
+        lines.append(
+            (
+                f"{waits} Read `logs {journey.name} JOB/SHARD`, mend the cause, then `heal {journey.name}`.".strip(),
+                "bold",
+            )
+        )
     elif all(state.state == "done" for shards in states.values() for state in shards.values()):
         lines.append((f"{journey.name} is finished.", "bold green"))
     return lines

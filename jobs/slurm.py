@@ -1,6 +1,6 @@
 """Slurm's read and control commands, with their answers parsed. sbatch itself is called by submit alone.
 
-Works without accounting: squeue and scontrol only. Fixed output formats, since the JSON schema differs between versions.
+Works without accounting: squeue and scontrol only. Fixed output formats: the JSON schema differs between versions.
 """
 
 from __future__ import annotations
@@ -48,9 +48,13 @@ def call(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except FileNotFoundError:
-        raise ClusterError(f"{command[0]} is not on this machine: run this where Slurm's commands are, or use --cluster local") from None
+        raise ClusterError(
+            f"{command[0]} is not on this machine: run this where Slurm's commands are, or use --cluster local"
+        ) from None
     except subprocess.TimeoutExpired:
-        raise ClusterError(f"{' '.join(command)} gave no answer in {TIMEOUT_S} s: try again when the controller is less busy") from None
+        raise ClusterError(
+            f"{' '.join(command)} gave no answer in {TIMEOUT_S} s: try again when the controller is less busy"
+        ) from None
     if done.returncode:
         raise ClusterError(f"{' '.join(command)} failed (exit {done.returncode}): {done.stderr.strip()}")
     return done.stdout
@@ -68,7 +72,7 @@ def parse_queue(text: str) -> list[QueueRow]:
 
 
 def max_array_size() -> int:
-    """Return Slurm's MaxArraySize, which bounds the array *index*: an array may have that many elements, 0 to size-1."""
+    """Return Slurm's MaxArraySize, which bounds the array *index*: 0 to size-1, that many elements."""
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", call(["scontrol", "show", "config"]), re.MULTILINE)
     return int(found.group(1)) if found else 1001
 
@@ -81,4 +85,6 @@ def cancel(slurm_ids: Sequence[str]) -> None:
 
 def set_dependency(slurm_id: str, upstream: Sequence[str]) -> None:
     """Make a pending job wait for `upstream` (afterok), or for nothing if there is none."""
-    call(["scontrol", "update", f"jobid={slurm_id}", f"dependency={'afterok:' + ':'.join(upstream) if upstream else ''}"])
+    call(
+        ["scontrol", "update", f"jobid={slurm_id}", f"dependency={'afterok:' + ':'.join(upstream) if upstream else ''}"]
+    )

@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +27,13 @@ from stages.shared.files import write_atomic
 
 KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
 """Variables of an enclosing allocation are not handed on to what is submitted from within it, except these."""
-BUSY = ("Socket timed out", "Unable to contact slurm controller", "temporarily unable to accept", "Transport endpoint", "try again")
+BUSY = (
+    "Socket timed out",
+    "Unable to contact slurm controller",
+    "temporarily unable to accept",
+    "Transport endpoint",
+    "try again",
+)
 TRIES = 5
 
 
@@ -44,7 +49,11 @@ class ArrayExecutor(SlurmExecutor):
         return self._text
 
     def _make_submission_command(self, submission_file_path: Path) -> list[str]:
-        leaked = [name for name in os.environ if name.startswith(("SLURM_", "SBATCH_", "SRUN_", "SUBMITIT_")) and name not in KEPT]
+        leaked = [
+            name
+            for name in os.environ
+            if name.startswith(("SLURM_", "SBATCH_", "SRUN_", "SUBMITIT_")) and name not in KEPT
+        ]
         unset = [word for name in leaked for word in ("-u", name)]
         return ["env", *unset, "sbatch", "--parsable", str(submission_file_path)]
 
@@ -74,7 +83,9 @@ class ElementExecutor(LocalExecutor):
         log.parent.mkdir(parents=True, exist_ok=True)
         line = f"exec bash {shlex.quote(str(script))} >>{shlex.quote(str(log))} 2>&1"
         command = ["env", f"STAGECOACH_ELEMENT={element}", f"STAGECOACH_RESTART={restart}", "bash", "-c", line]
-        ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher: it asks its children to save and stop
+        ignored = signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # Ctrl-C is for the launcher: it asks its children to save and stop
         try:
             return self._submit_command(shlex.join(command))
         finally:
@@ -86,7 +97,9 @@ def _submitit_folder(run: RunPaths) -> str:
     return str(run.scripts).replace("%", "%%")
 
 
-def submit_array(run: RunPaths, text: str, key: str, log: Callable[[str], None], pause: Callable[[float], None] = time.sleep) -> str:
+def submit_array(
+    run: RunPaths, text: str, key: str, log: Callable[[str], None], pause: Callable[[float], None] = time.sleep
+) -> str:
     """Submit a script to Slurm and return the array's id.
 
     A busy controller is asked again with growing pauses. When it is unclear whether a try went through, the queue is
@@ -101,7 +114,9 @@ def submit_array(run: RunPaths, text: str, key: str, log: Callable[[str], None],
             if not any(sign in words for sign in BUSY):
                 raise ClusterError(f"sbatch refused the array {key}: {words}") from None
             if attempt == TRIES:
-                raise ClusterError(f"Slurm's controller was busy {TRIES} times: {words}. Nothing is lost; run the same command again later") from None
+                raise ClusterError(
+                    f"Slurm's controller was busy {TRIES} times: {words}. Run the same command again later"
+                ) from None
             log(f"Slurm is busy ({words}); trying again")
             pause(2.0**attempt)
             if found := find_submitted(key):
@@ -114,21 +129,11 @@ def find_submitted(key: str) -> str:
     return next((row.slurm_id.partition("_")[0] for row in slurm.queue() if row.comment == f"stagecoach:{key}"), "")
 
 
-def start_element(run: RunPaths, script: Path, log: Path, element: int, restart: int, time_min: float, lead_s: int) -> LocalJob[Any]:
-    """Start one element of a local submission in the background."""
-    return ElementExecutor(run, time_min, lead_s).start(script, log, element, restart)
-
-
 def write_script(run: RunPaths, key: str, text: str) -> Path:
     """Keep a script that is run from its file (local cluster)."""
     path = run.scripts / f"{key}.sh"
     write_atomic(path, text)
     return path
-
-
-def local_python() -> str:
-    """Return the interpreter that runs the launcher, which local jobs use too."""
-    return sys.executable
 
 
 def _slurm_words(text: str) -> str:

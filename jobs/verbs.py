@@ -60,7 +60,8 @@ def _root(arguments: argparse.Namespace) -> Path:
 def plan(arguments: argparse.Namespace) -> int:
     """Show what `run` would do. Submits and writes nothing."""
     journey = _asked(arguments)
-    _, states = journey.look() if journey.cluster.kind == "local" else _look_if_answering(journey)
+    enter(journey.cluster)
+    _, states = journey.look()
     size = journey.cluster.max_array_size or _max_array_size(journey)
     lines = show.planned_jobs(journey, states, size)
     if arguments.sbatch:
@@ -74,11 +75,6 @@ def plan(arguments: argparse.Namespace) -> int:
         return 0
     show.print_plan(console, journey, lines)
     return 0
-
-
-def _look_if_answering(journey: Journey) -> tuple[object, States]:
-    enter(journey.cluster)
-    return journey.look()
 
 
 def _max_array_size(journey: Journey) -> int:
@@ -113,7 +109,7 @@ def _advance(journey: Journey, heal: bool, wait: bool) -> int:
     """Do what is to be done next and say how it stands; the way of `run`, `heal` and `demo`."""
     if journey.cluster.kind == "slurm":
         settle_intents(journey, log)
-    _, states = journey.look()
+    states: States = journey.look()[1]
     if finished(states):
         log(f"Nothing to do: {journey.name} is finished in {journey.paths.root}")
         return 0
@@ -220,7 +216,12 @@ def cancel(arguments: argparse.Namespace) -> int:
     """Cancel what is queued or running; finished shards and saved state stay, and `run` goes on from there."""
     journey = _opened(arguments)
     seen, states = journey.look()
-    live = [state for shards in states.values() for state in shards.values() if state.state in ("running", "queued", "blocked")]
+    live = [
+        state
+        for shards in states.values()
+        for state in shards.values()
+        if state.state in ("running", "queued", "blocked")
+    ]
     keys = {state.key for state in live}
     for key in keys:
         write_cancel(journey.paths, key, time.time())
@@ -230,7 +231,11 @@ def cancel(arguments: argparse.Namespace) -> int:
         for attempt in seen.attempts:
             if attempt.key in keys and not attempt.end and seen.alive(attempt):
                 os.kill(int(attempt.start["pid"]), signal.SIGTERM)
-    log(f"{len(live)} shard{'s' * (len(live) != 1)} of {journey.name} cancelled" if live else f"nothing of {journey.name} is queued or running")
+    log(
+        f"{len(live)} shard{'s' * (len(live) != 1)} of {journey.name} cancelled"
+        if live
+        else f"nothing of {journey.name} is queued or running"
+    )
     return 0
 
 
@@ -250,7 +255,9 @@ def _finished_outputs(journey: Journey) -> dict[str, list[tuple[Path, str]]]:
     job = next((job for job in journey.graph.jobs.values() if job.config.stage == "report"), None)
     if job is None:
         raise ConfigError("run", journey.name, "a run whose recipe has a report section")
-    return {field: [(file.path, file.source) for file in files if file.path.exists()] for field, files in job.inputs.items()}
+    return {
+        field: [(file.path, file.source) for file in files if file.path.exists()] for field, files in job.inputs.items()
+    }
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -269,7 +276,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Check this machine or cluster and say what to do."""
     cluster = load_cluster(arguments.cluster)
     enter(cluster)
-    return print_findings(console, diagnose(cluster, _root(arguments)))
+    return int(print_findings(console, diagnose(cluster, _root(arguments))))
 
 
 CHECKS = (

@@ -21,7 +21,7 @@ from typing import Any
 
 from jobs import faults
 from jobs.ledger import process_identity
-from jobs.paths import RunPaths, StepPaths, run_of
+from jobs.paths import StepPaths, run_of
 from jobs.rendezvous import meet
 from stages.shared.contract import InputFile, Ranks, Task, shard_dir, shard_name
 from stages.shared.errors import (
@@ -60,7 +60,7 @@ class Element:
 
 
 class Interrupted(BaseException):
-    """Raised in the middle of a step that cannot resume when the scheduler wants it gone: not to be caught on the way."""
+    """Raised in the midst of a step that cannot resume when the scheduler wants it gone. Not to be caught there."""
 
 
 class StopFlag:
@@ -181,7 +181,8 @@ class Worker:
                 shard=shard,
                 num_shards=self.job["shards"],
                 inputs={
-                    name: tuple(InputFile(Path(path), source) for path, source in files) for name, files in self.job["inputs"].items()
+                    name: tuple(InputFile(Path(path), source) for path, source in files)
+                    for name, files in self.job["inputs"].items()
                 },
                 steps={name: Path(path) for name, path in self.job["steps"].items()},
                 out=out,
@@ -220,7 +221,9 @@ class Worker:
             missing = set(range(need["shards"])) - StepPaths(Path(need["step"])).done_shards()
             if missing:
                 some = ", ".join(map(str, sorted(missing)[:5]))
-                raise InputsIncomplete(f"inputs incomplete: {need['job']} lacks shard {some}{' ...' if len(missing) > 5 else ''}")
+                raise InputsIncompleteError(
+                    f"inputs incomplete: {need['job']} lacks shard {some}{' ...' if len(missing) > 5 else ''}"
+                )
 
     def _check_lease(self, shard: int) -> None:
         owner = read_json(self.step.lease(shard))["owner"]
@@ -261,7 +264,9 @@ class Worker:
             "key": self.place.key,
             "element": self.place.element,
             "restart": self.place.restart,
-            "slurm_id": f"{os.environ['SLURM_ARRAY_JOB_ID']}_{self.place.element}" if "SLURM_ARRAY_JOB_ID" in os.environ else "",
+            "slurm_id": f"{os.environ['SLURM_ARRAY_JOB_ID']}_{self.place.element}"
+            if "SLURM_ARRAY_JOB_ID" in os.environ
+            else "",
             "node": os.environ.get("SLURMD_NODENAME", socket.gethostname()),
             "nodes": os.environ.get("SLURM_JOB_NODELIST", socket.gethostname()),
             "pid": os.getpid(),
@@ -273,7 +278,7 @@ class Worker:
         return f"{self.job['job']}/{shard}"
 
 
-class InputsIncomplete(StagecoachError):
+class InputsIncompleteError(StagecoachError):
     """What this job needs is not finished; `heal` finishes it and submits this job again."""
 
 
