@@ -1,0 +1,106 @@
+"""One array element: load the checkpoint, ask the task's questions, write the answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lm_eval.tasks import TaskManager
+
+from stages.evaluate.adapter import CheckpointLM
+from stages.evaluate.answers import Answers
+from stages.evaluate.config import FACTS, GENERATE, PERPLEXITY, EvaluateConfig, GenerateConfig
+from stages.evaluate.harness import chances, harness_name, measure, sample_records, without_samples
+from stages.evaluate.sampling import Sampling
+from stages.evaluate.scores import collect_scores
+from stages.evaluate.tasks import as_loaded, facts_tasks, harness_tasks, perplexity_task
+from stages.model.checkpoint import COMPLETE
+from stages.model.load import LoadedModel, load_model
+from stages.shared.contract import Task
+from stages.shared.errors import DataError
+from stages.shared.files import sha256_file
+from stages.shared.results import (
+    GENERATIONS,
+    RESULTS,
+    SAMPLES,
+    EvaluationKey,
+    Generation,
+    Results,
+    write_generations,
+    write_lines,
+    write_results,
+)
+from stages.shared.tokenizer import Tokenizer
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Do the element: checkpoints are the slow index, tasks the fast one. Returns a summary for the mark."""
+    config: EvaluateConfig = task.config
+    checkpoint = task.inputs["checkpoints"][task.shard // len(config.tasks)]
+    name = config.tasks[task.shard % len(config.tasks)]
+    tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
+    loaded = None if name == GENERATE else _load_tasks(name, task, tokenizer)
+    model = _open_model(checkpoint.path, tokenizer)
+    identity = sha256_file(checkpoint.path / COMPLETE)
+    answers = Answers(task.work / "answers.jsonl", identity, task.should_stop, task.progress)
+    adapter = CheckpointLM(model, tokenizer, answers, config.batch_tokens)
+    if loaded is None:
+        generations = continuations(adapter, config.generate, identity, checkpoint.source)
+        write_generations(task.out / GENERATIONS, generations)
+        return {"checkpoint": checkpoint.source, "task": name, "generations": len(generations)}
+    ours_only = name in (PERPLEXITY, FACTS)
+    measured = measure(adapter, loaded, limit=None if ours_only else config.limit)
+    key = EvaluationKey(
+        checkpoint=identity,
+        source=checkpoint.source,
+        task=name,
+        num_fewshot=max(measured["n-shot"].values()),
+        harness=harness_name(),
+    )
+    scores = collect_scores(measured, chances(loaded, measured))
+    write_results(task.out / RESULTS, Results(key=key, scores=scores), without_samples(measured))
+    write_lines(task.out / SAMPLES, sample_records(measured))
+    return {
+        "checkpoint": checkpoint.source,
+        "task": name,
+        "scores": {f"{score.task} {score.metric}": score.value for score in scores},
+    }
+
+
+def _load_tasks(name: str, task: Task, tokenizer: Tokenizer) -> dict[str, Any]:
+    if name == PERPLEXITY:
+        documents = task.config.perplexity.documents
+        return as_loaded([perplexity_task([file.path for file in task.inputs["heldout"]], documents, tokenizer)])
+    if name == FACTS:
+        return as_loaded(facts_tasks([file.path for file in task.inputs["facts"]]))
+    return harness_tasks(name, task.config.num_fewshot, TaskManager())
+
+
+def _open_model(checkpoint: Path, tokenizer: Tokenizer) -> LoadedModel:
+    model = load_model(checkpoint)
+    if model.tokenizer_sha256 != tokenizer.sha256:
+        remedy = "Give evaluate.tokenizer the tokenizer of the same run"
+        raise DataError(checkpoint, "trained with another tokenizer than evaluate.tokenizer", remedy)
+    return model
+
+
+def continuations(adapter: CheckpointLM, settings: GenerateConfig, identity: str, source: str) -> list[Generation]:
+    """Return one continuation of each prompt, in order."""
+    sampling = Sampling(
+        max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        seed=settings.seed,
+    )
+    return [
+        Generation(
+            checkpoint=identity,
+            source=source,
+            prompt=prompt,
+            continuation=done.text,
+            tokens=done.tokens,
+            stopped=done.stopped,
+            temperature=settings.temperature,
+        )
+        for prompt, done in zip(settings.prompts, adapter.generate(settings.prompts, sampling), strict=True)
+    ]

@@ -1,0 +1,45 @@
+"""The facts file: multiple-choice questions, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stages.shared.errors import DataError
+
+REMEDY = "Want {id, question, choices, answer}: two or more different choices, the answer one of them or its index"
+
+
+def read_facts(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield {id, question, choices, answer, heldout}, `answer` as an index into `choices`.
+
+    In the file the answer may also be the text of a choice, and what does not say `heldout` is held out. Raises
+    DataError, naming the line, for anything else.
+    """
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield parse_fact(json.loads(line), number)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise DataError(path, f"not a fact ({error!r})", REMEDY, record=number) from error
+
+
+def parse_fact(fact: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return a fact in the form above; `number` names it if it has no id. Raises ValueError, KeyError or TypeError."""
+    question, choices, answer = fact["question"], fact["choices"], fact["answer"]
+    if not all(isinstance(text, str) and text.strip() for text in (question, *choices)):
+        raise ValueError("an empty question or choice")
+    if len(choices) < 2 or len(set(choices)) < len(choices):
+        raise ValueError(f"choices {choices}")
+    index = choices.index(answer) if isinstance(answer, str) else answer
+    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(choices):
+        raise ValueError(f"answer {answer!r} for {len(choices)} choices")
+    return {
+        "id": str(fact.get("id", number)),
+        "question": question,
+        "choices": choices,
+        "answer": index,
+        "heldout": fact.get("heldout", True) is not False,
+    }

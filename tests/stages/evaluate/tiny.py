@@ -1,0 +1,97 @@
+"""Small real things for these tests: a tokenizer, a random model, and a checkpoint of the model stage's making."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import sentencepiece
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from stages.model import parallel
+from stages.model.checkpoint import STATE, seal, tensors_of, write_tensors
+from stages.model.config import ModelConfig
+from stages.model.llama import build_model, initialise
+from stages.shared.contract import Ranks
+from stages.shared.files import write_json
+from stages.shared.tokenizer import Tokenizer
+
+TEXT = """The heron stands in the river and the fox looks for a hare. In the market bread costs four coins.
+Over the roofs of the old town flies a red flag; people paint their doors white. One, two, three, 4, 56, 789!
+Wer das liest, kann Deutsch. Élan, naïve, coöperate: ça va? The road is quiet and the walk takes three hours."""
+
+
+class Transformer:
+    """A transformers Llama with random weights, with the interface of stages.model.load.LoadedModel."""
+
+    seq_len = 24
+
+    def __init__(self, vocab_size: int, seed: int = 0) -> None:
+        torch.manual_seed(seed)
+        config = LlamaConfig(
+            vocab_size=vocab_size,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=self.seq_len,
+            initializer_range=0.5,  # far from uniform, so that a wrong token shows
+        )
+        self.model = LlamaForCausalLM(config).eval()
+
+    def logits(self, tokens_bt: torch.Tensor) -> torch.Tensor:
+        if tokens_bt.size(1) > self.seq_len:
+            raise ValueError(f"{tokens_bt.size(1)} tokens")
+        return self.model(tokens_bt).logits
+
+
+class Fast:
+    """A Hugging Face tokenizer behind the interface of ours."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.inner = tokenizer
+        self.eos_id: int = tokenizer.eos_token_id
+
+    def encode(self, text: str) -> list[int]:
+        return self.inner.encode(text, add_special_tokens=False)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.inner.decode(ids, skip_special_tokens=True)
+
+
+def train_tokenizer(folder: Path, vocab_size: int = 400) -> Path:
+    """Train a SentencePiece model as the tokenizer stage does; return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "text.txt").write_text(TEXT)
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(folder / "text.txt"),
+        model_prefix=str(folder / "tokenizer"),
+        model_type="bpe",
+        vocab_size=vocab_size,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        minloglevel=2,
+    )
+    return folder / "tokenizer.model"
+
+
+def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0) -> Path:
+    """Write a sealed checkpoint with the weights of `seed`; return its folder."""
+    pieces = Tokenizer(tokenizer)
+    config = ModelConfig(num_layers=2, dim=32, num_heads=2, seq_len=48, init_std=0.3)
+    parallel.start(Ranks())
+    model = build_model(config, pieces.vocab_size)
+    initialise(model, config, seed)
+    write_tensors(tensors_of(model.sharded_state_dict(prefix="model.")), folder)
+    state = {
+        "model": config.model_dump(),
+        "vocab_size": pieces.vocab_size,
+        "dtype": "fp32",
+        "tokenizer_sha256": pieces.sha256,
+        "step": 0,
+    }
+    write_json(folder / STATE, state)
+    seal(folder)
+    return folder
