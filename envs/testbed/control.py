@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from envs.testbed import conf, daemons, packages
+from stages.shared.errors import ClusterError
 
 START_LIMIT_S = 60
 """How long all nodes may take to become idle; 3 s on an idle machine with two cores."""
 
 
-class TestbedError(Exception):
+class TestbedError(ClusterError):
     """The testbed cannot run here: says why and what to do."""
 
 
