@@ -15,9 +15,11 @@ it together, and a single process is a group of one.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from megatron.core import dist_checkpointing
 from megatron.core.dist_checkpointing.dict_utils import extract_matching_values
@@ -28,13 +30,16 @@ from megatron.core.dist_checkpointing.strategies.torch import (
     _replace_state_dict_keys_with_sharded_keys,
     mcore_to_pyt_state_dict,
 )
-from torch.distributed.checkpoint import FileSystemWriter, save_state_dict
+from torch import Tensor
+from torch.distributed.checkpoint import FileSystemReader, FileSystemWriter, load_state_dict, save_state_dict
 
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, sha256_file, write_json
 
 STATE = "state.json"
 COMPLETE = "complete.json"
+WEIGHTS = "model."
+"""What the names of the model's weights start with; the optimizer's tensors start with "optimizer."."""
 _INDEX = ".metadata"
 _INDEX_CLASSES = {
     "torch": {"Size", "float32", "bfloat16"},
@@ -91,6 +96,16 @@ def read_tensors(sharded: ShardedStateDict, folder: Path) -> StateDict:
     """
     _check_index(folder / _INDEX)
     return dist_checkpointing.load(sharded, str(folder))
+
+
+def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    """Yield the model's full weights by global name, in order of name, one in memory at a time. Not collective."""
+    _check_index(folder / _INDEX)
+    entries = FileSystemReader(folder).read_metadata().state_dict_metadata
+    for name in sorted(name for name in entries if name.startswith(WEIGHTS)):
+        weight = torch.empty(entries[name].size, dtype=entries[name].properties.dtype)
+        load_state_dict({name: weight}, FileSystemReader(folder), no_dist=True)
+        yield name, weight
 
 
 def seal(folder: Path) -> None:

@@ -10,7 +10,7 @@ from megatron.core.models.gpt import GPTModel
 from torch import Tensor
 
 from stages.model import device, parallel
-from stages.model.checkpoint import read_state, read_tensors, tensors_of, verify
+from stages.model.checkpoint import WEIGHTS, read_state, read_tensors, tensors_of, verify
 from stages.model.config import ModelConfig
 from stages.model.llama import build_model
 from stages.shared.contract import Ranks
@@ -69,9 +69,9 @@ def load_model(checkpoint: Path) -> LoadedModel:
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(checkpoint, f"state.json lacks or misstates {error}", "Train it again") from error
     model = build_model(config, vocab_size, dtype).to(device=device.device(), dtype=dtype).eval()
-    sharded = tensors_of(model.sharded_state_dict(prefix="model."))
+    sharded = tensors_of(model.sharded_state_dict(prefix=WEIGHTS))
     loaded = read_tensors(sharded, checkpoint)
-    names = {name.removeprefix("model."): value for name, value in loaded.items() if name.startswith("model.")}
+    names = {name.removeprefix(WEIGHTS): value for name, value in loaded.items() if name.startswith(WEIGHTS)}
     absent = model.load_state_dict(names, strict=False).missing_keys
     if any(not name.endswith("_extra_state") for name in absent):  # Megatron's empty objects are not saved
         raise DataError(checkpoint, f"lacks the weights {absent}", "Train it again")

@@ -25,7 +25,7 @@ class TokensConfig(StageConfig):
     tokenizer: Annotated[Inputs, Reads("tokenizer")]
     """Tokenizer to encode them with."""
     heldout: float = Field(0.01, ge=0, lt=1)
-    """Share of the documents kept for evaluation instead, chosen by a hash of their id: the same ones in any sharding."""
+    """Share of the documents kept for evaluation instead, chosen by a hash of their id, so the same in any sharding."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return an array that encodes each file, and a step that joins the parts of each source."""

@@ -1,0 +1,73 @@
+"""Settings of the pretrain stage: tokens and their tokenizer in, a model out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import model_validator
+
+from stages.shared.contract import InputFile, Inputs, Output, Reads, StagePlan, Step
+from stages.shared.errors import ConfigError, nearest
+from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
+
+CHECKPOINTS = ("final", "untrained")
+"""Folders in the shard: the trained weights, and those it started from for comparison."""
+METRICS = "metrics.jsonl"
+FLOPS = 2e10
+"""Floating-point operations per core and second, for `plan`: fp32 on two 2.6 GHz cores with AVX-512, one machine, one day."""
+
+
+class PretrainConfig(TrainingConfig):
+    """Trains a decoder to predict the next token."""
+
+    stage: ClassVar[str] = "pretrain"
+
+    tokens: Annotated[Inputs, Reads("tokens")]
+    """Datasets of the tokens stage (`.bin`, with `.idx` beside it), one a source."""
+    tokenizer: Annotated[Inputs, Reads("tokenizer")]
+    """The tokenizer that made them."""
+    mixture: dict[str, float] | None = None
+    """Share of the sequences by source name, relative to one another; None: in proportion to the sources' tokens."""
+
+    @model_validator(mode="after")
+    def _check_mixture(self) -> PretrainConfig:
+        for source, weight in (self.mixture or {}).items():
+            if not weight > 0:
+                raise ConfigError(f"mixture.{source}", weight, "a weight above 0, or no such line")
+        return self
+
+    def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
+        """Return one step of one shard, worked on by all ranks of the layout."""
+        sources = [file.source for file in inputs.get("tokens", ())]
+        if self.mixture is not None:
+            self._check_sources(sources)
+        weights = self.model.num_parameters(vocab_size=32_000)
+        step = Step(
+            name="",
+            run="stages.pretrain.run:run",
+            shards=1,
+            uses=(*WEIGHTS_DEPEND_ON, "mixture"),
+            reads=("tokens", "tokenizer"),
+            ranks=self.layout.ranks,
+            shape="train",
+            core_seconds=6.0 * weights * self.tokens_per_step * self.steps / FLOPS,
+            disk_mb=4 * 5 * weights / 1e6,
+        )
+        outputs = [Output("", 0, name, "checkpoint", name) for name in CHECKPOINTS]
+        outputs.append(Output("", 0, METRICS, "metrics", ""))
+        return StagePlan(steps=(step,), outputs=tuple(outputs))
+
+    def _check_sources(self, sources: list[str]) -> None:
+        mixture = self.mixture or {}
+        for source in mixture:
+            if source not in sources:
+                raise ConfigError(
+                    f"mixture.{source}", mixture[source], f"a source of tokens ({nearest(source, sources)})"
+                )
+        for source in sources:
+            if source not in mixture:
+                raise ConfigError("mixture", sorted(mixture), f"a weight for every source of tokens, {source!r} too")
+
+
+Config = PretrainConfig

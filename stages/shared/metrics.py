@@ -1,0 +1,52 @@
+"""The metrics format: JSON lines, one a training step. Written by stages/train, read by reports.
+
+    {"step": 1, "tokens": 2048, "loss": 6.21, "lr": 5e-05, "grad_norm": 3.1, "tokens_per_s": 7100.0, "wall_time": 1.7e9}
+
+`tokens` counts those seen since step 0; `loss` is in nats a token, over the step's whole batch and before its update;
+`wall_time` is the Unix time of the line, the only thing here (with the speed) that differs between two equal runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from stages.shared.errors import DataError
+from stages.shared.files import write_atomic
+
+METRICS = "metrics.jsonl"
+FIELDS = ("step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "wall_time")
+
+Metrics = dict[str, Any]
+
+
+def write_metrics(path: Path, rows: Iterable[Metrics]) -> None:
+    """Write all rows, replacing the file."""
+    write_atomic(path, "".join(metrics_line(row) for row in rows))
+
+
+def metrics_line(row: Metrics) -> str:
+    """Return a row as its line, newline included."""
+    return json.dumps({name: row[name] for name in FIELDS}) + "\n"
+
+
+def read_metrics(path: Path) -> list[Metrics]:
+    """Return the rows in order. Raises DataError, naming the file and the line, if one is no metrics row."""
+    rows: list[Metrics] = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        row = parse_metrics_line(line)
+        if row is None:
+            raise DataError(path, f"no metrics row: {line[:80]!r}", f"Want JSON with {', '.join(FIELDS)}", number)
+        rows.append(row)
+    return rows
+
+
+def parse_metrics_line(line: str) -> Metrics | None:
+    """Return a line's row, or None if it is none (the last line of a killed run is often cut)."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and set(FIELDS) <= row.keys() else None

@@ -1,0 +1,158 @@
+"""A run's checkpoints in task.work: saved aside, renamed, marked; the newest sound one is where a new attempt goes on.
+
+checkpoints/step-0000100/    weights, AdamW's moments and float32 weights (stages/model/checkpoint.py), and
+
+state.json    step           optimizer steps done
+              sequences      taken from the dataset, which is the data's whole position
+              identity       the settings and tokenizer that made it
+              model, vocab_size, dtype, tokenizer_sha256: what stages/model/load.py needs
+rng-<rank>.json              generator states; nothing draws from them while there is no dropout
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from megatron.core.dist_checkpointing.mapping import ShardedStateDict
+from megatron.core.tensor_parallel import get_cuda_rng_tracker
+
+from stages.model.checkpoint import STATE, WEIGHTS, read_state, read_tensors, seal, tensors_of, verify, write_tensors
+from stages.shared.contract import Task
+from stages.shared.errors import DataError
+from stages.shared.files import read_json, replace_dir, write_json
+from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
+from stages.train.parts import Parts
+
+KEEP = 2
+"""Checkpoints kept: one more than needed, for when the newest turns out damaged."""
+_OPTIMIZER = {"distrib_optim_sharding_type": "fully_reshardable"}
+"""Megatron's format of the optimizer's state that any TP x PP x DP can read."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is, for state.json."""
+
+    config: TrainingConfig
+    vocab_size: int
+    tokenizer_sha256: str
+
+    def state(self, step: int) -> dict[str, Any]:
+        """Return state.json's content after `step` steps."""
+        settings = self.config.model_dump(mode="json", include=set(WEIGHTS_DEPEND_ON))
+        return {
+            "step": step,
+            "sequences": step * self.config.global_batch,
+            "identity": {"stage": self.config.stage, **settings},
+            "model": self.config.model.model_dump(mode="json"),
+            "vocab_size": self.vocab_size,
+            "dtype": self.config.dtype,
+            "tokenizer_sha256": self.tokenizer_sha256,
+        }
+
+
+def save_checkpoint(task: Task, parts: Parts, identity: Identity, step: int) -> None:
+    """Save everything that step `step + 1` depends on, and drop old checkpoints. Collective.
+
+    Raises LeaseLost, on any rank, before anything can be seen by others.
+    """
+    folder = _folder(task) / f"step-{step:07d}"
+    aside = folder.with_name(f".{folder.name}.tmp")
+    if dist.get_rank() == 0:
+        shutil.rmtree(aside, ignore_errors=True)
+    dist.barrier()
+    write_tensors(_everything(parts, is_loading=False), aside)
+    write_json(aside / f"rng-{dist.get_rank():05d}.json", _rng_state())
+    if dist.get_rank() == 0:
+        write_json(aside / STATE, identity.state(step))
+    dist.barrier()
+    task.check_lease()
+    if dist.get_rank() == 0:
+        replace_dir(aside, folder)
+    dist.barrier()
+    seal(folder)
+    if dist.get_rank() == 0:
+        for old in _steps(_folder(task))[:-KEEP]:
+            shutil.rmtree(old)
+
+
+def save_weights(folder: Path, parts: Parts, identity: Identity, step: int) -> None:
+    """Save the weights alone: what others read. Collective."""
+    write_tensors(_weights(parts), folder)
+    if dist.get_rank() == 0:
+        write_json(folder / STATE, identity.state(step))
+    dist.barrier()
+    seal(folder)
+
+
+def resume(task: Task, parts: Parts, identity: Identity) -> int:
+    """Load the newest sound checkpoint and return its step; 0 if there is none. Collective.
+
+    One that is incomplete or damaged is named in the log and passed over: a run may have been killed while writing it.
+    Raises DataError if a sound one belongs to another run.
+    """
+    for folder in reversed(_shared_list(_folder(task))):
+        try:
+            verify(folder)
+        except DataError as error:
+            if dist.get_rank() == 0:
+                log.warning("skipping a checkpoint: %s", error)
+            continue
+        state = read_state(folder)
+        if state != identity.state(step := int(state["step"])):
+            raise DataError(folder, "a checkpoint of another run", "Remove it, or give this run its own folder")
+        loaded = read_tensors(_everything(parts, is_loading=True), folder)
+        parts.optimizer.load_state_dict(loaded.pop("optimizer"))
+        parts.core.load_state_dict({name.removeprefix(WEIGHTS): value for name, value in loaded.items()}, strict=False)
+        _restore_rng(read_json(folder / f"rng-{dist.get_rank():05d}.json"))
+        return step
+    return 0
+
+
+def _folder(task: Task) -> Path:
+    return task.work / "checkpoints"
+
+
+def _steps(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"))
+
+
+def _shared_list(folder: Path) -> list[Path]:
+    """Return rank 0's list of checkpoints on every rank: they must try the same ones in the same order."""
+    box = [[path.name for path in _steps(folder)]]
+    dist.broadcast_object_list(box, src=0)
+    return [folder / name for name in box[0]]
+
+
+def _weights(parts: Parts) -> ShardedStateDict:
+    return tensors_of(parts.core.sharded_state_dict(prefix=WEIGHTS))
+
+
+def _everything(parts: Parts, *, is_loading: bool) -> ShardedStateDict:
+    weights = _weights(parts)
+    optimizer = parts.optimizer.sharded_state_dict(weights, is_loading=is_loading, metadata=_OPTIMIZER)
+    return {**weights, "optimizer": optimizer}
+
+
+def _rng_state() -> dict[str, Any]:
+    states = {"cpu": torch.get_rng_state(), **get_cuda_rng_tracker().get_states()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return {name: base64.b64encode(state.cpu().numpy().tobytes()).decode() for name, state in states.items()}
+
+
+def _restore_rng(saved: dict[str, str]) -> None:
+    states = {name: torch.frombuffer(bytearray(base64.b64decode(s)), dtype=torch.uint8) for name, s in saved.items()}
+    torch.set_rng_state(states.pop("cpu"))
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states.pop("cuda"))
+    get_cuda_rng_tracker().set_states(states)

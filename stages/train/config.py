@@ -1,0 +1,119 @@
+"""Settings of the training loop, whatever it trains. Light: pydantic and the standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from stages.model.config import ModelConfig
+from stages.shared.contract import Section, StageConfig
+from stages.shared.errors import ConfigError
+
+
+class LayoutConfig(Section):
+    """How many processes share the work, and how: tp x pp x dp of them."""
+
+    tp: int = Field(1, ge=1)
+    """Tensor parallelism: processes that split every matrix (arXiv:1909.08053); keep it within a node."""
+    pp: int = Field(1, ge=1)
+    """Pipeline parallelism: groups of layers in turn, microbatches one after another (1F1B)."""
+    dp: int = Field(1, ge=1)
+    """Data parallelism: copies that split the batch; the optimizer's state is split over them (ZeRO stage 1)."""
+
+    @property
+    def ranks(self) -> int:
+        """Processes of the job."""
+        return self.tp * self.pp * self.dp
+
+
+class OptimizerConfig(Section):
+    """AdamW as LLaMA's (arXiv:2302.13971, section 2.3)."""
+
+    beta1: float = Field(0.9, ge=0, lt=1)
+    """Decay of the gradient's running mean, per step."""
+    beta2: float = Field(0.95, ge=0, lt=1)
+    """Decay of the squared gradient's running mean, per step."""
+    eps: float = Field(1e-8, gt=0)
+    """Added to the root of the second moment."""
+    weight_decay: float = Field(0.1, ge=0)
+    """Share of a weight taken off per step and unit of lr; norms' gains are exempt."""
+    clip_grad: float = Field(1.0, gt=0)
+    """Largest norm of the whole gradient; longer ones are scaled down to it."""
+
+
+class TrainingConfig(StageConfig):
+    """What every stage that trains has in its recipe section."""
+
+    model: ModelConfig = ModelConfig()
+    """The decoder."""
+    layout: LayoutConfig = LayoutConfig()
+    """Processes. Part of a run's identity: another layout adds numbers up in another order."""
+    steps: int = Field(400, ge=1)
+    """Optimizer steps."""
+    global_batch: int = Field(16, ge=1)
+    """Sequences a step, over all ranks and microbatches."""
+    microbatch: int = Field(8, ge=1)
+    """Sequences a rank takes through the model at once."""
+    lr: float = Field(2e-3, gt=0)
+    """Peak learning rate."""
+    warmup_steps: int = Field(40, ge=0)
+    """Steps of linear warm-up from 0."""
+    min_lr_ratio: float = Field(0.1, ge=0, le=1)
+    """What the cosine decays to at the last step, as a share of lr. LLaMA: 0.1."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """AdamW."""
+    dtype: Literal["fp32", "bf16"] = "fp32"
+    """Of weights and activations; with bf16 the optimizer keeps float32 weights and gradients add up in float32."""
+    seed: int = Field(1, ge=0)
+    """Of the initial weights and of the order of the data."""
+    threads: int = Field(1, ge=1)
+    """CPU threads a rank. Part of a run's identity: it decides how sums are split."""
+    checkpoint_every: int = Field(100, ge=1)
+    """Steps between checkpoints. Changes no weight, so it is not part of a run's identity."""
+    log_every: int = Field(20, ge=1)
+    """Steps between lines on the console; metrics.jsonl has every step."""
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainingConfig:
+        model, layout = self.model, self.layout
+        for setting, value in (
+            ("num_heads", model.num_heads),
+            ("num_kv_heads", model.kv_heads),
+            ("ffn_dim", model.ffn),
+        ):
+            if value % layout.tp:
+                raise ConfigError("layout.tp", layout.tp, _fits(layout.tp, value, f"model.{setting}"))
+        if model.num_layers % layout.pp:
+            raise ConfigError("layout.pp", layout.pp, _fits(layout.pp, model.num_layers, "model.num_layers"))
+        unit = self.microbatch * layout.dp
+        if self.global_batch % unit:
+            near = max(1, round(self.global_batch / unit)) * unit
+            wanted = f"a multiple of microbatch x layout.dp ({self.microbatch} x {layout.dp}), as {near}"
+            raise ConfigError("global_batch", self.global_batch, wanted)
+        if self.warmup_steps > self.steps:
+            raise ConfigError("warmup_steps", self.warmup_steps, f"at most steps ({self.steps})")
+        return self
+
+    @property
+    def num_microbatches(self) -> int:
+        """Microbatches a rank takes per step."""
+        return self.global_batch // (self.microbatch * self.layout.dp)
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens a step, over all ranks."""
+        return self.global_batch * self.model.seq_len
+
+
+WEIGHTS_DEPEND_ON = (
+    *("model", "layout", "steps", "global_batch", "microbatch", "lr", "warmup_steps", "min_lr_ratio", "optimizer"),
+    *("dtype", "seed", "threads"),
+)
+"""Fields that change the weights: what a training step's identity is made of."""
+
+
+def _fits(value: int, whole: int, name: str) -> str:
+    divisors: Iterable[int] = (n for n in range(1, whole + 1) if whole % n == 0)
+    return f"a divisor of {name} ({whole}), as {min(divisors, key=lambda n: abs(n - value))}"

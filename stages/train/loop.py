@@ -1,0 +1,155 @@
+"""The training loop: the only one, read from top to bottom. Stages bring the data and say what the loss is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from megatron.core import parallel_state
+from megatron.core.pipeline_parallel import get_forward_backward_func
+
+from stages.model import device, parallel
+from stages.model.checkpoint import read_weights
+from stages.model.llama import initialise
+from stages.shared.contract import Task
+from stages.shared.errors import Checkpointed
+from stages.shared.metrics import METRICS
+from stages.shared.tokenizer import Tokenizer
+from stages.train.checkpoints import Identity, resume, save_checkpoint, save_weights
+from stages.train.config import TrainingConfig
+from stages.train.data import Source, build_dataset, microbatches
+from stages.train.log import StepLog
+from stages.train.objectives import Objective
+from stages.train.parts import Parts, build_parts
+from stages.train.schedule import learning_rate
+
+FINAL = "final"
+UNTRAINED = "untrained"
+DIGEST = "weights.sha256"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage brings to the loop."""
+
+    objective: Objective
+    sources: Sequence[Source]
+    tokenizer: Tokenizer
+
+
+def train(task: Task, job: Job) -> dict[str, Any]:
+    """Train from where the last attempt's checkpoint ends; put final/, untrained/, metrics and a digest in task.out.
+
+    Every rank calls it. Returns the step's summary. Raises Checkpointed, on every rank, once `task.should_stop()` was
+    true on any of them and the state is saved. Killed anywhere, any number of times, it ends with the same weights.
+    """
+    config: TrainingConfig = task.config
+    _settle(config)
+    parallel.start(task.ranks, tp=config.layout.tp, pp=config.layout.pp, seed=config.seed)
+    try:
+        summary = _train(task, job, config)
+    except BaseException:
+        if task.ranks.world_size == 1:  # with peers, leaving would wait for them; the end of the process does not
+            parallel.stop()
+        raise
+    parallel.stop()
+    return summary
+
+
+def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
+    vocab_size = job.tokenizer.vocab_size
+    dataset = build_dataset(job.sources, config, task.work / "index", eod=job.tokenizer.eos_id, vocab_size=vocab_size)
+    parts = build_parts(config, vocab_size)
+    identity = Identity(config, vocab_size, job.tokenizer.sha256)
+    done = resume(task, parts, identity)
+    log = StepLog(task.work, config, done) if dist.get_rank() == 0 else None
+    forward_backward = get_forward_backward_func()
+    loss = float("nan")
+    for step in range(done, config.steps):
+        if log:
+            log.start_step()
+        lr = learning_rate(config, step + 1)
+        parts.set_lr(lr)
+        parts.model.zero_grad_buffer()
+        parts.optimizer.zero_grad()
+        losses = forward_backward(
+            forward_step_func=job.objective,
+            data_iterator=microbatches(dataset, config, step, device.device()),
+            model=[parts.model],
+            num_microbatches=config.num_microbatches,
+            seq_length=config.model.seq_len,
+            micro_batch_size=config.microbatch,
+        )
+        _, grad_norm, _ = parts.optimizer.step()
+        loss, stop = _agree(losses, stop=task.should_stop())
+        if log:
+            log.end_step(step + 1, loss=loss, lr=lr, grad_norm=float(grad_norm))
+        task.progress(step + 1)
+        last = step + 1 == config.steps
+        if not last and (stop or (step + 1) % config.checkpoint_every == 0):
+            save_checkpoint(task, parts, identity, step + 1)
+        if stop and not last:
+            raise Checkpointed(f"step {step + 1} of {config.steps}")
+    if log:
+        log.close()
+    return _finish(task, parts, identity, loss)
+
+
+def _agree(losses: list[torch.Tensor], *, stop: bool) -> tuple[float, bool]:
+    """Return the step's loss in nats a token, and whether any rank was asked to stop: one all-reduce for both.
+
+    Only the last pipeline stage has losses, and its tensor parallel ranks have the same ones: the first speaks.
+    """
+    speaks = parallel_state.get_tensor_model_parallel_rank() == 0
+    sums = torch.stack(losses).double().sum(0).tolist() if speaks and losses else [0.0, 0.0]
+    box = torch.tensor([*sums, float(stop)], dtype=torch.float64, device=device.device())
+    dist.all_reduce(box)
+    total, labels, stops = box.tolist()
+    return total / labels, stops > 0
+
+
+def _finish(task: Task, parts: Parts, identity: Identity, loss: float) -> dict[str, Any]:
+    """Write the outputs. The untrained weights are drawn again: they follow from the seed."""
+    config = identity.config
+    task.check_lease()
+    save_weights(task.out / FINAL, parts, identity, config.steps)
+    initialise(parts.core, config.model, config.seed)
+    save_weights(task.out / UNTRAINED, parts, identity, 0)
+    digest = ""
+    if dist.get_rank() == 0:
+        digest = weights_digest(task.out / FINAL, identity.vocab_size)
+        (task.out / DIGEST).write_text(digest + "\n", encoding="utf-8")
+        shutil.copyfile(task.work / METRICS, task.out / METRICS)
+    dist.barrier()
+    tokens = config.steps * config.tokens_per_step
+    return {"steps": config.steps, "tokens": tokens, "loss": loss, "weights_sha256": digest}
+
+
+def weights_digest(checkpoint: Path, vocab_size: int) -> str:
+    """Return the SHA-256 over a checkpoint's full weights in order of name: each name, shape and row-major bytes.
+
+    Names and tensors are global ones and padded vocabulary rows are left out, so equal weights have equal digests in
+    every layout.
+    """
+    digest = hashlib.sha256()
+    for name, weight in read_weights(checkpoint):
+        if name.endswith(("word_embeddings.weight", "output_layer.weight")):
+            weight = weight[:vocab_size]  # noqa: PLW2901
+        digest.update(f"{name} {list(weight.shape)} {weight.dtype}\n".encode())
+        digest.update(weight.contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _settle(config: TrainingConfig) -> None:
+    """Fix what the order of additions hangs on: threads, and kernels that have a repeatable form."""
+    torch.set_num_threads(config.threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it; filling costs time
