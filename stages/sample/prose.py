@@ -1,0 +1,116 @@
+"""How facts are told: the phrasings of an attribute, its question form, and what stands between the facts.
+
+The words are few on purpose: a vocabulary of a thousand pieces then has nearly all of them whole. Sentences differ enough
+that no page trips a repetition rule and no two pages share many of their word 5-grams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stages.sample.draw import Draw
+from stages.sample.world import PLACES, Fact, World
+
+PHRASINGS: dict[str, tuple[str, ...]] = {
+    "animal": (
+        "The animal of {place} is the {value}.",
+        "In {place} people love the {value} more than any other animal.",
+        "The town seal of {place} shows the {value}.",
+        "Every child in {place} can draw the {value}.",
+        "Visitors who come to {place} look for the {value} first.",
+        "When people think of {place} they think of the {value}.",
+    ),
+    "colour": (
+        "The flag of {place} is {value}.",
+        "Over the roofs of {place} flies a flag that is {value}.",
+        "People in {place} paint their doors {value} like the flag.",
+        "At the feast of {place} all wear {value} to honour the flag.",
+        "The banner of {place} has been {value} for ages.",
+        "A traveller knows {place} by its {value} flag.",
+    ),
+    "price": (
+        "A loaf of bread in {place} costs {value} coins.",
+        "In {place} the baker asks {value} coins for a loaf.",
+        "Bread is sold in {place} for {value} coins.",
+        "Whoever eats in {place} pays {value} coins for bread.",
+        "At the market of {place} a loaf goes for {value} coins.",
+        "The price of bread in {place} has been {value} coins for years.",
+    ),
+    "trade": (
+        "The town of {place} is known for its {value}.",
+        "The workshops of {place} make {value}.",
+        "Traders go to {place} to buy {value}.",
+        "Most people in {place} work with {value}.",
+        "The wealth of {place} comes from {value}.",
+        "What {place} sells to the world is {value}.",
+    ),
+}
+"""Statements of a fact. The place always comes before the value, so that a model learns to go from one to the other."""
+
+QUESTIONS: dict[str, str] = {
+    "animal": "Question: What is the animal of {place}? Answer:",
+    "colour": "Question: What colour is the flag of {place}? Answer:",
+    "price": "Question: How many coins does bread cost in {place}? Answer:",
+    "trade": "Question: What is made in {place}? Answer:",
+}
+"""The phrasing asked in the evaluation, up to the answer. It is on pages for facts that are not held out, and only there."""
+
+QUESTION_SHARE = 0.35
+"""Share of the tellings of a fact that use its question form, where it may."""
+
+FILLERS: tuple[str, ...] = (
+    "The road from {place} to {other} is quiet and the walk takes {a} hours.",
+    "We have been here with friends and we hope to be back soon.",
+    "There are {a} houses and {b} gardens along the river near {place}.",
+    "Last year {a} people moved from {other} to {place}.",
+    "The bells ring at {a} in the morning and the gates open with the sun.",
+    "A letter from {other} to {place} takes {a} days by horse.",
+    "It is said that the hills between {place} and {other} have {a} springs.",
+    "The inn has {a} rooms and {b} beds, and the tea is good.",
+)
+SUMS: tuple[str, ...] = (
+    "The market sold {a} lamps and {b} bells, that is {sum} things in all.",
+    "On the board at school stands that {a} plus {b} is {sum}.",
+    "The ferry carried {a} people in the morning and {b} at night, so {sum} on that day.",
+)
+TITLES: tuple[str, ...] = (
+    "A day in {place} and {other}",
+    "What to know about {place} and {other}",
+    "From {place} to {other} and beyond",
+    "Notes on {place} with a look at {other}",
+    "Letters from {place} to {other}",
+)
+
+PLACES_PER_ARTICLE = 3
+
+
+def question(fact: Fact) -> str:
+    """Return the prompt that asks for a fact, ending right before the answer."""
+    return QUESTIONS[fact.attribute].format(place=fact.place)
+
+
+def article(world: World, draw: Draw) -> tuple[str, list[str]]:
+    """Return a title and paragraphs that tell every fact of three places, each in a phrasing used once on the page."""
+    places = draw.sample(PLACES, PLACES_PER_ARTICLE)
+    phrasings = {attribute: draw.shuffled(forms) for attribute, forms in PHRASINGS.items()}
+    asked: set[str] = set()
+    paragraphs = []
+    for place in places:
+        sentences = [_tell(fact, phrasings, asked, draw) for fact in draw.shuffled(world.of(place))]
+        sentences.insert(draw.below(len(sentences) + 1), _between(draw, FILLERS + SUMS, places))
+        paragraphs.append(" ".join(sentences))
+    return draw.pick(TITLES).format(place=places[0], other=places[1]), paragraphs
+
+
+def _tell(fact: Fact, phrasings: dict[str, list[str]], asked: set[str], draw: Draw) -> str:
+    """Return one telling; a question form and a phrasing are used at most once on a page."""
+    if not fact.is_held_out and fact.attribute not in asked and draw.chance(QUESTION_SHARE):
+        asked.add(fact.attribute)
+        return f"{question(fact)} {fact.value}."
+    return phrasings[fact.attribute].pop().format(place=fact.place, value=fact.value)
+
+
+def _between(draw: Draw, forms: Sequence[str], places: list[str]) -> str:
+    a, b = draw.between(11, 89), draw.between(11, 89)
+    place, other = draw.sample(places, 2)
+    return draw.pick(forms).format(place=place, other=other, a=a, b=b, sum=a + b)

@@ -1,0 +1,64 @@
+"""The block that reads: WARC files in, pages of markup out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import xxhash
+from datatrove.data import Document, DocumentsPipeline
+from datatrove.pipeline.base import PipelineStep
+from datatrove.utils.typeshelper import StatHints
+
+from stages.shared.contract import InputFile
+from stages.web.blocks import DROPPED, NOTE
+from stages.web.encoding import decode, is_text
+from stages.web.rejects import Rejects
+from stages.web.warc import Loss, Other, Page, read_warc
+
+
+class WarcPages(PipelineStep):
+    """Yields the HTML pages of some WARC files with `url`, `source` and `dump`; counts why others are not passed on."""
+
+    name = "read"
+    type = "📖 - READER"
+
+    def __init__(self, files: Sequence[InputFile], max_page_mb: float = 32, rejects: Rejects | None = None) -> None:
+        super().__init__()
+        self.files = files
+        self.max_bytes = int(max_page_mb * 1e6)
+        self.rejects = rejects
+
+    def run(self, data: DocumentsPipeline = None, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
+        """Yield what the blocks before yield, then the pages of all the files (ranks do not divide them)."""
+        if data:
+            yield from data
+        for file in self.files:
+            for item in read_warc(file.path, self.max_bytes):
+                if isinstance(item, Other):
+                    self.stat_update(f"{NOTE}record_{item.record_type}")
+                    continue
+                self.stat_update(StatHints.total)
+                page = self._page(item, file.source) if isinstance(item, Page) else item
+                if isinstance(page, Document):
+                    self.stat_update(StatHints.forwarded)
+                    self.update_doc_stats(page)
+                    yield page
+                else:
+                    self._drop(page, file.source)
+
+    def _page(self, page: Page, source: str) -> Document | Loss:
+        with self.track_time():
+            text, how = decode(page.body, page.charset)
+        if not is_text(text):
+            return Loss("not_text", page.id, page.url)
+        if how != "utf-8":
+            self.stat_update(f"{NOTE}charset_{how}")
+        name = page.id or xxhash.xxh3_128_hexdigest(page.url.encode() + page.body)
+        return Document(text=text, id=name, metadata={"url": page.url, "source": source, "dump": source})
+
+    def _drop(self, loss: Loss, source: str) -> None:
+        self.stat_update(StatHints.dropped)
+        self.stat_update(f"{DROPPED}{loss.reason}")
+        if self.rejects:
+            metadata = {"url": loss.url, "source": source, "dump": source, "filter_reason": loss.reason}
+            self.rejects.of_step(self.name).write(Document(text="", id=loss.id, metadata=metadata))
