@@ -15,7 +15,7 @@ from jobs.ledger import Submission, read_submissions, write_submission
 from jobs.reconcile import Actions, ShardState, live_arrays
 from jobs.render import render_script
 from jobs.snapshot import take_snapshot
-from jobs.submit import find_submitted, submit_array
+from jobs.submit import find_submitted, submit_array, write_script
 from stages.shared.files import write_json
 
 Log = Callable[[str], None]
@@ -100,6 +100,7 @@ def submit_all(journey: Journey, actions: Actions, states: Mapping[str, Mapping[
             journey.paths.logs(name).mkdir(parents=True, exist_ok=True)
             text = script_for(journey, job, submission, code, after)
             write_submission(journey.paths, submission)
+            write_script(journey.paths, submission.key, text)
             slurm_id = submit_array(journey.paths, text, submission.key, log)
             write_submission(journey.paths, replace(submission, slurm_id=slurm_id, submitted=time.time()))
             waiting_for[name].append(slurm_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,7 +11,6 @@ from typing import Any
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
 
 from jobs.graph import Graph, Job
 from jobs.journey import Journey
@@ -85,7 +85,7 @@ def planned_jobs(journey: Journey, states: States, max_array_size: int) -> list[
 
 def _why(journey: Journey, job: Job, to_do: int, running: list[str]) -> str:
     if to_do == 0:
-        return "reused: all shards done with these settings and inputs"
+        return "reused"
     if to_do < job.step.shards:
         return f"{job.step.shards - to_do} of {job.step.shards} shards reused; the rest is missing"
     folder = journey.paths.step(job.name, job.fingerprint).root
@@ -133,19 +133,17 @@ def critical_path_hours(graph: Graph, lines: list[PlannedJob]) -> float:
 
 
 def print_plan(console: Console, journey: Journey, lines: list[PlannedJob]) -> None:
-    """Print the tree of jobs with what each asks for, and the totals."""
-    tree = Tree(
-        Text.assemble(
-            (journey.name, "bold"), f"  recipe {journey.recipe.name} on {journey.cluster.name}  {journey.paths.root}"
-        )
+    """Print the jobs as a tree with what each asks for, and the totals."""
+    console.print(
+        Text.assemble((journey.name, "bold"), f"  {journey.recipe.about or journey.recipe.name}"), soft_wrap=True
     )
-    branches: dict[str, Tree] = {}
-    for line in lines:
-        section = line.job.partition(".")[0]
-        if section not in branches:
-            branches[section] = tree.add(Text(section, style="bold cyan"))
-        branches[section].add(_plan_line(line))
-    console.print(tree)
+    console.print(Text(f"on {journey.cluster.name}, in {journey.paths.root}", style="dim"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in ("job", "shards", "array", "nodes x ranks x cpus", "memory", "limit", "cost", "why"):
+        table.add_column(column, overflow="fold", no_wrap=column != "why")
+    for index, line in enumerate(lines):
+        table.add_row(*_plan_cells(line, lines[index + 1 :]))
+    console.print(table)
     todo = [line for line in lines if line.to_do]
     if not todo:
         console.print("Nothing to do: every job is done and would be reused.")
@@ -154,24 +152,30 @@ def print_plan(console: Console, journey: Journey, lines: list[PlannedJob]) -> N
     arrays = _count(sum(line.arrays for line in todo), "array")
     hours, disk = _hours(sum(line.core_hours for line in todo)), _disk(sum(line.disk_mb for line in todo))
     longest = _hours(critical_path_hours(journey.graph, lines))
-    console.print(
-        f"{work} in {arrays}; about {hours} of core time, {disk} of disk; longest chain about {longest} plus waiting."
-    )
+    console.print(f"{work} in {arrays}; about {hours} of core time, {disk} of disk; longest chain about {longest}.")
 
 
-def _plan_line(line: PlannedJob) -> Text:
+def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, ...]:
+    """Return a row: steps of one section hang under its name like branches."""
+    section, _, step = line.job.partition(".")
+    last = not any(other.job.startswith(f"{section}.") for other in later)
+    name = Text.assemble((section, "cyan"), (f" {'└' if last else '├'} {step}" if step else ""))
     if not line.to_do:
-        return Text.assemble((line.job, "green"), f"  {_count(line.shards, 'shard')}  ", (line.why, "dim"))
-    shape = f"{_count(line.elements, 'element')} in {_count(line.arrays, 'array')}"
-    per = f"{_count(line.nodes, 'node')}, {_count(line.ranks, 'rank')} x {_count(line.cpus, 'cpu')}"
-    gpus = f", {line.gpus} GPUs a node" if line.gpus else ""
-    memory = f", {line.mem_gb:g} GB" if line.mem_gb else ""
-    after = f"  after {', '.join(line.needs)}" if line.needs else ""
-    cost = f"~{_hours(line.core_hours)}, {_disk(line.disk_mb)}"
-    return Text.assemble(
-        (line.job, "bold"),
-        f"  {_count(line.to_do, 'shard')} = {shape}; {per}{gpus}{memory}, {line.time_min} min; {cost}{after}  ",
-        (line.why, "dim"),
+        return name, str(line.shards), "-", "-", "-", "-", "-", Text(line.why, style="green")
+    array = f"{line.elements}" if line.arrays == 1 else f"{line.elements} in {line.arrays}"
+    shape = f"{line.nodes} x {line.ranks // line.nodes} x {line.cpus}" + (f" + {line.gpus} GPUs" if line.gpus else "")
+    memory = f"{line.mem_gb:g} GB" if line.mem_gb else "-"
+    cost = f"{_hours(line.core_hours)}, {_disk(line.disk_mb)}"
+    after = f"; after {', '.join(line.needs)}" if line.needs and "after" not in line.why else ""
+    return (
+        name,
+        str(line.to_do),
+        array,
+        shape,
+        memory,
+        f"{line.time_min} min",
+        cost,
+        Text(line.why + after, style="dim"),
     )
 
 
@@ -239,20 +243,19 @@ def _detail(shards: Mapping[int, ShardState]) -> str:
 def verdict_lines(journey: Journey, states: States) -> list[tuple[str, str]]:
     """Return the lines that explain a run: each failure in one line, then what waits, then the remedy."""
     lines: list[tuple[str, str]] = []
+    trouble = ""
     for name, shards in states.items():
         for kind in ("failed", "lost", "cancelled"):
             found = {shard: state for shard, state in shards.items() if state.state == kind}
             if found:
                 lines.append((_trouble(name, kind, found), COLOURS[kind]))
+                trouble = trouble or f"{name}/{next(iter(found))}"
     if lines:
         behind = [name for name, shards in states.items() if any(state.state == "blocked" for state in shards.values())]
-        waits = f" {', '.join(behind)} wait{'s' * (len(behind) == 1)} for it." if behind else ""
-        lines.append(
-            (
-                f"{waits} Read `logs {journey.name} JOB/SHARD`, mend the cause, then `heal {journey.name}`.".strip(),
-                "bold",
-            )
-        )
+        if behind:
+            lines.append((f"{', '.join(behind)} cannot start before that is mended", "yellow"))
+        run = shlex.quote(journey.name)
+        lines.append((f"Read `launch.py logs {run} {trouble}`, mend the cause, then `launch.py heal {run}`.", "bold"))
     elif all(state.state == "done" for shards in states.values() for state in shards.values()):
         lines.append((f"{journey.name} is finished.", "bold green"))
     return lines

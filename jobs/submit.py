@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +42,6 @@ class ArrayExecutor(SlurmExecutor):
     """submitit's Slurm executor, submitting one rendered script as one array."""
 
     def __init__(self, run: RunPaths, text: str) -> None:
-        run.scripts.mkdir(parents=True, exist_ok=True)
         super().__init__(folder=_submitit_folder(run))
         self._text = text
 
@@ -74,7 +74,6 @@ class ElementExecutor(LocalExecutor):
     """submitit's local executor, running one element of a rendered script on this machine."""
 
     def __init__(self, run: RunPaths, time_min: float, lead_s: int) -> None:
-        run.scripts.mkdir(parents=True, exist_ok=True)
         super().__init__(folder=_submitit_folder(run))
         self.update_parameters(timeout_min=time_min, signal_delay_s=lead_s, tasks_per_node=1, stderr_to_stdout=True)
 
@@ -92,9 +91,16 @@ class ElementExecutor(LocalExecutor):
             signal.signal(signal.SIGINT, ignored)
 
 
-def _submitit_folder(run: RunPaths) -> str:
-    """Return the folder for submitit's own files. `%` is a placeholder to submitit as it is to Slurm."""
-    return str(run.scripts).replace("%", "%%")
+def _submitit_folder(run: RunPaths) -> Path:
+    """Return the folder for submitit's own files: in the run, unless its path holds a %.
+
+    submitit replaces %j in paths, knows no escape for it, and would scatter folders beside the run.
+    """
+    if "%" in str(run.root):
+        return Path(tempfile.mkdtemp(prefix="stagecoach-submitit-"))
+    folder = run.scripts / "submitit"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def submit_array(
@@ -130,7 +136,7 @@ def find_submitted(key: str) -> str:
 
 
 def write_script(run: RunPaths, key: str, text: str) -> Path:
-    """Keep a script that is run from its file (local cluster)."""
+    """Keep a script with the run: what was submitted, or what the local cluster runs."""
     path = run.scripts / f"{key}.sh"
     write_atomic(path, text)
     return path

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from jobs import faults, show, slurm
 from jobs.cluster import enter, load_cluster
@@ -37,7 +38,7 @@ console = Console(highlight=False, soft_wrap=False)
 
 def log(message: str) -> None:
     """Say what happened, with the time of day."""
-    console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {message}", markup=True, soft_wrap=True)
+    console.print(Text.assemble((time.strftime("%H:%M:%S "), "dim"), message), soft_wrap=True)
 
 
 def _asked(arguments: argparse.Namespace) -> Journey:
@@ -207,7 +208,7 @@ def logs(arguments: argparse.Namespace) -> int:
         console.print(f"{arguments.job} has no log yet: it has not started.")
         return 1
     newest = max(written, key=lambda path: path.stat().st_mtime)
-    console.print(f"[dim]{newest}[/]", soft_wrap=True)
+    console.print(Text(str(newest), style="dim"), soft_wrap=True)
     sys.stdout.write(newest.read_text(encoding="utf-8", errors="replace"))
     return 0
 
@@ -268,7 +269,7 @@ def demo(arguments: argparse.Namespace) -> int:
     report_job = journey.graph.jobs["report"]
     path = journey.paths.step(report_job.name, report_job.fingerprint).root / "shards" / "00000" / "report.html"
     if code == 0 and path.exists():
-        console.print(f"\nThe report of this journey: [bold]{path}[/]", soft_wrap=True)
+        console.print(Text.assemble("\nThe report of this journey: ", (str(path), "bold")), soft_wrap=True)
     return code
 
 
