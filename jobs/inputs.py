@@ -36,8 +36,12 @@ def _expand(value: Any, source: str | None, setting: str) -> tuple[InputFile, ..
             raise ConfigError(
                 setting, pattern, f"a file that exists, or a glob that matches some (seen from {Path.cwd()})"
             )
-        found += [InputFile(Path(match).resolve(), source or Path(match).name.partition(".")[0]) for match in matches]
+        found += [_input_file(Path(match).resolve(), source) for match in matches]
     return tuple(found)
+
+
+def _input_file(path: Path, source: str | None) -> InputFile:
+    return InputFile(path, source or path.name.partition(".")[0], round(path.stat().st_size / 1e6, 3))
 
 
 def file_identity(file: InputFile) -> list[str]:

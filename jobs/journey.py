@@ -98,8 +98,8 @@ def plan_journey(recipe: Recipe, cluster: Cluster, root: Path, name: str | None)
 
     def expand(value: Any, setting: str) -> tuple[InputFile, ...]:
         found = external_files(value, setting)
-        files[setting] = [[str(file.path), file.source, file_identity(file)] for file in found]
-        identities.update({file: entry[2] for file, entry in zip(found, files[setting], strict=True)})
+        files[setting] = [[str(file.path), file.source, file.mb, file_identity(file)] for file in found]
+        identities.update({file: entry[3] for file, entry in zip(found, files[setting], strict=True)})
         return found
 
     identities: dict[InputFile, list[str]] = {}
@@ -125,11 +125,13 @@ def open_journey(root: Path, name: str) -> Journey:
     cluster = validated(Cluster, record["cluster"], str(paths.run_json))
     files = record["files"]
     identities = {
-        InputFile(Path(path), source): identity for entries in files.values() for path, source, identity in entries
+        InputFile(Path(path), source, mb): identity
+        for entries in files.values()
+        for path, source, mb, identity in entries
     }
 
     def expand(value: Any, setting: str) -> tuple[InputFile, ...]:
-        return tuple(InputFile(Path(path), source) for path, source, _ in files[setting])
+        return tuple(InputFile(Path(path), source, mb) for path, source, mb, _ in files[setting])
 
     graph = build_graph(recipe, cluster, paths, expand, lambda file: identities[file])
     return Journey(paths, recipe, cluster, graph, record)

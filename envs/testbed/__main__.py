@@ -26,7 +26,7 @@ def main() -> int:
 
 def _up() -> int:
     began = time.monotonic()
-    environment = control.up()
+    environment = control.up(keep=True)
     print(f"The testbed is up: four nodes are ready ({time.monotonic() - began:.1f} s). To use it in this shell:")
     for name, value in environment.items():
         print(f"export {name}={value}")

@@ -39,14 +39,16 @@ def home() -> Path:
     return folder
 
 
-def up() -> dict[str, str]:
+def up(keep: bool = False) -> dict[str, str]:
     """Start what is not running, wait until all nodes are ready, and return the environment that reaches the testbed.
 
+    With `keep` it stays up though it may be on loan now (see `borrow`).
     Raises TestbedError where Slurm is missing and cannot be installed, or does not start (with its last words).
     """
     folder = _prepare()
     with _lock(folder):
-        (folder / "borrowed").unlink(missing_ok=True)
+        if keep:
+            (folder / "borrowed").unlink(missing_ok=True)
         _start(folder)
     return environment()
 

@@ -76,6 +76,7 @@ class EvaluateConfig(StageConfig):
             shards=len(pairs),
             uses=("tasks", "num_fewshot", "limit", "perplexity", "generate", "batch_tokens"),
             reads=("checkpoints", "tokenizer", *(field for task, field in NEEDS.items() if task in self.tasks)),
+            resumes=True,
             shape="small",
             core_seconds=60.0,
         )

@@ -15,7 +15,7 @@ CHECKPOINTS = ("final", "untrained")
 """Folders in the shard: the trained weights, and those it started from for comparison."""
 METRICS = "metrics.jsonl"
 FLOPS = 2e10
-"""Floating-point operations per core and second, for `plan`: fp32 on two 2.6 GHz cores with AVX-512, one machine, one day."""
+"""Floating-point operations per core and second, for `plan`: float32 on a 2.6 GHz core with AVX-512."""
 
 
 class PretrainConfig(TrainingConfig):
@@ -50,6 +50,7 @@ class PretrainConfig(TrainingConfig):
             uses=(*WEIGHTS_DEPEND_ON, "mixture"),
             reads=("tokens", "tokenizer"),
             ranks=self.layout.ranks,
+            resumes=True,
             shape="train",
             core_seconds=6.0 * weights * self.tokens_per_step * self.steps / FLOPS,
             disk_mb=4 * 5 * weights / 1e6,

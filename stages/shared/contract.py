@@ -27,7 +27,7 @@ FROM = "from:"
 class Reads:
     """Marks a config field as an input and names the kind of output it takes from another job.
 
-        documents: Annotated[Inputs, Reads("documents")]
+    documents: Annotated[Inputs, Reads("documents")]
     """
 
     kind: str
@@ -50,6 +50,8 @@ class InputFile:
 
     path: Path
     source: str
+    mb: float = 0.0
+    """Size in MB, or an estimate of it; for `plan` only, 0 if nobody can say."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Output:
     name: str
     kind: str
     source: str
+    mb: float = 0.0
+    """Estimated size in MB, for `plan`; 0 if it hardly matters."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """The block list of 4.6 million domains as one sorted array of hashes in a file that all processes of a node share.
 
-The list is UT1 (University of Toulouse), which the datatrove wheel carries; it has a licence of its own and is read from
-there, never copied into this repository. datatrove's own filter holds it as 660 MB of strings per process; this file is
-37 MB, mapped, and takes seconds to build once.
+The list is UT1 (University of Toulouse), which the datatrove wheel carries; it has a licence of its own and is read
+from there, never copied into this repository. datatrove's own filter holds it as 660 MB of strings per process; this
+file is 37 MB, mapped, and takes seconds to build once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the web stage's datatrove blocks share: a reason for each dropped page, and a funnel step from their counters."""
+"""What the web stage's datatrove blocks share: a reason for each dropped page, counters that become a funnel step."""
 
 from __future__ import annotations
 

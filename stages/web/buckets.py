@@ -1,7 +1,7 @@
 """The `buckets` step: in each bucket, the pages whose hashes agree. One array element does a share of the buckets.
 
-Writes `edges.npy` (uint64, pairs x 2): page numbers, counted over all shards in order, each joined to the first page of its
-bucket. Memory: the hashes of one bucket of all pages, 16 bytes a page.
+Writes `edges.npy` (uint64, pairs x 2): page numbers, counted over all shards in order, each joined to the first page of
+its bucket. Memory: the hashes of one bucket of all pages and their order, 16 bytes a page, and the pairs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from stages.web.minhash import U64
 from stages.web.signatures import BANDS, open_shards
 
 EDGES = "edges.npy"
+MERGE_PAIRS = 1_000_000
+"""Pairs gathered before those found twice are removed."""
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -23,10 +25,14 @@ def run(task: Task) -> dict[str, Any]:
     config: WebConfig = task.config
     shards = open_shards(task.steps["signatures"], BANDS)
     found = np.empty((0, 2), dtype=np.uint64)
+    fresh: list[U64] = []
     for bucket in range(task.shard, config.dedup.shape[0], task.num_shards):
         hashes = np.concatenate([shard[bucket] for shard in shards])
-        found = np.unique(np.concatenate([found, same_hash(hashes)]), axis=0)
+        fresh.append(same_hash(hashes))
+        if sum(map(len, fresh)) > len(found) + MERGE_PAIRS:  # most pairs are found again in most buckets
+            found, fresh = np.unique(np.concatenate([found, *fresh]), axis=0), []
         task.progress(bucket + 1)
+    found = np.unique(np.concatenate([found, *fresh]), axis=0)
     np.save(task.out / EDGES, found, allow_pickle=False)
     return {"pairs": len(found)}
 

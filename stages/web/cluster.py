@@ -1,7 +1,7 @@
 """The `cluster` step: pages that are joined by any chain of pairs are one group, of which one page stays.
 
-Writes `removed.npy` (uint64, pages x 3, sorted): the number of a removed page, the page kept in its place, and 1 if their
-texts are equal. The same pairs give the same file, in whatever order they come.
+Writes `removed.npy` (uint64, pages x 3, sorted): the number of a removed page, the page kept in its place, and 1 if
+their texts are equal. The same pairs give the same file, in whatever order they come.
 """
 
 from __future__ import annotations

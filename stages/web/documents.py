@@ -1,4 +1,4 @@
-"""The `documents` step: a shard's filtered pages without the duplicates, its whole funnel, and a sample of its rejects."""
+"""The `documents` step: a shard's filtered pages without duplicates, its whole funnel and a sample of its rejects."""
 
 from __future__ import annotations
 

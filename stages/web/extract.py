@@ -1,7 +1,7 @@
 """The extraction block: from markup to main text, with few newlines in a row and no addresses in it.
 
-trafilatura, tuned for precision, in a guarded child; resiliparse for the pages that are too much for it (arXiv:2306.01116,
-section 3.1). A page is never lost to a time limit: resiliparse takes a second for the largest.
+trafilatura (arXiv:2306.01116, section 3.1), tuned for precision, in a guarded child; resiliparse for the pages that are
+too much for it. A page is never lost to a time limit: resiliparse takes a second for the largest.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Extraction(Gate):
         super().__init__(rejects)
         self.settings = settings
         self._guard = Guard(settings.timeout_s)
-        self._newlines = re.compile(r"\n{%d,}" % (settings.max_newlines + 1))
+        self._newlines = re.compile(rf"\n{{{settings.max_newlines + 1},}}")
 
     def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
         """Extract page by page; the child ends with the pipeline."""

@@ -1,7 +1,7 @@
 """The process in which trafilatura runs, so that a page on which it does not end can be stopped.
 
-Speaks over stdin and stdout: a length (8 bytes, little endian) and that many bytes of UTF-8, in both directions. Says one
-empty message when it is ready, so that the time an import takes on a slow file system is not charged to a page.
+Speaks over stdin and stdout: a length (8 bytes, little endian) and that many bytes of UTF-8, in both directions. Says
+one empty message when it is ready, so that the time an import takes on a slow file system is not charged to a page.
 """
 
 from __future__ import annotations

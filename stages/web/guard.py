@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
@@ -74,10 +75,8 @@ class Guard:
         self._child.kill()
         for stream in (self._child.stdin, self._child.stdout):
             if stream is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):  # what was left in the buffer has no reader any more
                     stream.close()
-                except BrokenPipeError:  # what was left in the buffer has no reader any more
-                    pass
         self._child.wait()
         self._child = None
 

@@ -6,8 +6,6 @@ Two texts agree in one hash function with a probability equal to the Jaccard sim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
@@ -59,15 +57,6 @@ class MinHash:
         """Return one 64-bit hash per bucket, shape (buckets,): a weighted sum of the bucket's minima, mixed."""
         sums = (self.minima(hashes).reshape(self.shape) * self._weights).sum(axis=1, dtype=np.uint64)
         return _mix(sums)
-
-
-def signatures(texts: Sequence[U64], minhash: MinHash) -> U64:
-    """Return the bucket hashes of several shingle sets, shape (buckets, texts)."""
-    return np.stack([minhash.bands(text) for text in texts], axis=1) if texts else _none(minhash)
-
-
-def _none(minhash: MinHash) -> U64:
-    return np.empty((minhash.shape[0], 0), dtype=np.uint64)
 
 
 def _draw(count: int, seed: int) -> U64:
