@@ -96,7 +96,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Run one verb and return the exit code."""
-    arguments = make_parser().parse_args(argv)
+    parser = make_parser()
+    if not argv:
+        parser.print_help()
+        return 0
+    arguments = parser.parse_args(argv)
     from envs import bootstrap  # noqa: PLC0415  (after --help has been answered)
 
     bootstrap.reexec(LEVELS.get(arguments.verb, "launcher"), argv)

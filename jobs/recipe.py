@@ -21,6 +21,8 @@ from stages.shared.errors import ConfigError, nearest
 
 RECIPES = Path(__file__).resolve().parent / "recipes"
 STAGES = Path(__file__).resolve().parent.parent / "stages"
+ROOMS = ("model", "train")
+"""Folders with settings that are no stages: what several stages share."""
 HEADER = ("name", "about", "targets", "resources")
 
 
@@ -46,7 +48,7 @@ def known_recipes() -> list[str]:
 
 def known_stages() -> list[str]:
     """Return the stages that a section can configure."""
-    return sorted(path.parent.name for path in STAGES.glob("*/config.py") if path.parent.name != "model")
+    return sorted(path.parent.name for path in STAGES.glob("*/config.py") if path.parent.name not in ROOMS)
 
 
 def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
