@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,24 +13,16 @@ FIRST_PORT = 17000
 """Ports are looked for from here upwards, below the range (32768 on Linux) that outgoing connections are given."""
 
 
-def render(template: str, folder: Path, user: str, ports: range) -> str:
+def render(template: str, folder: Path, user: str, ports: range, first_job: int) -> str:
     """Return the text of slurm.conf. `ports` are consecutive: the controller's, then one for each node."""
     return Template(template).substitute(
         folder=folder,
         user=user,
         socket=munge_socket(folder),
+        first_job=first_job,
         controller_port=ports[0],
         node_ports=f"{ports[1]}-{ports[-1]}",
     )
-
-
-def ports_of(text: str) -> range:
-    """Return the ports that a rendered slurm.conf uses."""
-    found = re.search(r"^SlurmctldPort=(\d+)$", text, re.MULTILINE)
-    if found is None:
-        raise ValueError("slurm.conf has no SlurmctldPort line: remove it and run `up` again")
-    first = int(found[1])
-    return range(first, first + 1 + len(NODES))
 
 
 def munge_socket(folder: Path) -> Path:
@@ -47,13 +38,6 @@ def free_ports() -> range:
         if _are_free(ports):
             return ports
     raise OSError(f"no {count} consecutive free ports between {FIRST_PORT} and 32768 on 127.0.0.1")
-
-
-def is_listening(port: int) -> bool:
-    """Return whether a process listens on `port` of the loopback interface."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _are_free(ports: range) -> bool:

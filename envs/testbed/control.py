@@ -12,6 +12,7 @@ import fcntl
 import os
 import pwd
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,11 @@ from stages.shared.errors import ClusterError
 
 START_LIMIT_S = 60
 """How long all nodes may take to become idle; 3 s on an idle machine with two cores."""
+
+KILL_WAIT_S = 7
+"""How long jobs may take to end when they are cancelled: KillWait of slurm.conf.in and a little."""
+FIRST_JOB = "first-job"
+"""File with the number that the first job gets at the next start from nothing."""
 
 
 class TestbedError(ClusterError):
@@ -118,8 +124,6 @@ def _prepare() -> Path:
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise TestbedError(f"{folder} belongs to someone else: set STAGECOACH_TESTBED to another folder")
     folder.chmod(0o700)  # munge refuses a key that others could replace
-    for name in ("state", *(f"spool/{node}" for node in conf.NODES)):
-        (folder / name).mkdir(parents=True, exist_ok=True)
     key = folder / "munge.key"
     if not key.exists():
         key.write_bytes(os.urandom(1024))
@@ -135,14 +139,11 @@ def _lock(folder: Path) -> Iterator[None]:
 
 
 def _start(folder: Path) -> None:
-    path = folder / "slurm.conf"
     alive = daemons.running(folder)
-    if alive and not path.exists():  # someone swept the folder under running daemons
-        daemons.end(alive.values(), patience_s=5)
+    if not alive or not (folder / "slurm.conf").exists():
+        daemons.end([*alive.values(), *daemons.offspring(folder)], patience_s=5)
         alive = {}
-    if not alive:
-        user = pwd.getpwuid(os.getuid()).pw_name
-        path.write_text(conf.render(conf.TEMPLATE.read_text(), folder, user, conf.free_ports()))
+        _begin_anew(folder)
     for name, command in _commands(folder).items():
         if name in alive:
             continue
@@ -151,9 +152,21 @@ def _start(folder: Path) -> None:
         daemons.start(name, command, folder)
         if name == "munged":
             _wait(conf.munge_socket(folder).exists, folder)
-    # A controller that has just read its old state believes its nodes before they listen.
-    ports = conf.ports_of(path.read_text())
-    _wait(lambda: all(map(conf.is_listening, ports)) and _resume(_unready(_node_states())), folder)
+    _wait(lambda: _resume(_unready(_node_states())), folder)
+
+
+def _begin_anew(folder: Path) -> None:
+    """Write slurm.conf and forget the jobs of the last time, which would start again; their ids are not given twice."""
+    for name in ("state", "spool"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in ("state", *(f"spool/{node}" for node in conf.NODES)):
+        (folder / name).mkdir(parents=True)
+    numbers = folder / FIRST_JOB
+    first = int(numbers.read_text()) if numbers.exists() else 1
+    numbers.write_text(f"{first + 1000}\n")  # if it ends without `down`, nobody knows how many were used
+    user = pwd.getpwuid(os.getuid()).pw_name
+    text = conf.render(conf.TEMPLATE.read_text(), folder, user, conf.free_ports(), first)
+    (folder / "slurm.conf").write_text(text)
 
 
 def _commands(folder: Path) -> dict[str, list[str]]:
@@ -171,12 +184,14 @@ def _commands(folder: Path) -> dict[str, list[str]]:
 def _stop(folder: Path) -> bool:
     alive = daemons.running(folder)
     if "slurmctld" in alive:  # let Slurm clean up after its jobs as long as it can
+        if found := re.search(r"^NEXT_JOB_ID\s*=\s*(\d+)", _client("scontrol", "show", "config"), re.MULTILINE):
+            (folder / FIRST_JOB).write_text(f"{found[1]}\n")
         _client("scancel", f"--user={os.getuid()}")
-        _until(lambda: not daemons.job_processes(folder), 10)
-    jobs = daemons.job_processes(folder)
-    daemons.end([*alive.values(), *jobs], patience_s=10)
+        _until(lambda: not daemons.offspring(folder), KILL_WAIT_S)
+    children = daemons.offspring(folder)
+    daemons.end([*alive.values(), *children], patience_s=10)
     (folder / "borrowed").unlink(missing_ok=True)
-    return bool(alive or jobs)
+    return bool(alive or children)
 
 
 def _absent(folder: Path) -> list[str]:

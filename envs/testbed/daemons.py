@@ -43,19 +43,21 @@ def running(folder: Path) -> dict[str, int]:
     found = {}
     for pid, environment, _title in _processes():
         for entry in environment:
-            if entry.startswith(prefix):
+            if entry.startswith(prefix) and _leads_session(pid):  # not a helper that the daemon has forked
                 found[entry[len(prefix) :]] = pid
     return found
 
 
-def job_processes(folder: Path) -> list[int]:
-    """Return the pids of job step daemons and job processes that the testbed's nodes have started."""
+def offspring(folder: Path) -> list[int]:
+    """Return the pids of what the testbed's daemons have started: helpers, job steps and the jobs' own processes."""
     conf = f"SLURM_CONF={folder}/slurm.conf"
+    prefix = f"{MARK}={folder}/"
     found = []
     for pid, environment, title in _processes():
         # A user's own shell may have SLURM_CONF too, and inside salloc SLURM_JOB_ID; only a node sets SLURMD_NODENAME.
         of_a_node = title.startswith("slurmstepd") or any(e.startswith("SLURMD_NODENAME=") for e in environment)
-        if conf in environment and of_a_node and pid != os.getpid():
+        of_a_daemon = any(e.startswith(prefix) for e in environment) and not _leads_session(pid)
+        if (of_a_daemon or (of_a_node and conf in environment)) and pid != os.getpid():
             found.append(pid)
     return found
 
@@ -85,6 +87,13 @@ def _processes() -> Iterable[tuple[int, list[str], str]]:
             continue
         if environment and _is_alive(int(folder.name)):
             yield int(folder.name), os.fsdecode(environment).split("\0"), os.fsdecode(title)
+
+
+def _leads_session(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
 
 
 def _is_alive(pid: int) -> bool:

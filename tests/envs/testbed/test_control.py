@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -35,7 +36,7 @@ def wait_until(is_true: Callable[[], bool], limit_s: float) -> float:
 
 @pytest.fixture
 def own(testbed: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give a folder for a testbed of the test's own, which it may break; the shared one only says that Slurm is here."""
+    """Give the folder of a testbed that the test may break; the shared one only says that Slurm is here."""
     folder = Path(tempfile.mkdtemp(prefix="sc-testbed-", dir="/tmp"))  # a munge socket wants a short path
     monkeypatch.setenv("STAGECOACH_TESTBED", str(folder))
     yield folder
@@ -63,24 +64,24 @@ def test_an_urgent_job_preempts_and_the_other_starts_again_within_seconds(
     log, script = tmp_path / "log", tmp_path / "job.sh"
     script.write_text(
         "#!/bin/bash\n"
-        f"""srun bash -c 'trap "echo asked to stop; exit 85" USR2; while sleep 0.1; do :; done' >> {log} &\n"""
-        "trap : USR2 TERM\n"
         f"echo started ${{SLURM_RESTART_COUNT:-0}} >> {log}\n"
+        "[ -z ${SLURM_RESTART_COUNT:-} ] || exit 0\n"
+        """srun bash -c 'trap "echo asked to stop; exit 85" USR2; echo ready; while sleep 0.1; do :; done' """
+        f">> {log} &\n"
+        "trap : USR2 TERM\n"
         "wait; wait\n"
         "scontrol requeue $SLURM_JOB_ID\n"
     )
     options = ("--partition=preempt", "--requeue", "--signal=USR2@60", "--output=/dev/null", "--exclusive", "--nodes=4")
     job = slurm(testbed, "sbatch", "--parsable", *options, str(script)).stdout.strip()
     try:
-        wait_until(lambda: log.exists() and "started 0" in log.read_text(), 60)
-        time.sleep(1)  # for the step's trap
+        wait_until(lambda: log.exists() and "ready" in log.read_text(), 60)
         urgent = slurm(testbed, "srun", "--partition=urgent", "--nodes=4", "true")
         assert urgent.returncode == 0, urgent.stderr
         assert "asked to stop" in log.read_text()
         delay = wait_until(lambda: "started 1" in log.read_text(), 60)
         assert delay < 40, "a requeued job waits for credentials to expire: cred_expire in slurm.conf.in"
     finally:
-        slurm(testbed, "scancel", "--signal=KILL", "--full", job)
         slurm(testbed, "scancel", job)
 
 
@@ -91,38 +92,51 @@ def test_up_twice_changes_nothing_and_down_leaves_no_process(own: Path) -> None:
     assert daemons.running(own) == first
     assert len(first) == 6
     slurm(environment, "sbatch", "--nodes=4", "--output=/dev/null", "--wrap=srun sleep 600")
-    wait_until(lambda: len(daemons.job_processes(own)) >= 4, 30)
+    wait_until(lambda: len(daemons.offspring(own)) >= 4, 30)
     assert control.down()
     assert not daemons.running(own)
-    assert not daemons.job_processes(own)
+    assert not daemons.offspring(own)
     assert not control.down()
 
 
-def test_a_killed_node_comes_back_with_up(own: Path) -> None:
+def test_killed_daemons_come_back_with_up_and_the_queue_survives(own: Path) -> None:
     environment = control.up()
-    os.kill(daemons.running(own)["slurmd-n3"], signal.SIGKILL)
-    wait_until(lambda: "slurmd-n3" not in daemons.running(own), 5)
+    slurm(environment, "sbatch", "--hold", "--job-name=kept", "--output=/dev/null", "--wrap=true")
+    time.sleep(6)  # the controller saves its state within five seconds
+    before = daemons.running(own)
+    for name in ("slurmd-n3", "slurmctld"):
+        os.kill(before[name], signal.SIGKILL)
+    wait_until(lambda: len(daemons.running(own)) == 4, 5)
     assert not control.is_up()
     control.up()
+    assert daemons.running(own)["slurmd-n1"] == before["slurmd-n1"]
+    assert slurm(environment, "squeue", "--noheader", "--format=%j").stdout.strip() == "kept"
     assert slurm(environment, "srun", "--nodelist=n3", "printenv", "SLURMD_NODENAME").stdout.strip() == "n3"
 
 
-def test_after_a_power_cut_it_comes_up_on_other_ports_and_job_ids_go_on(own: Path) -> None:
+def test_after_a_power_cut_it_comes_up_on_other_ports_and_no_job_id_is_given_twice(own: Path) -> None:
+    def submit() -> int:
+        return int(slurm(environment, "sbatch", "--parsable", "--hold", "--output=/dev/null", "--wrap=true").stdout)
+
+    def port() -> int:
+        return int(re.findall(r"^SlurmctldPort=(\d+)$", (own / "slurm.conf").read_text(), re.MULTILINE)[0])
+
     environment = control.up()
-    job = slurm(environment, "sbatch", "--parsable", "--hold", "--output=/dev/null", "--wrap=true").stdout.strip()
-    time.sleep(1)
+    job, taken = submit(), port()
     for pid in daemons.running(own).values():
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not daemons.running(own), 5)
-    taken = conf.ports_of((own / "slurm.conf").read_text())[1]
     with socket.socket() as squatter:
         squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind(("127.0.0.1", taken))
         squatter.listen()
         assert control.up() == environment
-        assert taken not in conf.ports_of((own / "slurm.conf").read_text())
-        later = slurm(environment, "sbatch", "--parsable", "--output=/dev/null", "--wrap=true").stdout.strip()
-    assert int(later) > int(job)
+        assert port() != taken
+        after_cut = submit()
+    control.down()
+    control.up()
+    assert job < after_cut < submit()
+    assert len(slurm(environment, "squeue", "--noheader").stdout.splitlines()) == 1
 
 
 def test_a_borrowed_testbed_goes_down_with_its_last_borrower(own: Path) -> None:
