@@ -7,6 +7,7 @@ template, packs closures, and has no answer to MaxArraySize or to a submission t
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -91,6 +92,7 @@ class ElementExecutor(LocalExecutor):
             signal.signal(signal.SIGINT, ignored)
 
 
+@functools.cache
 def _submitit_folder(run: RunPaths) -> Path:
     """Return the folder for submitit's own files: in the run, unless its path holds a %.
 

@@ -73,6 +73,7 @@ class StopFlag:
     def __init__(self, resumes: bool) -> None:
         self.resumes = resumes
         self.is_set = False
+        self.signal = ""
         self._since = 0.0
 
     def install(self) -> None:
@@ -85,7 +86,7 @@ class StopFlag:
         if self.is_set and signum == signal.SIGTERM and time.monotonic() - self._since > SECOND_TERM_S:
             os._exit(128 + signum)
         if not self.is_set:
-            self.is_set, self._since = True, time.monotonic()
+            self.is_set, self.signal, self._since = True, signal.Signals(signum).name, time.monotonic()
             if not self.resumes:
                 raise Interrupted
 
@@ -135,7 +136,7 @@ class Worker:
         code = next(code for code in WORST_FIRST if code in codes)
         if self.leads:
             self._write_progress(force=True)
-            write_json(self.attempt_file("result"), {"exit_code": code, "failed": failed})
+            write_json(self.attempt_file("result"), {"exit_code": code, "failed": failed, "signal": self.stop.signal})
         return code
 
     def _guarded(self, config: Any, shard: int) -> tuple[int, str]:
