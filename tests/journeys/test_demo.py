@@ -1,0 +1,84 @@
+"""The demo, whole and real, on this machine: what `python3 launch.py demo` promises."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.shared.documents import read_documents
+from tests.launching import attempts, launch, metrics, step_dir
+
+KILL_AT = 110
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the demo once, with its training killed on the way, and return the folder of the run."""
+    runs = tmp_path_factory.mktemp("demo runs")  # a path with a space
+    launch("demo", "--fault", f"pretrain@{KILL_AT}:kill", runs=runs, timeout=1500)
+    return runs / "demo"
+
+
+def keys(run: Path) -> list[dict[str, Any]]:
+    files = sorted(step_dir(run, "sample").glob("shards/*/key.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def test_every_planted_bad_page_is_gone_and_the_good_ones_are_kept(demo: Path) -> None:
+    kept = {
+        (document["dump"], document["url"])
+        for file in sorted(step_dir(demo, "web.documents").glob("shards/*/documents.jsonl.zst"))
+        for document in read_documents(file)
+    }
+    verdicts = keys(demo)
+    drop = [page for page in verdicts if page["verdict"] == "drop"]
+    keep = [page for page in verdicts if page["verdict"] == "keep"]
+    assert len(drop) > 100
+    assert [page for page in drop if (page["dump"], page["url"]) in kept] == []
+    assert sum((page["dump"], page["url"]) in kept for page in keep) >= 0.98 * len(keep)
+
+
+def test_training_was_killed_and_went_on_from_its_checkpoint(demo: Path) -> None:
+    first, second = attempts(demo, "pretrain")
+    assert first["end"]["exit_code"] == 137
+    assert second["end"]["verdict"] == "done"
+    steps = [record["step"] for record in metrics(demo, "pretrain")]
+    assert steps == sorted(set(steps))
+
+
+def results(run: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    found = {}
+    for file in sorted(step_dir(run, "evaluate").glob("shards/*/results.json")):
+        record = json.loads(file.read_text())
+        found[record["stagecoach"]["checkpoint"], record["stagecoach"]["task"]] = record
+    return found
+
+
+def test_the_model_answers_questions_in_a_form_it_never_saw_for_these_facts(demo: Path) -> None:
+    scores = {
+        name: record["results"]["facts"]["acc,none"]
+        for (name, task), record in results(demo).items()
+        if task == "facts"
+    }
+    assert scores["final"] >= 0.90
+    assert abs(scores["untrained"] - 0.25) < 0.12
+
+
+def test_a_second_demo_does_nothing_and_says_so(demo: Path) -> None:
+    before = sorted(path.stat().st_mtime_ns for path in demo.glob("steps/*/*/done/*.json"))
+    said = launch("demo", runs=demo.parent).stdout
+    assert "Nothing to do" in said
+    assert "report.html" in said
+    assert sorted(path.stat().st_mtime_ns for path in demo.glob("steps/*/*/done/*.json")) == before
+
+
+def test_a_changed_setting_runs_only_what_lies_downstream_of_it(demo: Path) -> None:
+    said = launch("plan", "demo", "--cluster", "local", "--set", "tokens.heldout=0.03", runs=demo.parent).stdout
+    by_job = {line.split("  ")[0].strip(): line for line in said.splitlines()}
+    assert "reused" in by_job["web ├ filter"]
+    assert "reused" in by_job["tokenizer"]
+    assert "heldout 0.02 -> 0.03" in said
+    assert "reused" not in by_job["pretrain"]

@@ -1,0 +1,63 @@
+"""Calls launch.py as a user would, in a process of its own, and reads what a run left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT.parent / "shared" / "data"
+"""Real files that some tests check against, where they are at hand."""
+
+
+def launch(
+    *arguments: str, runs: Path, env: Mapping[str, str] | None = None, timeout: float = 900, check: int | None = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run `launch.py` with arguments and return what it said; `check` is the exit code it must end with."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "launch.py"), *arguments, "--runs", str(runs)],
+        env={**os.environ, "COLUMNS": "160", **(env or {})},
+        cwd=runs,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    if check is not None:
+        assert done.returncode == check, f"exit {done.returncode}, want {check}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def step_dir(run: Path, job: str) -> Path:
+    """Return the folder of a job's only identity in a run."""
+    (folder,) = (run / "steps" / job).iterdir()
+    return folder
+
+
+def shard_files(run: Path, job: str) -> dict[str, bytes]:
+    """Return the content of every file in a job's finished shards, by path within the job."""
+    shards = step_dir(run, job) / "shards"
+    return {str(path.relative_to(shards)): path.read_bytes() for path in sorted(shards.rglob("*")) if path.is_file()}
+
+
+def attempts(run: Path, job: str) -> list[dict[str, Any]]:
+    """Return a job's attempts in order of start: start, result and end records, merged."""
+    merged = []
+    for start in (run / "ledger" / "attempts" / job).glob("*.start.json"):
+        parts = {part: start.with_name(start.name.replace(".start.", f".{part}.")) for part in ("result", "end")}
+        record = json.loads(start.read_text())
+        for part, path in parts.items():
+            record[part] = json.loads(path.read_text()) if path.exists() else {}
+        merged.append(record)
+    return sorted(merged, key=lambda record: record["started"])
+
+
+def metrics(run: Path, job: str) -> list[dict[str, Any]]:
+    """Return the metrics of a training job, a record a step."""
+    path = step_dir(run, job) / "shards" / "00000" / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
