@@ -37,7 +37,7 @@ def free_ports() -> range:
         ports = range(first, first + count)
         if _are_free(ports):
             return ports
-    raise OSError(f"no {count} consecutive free ports between {FIRST_PORT} and 32768 on 127.0.0.1")
+    raise OSError(f"no {count} consecutive free ports between {FIRST_PORT} and 32768")
 
 
 def _are_free(ports: range) -> bool:
@@ -45,7 +45,7 @@ def _are_free(ports: range) -> bool:
         try:
             for port in ports:
                 probe = stack.enter_context(socket.socket())
-                probe.bind(("127.0.0.1", port))
+                probe.bind(("", port))
         except OSError:
             return False
     return True

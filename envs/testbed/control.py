@@ -144,15 +144,19 @@ def _start(folder: Path) -> None:
         daemons.end([*alive.values(), *daemons.offspring(folder)], patience_s=5)
         alive = {}
         _begin_anew(folder)
-    for name, command in _commands(folder).items():
-        if name in alive:
-            continue
-        if name == "munged":
-            conf.munge_socket(folder).unlink(missing_ok=True)
-        daemons.start(name, command, folder)
-        if name == "munged":
-            _wait(conf.munge_socket(folder).exists, folder)
-    _wait(lambda: _resume(_unready(_node_states())), folder)
+    if "munged" not in alive:
+        conf.munge_socket(folder).unlink(missing_ok=True)
+    try:
+        for name, command in _commands(folder).items():
+            if name not in alive:
+                daemons.start(name, command, folder)
+            if name == "munged":
+                _wait(conf.munge_socket(folder).exists, folder, ["munged"])
+        _wait(lambda: _resume(_unready(_node_states())), folder, list(_commands(folder)))
+    except TestbedError:
+        if not alive:  # else the next try would go on with what failed now, such as a port that was taken meanwhile
+            _stop(folder)
+        raise
 
 
 def _begin_anew(folder: Path) -> None:
@@ -218,19 +222,20 @@ def _resume(unready: dict[str, str]) -> bool:
     return not unready
 
 
-def _wait(ready: Callable[[], bool], folder: Path) -> None:
-    if _until(ready, START_LIMIT_S):
-        return
-    last = []
-    for name in _commands(folder):
-        log = folder / f"{name}.out"
-        lines = log.read_text(errors="replace").splitlines() if log.exists() else ["(not started)"]
-        last += [f"{name}: {line}" for line in lines[-2:]]
-    raise TestbedError(
-        f"Slurm did not come up within {START_LIMIT_S} s. Its last words:\n"
-        + "\n".join(last)
-        + f"\nAll logs are in {folder}; `python3 envs/testbed down` ends what is left."
-    )
+def _wait(ready: Callable[[], bool], folder: Path, names: list[str]) -> None:
+    """Wait for the daemons `names` to be ready. Raises TestbedError with their last words if they do not become so."""
+    began = time.monotonic()
+    while not ready():
+        ended = [name for name in names if name not in daemons.running(folder)]
+        if ended or time.monotonic() - began > START_LIMIT_S:
+            last = [f"  {name}: {line}" for name in ended or names for line in _last_lines(folder / f"{name}.out")]
+            what = f"{' and '.join(ended)} ended at once" if ended else f"no answer within {START_LIMIT_S} s"
+            raise TestbedError("\n".join([f"Slurm does not start: {what}. Last words:", *last, f"All logs: {folder}"]))
+        time.sleep(0.1)
+
+
+def _last_lines(log: Path) -> list[str]:
+    return log.read_text(errors="replace").splitlines()[-2:] if log.exists() else []
 
 
 def _until(ready: Callable[[], bool], limit_s: float) -> bool:

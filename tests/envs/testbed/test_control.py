@@ -102,7 +102,8 @@ def test_up_twice_changes_nothing_and_down_leaves_no_process(own: Path) -> None:
 def test_killed_daemons_come_back_with_up_and_the_queue_survives(own: Path) -> None:
     environment = control.up()
     slurm(environment, "sbatch", "--hold", "--job-name=kept", "--output=/dev/null", "--wrap=true")
-    time.sleep(6)  # the controller saves its state within five seconds
+    saved = own / "state" / "job_state"
+    wait_until(lambda: saved.exists() and b"kept" in saved.read_bytes(), 10)
     before = daemons.running(own)
     for name in ("slurmd-n3", "slurmctld"):
         os.kill(before[name], signal.SIGKILL)
@@ -128,7 +129,7 @@ def test_after_a_power_cut_it_comes_up_on_other_ports_and_no_job_id_is_given_twi
     wait_until(lambda: not daemons.running(own), 5)
     with socket.socket() as squatter:
         squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        squatter.bind(("127.0.0.1", taken))
+        squatter.bind(("", taken))
         squatter.listen()
         assert control.up() == environment
         assert port() != taken
@@ -137,6 +138,17 @@ def test_after_a_power_cut_it_comes_up_on_other_ports_and_no_job_id_is_given_twi
     control.up()
     assert job < after_cut < submit()
     assert len(slurm(environment, "squeue", "--noheader").stdout.splitlines()) == 1
+
+
+def test_a_daemon_that_cannot_start_is_told_at_once_with_its_last_words(
+    own: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "slurm.conf.in"
+    wrong.write_text(conf.TEMPLATE.read_text() + "NoSuchParameter=1\n")
+    monkeypatch.setattr(conf, "TEMPLATE", wrong)
+    with pytest.raises(control.TestbedError, match=r"slurmctld.* ended at once[^$]*NoSuchParameter"):
+        control.up()
+    assert not daemons.running(own)
 
 
 def test_a_borrowed_testbed_goes_down_with_its_last_borrower(own: Path) -> None:
