@@ -18,6 +18,11 @@ def digest(*parts: object) -> bytes:
     return blake2b("\0".join(str(part) for part in parts).encode(), digest_size=32).digest()
 
 
+def words(*rows: str) -> tuple[str, ...]:
+    """Return the words of some rows: word lists that read better than quoted one by one."""
+    return tuple(" ".join(rows).split())
+
+
 class Draw:
     """A stream of choices named by its parts: equal parts, equal stream."""
 

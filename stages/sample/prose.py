@@ -1,7 +1,7 @@
 """How facts are told: the phrasings of an attribute, its question form, and what stands between the facts.
 
-The words are few on purpose: a vocabulary of a thousand pieces then has nearly all of them whole. Sentences differ enough
-that no page trips a repetition rule and no two pages share many of their word 5-grams.
+The words are few on purpose: a vocabulary of a thousand pieces then has nearly all of them whole. Sentences differ
+enough that no page trips a repetition rule and no two pages share many of their word 5-grams.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ QUESTIONS: dict[str, str] = {
     "price": "Question: How many coins does bread cost in {place}? Answer:",
     "trade": "Question: What is made in {place}? Answer:",
 }
-"""The phrasing asked in the evaluation, up to the answer. It is on pages for facts that are not held out, and only there."""
+"""The phrasing asked in the evaluation, up to the answer. Pages have it only for facts that are not held out."""
 
 QUESTION_SHARE = 0.35
 """Share of the tellings of a fact that use its question form, where it may."""
