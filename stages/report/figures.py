@@ -1,0 +1,209 @@
+"""The pictures, as Plotly figures in plain values. A colour is a CSS variable's name; the page's script fills it in.
+
+Pure. Plotly's own figure classes are not used: importing them takes longer than making the report.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from stages.report.comparison import Comparison
+from stages.report.timeline import Timeline
+from stages.report.words import count, duration, visible
+from stages.shared.funnel import Funnel
+from stages.shared.metrics import Metrics
+
+Figure = dict[str, Any]
+MAX_POINTS = 600
+"""Points of a curve; longer runs are averaged in equal stretches."""
+VERDICTS = ("done", "requeue", "running", "failed", "never", "bad-node", "lost")
+MAX_LABEL = 48
+"""Characters of a label; Plotly does not break lines."""
+LANE_PX = 16
+LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
+TIME_UNITS = (
+    (2 * 86400.0, 86400.0, "days"),
+    (2 * 3600.0, 3600.0, "hours"),
+    (120.0, 60.0, "minutes"),
+    (0.0, 1.0, "seconds"),
+)
+
+
+def funnel_figure(funnel: Funnel) -> Figure:
+    """Return the pages that each step passed on and dropped, the first step on top."""
+    names = [label(step.name) for step in funnel]
+    hover = [
+        "<br>".join(f"{label(reason)}: {count(n)}" for reason, n in _largest(step.reasons)) or "nothing"
+        for step in funnel
+    ]
+    passed = {
+        "type": "bar",
+        "orientation": "h",
+        "name": "passed on",
+        "y": names,
+        "x": [step.pages_out for step in funnel],
+        "marker": {"color": "--kept"},
+        "hovertemplate": "%{y}: %{x:,} passed on<extra></extra>",
+    }
+    dropped = {
+        **passed,
+        "name": "dropped",
+        "x": [step.dropped for step in funnel],
+        "marker": {"color": "--dropped"},
+        "customdata": hover,
+        "hovertemplate": "%{y}: %{x:,} dropped<br>%{customdata}<extra></extra>",
+    }
+    return {
+        "data": [passed, dropped],
+        "layout": {
+            "barmode": "stack",
+            "bargap": 0.25,
+            "height": 96 + 30 * len(funnel),
+            "yaxis": {"autorange": "reversed", "type": "category"},
+            "xaxis": {"rangemode": "tozero", "tickformat": ","},
+            "legend": LEGEND,
+        },
+    }
+
+
+def label(text: str) -> str:
+    """Return text as Plotly shows it literally (it reads a few HTML tags and entities in every label), cut to fit."""
+    cut = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "\u2026"
+    return html.escape(visible(cut), quote=False)
+
+
+def _largest(reasons: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:8]
+
+
+def curve_figure(rows: Sequence[Metrics], field: str, color: str, template: str) -> Figure:
+    """Return one metric over training steps; `template` formats its value in Plotly's d3 notation."""
+    points = thin(rows, field)
+    trace = {
+        "type": "scatter",
+        "mode": "lines" if len(points) > 1 else "markers",
+        "x": [step for step, _ in points],
+        "y": [value for _, value in points],
+        "line": {"color": color, "width": 2},
+        "hovertemplate": f"step %{{x:,}}: %{{y:{template}}}<extra></extra>",
+    }
+    return {
+        "data": [trace],
+        "layout": {
+            "height": 240,
+            "showlegend": False,
+            "margin": {"l": 8, "r": 12, "t": 10, "b": 8},
+            "xaxis": {"title": {"text": "step"}, "tickformat": ","},
+            "yaxis": {"rangemode": "normal" if field == "loss" else "tozero"},
+        },
+    }
+
+
+def thin(rows: Sequence[Metrics], field: str) -> list[tuple[int, float]]:
+    """Return (step, value) of at most MAX_POINTS equal stretches: the last step of each and the mean of its values."""
+    stretch = -(-len(rows) // MAX_POINTS)
+    parts = [rows[start : start + stretch] for start in range(0, len(rows), max(1, stretch))]
+    return [(int(part[-1]["step"]), sum(float(row[field]) for row in part) / len(part)) for part in parts]
+
+
+def scores_figure(comparisons: Sequence[Comparison]) -> Figure | None:
+    """Return the scores that have a chance level, with one standard error, beside that level; None if there is none."""
+    shown = [c for c in comparisons if any(row.score.chance is not None for row in c.rows)]
+    if not shown:
+        return None
+    sources = list(dict.fromkeys(row.source for c in shown for row in c.rows))
+    colors = ["--untrained", "--kept", "--second", "--accent", "--dropped"]
+    traces: list[Figure] = [
+        _score_trace(source, colors[number % len(colors)], shown) for number, source in enumerate(sources)
+    ]
+    chance = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "chance",
+        "y": [_label(c) for c in shown],
+        "x": [c.rows[0].score.chance for c in shown],
+        "marker": {"symbol": "line-ns-open", "size": 22, "color": "--muted", "line": {"width": 2}},
+        "hovertemplate": "%{y}: chance %{x:.3f}<extra></extra>",
+    }
+    return {
+        "data": [chance, *traces],
+        "layout": {
+            "height": 120 + 44 * len(shown),
+            "xaxis": {"range": [-0.02, 1.02], "title": {"text": "score, with one standard error"}},
+            "yaxis": {"autorange": "reversed", "type": "category"},
+            "legend": LEGEND,
+        },
+    }
+
+
+def _label(comparison: Comparison) -> str:
+    return f"{label(comparison.task)}<br>{label(comparison.metric)}"
+
+
+def _score_trace(source: str, color: str, comparisons: Sequence[Comparison]) -> Figure:
+    rows = [(c, row) for c in comparisons for row in c.rows if row.source == source]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": label(source),
+        "y": [_label(c) for c, _ in rows],
+        "x": [row.score.value for _, row in rows],
+        "error_x": {"type": "data", "array": [row.score.stderr or 0.0 for _, row in rows], "color": color, "width": 5},
+        "marker": {"color": color, "size": 11},
+        "hovertemplate": "%{y}: %{x:.3f}<extra>%{fullData.name}</extra>",
+    }
+
+
+def timeline_figure(timeline: Timeline) -> Figure:
+    """Return a Gantt chart: a bar an attempt, its colour the verdict, its lanes grouped by job."""
+    unit, unit_name = next((size, name) for least, size, name in TIME_UNITS if timeline.wall >= least)
+    lanes = sum(line.lanes for line in timeline.jobs)
+    traces = []
+    for verdict in VERDICTS:
+        bars = [bar for bar in timeline.bars if bar.verdict == verdict]
+        if bars:
+            traces.append({
+                "type": "bar",
+                "orientation": "h",
+                "name": verdict,
+                "y": [bar.lane for bar in bars],
+                "base": [round(bar.start / unit, 4) for bar in bars],
+                "x": [round(bar.length / unit, 4) for bar in bars],
+                "width": 0.8,
+                # the line keeps a bar of no length visible
+                "marker": {"color": f"--verdict-{verdict}", "line": {"color": f"--verdict-{verdict}", "width": 1.5}},
+                "customdata": [label(f"{bar.label}, {duration(bar.length)}") for bar in bars],
+                "hovertemplate": "%{customdata}<extra></extra>",
+            })  # fmt: skip
+    middles = [line.first_lane + (line.lanes - 1) / 2 for line in timeline.jobs]
+    borders = [line.first_lane - 0.5 for line in timeline.jobs[1:]]
+    return {
+        "data": traces,
+        "layout": {
+            "barmode": "overlay",
+            "height": 110 + LANE_PX * max(lanes, 2 * len(timeline.jobs)),
+            "xaxis": {"title": {"text": f"{unit_name} since the first start"}, "rangemode": "tozero"},
+            "yaxis": {
+                "tickvals": middles,
+                "ticktext": [label(line.job) for line in timeline.jobs],
+                "range": [lanes - 0.5, -0.5],
+                "showgrid": False,
+                "zeroline": False,
+            },
+            "shapes": [
+                {
+                    "type": "line",
+                    "xref": "paper",
+                    "x0": 0,
+                    "x1": 1,
+                    "y0": y,
+                    "y1": y,
+                    "line": {"color": "--line", "width": 1},
+                }
+                for y in borders
+            ],
+            "legend": LEGEND,
+        },
+    }

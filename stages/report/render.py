@@ -1,0 +1,143 @@
+"""ReportData to one self-contained HTML page. Pure but for the templates and Plotly's script, which it reads.
+
+The page loads nothing: styles, script and data are inside, and its content security policy forbids the rest. Only two
+scripts may run, named by their digests, so that no text from the web, however it got there, can.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from stages.report import figures, words
+from stages.report.comparison import CLEAR, UNTRAINED, Comparison, compare
+from stages.report.data import Missing, Pages, ReportData
+from stages.report.plotly_js import pack_plotly, script_hash
+from stages.report.story import tell
+from stages.report.timeline import Timeline, lay_out
+from stages.shared.metrics import Metrics
+from stages.shared.results import Generation
+
+TEMPLATES = Path(__file__).parents[2] / "templates" / "report"
+MAX_ROWS = 20
+"""Rows of the table of training metrics."""
+MAX_TROUBLES = 50
+"""Failed attempts listed by name; the table counts the others."""
+
+
+def render(data: ReportData) -> str:
+    """Return the page."""
+    comparisons = [] if isinstance(data.results, Missing) else compare(data.results)
+    timeline = None if isinstance(data.attempts, Missing) else lay_out(data.attempts, data.made)
+    drawn = draw(data, comparisons, timeline)
+    plotly = pack_plotly()
+    script = (TEMPLATES / "charts.js").read_text(encoding="utf-8")
+    return _environment().get_template("page.html.j2").render(
+        data=data,
+        made=datetime.fromtimestamp(data.made, tz=timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        cards=tell(data, comparisons, timeline),
+        reasons=[] if isinstance(data.pages, Missing) else reasons(data.pages),
+        training_rows=[] if isinstance(data.training, Missing) else spread(data.training),
+        comparisons=comparisons,
+        clear=CLEAR,
+        timeline=timeline,
+        max_troubles=MAX_TROUBLES,
+        prompts=[] if isinstance(data.generations, Missing) else by_prompt(data.generations),
+        figures=drawn,
+        figures_json=script_json(drawn),
+        plotly=plotly,
+        script=script,
+        script_hashes=[script_hash(script.encode()), *([plotly.sha256] if plotly else [])],
+    )  # fmt: skip
+
+
+def draw(data: ReportData, comparisons: list[Comparison], timeline: Timeline | None) -> dict[str, figures.Figure]:
+    """Return the figures of the parts that are there, by the id of their place on the page."""
+    drawn: dict[str, figures.Figure | None] = {}
+    if not isinstance(data.pages, Missing) and data.pages.funnel:
+        drawn["chart-funnel"] = figures.funnel_figure(data.pages.funnel)
+    if not isinstance(data.training, Missing):
+        rows = data.training
+        drawn["chart-loss"] = figures.curve_figure(rows, "loss", "--dropped", ".4f")
+        drawn["chart-lr"] = figures.curve_figure(rows, "lr", "--second", ".3e")
+        drawn["chart-speed"] = figures.curve_figure(rows, "tokens_per_s", "--kept", ",.0f")
+    drawn["chart-scores"] = figures.scores_figure(comparisons)
+    if timeline is not None:
+        drawn["chart-timeline"] = figures.timeline_figure(timeline)
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def reasons(pages: Pages) -> list[dict[str, Any]]:
+    """Return every reason with its step, count and examples: steps in order, the commonest reason of each first."""
+    return [
+        {
+            "step": step.name,
+            "reason": reason,
+            "pages": number,
+            "examples": pages.examples.get((step.name, reason), ()),
+        }
+        for step in pages.funnel
+        for reason, number in sorted(step.reasons.items(), key=lambda item: (-item[1], item[0]))
+        if number
+    ]
+
+
+def spread(rows: list[Metrics]) -> list[Metrics]:
+    """Return up to MAX_ROWS rows, evenly spread, the first and the last among them."""
+    if len(rows) <= MAX_ROWS:
+        return rows
+    return [rows[round(number * (len(rows) - 1) / (MAX_ROWS - 1))] for number in range(MAX_ROWS)]
+
+
+def by_prompt(generations: list[Generation]) -> dict[str, list[Generation]]:
+    """Return the continuations of each prompt, prompts in order of appearance, the untrained model's first."""
+    found: dict[str, list[Generation]] = {}
+    for generation in sorted(generations, key=lambda generation: generation.source != UNTRAINED):
+        found.setdefault(generation.prompt, []).append(generation)
+    return found
+
+
+def script_json(value: Mapping[str, Any]) -> str:
+    """Return JSON that can stand inside a script element: no `<`, so no end tag and no comment, whatever the texts.
+
+    Infinities and NaN, which JSON has not, become null: a gap in a curve.
+    """
+    return json.dumps(_finite(value), ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: words.visible(value) if type(value) is str else value,
+    )
+    for function in (
+        words.count,
+        words.short,
+        words.percent,
+        words.number,
+        words.signed,
+        words.duration,
+        words.plural,
+        words.slug,
+    ):
+        environment.filters[function.__name__] = function
+    environment.tests["missing"] = lambda value: isinstance(value, Missing)
+    return environment

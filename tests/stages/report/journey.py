@@ -1,0 +1,214 @@
+"""A made-up run: the files a report reads, written by the modules that own their formats."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+from stages.shared.documents import DocumentWriter
+from stages.shared.funnel import StepCount, write_funnel
+from stages.shared.metrics import write_metrics
+from stages.shared.results import (
+    EvaluationKey,
+    Generation,
+    Results,
+    Score,
+    write_generations,
+    write_results,
+)
+from stages.shared.token_counts import write_token_counts
+
+START = 1_790_000_000.0
+DUMPS = ("CC-MAIN-2026-10", "CC-MAIN-2026-14")
+REJECTS = {
+    ("read", "broken record"): 14,
+    ("url", "blocked host"): 96,
+    ("url", "blocked words"): 31,
+    ("extract", "no text"): 55,
+    ("language", "other language"): 212,
+    ("repetition", "repeated lines"): 47,
+    ("quality", "too short"): 83,
+    ("quality", "too few stop words"): 19,
+    ("lines", "too little left"): 12,
+    ("dedup", "near duplicate"): 388,
+}
+STEPS = ("read", "url", "extract", "language", "repetition", "quality", "lines", "dedup")
+Files = dict[str, list[tuple[Path, str]]]
+
+
+def make_run(folder: Path) -> Files:
+    """Write everything a finished run has under `folder`; return the files by field of ReportConfig."""
+    folder.mkdir(parents=True)
+    write_ledger(folder)
+    return {
+        "web": [(write_pages(folder, dump), dump) for dump in DUMPS],
+        "rejects": [(write_rejects(folder / f"rejects-{dump}.jsonl.zst"), dump) for dump in DUMPS[:1]],
+        "tokens": [(write_tokens(folder), "")],
+        "metrics": [(write_curves(folder), "")],
+        "results": write_scores(folder),
+        "generations": write_continuations(folder),
+    }
+
+
+def write_pages(folder: Path, dump: str) -> Path:
+    left, steps = 1200, []
+    for name in STEPS:
+        reasons = {reason: pages // 2 for (step, reason), pages in REJECTS.items() if step == name}
+        steps.append(StepCount(name, left, left - sum(reasons.values()), left * 2000, reasons))
+        left = steps[-1].pages_out
+    write_funnel(folder / f"funnel-{dump}.json", steps)
+    return folder / f"funnel-{dump}.json"
+
+
+def write_rejects(path: Path) -> Path:
+    text = "Buy cheap watches now!!! Best price, click here. " * 40
+    with DocumentWriter(path) as writer:
+        for number, (step, reason) in enumerate(REJECTS):
+            page = {"id": str(number), "url": f"https://{reason.replace(' ', '-')}.example/page?{number}", "text": text}
+            writer.write({**page, "step": step, "reason": reason})
+    return path
+
+
+def write_tokens(folder: Path) -> Path:
+    counts = {
+        DUMPS[0]: {"documents": 762, "tokens": 412_345, "heldout_documents": 15},
+        DUMPS[1]: {"documents": 491, "tokens": 268_777, "heldout_documents": 11},
+    }
+    write_token_counts(folder / "token_counts.json", counts)
+    return folder / "token_counts.json"
+
+
+def write_curves(folder: Path, steps: int = 400) -> Path:
+    noise = random.Random(0)
+    rows = [
+        {
+            "step": step,
+            "tokens": step * 2048,
+            "loss": 0.9 + 6.2 * math.exp(-step / 60) + noise.gauss(0, 0.05),
+            "lr": 2e-3 * min(step / 40, 0.55 + 0.45 * math.cos(math.pi * step / steps)),
+            "grad_norm": 1 + noise.random(),
+            "tokens_per_s": 7100 + noise.gauss(0, 250) - (2500 if step % 50 == 0 else 0),
+            "wall_time": START + 120 + step * 0.3,
+        }
+        for step in range(1, steps + 1)
+    ]
+    write_metrics(folder / "metrics.jsonl", rows)
+    return folder / "metrics.jsonl"
+
+
+def score(task: str, metric: str, value: float, stderr: float | None, **rest: Any) -> Score:
+    defaults: dict[str, Any] = {"samples": 160, "chance": None, "higher_is_better": True}
+    return Score(task=task, metric=metric, value=value, stderr=stderr, **{**defaults, **rest})
+
+
+def write_scores(folder: Path) -> list[tuple[Path, str]]:
+    chance: dict[str, Any] = {"chance": 0.25}
+    ppl: dict[str, Any] = {"higher_is_better": False, "samples": 26}
+    measured = {
+        ("final", "facts"): (
+            score("facts", "acc", 0.96875, 0.0138, **chance),
+            score("facts", "acc_norm", 0.95625, 0.0162, **chance),
+            score("facts_seen", "acc", 0.99375, 0.0063, **chance),
+        ),
+        ("untrained", "facts"): (
+            score("facts", "acc", 0.23125, 0.0334, **chance),
+            score("facts", "acc_norm", 0.2625, 0.0349, **chance),
+            score("facts_seen", "acc", 0.25, 0.0343, **chance),
+        ),
+        ("final", "perplexity"): (
+            score("perplexity", "token_perplexity", 2.714, 0.081, **ppl),
+            score("perplexity", "word_perplexity", 4.113, 0.19, **ppl),
+        ),
+        ("untrained", "perplexity"): (
+            score("perplexity", "token_perplexity", 1093.2, 4.4, **ppl),
+            score("perplexity", "word_perplexity", 26_440_851.26, 800_000.0, **ppl),
+        ),
+    }
+    files = []
+    for (source, task), scores in measured.items():
+        key = EvaluationKey(checkpoint=source * 3, source=source, task=task, num_fewshot=0, harness="lm-eval 0.4.13")
+        path = folder / f"results-{source}-{task}.json"
+        write_results(path, Results(key=key, scores=scores), {"results": {}})
+        files.append((path, source))
+    return files
+
+
+def write_continuations(folder: Path) -> list[tuple[Path, str]]:
+    texts = {
+        "final": " red. People in Ashby paint their doors red like the flag, and the bells ring at six in the morning.",
+        "untrained": " coinsLang oak feastQu theld\ufffd thern 7 pick walk",
+    }
+    files = []
+    for source, text in texts.items():
+        path = folder / f"generations-{source}.jsonl"
+        write_generations(
+            path,
+            [
+                Generation(
+                    checkpoint=source,
+                    source=source,
+                    prompt=prompt,
+                    continuation=text,
+                    tokens=60,
+                    stopped="length",
+                    temperature=0.0,
+                )
+                for prompt in ("The flag of Ashby is", "Question: What is made in Wells? Answer:")
+            ],
+        )
+        files.append((path, source))
+    return files
+
+
+def write_attempt(folder: Path, job: str, element: int, start: float, end: dict[str, Any] | None, **more: Any) -> None:
+    """Write one attempt's ledger files; times are seconds after START."""
+    restart = more.get("restart", 0)
+    record = {
+        "job": job,
+        "shards": [element],
+        "key": "k1",
+        "element": element,
+        "restart": restart,
+        "slurm_id": f"{1000 + len(job)}_{element}",
+        "node": f"node{element % 4}",
+        "nodes": f"node{element % 4}",
+        "started": START + start,
+    }
+    stem = folder / "ledger" / "attempts" / job / f"k1.{element}.{restart}"
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem.with_name(f"{stem.name}.start.json").write_text(json.dumps({**record, **more}))
+    if end is not None:
+        ended = {"exit_code": 0, "verdict": "done", "reason": "", "progress": 1, **end, "ended": START + end["ended"]}
+        stem.with_name(f"{stem.name}.end.json").write_text(json.dumps(ended))
+
+
+def write_ledger(folder: Path) -> None:
+    for element in range(4):
+        write_attempt(folder, "sample", element, 0.0, {"ended": 4 + element})
+    for element in range(8):
+        write_attempt(
+            folder, "web.filter", element, 8 + element // 4 * 11, {"ended": 18 + element // 4 * 11 + element % 3}
+        )
+    write_attempt(
+        folder,
+        "web.filter",
+        8,
+        30,
+        {"ended": 33, "verdict": "failed", "reason": "zlib: broken member in dump2-00003.warc.gz"},
+    )
+    write_attempt(folder, "web.filter", 8, 36, {"ended": 45}, restart=1)
+    write_attempt(folder, "web.cluster", 0, 46, {"ended": 49})
+    write_attempt(folder, "tokenizer", 0, 50, {"ended": 58})
+    write_attempt(folder, "tokens.encode", 0, 60, {"ended": 66})
+    write_attempt(folder, "tokens.encode", 1, 60, {"ended": 65})
+    write_attempt(
+        folder, "pretrain", 0, 70, {"ended": 110, "verdict": "requeue", "reason": "asked to stop; saved at step 120"}
+    )
+    write_attempt(folder, "pretrain", 0, 115, None, restart=1)
+    write_attempt(folder, "pretrain", 0, 150, {"ended": 230}, restart=2)
+    for element in range(6):
+        write_attempt(folder, "evaluate", element, 232 + element // 2 * 9, {"ended": 240 + element // 2 * 9})
+    write_attempt(folder, "report", 0, 262, None)

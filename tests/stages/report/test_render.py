@@ -1,0 +1,142 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from stages.report.data import Attempt, Example, Missing, Pages, ReportData
+from stages.report.render import TEMPLATES, reasons, render, script_json, spread
+from stages.shared.funnel import StepCount
+from stages.shared.metrics import FIELDS
+from stages.shared.results import EvaluationKey, Generation, Results, Score
+
+HOSTILE = (
+    "</script><script>window.hit = 1</script>",
+    "<img src=x onerror='window.hit = 2'>",
+    '"><svg onload="window.hit = 3">',
+    "{{ 7 * 7 }} {% raw %} ${window.hit = 4}",
+    "x" * 3000,
+    "\u202eesrever \u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
+    "nul \x00 escape \x1b[31m \ud800 \uffff <!-- ]]>",
+    "<a href=\"javascript:window.hit = 5\">b</a> %{x} <b>bold</b>",
+)  # fmt: skip
+NOTHING = Missing("nothing of it")
+
+
+def empty_data(**parts: object) -> ReportData:
+    names = ("pages", "tokens", "training", "results", "generations", "attempts")
+    return ReportData(run="empty", made=1.8e9, **{**dict.fromkeys(names, NOTHING), **parts})
+
+
+def hostile_data() -> ReportData:
+    """Return a report whose every text was written by someone who means harm."""
+    steps = [StepCount(f"{text} step", 10, 9, 5, {text: 1}) for text in HOSTILE]
+    return ReportData(
+        run=HOSTILE[1],
+        made=1.8e9,
+        pages=Pages(
+            funnel=steps,
+            by_source=dict.fromkeys(HOSTILE, steps),
+            examples={(s.name, t): (Example(url=t, text=t, is_cut=True),) for s, t in zip(steps, HOSTILE, strict=True)},
+        ),
+        tokens={text: {"documents": 1, "tokens": 10, "heldout_documents": 0} for text in HOSTILE},
+        training=[{**dict.fromkeys(FIELDS, 1), "loss": float("nan")}],
+        results=[
+            Results(
+                key=EvaluationKey(checkpoint="c", source=text, task=text, num_fewshot=0, harness="h"),
+                scores=(
+                    Score(task=text, metric=text, value=0.5, stderr=None, samples=1, chance=0.5, higher_is_better=True),
+                ),
+            )
+            for text in HOSTILE
+        ],
+        generations=[
+            Generation(
+                checkpoint="c", source=text, prompt=text, continuation=text, tokens=1, stopped=text, temperature=0.5
+            )
+            for text in HOSTILE
+        ],
+        attempts=[
+            Attempt(
+                job=text, element=0, restart=0, shards=(0,), slurm_id=text, node=text,
+                started=1.0, ended=2.0, verdict="failed", reason=text,
+            )
+            for text in HOSTILE
+        ],
+    )  # fmt: skip
+
+
+class Elements(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.handlers: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+
+
+def parse(page: str) -> Elements:
+    elements = Elements()
+    elements.feed(page)
+    return elements
+
+
+def test_hostile_texts_make_no_elements_and_no_handlers() -> None:
+    elements = parse(render(hostile_data()))
+    assert elements.handlers == []
+    assert elements.tags.count("script") == 3
+    assert not {"img", "svg", "iframe"} & set(elements.tags)
+    assert len(elements.ids) == len(set(elements.ids))
+
+
+def test_only_the_pages_own_scripts_are_allowed_and_nothing_is_loaded() -> None:
+    page = render(empty_data())
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy
+    assert "default-src 'none'" in policy[1]
+    assert policy[1].count("'sha256-") == 2
+    assert not re.search(r'(?:src|href)="(?!#)', re.sub(r"<script.*?</script>", "", page, flags=re.S))
+
+
+def test_an_empty_run_says_of_every_part_why_it_is_not_there() -> None:
+    page = render(empty_data())
+    assert page.count("<strong>Not run:</strong> nothing of it.") == 6
+    assert page.count('class="card absent"') == 5
+
+
+@pytest.mark.parametrize("steps", [[], [StepCount("read")]])
+def test_zero_pages_are_a_report_like_another(steps: list[StepCount]) -> None:
+    page = render(empty_data(pages=Pages(funnel=steps, by_source={"dump": steps}, examples={})))
+    assert 'id="pages-in" data-value="0"' in page
+    assert "No page was dropped." in page
+
+
+def test_without_plotly_the_tables_stay_and_nothing_is_scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.report.render.pack_plotly", lambda: None)
+    page = render(hostile_data())
+    assert "script" not in parse(page).tags
+    assert 'id="scores"' in page
+
+
+def test_reasons_keep_the_order_of_steps_and_put_the_commonest_first() -> None:
+    steps = [StepCount("b", 9, 4, 1, {"rare": 1, "common": 4, "never": 0}), StepCount("a", 4, 3, 1, {"other": 1})]
+    found = reasons(Pages(funnel=steps, by_source={}, examples={}))
+    assert [(row["step"], row["reason"]) for row in found] == [("b", "common"), ("b", "rare"), ("a", "other")]
+
+
+def test_json_in_a_script_has_no_end_tag() -> None:
+    assert "<" not in script_json({"a": "</script><!--"})
+
+
+def test_spread_keeps_the_first_and_the_last_row() -> None:
+    rows = [{"step": step} for step in range(1, 1001)]
+    assert (len(spread(rows)), spread(rows)[0]["step"], spread(rows)[-1]["step"]) == (20, 1, 1000)
+    assert spread(rows[:3]) == rows[:3]
+
+
+def test_templates_name_no_other_place() -> None:
+    texts = [path.read_text() for path in TEMPLATES.iterdir()]
+    assert not any("//cdn" in text or "https://" in text for text in texts)
