@@ -139,8 +139,8 @@ def print_plan(console: Console, journey: Journey, lines: list[PlannedJob]) -> N
     )
     console.print(Text(f"on {journey.cluster.name}, in {journey.paths.root}", style="dim"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("job", "shards", "array", "nodes x ranks x cpus", "memory", "limit", "cost", "why"):
-        table.add_column(column, overflow="fold", no_wrap=column != "why")
+    for column in ("job", "shards", "array", "each asks for", "cost", "why"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("job", "shards"))
     for index, line in enumerate(lines):
         table.add_row(*_plan_cells(line, lines[index + 1 :]))
     console.print(table)
@@ -161,22 +161,15 @@ def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, 
     last = not any(other.job.startswith(f"{section}.") for other in later)
     name = Text.assemble((section, "cyan"), (f" {'└' if last else '├'} {step}" if step else ""))
     if not line.to_do:
-        return name, str(line.shards), "-", "-", "-", "-", "-", Text(line.why, style="green")
+        return name, str(line.shards), "-", "-", "-", Text(line.why, style="green")
+    asks = [_count(line.nodes, "node")] if line.nodes > 1 else []
+    asks += [_count(line.ranks, "rank")] if line.ranks > 1 else []
+    asks += [_count(line.cpus, "core")] + ([f"{line.gpus} GPUs"] if line.gpus else [])
+    asks += ([f"{line.mem_gb:g} GB"] if line.mem_gb else []) + [_hours(line.time_min / 60)]
     array = f"{line.elements}" if line.arrays == 1 else f"{line.elements} in {line.arrays}"
-    shape = f"{line.nodes} x {line.ranks // line.nodes} x {line.cpus}" + (f" + {line.gpus} GPUs" if line.gpus else "")
-    memory = f"{line.mem_gb:g} GB" if line.mem_gb else "-"
     cost = f"{_hours(line.core_hours)}, {_disk(line.disk_mb)}"
     after = f"; after {', '.join(line.needs)}" if line.needs and "after" not in line.why else ""
-    return (
-        name,
-        str(line.to_do),
-        array,
-        shape,
-        memory,
-        f"{line.time_min} min",
-        cost,
-        Text(line.why + after, style="dim"),
-    )
+    return name, str(line.to_do), array, ", ".join(asks), cost, Text(line.why + after, style="dim")
 
 
 def _count(number: int, noun: str) -> str:
@@ -184,9 +177,10 @@ def _count(number: int, noun: str) -> str:
 
 
 def _hours(hours: float) -> str:
-    if hours >= 1:
-        return f"{hours:,.1f} h"
-    return f"{hours * 60:.1f} min" if hours * 60 >= 1 else f"{hours * 3600:.0f} s"
+    for unit, factor in (("h", 1.0), ("min", 60.0)):
+        if hours * factor >= 1:
+            return f"{hours * factor:,.1f}".removesuffix(".0") + f" {unit}"
+    return f"{hours * 3600:.0f} s"
 
 
 def _disk(megabytes: float) -> str:
