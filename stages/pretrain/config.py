@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from stages.shared.contract import InputFile, Inputs, Output, Reads, StagePlan, Step
 from stages.shared.errors import ConfigError, nearest
@@ -30,6 +30,11 @@ class PretrainConfig(TrainingConfig):
     mixture: dict[str, float] | None = None
     """Share of the sequences by source name, relative to one another; None: in proportion to the sources' tokens."""
 
+    reference: Annotated[Inputs | None, Reads("metrics")] = None
+    """Metrics of a run that must have had the same losses, such as the same training in another layout; None: any."""
+    tolerance: float = Field(1e-4, gt=0)
+    """With a reference: the largest difference of a loss, in nats a token, that counts as the same."""
+
     @model_validator(mode="after")
     def _check_mixture(self) -> PretrainConfig:
         for source, weight in (self.mixture or {}).items():
@@ -42,13 +47,14 @@ class PretrainConfig(TrainingConfig):
         sources = [file.source for file in inputs.get("tokens", ())]
         if self.mixture is not None:
             self._check_sources(sources)
+        checked = ("reference",) if self.reference is not None else ()
         weights = self.model.num_parameters(vocab_size=32_000)
         step = Step(
             name="",
             run="stages.pretrain.run:run",
             shards=1,
-            uses=(*WEIGHTS_DEPEND_ON, "mixture"),
-            reads=("tokens", "tokenizer"),
+            uses=(*WEIGHTS_DEPEND_ON, "mixture", *(("tolerance",) if checked else ())),
+            reads=("tokens", "tokenizer", *checked),
             ranks=self.layout.ranks,
             resumes=True,
             shape="train",

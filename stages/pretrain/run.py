@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from stages.shared.contract import Task
+from stages.shared.errors import DataError
+from stages.shared.metrics import METRICS, read_metrics
 from stages.shared.tokenizer import Tokenizer
 from stages.train.data import Source
 from stages.train.loop import Job, train
@@ -12,10 +15,33 @@ from stages.train.objectives import next_token
 
 
 def run(task: Task) -> dict[str, Any]:
-    """Train; return the summary. See stages.train.loop.train for what is written, raised and resumed."""
+    """Train, compare with the reference if there is one, return the summary.
+
+    See stages.train.loop.train for what is written, raised and resumed.
+    """
     mixture = task.config.mixture
     sources = [
         Source(file.source, file.path, None if mixture is None else mixture[file.source])
         for file in task.inputs["tokens"]
     ]
-    return train(task, Job(next_token, sources, Tokenizer(task.inputs["tokenizer"][0].path)))
+    summary = train(task, Job(next_token, sources, Tokenizer(task.inputs["tokenizer"][0].path)))
+    if task.ranks.rank == 0:
+        for reference in task.inputs.get("reference", ()):
+            summary["largest_difference"] = compare(task.out / METRICS, reference.path, task.config.tolerance)
+    return summary
+
+
+def compare(path: Path, reference: Path, tolerance: float) -> float:
+    """Return the largest difference between two runs' losses, in nats a token.
+
+    Raises DataError at the first step where it is above `tolerance`, or if one run has steps that the other has not.
+    """
+    ours = {row["step"]: row["loss"] for row in read_metrics(path)}
+    theirs = {row["step"]: row["loss"] for row in read_metrics(reference)}
+    if ours.keys() != theirs.keys():
+        raise DataError(reference, f"{len(theirs)} steps, not {len(ours)}", "Want a reference of as many steps")
+    for step, loss in ours.items():
+        if not abs(loss - theirs[step]) <= tolerance:
+            problem = f"loss {theirs[step]:.6f}, here {loss:.6f}: further apart than {tolerance:g}"
+            raise DataError(reference, problem, "The two trainings do not compute the same", record=f"step {step}")
+    return max(abs(loss - theirs[step]) for step, loss in ours.items())
