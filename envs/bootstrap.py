@@ -202,22 +202,3 @@ def _installed(path: "list[str]") -> "dict[str, str]":
                 if match:
                     found[_normal(match.group(1))] = match.group(2)
     return found
-
-
-def main() -> int:
-    """Make the environment that the command line names, ahead of its first use; print its Python."""
-    level = sys.argv[1] if len(sys.argv) == 2 else ""
-    if level not in LEVELS:
-        print(f"usage: python3 envs/bootstrap.py {{{','.join(LEVELS)}}}", file=sys.stderr)
-        return 2
-    try:
-        print(ensure(level))
-    except SetupError as error:
-        print(f"bootstrap: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.path[0] = str(REPO)  # run as a script, Python puts envs/ there
-    sys.exit(main())

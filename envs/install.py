@@ -42,7 +42,6 @@ LOCK = "stagecoach.lock"
 REMEDIES = (
     (r"No space left|quota exceeded", "Free some space, or set STAGECOACH_ENV to a folder on a larger disk."),
     (r"Permission denied|Read-only file", "Set STAGECOACH_ENV to a folder where you may write."),
-    (r"ResolutionImpossible|conflicting dep", "The pins disagree: regenerate constraints.txt as envs/README.md says."),
     (
         r"NewConnectionError|name resolution|[Tt]imed? ?out|ProxyError|SSLError|Connection (refused|reset|broken)",
         "pip cannot reach its index: check the network and HTTPS_PROXY, or name a mirror in PIP_INDEX_URL.",
@@ -51,6 +50,7 @@ REMEDIES = (
         r"No matching distribution|Could not find a version",
         "The index that pip uses does not have it: see `pip config list`, or name another in PIP_INDEX_URL.",
     ),
+    (r"ResolutionImpossible|conflicting dep", "The pins disagree: regenerate constraints.txt as envs/README.md says."),
 )
 """What pip says on failure, and what its reader can do about it; the first that fits is shown."""
 

@@ -37,7 +37,7 @@ def environment() -> Iterator[Finding]:
     here = f"Python {'.'.join(map(str, sys.version_info[:3]))} ({sys.executable})"
     python = stages_python()
     if python is None:
-        later = "The first `launch.py run` or `demo` makes it; `python3 envs/bootstrap.py stages` does so now."
+        later = "The first `launch.py run` or `demo` makes it; `python3 envs stages` does so now."
         yield Finding(ABOUT, "warn", f"{here} runs the launcher; no environment for the stages yet", later)
         return
     folder = Path(python).parent.parent
