@@ -6,11 +6,10 @@ Bytes depend on the documents alone (fixed compression level, one frame, sorted 
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import zstandard
 
@@ -20,6 +19,8 @@ DOCUMENTS = "documents.jsonl.zst"
 REJECTS = "rejects.jsonl.zst"
 FIELDS = ("id", "url", "text", "language", "language_score", "source", "dump")
 LEVEL = 3
+BLOCK = 1 << 17
+"""Compressed bytes read at a time."""
 
 
 class DocumentWriter:
@@ -42,7 +43,7 @@ class DocumentWriter:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._stream.close()
+        self._stream.close()  # type: ignore[no-untyped-call]  # the stubs of zstandard leave it bare
         self._file.close()
 
 
@@ -53,8 +54,8 @@ def read_documents(path: Path) -> Iterator[dict[str, Any]]:
     """
     line_number = 0
     try:
-        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as raw:
-            for line in io.TextIOWrapper(raw, encoding="utf-8"):
+        with path.open("rb") as file:
+            for line in _lines(file):
                 line_number += 1
                 document = json.loads(line)
                 if not isinstance(document, dict) or not isinstance(document.get("text"), str):
@@ -63,3 +64,21 @@ def read_documents(path: Path) -> Iterator[dict[str, Any]]:
     except (ValueError, zstandard.ZstdError) as error:
         remedy = "Want zstd-compressed JSONL with a string `text` on every line; remake the file"
         raise DataError(path, f"unreadable ({error})", remedy, record=line_number) from error
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of one or more zstd frames. zstandard's own reader takes a cut frame for a whole one."""
+    inflate = zstandard.ZstdDecompressor().decompressobj()
+    rest, is_whole = b"", False
+    while block := file.read(BLOCK):
+        while block:
+            if is_whole:
+                inflate = zstandard.ZstdDecompressor().decompressobj()
+            *lines, rest = (rest + inflate.decompress(block)).split(b"\n")
+            yield from lines
+            is_whole = inflate.eof
+            block = inflate.unused_data if is_whole else b""
+    if not is_whole:
+        raise ValueError("the file is cut off")
+    if rest:
+        yield rest
