@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from jobs.cluster import Cluster
+from jobs.cluster import Cluster, Resources
 from jobs.graph import Job
 from jobs.ledger import Submission
 from jobs.paths import RunPaths
@@ -82,7 +82,16 @@ def sbatch_flags(
         "output": slurm_output(run.log(job.name, submission.key, "\0")),
         "comment": f"stagecoach:{submission.key}",
     }
-    optional = {
+    flags.update(optional_flags(asked))
+    if after:
+        flags["dependency"] = f"afterok:{':'.join(after)}"
+    flags.update(cluster.sbatch)
+    return flags
+
+
+def optional_flags(asked: Resources) -> dict[str, Any]:
+    """Return the flags, by long name, for what `asked` does not leave to the cluster's defaults."""
+    flags = {
         "mem": f"{int(asked.mem_gb * 1024)}M" if asked.mem_gb else None,
         "gpus-per-node": asked.gpus_per_node or None,
         "partition": asked.partition,
@@ -90,11 +99,8 @@ def sbatch_flags(
         "qos": asked.qos,
         "constraint": asked.constraint,
         "exclude": asked.exclude,
-        "dependency": f"afterok:{':'.join(after)}" if after else None,
     }
-    flags.update({name: value for name, value in optional.items() if value is not None})
-    flags.update(cluster.sbatch)
-    return flags
+    return {name: value for name, value in flags.items() if value is not None}
 
 
 def slurm_output(path: Path) -> str:
@@ -119,9 +125,9 @@ def flag_value(value: Any) -> str:
 def _launch(job: Job, cluster: Cluster, python: str) -> str:
     if cluster.kind == "local":
         return shlex.join([python, "-m", "jobs.ranks", str(job.step.ranks)])
-    return shlex.join(
-        ["srun", "--kill-on-bad-exit=1", f"--ntasks={job.step.ranks}", "--unbuffered", *cluster.srun_args]
-    )
+    # --cpus-per-task again: since Slurm 22.05 srun does not take it over from the batch script.
+    size = [f"--ntasks={job.step.ranks}", f"--cpus-per-task={job.resources.cpus}"]
+    return shlex.join(["srun", "--kill-on-bad-exit=1", *size, "--unbuffered", *cluster.srun_args])
 
 
 def _environment() -> jinja2.Environment:
