@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages.report import figures, words
 from stages.report.comparison import CLEAR, UNTRAINED, Comparison, compare
-from stages.report.data import Missing, Pages, ReportData
+from stages.report.data import Example, Missing, Pages, ReportData
 from stages.report.plotly_js import pack_plotly, script_hash
 from stages.report.story import tell
 from stages.report.timeline import Timeline, lay_out
@@ -38,11 +39,14 @@ def render(data: ReportData) -> str:
     drawn = draw(data, comparisons, timeline)
     plotly = pack_plotly()
     script = (TEMPLATES / "charts.js").read_text(encoding="utf-8")
+    by_step = {} if isinstance(data.pages, Missing) else reasons(data.pages)
     return _environment().get_template("page.html.j2").render(
         data=data,
         made=datetime.fromtimestamp(data.made, tz=timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         cards=tell(data, comparisons, timeline),
-        reasons=[] if isinstance(data.pages, Missing) else reasons(data.pages),
+        reasons_by_step=by_step,
+        most_dropped=max((row.pages for rows in by_step.values() for row in rows), default=0),
+        notes=[] if isinstance(data.pages, Missing) else notes(data.pages),
         training_rows=[] if isinstance(data.training, Missing) else spread(data.training),
         comparisons=comparisons,
         clear=CLEAR,
@@ -73,19 +77,32 @@ def draw(data: ReportData, comparisons: list[Comparison], timeline: Timeline | N
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def reasons(pages: Pages) -> list[dict[str, Any]]:
-    """Return every reason with its step, count and examples: steps in order, the commonest reason of each first."""
-    return [
-        {
-            "step": step.name,
-            "reason": reason,
-            "pages": number,
-            "examples": pages.examples.get((step.name, reason), ()),
-        }
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """Why some pages went no further."""
+
+    step: str
+    reason: str
+    pages: int
+    examples: tuple[Example, ...]
+
+
+def reasons(pages: Pages) -> dict[str, list[Reason]]:
+    """Return the reasons of each step that dropped pages: steps in order, the commonest reason of each first."""
+    return {
+        step.name: [
+            Reason(step=step.name, reason=reason, pages=number, examples=pages.examples.get((step.name, reason), ()))
+            for reason, number in sorted(step.reasons.items(), key=lambda item: (-item[1], item[0]))
+            if number
+        ]
         for step in pages.funnel
-        for reason, number in sorted(step.reasons.items(), key=lambda item: (-item[1], item[0]))
-        if number
-    ]
+        if step.dropped
+    }
+
+
+def notes(pages: Pages) -> list[tuple[str, str, int]]:
+    """Return (step, what, count) of everything else that the steps counted."""
+    return [(step.name, note, number) for step in pages.funnel for note, number in step.notes.items()]
 
 
 def spread(rows: list[Metrics]) -> list[Metrics]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 MINUS = "\u2212"
@@ -31,8 +32,8 @@ def percent(part: float, whole: float) -> str:
 
 def number(value: float) -> str:
     """Return a measurement with four digits that count; a true minus sign; large ones in scientific notation."""
-    if value != value:  # NaN
-        return "not a number"
+    if not math.isfinite(value):
+        return "not a number" if math.isnan(value) else "infinite"
     if abs(value) >= 1e6:
         mantissa, _, exponent = f"{value:.2e}".partition("e")
         text = f"{mantissa}\u202f\u00d7\u202f10{superscript(int(exponent))}"
