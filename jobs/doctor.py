@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
+from rich.table import Table
 
-from jobs.checks import folder, machine
+from jobs.checks import folder, machine, scheduler
 from jobs.checks.finding import Finding
 from jobs.cluster import Cluster
 
@@ -25,7 +25,11 @@ def diagnose(cluster: Cluster, runs: Path) -> Iterator[Finding]:
     Writes and removes a test file in `runs`; on Slurm it runs one job of a second if a node is free at once.
     """
     yield from machine.findings()
-    yield from folder.findings(runs)
+    about_runs = list(folder.findings(runs))
+    yield from about_runs
+    if cluster.kind == "slurm":
+        is_usable = not any(finding.level == "fail" for finding in about_runs)
+        yield from scheduler.findings(cluster, runs if is_usable else None)
 
 
 def print_findings(console: Console, findings: Iterable[Finding]) -> int:
@@ -37,9 +41,10 @@ def print_findings(console: Console, findings: Iterable[Finding]) -> int:
             about = finding.about
             console.print(f"\n[bold]{escape(about[0].upper() + about[1:])}[/]")
         counts[finding.level] += 1
-        console.print(f"  {MARKS[finding.level]}  {escape(finding.what)}")
-        if finding.remedy:
-            console.print(Padding(escape(finding.remedy), (0, 0, 0, 8)), style="dim")
+        row = Table.grid(padding=(0, 2))
+        remedy = f"\n[dim]{escape(finding.remedy)}[/]" if finding.remedy else ""
+        row.add_row("", MARKS[finding.level], escape(finding.what) + remedy)
+        console.print(row)
     console.print("\n" + _verdict(counts["warn"], counts["fail"]))
     return 1 if counts["fail"] else 0
 
