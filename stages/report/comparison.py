@@ -72,11 +72,14 @@ def _comparison(task: str, metric: str, num_fewshot: int, by_source: dict[str, S
 def _row(source: str, score: Score, untrained: Score | None) -> Row:
     against_untrained = None
     if untrained is not None and source != UNTRAINED:
-        errors = (score.stderr, untrained.stderr)
-        combined = None if None in errors else math.hypot(*errors)
-        against_untrained = difference(score, untrained.value, combined)
+        against_untrained = difference(score, untrained.value, combined(score.stderr, untrained.stderr))
     against_chance = None if score.chance is None else difference(score, score.chance, score.stderr)
     return Row(source=source, score=score, against_chance=against_chance, against_untrained=against_untrained)
+
+
+def combined(one: float | None, other: float | None) -> float | None:
+    """Return the standard error of the difference of two independent values."""
+    return None if one is None or other is None else math.hypot(one, other)
 
 
 def difference(score: Score, other: float, stderr: float | None) -> Difference:
