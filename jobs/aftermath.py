@@ -1,7 +1,8 @@
 """The batch script's last act: `python -m jobs.aftermath STEP_DIR KEY CODE` notes an attempt's end, prints a verdict.
 
 Runs after the worker is gone, however it went, so that a SIGKILL leaves a record too. The verdict is one word for the
-shell: done, requeue, bad-node, never, failed. It holds the crash-loop breaker: starting again is for those who get on.
+shell: done, requeue, bad-node (followed by the node), never, failed, cancelled. It holds the crash-loop breaker:
+starting again is for those who get on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.ledger import Attempt, read_attempts
+from jobs.ledger import Attempt, read_attempts, read_cancels
 from jobs.paths import StepPaths, run_of
 from jobs.worker import place_from_environment
 from stages.shared.errors import EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_DONE, EXIT_NEVER
@@ -71,11 +72,18 @@ def main() -> None:
     step, key, code = StepPaths(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
     place, run, job = place_from_environment(key), run_of(step.root), read_json(step.job_json)
     mine = [entry for entry in read_attempts(run, [job["job"]]) if (entry.key, entry.element) == (key, place.element)]
-    now = [entry for entry in mine if entry.restart == place.restart]
+    now = next((entry for entry in mine if entry.restart == place.restart), None)
     past = sorted((entry for entry in mine if entry.restart < place.restart), key=lambda entry: entry.restart)
-    progress = now[0].progress if now else -1
+    progress, reasons, node = -1, [], ""
+    if now is not None:
+        progress, reasons, node = now.progress, list(now.result.get("failed", {}).values()), now.start.get("nodes", "")
+    trouble = run.attempt(job["job"], key, place.element, place.restart, "trouble")
+    if trouble.exists():  # the code of several ranks is that of those killed, because this one failed
+        first = read_json(trouble)
+        code, reasons, node = first["exit_code"], [first["reason"]], first["node"]
     verdict = judge(code, past, progress, can_resume=job["can_resume"], max_stalls=job["max_stalls"])
-    reasons = list(now[0].result.get("failed", {}).values()) if now else []
+    if key in read_cancels(run) and verdict.word != "done":
+        verdict = Verdict("cancelled", "cancelled by the user")
     record = {
         "ended": time.time(),
         "exit_code": code,
@@ -84,7 +92,7 @@ def main() -> None:
         "progress": progress,
     }
     write_json(run.attempt(job["job"], key, place.element, place.restart, "end"), record)
-    print(verdict.word)
+    print(f"bad-node {node}" if verdict.word == "bad-node" else verdict.word)
 
 
 if __name__ == "__main__":

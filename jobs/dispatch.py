@@ -11,8 +11,8 @@ from pathlib import Path
 from jobs import slurm
 from jobs.graph import Job
 from jobs.journey import Journey
-from jobs.ledger import Submission, read_submissions, write_submission
-from jobs.reconcile import Actions, ShardState, live_arrays
+from jobs.ledger import Submission, read_attempts, read_submissions, write_submission
+from jobs.reconcile import Actions, ShardState, live_arrays, waits_for
 from jobs.render import render_script
 from jobs.snapshot import take_snapshot
 from jobs.submit import find_submitted, submit_array, write_script
@@ -67,10 +67,11 @@ def script_for(journey: Journey, job: Job, submission: Submission, code: Path, a
 
 def settle_intents(journey: Journey, log: Log) -> None:
     """Adopt or drop submissions whose answer was never recorded, as after a crash of the launcher."""
+    started = {entry.key: str(entry.start.get("slurm_id", "")) for entry in read_attempts(journey.paths)}
     for entry in read_submissions(journey.paths):
         if entry.slurm_id:
             continue
-        found = find_submitted(entry.key)
+        found = find_submitted(entry.key) or started.get(entry.key, "").partition("_")[0]
         if found:
             write_submission(journey.paths, replace(entry, slurm_id=found))
             log(f"{entry.job}: found array {found}, submitted by a launcher that did not live to note it")
@@ -88,7 +89,8 @@ def submit_all(journey: Journey, actions: Actions, states: Mapping[str, Mapping[
     size = journey.cluster.max_array_size or slurm.max_array_size()
     submissions = read_submissions(journey.paths)
     number = max((entry.number for entry in submissions), default=0)
-    waiting_for = {name: list(live_arrays(name, shards, submissions)) for name, shards in states.items()}
+    attempts = read_attempts(journey.paths)
+    waiting_for = {name: list(waits_for(name, shards, submissions, attempts)) for name, shards in states.items()}
     count = 0
     for name, shards in actions.submit.items():
         job = journey.graph.jobs[name]

@@ -66,6 +66,10 @@ def build_graph(recipe: Recipe, cluster: Cluster, run: RunPaths, expand: Expand,
     builder = _Builder(recipe, cluster, run, expand, identify)
     for target in recipe.targets:
         builder.section(target, ())
+    for name, body in recipe.resources.items():
+        section = name.partition(".")[0]
+        if section in builder.plans and name != section and name not in builder.jobs:
+            raise ConfigError(f"resources.{name}", body, f"a job of this recipe; {nearest(name, list(builder.jobs))}")
     return Graph(builder.jobs)
 
 

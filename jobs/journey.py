@@ -61,6 +61,7 @@ class Journey:
             queue=rows,
             cancelled=read_cancels(self.paths),
             alive=is_alive if self.cluster.kind == "local" else lambda attempt: False,
+            launcher_elsewhere=self.cluster.kind == "local" and self._launcher_elsewhere(),
         )
         return seen, shard_states(self.graph, seen)
 
@@ -68,14 +69,23 @@ class Journey:
     def lock(self) -> Iterator[None]:
         """Hold the run against a second launcher submitting the same jobs. Raises StagecoachError if it is held."""
         self.paths.root.mkdir(parents=True, exist_ok=True)
-        with (self.paths.root / ".lock").open("w") as file:
+        with self.paths.lock.open("a", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise StagecoachError(
                     f"another launcher is at work on {self.name!r}: wait, or look with `launch.py status {self.name}`"
                 ) from None
+            file.truncate(0)
+            file.write(process_identity(os.getpid()))
+            file.flush()
             yield
+
+    def _launcher_elsewhere(self) -> bool:
+        """Return whether the process that wrote the lock lives and is not this one."""
+        text = self.paths.lock.read_text(encoding="utf-8") if self.paths.lock.exists() else ""
+        pid = text.rpartition(":")[0].rpartition(":")[2] or text
+        return pid.isdigit() and int(pid) != os.getpid() and process_identity(int(pid)) == text
 
 
 def is_alive(attempt: Attempt) -> bool:

@@ -7,7 +7,7 @@ import signal
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobs.dispatch import Log, chunks, new_submission, script_for, write_job
@@ -62,12 +62,13 @@ class LocalRun:
         code = take_snapshot(self.journey.paths)
         while True:
             seen, states = self.journey.look()
-            self.show(states)
+            self.show(self._as_we_know(states))
             if seen.cancelled - self.cancelled and not self.stopping:
                 self.log("cancelled: no more elements are started")
                 self.stopping = True
             if self.stopping:
-                return states
+                self._wind_down()
+                return self.journey.look()[1]
             for name, shards in self._ready(states, heal).items():
                 self._enqueue(self.journey.graph.jobs[name], shards, code)
             heal = False  # what fails from here on has failed under the eyes of this very call
@@ -78,9 +79,22 @@ class LocalRun:
             time.sleep(TICK_S)
             self._collect()
 
+    def _as_we_know(self, states: States) -> States:
+        """Return the states with what waits for a core here, unknown to the ledger, as queued."""
+        mine = self._mine()
+        return {
+            name: {
+                shard: replace(state, state="queued", reason="waits for a free core")
+                if state.state == "lost" and (name, shard) in mine
+                else state
+                for shard, state in shards.items()
+            }
+            for name, shards in states.items()
+        }
+
     def _ready(self, states: States, heal: bool) -> dict[str, tuple[int, ...]]:
         """Return the shards to start now: asked for, not in our hands already, with everything upstream done."""
-        mine = {(entry.job, shard) for entry, element, _ in self._in_hand() for shard in entry.elements[element]}
+        mine = self._mine()
         ready: dict[str, tuple[int, ...]] = {}
         for name, shards in next_actions(self.journey.graph, states, heal).submit.items():
             needs = self.journey.graph.jobs[name].needs
@@ -94,8 +108,11 @@ class LocalRun:
                     ready[name] = fresh
         return ready
 
-    def _in_hand(self) -> list[tuple[Submission, int, int]]:
-        return [*self.waiting, *((run.submission, run.element, run.restart) for run in self.running)]
+    def _mine(self) -> set[tuple[str, int]]:
+        """Return the (job, shard) pairs that run or wait here."""
+        in_hand = [(entry, element) for entry, element, _ in self.waiting]
+        in_hand += [(run.submission, run.element) for run in self.running]
+        return {(entry.job, shard) for entry, element in in_hand for shard in entry.elements[element]}
 
     def _enqueue(self, job: Job, shards: tuple[int, ...], code: Any) -> None:
         write_job(self.journey, job, code)
@@ -142,13 +159,15 @@ class LocalRun:
                 self.log(f"{name}: {end['reason']}")
 
     def _stop(self, signum: int, frame: object) -> None:
-        """Ask what runs to save its state, wait for it, and leave the loop."""
-        if self.stopping:
-            return
+        """Only take note: what a signal interrupts here may be the start of an element."""
         self.stopping = True
+
+    def _wind_down(self) -> None:
+        """Ask what runs to save its state, and wait for it."""
         self.log(f"stopping: {len(self.running)} running element{'s' * (len(self.running) != 1)} asked to save and end")
         for run in self.running:
             run.process._process.terminate()
         deadline = time.monotonic() + STOP_WAIT_S
-        while any(not run.process.done() for run in self.running) and time.monotonic() < deadline:
+        while self.running and time.monotonic() < deadline:
             time.sleep(TICK_S)
+            self._collect()

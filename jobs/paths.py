@@ -5,7 +5,7 @@ runs/<run>/
   code/<digest>/                  the code that was submitted, and therefore runs
   steps/<job>/<fingerprint>/      job.json  shards/00000/...  done/00000.json  lease/  work/
   ledger/submissions/<job>/       <key>.json, one per array handed to the scheduler
-  ledger/attempts/<job>/          <key>.<element>.<restart>.{start,progress,result,end}.json
+  ledger/attempts/<job>/          <key>.<element>.<restart>.{start,progress,result,trouble,end}.json
   scripts/ logs/<job>/            the batch scripts as submitted; one log per array element
 """
 
@@ -27,6 +27,11 @@ class RunPaths:
     def run_json(self) -> Path:
         """The run's own record."""
         return self.root / "run.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the launcher that is at work, and names its process."""
+        return self.root / ".lock"
 
     @property
     def code(self) -> Path:
@@ -71,7 +76,7 @@ class RunPaths:
         return self.logs(job) / f"{key}.{element}.log"
 
     def attempt(self, job: str, key: str, element: int, restart: int, part: str) -> Path:
-        """Return an attempt's file; part is start, progress, result or end."""
+        """Return an attempt's file; part is start, progress, result, end, or trouble (of the first rank to fail)."""
         return self.attempts / job / f"{key}.{element}.{restart}.{part}.json"
 
 

@@ -7,6 +7,7 @@ one it is named after, or the one in its `stage` key, so that a recipe may hold 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,9 @@ def apply_override(values: dict[str, Any], override: str) -> None:
         raise ConfigError("--set", override, "section.key=value, such as pretrain.steps=100")
     here = values
     for key in keys[:-1]:
-        here = here.setdefault(key, {})
+        if here.get(key) is None:
+            here[key] = {}
+        here = here[key]
         if not isinstance(here, dict):
             raise ConfigError("--set", override, f"a path through mappings, but {key!r} holds {here!r}")
     try:
@@ -95,7 +98,7 @@ def apply_override(values: dict[str, Any], override: str) -> None:
 
 def make_recipe(values: Mapping[str, Any]) -> Recipe:
     """Return the validated Recipe of a parsed file. Raises ConfigError."""
-    sections = {name: _section(name, body) for name, body in values.items() if name not in HEADER}
+    sections = {str(name): _section(name, body) for name, body in values.items() if name not in HEADER}
     targets = values.get("targets") or list(sections)
     targets = tuple([targets] if isinstance(targets, str) else targets)
     for target in targets:
@@ -111,7 +114,9 @@ def make_recipe(values: Mapping[str, Any]) -> Recipe:
     return Recipe(str(values["name"]), str(values.get("about", "")), targets, sections, resources, dict(values))
 
 
-def _section(name: str, body: Any) -> StageConfig:
+def _section(name: Any, body: Any) -> StageConfig:
+    if not re.fullmatch(r"[\w-]+", str(name)):
+        raise ConfigError("recipe", name, "section names of letters, digits, _ and -: they become names of folders")
     if not isinstance(body, dict):
         raise ConfigError(name, body, "a mapping of settings")
     stage = body.get("stage", name)

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from jobs.graph import Graph
+from jobs.graph import Graph, Job
 from jobs.ledger import Attempt, Submission
 from jobs.slurm import QueueRow
 
+HELD = ("JobHeldUser", "JobHeldAdmin", "job requeued in held state", "launch failed requeued held")
+"""Slurm's reasons for a pending job that nothing but `scontrol release` will start."""
 State = Literal["done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing"]
 LIVE: frozenset[State] = frozenset({"running", "queued", "blocked"})
 
@@ -30,6 +32,8 @@ class Snapshot:
     cancelled: frozenset[str] = frozenset()
     alive: Callable[[Attempt], bool] = lambda attempt: False
     """Local cluster: whether an attempt's process still runs."""
+    launcher_elsewhere: bool = False
+    """Local cluster: another process runs this journey; what has not started waits for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,11 +132,16 @@ def _judge(
             return "running", f"on {row.node}"
         if row.reason == "DependencyNeverSatisfied":
             return "blocked", "what it waits for has failed"
+        if row.reason in HELD:
+            return "blocked", f"held ({row.reason}): scontrol release {row.slurm_id}"
         return "queued", row.reason
     if last is not None and not last.end and seen.alive(last):
         return "running", f"process {last.start.get('pid')}"
     if submission.key in seen.cancelled:
         return "cancelled", "cancelled by the user"
+    waits = seen.launcher_elsewhere and (last is None or last.end.get("verdict") in ("requeue", "bad-node"))
+    if waits:
+        return "queued", "waits for a free core"
     if last is None:
         return "lost", "left the queue before it began"
     if not last.end:
@@ -142,8 +151,10 @@ def _judge(
             if failed
             else ("lost", f"ended without a word on {last.start.get('node')} (killed, or the node died)")
         )
-    if last.end["verdict"] == "requeue":
-        return "lost", "saved its state and waits to be started again"
+    if last.end["verdict"] == "done":
+        return "lost", "was done, but its completion mark is gone"
+    if last.end["verdict"] in ("requeue", "bad-node"):
+        return "lost", f"{last.end['reason']}, then not started again: cancelled, or Slurm would not"
     return "failed", last.result.get("failed", {}).get(str(shard)) or str(last.end.get("reason", "failed"))
 
 
@@ -168,11 +179,15 @@ def next_actions(graph: Graph, states: Mapping[str, Mapping[int, ShardState]], h
             submit[name] = shards
     resubmitted = set(submit)
     rewire = tuple(
-        name
-        for name, job in graph.jobs.items()
-        if any(state.state in ("queued", "blocked") for state in states[name].values()) and resubmitted & set(job.needs)
+        name for name, job in graph.jobs.items() if name not in held_back and _is_adrift(job, states[name], resubmitted)
     )
     return Actions(submit=submit, rewire=rewire, held_back=held_back)
+
+
+def _is_adrift(job: Job, states: Mapping[int, ShardState], resubmitted: set[str]) -> bool:
+    """Return whether queued arrays of a job wait for what is no more: also if a launcher died before it mended that."""
+    kinds = {state.state for state in states.values()}
+    return "blocked" in kinds or ("queued" in kinds and bool(resubmitted & set(job.needs)))
 
 
 def _has_failed(states: Mapping[int, ShardState], name: str, submit: Mapping[str, tuple[int, ...]]) -> bool:
@@ -180,8 +195,28 @@ def _has_failed(states: Mapping[int, ShardState], name: str, submit: Mapping[str
     return any(state.state == "failed" and shard not in again for shard, state in states.items())
 
 
+def waits_for(
+    job: str, states: Mapping[int, ShardState], submissions: Sequence[Submission], attempts: Sequence[Attempt]
+) -> tuple[str, ...]:
+    """Return the Slurm ids that a dependent of `job` must wait for: arrays whose every element can still succeed.
+
+    Of an array in which one element has failed, each living element by itself: `afterok` on the whole could never come
+    true, however often the failed shard is done again elsewhere.
+    """
+    living = {(state.key, state.element) for state in states.values() if state.state in LIVE}
+    done = {(entry.key, entry.element) for entry in attempts if entry.end.get("verdict") == "done"}
+    ids: list[str] = []
+    for entry in submissions:
+        mine = [element for element in range(len(entry.elements)) if (entry.key, element) in living]
+        if entry.job != job or not entry.slurm_id or not mine:
+            continue
+        whole = all((entry.key, element) in living | done for element in range(len(entry.elements)))
+        ids += [entry.slurm_id] if whole else [f"{entry.slurm_id}_{element}" for element in mine]
+    return tuple(ids)
+
+
 def live_arrays(job: str, states: Mapping[int, ShardState], submissions: Sequence[Submission]) -> tuple[str, ...]:
-    """Return the ids of a job's arrays that still have something in the queue: what a dependent must wait for."""
+    """Return the ids of a job's arrays of which something is still in the queue."""
     keys = {state.key for state in states.values() if state.state in LIVE}
     return tuple(entry.slurm_id for entry in submissions if entry.job == job and entry.key in keys and entry.slurm_id)
 

@@ -6,6 +6,7 @@ a fresh folder, rename the folder into place, write the completion mark. Ends wi
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import shutil
@@ -14,7 +15,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,13 @@ from stages.shared.errors import (
 )
 from stages.shared.files import flush_tree, read_json, replace_dir, write_json
 
+CODE = Path(__file__).resolve().parent.parent.name
+"""Digest of the snapshot that runs: the job's record may name that of a later submission."""
 PROGRESS_EVERY_S = 2.0
 SECOND_TERM_S = 3.0
-WORST_FIRST = (EXIT_NEVER, EXIT_FAILED, EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_DONE)
+LEADER_WAIT_S = 60.0
+STRONGEST_FIRST = (EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_NEVER, EXIT_FAILED, EXIT_DONE)
+"""Which code an element ends with: what leaves shards untried comes first, since a failed one fails again next time."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ class StopFlag:
     """Remembers that the scheduler wants this process to stop.
 
     A step that resumes polls it and saves its state; one that does not is interrupted at once, for what it has of the
-    present shard is lost either way. A second TERM some seconds after the first means now.
+    present shard is lost either way. Only the step: the worker's own records are never cut short. A second TERM some
+    seconds after the first means now.
     """
 
     def __init__(self, resumes: bool) -> None:
@@ -75,6 +81,7 @@ class StopFlag:
         self.is_set = False
         self.signal = ""
         self._since = 0.0
+        self._interrupts = False
 
     def install(self) -> None:
         """Listen to USR2 (time limit, preemption) and TERM (preemption, cancel, Ctrl-C)."""
@@ -87,8 +94,19 @@ class StopFlag:
             os._exit(128 + signum)
         if not self.is_set:
             self.is_set, self.signal, self._since = True, signal.Signals(signum).name, time.monotonic()
-            if not self.resumes:
+            if self._interrupts:
                 raise Interrupted
+
+    @contextlib.contextmanager
+    def over_a_step(self) -> Iterator[None]:
+        """Within, a step that does not resume is interrupted; at once if the signal came before."""
+        self._interrupts = not self.resumes
+        try:
+            if self.is_set and self._interrupts:
+                raise Interrupted
+            yield
+        finally:
+            self._interrupts = False
 
 
 class Worker:
@@ -113,7 +131,7 @@ class Worker:
         return self.run.attempt(self.job["job"], self.place.key, self.place.element, self.place.restart, part)
 
     def main(self) -> int:
-        """Run all shards and return the exit code: the worst that happened to any of them."""
+        """Run all shards and return the exit code, the strongest of what happened to any of them."""
         self.stop.install()
         if self.leads:
             write_json(self.attempt_file("start"), self._start_record())
@@ -127,29 +145,37 @@ class Worker:
             if self.stop.is_set:
                 codes.append(EXIT_CHECKPOINTED)
                 break
+            if self.leads:
+                self._write_progress(force=True)
             code, reason = self._guarded(config, shard)
             codes.append(code)
             if reason:
                 failed[str(shard)] = reason
+                self._note_trouble(code, reason)
             if code in (EXIT_CHECKPOINTED, EXIT_BAD_NODE):
                 break
-        code = next(code for code in WORST_FIRST if code in codes)
+        code = next(code for code in STRONGEST_FIRST if code in codes)
         if self.leads:
             self._write_progress(force=True)
             write_json(self.attempt_file("result"), {"exit_code": code, "failed": failed, "signal": self.stop.signal})
+        elif code == EXIT_CHECKPOINTED:
+            self._wait_for_leader()
         return code
 
     def _guarded(self, config: Any, shard: int) -> tuple[int, str]:
         """Run one shard; a failure is told in one line and does not take the element's other shards with it."""
         try:
             self._run_shard(config, shard)
-        except (Checkpointed, Interrupted):
+        except Checkpointed:
             print(f"{self._name(shard)}: state saved, to be continued", flush=True)
+            return EXIT_CHECKPOINTED, ""
+        except Interrupted:
+            print(f"{self._name(shard)}: interrupted, to be started again", flush=True)
             return EXIT_CHECKPOINTED, ""
         except StagecoachError as error:
             print(f"{self._name(shard)}: {error}", file=sys.stderr, flush=True)
             return error.exit_code, str(error)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a library's exit() is no way for a shard to be done
             traceback.print_exc()
             return EXIT_FAILED, f"{type(error).__name__}: {error}".strip().splitlines()[0]
         return EXIT_DONE, ""
@@ -175,26 +201,26 @@ class Worker:
 
         started = time.time()
         module, _, function = self.job["run"].partition(":")
-        summary = getattr(importlib.import_module(module), function)(
-            Task(
-                config=config,
-                step=self.job["step"],
-                shard=shard,
-                num_shards=self.job["shards"],
-                inputs={
-                    name: tuple(InputFile(Path(path), source) for path, source in files)
-                    for name, files in self.job["inputs"].items()
-                },
-                steps={name: Path(path) for name, path in self.job["steps"].items()},
-                out=out,
-                work=work,
-                run_dir=self.run.root,
-                ranks=ranks,
-                should_stop=lambda: self.stop.is_set,
-                progress=progress,
-                check_lease=lambda: self._check_lease(shard),
-            )
+        task = Task(
+            config=config,
+            step=self.job["step"],
+            shard=shard,
+            num_shards=self.job["shards"],
+            inputs={
+                name: tuple(InputFile(Path(path), source) for path, source in files)
+                for name, files in self.job["inputs"].items()
+            },
+            steps={name: Path(path) for name, path in self.job["steps"].items()},
+            out=out,
+            work=work,
+            run_dir=self.run.root,
+            ranks=ranks,
+            should_stop=lambda: self.stop.is_set,
+            progress=progress,
+            check_lease=lambda: self._check_lease(shard),
         )
+        with self.stop.over_a_step():
+            summary = getattr(importlib.import_module(module), function)(task)
         if self.leads:
             self._commit(shard, out, summary, time.time() - started)
 
@@ -207,7 +233,7 @@ class Worker:
             "job": self.job["job"],
             "fingerprint": self.job["fingerprint"],
             "shard": shard,
-            "made_by": {"code": self.job["code"], "attempt": self.place.token, "node": socket.gethostname()},
+            "made_by": {"code": CODE, "attempt": self.place.token, "node": socket.gethostname()},
             "finished": time.time(),
             "seconds": round(seconds, 3),
             "summary": summary,
@@ -251,6 +277,27 @@ class Worker:
             master_port=port,
         )
 
+    def _note_trouble(self, code: int, reason: str) -> None:
+        """Have the first rank that fails say where and why: the others soon fail too, because it did, or are killed."""
+        if self.place.world_size == 1:
+            return
+        path = self.attempt_file("trouble")
+        aside = path.with_name(f".{path.name}.{self.place.rank}")
+        write_json(aside, {"exit_code": code, "reason": f"rank {self.place.rank}: {reason}", "node": self._node()})
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
+        aside.unlink()
+
+    def _wait_for_leader(self) -> None:
+        """Let rank 0 finish its records: srun ends all ranks when one ends with another code than 0."""
+        deadline = time.monotonic() + LEADER_WAIT_S
+        while not self.attempt_file("result").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    @staticmethod
+    def _node() -> str:
+        return os.environ.get("SLURMD_NODENAME", socket.gethostname())
+
     def _write_progress(self, force: bool = False) -> None:
         now = time.monotonic()
         if self.best >= 0 and (force or now - self._written > PROGRESS_EVERY_S):
@@ -268,7 +315,7 @@ class Worker:
             "slurm_id": f"{os.environ['SLURM_ARRAY_JOB_ID']}_{self.place.element}"
             if "SLURM_ARRAY_JOB_ID" in os.environ
             else "",
-            "node": os.environ.get("SLURMD_NODENAME", socket.gethostname()),
+            "node": self._node(),
             "nodes": os.environ.get("SLURM_JOB_NODELIST", socket.gethostname()),
             "pid": os.getpid(),
             "process": process_identity(os.getpid()),

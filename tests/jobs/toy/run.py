@@ -1,0 +1,79 @@
+"""The toy stage's steps. Each notes that it was called, then behaves as its mood says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from stages.shared.contract import Task, shard_dir
+from stages.shared.errors import Checkpointed, DataError, NodeError
+from stages.shared.files import write_atomic
+
+
+def make(task: Task) -> dict[str, Any]:
+    """Write one file of words."""
+    _behave(task)
+    read = [file.path.read_text(encoding="utf-8") for file in task.inputs.get("words", ())]
+    (task.out / "words.txt").write_text(f"{task.config.text} {task.shard}\n" + "".join(read), encoding="utf-8")
+    return {"words": 1}
+
+
+def march(task: Task) -> dict[str, Any]:
+    """Count paces, saving each, until all are done or someone says stop. Any number of ranks may walk along."""
+    _behave(task)
+    leads, state = task.ranks.rank == 0, task.work / "paces"
+    done = int(state.read_text(encoding="utf-8")) if state.exists() else 0
+    while done < task.config.paces:
+        if task.should_stop():
+            if leads and _mood(task) == "slow-save":
+                time.sleep(1.5)
+            raise Checkpointed
+        time.sleep(task.config.pause_s)
+        done += 1
+        if leads:
+            task.check_lease()
+            write_atomic(state, str(done))
+            task.progress(done)
+    if leads:
+        (task.out / "paces.txt").write_text(f"{done} paces\n", encoding="utf-8")
+    return {"paces": done}
+
+
+def gather(task: Task) -> dict[str, Any]:
+    """Join what the other steps wrote."""
+    _behave(task)
+    parts = [shard_dir(task.steps["make"], shard) / "words.txt" for shard in range(task.config.shards)]
+    parts.append(shard_dir(task.steps["march"], 0) / "paces.txt")
+    text = "".join(part.read_text(encoding="utf-8") for part in parts)
+    (task.out / "all.txt").write_text(text, encoding="utf-8")
+    return {"lines": text.count("\n")}
+
+
+def _mood(task: Task) -> str:
+    file = Path(task.config.moods) / f"{task.step}.{task.shard}"
+    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+
+
+def _behave(task: Task) -> None:
+    """Note the call, then fail, die, stall or dawdle if the shard's mood says so."""
+    moods = Path(task.config.moods)
+    moods.mkdir(parents=True, exist_ok=True)
+    if task.ranks.rank == 0:
+        with (moods / "calls").open("a", encoding="utf-8") as calls:
+            calls.write(f"{task.step}.{task.shard} {os.environ.get('SLURMD_NODENAME', 'here')} {os.getpid()}\n")
+    word, _, rest = _mood(task).partition(" ")
+    if word == "fail":
+        raise RuntimeError(rest or "in a bad mood")
+    if word == "never":
+        raise DataError("words.txt", "no words", "Write some")
+    if word == "node":
+        raise NodeError("this node has lost its voice")
+    if word == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "stall":
+        raise Checkpointed
+    if word == "dawdle":
+        time.sleep(float(rest))
