@@ -31,7 +31,7 @@ from megatron.core.dist_checkpointing.strategies.torch import (
     mcore_to_pyt_state_dict,
 )
 from torch import Tensor
-from torch.distributed.checkpoint import FileSystemReader, FileSystemWriter, load_state_dict, save_state_dict
+from torch.distributed.checkpoint import FileSystemReader, FileSystemWriter, load, save
 
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, sha256_file, write_json
@@ -73,7 +73,7 @@ class _SaveInProcess(TorchDistSaveShardedStrategy):
     def save(self, sharded_state_dict: ShardedStateDict, checkpoint_dir: str | Path) -> None:
         by_key, _, _ = _replace_state_dict_keys_with_sharded_keys(sharded_state_dict, keep_only_main_replica=True)
         planner = MCoreSavePlanner(dedup_replicated_tensors=False, flatten_state_dict=False)
-        save_state_dict(mcore_to_pyt_state_dict(by_key), _Writer(checkpoint_dir), planner=planner)
+        save(mcore_to_pyt_state_dict(by_key), storage_writer=_Writer(checkpoint_dir), planner=planner)
 
 
 def tensors_of(sharded: ShardedStateDict) -> ShardedStateDict:
@@ -104,7 +104,7 @@ def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
     entries = FileSystemReader(folder).read_metadata().state_dict_metadata
     for name in sorted(name for name in entries if name.startswith(WEIGHTS)):
         weight = torch.empty(entries[name].size, dtype=entries[name].properties.dtype)
-        load_state_dict({name: weight}, FileSystemReader(folder), no_dist=True)
+        load({name: weight}, storage_reader=FileSystemReader(folder), no_dist=True)
         yield name, weight
 
 

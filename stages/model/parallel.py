@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import timedelta
 
 import torch
@@ -22,12 +23,14 @@ def start(ranks: Ranks, *, tp: int = 1, pp: int = 1, seed: int = 0) -> None:
     A single process meets nobody and opens no port. Safe to call again for a single process: the second call finds
     the first one's groups.
 
-    Side-effect: torch's default process group, Megatron's parallel state and RNG tracker.
+    Side-effect: torch's default process group, Megatron's parallel state and RNG tracker, a warnings filter.
     """
     if dist.is_initialized():
         if ranks.world_size == dist.get_world_size() == 1:
             return
         raise RuntimeError(f"this process already belongs to a group of {dist.get_world_size()}")
+    # Megatron 0.16 calls torch 2.13's collectives by their old names; one line a call site and rank says so.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
     device.install()
     if torch.cuda.is_available():
         torch.cuda.set_device(ranks.local_rank)

@@ -111,7 +111,7 @@ def resume(task: Task, parts: Parts, identity: Identity) -> int:
         if state != identity.state(step := int(state["step"])):
             raise DataError(folder, "a checkpoint of another run", "Remove it, or give this run its own folder")
         loaded = read_tensors(_everything(parts, is_loading=True), folder)
-        parts.optimizer.load_state_dict(loaded.pop("optimizer"))
+        _load_optimizer(parts, loaded.pop("optimizer"))
         parts.core.load_state_dict({name.removeprefix(WEIGHTS): value for name, value in loaded.items()}, strict=False)
         _restore_rng(read_json(folder / f"rng-{dist.get_rank():05d}.json"))
         return step
@@ -141,6 +141,22 @@ def _everything(parts: Parts, *, is_loading: bool) -> ShardedStateDict:
     weights = _weights(parts)
     optimizer = parts.optimizer.sharded_state_dict(weights, is_loading=is_loading, metadata=_OPTIMIZER)
     return {**weights, "optimizer": optimizer}
+
+
+def _load_optimizer(parts: Parts, state: dict[str, Any]) -> None:
+    """Load Megatron's optimizer state around two faults of 0.16.1 with torch's AdamW.
+
+    It asks the file for each weight's `step`, which it keeps once; and it hands all weights one `step` tensor, which
+    every weight would then advance.
+    """
+    for optimizer in parts.optimizer.chained_optimizers:
+        moments = state.pop("param_state")
+        optimizer.load_state_dict(state)
+        states = optimizer.optimizer.state
+        steps = {weight: states[weight].pop("step").clone() for weight in states if "step" in states[weight]}
+        optimizer.load_parameter_state_from_fully_reshardable(moments)
+        for weight, step in steps.items():
+            states[weight]["step"] = step
 
 
 def _rng_state() -> dict[str, Any]:

@@ -1,0 +1,214 @@
+"""Runs the pretrain stage on real ranks, and kills them on request: what the training tests drive.
+
+    python -m tests.stages.train.ranks RUN.json RANK
+
+is one rank as a cluster would start it. Most tests fork ranks from a server that has imported everything instead, which
+saves the imports of every attempt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from stages.pretrain.config import PretrainConfig
+from stages.shared.contract import InputFile, Ranks, Task
+from stages.shared.errors import Checkpointed
+
+CHECKPOINTED = 85
+TIMEOUT_S = 240
+TINY = {
+    "model": {"num_layers": 4, "dim": 64, "num_heads": 4, "num_kv_heads": 2, "ffn_dim": 128, "seq_len": 32},
+    **{"steps": 50, "global_batch": 8, "microbatch": 2, "lr": 2e-3, "warmup_steps": 5, "checkpoint_every": 10},
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One pretraining run: its settings, and what shall happen to it on the way."""
+
+    folder: str
+    data: str
+    config: dict[str, Any] = field(default_factory=dict)
+    port: int = 0
+    stop_at: int = 0
+    """Step during which the last rank, and only it, is told to stop."""
+    die_at: int = 0
+    """Step after which a rank gets a SIGKILL, on the spot."""
+    die_in: str = ""
+    """Part of the first checkpoint in which rank 0 gets a SIGKILL: write, commit or mark."""
+
+    @property
+    def out(self) -> Path:
+        """The folder of the run's outputs."""
+        return Path(self.folder) / "out"
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """Names of the run's checkpoints, in order."""
+        return sorted(path.name for path in (Path(self.folder) / "work" / "checkpoints").glob("step-*"))
+
+
+def settings(run: Run) -> PretrainConfig:
+    """Return the run's settings over the tiny defaults."""
+    return PretrainConfig(tokens="unused", tokenizer="unused", **{**TINY, **run.config})
+
+
+def start(run: Run) -> list[Any]:
+    """Start every rank of an attempt, forked from the server, and return the processes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        run = replace(run, port=probe.getsockname()[1])
+    for name in ("out", "work"):
+        (Path(run.folder) / name).mkdir(parents=True, exist_ok=True)
+    server = get_context("forkserver")
+    server.set_forkserver_preload(["tests.stages.train.ranks", "stages.pretrain.run"])
+    ranks = [server.Process(target=work, args=(run, rank)) for rank in range(settings(run).layout.ranks)]
+    for rank in ranks:
+        rank.start()
+    return ranks
+
+
+def finish(ranks: list[Any]) -> list[int]:
+    """Wait for every rank; return their exit codes. When one dies its peers fail by themselves."""
+    deadline = time.monotonic() + TIMEOUT_S
+    for rank in ranks:
+        rank.join(max(0.0, deadline - time.monotonic()))
+    alive = [rank for rank in ranks if rank.is_alive()]
+    kill(alive)
+    if alive:
+        raise TimeoutError(f"{len(alive)} of {len(ranks)} ranks still ran after {TIMEOUT_S} s")
+    return [rank.exitcode for rank in ranks]
+
+
+def kill(ranks: list[Any]) -> None:
+    """Kill every rank at once, as a dying node does."""
+    for rank in ranks:
+        rank.kill()
+    for rank in ranks:
+        rank.join()
+
+
+def train(run: Run) -> list[int]:
+    """Run one attempt to its end; return the ranks' exit codes."""
+    return finish(start(run))
+
+
+def train_through_kills(run: Run, kills: int, seed: int) -> Run:
+    """Run to the end, with a SIGKILL to all ranks at `kills` random moments on the way."""
+    draw = random.Random(seed)
+    for _ in range(kills):
+        ranks = start(run)
+        time.sleep(draw.uniform(0.3, 3.0))
+        kill(ranks)
+        for path in sorted(run.out.rglob("*"), reverse=True):  # the worker gives each attempt an empty folder
+            path.rmdir() if path.is_dir() else path.unlink()
+    assert train(run) == [0] * settings(run).layout.ranks
+    return run
+
+
+def work(run: Run, rank: int) -> None:
+    """Be one rank: run the stage and end with the code that the worker would."""
+    # Imported late: the launching test needs no torch, and the server has it already.
+    from stages.pretrain.run import run as run_stage  # noqa: PLC0415
+
+    task = make_task(run, rank)
+    if run.die_in and rank == 0:
+        plant(run.die_in)
+    try:
+        summary = run_stage(task)
+    except Checkpointed:
+        sys.exit(CHECKPOINTED)
+    if rank == 0:
+        (Path(run.folder) / "summary.json").write_text(json.dumps(summary), "utf-8")
+
+
+def make_task(run: Run, rank: int) -> Task:
+    """Return one rank's task, with the hooks that stop or kill it."""
+    config = settings(run)
+    last = rank == config.layout.ranks - 1
+    now = [0]
+
+    def progress(step: int) -> None:
+        now[0] = step
+        if run.die_at and step == run.die_at and last:
+            die()
+
+    def check_lease() -> None:
+        if run.die_in == "commit" and rank == 0:
+            die()
+
+    folder = Path(run.folder)
+    data = Path(run.data)
+    return Task(
+        config=config,
+        step="",
+        shard=0,
+        num_shards=1,
+        inputs={
+            "tokens": tuple(InputFile(path, path.stem) for path in sorted(data.glob("*.bin"))),
+            "tokenizer": (InputFile(data / "tokenizer.model", ""),),
+        },
+        steps={},
+        out=folder / "out",
+        work=folder / "work",
+        run_dir=folder,
+        ranks=Ranks(rank=rank, world_size=config.layout.ranks, local_rank=rank, master_port=run.port),
+        should_stop=lambda: bool(run.stop_at) and last and now[0] + 1 >= run.stop_at,
+        progress=progress,
+        check_lease=check_lease,
+    )
+
+
+def plant(part: str) -> None:
+    """Make this process die in a part of the next checkpoint."""
+    from stages.train import checkpoints  # noqa: PLC0415
+
+    write = checkpoints.write_tensors
+
+    def cut_short(*args: Any) -> None:
+        write(*args)
+        tensors = next(args[1].glob("*.distcp"))
+        tensors.write_bytes(tensors.read_bytes()[:1000])
+        die()
+
+    if part == "write":
+        checkpoints.write_tensors = cut_short
+    elif part == "mark":
+        checkpoints.seal = lambda _folder: die()
+
+
+def die() -> None:
+    """End this process as kill -9 does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def losses(run: Run) -> list[float]:
+    """Return a finished run's losses, step by step."""
+    return [json.loads(line)["loss"] for line in (run.out / "metrics.jsonl").read_text("utf-8").splitlines()]
+
+
+def digest(run: Run) -> str:
+    """Return a finished run's digest of weights."""
+    return (run.out / "weights.sha256").read_text("utf-8")
+
+
+def write_run(run: Run) -> Path:
+    """Write a run as the file that `python -m` takes."""
+    path = Path(run.folder) / "run.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(run)), "utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    work(Run(**json.loads(Path(sys.argv[1]).read_text("utf-8"))), int(sys.argv[2]))

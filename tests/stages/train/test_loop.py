@@ -1,0 +1,160 @@
+"""The training loop on real ranks: the same run in every layout, and through every way of being stopped."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stages.shared.files import sha256_file
+from stages.shared.metrics import read_metrics
+from tests.stages.train.ranks import (
+    CHECKPOINTED,
+    Run,
+    digest,
+    losses,
+    train,
+    train_through_kills,
+    write_run,
+)
+
+ROOT = Path(__file__).parents[3]
+EIGHT = {"layout": {"tp": 2, "pp": 2, "dp": 2}}
+
+
+def same_files(one: Path, other: Path) -> bool:
+    names = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
+    return [sha256_file(one / name) for name in names] == [sha256_file(other / name) for name in names]
+
+
+def assert_equal(run: Run, undisturbed: Run) -> None:
+    assert digest(run) == digest(undisturbed)
+    assert losses(run) == losses(undisturbed)
+    for folder in ("final", "untrained"):
+        assert same_files(run.out / folder, undisturbed.out / folder)
+
+
+def test_the_loss_falls_and_every_step_is_in_the_metrics(undisturbed: Run) -> None:
+    rows = read_metrics(undisturbed.out / "metrics.jsonl")
+    assert [row["step"] for row in rows] == list(range(1, 51))
+    assert [row["tokens"] for row in rows] == [256 * step for step in range(1, 51)]
+    assert rows[0]["loss"] == pytest.approx(5.95, abs=0.1)  # ln(384), the padded vocabulary
+    assert rows[-1]["loss"] < 3.0
+    assert undisturbed.checkpoints == ["step-0000030", "step-0000040"]
+
+
+def test_eight_ranks_in_three_dimensions_repeat_one_ranks_losses(run: Run, undisturbed: Run) -> None:
+    eight = replace(run, config=EIGHT)
+    assert train(eight) == [0] * 8
+    assert max(abs(a - b) for a, b in zip(losses(eight), losses(undisturbed), strict=True)) < 1e-4
+
+
+def test_killed_at_random_moments_two_ranks_end_with_the_same_bytes(run: Run, undisturbed_pair: Run) -> None:
+    killed = train_through_kills(replace(run, config=undisturbed_pair.config), kills=4, seed=5)
+    assert_equal(killed, undisturbed_pair)
+
+
+@pytest.mark.parametrize("step", [1, 10, 11, 49])
+def test_killed_after_a_step_it_goes_on_from_the_checkpoint_before(run: Run, undisturbed: Run, step: int) -> None:
+    assert train(replace(run, die_at=step)) == [-9]
+    assert len(read_metrics(Path(run.folder) / "work" / "metrics.jsonl")) == step
+    assert train(run) == [0]
+    assert_equal(run, undisturbed)
+
+
+@pytest.mark.parametrize("part", ["write", "commit", "mark"])
+def test_killed_inside_a_checkpoint_it_starts_from_the_one_before(run: Run, undisturbed: Run, part: str) -> None:
+    assert train(replace(run, die_in=part)) == [-9]
+    assert train(run) == [0]
+    assert_equal(run, undisturbed)
+
+
+def test_when_one_rank_dies_its_peers_fail_and_the_run_goes_on_later(run: Run, undisturbed_pair: Run) -> None:
+    pair = replace(run, config=undisturbed_pair.config)
+    codes = train(replace(pair, die_at=15))
+    assert codes[1] == -9
+    assert codes[0] not in (0, CHECKPOINTED)
+    assert train(pair) == [0, 0]
+    assert_equal(pair, undisturbed_pair)
+
+
+def test_a_stop_heard_by_one_rank_checkpoints_all_at_that_step(run: Run, undisturbed_pair: Run) -> None:
+    pair = replace(run, config=undisturbed_pair.config)
+    assert train(replace(pair, stop_at=7)) == [CHECKPOINTED, CHECKPOINTED]
+    assert pair.checkpoints == ["step-0000007"]
+    assert train(replace(pair, stop_at=23)) == [CHECKPOINTED, CHECKPOINTED]
+    assert train(pair) == [0, 0]
+    assert_equal(pair, undisturbed_pair)
+
+
+def test_a_stop_before_the_first_step_still_makes_a_step(run: Run) -> None:
+    short = replace(run, config={"steps": 3, "warmup_steps": 1})
+    assert train(replace(short, stop_at=1)) == [CHECKPOINTED]
+    assert train(replace(short, stop_at=1)) == [CHECKPOINTED]
+    assert train(replace(short, stop_at=1)) == [0]  # the last step's stop finds the work done
+
+
+@pytest.mark.parametrize("damage", ["cut tensors", "flipped bit", "no mark", "no state"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(run: Run, undisturbed: Run, damage: str) -> None:
+    assert train(replace(run, die_at=25)) == [-9]
+    newest = Path(run.folder) / "work" / "checkpoints" / "step-0000020"
+    tensors = next(newest.glob("*.distcp"))
+    content = bytearray(tensors.read_bytes())
+    if damage == "cut tensors":
+        tensors.write_bytes(content[:-100])
+    elif damage == "flipped bit":
+        content[len(content) // 2] ^= 1
+        tensors.write_bytes(content)
+    elif damage == "no mark":
+        (newest / "complete.json").unlink()
+    else:
+        (newest / "state.json").unlink()
+    assert train(run) == [0]
+    assert_equal(run, undisturbed)
+
+
+def test_a_checkpoint_of_another_run_is_refused(run: Run) -> None:
+    short = replace(run, config={"steps": 12})
+    assert train(replace(short, die_at=11)) == [-9]
+    assert train(replace(short, config={"steps": 12, "seed": 2})) == [1]
+
+
+def test_checkpoint_frequency_changes_no_byte(run: Run, undisturbed: Run) -> None:
+    assert train(replace(run, config={"checkpoint_every": 1000})) == [0]
+    assert_equal(run, undisturbed)
+
+
+def test_started_as_a_module_a_rank_saves_without_starting_processes(run: Run, undisturbed: Run) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.stages.train.ranks", str(write_run(run)), "0"]
+    for name in ("out", "work"):
+        (Path(run.folder) / name).mkdir(parents=True)
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        seen = set()
+        while process.poll() is None:
+            seen.update(children.read_text().split() if children.exists() else ())
+        assert process.returncode == 0, process.stderr and process.stderr.read()
+    assert not seen
+    assert_equal(run, undisturbed)
+
+
+def test_bfloat16_trains_and_resumes_exactly(run: Run) -> None:
+    half = replace(run, config={"dtype": "bf16", "steps": 20, "layout": {"dp": 2}})
+    whole = replace(half, folder=run.folder + "-whole")
+    assert train(whole) == [0, 0]
+    assert train(replace(half, die_at=15))[1] == -9
+    assert train(half) == [0, 0]
+    assert_equal(half, whole)
+    assert losses(whole)[-1] < losses(whole)[0] - 1
+
+
+def test_the_summary_says_what_was_made(undisturbed: Run) -> None:
+    summary = json.loads((Path(undisturbed.folder) / "summary.json").read_text("utf-8"))
+    assert summary["weights_sha256"] == digest(undisturbed).strip()
+    assert (summary["steps"], summary["tokens"]) == (50, 50 * 256)
+    assert summary["loss"] == losses(undisturbed)[-1]
