@@ -1,0 +1,30 @@
+"""Saves a small untrained model as a checkpoint: what the tests of models start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from megatron.core.models.gpt import GPTModel
+
+from stages.model import parallel
+from stages.model.checkpoint import STATE, WEIGHTS, seal, tensors_of, write_tensors
+from stages.model.config import ModelConfig
+from stages.model.llama import build_model, initialise
+from stages.shared.contract import Ranks
+from stages.shared.files import write_json
+
+VOCAB_SIZE = 301
+"""No multiple of anything: embeddings are padded."""
+SMALL = ModelConfig(num_layers=3, dim=64, num_heads=4, num_kv_heads=2, ffn_dim=96, seq_len=24, init_std=0.1)
+
+
+def save_untrained(folder: Path, config: ModelConfig = SMALL, seed: int = 1) -> GPTModel:
+    """Write a checkpoint with fresh weights; return the model it was saved from."""
+    parallel.start(Ranks())
+    model = build_model(config, VOCAB_SIZE).eval()
+    initialise(model, config, seed)
+    write_tensors(tensors_of(model.sharded_state_dict(prefix=WEIGHTS)), folder)
+    state = {"model": config.model_dump(mode="json"), "vocab_size": VOCAB_SIZE, "dtype": "fp32"}
+    write_json(folder / STATE, {**state, "tokenizer_sha256": "0" * 64, "step": 0})
+    seal(folder)
+    return model

@@ -1,0 +1,46 @@
+"""Shapes, and the published parameter counts."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from stages.model.config import ModelConfig, padded_vocab_size
+from stages.shared.errors import ConfigError
+
+# arXiv:2302.13971, table 2: layers, width, heads -> parameters with a vocabulary of 32,000.
+LLAMA = {
+    (32, 4096, 32): 6_738_415_616,
+    (40, 5120, 40): 13_015_864_320,
+    (60, 6656, 52): 32_528_943_616,
+    (80, 8192, 64): 65_285_660_672,
+}
+
+
+@pytest.mark.parametrize(("shape", "count"), LLAMA.items())
+def test_llamas_shapes_have_the_published_parameter_counts(shape: tuple[int, int, int], count: int) -> None:
+    num_layers, dim, num_heads = shape
+    assert ModelConfig(num_layers=num_layers, dim=dim, num_heads=num_heads).num_parameters(32_000) == count
+
+
+def test_a_width_that_heads_cannot_share_names_the_nearest_that_works() -> None:
+    with pytest.raises(ConfigError, match=r"model\.dim is 100: want an even multiple of num_heads \(6\), as 96"):
+        ModelConfig(dim=100, num_heads=6)
+    with pytest.raises(ConfigError, match="as 12"):  # 3 wide heads have no pairs to rotate
+        ModelConfig(dim=9, num_heads=3)
+
+
+def test_key_heads_must_divide_heads() -> None:
+    with pytest.raises(ConfigError, match=r"model\.num_kv_heads is 4: want a divisor of num_heads \(6\), as 3"):
+        ModelConfig(dim=96, num_heads=6, num_kv_heads=4)
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(ValidationError, match="hidden_size"):
+        ModelConfig(hidden_size=64)
+
+
+@pytest.mark.parametrize(("vocab", "tp", "rows"), [(300, 1, 384), (300, 8, 384), (32_000, 4, 32_000), (300, 3, 384)])
+def test_padded_rows_are_the_same_in_every_usual_layout(vocab: int, tp: int, rows: int) -> None:
+    assert padded_vocab_size(vocab, tp) == rows
+    assert padded_vocab_size(vocab, tp) % tp == 0

@@ -1,0 +1,125 @@
+"""The decoder against transformers' LLaMA, on the same weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from megatron.core.models.gpt import GPTModel
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from stages.model import parallel
+from stages.model.config import ModelConfig
+from stages.model.llama import build_model, initialise
+from stages.shared.contract import Ranks
+from tests.stages.model.saved import SMALL, VOCAB_SIZE
+
+SHAPES = {
+    "as many key heads as heads": {"num_kv_heads": None},
+    "grouped": {"num_kv_heads": 2},
+    "multi-query": {"num_kv_heads": 1, "rope_theta": 500_000, "norm_eps": 1e-6},
+    "llama's own width": {"ffn_dim": None},
+}
+
+
+def build(config: ModelConfig, seed: int = 1) -> GPTModel:
+    parallel.start(Ranks())
+    model = build_model(config, VOCAB_SIZE).eval()
+    initialise(model, config, seed)
+    return model
+
+
+def logits_of(model: GPTModel, tokens: Tensor) -> Tensor:
+    return model(tokens, torch.arange(tokens.size(1)).expand_as(tokens), None)[..., :VOCAB_SIZE]
+
+
+def as_transformers(model: GPTModel, config: ModelConfig) -> LlamaForCausalLM:
+    """Return transformers' model with the same weights. Megatron keeps query, key and value rows together by group."""
+    heads, groups, width = config.num_heads, config.kv_heads, config.head_dim
+    ours = {name: weight.detach() for name, weight in model.named_parameters()}
+    theirs = {
+        "model.embed_tokens.weight": ours["embedding.word_embeddings.weight"][:VOCAB_SIZE],
+        "model.norm.weight": ours["decoder.final_layernorm.weight"],
+        "lm_head.weight": ours["output_layer.weight"][:VOCAB_SIZE],
+    }
+    for layer in range(config.num_layers):
+        here, there = f"decoder.layers.{layer}.", f"model.layers.{layer}."
+        qkv = ours[here + "self_attention.linear_qkv.weight"].view(groups, heads // groups + 2, width, config.dim)
+        theirs[there + "self_attn.q_proj.weight"] = qkv[:, :-2].reshape(heads * width, config.dim)
+        theirs[there + "self_attn.k_proj.weight"] = qkv[:, -2].reshape(groups * width, config.dim)
+        theirs[there + "self_attn.v_proj.weight"] = qkv[:, -1].reshape(groups * width, config.dim)
+        theirs[there + "self_attn.o_proj.weight"] = ours[here + "self_attention.linear_proj.weight"]
+        gate, up = ours[here + "mlp.linear_fc1.weight"].chunk(2)
+        theirs[there + "mlp.gate_proj.weight"], theirs[there + "mlp.up_proj.weight"] = gate, up
+        theirs[there + "mlp.down_proj.weight"] = ours[here + "mlp.linear_fc2.weight"]
+        theirs[there + "input_layernorm.weight"] = ours[here + "input_layernorm.weight"]
+        theirs[there + "post_attention_layernorm.weight"] = ours[here + "pre_mlp_layernorm.weight"]
+    shape = LlamaConfig(
+        vocab_size=VOCAB_SIZE,
+        hidden_size=config.dim,
+        intermediate_size=config.ffn,
+        num_hidden_layers=config.num_layers,
+        num_attention_heads=heads,
+        num_key_value_heads=groups,
+        max_position_embeddings=config.seq_len,
+        rms_norm_eps=config.norm_eps,
+        rope_parameters={"rope_type": "default", "rope_theta": float(config.rope_theta)},
+        tie_word_embeddings=False,
+    )
+    reference = LlamaForCausalLM(shape).eval()
+    reference.load_state_dict(theirs, strict=True)
+    return reference
+
+
+@pytest.mark.parametrize("changes", SHAPES.values(), ids=SHAPES)
+def test_logits_equal_transformers_llama_on_the_same_weights(changes: dict[str, int]) -> None:
+    config = SMALL.model_copy(update=changes)
+    model = build(config)
+    with torch.no_grad():  # gains of 1 would hide a norm in the wrong place
+        for name, weight in model.named_parameters():
+            if "norm" in name:
+                weight.copy_(torch.linspace(0.5, 1.5, weight.numel()))
+    tokens = torch.randint(VOCAB_SIZE, (3, config.seq_len), generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        ours, theirs = logits_of(model, tokens), as_transformers(model, config)(tokens).logits
+    assert theirs.std() > 0.5
+    assert (ours - theirs).abs().max() < 1e-4
+
+
+def test_gradients_equal_transformers_llama() -> None:
+    model = build(SMALL)
+    reference = as_transformers(model, SMALL)
+    tokens = torch.randint(VOCAB_SIZE, (2, SMALL.seq_len), generator=torch.Generator().manual_seed(3))
+    weight = model.decoder.layers[0].self_attention.linear_proj.weight
+    logits_of(model, tokens).square().sum().backward()
+    reference(tokens).logits.square().sum().backward()
+    expected = reference.model.layers[0].self_attn.o_proj.weight.grad
+    assert (weight.grad - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+def test_the_model_has_the_parameters_its_formula_says() -> None:
+    for changes in SHAPES.values():
+        config = SMALL.model_copy(update=changes)
+        model = build(config)
+        assert sum(weight.numel() for weight in model.parameters()) == config.num_parameters(384)
+
+
+def test_a_later_token_never_changes_an_earlier_row() -> None:
+    model = build(SMALL)
+    tokens = torch.randint(VOCAB_SIZE, (1, 24), generator=torch.Generator().manual_seed(4))
+    changed = tokens.clone()
+    changed[0, 12:] = 7
+    with torch.no_grad():
+        assert torch.equal(logits_of(model, tokens)[:, :12], logits_of(model, changed)[:, :12])
+
+
+def test_weights_follow_from_the_seed_and_the_name() -> None:
+    one, same, other = (dict(build(SMALL, seed).named_parameters()) for seed in (1, 1, 2))
+    for name, weight in one.items():
+        assert torch.equal(weight, same[name])
+        assert "norm" in name or not torch.equal(weight, other[name])
+    first, second = (f"decoder.layers.{n}.self_attention.linear_qkv.weight" for n in (0, 1))
+    assert not torch.equal(one[first], one[second])
+    residual = one["decoder.layers.0.mlp.linear_fc2.weight"]
+    assert residual.std().item() == pytest.approx(0.1 / 6**0.5, rel=0.05)
+    assert one[first].std().item() == pytest.approx(0.1, rel=0.05)
