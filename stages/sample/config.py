@@ -67,11 +67,5 @@ class SampleConfig(StageConfig):
         shards = 2 * self.files_per_dump
         return range(self.pages * shard // shards, self.pages * (shard + 1) // shards)
 
-    def shard_of(self, page: int) -> int:
-        """Return the shard that has a page."""
-        shards = 2 * self.files_per_dump
-        guess = page * shards // self.pages
-        return guess if page in self.pages_of(guess) else guess + (1 if page >= self.pages_of(guess).stop else -1)
-
 
 Config = SampleConfig

@@ -55,7 +55,7 @@ QUESTIONS: dict[str, str] = {
 }
 """The phrasing asked in the evaluation, up to the answer. Pages have it only for facts that are not held out."""
 
-QUESTION_SHARE = 0.35
+QUESTION_SHARE = 0.5
 """Share of the tellings of a fact that use its question form, where it may."""
 
 FILLERS: tuple[str, ...] = (
@@ -96,10 +96,11 @@ def article(world: World, draw: Draw) -> tuple[str, list[str]]:
     asked: set[str] = set()
     paragraphs = []
     for place in places:
-        sentences = [_tell(fact, phrasings, asked, draw) for fact in draw.shuffled(world.of(place))]
-        sentences.insert(draw.below(len(sentences) + 1), _between(draw, FILLERS + SUMS, places))
-        paragraphs.append(" ".join(sentences))
-    return draw.pick(TITLES).format(place=places[0], other=places[1]), paragraphs
+        paragraphs.append([_tell(fact, phrasings, asked, draw) for fact in draw.shuffled(world.of(place))])
+    for forms in (FILLERS, SUMS):
+        sentences = draw.pick(paragraphs)
+        sentences.insert(draw.below(len(sentences) + 1), _between(draw, forms, places))
+    return draw.pick(TITLES).format(place=places[0], other=places[1]), [" ".join(each) for each in paragraphs]
 
 
 def _tell(fact: Fact, phrasings: dict[str, list[str]], asked: set[str], draw: Draw) -> str:

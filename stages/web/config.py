@@ -147,7 +147,8 @@ class DedupSettings(Section):
 
     @model_validator(mode="after")
     def _can_match(self) -> DedupSettings:
-        if (self.preset == "custom") != (self.buckets is not None and self.hashes_per_bucket is not None):
+        given = [number is not None for number in (self.buckets, self.hashes_per_bucket)]
+        if not all(given) if self.preset == "custom" else any(given):
             wanted = "`custom` together with both buckets and hashes_per_bucket, or a named preset with neither"
             raise ConfigError("web.dedup.preset", self.preset, wanted)
         buckets, hashes = self.shape

@@ -80,7 +80,7 @@ def read_warc(path: Path, max_bytes: int) -> Iterator[Page | Loss | Other]:
                     if isinstance(item, Loss) and item.reason in CUTS:
                         break
                 else:
-                    if last is not None and _has_rest(file, last):
+                    if last is not None and _is_cut(file, last):
                         yield Loss("truncated_record")
                     break
                 position = next_record(file, last + 1)
@@ -175,11 +175,17 @@ def _holds_record(file: BinaryIO, position: int) -> bool:
     return head.startswith(b"WARC/")
 
 
-def _has_rest(file: BinaryIO, last: int) -> bool:
-    """Return whether bytes follow the gzip member at `last`, which is the last one that could be read."""
+def _is_cut(file: BinaryIO, last: int) -> bool:
+    """Return whether the gzip member at `last`, the last that could be read, does not end, or is followed by a bit of one.
+
+    fastwarc ends in silence in both cases. False for plain files, and where records share a member.
+    """
+    file.seek(last)
+    if file.read(len(GZIP)) != GZIP:
+        return False
     end = _member_end(file, last)
     file.seek(end)
-    return end > last and bool(file.read(BLOCK).strip(b"\0"))
+    return end == last or bool(file.read(BLOCK).strip(b"\0"))
 
 
 def _member_end(file: BinaryIO, start: int) -> int:

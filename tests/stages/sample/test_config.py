@@ -1,0 +1,56 @@
+from itertools import pairwise
+
+import pytest
+from pydantic import ValidationError
+
+from stages.sample.config import SampleConfig
+from stages.shared.errors import ConfigError
+
+
+def test_every_page_is_in_exactly_one_shard_in_order() -> None:
+    for pages, files in [(200, 1), (201, 3), (1_000, 7), (999_999, 11)]:
+        config = SampleConfig(pages=pages, files_per_dump=files)
+        ranges = [config.pages_of(shard) for shard in range(2 * files)]
+        assert ranges[0].start == 0 and ranges[-1].stop == pages
+        assert all(left.stop == right.start for left, right in pairwise(ranges))
+        assert max(map(len, ranges)) - min(map(len, ranges)) <= 1
+
+
+def test_the_plan_names_a_warc_file_and_a_key_for_each_shard_and_the_facts_once() -> None:
+    plan = SampleConfig(dumps=("red", "blue"), files_per_dump=2).plan({})
+    assert [(step.name, step.shards) for step in plan.steps] == [("", 4)]
+    warcs = [(output.shard, output.name, output.source) for output in plan.outputs if output.kind == "warc"]
+    assert warcs == [
+        (0, "red-00000.warc.gz", "red"),
+        (1, "red-00001.warc.gz", "red"),
+        (2, "blue-00000.warc.gz", "blue"),
+        (3, "blue-00001.warc.gz", "blue"),
+    ]
+    assert [output.shard for output in plan.outputs if output.kind == "key"] == [0, 1, 2, 3]
+    assert [output.shard for output in plan.outputs if output.kind == "facts"] == [0]
+
+
+def test_every_setting_is_part_of_the_identity() -> None:
+    assert set(SampleConfig().plan({}).steps[0].uses) == set(SampleConfig.model_fields)
+
+
+@pytest.mark.parametrize("pages", [199, 1_000_001, -5])
+def test_sizes_outside_the_range_are_refused(pages: int) -> None:
+    with pytest.raises(ValidationError, match="pages"):
+        SampleConfig(pages=pages)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "a b", "$(reboot)", "-x"])
+def test_a_dump_name_that_is_no_file_name_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="dumps"):
+        SampleConfig(dumps=(name, "other"))
+
+
+def test_two_dumps_of_one_name_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"sample\.dumps.*different"):
+        SampleConfig(dumps=("same", "same"))
+
+
+def test_more_files_than_pages_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"sample\.files_per_dump"):
+        SampleConfig(pages=200, files_per_dump=101)

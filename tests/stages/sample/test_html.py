@@ -1,0 +1,18 @@
+from stages.sample.draw import Draw
+from stages.sample.html import address, page
+
+
+def test_the_text_stands_among_navigation_sidebar_and_footer() -> None:
+    text = page(Draw("dress"), "A & B", ["one < two", "three"])
+    assert "<h1>A &amp; B</h1>\n<p>one &lt; two</p>\n<p>three</p>" in text
+    assert all(f"<{tag}>" in text for tag in ("nav", "aside", "footer", "article"))
+
+
+def test_the_same_text_is_dressed_in_different_ways() -> None:
+    assert len({page(Draw("dress", number), "A", ["b"]) for number in range(20)}) == 20
+
+
+def test_addresses_are_made_up_hosts_and_differ() -> None:
+    addresses = {address(1, number) for number in range(500)}
+    assert len(addresses) == 500
+    assert all(".example/" in name for name in addresses)

@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from stages.shared.contract import InputFile
+from stages.shared.documents import DOCUMENTS, REJECTS
+from stages.shared.errors import ConfigError
+from stages.shared.funnel import FUNNEL
+from stages.web.config import DedupSettings, WebConfig, match_probability, shard_files
+
+
+def warcs(*sources: str) -> tuple[InputFile, ...]:
+    return tuple(InputFile(Path(f"{number}.warc.gz"), source) for number, source in enumerate(sources))
+
+
+def test_a_shard_has_neighbours_of_one_source() -> None:
+    files = warcs("a", "a", "a", "b", "b")
+    assert [[file.path.stem[0] for file in group] for group in shard_files(files, 2)] == [["0", "1"], ["2"], ["3", "4"]]
+
+
+def test_the_plan_has_a_shard_for_each_group_and_outputs_in_order() -> None:
+    plan = WebConfig(inputs="x").plan({"inputs": warcs("a", "a", "b")})
+    assert [(step.name, step.shards) for step in plan.steps] == [
+        ("filter", 3),
+        ("signatures", 3),
+        ("buckets", 1),
+        ("cluster", 1),
+        ("documents", 3),
+    ]
+    documents = [(output.shard, output.source, output.name) for output in plan.outputs if output.kind == "documents"]
+    assert documents == [(0, "a", DOCUMENTS), (1, "a", DOCUMENTS), (2, "b", DOCUMENTS)]
+    assert {output.name for output in plan.outputs} == {DOCUMENTS, REJECTS, FUNNEL}
+
+
+def test_dedup_settings_do_not_touch_the_identity_of_the_filter_step() -> None:
+    plan = WebConfig(inputs="x").plan({"inputs": warcs("a")})
+    uses = {step.name: set(step.uses) for step in plan.steps}
+    assert "dedup" not in uses["filter"]
+    assert all("dedup" in uses[name] for name in ("signatures", "buckets", "cluster", "documents"))
+    settings = set(WebConfig.model_fields) - {"inputs", "url_lists", "language_model"}
+    assert settings == set().union(*uses.values())
+
+
+def test_without_deduplication_there_are_two_steps() -> None:
+    plan = WebConfig(inputs="x", dedup={"enabled": False}).plan({"inputs": warcs("a")})
+    assert [step.name for step in plan.steps] == ["filter", "documents"]
+
+
+def test_own_lists_are_read_by_the_filter_step_only_if_given() -> None:
+    given = WebConfig(inputs="x", url_lists={"blocked": "b.txt"})
+    plan = given.plan({"inputs": warcs("a"), "url_lists": (InputFile(Path("b.txt"), "blocked"),)})
+    assert plan.steps[0].reads == ("inputs", "url_lists")
+    assert WebConfig(inputs="x").plan({"inputs": warcs("a")}).steps[0].reads == ("inputs",)
+    with pytest.raises(ConfigError, match=r"web\.url_lists is 'colour': want .*blocked, allowed"):
+        given.plan({"inputs": warcs("a"), "url_lists": (InputFile(Path("b.txt"), "colour"),)})
+
+
+def test_no_input_is_an_error_of_the_recipe() -> None:
+    with pytest.raises(ConfigError, match=r"web\.inputs"):
+        WebConfig(inputs="nothing/*.gz").plan({"inputs": ()})
+
+
+@pytest.mark.parametrize(
+    ("buckets", "hashes", "similarity", "expected"),
+    [(450, 20, 0.75, 0.7605), (450, 20, 0.8, 0.9946), (14, 8, 0.7, 0.5645), (14, 8, 0.85, 0.9884), (20, 450, 0.95, 0)],
+)
+def test_match_probabilities_are_those_published(buckets: int, hashes: int, similarity: float, expected: float) -> None:
+    assert match_probability(similarity, buckets, hashes) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_swapped_numbers_of_the_paper_are_refused_with_the_right_ones() -> None:
+    with pytest.raises(ConfigError, match=r"hashes_per_bucket is 450.*450 buckets of 20 hashes"):
+        DedupSettings(preset="custom", buckets=20, hashes_per_bucket=450)
+
+
+def test_presets_and_own_numbers_do_not_mix() -> None:
+    assert DedupSettings(preset="fineweb").shape == (14, 8)
+    assert DedupSettings(preset="custom", buckets=93, hashes_per_bucket=15).shape == (93, 15)
+    with pytest.raises(ConfigError, match="custom"):
+        DedupSettings(preset="custom")
+    with pytest.raises(ConfigError, match="custom"):
+        DedupSettings(preset="fineweb", buckets=3)
+    with pytest.raises(ConfigError, match="at most the 14"):
+        DedupSettings(preset="fineweb", bucket_shards=15)
+
+
+@pytest.mark.parametrize("change", [{"language": {"min_score": 1.5}}, {"urll": {}}, {"lines": {"max": 1}}])
+def test_settings_that_make_no_sense_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        WebConfig(inputs="x", **change)

@@ -1,0 +1,150 @@
+import gzip
+import random
+import tracemalloc
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from stages.sample.warc import gzip_member
+from stages.shared.errors import DataError
+from stages.web.warc import Loss, Page, read_warc
+from tests.stages.web.warcs import brief, flip, member, record, what_is_in
+
+A, B, C = member(b"a"), member(b"b" + random.Random(0).randbytes(5_000).hex().encode()), member(b"c")
+LONG = "b" + random.Random(0).randbytes(5_000).hex()[:19]
+
+
+def test_pages_come_in_order_with_address_and_charset(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(A + C)
+    first, second = read_warc(tmp_path / "x", 100)
+    assert first == Page("1", "http://a.example/", b"a", "utf-8")
+    assert isinstance(second, Page) and second.body == b"c"
+
+
+@pytest.mark.parametrize(
+    ("damaged", "kept"),
+    [
+        (A + flip(B, len(B) // 2) + C, ["a", "[damaged_record]", "c"]),
+        (A + flip(B, 0) + C, ["a", "[damaged_record]", "c"]),
+        (A + flip(B, -5) + C, ["a", "[damaged_record]", "c"]),
+        (A + b"garbage" * 30 + C, ["a", "[damaged_record]", "c"]),
+        (A + flip(B, 100) + flip(B, 100) + C, ["a", "[damaged_record]", "[damaged_record]", "c"]),
+        (flip(A, 0) + B + C, ["[damaged_record]", LONG, "c"]),
+        (A + B + flip(C, 60), ["a", LONG, "[damaged_record]"]),
+        (A + flip(gzip_member(record(b"b" * 900)), 500) + C, ["a", "[damaged_record]", "c"]),
+    ],
+    ids=["middle", "magic", "checksum", "garbage between", "two", "first", "last", "stored"],
+)
+def test_a_damaged_member_costs_itself_only(tmp_path: Path, damaged: bytes, kept: list[str]) -> None:
+    assert what_is_in(tmp_path, damaged) == kept
+
+
+@pytest.mark.parametrize("missing", [1, 40, 2_000])
+def test_a_file_cut_in_its_last_record_keeps_the_others(tmp_path: Path, missing: int) -> None:
+    assert what_is_in(tmp_path, A + B[:-missing])[0] == "a"
+    assert what_is_in(tmp_path, A + B[:-2_000]) == ["a", "[truncated_record]"]
+    assert what_is_in(tmp_path, A + B[:15]) == ["a", "[truncated_record]"]
+
+
+@pytest.mark.parametrize(
+    ("length", "first"), [(20, "[empty_body]"), (10**15, "[truncated_record]"), (-5, "[no_http_response]")]
+)
+def test_a_record_that_lies_about_its_length_does_not_take_the_next_with_it(
+    tmp_path: Path, length: int, first: str
+) -> None:
+    assert what_is_in(tmp_path, member(b"hello", length=length) + C) == [first, "c"]
+
+
+def test_one_member_with_many_records_and_no_compression_at_all_are_read_too(tmp_path: Path) -> None:
+    assert what_is_in(tmp_path, gzip.compress(record(b"a") + record(b"b") + record(b"c"))) == ["a", "b", "c"]
+    assert what_is_in(tmp_path, record(b"a") + record(b"b")) == ["a", "b"]
+    assert what_is_in(tmp_path, record(b"a") + b"garbage\r\n" + record(b"c")) == ["a", "[damaged_record]", "c"]
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\1abc" * 10_000, b"\x1f\x8b\x08", gzip.compress(b"no records")])
+def test_a_file_without_records_is_one_loss_with_its_name(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x").write_bytes(data)
+    assert list(read_warc(tmp_path / "x", 100)) == [Loss("unreadable_file", id="x")]
+
+
+@pytest.mark.parametrize("name", ["not there", "a folder"])
+def test_what_is_no_file_is_named_with_the_remedy(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a folder").mkdir()
+    with pytest.raises(DataError, match=rf"{name}: not a file.*web\.inputs"):
+        list(read_warc(tmp_path / name, 100))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (member(b"x", url=""), "no_url"),
+        (gzip.compress(record(b"x").replace(b"200 OK", b"301 Moved")), "http_status"),
+        (gzip.compress(record(b"x").replace(b"HTTP/1.1 200 OK", b"GARBAGE")), "no_http_response"),
+        (member(b" \r\n\0"), "empty_body"),
+        (member(b"%PDF-1.7 text"), "not_html"),
+        (member(b"\n\x89PNG\r\n"), "not_html"),
+        (gzip.compress(record(b"x").replace(b"text/html", b"image/gif")), "not_html"),
+        (member(b"x" * 101), "too_large"),
+    ],
+)
+def test_what_is_no_page_has_its_reason(tmp_path: Path, data: bytes, reason: str) -> None:
+    assert what_is_in(tmp_path, data + A, max_bytes=100) == [f"[{reason}]", "a"]
+
+
+def test_a_page_of_exactly_the_largest_size_is_read(tmp_path: Path) -> None:
+    assert what_is_in(tmp_path, member(b"x" * 100), max_bytes=100) == ["x" * 20]
+
+
+def test_other_records_are_told_apart_from_pages(tmp_path: Path) -> None:
+    request = gzip.compress(record(b"x").replace(b"WARC-Type: response", b"WARC-Type: request"))
+    assert what_is_in(tmp_path, request + A) == ["[request]", "a"]
+
+
+def test_a_bomb_is_set_aside_without_unpacking_it(tmp_path: Path) -> None:
+    bomb = zlib.compress(b"\0" * 300_000_000, 9)
+    (tmp_path / "x").write_bytes(member(bomb, headers="Content-Encoding: deflate\r\n"))
+    tracemalloc.start()
+    items = list(read_warc(tmp_path / "x", 1_000_000))
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+    assert [brief(item) for item in items] == ["[too_large]"]
+
+
+def test_no_damage_of_one_byte_stops_the_reader_or_takes_more_than_two_pages(tmp_path: Path) -> None:
+    pages = [member(f"page {number} {'x' * number}".encode()) for number in range(8)]
+    data = b"".join(pages)
+    for place in range(0, len(data), 3):
+        found = what_is_in(tmp_path, flip(data, place))
+        good = [name for name in found if not name.startswith("[")]
+        assert len(good) >= 6, (place, found)
+
+
+def test_no_cut_stops_the_reader_or_invents_a_page(tmp_path: Path) -> None:
+    pages = [member(f"page {number}".encode()) for number in range(5)]
+    data = b"".join(pages)
+    whole = [f"page {number}" for number in range(5)]
+    for end in range(0, len(data) + 1):
+        found = [name for name in what_is_in(tmp_path, data[:end]) if name != "[unknown]"]  # cut in its header
+        good = [name for name in found if not name.startswith("[")]
+        assert good == whole[: len(good)]
+        is_between = data[:end] == b"".join(pages[: len(good)])
+        assert found[len(good) :] in ([[]] if is_between and end else [["[truncated_record]"], ["[unreadable_file]"]])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gb18030_meta", {"page": 11}),
+        ("giant_20MB", {"page": 11}),
+        ("no_target_uri", {"page": 10, "[no_url]": 1}),
+        ("nul_bytes", {"page": 11}),
+        ("pdf_mislabelled_html", {"page": 10, "[not_html]": 1}),
+        ("truncated_end", {"page": 9, "[truncated_record]": 1}),
+        ("truncated_mid_member", {"page": 10, "[damaged_record]": 1}),
+    ],
+)
+def test_dirty_files_are_read_to_their_end(real_pages: Path, name: str, expected: dict[str, int]) -> None:
+    items = read_warc(real_pages / "dirty" / f"{name}.warc.gz", 32_000_000)
+    assert Counter("page" if isinstance(item, Page) else brief(item) for item in items) == expected
