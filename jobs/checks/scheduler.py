@@ -49,7 +49,8 @@ def findings(cluster: Cluster, runs: Path | None) -> Iterator[Finding]:
         partitions = parse_partitions(call(["scontrol", "show", "partition", "--oneliner"]))
         yield Finding(ABOUT, "ok", f"Slurm {config.get('SLURM_VERSION', '?')} answers in {took:.2f} s")
     except ClusterError as error:
-        yield Finding(ABOUT, "fail", str(error), "See `scontrol ping`; SLURM_CONF may have to be set.")
+        what = "; ".join(str(error).splitlines())
+        yield Finding(ABOUT, "fail", what, "See `scontrol ping`; SLURM_CONF may have to be set.")
         return
     yield from judge_config(config, cluster)
     yield from judge_environment(cluster)
@@ -124,7 +125,7 @@ def judge_config(config: Mapping[str, str], cluster: Cluster) -> Iterator[Findin
 def judge_environment(cluster: Cluster) -> Iterator[Finding]:
     """Yield what looks like a secret in a cluster file: its values are written into scripts."""
     for name in cluster.environment:
-        if re.search(r"TOKEN|SECRET|PASSWORD|API_?KEY", name, re.IGNORECASE):
+        if re.search(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|(API)?KEY)(_|$)", name, re.IGNORECASE):
             remedy = "Put it in a file that only you can read, and read that from your code or your shell's start-up."
             yield Finding(
                 ABOUT, "fail", f"environment.{name} in the cluster file would be written into scripts", remedy
