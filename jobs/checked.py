@@ -26,9 +26,6 @@ def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Mode
             ) from None
         if first["type"] == "missing":
             raise ConfigError(setting, None, f"a value; {where} cannot do without {location[-1]!r}") from None
-        cause = first.get("ctx", {}).get("error")
-        if isinstance(cause, ConfigError):
-            raise cause from None
         raise ConfigError(
             setting, first["input"], first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
         ) from None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from jobs.checked import validated
 from jobs.slurm import slurm_answers
@@ -76,8 +76,8 @@ class Cluster(BaseModel):
     setup: tuple[str, ...] = ()
     """Shell lines before the work starts: `module load ...`, proxies, scratch."""
     srun_args: tuple[str, ...] = ()
-    sbatch: dict[str, str] = {}
-    """Further #SBATCH flags by long name, such as {reservation: llm}."""
+    sbatch: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*$")], bool | int | str] = {}
+    """Further #SBATCH flags by long name, such as {reservation: llm, exclusive: true}; false leaves one out."""
     umask: str = "077"
     max_array_size: int | None = None
     """Slurm's MaxArraySize; None asks `scontrol show config`."""

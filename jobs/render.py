@@ -86,7 +86,7 @@ def sbatch_flags(
     if after:
         flags["dependency"] = f"afterok:{':'.join(after)}"
     flags.update(cluster.sbatch)
-    return flags
+    return {name: value for name, value in flags.items() if value is not False}
 
 
 def optional_flags(asked: Resources) -> dict[str, Any]:
