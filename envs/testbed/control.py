@@ -171,6 +171,9 @@ def _begin_anew(folder: Path) -> None:
     user = pwd.getpwuid(os.getuid()).pw_name
     text = conf.render(conf.TEMPLATE.read_text(), folder, user, conf.free_ports(), first)
     (folder / "slurm.conf").write_text(text)
+    # Slurm looks for cgroups even if it is told not to use them, and gives up where none are mounted, as in a chroot or
+    # a bare container. The plugin of the old kind, without users here, asks for nothing.
+    (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
 
 
 def _commands(folder: Path) -> dict[str, list[str]]:

@@ -44,8 +44,8 @@ def ensure() -> None:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     done = _apt(COMMAND, env)
     if done.returncode:  # package lists may be old or absent, as in most container images
-        _apt(("apt-get", "update"), env)
-        done = _apt(COMMAND, env)
+        updated = _apt(("apt-get", "update"), env)
+        done = updated if updated.returncode else _apt(COMMAND, env)
     if done.returncode or missing():
         words = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
         raise MissingError(f"could not install Slurm ({' '.join(COMMAND)}):\n{words}")
