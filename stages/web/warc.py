@@ -28,6 +28,8 @@ BINARY = re.compile(
 """How files begin that are served as HTML but are not."""
 CUTS = ("damaged_record", "truncated_record")
 """Losses after which the reader no longer knows where the next record starts."""
+MAY_BE_CUT = ("no_http_response", "empty_body")
+"""What a record cut in its headers looks like."""
 BLOCK = 1 << 20
 
 
@@ -76,6 +78,8 @@ def read_warc(path: Path, max_bytes: int) -> Iterator[Page | Loss | Other]:
                     last = record.stream_pos
                     num_records += 1
                     item = _read_record(record, max_bytes)
+                    if isinstance(item, Loss) and item.reason in MAY_BE_CUT and _is_cut(file, last):
+                        item = Loss("truncated_record", item.id, item.url)
                     yield item
                     if isinstance(item, Loss) and item.reason in CUTS:
                         break
@@ -176,16 +180,23 @@ def _holds_record(file: BinaryIO, position: int) -> bool:
 
 
 def _is_cut(file: BinaryIO, last: int) -> bool:
-    """Return whether the gzip member at `last`, the last that could be read, does not end, or is followed by a bit of one.
+    """Return whether the gzip member at `last` has no end, or is followed by something that is no record.
 
-    fastwarc ends in silence in both cases. False for plain files, and where records share a member.
+    fastwarc ends in silence in both cases. False for plain files, and where records share a member. The file's position
+    stays as it was.
     """
-    file.seek(last)
-    if file.read(len(GZIP)) != GZIP:
-        return False
-    end = _member_end(file, last)
-    file.seek(end)
-    return end == last or bool(file.read(BLOCK).strip(b"\0"))
+    position = file.tell()
+    try:
+        file.seek(last)
+        if file.read(len(GZIP)) != GZIP:
+            return False
+        end = _member_end(file, last)
+        if end == last or _holds_record(file, end):
+            return end == last
+        file.seek(end)
+        return bool(file.read(BLOCK).strip(b"\0"))
+    finally:
+        file.seek(position)
 
 
 def _member_end(file: BinaryIO, start: int) -> int:
