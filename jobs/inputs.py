@@ -36,7 +36,7 @@ def _expand(value: Any, source: str | None, setting: str) -> tuple[InputFile, ..
             raise ConfigError(
                 setting, pattern, f"a file that exists, or a glob that matches some (seen from {Path.cwd()})"
             )
-        found += [_input_file(Path(match).resolve(), source) for match in matches]
+        found += [_input_file(Path(match).absolute(), source) for match in matches]
     return tuple(found)
 
 

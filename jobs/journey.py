@@ -49,9 +49,12 @@ class Journey:
         write_json(self.paths.run_json, self.record)
 
     def look(self) -> tuple[Snapshot, dict[str, dict[int, ShardState]]]:
-        """Return a snapshot and every shard's state. Reads the queue first: what ends meanwhile is seen as done."""
-        rows = queue() if self.cluster.kind == "slurm" else []
+        """Return a snapshot and every shard's state.
+
+        Reads in the order in which a job moves, so that none falls between: submitted, queued, attempted, done.
+        """
         submissions = read_submissions(self.paths)
+        rows = queue() if self.cluster.kind == "slurm" else []
         attempts = read_attempts(self.paths)
         done = {name: self.paths.step(name, job.fingerprint).done_shards() for name, job in self.graph.jobs.items()}
         seen = Snapshot(

@@ -29,7 +29,7 @@ def run_ranks(count: int, command: list[str]) -> int:
     signal.signal(signal.SIGUSR2, pass_on)
     first_bad = 0
     deadline = float("inf")
-    while any(rank.poll() is None for rank in ranks):
+    while None in [rank.poll() for rank in ranks]:  # all of them: any() would stop at the first that lives
         time.sleep(0.02)
         ended = [rank.returncode for rank in ranks if rank.returncode not in (None, 0, EXIT_CHECKPOINTED)]
         if ended and not first_bad:

@@ -1,0 +1,113 @@
+"""Files outside the run: which ones a pattern means, and their identity, which is their content."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from jobs import inputs
+from jobs.inputs import external_files, file_identity
+from stages.shared.contract import InputFile
+from stages.shared.errors import ConfigError
+from tests.jobs.made import write_tree
+
+HOSTILE = "a 'b' \"c\"\n$(touch pwned) [1-2] *.gz"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    write_tree(tmp_path, {f"{dump}/{number}.warc.gz": f"{dump}{number}" for dump in "ab" for number in (2, 0, 1)})
+    return tmp_path
+
+
+def names(found: tuple[InputFile, ...], folder: Path) -> list[str]:
+    return [str(file.path.relative_to(folder)) for file in found]
+
+
+def test_a_glob_gives_sorted_files(data: Path) -> None:
+    assert names(external_files(f"{data}/a/*.gz", "x"), data) == ["a/0.warc.gz", "a/1.warc.gz", "a/2.warc.gz"]
+
+
+def test_a_list_keeps_the_order_of_its_patterns(data: Path) -> None:
+    found = external_files([f"{data}/b/*0*", f"{data}/a/*0*"], "x")
+    assert names(found, data) == ["b/0.warc.gz", "a/0.warc.gz"]
+
+
+def test_a_mapping_names_the_sources_in_sorted_order(data: Path) -> None:
+    found = external_files({"two": f"{data}/b/1*", "one": [f"{data}/a/1*", f"{data}/a/2*"]}, "x")
+    assert [(file.source, file.path.name) for file in found] == [
+        ("one", "1.warc.gz"),
+        ("one", "2.warc.gz"),
+        ("two", "1.warc.gz"),
+    ]
+
+
+def test_a_file_without_a_named_source_is_its_own_up_to_the_first_dot(data: Path) -> None:
+    assert external_files(f"{data}/a/1.warc.gz", "x")[0].source == "1"
+
+
+def test_two_stars_reach_into_folders(data: Path) -> None:
+    assert len(external_files(f"{data}/**/*.gz", "x")) == 6
+
+
+def test_relative_patterns_start_here(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data)
+    assert names(external_files("a/0*", "x"), data) == ["a/0.warc.gz"]
+
+
+def test_a_file_that_exists_is_taken_by_its_name_however_that_looks(tmp_path: Path) -> None:
+    (tmp_path / HOSTILE).write_text("x")
+    assert external_files(str(tmp_path / HOSTILE), "x")[0].path.name == HOSTILE
+
+
+def test_a_link_keeps_its_own_name(data: Path) -> None:
+    (data / "dump.warc.gz").symlink_to(data / "a/1.warc.gz")
+    found = external_files(f"{data}/dump*", "x")[0]
+    assert (found.source, found.path.name) == ("dump", "dump.warc.gz")
+
+
+@pytest.mark.parametrize("pattern", ["nothing/*.gz", "nothing"])
+def test_a_pattern_that_matches_nothing_is_told_with_the_folder_it_was_seen_from(pattern: str) -> None:
+    with pytest.raises(ConfigError, match=r"web\.inputs is .*seen from /"):
+        external_files(pattern, "web.inputs")
+
+
+def test_another_section_among_paths_is_refused(data: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be mixed"):
+        external_files([f"{data}/a/*", "from:sample"], "web.inputs")
+
+
+def test_identity_is_content_and_name_not_place_or_time(data: Path) -> None:
+    (data / "c").mkdir()
+    shutil.copyfile(data / "a/1.warc.gz", data / "c/1.warc.gz")
+    here, there = (InputFile(data / folder / "1.warc.gz", "s") for folder in "ac")
+    assert file_identity(here) == file_identity(there)
+    (data / "c/1.warc.gz").write_text("a2")
+    assert file_identity(here) != file_identity(there)
+
+
+def test_a_folders_identity_is_that_of_all_files_in_it(data: Path) -> None:
+    folder = InputFile(data / "a", "s")
+    before = file_identity(folder)
+    (data / "a/1.warc.gz").rename(data / "a/9.warc.gz")
+    assert file_identity(folder) != before
+
+
+def test_a_large_file_is_sampled_at_head_middle_and_tail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "WHOLE", 999)
+    monkeypatch.setattr(inputs, "SAMPLE", 10)
+    path = tmp_path / "large"
+
+    def identity(changed: int | None = None, size: int = 1000) -> list[str]:
+        content = bytearray(size)
+        if changed is not None:
+            content[changed] = 1
+        path.write_bytes(content)
+        return file_identity(InputFile(path, "s"))
+
+    whole = identity()
+    assert all(identity(at) != whole for at in (0, 505, 999))
+    assert identity(size=1001) != whole
+    assert identity(250) == whole, "not sampled there, as the README says"
