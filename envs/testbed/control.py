@@ -195,10 +195,13 @@ def _stop(folder: Path) -> bool:
             (folder / FIRST_JOB).write_text(f"{found[1]}\n")
         _client("scancel", f"--user={os.getuid()}")
         _until(lambda: not daemons.offspring(folder), KILL_WAIT_S)
-    children = daemons.offspring(folder)
-    daemons.end([*alive.values(), *children], patience_s=10)
+    daemons.end(alive.values(), patience_s=10)
+    found = bool(alive)
+    while children := daemons.offspring(folder):  # again: a step may start a process while others are being ended
+        daemons.end(children, patience_s=2)
+        found = True
     (folder / "borrowed").unlink(missing_ok=True)
-    return bool(alive or children)
+    return found
 
 
 def _absent(folder: Path) -> list[str]:
