@@ -1,0 +1,45 @@
+import gzip
+from pathlib import Path
+
+from stages.shared.contract import InputFile
+from stages.web.blocks import step_count
+from stages.web.reader import WarcPages
+from stages.web.rejects import Rejects
+from tests.stages.web.warcs import member
+
+
+def files(folder: Path, *contents: bytes) -> list[InputFile]:
+    paths = [folder / f"{number}.warc.gz" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    return [InputFile(path, f"dump{path.name[0]}") for path in paths]
+
+
+def test_pages_of_all_files_are_yielded_with_their_dump(tmp_path: Path) -> None:
+    reader = WarcPages(files(tmp_path, member(b"<p>a</p>") + member(b"<p>b</p>"), member(b"<p>c</p>")))
+    pages = list(reader.run())
+    assert [(page.text, page.metadata["dump"]) for page in pages] == [
+        ("<p>a</p>", "dump0"),
+        ("<p>b</p>", "dump0"),
+        ("<p>c</p>", "dump1"),
+    ]
+    assert step_count(reader).pages_out == 3
+
+
+def test_every_loss_and_every_odd_character_set_is_counted(tmp_path: Path) -> None:
+    noise = bytes(range(256)) * 40
+    data = b"".join(map(member, [b"", b"%PDF-1", "für".encode("utf-16"), noise, b"fine"]))
+    rejects = Rejects(10)
+    reader = WarcPages(files(tmp_path, data, b"junk"), rejects=rejects)
+    assert [page.text for page in reader.run()] == ["\ufefffür".lstrip("\ufeff"), "fine"]
+    count = step_count(reader)
+    assert count.reasons == {"empty_body": 1, "not_html": 1, "not_text": 1, "unreadable_file": 1}
+    assert (count.pages_in, count.pages_out) == (6, 2)
+    assert count.notes["charset_bom"] == 1
+    assert {reason for _, reason in rejects._samples} == set(count.reasons)
+
+
+def test_a_page_without_a_record_id_gets_one_from_its_content(tmp_path: Path) -> None:
+    bare = gzip.compress(gzip.decompress(member(b"x")).replace(b"WARC-Record-ID", b"X-Other"))
+    first, second = WarcPages(files(tmp_path, bare, bare)).run()
+    assert first.id == second.id and len(first.id) == 32

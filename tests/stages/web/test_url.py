@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+from datatrove.data import Document
+
+from stages.sample.html import address
+from stages.shared.contract import InputFile
+from stages.shared.errors import DataError
+from stages.web.url import UrlFilter, UrlLists, load_lists, parents
+
+LISTS = load_lists((), {"blocked.com", "deep.host.org", "site.net/bad/page", "site.net/q?x=1"})
+
+
+def reason(url: str, lists: UrlLists = LISTS, min_soft_words: int = 2) -> str | None:
+    return UrlFilter(lists, min_soft_words).reason(Document(text="", id="", metadata={"url": url}))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://blocked.com/x", "blocked_domain"),
+        ("http://WWW.Blocked.COM:8080/x", "blocked_domain"),
+        ("https://user:word@a.b.blocked.com./", "blocked_domain"),
+        ("https://notblocked.com/", None),
+        ("https://blocked.com.example/", None),
+        ("https://a.deep.host.org/", "blocked_domain"),
+        ("https://host.org/", None),
+        ("https://www.site.net/bad/page/", "blocked_url"),
+        ("https://site.net/bad/page2", None),
+        ("https://site.net/q?x=1", "blocked_url"),
+        ("https://en.wikipedia.org/wiki/X", "excluded_host"),
+        ("https://de.wikipedia.org/wiki/X", None),
+        ("https://old.reddit.com/", "excluded_host"),
+        ("https://x.example/free-p-o.rn-here", "strict_word"),
+        ("https://x.example/PORN", "strict_word"),
+        ("https://x.example/%70orn", "strict_word"),
+        ("https://x.example/nude", "hard_word"),
+        ("https://x.example/a_NUDE_b", "hard_word"),
+        ("https://x.example/denuded", None),
+        ("https://x.example/poker", None),
+        ("https://x.example/poker/poker", None),
+        ("https://x.example/poker/bonus", "soft_words"),
+        ("https://essex.example/middlesex/hotel", None),
+        ("ftp://x.example/", "bad_url"),
+        ("no address", "bad_url"),
+        ("", "bad_url"),
+        ("http://[::1", "bad_url"),
+        ("http:///path", "bad_url"),
+    ],
+)
+def test_each_address_has_its_verdict(url: str, expected: str | None) -> None:
+    assert reason(url) == expected
+
+
+def test_the_number_of_soft_words_is_a_setting() -> None:
+    assert reason("https://x.example/poker", min_soft_words=1) == "soft_words"
+    assert reason("https://x.example/poker/bonus", min_soft_words=3) is None
+
+
+def test_allowed_hosts_pass_every_list_and_blocked_ones_none(tmp_path: Path) -> None:
+    (tmp_path / "allow").write_text("# ours\nBlocked.com  # comment\n\n")
+    (tmp_path / "block").write_text("x.example\n")
+    own = [InputFile(tmp_path / "allow", "allowed"), InputFile(tmp_path / "block", "blocked")]
+    lists = load_lists(own, {"blocked.com"})
+    assert reason("https://a.blocked.com/porn", lists) is None
+    assert reason("https://deep.x.example/", lists) == "blocked_host"
+    assert reason("https://y.example/porn", lists) == "strict_word"
+
+
+def test_own_words_replace_those_shipped(tmp_path: Path) -> None:
+    (tmp_path / "words").write_text("tulip\n")
+    lists = load_lists([InputFile(tmp_path / "words", "strict")], ())
+    assert reason("https://x.example/tu-lips", lists) == "strict_word"
+    assert reason("https://x.example/porn", lists) is None
+    assert reason("https://x.example/nude", lists) == "hard_word"
+
+
+def test_a_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for name in ("binary", "missing"):
+        with pytest.raises(DataError, match=f"{name}: unreadable"):
+            load_lists([InputFile(tmp_path / name, "blocked")], ())
+
+
+def test_the_real_lists_of_another_project_load_as_they_are(real_pages: Path) -> None:
+    folder = real_pages / "url_lists"
+    own = [InputFile(folder / f"refinedweb_banned_words_{kind}.txt", kind) for kind in ("strict", "hard", "soft")]
+    lists = load_lists(own, ())
+    assert (len(lists.strict), len(lists.hard), len(lists.soft)) == (117, 176, 83)
+
+
+def test_a_host_is_below_its_parents_but_not_below_a_bare_suffix() -> None:
+    assert list(parents("a.b.Com")) == ["a.b.com", "b.com"]
+    assert list(parents("localhost")) == ["localhost"]
+
+
+def test_good_addresses_of_the_sample_pass() -> None:
+    assert not any(reason(address(1, number)) for number in range(500))
