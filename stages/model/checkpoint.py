@@ -124,6 +124,7 @@ def verify(folder: Path) -> None:
         files = _agree(read_json(folder / COMPLETE)["files"] if dist.get_rank() == 0 else None)
     except (OSError, ValueError, KeyError, TypeError):
         files = _agree({})
+    files = files if isinstance(files, dict) else {}
     problems = [] if files else [f"no readable {COMPLETE}"]
     for name in sorted(files)[dist.get_rank() :: dist.get_world_size()]:
         path = folder / name

@@ -22,6 +22,7 @@ class PretrainConfig(TrainingConfig):
     """Trains a decoder to predict the next token."""
 
     stage: ClassVar[str] = "pretrain"
+    weights_depend_on: ClassVar[tuple[str, ...]] = (*WEIGHTS_DEPEND_ON, "mixture")
 
     tokens: Annotated[Inputs, Reads("tokens")]
     """Datasets of the tokens stage (`.bin`, with `.idx` beside it), one a source."""
@@ -53,7 +54,7 @@ class PretrainConfig(TrainingConfig):
             name="",
             run="stages.pretrain.run:run",
             shards=1,
-            uses=(*WEIGHTS_DEPEND_ON, "mixture", *(("tolerance",) if checked else ())),
+            uses=(*self.weights_depend_on, *(("tolerance",) if checked else ())),
             reads=("tokens", "tokenizer", *checked),
             ranks=self.layout.ranks,
             resumes=True,

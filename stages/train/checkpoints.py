@@ -27,7 +27,7 @@ from stages.model.checkpoint import STATE, WEIGHTS, read_state, read_tensors, se
 from stages.shared.contract import Task
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, replace_dir, write_json
-from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
+from stages.train.config import TrainingConfig
 from stages.train.parts import Parts
 
 KEEP = 2
@@ -48,7 +48,7 @@ class Identity:
 
     def state(self, step: int) -> dict[str, Any]:
         """Return state.json's content after `step` steps."""
-        settings = self.config.model_dump(mode="json", include=set(WEIGHTS_DEPEND_ON))
+        settings = self.config.model_dump(mode="json", include=set(self.config.weights_depend_on))
         return {
             "step": step,
             "sequences": step * self.config.global_batch,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -43,8 +43,18 @@ class OptimizerConfig(Section):
     """Largest norm of the whole gradient; longer ones are scaled down to it."""
 
 
+WEIGHTS_DEPEND_ON = (
+    *("model", "layout", "steps", "global_batch", "microbatch", "lr", "warmup_steps", "min_lr_ratio", "optimizer"),
+    *("dtype", "seed", "threads"),
+)
+"""Fields of TrainingConfig that change the weights."""
+
+
 class TrainingConfig(StageConfig):
     """What every stage that trains has in its recipe section."""
+
+    weights_depend_on: ClassVar[tuple[str, ...]] = WEIGHTS_DEPEND_ON
+    """A run's identity: a checkpoint is resumed only where they are equal. A stage adds its own."""
 
     model: ModelConfig = ModelConfig()
     """The decoder."""
@@ -105,13 +115,6 @@ class TrainingConfig(StageConfig):
     def tokens_per_step(self) -> int:
         """Tokens a step, over all ranks."""
         return self.global_batch * self.model.seq_len
-
-
-WEIGHTS_DEPEND_ON = (
-    *("model", "layout", "steps", "global_batch", "microbatch", "lr", "warmup_steps", "min_lr_ratio", "optimizer"),
-    *("dtype", "seed", "threads"),
-)
-"""Fields that change the weights: what a training step's identity is made of."""
 
 
 def _fits(value: int, whole: int, name: str) -> str:

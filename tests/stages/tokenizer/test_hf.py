@@ -1,4 +1,6 @@
-"""tokenizer.json against SentencePiece on LLaMA's own model and published ids."""
+"""tokenizer.json against SentencePiece, on our model and on LLaMA's with published ids."""
+
+from __future__ import annotations
 
 import json
 from pathlib import Path
@@ -6,7 +8,9 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer as HfTokenizer
 
+from stages.shared.tokenizer import TOKENIZER_JSON, Tokenizer
 from stages.tokenizer.hf import to_tokenizer_json
+from tests.stages.tokenizer.texts import PROSE, TRICKY
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "tokenizer"
 
@@ -16,3 +20,11 @@ def test_llamas_own_model_gives_the_published_ids() -> None:
     rows = [json.loads(line) for line in (DATA / "reference_encodings.jsonl").read_text("utf-8").splitlines()]
     hf = HfTokenizer.from_str(to_tokenizer_json((DATA / "llama_tokenizer.model").read_bytes()))
     assert [hf.encode(row["text"]).ids for row in rows] == [row["llama"] for row in rows]
+
+
+@pytest.mark.parametrize("text", [*TRICKY, *PROSE[:5], "one\u2581two", "\u2581"])
+def test_tokenizer_json_gives_the_same_ids(trained: Path, text: str) -> None:
+    hf = HfTokenizer.from_file(str(trained.with_name(TOKENIZER_JSON)))
+    ids = Tokenizer(trained).encode(text)
+    assert hf.encode(text).ids == ids
+    assert hf.decode(ids) == Tokenizer(trained).decode(ids)

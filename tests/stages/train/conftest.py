@@ -32,6 +32,14 @@ def undisturbed_pair(corpus: str, tmp_path_factory: pytest.TempPathFactory) -> R
     return run
 
 
+@pytest.fixture(scope="session")
+def eight(corpus: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run on eight ranks, two in each of three dimensions."""
+    run = Run(str(tmp_path_factory.mktemp("eight")), corpus, {"layout": {"tp": 2, "pp": 2, "dp": 2}})
+    assert train(run) == [0] * 8
+    return run
+
+
 @pytest.fixture
 def run(corpus: str, tmp_path: Path) -> Run:
     """A run of this test's own."""

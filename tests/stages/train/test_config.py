@@ -1,0 +1,42 @@
+"""Layouts that cannot work are refused before anything is queued, with the nearest that can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stages.pretrain.config import PretrainConfig
+from stages.shared.errors import ConfigError
+from stages.train.config import TrainingConfig
+
+MODEL = {"num_layers": 6, "dim": 96, "num_heads": 6, "num_kv_heads": 3, "ffn_dim": 250}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layout": {"tp": 4}}, r"layout\.tp is 4: want a divisor of model\.num_heads \(6\), as 3"),
+        ({"layout": {"tp": 2}}, r"layout\.tp is 2: want a divisor of model\.num_kv_heads \(3\), as 1"),
+        ({"layout": {"tp": 3}}, r"layout\.tp is 3: want a divisor of model\.ffn_dim \(250\), as 2"),
+        ({"layout": {"pp": 4}}, r"layout\.pp is 4: want a divisor of model\.num_layers \(6\), as 3"),
+        (
+            {"layout": {"dp": 3}, "microbatch": 2, "global_batch": 16},
+            r"global_batch is 16: want a multiple of microbatch x layout\.dp \(2 x 3\), as 18",
+        ),
+        ({"warmup_steps": 500}, r"warmup_steps is 500: want at most steps \(400\)"),
+    ],
+)
+def test_what_does_not_divide_names_the_nearest_that_does(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PretrainConfig(tokens="x", tokenizer="x", model=MODEL, **settings)
+
+
+def test_microbatches_and_tokens_follow_from_the_batch() -> None:
+    config = PretrainConfig(tokens="x", tokenizer="x", global_batch=24, microbatch=3, layout={"dp": 2})
+    assert (config.num_microbatches, config.tokens_per_step, config.layout.ranks) == (4, 24 * 128, 2)
+
+
+def test_only_how_often_to_save_and_print_changes_no_weight() -> None:
+    assert set(TrainingConfig.model_fields) - set(TrainingConfig.weights_depend_on) == {"checkpoint_every", "log_every"}
+    assert set(PretrainConfig.weights_depend_on) - set(TrainingConfig.weights_depend_on) == {"mixture"}
