@@ -36,8 +36,8 @@ def render_script(
     step = run.step(job.name, job.fingerprint).root
     arguments = [str(step), submission.key]
     environment = {
-        **cluster.environment,
         "OMP_NUM_THREADS": str(job.resources.cpus),
+        **cluster.environment,
         "STAGECOACH_RANKS": str(job.step.ranks),
     }
     for name, value in environment.items():

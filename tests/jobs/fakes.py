@@ -45,7 +45,7 @@ def write_fake(folder: Path, name: str, body: str) -> Fake:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "note.py").write_text(NOTE, encoding="utf-8")
     path = folder / name
-    note = f"call=$({sys.executable} -S '{folder}/note.py' '{folder}' {name} \"$@\")"
+    note = f"call=$({sys.executable} -S '{folder}/note.py' '{folder}' '{name}' \"$@\")"
     path.write_text(f"#!/bin/bash\n{note}\n{body}\n", encoding="utf-8")
     path.chmod(0o755)
     return Fake(folder, name)
