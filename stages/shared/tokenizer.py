@@ -43,8 +43,10 @@ class Tokenizer:
     def encode_batch(self, texts: Sequence[str], num_threads: int = 1) -> list[list[int]]:
         """Return the ids of each text, as `encode` does."""
         clean = [text.encode("utf-8", errors="replace").decode() for text in texts]
-        return self._pieces.encode(clean, num_threads=num_threads)
+        ids: list[list[int]] = self._pieces.encode(clean, num_threads=num_threads)
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids; bytes that form no UTF-8 become U+FFFD, special pieces and padded rows nothing."""
-        return self._pieces.decode([int(i) for i in ids if 0 <= i < self.vocab_size])
+        text: str = self._pieces.decode([int(i) for i in ids if 0 <= i < self.vocab_size])
+        return text
