@@ -46,13 +46,14 @@ def shard_files(run: Path, job: str) -> dict[str, bytes]:
 
 
 def attempts(run: Path, job: str) -> list[dict[str, Any]]:
-    """Return a job's attempts in order of start: start, result and end records, merged."""
+    """Return a job's attempts in order of start: their records merged."""
     merged = []
     for start in (run / "ledger" / "attempts" / job).glob("*.start.json"):
-        parts = {part: start.with_name(start.name.replace(".start.", f".{part}.")) for part in ("result", "end")}
         record = json.loads(start.read_text())
-        for part, path in parts.items():
+        for part in ("progress", "result", "end"):
+            path = start.with_name(start.name.replace(".start.", f".{part}."))
             record[part] = json.loads(path.read_text()) if path.exists() else {}
+        record["progress"] = record["progress"].get("progress", -1)
         merged.append(record)
     return sorted(merged, key=lambda record: record["started"])
 

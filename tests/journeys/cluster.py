@@ -24,10 +24,10 @@ tokens: {documents: from:web, tokenizer: from:tokenizer}
 
 PRETRAIN = """\
   stage: pretrain
-  tokens: from:tokens
-  tokenizer: from:tokenizer
-  model: {num_layers: 2, dim: 96, num_heads: 4, seq_len: 64}
-  layout: {dp: 2}
+  tokens: {tokens}
+  tokenizer: {tokenizer}
+  model: {{num_layers: 2, dim: 96, num_heads: 4, seq_len: 64}}
+  layout: {{dp: 2}}
   global_batch: 8
   microbatch: 4
   warmup_steps: 10

@@ -38,8 +38,12 @@ def test_pretraining_spanned_nodes(both: tuple[Path, Path]) -> None:
     assert "-" in attempt["nodes"] or "," in attempt["nodes"], attempt["nodes"]
 
 
-def test_eight_ranks_train_to_the_losses_of_one(testbed: dict[str, str], tmp_path: Path) -> None:
-    launch("run", "parallel-check", "--cluster", "testbed", "--name", "check", "--wait", runs=tmp_path)
+def test_eight_ranks_train_to_the_losses_of_one(
+    testbed: dict[str, str], tokens: dict[str, str], tmp_path: Path
+) -> None:
+    ready = [f"{job}.{field}={path}" for job in ("single", "parallel") for field, path in tokens.items()]
+    settings = [word for setting in ready for word in ("--set", setting)]
+    launch("run", "parallel-check", "--cluster", "testbed", "--name", "check", "--wait", *settings, runs=tmp_path)
     single, parallel = (metrics(tmp_path / "check", job) for job in ("single", "parallel"))
     assert len(single) == len(parallel) == 50
     worst = max(abs(one["loss"] - other["loss"]) for one, other in zip(single, parallel, strict=True))
