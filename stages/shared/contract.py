@@ -85,7 +85,7 @@ class Step:
     ranks: int = 1
     """Processes that work on one shard together (the world size of a training job)."""
     resumes: bool = False
-    """Whether it polls should_stop() and continues from its `work` folder. The others start a shard from its beginning."""
+    """Whether it polls should_stop() and continues from its `work` folder. Others start a shard from its beginning."""
     shape: Literal["data", "train", "small"] = "data"
     """Which of the cluster file's resource defaults applies."""
     core_seconds: float = 1.0

@@ -54,7 +54,7 @@ class NodeError(StagecoachError):
     exit_code = EXIT_BAD_NODE
 
 
-class LeaseLost(StagecoachError):
+class LeaseLost(StagecoachError):  # noqa: N818  (an outcome, not an error)
     """A successor has taken over this shard: stop without writing."""
 
     exit_code = EXIT_NEVER
