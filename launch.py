@@ -26,8 +26,6 @@ Recipes are jobs/recipes/*.yaml, clusters envs/*.yaml; both may also be given as
 """
 
 CLUSTER_HELP = "name in envs/, path, or `auto`: Slurm if it answers, else local (default: %(default)s)"
-LEVELS = {"run": "stages", "demo": "stages", "report": "stages", "heal": "stages", "test": "test"}
-"""What a verb needs beyond the light launcher: the stages themselves, which compute nodes share, or the checks."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -103,7 +101,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     from envs import bootstrap  # noqa: PLC0415  (after --help has been answered)
 
-    bootstrap.reexec(LEVELS.get(arguments.verb, "launcher"), argv)
+    bootstrap.reexec("test" if arguments.verb == "test" else "launcher", argv)
     from jobs import verbs  # noqa: PLC0415  (the environment exists only now)
     from stages.shared.errors import StagecoachError  # noqa: PLC0415
 

@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from envs import bootstrap
 from jobs import faults, show, slurm
-from jobs.cluster import enter, load_cluster
+from jobs.cluster import Cluster, enter, load_cluster
 from jobs.dispatch import new_submission, script_for, settle_intents, submit_all
 from jobs.doctor import diagnose, print_findings
 from jobs.journey import Journey, default_root, open_journey, plan_journey
@@ -26,6 +27,7 @@ from jobs.local import LocalRun
 from jobs.recipe import read_recipe
 from jobs.reconcile import ShardState, finished, in_flight, next_actions
 from jobs.snapshot import ROOT
+from stages.report.build import build_report
 from stages.shared.errors import ConfigError, StagecoachError
 
 States = Mapping[str, Mapping[int, ShardState]]
@@ -52,6 +54,12 @@ def _opened(arguments: argparse.Namespace) -> Journey:
     journey = open_journey(_root(arguments), arguments.run)
     enter(journey.cluster)
     return journey
+
+
+def _have_stages(cluster: Cluster) -> None:
+    """Go on in an environment with the stages' packages, unless the jobs have one of their own."""
+    if cluster.python is None:
+        bootstrap.reexec("stages", sys.argv[1:])
 
 
 def _root(arguments: argparse.Namespace) -> Path:
@@ -90,6 +98,7 @@ def _max_array_size(journey: Journey) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Submit what is missing; on the local cluster, run it in the foreground."""
     journey = _asked(arguments)
+    _have_stages(journey.cluster)
     os.umask(int(journey.cluster.umask, 8))
     enter(journey.cluster)
     with journey.lock():
@@ -101,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
 def heal(arguments: argparse.Namespace) -> int:
     """Submit again what failed or was lost, and mend the dependencies of what waits for it."""
     journey = _opened(arguments)
+    _have_stages(journey.cluster)
     os.umask(int(journey.cluster.umask, 8))
     with journey.lock():
         return _advance(journey, heal=True, wait=arguments.wait)
@@ -242,8 +252,6 @@ def cancel(arguments: argparse.Namespace) -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """Write the report of a run as it stands now, finished or not."""
-    from stages.report.build import build_report  # noqa: PLC0415  (needs plotly, which a login node may lack)
-
     journey = _opened(arguments)
     path = journey.paths.root / "report.html"
     build_report(journey.paths.root, _finished_outputs(journey), path)
