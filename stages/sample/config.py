@@ -43,8 +43,8 @@ class SampleConfig(StageConfig):
             run="stages.sample.generate:run",
             shards=shards,
             uses=("seed", "pages", "dumps", "files_per_dump"),
-            core_seconds=self.pages / shards / 2_000,
-            disk_mb=self.pages / shards * 0.005,
+            core_seconds=self.pages / shards / 5_000,
+            disk_mb=self.pages / shards * 0.0025,
         )
         outputs = [
             Output(step="", shard=shard, name=name, kind=kind, source=self.dump_of(shard))
