@@ -27,8 +27,8 @@ class CausalAttention(MegatronModule):
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, *_mask: Any, **_options: Any) -> Tensor:
         """Return the mixed values, [T, B, H*D], for query [T, B, H, D] and key, value [T, B, K, D]."""
-        query_BHTD, key_BKTD, value_BKTD = (x.permute(1, 2, 0, 3) for x in (query, key, value))  # noqa: N806
-        mixed_BHTD = F.scaled_dot_product_attention(  # noqa: N806
+        query_BHTD, key_BKTD, value_BKTD = (x.permute(1, 2, 0, 3) for x in (query, key, value))
+        mixed_BHTD = F.scaled_dot_product_attention(
             query_BHTD, key_BKTD, value_BKTD, is_causal=True, scale=self.scale, enable_gqa=query.size(2) != key.size(2)
         )
         return mixed_BHTD.permute(2, 0, 1, 3).reshape(query.size(0), query.size(1), -1)

@@ -65,8 +65,8 @@ def _transformer_config(config: ModelConfig, dtype: torch.dtype) -> TransformerC
         # The loss is a sum over labels and the gradient is divided once by their count over all ranks and
         # microbatches: the same number in every layout.
         calculate_per_token_loss=True,
-        # `initialise` draws the weights anew: Megatron's draw depends on the layout. But it is there that Megatron marks
-        # split weights as such, and unmarked ones count on one rank only in the gradient's norm.
+        # `initialise` draws the weights anew: Megatron's draw depends on the layout. But there it also marks split
+        # weights as such, and unmarked ones count on one rank only in the gradient's norm.
         perform_initialization=True,
         use_cpu_initialization=not torch.cuda.is_available(),
         # Fused kernels of Apex and Transformer Engine; sequence parallelism wants their norms.

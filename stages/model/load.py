@@ -38,7 +38,7 @@ class LoadedModel:
         return self.config.seq_len
 
     @torch.inference_mode()
-    def logits(self, tokens_BT: Tensor) -> Tensor:  # noqa: N803
+    def logits(self, tokens_BT: Tensor) -> Tensor:
         """Return float32 logits [B, T, V] for int64 tokens [B, T]; row t scores the token at t + 1.
 
         Causal: what follows a token never changes its row, so sequences of unequal length are padded on the right and
@@ -46,8 +46,8 @@ class LoadedModel:
         """
         if tokens_BT.size(1) > self.seq_len:
             raise ValueError(f"{tokens_BT.size(1)} tokens: the model takes at most {self.seq_len}")
-        tokens_BT = tokens_BT.to(device.device())  # noqa: N806
-        positions_BT = torch.arange(tokens_BT.size(1), device=tokens_BT.device).expand_as(tokens_BT)  # noqa: N806
+        tokens_BT = tokens_BT.to(device.device())
+        positions_BT = torch.arange(tokens_BT.size(1), device=tokens_BT.device).expand_as(tokens_BT)
         return self.model(tokens_BT, positions_BT, None)[..., : self.vocab_size].float()
 
 

@@ -13,7 +13,7 @@ from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
 from stages.model import device
 from stages.shared.contract import Ranks
 
-TIMEOUT = timedelta(minutes=30)
+TIMEOUT = timedelta(minutes=10)
 """How long a collective waits for a silent peer before it fails; a dead peer fails it at once."""
 
 

@@ -12,8 +12,8 @@ rng-<rank>.json              generator states; nothing draws from them while the
 from __future__ import annotations
 
 import base64
-import logging
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,6 @@ KEEP = 2
 """Checkpoints kept: one more than needed, for when the newest turns out damaged."""
 _OPTIMIZER = {"distrib_optim_sharding_type": "fully_reshardable"}
 """Megatron's format of the optimizer's state that any TP x PP x DP can read."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def resume(task: Task, parts: Parts, identity: Identity) -> int:
             verify(folder)
         except DataError as error:
             if dist.get_rank() == 0:
-                log.warning("skipping a checkpoint: %s", error)
+                print(f"passing over a checkpoint: {error}", file=sys.stderr, flush=True)
             continue
         state = read_state(folder)
         if state != identity.state(step := int(state["step"])):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from pathlib import Path
 from typing import IO
 
 from stages.shared.metrics import METRICS, metrics_line, parse_metrics_line, write_metrics
 from stages.train.config import TrainingConfig
-
-log = logging.getLogger(__name__)
 
 
 class StepLog:
@@ -37,7 +34,8 @@ class StepLog:
         row = {"step": step, "tokens": step * tokens, "loss": loss, "lr": lr, "grad_norm": grad_norm}
         self._file.write(metrics_line({**row, "tokens_per_s": round(speed, 1), "wall_time": round(time.time(), 3)}))
         if step % self._config.log_every == 0 or step == self._config.steps:
-            log.info("step %d/%d  loss %.4f  lr %.2e  %.0f tokens/s", step, self._config.steps, loss, lr, speed)
+            line = f"step {step}/{self._config.steps}  loss {loss:.4f}  lr {lr:.2e}  {speed:.0f} tokens/s"
+            print(line, flush=True)
 
     def close(self) -> None:
         """Close the file."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from stages.model.checkpoint import read_weights
 from stages.model.llama import initialise
 from stages.shared.contract import Task
 from stages.shared.errors import Checkpointed
-from stages.shared.metrics import METRICS
+from stages.shared.metrics import METRICS, read_metrics, write_metrics
 from stages.shared.tokenizer import Tokenizer
 from stages.train.checkpoints import Identity, resume, save_checkpoint, save_weights
 from stages.train.config import TrainingConfig
@@ -47,8 +46,8 @@ class Job:
 def train(task: Task, job: Job) -> dict[str, Any]:
     """Train from where the last attempt's checkpoint ends; put final/, untrained/, metrics and a digest in task.out.
 
-    Every rank calls it. Returns the step's summary. Raises Checkpointed, on every rank, once `task.should_stop()` was
-    true on any of them and the state is saved. Killed anywhere, any number of times, it ends with the same weights.
+    Every rank calls it. Returns the summary, on rank 0. Raises Checkpointed, on every rank, once `task.should_stop()`
+    was true on any of them and the state is saved. Killed anywhere, any number of times, it ends with the same weights.
     """
     config: TrainingConfig = task.config
     _settle(config)
@@ -71,7 +70,6 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     done = resume(task, parts, identity)
     log = StepLog(task.work, config, done) if dist.get_rank() == 0 else None
     forward_backward = get_forward_backward_func()
-    loss = float("nan")
     for step in range(done, config.steps):
         if log:
             log.start_step()
@@ -93,13 +91,13 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
             log.end_step(step + 1, loss=loss, lr=lr, grad_norm=float(grad_norm))
         task.progress(step + 1)
         last = step + 1 == config.steps
-        if not last and (stop or (step + 1) % config.checkpoint_every == 0):
+        if stop or last or (step + 1) % config.checkpoint_every == 0:
             save_checkpoint(task, parts, identity, step + 1)
         if stop and not last:
             raise Checkpointed(f"step {step + 1} of {config.steps}")
     if log:
         log.close()
-    return _finish(task, parts, identity, loss)
+    return _finish(task, parts, identity)
 
 
 def _agree(losses: list[torch.Tensor], *, stop: bool) -> tuple[float, bool]:
@@ -115,21 +113,22 @@ def _agree(losses: list[torch.Tensor], *, stop: bool) -> tuple[float, bool]:
     return total / labels, stops > 0
 
 
-def _finish(task: Task, parts: Parts, identity: Identity, loss: float) -> dict[str, Any]:
-    """Write the outputs. The untrained weights are drawn again: they follow from the seed."""
+def _finish(task: Task, parts: Parts, identity: Identity) -> dict[str, Any]:
+    """Write the outputs; return the summary on rank 0. The untrained weights are drawn again, from the seed."""
     config = identity.config
     task.check_lease()
     save_weights(task.out / FINAL, parts, identity, config.steps)
     initialise(parts.core, config.model, config.seed)
     save_weights(task.out / UNTRAINED, parts, identity, 0)
-    digest = ""
+    summary: dict[str, Any] = {}
     if dist.get_rank() == 0:
+        rows = read_metrics(task.work / METRICS)
+        write_metrics(task.out / METRICS, rows)
         digest = weights_digest(task.out / FINAL, identity.vocab_size)
         (task.out / DIGEST).write_text(digest + "\n", encoding="utf-8")
-        shutil.copyfile(task.work / METRICS, task.out / METRICS)
+        summary = {name: rows[-1][name] for name in ("step", "tokens", "loss")} | {"weights_sha256": digest}
     dist.barrier()
-    tokens = config.steps * config.tokens_per_step
-    return {"steps": config.steps, "tokens": tokens, "loss": loss, "weights_sha256": digest}
+    return summary
 
 
 def weights_digest(checkpoint: Path, vocab_size: int) -> str:

@@ -30,7 +30,7 @@ def next_token(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Callable[[
     return output, partial(_sum_of_labels, batch["loss_mask"])
 
 
-def _sum_of_labels(loss_mask_BT: Tensor, losses_BT: Tensor) -> Loss:  # noqa: N803
+def _sum_of_labels(loss_mask_BT: Tensor, losses_BT: Tensor) -> Loss:
     # A sum, not a mean: Megatron divides once, by the labels of all ranks and microbatches, so that no token weighs
     # more for the company it keeps.
     total, labels = torch.sum(losses_BT.float() * loss_mask_BT), loss_mask_BT.sum()

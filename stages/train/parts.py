@@ -41,7 +41,6 @@ def build_parts(config: TrainingConfig, vocab_size: int) -> Parts:
     ddp = DistributedDataParallelConfig(
         use_distributed_optimizer=True,
         grad_reduce_in_fp32=True,
-        overlap_grad_reduce=torch.cuda.is_available(),  # gloo has no stream to overlap with
     )
     inner = Float16Module(core.config, core) if dtype is torch.bfloat16 else core
     model = DistributedDataParallel(core.config, ddp, inner)

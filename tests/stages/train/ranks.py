@@ -45,7 +45,7 @@ class Run:
     die_at: int = 0
     """Step after which a rank gets a SIGKILL, on the spot."""
     die_in: str = ""
-    """Part of the first checkpoint in which rank 0 gets a SIGKILL: write, commit or mark."""
+    """Part of the first checkpoint in which rank 0 gets a SIGKILL (write, commit, mark); or finish: the outputs."""
 
     @property
     def out(self) -> Path:
@@ -171,7 +171,7 @@ def make_task(run: Run, rank: int) -> Task:
 
 def plant(part: str) -> None:
     """Make this process die in a part of the next checkpoint."""
-    from stages.train import checkpoints  # noqa: PLC0415
+    from stages.train import checkpoints, loop  # noqa: PLC0415
 
     write = checkpoints.write_tensors
 
@@ -185,6 +185,8 @@ def plant(part: str) -> None:
         checkpoints.write_tensors = cut_short
     elif part == "mark":
         checkpoints.seal = lambda _folder: die()
+    elif part == "finish":
+        loop.save_weights = lambda *_args: die()
 
 
 def die() -> None:

@@ -45,6 +45,13 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(run: Run, undist
     assert_equal(run, undisturbed)
 
 
+def test_killed_while_writing_its_outputs_it_has_no_step_to_repeat(run: Run, undisturbed: Run) -> None:
+    assert train(replace(run, die_in="finish")) == [-9]
+    assert run.checkpoints[-1] == "step-0000050"
+    assert train(run) == [0]
+    assert_equal(run, undisturbed)
+
+
 def test_a_checkpoint_of_another_run_is_refused(run: Run) -> None:
     short = replace(run, config={"steps": 12})
     assert train(replace(short, die_at=11)) == [-9]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_the_loss_falls_and_every_step_is_in_the_metrics(undisturbed: Run) -> No
     assert [row["tokens"] for row in rows] == [256 * step for step in range(1, 51)]
     assert rows[0]["loss"] == pytest.approx(5.95, abs=0.1)  # ln(384), the padded vocabulary
     assert rows[-1]["loss"] < 3.0
-    assert undisturbed.checkpoints == ["step-0000030", "step-0000040"]
+    assert undisturbed.checkpoints == ["step-0000040", "step-0000050"]
 
 
 def test_eight_ranks_in_three_dimensions_repeat_one_ranks_losses(eight: Run, undisturbed: Run) -> None:
@@ -76,17 +77,21 @@ def test_a_stop_before_the_first_step_still_makes_a_step(run: Run) -> None:
     assert train(replace(short, stop_at=1)) == [0]  # the last step's stop finds the work done
 
 
-def test_started_as_a_module_a_rank_saves_without_starting_processes(run: Run, undisturbed: Run) -> None:
+def test_started_as_a_module_a_rank_says_what_it_does_and_starts_no_process(run: Run, undisturbed: Run) -> None:
+    assert train(replace(run, die_at=25)) == [-9]
+    (Path(run.folder) / "work" / "checkpoints" / "step-0000020" / "complete.json").unlink()
     command = [sys.executable, "-W", "ignore", "-m", "tests.stages.train.ranks", str(write_run(run)), "0"]
-    for name in ("out", "work"):
-        (Path(run.folder) / name).mkdir(parents=True)
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         seen = set()
         while process.poll() is None:
             seen.update(children.read_text().split() if children.exists() else ())
-        assert process.returncode == 0, process.stderr and process.stderr.read()
+            time.sleep(0.01)
+        said, warned = (process.stdout.read(), process.stderr.read()) if process.stdout and process.stderr else ("", "")
+    assert process.returncode == 0, warned
     assert not seen
+    assert "step-0000020: incomplete or damaged checkpoint (no readable complete.json)" in warned
+    assert [line.split("  ")[0] for line in said.splitlines()] == ["step 20/50", "step 40/50", "step 50/50"]
     assert_equal(run, undisturbed)
 
 
@@ -103,5 +108,5 @@ def test_bfloat16_trains_and_resumes_exactly(run: Run) -> None:
 def test_the_summary_says_what_was_made(undisturbed: Run) -> None:
     summary = json.loads((Path(undisturbed.folder) / "summary.json").read_text("utf-8"))
     assert summary["weights_sha256"] == digest(undisturbed).strip()
-    assert (summary["steps"], summary["tokens"]) == (50, 50 * 256)
+    assert (summary["step"], summary["tokens"]) == (50, 50 * 256)
     assert summary["loss"] == losses(undisturbed)[-1]
