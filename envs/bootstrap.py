@@ -57,6 +57,8 @@ def reexec(level: str, argv: "list[str]") -> None:
             )
     except SetupError as error:
         sys.exit(f"launch.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nlaunch.py: interrupted; the same command goes on where this one stopped")
     # Packages that PYTHONPATH puts in front of the pinned ones would undo the pins.
     env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     sys.stdout.flush()

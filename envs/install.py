@@ -35,7 +35,7 @@ from envs.bootstrap import (
     site_packages,
 )
 
-USUAL = {"launcher": "20 s, 60 MB", "stages": "2 to 5 minutes, 2 GB", "test": "2 to 5 minutes, 2 GB"}
+USUAL = {"launcher": "20 s, 60 MB", "stages": "2 to 4 minutes, 2.1 GB", "test": "2 to 4 minutes, 2.1 GB"}
 """What making each level takes beside the download, measured on two cores."""
 LOG = "stagecoach-install.log"
 LOCK = "stagecoach.lock"

@@ -108,6 +108,25 @@ def test_an_active_environment_with_the_pins_is_used(tmp_path: Path) -> None:
     assert not (tmp_path / "never made").exists()
 
 
+def test_launch_goes_on_in_the_environment_whatever_python_it_was_called_with(made: Path, tmp_path: Path) -> None:
+    command = [PLAIN, str(ROOT / "launch.py"), "status", "no such run", f"--runs={tmp_path}"]
+    env = {**os.environ, "STAGECOACH_ENV": str(made), "PYTHONPATH": str(tmp_path)}
+    (tmp_path / "rich").mkdir()
+    (tmp_path / "rich" / "__init__.py").write_text("raise SystemExit('a package that is in the way of the pins')")
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert "no such run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_environment_that_does_not_use_its_own_packages_is_not_entered_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "ensure", lambda level: str(tmp_path / "bin" / "python"))
+    monkeypatch.setenv(bootstrap.GUARD, str(tmp_path / "bin" / "python"))
+    with pytest.raises(SystemExit, match="does not use its own packages"):
+        bootstrap.reexec("launcher", ["status"])
+
+
 def test_one_that_was_killed_midway_is_continued(tmp_path: Path) -> None:
     folder = tmp_path / "env"
     env = {**os.environ, "STAGECOACH_ENV": str(folder)}
