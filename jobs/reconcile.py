@@ -154,7 +154,7 @@ def _judge(
     if last.end["verdict"] == "done":
         return "lost", "was done, but its completion mark is gone"
     if last.end["verdict"] in ("requeue", "bad-node"):
-        return "lost", f"{last.end['reason']}, then not started again: cancelled, or Slurm would not"
+        return "lost", f"{last.end['reason']}; it was not started again"
     return "failed", last.result.get("failed", {}).get(str(shard)) or str(last.end.get("reason", "failed"))
 
 

@@ -18,12 +18,16 @@ from stages.shared.files import read_json, write_json
 WAIT_S = 300.0
 
 
-def meet(file: Path, leads: bool) -> tuple[str, int]:
-    """Return (address, port) of rank 0. Raises NodeError if rank 0 does not show up in time."""
+def meet(file: Path, leads: bool) -> tuple[str, int, int | None]:
+    """Return rank 0's address and port, and to rank 0 itself the descriptor of the socket that holds the port.
+
+    Raises NodeError if rank 0 does not show up in time.
+    """
     if leads:
-        address, port = own_address(), free_port()
+        listener = socket.create_server(("", 0), backlog=1024)
+        address, port = own_address(), int(listener.getsockname()[1])
         write_json(file, {"address": address, "port": port})
-        return address, port
+        return address, port, listener.detach()
     deadline = time.monotonic() + WAIT_S
     while not file.exists():
         if time.monotonic() > deadline:
@@ -32,7 +36,7 @@ def meet(file: Path, leads: bool) -> tuple[str, int]:
             )
         time.sleep(0.05)
     record = read_json(file)
-    return record["address"], record["port"]
+    return record["address"], record["port"], None
 
 
 def own_address() -> str:
@@ -46,13 +50,6 @@ def own_address() -> str:
         except OSError:
             continue
     raise NodeError(f"neither {node} nor {socket.gethostname()} resolves to an address on this node")
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
 
 
 def _node_addr(node: str) -> str:

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +134,8 @@ class Worker:
     def main(self) -> int:
         """Run all shards and return the exit code, the strongest of what happened to any of them."""
         self.stop.install()
+        # Megatron tells every process at every start that Apex is not there; people look for other things in a log.
+        warnings.filterwarnings("ignore", module=r"megatron\.")
         if self.leads:
             write_json(self.attempt_file("start"), self._start_record())
         config = self._config()
@@ -177,6 +180,8 @@ class Worker:
             return error.exit_code, str(error)
         except (Exception, SystemExit) as error:  # a library's exit() is no way for a shard to be done
             traceback.print_exc()
+            if successor := self._successor(shard):  # which cleared away what this attempt was writing to
+                return EXIT_NEVER, successor
             return EXIT_FAILED, f"{type(error).__name__}: {error}".strip().splitlines()[0]
         return EXIT_DONE, ""
 
@@ -253,9 +258,16 @@ class Worker:
                 )
 
     def _check_lease(self, shard: int) -> None:
-        owner = read_json(self.step.lease(shard))["owner"]
-        if owner != self.place.token:
-            raise LeaseLost(f"attempt {owner} has taken over {self._name(shard)}; this one stops without writing")
+        if successor := self._successor(shard):
+            raise LeaseLost(successor)
+
+    def _successor(self, shard: int) -> str:
+        """Return who has taken over a shard, in a sentence; "" if it is still this attempt's."""
+        lease = self.step.lease(shard)
+        owner = read_json(lease)["owner"] if lease.exists() else self.place.token
+        if owner == self.place.token:
+            return ""
+        return f"attempt {owner} has taken over {self._name(shard)}; this one stops without writing"
 
     def _clear_asides(self, shard: int) -> None:
         """Remove what earlier attempts left half-written."""
@@ -268,13 +280,14 @@ class Worker:
     def _ranks(self, shard: int) -> Ranks:
         if self.place.world_size == 1:
             return Ranks()
-        address, port = meet(self.step.work(shard) / f"rendezvous.{self.place.token}.json", self.leads)
+        address, port, listen_fd = meet(self.step.work(shard) / f"rendezvous.{self.place.token}.json", self.leads)
         return Ranks(
             rank=self.place.rank,
             world_size=self.place.world_size,
             local_rank=self.place.local_rank,
             master_addr=address,
             master_port=port,
+            listen_fd=listen_fd,
         )
 
     def _note_trouble(self, code: int, reason: str) -> None:

@@ -39,11 +39,22 @@ def start(ranks: Ranks, *, tp: int = 1, pp: int = 1, seed: int = 0) -> None:
     if ranks.world_size == 1:
         dist.init_process_group(backend, store=dist.HashStore(), **place)
     else:
-        dist.init_process_group(backend, init_method=f"tcp://{ranks.master_addr}:{ranks.master_port}", **place)
+        dist.init_process_group(backend, store=_store(ranks), **place)
     parallel_state.initialize_model_parallel(
         tensor_model_parallel_size=tp, pipeline_model_parallel_size=pp, create_gloo_process_groups=False
     )
     model_parallel_cuda_manual_seed(seed)
+
+
+def _store(ranks: Ranks) -> dist.TCPStore:
+    return dist.TCPStore(
+        ranks.master_addr,
+        ranks.master_port,
+        ranks.world_size,
+        is_master=ranks.rank == 0,
+        timeout=TIMEOUT,
+        master_listen_fd=ranks.listen_fd,
+    )
 
 
 def stop() -> None:

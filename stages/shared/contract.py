@@ -145,6 +145,8 @@ class Ranks:
     local_rank: int = 0
     master_addr: str = "127.0.0.1"
     master_port: int = 0
+    listen_fd: int | None = None
+    """On rank 0: a socket that listens on master_port already, so that nobody else can take the port meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from pathlib import Path
@@ -9,19 +10,29 @@ from pathlib import Path
 import pytest
 
 from jobs import rendezvous
-from jobs.rendezvous import free_port, meet, own_address
+from jobs.rendezvous import meet, own_address
 from stages.shared.errors import NodeError
 from tests.jobs.fakes import fake
 
 
 def test_all_ranks_learn_where_rank_0_is_whoever_comes_first(tmp_path: Path) -> None:
     file = tmp_path / "rendezvous.json"
-    found: list[tuple[str, int]] = []
+    found: list[tuple[str, int, int | None]] = []
     early = threading.Thread(target=lambda: found.append(meet(file, leads=False)))
     early.start()
-    told = meet(file, leads=True)
+    address, port, listener = meet(file, leads=True)
     early.join(10)
-    assert [*found, meet(file, leads=False)] == [told, told]
+    assert [*found, meet(file, leads=False)] == [(address, port, None)] * 2
+    assert listener is not None
+    os.close(listener)
+
+
+def test_nobody_else_can_take_the_port_that_was_told(tmp_path: Path) -> None:
+    _, port, listener = meet(tmp_path / "rendezvous.json", leads=True)
+    assert listener is not None
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("", port))
+    os.close(listener)
 
 
 def test_a_leader_that_never_comes_is_this_nodes_trouble_after_a_while(
@@ -50,9 +61,3 @@ def test_a_node_whose_name_does_not_resolve_is_reached_as_slurm_reaches_it(
     scontrol = fake(monkeypatch, tmp_path, "scontrol", body)
     assert own_address() == "127.0.0.7"
     assert scontrol.calls() == [["show", "node", "n1.invalid"]]
-
-
-def test_a_free_port_can_be_listened_on() -> None:
-    with socket.socket() as listener:
-        listener.bind(("", free_port()))
-        listener.listen()
