@@ -2,11 +2,10 @@
 """The door: parse a verb, make sure of an environment, hand over to jobs.verbs.
 
 Standard library alone until the environment exists; never imports torch. `launch.py --help` needs no environment.
+Written so that an old Python (3.6, RHEL 8's) can read it as far as handing over to a newer one.
 
     launch.py -> jobs/verbs.py -> jobs/dispatch.py -> jobs/render.py      from here to the sbatch text
 """
-
-from __future__ import annotations
 
 import argparse
 import sys
@@ -92,8 +91,12 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str]) -> int:
+def main(argv: "list[str]") -> int:
     """Run one verb and return the exit code."""
+    if sys.version_info < (3, 10):  # noqa: UP036  (see the first lines of this file)
+        from envs import bootstrap  # noqa: PLC0415  (as below)
+
+        bootstrap.reexec("launcher", argv)
     parser = make_parser()
     if not argv:
         parser.print_help()

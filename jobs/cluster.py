@@ -88,9 +88,14 @@ class Cluster(BaseModel):
     defaults: Defaults = Defaults()
 
 
-def known_clusters() -> list[str]:
-    """Return the names of the cluster files that ship in envs/."""
+def cluster_names() -> list[str]:
+    """Return the names of the cluster files in envs/."""
     return sorted(path.stem for path in ENVS.glob("*.yaml"))
+
+
+def known_clusters() -> list[Cluster]:
+    """Return the clusters of the files in envs/."""
+    return [load_cluster(name) for name in cluster_names()]
 
 
 def load_cluster(name: str) -> Cluster:
@@ -104,7 +109,7 @@ def load_cluster(name: str) -> Cluster:
     path = Path(name) if name.endswith((".yaml", ".yml")) else ENVS / f"{name}.yaml"
     if not path.is_file():
         raise ConfigError(
-            "--cluster", name, f"a path to a .yaml file or a file in envs/; {nearest(name, known_clusters())}"
+            "--cluster", name, f"a path to a .yaml file or a file in envs/; {nearest(name, cluster_names())}"
         )
     try:
         values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,13 +48,13 @@ class Journey:
         """Write the run's record; from then on the run can be opened by name."""
         write_json(self.paths.run_json, self.record)
 
-    def look(self) -> tuple[Snapshot, dict[str, dict[int, ShardState]]]:
+    def look(self, reach: bool = True) -> tuple[Snapshot, dict[str, dict[int, ShardState]]]:
         """Return a snapshot and every shard's state.
 
         Reads in the order in which a job moves, so that none falls between: submitted, queued, attempted, done.
         """
         submissions = read_submissions(self.paths)
-        rows = queue() if self.cluster.kind == "slurm" else []
+        rows = queue() if reach and self.cluster.kind == "slurm" else []
         attempts = read_attempts(self.paths)
         done = {name: self.paths.step(name, job.fingerprint).done_shards() for name, job in self.graph.jobs.items()}
         seen = Snapshot(
@@ -96,9 +96,14 @@ def is_alive(attempt: Attempt) -> bool:
     return bool(attempt.start) and process_identity(attempt.start["pid"]) == attempt.start["process"] != ""
 
 
-def default_root() -> Path:
-    """Return the folder that holds runs: $STAGECOACH_RUNS, or ./runs."""
-    return Path(os.environ.get("STAGECOACH_RUNS", "runs")).expanduser().absolute()
+def run_roots(asked: str | None, clusters: Sequence[Cluster]) -> list[Path]:
+    """Return the folders in which runs may lie, the one for new runs first.
+
+    That is `asked` (--runs) alone, or $STAGECOACH_RUNS alone; else the clusters' own folders, then ./runs.
+    """
+    told = asked or os.environ.get("STAGECOACH_RUNS")
+    own = [cluster.runs for cluster in clusters if cluster.runs is not None]
+    return [Path(folder).expanduser().absolute() for folder in ([told] if told else [*own, "runs"])]
 
 
 def plan_journey(recipe: Recipe, cluster: Cluster, root: Path, name: str | None) -> Journey:
@@ -127,12 +132,17 @@ def plan_journey(recipe: Recipe, cluster: Cluster, root: Path, name: str | None)
     return Journey(paths, recipe, cluster, graph, record)
 
 
-def open_journey(root: Path, name: str) -> Journey:
-    """Return a run that was started before. Raises ConfigError, with the nearest name, if there is none."""
-    paths = RunPaths(Path(name).absolute() if "/" in name else root / name)
-    if not paths.run_json.is_file():
-        known = sorted(path.parent.name for path in root.glob("*/run.json")) if root.is_dir() else []
-        raise ConfigError("run", name, f"a run in {root}; {nearest(name, known) if known else 'there is none yet'}")
+def open_journey(roots: Sequence[Path], name: str) -> Journey:
+    """Return a run that was started before, by name or by path.
+
+    Raises ConfigError, with the nearest name, if there is none in any of `roots`.
+    """
+    folders = [Path(name).absolute()] if "/" in name else [root / name for root in roots]
+    paths = next((RunPaths(folder) for folder in folders if RunPaths(folder).run_json.is_file()), None)
+    if paths is None:
+        known = sorted(path.parent.name for root in roots for path in root.glob("*/run.json"))
+        where = ", ".join(map(str, roots))
+        raise ConfigError("run", name, f"a run in {where}; {nearest(name, known) if known else 'there is none yet'}")
     record = read_json(paths.run_json)
     recipe = make_recipe(record["recipe"])
     cluster = validated(Cluster, record["cluster"], str(paths.run_json))

@@ -18,17 +18,17 @@ from rich.text import Text
 
 from envs import bootstrap
 from jobs import faults, show, slurm
-from jobs.cluster import Cluster, enter, load_cluster
+from jobs.cluster import Cluster, enter, known_clusters, load_cluster
 from jobs.dispatch import new_submission, script_for, settle_intents, submit_all
 from jobs.doctor import diagnose, print_findings
-from jobs.journey import Journey, default_root, open_journey, plan_journey
+from jobs.journey import Journey, open_journey, plan_journey, run_roots
 from jobs.ledger import write_cancel
 from jobs.local import LocalRun
 from jobs.recipe import read_recipe
 from jobs.reconcile import ShardState, finished, in_flight, next_actions
 from jobs.snapshot import ROOT
 from stages.report.build import build_report
-from stages.shared.errors import ConfigError, StagecoachError
+from stages.shared.errors import ClusterError, ConfigError, StagecoachError
 
 States = Mapping[str, Mapping[int, ShardState]]
 WATCH_S = 3.0
@@ -45,13 +45,13 @@ def log(message: str) -> None:
 
 def _asked(arguments: argparse.Namespace) -> Journey:
     """Return the run that the command line describes."""
-    recipe = read_recipe(arguments.recipe, arguments.set)
-    return plan_journey(recipe, load_cluster(arguments.cluster), _root(arguments), arguments.name)
+    recipe, cluster = read_recipe(arguments.recipe, arguments.set), load_cluster(arguments.cluster)
+    return plan_journey(recipe, cluster, run_roots(arguments.runs, [cluster])[0], arguments.name)
 
 
 def _opened(arguments: argparse.Namespace) -> Journey:
     """Return an existing run, with this process set up to speak to its cluster."""
-    journey = open_journey(_root(arguments), arguments.run)
+    journey = open_journey(run_roots(arguments.runs, known_clusters()), arguments.run)
     enter(journey.cluster)
     return journey
 
@@ -62,15 +62,10 @@ def _have_stages(cluster: Cluster) -> None:
         bootstrap.reexec("stages", sys.argv[1:])
 
 
-def _root(arguments: argparse.Namespace) -> Path:
-    return Path(arguments.runs).expanduser().absolute() if arguments.runs else default_root()
-
-
 def plan(arguments: argparse.Namespace) -> int:
     """Show what `run` would do. Submits and writes nothing."""
     journey = _asked(arguments)
-    enter(journey.cluster)
-    _, states = journey.look()
+    states = _states_if_answering(journey)
     size = journey.cluster.max_array_size or _max_array_size(journey)
     lines = show.planned_jobs(journey, states, size)
     if arguments.sbatch:
@@ -84,6 +79,16 @@ def plan(arguments: argparse.Namespace) -> int:
         return 0
     show.print_plan(console, journey, lines)
     return 0
+
+
+def _states_if_answering(journey: Journey) -> States:
+    """Return every shard's state; for a cluster out of reach, as if its queue were empty."""
+    try:
+        enter(journey.cluster)
+        return journey.look()[1]
+    except ClusterError as error:
+        log(f"planned without {journey.cluster.name}'s queue: {error}")
+        return journey.look(reach=False)[1]
 
 
 def _max_array_size(journey: Journey) -> int:
@@ -285,7 +290,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Check this machine or cluster and say what to do."""
     cluster = load_cluster(arguments.cluster)
     enter(cluster)
-    return int(print_findings(console, diagnose(cluster, _root(arguments))))
+    return int(print_findings(console, diagnose(cluster, run_roots(arguments.runs, [cluster])[0])))
 
 
 CHECKS = (

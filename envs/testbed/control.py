@@ -191,8 +191,8 @@ def _commands(folder: Path) -> dict[str, list[str]]:
 def _stop(folder: Path) -> bool:
     alive = daemons.running(folder)
     if "slurmctld" in alive:  # let Slurm clean up after its jobs as long as it can
-        if found := re.search(r"^NEXT_JOB_ID\s*=\s*(\d+)", _client("scontrol", "show", "config"), re.MULTILINE):
-            (folder / FIRST_JOB).write_text(f"{found[1]}\n")
+        if next_id := re.search(r"^NEXT_JOB_ID\s*=\s*(\d+)", _client("scontrol", "show", "config"), re.MULTILINE):
+            (folder / FIRST_JOB).write_text(f"{next_id[1]}\n")
         _client("scancel", f"--user={os.getuid()}")
         _until(lambda: not daemons.offspring(folder), KILL_WAIT_S)
     daemons.end(alive.values(), patience_s=10)

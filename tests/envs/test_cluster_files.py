@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.cluster import ENVS, Cluster, Resources, known_clusters, load_cluster
+from jobs.cluster import ENVS, Cluster, Resources, cluster_names, load_cluster
 
 
-@pytest.mark.parametrize("name", known_clusters())
+@pytest.mark.parametrize("name", cluster_names())
 def test_every_cluster_file_is_valid(name: str) -> None:
     assert load_cluster(name).name == name
 
@@ -19,4 +19,4 @@ def test_the_example_shows_every_setting_of_a_slurm_cluster() -> None:
 
 
 def test_the_clusters_that_the_readme_promises_are_there() -> None:
-    assert {"local", "slurm", "testbed", "example-slurm"} <= set(known_clusters())
+    assert {"local", "slurm", "testbed", "example-slurm"} <= set(cluster_names())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs import cluster as module
-from jobs.cluster import Cluster, Resources, enter, known_clusters, load_cluster
+from jobs.cluster import Cluster, Resources, cluster_names, enter, load_cluster
 from stages.shared.errors import ConfigError
 
 
@@ -18,7 +18,7 @@ def write(folder: Path, text: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", known_clusters())
+@pytest.mark.parametrize("name", cluster_names())
 def test_every_cluster_file_that_ships_loads(name: str) -> None:
     assert load_cluster(name).name == name
 
