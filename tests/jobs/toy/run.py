@@ -24,6 +24,7 @@ def make(task: Task) -> dict[str, Any]:
 def march(task: Task) -> dict[str, Any]:
     """Count paces, saving each, until all are done or someone says stop. Any number of ranks may walk along."""
     _behave(task)
+    _meet(task)
     leads, state = task.ranks.rank == 0, task.work / "paces"
     done = int(state.read_text(encoding="utf-8")) if state.exists() else 0
     while done < task.config.paces:
@@ -42,6 +43,14 @@ def march(task: Task) -> dict[str, Any]:
     return {"paces": done}
 
 
+def _meet(task: Task) -> None:
+    """Let rank 0 wait until the others are here, as a first collective would."""
+    ranks = task.ranks
+    (task.work / f"here.{ranks.master_port}.{ranks.rank}").touch()
+    while ranks.rank == 0 and len(list(task.work.glob(f"here.{ranks.master_port}.*"))) < ranks.world_size:
+        time.sleep(0.02)
+
+
 def gather(task: Task) -> dict[str, Any]:
     """Join what the other steps wrote."""
     _behave(task)
@@ -58,7 +67,7 @@ def _mood(task: Task) -> str:
 
 
 def _behave(task: Task) -> None:
-    """Note the call, then fail, die, stall or dawdle if the shard's mood says so."""
+    """Note the call, then fail, die, stall, leave or dawdle if the shard's mood says so."""
     moods = Path(task.config.moods)
     moods.mkdir(parents=True, exist_ok=True)
     if task.ranks.rank == 0:
@@ -75,5 +84,9 @@ def _behave(task: Task) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if word == "stall":
         raise Checkpointed
+    if word == "leave":
+        raise SystemExit(0)
+    if word == "rank" and task.ranks.rank == int(rest):
+        raise NodeError("this node has lost its voice")
     if word == "dawdle":
         time.sleep(float(rest))
