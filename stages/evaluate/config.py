@@ -78,7 +78,7 @@ class EvaluateConfig(StageConfig):
             reads=("checkpoints", "tokenizer", *(field for task, field in NEEDS.items() if task in self.tasks)),
             resumes=True,
             shape="small",
-            core_seconds=60.0,
+            core_seconds=15.0,
         )
         outputs = (
             Output(step="", shard=shard, name=name, kind=kind, source=source)

@@ -38,18 +38,19 @@ class SampleConfig(StageConfig):
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return one step with a shard per WARC file; the first shard also writes the facts."""
         shards = 2 * self.files_per_dump
+        mb = self.pages / shards * 0.0025
         step = Step(
             name="",
             run="stages.sample.generate:run",
             shards=shards,
             uses=("seed", "pages", "dumps", "files_per_dump"),
-            core_seconds=self.pages / shards / 5_000,
-            disk_mb=self.pages / shards * 0.0025,
+            core_seconds=1.0 + self.pages / shards / 5_000,
+            disk_mb=mb,
         )
         outputs = [
-            Output(step="", shard=shard, name=name, kind=kind, source=self.dump_of(shard))
+            Output(step="", shard=shard, name=name, kind=kind, source=self.dump_of(shard), mb=size)
             for shard in range(shards)
-            for kind, name in (("warc", self.file_name(shard)), ("key", "key.jsonl"))
+            for kind, name, size in (("warc", self.file_name(shard), mb), ("key", "key.jsonl", mb / 10))
         ]
         facts = Output(step="", shard=0, name="facts.jsonl", kind="facts", source="sample")
         return StagePlan(steps=(step,), outputs=(*outputs, facts))

@@ -38,14 +38,14 @@ class TokenizerConfig(StageConfig):
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return one step of one shard: byte-pair merges are counted over the whole text."""
-        files = len(inputs.get("documents", ()))
+        mb = sum(file.mb for file in inputs.get("documents", ()))
         step = Step(
             name="",
             run="stages.tokenizer.run:run",
             shards=1,
             uses=("vocab_size", "character_coverage", "max_lines", "seed"),
             reads=("documents",),
-            core_seconds=5.0 + files,
+            core_seconds=5.0 + 0.5 * mb,
             disk_mb=1.0,
         )
         return StagePlan(steps=(step,), outputs=(Output("", 0, TOKENIZER_MODEL, "tokenizer", ""),))

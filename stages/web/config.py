@@ -20,6 +20,10 @@ PRESETS = {"refinedweb": (450, 20), "fineweb": (14, 8)}
 """MinHash buckets and hashes per bucket. RefinedWeb's section 3 says 20 x 450, which finds only identical pages; its
 appendix G.3.1 says 450 x 20."""
 
+UNKNOWN_MB = 1000.0
+"""Size of an input file that nobody could say, for estimates: a file of Common Crawl."""
+KEPT = 0.05
+"""Size of the documents as a share of the WARC files, both compressed, for estimates."""
 LIST_KINDS = ("blocked", "allowed", "excluded", "strict", "hard", "soft")
 
 
@@ -209,6 +213,7 @@ class WebConfig(StageConfig):
             raise ConfigError("web.inputs", self.inputs, "at least one WARC file")
         self._check_lists(inputs.get("url_lists", ()))
         shards = len(groups)
+        mb = sum(file.mb or UNKNOWN_MB for file in inputs["inputs"]) / shards
         optional = tuple(name for name in ("url_lists", "language_model") if getattr(self, name) is not None)
         read_once = ("files_per_shard", "rejects_per_reason", "read", "url", "extraction", "language")
         filtering = Step(
@@ -217,8 +222,8 @@ class WebConfig(StageConfig):
             shards=shards,
             uses=(*read_once, "repetition", "quality", "lines"),
             reads=("inputs", *optional),
-            core_seconds=900.0 * self.files_per_shard,  # a file of Common Crawl: about 30,000 pages at 30 ms
-            disk_mb=60.0 * self.files_per_shard,
+            core_seconds=3.0 + 0.9 * mb,  # Common Crawl: about 30 pages a MB, 30 ms a page
+            disk_mb=0.06 * mb,
         )
         writing = Step(
             name="documents",
@@ -226,14 +231,14 @@ class WebConfig(StageConfig):
             shards=shards,
             uses=("dedup", "rejects_per_reason"),
             after=("filter", "signatures", "cluster") if self.dedup.enabled else ("filter",),
-            core_seconds=20.0 * self.files_per_shard,
-            disk_mb=50.0 * self.files_per_shard,
+            core_seconds=2.0 + 0.02 * mb,
+            disk_mb=KEPT * mb,
         )
-        dedup = self._dedup_steps(shards) if self.dedup.enabled else ()
-        return StagePlan(steps=(filtering, *dedup, writing), outputs=_outputs(groups))
+        dedup = self._dedup_steps(shards, mb) if self.dedup.enabled else ()
+        return StagePlan(steps=(filtering, *dedup, writing), outputs=_outputs(groups, mb * KEPT))
 
-    def _dedup_steps(self, shards: int) -> tuple[Step, ...]:
-        megabytes = self.dedup.shape[0] * 8 * 10_000 / 1e6 * self.files_per_shard
+    def _dedup_steps(self, shards: int, mb: float) -> tuple[Step, ...]:
+        megabytes = self.dedup.shape[0] * 8 * 10 / 1e6 * mb  # 8 bytes a bucket for each of the ten pages kept of a MB
         return (
             Step(
                 name="signatures",
@@ -241,7 +246,7 @@ class WebConfig(StageConfig):
                 shards=shards,
                 uses=("dedup",),
                 after=("filter",),
-                core_seconds=100.0 * self.files_per_shard,
+                core_seconds=2.0 + 0.1 * mb,
                 disk_mb=megabytes,
             ),
             Step(
@@ -250,7 +255,7 @@ class WebConfig(StageConfig):
                 shards=self.dedup.bucket_shards,
                 uses=("dedup",),
                 after=("signatures",),
-                core_seconds=2.0 * shards,
+                core_seconds=1.0 + 0.002 * mb * shards / self.dedup.bucket_shards,
                 disk_mb=megabytes * shards / 20,
             ),
             Step(
@@ -259,7 +264,7 @@ class WebConfig(StageConfig):
                 shards=1,
                 uses=("dedup",),
                 after=("signatures", "buckets"),
-                core_seconds=1.0 * shards,
+                core_seconds=1.0 + 0.001 * mb * shards,
                 disk_mb=0.1 * shards,
             ),
         )
@@ -280,11 +285,15 @@ def shard_files(files: Sequence[InputFile], files_per_shard: int) -> list[tuple[
     return groups
 
 
-def _outputs(groups: Sequence[tuple[InputFile, ...]]) -> tuple[Output, ...]:
-    kinds = (("documents", "documents.jsonl.zst"), ("funnel", "funnel.json"), ("rejects", "rejects.jsonl.zst"))
+def _outputs(groups: Sequence[tuple[InputFile, ...]], mb: float) -> tuple[Output, ...]:
+    kinds = (
+        ("documents", "documents.jsonl.zst", mb),
+        ("funnel", "funnel.json", 0.0),
+        ("rejects", "rejects.jsonl.zst", 0.0),
+    )
     return tuple(
-        Output(step="documents", shard=shard, name=name, kind=kind, source=group[0].source)
-        for kind, name in kinds
+        Output(step="documents", shard=shard, name=name, kind=kind, source=group[0].source, mb=size)
+        for kind, name, size in kinds
         for shard, group in enumerate(groups)
     )
 
