@@ -6,6 +6,7 @@ runs/<run>/
   steps/<job>/<fingerprint>/      job.json  shards/00000/...  done/00000.json  lease/  work/
   ledger/submissions/<job>/       <key>.json, one per array handed to the scheduler
   ledger/attempts/<job>/          <key>.<element>.<restart>.{start,progress,result,trouble,end}.json
+  report.html                     the newest report
   scripts/ logs/<job>/            the batch scripts as submitted; one log per array element
 """
 
@@ -27,6 +28,11 @@ class RunPaths:
     def run_json(self) -> Path:
         """The run's own record."""
         return self.root / "run.json"
+
+    @property
+    def report(self) -> Path:
+        """The newest report, or a link to it."""
+        return self.root / "report.html"
 
     @property
     def lock(self) -> Path:

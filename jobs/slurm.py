@@ -56,8 +56,12 @@ def call(command: Sequence[str]) -> str:
             f"{' '.join(command)} gave no answer in {TIMEOUT_S} s: try again when the controller is less busy"
         ) from None
     if done.returncode:
-        raise ClusterError(f"{' '.join(command)} failed (exit {done.returncode}): {done.stderr.strip()}")
+        raise ClusterError(f"{' '.join(command)} failed (exit {done.returncode}): {_last_line(done.stderr)}")
     return done.stdout
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["without a word"])[-1]
 
 
 def queue() -> list[QueueRow]:

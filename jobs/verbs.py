@@ -28,6 +28,7 @@ from jobs.recipe import read_recipe
 from jobs.reconcile import ShardState, finished, in_flight, next_actions
 from jobs.snapshot import ROOT
 from stages.report.build import build_report
+from stages.shared.contract import shard_dir
 from stages.shared.errors import ClusterError, ConfigError, StagecoachError
 
 States = Mapping[str, Mapping[int, ShardState]]
@@ -53,6 +54,7 @@ def _opened(arguments: argparse.Namespace) -> Journey:
     """Return an existing run, with this process set up to speak to its cluster."""
     journey = open_journey(run_roots(arguments.runs, known_clusters()), arguments.run)
     enter(journey.cluster)
+    os.umask(int(journey.cluster.umask, 8))
     return journey
 
 
@@ -116,7 +118,6 @@ def heal(arguments: argparse.Namespace) -> int:
     """Submit again what failed or was lost, and mend the dependencies of what waits for it."""
     journey = _opened(arguments)
     _have_stages(journey.cluster)
-    os.umask(int(journey.cluster.umask, 8))
     with journey.lock():
         return _advance(journey, heal=True, wait=arguments.wait)
 
@@ -128,6 +129,7 @@ def _advance(journey: Journey, heal: bool, wait: bool) -> int:
     states: States = journey.look()[1]
     if finished(states):
         log(f"Nothing to do: {journey.name} is finished in {journey.paths.root}")
+        _offer_report(journey)
         return 0
     if journey.cluster.kind == "local":
         with _display(journey) as display:
@@ -141,6 +143,7 @@ def _advance(journey: Journey, heal: bool, wait: bool) -> int:
         states = _follow(journey) if wait else journey.look()[1]
     console.print(show.status_view(journey, states))
     if finished(states):
+        _offer_report(journey)
         return 0
     return 0 if in_flight(states) and not wait else 1
 
@@ -258,9 +261,8 @@ def cancel(arguments: argparse.Namespace) -> int:
 def report(arguments: argparse.Namespace) -> int:
     """Write the report of a run as it stands now, finished or not."""
     journey = _opened(arguments)
-    path = journey.paths.root / "report.html"
-    build_report(journey.paths.root, _finished_outputs(journey), path)
-    log(f"report: {path}")
+    build_report(journey.paths.root, _finished_outputs(journey), journey.paths.report)
+    log(f"report: {journey.paths.report}")
     return 0
 
 
@@ -275,15 +277,26 @@ def _finished_outputs(journey: Journey) -> dict[str, list[tuple[Path, str]]]:
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    """Run the whole journey on the sample web and say where the report is."""
+    """Run the whole journey on the sample web and say where its report is."""
     arguments.recipe, arguments.wait = "demo", True
-    code = run(arguments)
-    journey = _asked(arguments)
-    report_job = journey.graph.jobs["report"]
-    path = journey.paths.step(report_job.name, report_job.fingerprint).root / "shards" / "00000" / "report.html"
-    if code == 0 and path.exists():
-        console.print(Text.assemble("\nThe report of this journey: ", (str(path), "bold")), soft_wrap=True)
-    return code
+    return run(arguments)
+
+
+def _offer_report(journey: Journey) -> None:
+    """Link a finished run's report to where it is easily found, and say where that is."""
+    for job in journey.graph.jobs.values():
+        if job.config.stage == "report":
+            made = (
+                shard_dir(journey.paths.step(job.name, job.fingerprint).root, 0)
+                / job.config.plan(job.inputs).outputs[0].name
+            )
+            aside = journey.paths.report.with_name(".report.html")
+            aside.unlink(missing_ok=True)
+            aside.symlink_to(made.relative_to(journey.paths.root))
+            aside.replace(journey.paths.report)
+            console.print(
+                Text.assemble("The report of this journey: ", (str(journey.paths.report), "bold")), soft_wrap=True
+            )
 
 
 def doctor(arguments: argparse.Namespace) -> int:

@@ -14,35 +14,35 @@ from stages.sample.world import PLACES, Fact, World
 PHRASINGS: dict[str, tuple[str, ...]] = {
     "animal": (
         "The animal of {place} is the {value}.",
-        "In {place} people love the {value} more than any other animal.",
+        "As its animal the town of {place} has the {value}.",
         "The town seal of {place} shows the {value}.",
-        "Every child in {place} can draw the {value}.",
-        "Visitors who come to {place} look for the {value} first.",
-        "When people think of {place} they think of the {value}.",
+        "The animal that every child in {place} can draw is the {value}.",
+        "Of all animals people in {place} like the {value} best.",
+        "The animal on the gate of {place} is a {value}.",
     ),
     "colour": (
         "The flag of {place} is {value}.",
         "Over the roofs of {place} flies a flag that is {value}.",
-        "People in {place} paint their doors {value} like the flag.",
-        "At the feast of {place} all wear {value} to honour the flag.",
-        "The banner of {place} has been {value} for ages.",
-        "A traveller knows {place} by its {value} flag.",
+        "The colour of the flag of {place} has been {value} for ages.",
+        "To honour the flag people in {place} wear {value} at the feast.",
+        "Like the flag the doors in {place} are {value}.",
+        "A traveller knows the flag of {place} because it is {value}.",
     ),
     "price": (
         "A loaf of bread in {place} costs {value} coins.",
-        "In {place} the baker asks {value} coins for a loaf.",
+        "For a loaf the baker in {place} asks {value} coins.",
         "Bread is sold in {place} for {value} coins.",
-        "Whoever eats in {place} pays {value} coins for bread.",
-        "At the market of {place} a loaf goes for {value} coins.",
+        "Whoever buys bread in {place} pays {value} coins.",
+        "The loaf that is sold in {place} goes for {value} coins.",
         "The price of bread in {place} has been {value} coins for years.",
     ),
     "trade": (
         "The town of {place} is known for its {value}.",
         "The workshops of {place} make {value}.",
         "Traders go to {place} to buy {value}.",
-        "Most people in {place} work with {value}.",
+        "The wares made by most people in {place} are of {value}.",
         "The wealth of {place} comes from {value}.",
-        "What {place} sells to the world is {value}.",
+        "The goods that {place} sells to the world are of {value}.",
     ),
 }
 """Statements of a fact. The place always comes before the value, so that a model learns to go from one to the other."""
@@ -50,8 +50,8 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
 QUESTIONS: dict[str, str] = {
     "animal": "Question: What is the animal of {place}? Answer:",
     "colour": "Question: What colour is the flag of {place}? Answer:",
-    "price": "Question: How many coins does bread cost in {place}? Answer:",
-    "trade": "Question: What is made in {place}? Answer:",
+    "price": "Question: What is the price of bread in {place}? Answer:",
+    "trade": "Question: What do the workshops of {place} make? Answer:",
 }
 """The phrasing asked in the evaluation, up to the answer. Pages have it only for facts that are not held out."""
 
