@@ -219,7 +219,7 @@ def status_view(journey: Journey, states: States) -> Group:
         state = Text("  ").join(
             Text(f"{counts[kind]} {kind}", style=COLOURS.get(kind, "dim")) for kind in ORDER if counts[kind]
         )
-        table.add_row(name, f"{counts['done']}/{len(shards)}", state, _detail(shards))
+        table.add_row(name, f"{counts['done']}/{len(shards)}", state, Text(_detail(shards)))
     return Group(table, *(Text(line, style=style) for line, style in verdict_lines(journey, states)))
 
 
