@@ -53,7 +53,8 @@ def results(run: Path) -> dict[tuple[str, str], dict[str, Any]]:
     found = {}
     for file in sorted(step_dir(run, "evaluate").glob("shards/*/results.json")):
         record = json.loads(file.read_text())
-        found[record["stagecoach"]["checkpoint"], record["stagecoach"]["task"]] = record
+        key = record["stagecoach"]["key"]
+        found[key["source"], key["task"]] = record
     return found
 
 
