@@ -28,7 +28,7 @@ def rough(testbed: dict[str, str], tokens: dict[str, str], tmp_path_factory: pyt
     runs = tmp_path_factory.mktemp("exact")
     recipe, cluster = runs / "exact.yaml", str(write_cluster(runs))
     common = PRETRAIN.format(**tokens) + f"  steps: {STEPS}\n  checkpoint_every: 20\n"
-    limits = "resources:\n  rough: {partition: preempt}\n"
+    limits = "resources:\n  rough: {partition: preempt, max_stalls: 6}\n"
     recipe.write_text(f"targets: [calm, rough]\n{limits}calm:\n{common}rough:\n{common}")
     submit = ("run", str(recipe), "--cluster", cluster, "--name", "exact")
     launch(*submit, "--set", "targets=[calm]", "--wait", runs=runs)
