@@ -74,6 +74,9 @@ def _behave(task: Task) -> None:
         with (moods / "calls").open("a", encoding="utf-8") as calls:
             calls.write(f"{task.step}.{task.shard} {os.environ.get('SLURMD_NODENAME', 'here')} {os.getpid()}\n")
     word, _, rest = _mood(task).partition(" ")
+    if word == "once":
+        (moods / f"{task.step}.{task.shard}").unlink()
+        word, _, rest = rest.partition(" ")
     if word == "fail":
         raise RuntimeError(rest or "in a bad mood")
     if word == "never":

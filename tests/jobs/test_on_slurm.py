@@ -1,0 +1,275 @@
+"""The launcher on a real Slurm: arrays, chunks, requeues, preemption, time limits, cancels, and what people do by hand.
+
+Whatever waits (Slurm lets a requeued job sit for ten seconds, a time limit is a minute) begins together in `slow`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.ledger import Attempt, read_attempts, read_submissions
+from jobs.slurm import QueueRow, parse_queue
+from tests.jobs.bench import until
+from tests.jobs.fakes import write_fake
+from tests.jobs.toy_stage import Toy
+
+EACH_ONCE = {"make.0": 1, "make.1": 1, "make.2": 1, "march.0": 1, "gather.0": 1}
+ASKED = {"cpus": 1, "mem_gb": 0, "time_min": 5, "throttle": 8}
+CLUSTER = {
+    "kind": "slurm",
+    "signal_lead_s": 10,
+    "srun_args": ["--cpu-bind=none"],
+    "defaults": {"data": ASKED, "train": {**ASKED, "ranks_per_node": 1}, "small": ASKED},
+}
+HOSTILE = 'it\'s "a run" of $(touch pwned) `touch pwned` 100%j; #SBATCH --time=1'
+
+
+def text(paces: int = 3, shards: int = 3) -> str:
+    """Return what a whole journey gathers."""
+    return "".join(f"hello {shard}\n" for shard in range(shards)) + f"{paces} paces\n"
+
+
+@dataclass
+class OnSlurm(Toy):
+    """A toy journey on the testbed."""
+
+    def slurm(self, *command: str) -> str:
+        """Run one of Slurm's commands."""
+        variables = {**os.environ, **self.environment}
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def rows(self, job: str) -> list[QueueRow]:
+        """Return the queue's rows of a job's arrays, without asking the launcher."""
+        ids = ",".join(entry.slurm_id for entry in read_submissions(self.run) if entry.job == f"toy.{job}")
+        return parse_queue(self.slurm("squeue", "-r", "-h", "-o", "%i|%T|%r|%N|%k", "-j", ids))
+
+    def attempts(self, job: str) -> list[Attempt]:
+        """Return the attempts of a job in order of start."""
+        return read_attempts(self.run, [f"toy.{job}"])
+
+    def arrays(self, job: str) -> int:
+        """Return how many arrays of a job were submitted."""
+        return sum(entry.job == f"toy.{job}" for entry in read_submissions(self.run))
+
+    def is_done(self, job: str = "gather") -> bool:
+        """Return whether a job of one shard is done."""
+        return any(self.run.root.glob(f"steps/toy.{job}/*/done/00000.json"))
+
+    def has_ended(self, job: str, verdict: str) -> bool:
+        """Return whether an attempt of a job has ended in a certain way."""
+        return any(entry.end.get("verdict") == verdict for entry in self.attempts(job))
+
+    def has_walked(self, paces: int = 3) -> bool:
+        """Return whether the march has come so far."""
+        found = list(self.run.root.glob("steps/toy.march/*/work/00000/paces"))
+        return bool(found) and int(found[0].read_text(encoding="utf-8")) >= paces
+
+    def submit(self) -> OnSlurm:
+        """Submit the journey."""
+        done = self.launch("run")
+        assert done.returncode == 0, done.stderr
+        return self
+
+
+Make = Callable[..., OnSlurm]
+
+
+@pytest.fixture(scope="module")
+def make(testbed: dict[str, str], code_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Return a maker of journeys: settings of the toy stage as keywords, resources by job as `resources`."""
+
+    def made(name: str = "toy", resources: dict[str, Any] | None = None, **settings: Any) -> OnSlurm:
+        home = tmp_path_factory.mktemp("on slurm")
+        recipe = {"resources": {f"toy.{job}": asked for job, asked in (resources or {}).items()}}
+        return OnSlurm(code_root, home, dict(testbed), CLUSTER, settings, recipe, name)
+
+    return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slow(make: Make) -> dict[str, OnSlurm]:
+    """Begin what takes long, all at once."""
+    begun = {
+        "time limit": make(paces=520, pause_s=0.1, resources={"march": {"time_min": 1}}),
+        "preempted": make(paces=60, pause_s=0.1, resources={"march": {"partition": "preempt", "cpus": 8}}),
+        "bad node": make(),
+        "crash loop": make(resources={"march": {"max_stalls": 1}}),
+    }
+    begun["bad node"].mood("make.1", "once node")
+    begun["crash loop"].mood("make.2", "once stall")
+    begun["crash loop"].mood("march.0", "stall")
+    return {name: toy.submit() for name, toy in begun.items()}
+
+
+def test_a_preempted_march_is_told_saves_and_goes_on_when_its_nodes_are_free_again(slow: dict[str, OnSlurm]) -> None:
+    toy = slow["preempted"]
+    until(toy.has_walked, "the march has begun")
+    node = toy.attempts("march")[0].start["node"]
+    toy.slurm("sbatch", "-p", "urgent", "-w", node, "-n", "8", "-o", "/dev/null", "--wrap", "sleep 1")
+    until(lambda: toy.has_ended("march", "requeue"), "it was preempted")
+    first = toy.attempts("march")[0]
+    assert (first.end["exit_code"], first.result["signal"]) in ((85, "SIGUSR2"), (85, "SIGTERM"))
+    assert first.progress >= 3
+
+
+def test_long_arrays_are_chunked_several_nodes_march_and_all_is_gathered(make: Make) -> None:
+    toy = make(shards=12, walkers=2)
+    # The launcher is called from within an array element of someone's, itself in its third start.
+    around = {
+        "JOB_ID": "1",
+        "ARRAY_JOB_ID": "1",
+        "ARRAY_TASK_ID": "7",
+        "PROCID": "3",
+        "RESTART_COUNT": "2",
+        "NTASKS": "9",
+    }
+    toy.environment.update({f"SLURM_{name}": value for name, value in around.items()}, STAGECOACH_RESTART="2")
+    done = toy.launch("run", "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert toy.gathered() == text(shards=12)
+    assert set(toy.calls().values()) == {1}
+    assert {attempt.restart for attempt in toy.attempts("make")} == {0}
+    chunks = [entry for entry in read_submissions(toy.run) if entry.job == "toy.make"]
+    assert [len(entry.elements) for entry in chunks] == [11, 1], "MaxArraySize is 11 there"
+    alone = next(entry for entry in toy.attempts("make") if entry.key == chunks[1].key)
+    assert alone.start["slurm_id"] == f"{chunks[1].slurm_id}_0", "an array of one is an array"
+    assert "," in toy.attempts("march")[0].start["nodes"] or "-" in toy.attempts("march")[0].start["nodes"]
+    again = toy.launch("run")
+    assert "Nothing to do" in again.stdout
+    assert toy.launch("status").returncode == 0
+
+
+def test_a_failure_is_told_in_a_line_and_heal_runs_it_alone_and_dependents_finish(make: Make) -> None:
+    toy = make()
+    toy.mood("make.1", "fail the ink is dry")
+    assert toy.launch("run", "--wait").returncode == 1
+    status = toy.launch("status")
+    assert status.returncode == 1
+    assert status.stdout.count("toy.make/1 failed: RuntimeError: the ink is dry") == 1
+    assert toy.states("toy.march") == toy.states("toy.gather") == {"blocked": 1}
+    assert "nothing to submit" in toy.launch("run").stdout, "run lets failures be"
+    toy.mood("make.1", "")
+    healed = toy.launch("heal", "--wait")
+    assert healed.returncode == 0, healed.stdout
+    assert toy.gathered() == text()
+    assert toy.calls() == {**EACH_ONCE, "make.1": 2}
+    assert [toy.arrays(job) for job in ("make", "march", "gather")] == [2, 1, 1], "dependents were rewired, not doubled"
+
+
+def test_what_waits_for_a_half_failed_array_waits_for_its_living_elements(make: Make) -> None:
+    toy = make()
+    toy.mood("make.0", "once fail")
+    toy.mood("make.2", "dawdle 8")
+    toy.submit()
+    until(lambda: toy.has_ended("make", "failed"), "an element has failed")
+    assert toy.launch("heal", "--wait").returncode == 0, "though another element of that array was still at work"
+    assert toy.gathered() == text()
+    assert toy.calls() == {**EACH_ONCE, "make.0": 2}
+
+
+def test_a_launcher_killed_between_sbatch_and_the_ledger_finds_its_array_again(make: Make) -> None:
+    toy = make()
+    real = subprocess.run(["which", "sbatch"], capture_output=True, text=True, check=True).stdout.strip()
+    folder = write_fake(toy.home / "bin", "sbatch", f'{real} "$@"; kill -9 $PPID').folder
+    toy.environment["PATH"] = f"{folder}:{os.environ['PATH']}"
+    assert toy.launch("run").returncode == -9
+    assert [entry.slurm_id for entry in read_submissions(toy.run)] == [""]
+    toy.environment["PATH"] = os.environ["PATH"]
+    done = toy.launch("run", "--wait")
+    assert "submitted by a launcher that did not live to note it" in done.stdout
+    assert done.returncode == 0
+    assert (toy.calls(), toy.arrays("make")) == (EACH_ONCE, 1)
+
+
+def test_what_is_cancelled_stays_cancelled_and_run_goes_on_from_what_was_saved(make: Make) -> None:
+    toy = make(paces=100, pause_s=0.1).submit()
+    until(toy.has_walked, "the march has begun")
+    toy.slurm("scancel", toy.rows("march")[0].slurm_id)  # by hand, behind the launcher's back
+    until(lambda: not toy.rows("march"), "it has gone")
+    status = toy.launch("status")
+    assert status.returncode == 1
+    assert "toy.march/0 lost: state saved (exit 85); it was not started again" in status.stdout
+    reached = toy.attempts("march")[0].progress
+    toy.launch("run")
+    until(lambda: toy.has_walked(reached + 3), "it walks on")
+    assert "2 shards of toy cancelled" in toy.launch("cancel").stdout
+    until(lambda: not toy.rows("march"), "it has gone")
+    assert toy.states("toy.march") == toy.states("toy.gather") == {"cancelled": 1}
+    assert toy.attempts("march")[-1].end["verdict"] == "cancelled"
+    assert toy.launch("run", "--wait").returncode == 0
+    assert (toy.gathered(), toy.calls()["march.0"]) == (text(100), 3)
+
+
+def test_a_job_that_slurm_starts_too_early_says_what_is_missing_and_heal_mends_it(make: Make) -> None:
+    toy = make(paces=40, pause_s=0.1).submit()
+    until(toy.has_walked, "the march has begun")
+    # What Slurm does by itself when the ids of a dependency were purged (MinJobAge).
+    toy.slurm("scontrol", "update", f"jobid={read_submissions(toy.run)[-1].slurm_id}", "dependency=")
+    until(lambda: toy.has_ended("gather", "failed"), "it has seen that it is too early")
+    status = toy.launch("status").stdout
+    assert "toy.gather/0 failed: inputs incomplete: toy.march lacks shard 0" in status
+    assert toy.calls()["gather.0"] == 0
+    assert toy.launch("heal", "--wait").returncode == 0
+    assert toy.gathered() == text(40)
+
+
+@pytest.mark.parametrize("name", [HOSTILE, HOSTILE.replace(" of ", "\n")], ids=["one line", "two lines"])
+def test_a_hostile_name_from_sbatch_to_the_last_log(make: Make, name: str) -> None:
+    toy = make(name)
+    done = toy.launch("run", "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert toy.gathered() == text()
+    logs = sorted(path.name for path in toy.run.logs("toy.make").iterdir())
+    (key,) = {entry.key for entry in read_submissions(toy.run) if entry.job == "toy.make"}
+    assert logs == [f"{key}.{element}.log" for element in range(3)]
+    assert "toy.make/2: done" in toy.run.log("toy.make", key, 2).read_text(encoding="utf-8")
+    assert not list(toy.home.rglob("pwned"))
+    assert {path.name for path in (toy.home / "runs").iterdir()} == {name}, "no log landed beside the run"
+
+
+def test_an_element_leaves_a_bad_node_for_a_good_one(slow: dict[str, OnSlurm]) -> None:
+    toy = slow["bad node"]
+    until(toy.is_done, "it has finished", 90)
+    first, second = toy.nodes("make.1")
+    assert first != second
+    assert toy.calls() == {**EACH_ONCE, "make.1": 2}
+
+
+def test_a_requeue_starts_one_element_and_a_crash_loop_stops_with_its_reason(slow: dict[str, OnSlurm]) -> None:
+    toy = slow["crash loop"]
+    until(lambda: toy.has_ended("march", "failed"), "the breaker has opened", 90)
+    until(lambda: not toy.rows("march"), "Slurm has noticed")
+    # make/2 asked to be started again; as the last element it has the raw id of the whole array.
+    assert toy.calls() == {"make.0": 1, "make.1": 1, "make.2": 2, "march.0": 2}
+    status = toy.launch("status")
+    assert status.returncode == 1
+    assert "toy.march/0 failed after 2 attempts: crash loop: 2 attempts in a row without progress" in status.stdout
+    toy.mood("march.0", "")
+    assert toy.launch("heal", "--wait").returncode == 0
+    assert toy.gathered() == text()
+
+
+def test_after_a_preemption_nothing_was_lost(slow: dict[str, OnSlurm]) -> None:
+    toy = slow["preempted"]
+    until(toy.is_done, "it has finished", 90)
+    assert toy.gathered() == text(60)
+    assert toy.calls() == {**EACH_ONCE, "march.0": 2}
+
+
+def test_at_the_time_limit_state_is_saved_and_the_rest_is_done_after_it(slow: dict[str, OnSlurm]) -> None:
+    toy = slow["time limit"]
+    until(toy.is_done, "it has finished", 150)
+    first, *others = toy.attempts("march")
+    assert (first.end["exit_code"], first.end["verdict"], first.result["signal"]) == (85, "requeue", "SIGUSR2")
+    assert first.progress > 10
+    assert len(others) == 1, "the second attempt went on where the first had stopped"
+    assert toy.gathered() == text(520)
