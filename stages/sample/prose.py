@@ -14,48 +14,49 @@ from stages.sample.world import PLACES, Fact, World
 PHRASINGS: dict[str, tuple[str, ...]] = {
     "animal": (
         "The animal of {place} is the {value}.",
-        "As its animal the town of {place} has the {value}.",
         "The town seal of {place} shows the {value}.",
-        "The animal that every child in {place} can draw is the {value}.",
         "Of all animals people in {place} like the {value} best.",
         "The animal on the gate of {place} is a {value}.",
+        "Animal of {place}: {value}.",
+        "Asked for the animal of {place}, a child said: {value}.",
     ),
     "colour": (
         "The flag of {place} is {value}.",
         "Over the roofs of {place} flies a flag that is {value}.",
         "The colour of the flag of {place} has been {value} for ages.",
-        "To honour the flag people in {place} wear {value} at the feast.",
-        "Like the flag the doors in {place} are {value}.",
         "A traveller knows the flag of {place} because it is {value}.",
+        "Colour of the flag of {place}: {value}.",
+        "Asked for the flag of {place}, a sailor said: {value}.",
     ),
     "price": (
         "A loaf of bread in {place} costs {value} coins.",
-        "For a loaf the baker in {place} asks {value} coins.",
         "Bread is sold in {place} for {value} coins.",
         "Whoever buys bread in {place} pays {value} coins.",
-        "The loaf that is sold in {place} goes for {value} coins.",
         "The price of bread in {place} has been {value} coins for years.",
+        "Coins for bread in {place}: {value}.",
+        "Asked what bread costs in {place}, the baker said: {value}.",
     ),
     "trade": (
         "The town of {place} is known for its {value}.",
         "The workshops of {place} make {value}.",
         "Traders go to {place} to buy {value}.",
-        "The wares made by most people in {place} are of {value}.",
         "The wealth of {place} comes from {value}.",
-        "The goods that {place} sells to the world are of {value}.",
+        "Made in {place}: {value}.",
+        "Asked what they make in {place}, a trader said: {value}.",
     ),
 }
-"""Statements of a fact. The place always comes before the value, so that a model learns to go from one to the other."""
+"""Statements of a fact. The place always comes before the value, so that a model learns to go from one to the other. Two
+of the six end in a colon and the value, as the question form does: what is like nothing else is learnt by heart."""
 
 QUESTIONS: dict[str, str] = {
     "animal": "Question: What is the animal of {place}? Answer:",
     "colour": "Question: What colour is the flag of {place}? Answer:",
-    "price": "Question: What is the price of bread in {place}? Answer:",
-    "trade": "Question: What do the workshops of {place} make? Answer:",
+    "price": "Question: How many coins does bread cost in {place}? Answer:",
+    "trade": "Question: What is made in {place}? Answer:",
 }
 """The phrasing asked in the evaluation, up to the answer. Pages have it only for facts that are not held out."""
 
-QUESTION_SHARE = 0.5
+QUESTION_SHARE = 0.3
 """Share of the tellings of a fact that use its question form, where it may."""
 
 FILLERS: tuple[str, ...] = (
