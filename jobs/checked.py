@@ -16,6 +16,8 @@ def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Mode
     """Return `model` made of `values`. Raises ConfigError about the first wrong one, named `<where>.<key>`."""
     try:
         return model.model_validate(dict(values))
+    except ConfigError as error:  # raised by a validator of the stage's own
+        raise error.within(where) from None
     except ValidationError as error:
         first = error.errors()[0]
         location = [str(part) for part in first["loc"]]

@@ -32,6 +32,12 @@ class ConfigError(StagecoachError):
 
     def __init__(self, setting: str, value: Any, wanted: str) -> None:
         super().__init__(f"{setting} is {value!r}: want {wanted}")
+        self.setting, self.value, self.wanted = setting, value, wanted
+
+    def within(self, section: str) -> ConfigError:
+        """Return this error with its setting named from the top of the recipe, as the user writes it."""
+        known = self.setting.partition(".")[0] == section
+        return self if known else ConfigError(f"{section}.{self.setting}", self.value, self.wanted)
 
 
 class DataError(StagecoachError):
