@@ -103,6 +103,12 @@ def optional_flags(asked: Resources) -> dict[str, Any]:
     return {name: value for name, value in flags.items() if value is not None}
 
 
+def flag_words(flags: Mapping[str, Any]) -> list[str]:
+    """Return flags as words of a command line; True is a flag without a value, False none at all."""
+    words = {name: f"--{name}" if value is True else f"--{name}={value}" for name, value in flags.items()}
+    return [word for name, word in words.items() if flags[name] is not False]
+
+
 def slurm_output(path: Path) -> str:
     """Return `--output` for a log whose name holds \\0 where the element goes; /dev/null for what Slurm cannot carry.
 

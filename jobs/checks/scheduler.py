@@ -19,7 +19,7 @@ from envs import bootstrap
 from jobs.checks.finding import Finding
 from jobs.checks.machine import stages_python
 from jobs.cluster import Cluster, Resources
-from jobs.render import optional_flags
+from jobs.render import flag_words, optional_flags
 from jobs.slurm import call
 from stages.shared.errors import ClusterError
 
@@ -198,7 +198,7 @@ def dry_submission(shape: str, asked: Resources, cluster: Cluster) -> Finding:
         **optional_flags(asked),
         **cluster.sbatch,
     }
-    words = [f"--{name}={value}" for name, value in flags.items()]
+    words = flag_words(flags)
     about = f"{shape} jobs"
     done = _run(["sbatch", "--test-only", "--requeue", "--array=0-1", *words, "--wrap=true"])
     if done.returncode:
@@ -234,7 +234,7 @@ def node(about: str, asked: Resources, cluster: Cluster, runs: Path) -> Iterator
     flags = {"nodes": 1, "ntasks": 1, "time": 2, **optional_flags(asked), **cluster.sbatch}
     with tempfile.NamedTemporaryFile(prefix=".doctor-", dir=runs) as seen:
         before = time.time()
-        words = [f"--{name}={value}" for name, value in flags.items()]
+        words = flag_words(flags)
         probe = [python, "-c", NODE_CHECK.read_text(encoding="utf-8"), seen.name]
         done = _run(["srun", f"--immediate={PATIENCE_S}", *words, *cluster.srun_args, *probe])
         after = time.time()

@@ -20,7 +20,7 @@ from jobs.cluster import Cluster
 from jobs.graph import Job
 from jobs.ledger import Submission
 from jobs.paths import RunPaths
-from jobs.render import flag_value, render_script, sbatch_flags, slurm_output
+from jobs.render import flag_value, flag_words, render_script, sbatch_flags, slurm_output
 from stages.shared.errors import ConfigError
 from tests.jobs import made
 from tests.jobs.fakes import Fake, write_fake
@@ -147,7 +147,7 @@ def test_flags_hold_what_was_asked_and_nothing_that_was_not() -> None:
 class Stage:
     """A folder in which bash runs a script among stand-ins for Slurm and Python."""
 
-    def __init__(self, folder: Path, python: str, local: bool = False, run: str = HOSTILE) -> None:
+    def __init__(self, folder: Path, python: str, local: bool = False, run: str = HOSTILE, **site: Any) -> None:
         self.folder, self.bin = folder, folder / "bin"
         self.python = write_fake(self.bin, "py thon", python)
         self.srun = write_fake(self.bin, "srun", 'while [[ $1 == -* ]]; do shift; done; "$@"')
@@ -157,7 +157,8 @@ class Stage:
         self.job: Job = made.job("web.filter", 3)
         self.submission: Submission = made.submission("web.filter", [(0,), (1,), (2,)], 7)
         kind = "local" if local else "slurm"
-        cluster = Cluster(name="x", kind=kind, python=str(self.bin / "py thon"), environment={"NOTE": HOSTILE})
+        site |= {"name": "x", "kind": kind, "python": str(self.bin / "py thon"), "environment": {"NOTE": HOSTILE}}
+        cluster = Cluster(**site)
         (self.run.root / CODE).mkdir(parents=True)
         self.run.logs("web.filter").mkdir(parents=True)
         text = render_script(self.job, self.submission, cluster, self.run, self.run.root / CODE, ())
@@ -203,6 +204,17 @@ def test_a_hostile_name_executes_nothing_and_the_log_lands_in_its_file(tmp_path:
     assert not list(tmp_path.rglob("pwned"))
     assert {path.name for path in tmp_path.iterdir()} == {"bin", "script.sh", HOSTILE}, "nothing lands beside the run"
     assert [path.name for path in (tmp_path / HOSTILE / "logs").rglob("*.log")] == [f"{stage.submission.key}.2.log"]
+
+
+def test_what_a_site_does_before_the_work_may_be_careless_and_go_elsewhere(tmp_path: Path) -> None:
+    setup = ['echo "loading $NOT_SET_ANYWHERE"', "cd /"]
+    stage = Stage(tmp_path, PYTHON, run="run", setup=setup)
+    assert stage.play() == 0
+    assert stage.log == f"loading \nthe work: {HOSTILE} in {stage.run.root / CODE}\n"
+
+
+def test_flags_become_words_of_a_command_line() -> None:
+    assert flag_words({"time": 5, "exclusive": True, "wait": False}) == ["--time=5", "--exclusive"]
 
 
 def test_a_step_is_started_by_srun_with_its_size(tmp_path: Path) -> None:

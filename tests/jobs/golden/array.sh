@@ -16,7 +16,6 @@
 # One array of Stagecoach. Each element is one run of this script; which shards it works through stands in the
 # submission's record in the ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
 
-set -u -o pipefail
 umask 077
 export OMP_NUM_THREADS=2
 export STAGECOACH_RANKS=1
@@ -24,6 +23,7 @@ export STAGECOACH_ELEMENT="$SLURM_ARRAY_TASK_ID"
 export STAGECOACH_RESTART="${SLURM_RESTART_COUNT:-0}" # Slurm leaves it unset at the first start
 exec >>/runs/mine/logs/web.filter/0007-web-filter."${STAGECOACH_ELEMENT}.log" 2>&1
 cd /runs/mine/code/0123456789ab || exit 77
+set -u # not before a site's modules, which seldom bear it
 
 # The work. Slurm signals its processes itself; this shell outlives TERM, to say what became of them.
 trap : TERM USR2

@@ -17,7 +17,6 @@
 # One array of Stagecoach. Each element is one run of this script; which shards it works through stands in the
 # submission's record in the ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
 
-set -u -o pipefail
 umask 077
 export OMP_NUM_THREADS=1
 export STAGECOACH_RANKS=1
@@ -29,6 +28,7 @@ of $(touch pwned) `touch pwned` 100%s; touch pwned & #/0007-web-it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #.'"${STAGECOACH_ELEMENT}.log" 2>&1
 cd '/runs/it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #/code/0123456789ab' || exit 77
+set -u # not before a site's modules, which seldom bear it
 
 # The work. Slurm signals its processes itself; this shell outlives TERM, to say what became of them.
 trap : TERM USR2

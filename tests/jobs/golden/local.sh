@@ -3,7 +3,6 @@
 # One array of Stagecoach. Each element is one run of this script; which shards it works through stands in the
 # submission's record in the ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
 
-set -u -o pipefail
 umask 077
 export OMP_NUM_THREADS=2
 export STAGECOACH_RANKS=1
@@ -11,6 +10,7 @@ export STAGECOACH_RANKS=1
 unset "${!SLURM@}" # of an allocation that the launcher may have been called in
 exec >>/runs/mine/logs/web.filter/0007-web-filter."${STAGECOACH_ELEMENT}.log" 2>&1
 cd /runs/mine/code/0123456789ab || exit 77
+set -u # not before a site's modules, which seldom bear it
 
 # The work, in the background so that this shell can pass signals on. A signal cuts `wait` short: then wait again.
 /opt/python/bin/python3 -m jobs.ranks 1 /opt/python/bin/python3 -u -m jobs.worker /runs/mine/steps/web.filter/79fa0619f34e 0007-web-filter &

@@ -25,7 +25,6 @@
 # One array of Stagecoach. Each element is one run of this script; which shards it works through stands in the
 # submission's record in the ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
 
-set -u -o pipefail
 umask 027
 export OMP_NUM_THREADS=1
 export HF_HUB_OFFLINE=1
@@ -34,9 +33,10 @@ export STAGECOACH_RANKS=1
 export STAGECOACH_ELEMENT="$SLURM_ARRAY_TASK_ID"
 export STAGECOACH_RESTART="${SLURM_RESTART_COUNT:-0}" # Slurm leaves it unset at the first start
 exec >>/runs/mine/logs/tokens.encode/0007-tokens-encode."${STAGECOACH_ELEMENT}.log" 2>&1
-cd /runs/mine/code/0123456789ab || exit 77
 module load cuda/12.4
 export TMPDIR=/scratch/$USER
+cd /runs/mine/code/0123456789ab || exit 77
+set -u # not before a site's modules, which seldom bear it
 
 # The work. Slurm signals its processes itself; this shell outlives TERM, to say what became of them.
 trap : TERM USR2
