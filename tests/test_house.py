@@ -22,5 +22,31 @@ def test_every_path_that_a_readme_names_exists() -> None:
         for link in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (readme.parent / link).exists(), f"{readme.relative_to(ROOT)} links to {link}"
         for name in re.findall(r"`((?:jobs|stages|templates|envs|tests)/[\w./-]+\.\w+)`", text):
-            made_by_the_reader = name in ("envs/mycluster.yaml",)
+            made_by_the_reader = name in ("envs/mycluster.yaml", "envs/NAME.yaml")
             assert made_by_the_reader or (ROOT / name).exists(), f"{readme.relative_to(ROOT)} names {name}"
+
+
+ELSEWHERE = {
+    "envs/check_gloo.py": "tests/jobs/checks/test_machine.py",
+    "envs/check_node.py": "tests/jobs/checks/test_scheduler.py",
+    "envs/install.py": "tests/envs/test_bootstrap.py",
+    "envs/testbed/conf.py": "tests/envs/testbed/test_control.py",
+    "envs/testbed/daemons.py": "tests/envs/testbed/test_control.py",
+    "envs/testbed/packages.py": "tests/envs/testbed/test_control.py",
+    "jobs/checks/finding.py": "tests/jobs/test_doctor.py",
+    "stages/evaluate/element.py": "tests/stages/evaluate/test_run.py",
+    "stages/evaluate/harness.py": "tests/stages/evaluate/test_run.py",
+    "stages/evaluate/interfaces.py": "tests/stages/evaluate/test_adapter.py",
+    "stages/report/config.py": "tests/stages/report/test_build.py",
+    "stages/report/data.py": "tests/stages/report/test_collect.py",
+}
+"""Modules whose test stands at another module's path: the one through which they are used."""
+
+
+def test_every_module_has_its_test_at_the_mirrored_path() -> None:
+    modules = [path for room in ("jobs", "stages", "envs") for path in (ROOT / room).rglob("*.py")]
+    for module in sorted(path for path in modules if not path.name.startswith("__")):
+        name = str(module.relative_to(ROOT))
+        mirrored = f"tests/{module.parent.relative_to(ROOT)}/test_{module.name}"
+        assert (ROOT / ELSEWHERE.get(name, mirrored)).exists(), f"{name} has no {ELSEWHERE.get(name, mirrored)}"
+        assert name not in ELSEWHERE or not (ROOT / mirrored).exists(), f"{name} has a test of its own now"

@@ -1,0 +1,43 @@
+"""Errors say what was wrong, what was wanted and where, in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stages.shared import errors
+from stages.shared.errors import ConfigError, DataError, nearest
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("a.b", 1, "2"), 93),
+        (DataError("f", "cut", "Fetch it again."), 93),
+        (errors.ClusterError("no"), 1),
+        (errors.NodeError("no"), 77),
+        (errors.LeaseLost("no"), 93),
+    ],
+)
+def test_each_error_has_the_exit_code_of_who_must_act(error: errors.StagecoachError, code: int) -> None:
+    assert error.exit_code == code
+
+
+def test_a_config_error_names_setting_value_and_what_was_wanted() -> None:
+    assert str(ConfigError("layout.tp", 4, "a divisor of 6")) == "layout.tp is 4: want a divisor of 6"
+
+
+def test_a_setting_is_named_from_the_top_of_the_recipe_once() -> None:
+    assert ConfigError("layout.tp", 4, "3").within("pretrain").setting == "pretrain.layout.tp"
+    assert ConfigError("web.dedup", 4, "3").within("web").setting == "web.dedup"
+
+
+def test_a_data_error_names_file_record_problem_and_remedy() -> None:
+    error = DataError(Path("x.warc.gz"), "cut short", "Fetch it again", record=7)
+    assert str(error) == "x.warc.gz, record 7: cut short. Fetch it again"
+
+
+def test_a_near_name_is_offered_and_else_all_that_are_known() -> None:
+    assert nearest("heldot", ["heldout", "steps"]) == "did you mean 'heldout'?"
+    assert nearest("zzz", ["b", "a"]) == "known: a, b"

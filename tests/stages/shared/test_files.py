@@ -1,0 +1,77 @@
+"""Files are there in full or not there, whoever is killed when."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.shared.files import flush_tree, read_json, replace_dir, sha256_file, write_atomic, write_json
+
+WRITER = """
+import sys
+from pathlib import Path
+from stages.shared.files import write_atomic
+for n in range(10**9):
+    write_atomic(Path(sys.argv[1]), str(n % 10) * 100_000)
+"""
+
+
+def test_a_reader_never_sees_half_a_file_even_if_the_writer_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "value"
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)])
+    try:
+        while not path.exists():
+            time.sleep(0.01)
+        for _ in range(200):
+            text = path.read_text()
+            assert text == text[0] * 100_000
+    finally:
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+    assert len(path.read_text()) == 100_000
+
+
+def test_json_is_the_same_bytes_for_the_same_value(tmp_path: Path) -> None:
+    write_json(tmp_path / "a", {"b": 1, "a": ["ü", None]})
+    write_json(tmp_path / "b", {"a": ["ü", None], "b": 1})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert read_json(tmp_path / "a") == {"a": ["ü", None], "b": 1}
+
+
+def test_folders_above_are_made_and_nothing_else_is_left(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "deep" / "er" / "file", b"x")
+    assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["file"]
+
+
+def test_a_folder_takes_the_place_of_what_a_killed_attempt_left(tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place" / "stale").write_text("old")
+    (tmp_path / "aside").mkdir()
+    (tmp_path / "aside" / "fresh").write_text("new")
+    replace_dir(tmp_path / "aside", tmp_path / "place")
+    assert [path.name for path in (tmp_path / "place").iterdir()] == ["fresh"]
+    assert not (tmp_path / "aside").exists()
+
+
+def test_every_file_of_a_tree_is_flushed_and_closed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("a", "sub/b"):
+        (tmp_path / name).write_text("x")
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    flush_tree(tmp_path)
+    assert len(flushed) == 2
+    for descriptor in flushed:
+        with pytest.raises(OSError):
+            os.fstat(descriptor)
+
+
+def test_the_digest_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
