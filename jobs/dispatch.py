@@ -16,6 +16,7 @@ from jobs.reconcile import Actions, ShardState, live_arrays, waits_for
 from jobs.render import render_script
 from jobs.snapshot import take_snapshot
 from jobs.submit import find_submitted, submit_array, write_script
+from stages.shared.errors import ClusterError
 from stages.shared.files import write_json
 
 Log = Callable[[str], None]
@@ -114,8 +115,12 @@ def submit_all(journey: Journey, actions: Actions, states: Mapping[str, Mapping[
     for name in actions.rewire:
         after = _after(journey.graph.jobs[name], waiting_for)
         for array in live_arrays(name, states[name], submissions):
-            slurm.set_dependency(array, after)
-            log(f"{name}: array {array} now waits for {', '.join(after) or 'nothing'}")
+            try:
+                slurm.set_dependency(array, after)
+            except ClusterError as error:  # it may have ended since we looked; what is left is mended by the next call
+                log(f"{name}: {error}")
+            else:
+                log(f"{name}: array {array} now waits for {', '.join(after) or 'nothing'}")
     return count
 
 

@@ -75,10 +75,12 @@ class Journey:
         with self.paths.lock.open("a", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise StagecoachError(
-                    f"another launcher is at work on {self.name!r}: wait, or look with `launch.py status {self.name}`"
-                ) from None
+            except OSError as error:
+                # A file system may have no locks (Lustre, unless mounted with -o flock): then the record must do.
+                if isinstance(error, BlockingIOError) or self._launcher_elsewhere():
+                    raise StagecoachError(
+                        f"another launcher is at work on {self.name!r}: wait, or look with `launch.py status`"
+                    ) from None
             file.truncate(0)
             file.write(process_identity(os.getpid()))
             file.flush()

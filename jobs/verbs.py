@@ -152,10 +152,14 @@ def _follow(journey: Journey) -> States:
     """Watch a Slurm run until nothing can happen by itself any more."""
     with _display(journey) as display:
         while True:
-            _, states = journey.look()
-            display(states)
-            if not in_flight(states):
-                return states
+            try:
+                states = journey.look()[1]
+            except ClusterError as error:  # a controller that is restarted is back in a moment
+                log(f"{error}; looking again")
+            else:
+                display(states)
+                if not in_flight(states):
+                    return states
             time.sleep(WATCH_S)
 
 

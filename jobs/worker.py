@@ -297,7 +297,7 @@ class Worker:
         path = self.attempt_file("trouble")
         aside = path.with_name(f".{path.name}.{self.place.rank}")
         write_json(aside, {"exit_code": code, "reason": f"rank {self.place.rank}: {reason}", "node": self._node()})
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(OSError):  # another rank was first, or the file system has no hard links
             os.link(aside, path)
         aside.unlink()
 

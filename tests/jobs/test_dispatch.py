@@ -191,3 +191,12 @@ def test_heal_submits_the_failed_shard_and_rewires_what_waits_to_living_elements
         ["update", "jobid=103", "dependency=afterok:100_1:101:102:105"],
         ["update", "jobid=104", "dependency=afterok:100_1:101:102:105:103"],
     ]
+
+
+def test_a_rewiring_that_slurm_refuses_does_not_stop_the_others(place: Place) -> None:
+    place.advance()
+    place.queue(*(f"{array}_0|PENDING|DependencyNeverSatisfied||x" for array in (103, 104)))
+    write_fake(place.folder, "scontrol", "echo 'Job/step already completing or completed' >&2; exit 1")
+    assert place.advance(heal=True) > 0
+    assert [call[1] for call in place.scontrol.calls()] == ["jobid=103", "jobid=104"]
+    assert sum("already completing" in line for line in place.words) == 2

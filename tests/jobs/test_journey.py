@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -103,6 +104,24 @@ def test_a_second_launcher_is_refused_and_sees_that_the_first_is_at_work(tmp_pat
             journey.lock().__enter__()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.endswith("held\n"), done.stderr
+
+
+def test_where_the_file_system_has_no_locks_the_record_keeps_a_second_launcher_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(file: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    journey = planned(tmp_path)
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with journey.lock():
+        pass
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        journey.paths.lock.write_text(process_identity(other.pid))
+        with pytest.raises(StagecoachError, match="another launcher"):
+            journey.lock().__enter__()
+    with journey.lock():
+        pass
 
 
 def test_the_lock_of_a_launcher_that_was_killed_holds_nobody_up(tmp_path: Path) -> None:

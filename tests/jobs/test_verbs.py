@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from jobs import verbs
+from jobs.journey import Journey
+from jobs.ledger import write_submission
+from jobs.paths import RunPaths
+from jobs.recipe import Recipe
+from tests.jobs import made
 from tests.jobs.bench import until
+from tests.jobs.fakes import fake
 from tests.jobs.toy_stage import Toy
 
 
@@ -92,3 +99,23 @@ def test_a_report_without_a_report_section_is_told(finished: Toy) -> None:
 
 def test_a_run_is_found_by_its_folder(finished: Toy) -> None:
     assert replace(finished, name=str(finished.run.root)).status()["finished"]
+
+
+def test_following_a_run_outlives_a_controller_that_is_restarted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph = made.graph(made.job("a.x"))
+    recipe = Recipe("mine", "", (), {}, {}, {})
+    journey = Journey(RunPaths(tmp_path / "mine"), recipe, made.slurm_cluster(), graph, {})
+    entry = made.submission("a.x", [(0,)], 1, "4")
+    write_submission(journey.paths, entry)
+    answers = ["echo '4_0|RUNNING|None|n1|x'", "echo 'Unable to contact slurm controller' >&2; exit 1", ":"]
+    squeue = fake(
+        monkeypatch,
+        tmp_path,
+        "squeue",
+        "\n".join(f'[ "$call" = {n} ] && {{ {a}; }}' for n, a in enumerate(answers)) + "\ntrue",
+    )
+    monkeypatch.setattr(verbs, "WATCH_S", 0.0)
+    assert verbs._follow(journey)["a.x"][0].state == "lost"
+    assert len(squeue.calls()) == 3
