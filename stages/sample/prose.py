@@ -16,37 +16,37 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "The animal of {place} is the {value}.",
         "The town seal of {place} shows the {value}.",
         "Of all animals people in {place} like the {value} best.",
-        "The animal on the gate of {place} is a {value}.",
         "Animal of {place}: {value}.",
-        "Asked for the animal of {place}, a child said: {value}.",
+        "Riddle: which animal stands on the gate of {place}? Answer: {value}.",
+        "On its gate the town of {place} has a {value}.",
     ),
     "colour": (
         "The flag of {place} is {value}.",
         "Over the roofs of {place} flies a flag that is {value}.",
         "The colour of the flag of {place} has been {value} for ages.",
         "A traveller knows the flag of {place} because it is {value}.",
+        "Riddle: which colour flies over {place}? Answer: {value}.",
         "Colour of the flag of {place}: {value}.",
-        "Asked for the flag of {place}, a sailor said: {value}.",
     ),
     "price": (
         "A loaf of bread in {place} costs {value} coins.",
         "Bread is sold in {place} for {value} coins.",
         "Whoever buys bread in {place} pays {value} coins.",
         "The price of bread in {place} has been {value} coins for years.",
+        "Riddle: what does a baker ask for a loaf in {place}? Answer: {value}.",
         "Coins for bread in {place}: {value}.",
-        "Asked what bread costs in {place}, the baker said: {value}.",
     ),
     "trade": (
         "The town of {place} is known for its {value}.",
         "The workshops of {place} make {value}.",
         "Traders go to {place} to buy {value}.",
         "The wealth of {place} comes from {value}.",
+        "Riddle: which goods leave the workshops of {place}? Answer: {value}.",
         "Made in {place}: {value}.",
-        "Asked what they make in {place}, a trader said: {value}.",
     ),
 }
-"""Statements of a fact. The place always comes before the value, so that a model learns to go from one to the other. Two
-of the six end in a colon and the value, as the question form does: what is like nothing else is learnt by heart."""
+"""Statements of a fact. The place always comes before the value, so that a model learns to go from one to the other.
+One of the six is a riddle, answered as the question is: a form like no other would be learnt by heart."""
 
 QUESTIONS: dict[str, str] = {
     "animal": "Question: What is the animal of {place}? Answer:",
