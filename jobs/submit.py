@@ -7,10 +7,12 @@ template, packs closures, and has no answer to MaxArraySize or to a submission t
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import re
 import shlex
+import shutil
 import signal
 import tempfile
 import time
@@ -99,7 +101,9 @@ def _submitit_folder(run: RunPaths) -> Path:
     submitit replaces %j in paths, knows no escape for it, and would scatter folders beside the run.
     """
     if "%" in str(run.root):
-        return Path(tempfile.mkdtemp(prefix="stagecoach-submitit-"))
+        folder = Path(tempfile.mkdtemp(prefix="stagecoach-submitit-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
     folder = run.scripts / "submitit"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from tests.jobs.bench import until
 from tests.jobs.toy_stage import Toy
 
@@ -199,7 +201,9 @@ def test_two_sections_chain_and_only_the_targets_are_made(toy: Toy) -> None:
     assert not (toy.run.root / "steps" / "third.make").exists()
 
 
-def test_a_hostile_name_from_the_first_shard_to_the_last(toy: Toy) -> None:
+def test_a_hostile_name_from_the_first_shard_to_the_last(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> None:
+    scratch = tmp_path_factory.mktemp("scratch")
+    toy.environment["TMPDIR"] = str(scratch)
     toy.name = HOSTILE
     toy.home = toy.home / HOSTILE
     toy.mood("make.1", "fail")
@@ -212,6 +216,7 @@ def test_a_hostile_name_from_the_first_shard_to_the_last(toy: Toy) -> None:
     logs = toy.launch("logs", "toy.make/1").stdout
     assert "toy.make/1: done" in logs
     assert not list(toy.home.parent.rglob("pwned"))
+    assert not list(scratch.iterdir()), "submitit's files of a run with a % are swept up"
     assert {path.name for path in toy.home.parent.iterdir()} == {HOSTILE}
     assert {path.name for path in (toy.home / "runs").iterdir()} == {HOSTILE}
 
