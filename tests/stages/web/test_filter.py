@@ -116,7 +116,7 @@ def test_every_dirty_file_goes_through_the_whole_stage(real_pages: Path, tmp_pat
     assert funnel[-1].reasons["exact_duplicate"] > 20, "the files hold the same pages"
 
 
-def test_real_pages_go_through_in_a_minute(real_pages: Path, tmp_path: Path) -> None:
+def test_real_pages_of_many_languages_go_through_the_whole_stage(real_pages: Path, tmp_path: Path) -> None:
     inputs = (InputFile(real_pages / "pages.warc.gz", "real"),)
     config = WebConfig(inputs="x", language={"languages": None}, dedup={"preset": "fineweb"})
     start = time.monotonic()
