@@ -14,6 +14,7 @@ it together, and a single process is a group of one.
 
 from __future__ import annotations
 
+import enum
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,9 +168,20 @@ def _agree(value: Any) -> Any:
 
 class _IndexUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("builtins", "getattr"):
+            return _enum_member
         if name not in _INDEX_CLASSES.get(module, ()):
             raise pickle.UnpicklingError(f"names {module}.{name}")
         return super().find_class(module, name)
+
+
+def _enum_member(kind: Any, name: Any) -> Any:
+    """Return a member of an enumeration, which some Pythons (3.11.2) pickle as a call of getattr; no other attribute."""
+    if not (isinstance(kind, type) and issubclass(kind, enum.Enum) and isinstance(name, str)):
+        raise pickle.UnpicklingError(f"takes {name!r} from {kind!r}")
+    if name not in kind.__members__:
+        raise pickle.UnpicklingError(f"names no member of {kind.__name__}: {name!r}")
+    return kind[name]
 
 
 def _check_index(path: Path) -> None:

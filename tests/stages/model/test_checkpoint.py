@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.distributed.checkpoint.metadata import _MEM_FORMAT_ENCODING
 
-from stages.model.checkpoint import read_weights, seal
+from stages.model.checkpoint import _check_index, read_weights, seal
 from stages.model.load import load_model
 from stages.shared.errors import DataError
 from stages.shared.files import sha256_file
@@ -72,6 +73,28 @@ def test_a_pickle_that_would_run_code_runs_none(checkpoint: Path, tmp_path: Path
     with pytest.raises((DataError, pickle.UnpicklingError)):
         load_model(checkpoint)
     assert not touched.exists()
+
+
+class _Got:
+    """Pickles as a call of getattr, as Python 3.11.2 does with a member of an enumeration."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> tuple[object, tuple[object, str]]:
+        return getattr, (_MEM_FORMAT_ENCODING, self.name)
+
+
+def test_an_enumeration_pickled_by_another_python_is_read(tmp_path: Path) -> None:
+    (tmp_path / "index").write_bytes(pickle.dumps(_Got("TORCH_CONTIGUOUS_FORMAT")))
+    _check_index(tmp_path / "index")
+
+
+@pytest.mark.parametrize("name", ["__init__", "__subclasses__", "mro", "nothing"])
+def test_no_other_attribute_is_reached_that_way(tmp_path: Path, name: str) -> None:
+    (tmp_path / "index").write_bytes(pickle.dumps(_Got(name)))
+    with pytest.raises(DataError, match="no member"):
+        _check_index(tmp_path / "index")
 
 
 def test_weights_come_back_in_order_of_name_and_whole(saved: Path, tmp_path: Path) -> None:
