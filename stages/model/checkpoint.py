@@ -176,7 +176,7 @@ class _IndexUnpickler(pickle.Unpickler):
 
 
 def _enum_member(kind: Any, name: Any) -> Any:
-    """Return a member of an enumeration, which some Pythons (3.11.2) pickle as a call of getattr; no other attribute."""
+    """Return a member of an enumeration, which Python 3.11.2 pickles as a call of getattr; no other attribute."""
     if not (isinstance(kind, type) and issubclass(kind, enum.Enum) and isinstance(name, str)):
         raise pickle.UnpicklingError(f"takes {name!r} from {kind!r}")
     if name not in kind.__members__:
