@@ -11,7 +11,7 @@ from pathlib import Path
 from jobs import slurm
 from jobs.graph import Job
 from jobs.journey import Journey
-from jobs.ledger import Submission, read_attempts, read_submissions, write_submission
+from jobs.ledger import Submission, last_number, read_attempts, read_submissions, write_submission
 from jobs.reconcile import Actions, ShardState, live_arrays, waits_for
 from jobs.render import render_script
 from jobs.snapshot import take_snapshot
@@ -29,7 +29,7 @@ def chunks(shards: Sequence[int], per_element: int, max_elements: int) -> Iterat
         yield tuple(elements[start : start + max_elements])
 
 
-def new_submission(journey: Journey, job: Job, elements: tuple[tuple[int, ...], ...], number: int) -> Submission:
+def new_submission(job: Job, elements: tuple[tuple[int, ...], ...], number: int) -> Submission:
     """Return a submission that nobody has been told of yet."""
     key = f"{number:04d}-{secrets.token_hex(4)}"
     return Submission(key=key, job=job.name, fingerprint=job.fingerprint, number=number, elements=elements)
@@ -89,7 +89,7 @@ def submit_all(journey: Journey, actions: Actions, states: Mapping[str, Mapping[
     code = take_snapshot(journey.paths)
     size = journey.cluster.max_array_size or slurm.max_array_size()
     submissions = read_submissions(journey.paths)
-    number = max((entry.number for entry in submissions), default=0)
+    number = last_number(submissions)
     attempts = read_attempts(journey.paths)
     waiting_for = {name: list(waits_for(name, shards, submissions, attempts)) for name, shards in states.items()}
     count = 0
@@ -99,7 +99,7 @@ def submit_all(journey: Journey, actions: Actions, states: Mapping[str, Mapping[
         after = _after(job, waiting_for)
         for elements in chunks(shards, job.resources.shards_per_element, size):
             number += 1
-            submission = new_submission(journey, job, elements, number)
+            submission = new_submission(job, elements, number)
             journey.paths.logs(name).mkdir(parents=True, exist_ok=True)
             text = script_for(journey, job, submission, code, after)
             write_submission(journey.paths, submission)

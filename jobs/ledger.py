@@ -70,6 +70,11 @@ def read_submissions(run: RunPaths) -> list[Submission]:
     return sorted(made, key=lambda submission: submission.number)
 
 
+def last_number(submissions: Iterable[Submission]) -> int:
+    """Return the highest number that a submission of the run has, 0 if there is none yet."""
+    return max((entry.number for entry in submissions), default=0)
+
+
 def read_attempts(run: RunPaths, jobs: Iterable[str] | None = None) -> list[Attempt]:
     """Return all attempts, in order of start; of some jobs only if `jobs` is given."""
     folders = [run.attempts / job for job in jobs] if jobs is not None else sorted(run.attempts.glob("*"))

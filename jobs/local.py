@@ -6,15 +6,15 @@ import os
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from jobs.dispatch import Log, chunks, new_submission, script_for, write_job
 from jobs.graph import Job
 from jobs.journey import Journey
-from jobs.ledger import Submission, read_cancels, read_submissions, write_submission
-from jobs.reconcile import ShardState, next_actions
+from jobs.ledger import Submission, last_number, read_cancels, read_submissions, write_submission
+from jobs.reconcile import States, next_actions
 from jobs.snapshot import take_snapshot
 from jobs.submit import ElementExecutor, write_script
 from stages.shared.files import read_json
@@ -22,8 +22,6 @@ from stages.shared.files import read_json
 TICK_S = 0.2
 STOP_WAIT_S = 60.0
 MANY = 10**9
-
-States = Mapping[str, Mapping[int, ShardState]]
 
 
 @dataclass
@@ -116,9 +114,9 @@ class LocalRun:
 
     def _enqueue(self, job: Job, shards: tuple[int, ...], code: Any) -> None:
         write_job(self.journey, job, code)
-        number = max((entry.number for entry in read_submissions(self.journey.paths)), default=0) + 1
+        number = last_number(read_submissions(self.journey.paths)) + 1
         for elements in chunks(shards, job.resources.shards_per_element, MANY):
-            submission = new_submission(self.journey, job, elements, number)
+            submission = new_submission(job, elements, number)
             write_script(self.journey.paths, submission.key, script_for(self.journey, job, submission, code, ()))
             write_submission(self.journey.paths, submission)
             self.waiting.extend((submission, element, 0) for element in range(len(elements)))

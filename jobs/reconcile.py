@@ -49,6 +49,10 @@ class ShardState:
     progress: int = -1
 
 
+States = Mapping[str, Mapping[int, ShardState]]
+"""The state of every shard, by job and shard."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Actions:
     """What `run` or `heal` should do, in order: submit, then rewrite dependencies."""

@@ -15,10 +15,9 @@ from rich.text import Text
 from jobs.graph import Graph, Job
 from jobs.journey import Journey
 from jobs.paths import StepPaths
-from jobs.reconcile import ShardState, State
+from jobs.reconcile import ShardState, State, States
 from stages.shared.files import read_json
 
-States = Mapping[str, Mapping[int, ShardState]]
 COLOURS = {
     "done": "green",
     "running": "cyan",

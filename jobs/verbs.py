@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -25,13 +25,12 @@ from jobs.journey import Journey, open_journey, plan_journey, run_roots
 from jobs.ledger import write_cancel
 from jobs.local import LocalRun
 from jobs.recipe import read_recipe
-from jobs.reconcile import ShardState, finished, in_flight, next_actions
+from jobs.reconcile import LIVE, States, finished, in_flight, next_actions
 from jobs.snapshot import ROOT
 from stages.report.build import build_report
 from stages.shared.contract import shard_dir
 from stages.shared.errors import ClusterError, ConfigError, StagecoachError
 
-States = Mapping[str, Mapping[int, ShardState]]
 WATCH_S = 3.0
 PLANNED_ARRAY_SIZE = 1001
 """Slurm's own default for MaxArraySize, assumed when a plan is made where the cluster does not answer."""
@@ -75,7 +74,7 @@ def plan(arguments: argparse.Namespace) -> int:
             if line.to_do:
                 job = journey.graph.jobs[line.job]
                 elements = tuple((shard,) for shard in range(min(line.elements, size)))
-                submission = new_submission(journey, job, elements, 0)
+                submission = new_submission(job, elements, 0)
                 code = journey.paths.code / "CODE"
                 print(script_for(journey, job, submission, code, tuple(f"<{need}>" for need in job.needs)))
         return 0
@@ -239,12 +238,7 @@ def cancel(arguments: argparse.Namespace) -> int:
     """Cancel what is queued or running; finished shards and saved state stay, and `run` goes on from there."""
     journey = _opened(arguments)
     seen, states = journey.look()
-    live = [
-        state
-        for shards in states.values()
-        for state in shards.values()
-        if state.state in ("running", "queued", "blocked")
-    ]
+    live = [state for shards in states.values() for state in shards.values() if state.state in LIVE]
     keys = {state.key for state in live}
     for key in keys:
         write_cancel(journey.paths, key, time.time())
