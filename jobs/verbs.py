@@ -21,6 +21,7 @@ from jobs import faults, show, slurm
 from jobs.cluster import Cluster, enter, known_clusters, load_cluster
 from jobs.dispatch import new_submission, script_for, settle_intents, submit_all
 from jobs.doctor import diagnose, print_findings
+from jobs.graph import Job
 from jobs.journey import Journey, open_journey, plan_journey, run_roots
 from jobs.ledger import write_cancel
 from jobs.local import LocalRun
@@ -163,11 +164,11 @@ def _follow(journey: Journey) -> States:
 
 
 class _display:  # noqa: N801  (used as a function: `with _display(journey) as show_states`)
-    """A live table on a terminal; elsewhere one line whenever a job's counts change."""
+    """A live table on a terminal; elsewhere one line whenever a job is done."""
 
     def __init__(self, journey: Journey) -> None:
         self.journey = journey
-        self.seen: dict[str, str] = {}
+        self.told: set[str] = set()
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
     def __enter__(self) -> Callable[[States], None]:
@@ -187,10 +188,9 @@ class _display:  # noqa: N801  (used as a function: `with _display(journey) as s
             return
         for name, shards in states.items():
             done = sum(state.state == "done" for state in shards.values())
-            line = f"{name}: {done}/{len(shards)} done" if done == len(shards) else ""
-            if line and self.seen.get(name) != line:
-                self.seen[name] = line
-                log(line)
+            if done == len(shards) and name not in self.told:
+                self.told.add(name)
+                log(f"{name}: {done}/{len(shards)} done")
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -264,9 +264,14 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _report_job(journey: Journey) -> Job | None:
+    """Return the run's job that makes its report, if it has one."""
+    return next((job for job in journey.graph.jobs.values() if job.config.stage == "report"), None)
+
+
 def _finished_outputs(journey: Journey) -> dict[str, list[tuple[Path, str]]]:
     """Return the report section's input files that exist by now, by field."""
-    job = next((job for job in journey.graph.jobs.values() if job.config.stage == "report"), None)
+    job = _report_job(journey)
     if job is None:
         raise ConfigError("run", journey.name, "a run whose recipe has a report section")
     return {
@@ -282,19 +287,16 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def _offer_report(journey: Journey) -> None:
     """Link a finished run's report to where it is easily found, and say where that is."""
-    for job in journey.graph.jobs.values():
-        if job.config.stage == "report":
-            made = (
-                shard_dir(journey.paths.step(job.name, job.fingerprint).root, 0)
-                / job.config.plan(job.inputs).outputs[0].name
-            )
-            aside = journey.paths.report.with_name(".report.html")
-            aside.unlink(missing_ok=True)
-            aside.symlink_to(made.relative_to(journey.paths.root))
-            aside.replace(journey.paths.report)
-            console.print(
-                Text.assemble("The report of this journey: ", (str(journey.paths.report), "bold")), soft_wrap=True
-            )
+    job = _report_job(journey)
+    if job is None:
+        return
+    (output,) = job.config.plan(job.inputs).outputs
+    made = shard_dir(journey.paths.step(job.name, job.fingerprint).root, output.shard) / output.name
+    aside = journey.paths.report.with_name(".report.html")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(made.relative_to(journey.paths.root))
+    aside.replace(journey.paths.report)
+    console.print(Text.assemble("The report of this journey: ", (str(journey.paths.report), "bold")), soft_wrap=True)
 
 
 def doctor(arguments: argparse.Namespace) -> int:
