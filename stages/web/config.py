@@ -218,7 +218,7 @@ class WebConfig(StageConfig):
         read_once = ("files_per_shard", "rejects_per_reason", "read", "url", "extraction", "language")
         filtering = Step(
             name="filter",
-            run="stages.web.filter:run",
+            run="stages.web.steps.filter:run",
             shards=shards,
             uses=(*read_once, "repetition", "quality", "lines"),
             reads=("inputs", *optional),
@@ -227,7 +227,7 @@ class WebConfig(StageConfig):
         )
         writing = Step(
             name="documents",
-            run="stages.web.documents:run",
+            run="stages.web.steps.documents:run",
             shards=shards,
             uses=("dedup", "rejects_per_reason"),
             after=("filter", "signatures", "cluster") if self.dedup.enabled else ("filter",),
@@ -242,7 +242,7 @@ class WebConfig(StageConfig):
         return (
             Step(
                 name="signatures",
-                run="stages.web.signatures:run",
+                run="stages.web.steps.signatures:run",
                 shards=shards,
                 uses=("dedup",),
                 after=("filter",),
@@ -251,7 +251,7 @@ class WebConfig(StageConfig):
             ),
             Step(
                 name="buckets",
-                run="stages.web.buckets:run",
+                run="stages.web.steps.buckets:run",
                 shards=self.dedup.bucket_shards,
                 uses=("dedup",),
                 after=("signatures",),
@@ -260,7 +260,7 @@ class WebConfig(StageConfig):
             ),
             Step(
                 name="cluster",
-                run="stages.web.cluster:run",
+                run="stages.web.steps.cluster:run",
                 shards=1,
                 uses=("dedup",),
                 after=("signatures", "buckets"),

@@ -13,7 +13,7 @@ import numpy as np
 from stages.shared.contract import Task
 from stages.web.config import WebConfig
 from stages.web.minhash import U64
-from stages.web.signatures import BANDS, open_shards
+from stages.web.steps.signatures import BANDS, open_shards
 
 EDGES = "edges.npy"
 MERGE_PAIRS = 1_000_000

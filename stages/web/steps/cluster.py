@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from stages.shared.contract import Task
-from stages.web.buckets import EDGES
 from stages.web.config import WebConfig
 from stages.web.minhash import U64
-from stages.web.signatures import PAGES, open_shards
+from stages.web.steps.buckets import EDGES
+from stages.web.steps.signatures import PAGES, open_shards
 
 REMOVED = "removed.npy"
 

@@ -10,10 +10,10 @@ import numpy as np
 from stages.shared.contract import Task, shard_dir
 from stages.shared.documents import DOCUMENTS, REJECTS, DocumentWriter, read_documents
 from stages.shared.funnel import FUNNEL, StepCount, read_funnel, write_funnel
-from stages.web.cluster import REMOVED
 from stages.web.config import WebConfig
 from stages.web.rejects import Rejects
-from stages.web.signatures import PAGES, open_shards
+from stages.web.steps.cluster import REMOVED
+from stages.web.steps.signatures import PAGES, open_shards
 
 DEDUP = "dedup"
 

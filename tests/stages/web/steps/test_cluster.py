@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.web.cluster import choose, components
+from stages.web.steps.cluster import choose, components
 
 
 def pairs(*edges: tuple[int, int]) -> np.ndarray:

@@ -6,7 +6,7 @@ from stages.shared.contract import shard_dir
 from stages.shared.documents import DOCUMENTS, read_documents
 from stages.web.config import WebConfig
 from stages.web.minhash import MinHash, shingles
-from stages.web.signatures import BANDS, PAGES, open_shards
+from stages.web.steps.signatures import BANDS, PAGES, open_shards
 from tests.stages.harness import step_folder
 
 

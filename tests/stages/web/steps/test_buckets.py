@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.web.buckets import EDGES, same_hash
-from stages.web.cluster import components
-from stages.web.signatures import BANDS, open_shards
+from stages.web.steps.buckets import EDGES, same_hash
+from stages.web.steps.cluster import components
+from stages.web.steps.signatures import BANDS, open_shards
 from tests.stages.harness import run_stage, step_folder
 
 

@@ -17,14 +17,14 @@ from stages.shared.errors import DataError
 from stages.shared.funnel import merge, read_funnel
 from stages.web.config import WebConfig
 from stages.web.extract import Extraction
-from stages.web.filter import WriteDocuments
 from stages.web.language import LanguageFilter
 from stages.web.quality import QualityFilter
 from stages.web.reader import WarcPages
+from stages.web.steps.filter import WriteDocuments
 from tests.stages.harness import run_shard, run_stage
 from tests.stages.web.warcs import member
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def digests(folder: Path) -> dict[str, str]:
