@@ -37,6 +37,7 @@ ELSEWHERE = {
     "stages/evaluate/element.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/harness.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/interfaces.py": "tests/stages/evaluate/test_adapter.py",
+    "stages/web/settings.py": "tests/stages/web/test_config.py",
     "stages/report/config.py": "tests/stages/report/test_build.py",
     "stages/report/data.py": "tests/stages/report/test_collect.py",
 }

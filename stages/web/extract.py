@@ -12,9 +12,9 @@ from datatrove.data import Document, DocumentsPipeline
 from resiliparse.extract.html2text import extract_plain_text
 
 from stages.web.blocks import NOTE, Gate
-from stages.web.config import ExtractionSettings
 from stages.web.guard import Guard, GuardError
 from stages.web.rejects import Rejects
+from stages.web.settings import ExtractionSettings
 
 URL = re.compile(r"\b(?:https?|ftp)://[^\s<>\"']+|\bwww\.[^\s<>\"']+", re.IGNORECASE)
 SPACES = re.compile(r"[ \t\u00a0]+(?=\n|$)|(?<=\n)[ \t]+")

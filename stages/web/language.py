@@ -11,8 +11,8 @@ from datatrove.data import Document
 
 from stages.shared.errors import DataError
 from stages.web.blocks import Gate
-from stages.web.config import LanguageSettings
 from stages.web.rejects import Rejects
+from stages.web.settings import LanguageSettings
 
 LABEL = "__label__"
 

@@ -10,8 +10,8 @@ import re
 from datatrove.data import Document
 
 from stages.web.blocks import NOTE, Gate
-from stages.web.config import LineSettings
 from stages.web.rejects import Rejects
+from stages.web.settings import LineSettings
 from stages.web.words import words
 
 COUNTER = re.compile(

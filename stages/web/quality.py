@@ -8,8 +8,8 @@ from __future__ import annotations
 from datatrove.data import Document
 
 from stages.web.blocks import Gate
-from stages.web.config import QualitySettings
 from stages.web.rejects import Rejects
+from stages.web.settings import QualitySettings
 from stages.web.words import words
 
 BULLETS = ("•", "‣", "◦", "▪", "-", "*")

@@ -16,8 +16,8 @@ from datatrove.pipeline.filters.gopher_repetition_filter import (
 )
 
 from stages.web.blocks import Gate
-from stages.web.config import RepetitionSettings
 from stages.web.rejects import Rejects
+from stages.web.settings import RepetitionSettings
 from stages.web.words import tokens
 
 PARAGRAPH = re.compile(r"\n{2,}")

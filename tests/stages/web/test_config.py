@@ -7,7 +7,8 @@ from stages.shared.contract import InputFile
 from stages.shared.documents import DOCUMENTS, REJECTS
 from stages.shared.errors import ConfigError
 from stages.shared.funnel import FUNNEL
-from stages.web.config import DedupSettings, WebConfig, match_probability, shard_files
+from stages.web.config import WebConfig, shard_files
+from stages.web.settings import DedupSettings, match_probability
 
 
 def warcs(*sources: str) -> tuple[InputFile, ...]:

@@ -4,8 +4,8 @@ import pytest
 from datatrove.data import Document
 
 from stages.web.blocks import step_count
-from stages.web.config import ExtractionSettings
 from stages.web.extract import Extraction, clean, resiliparse_text
+from stages.web.settings import ExtractionSettings
 
 STORY = "The hills were quiet and the river was wide on that day. " * 5
 PAGE = f"<html><body><nav><a href='/'>Home</a></nav><article><h1>A walk</h1><p>{STORY}</p></article></body></html>"

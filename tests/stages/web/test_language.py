@@ -4,8 +4,8 @@ import pytest
 from datatrove.data import Document
 
 from stages.shared.errors import DataError
-from stages.web.config import LanguageSettings
 from stages.web.language import LanguageFilter
+from stages.web.settings import LanguageSettings
 
 ENGLISH = "The town lies between two rivers, and its people have always built good boats."
 GERMAN = "Die Stadt liegt zwischen zwei Flüssen, und ihre Bewohner bauen seit jeher gute Boote."

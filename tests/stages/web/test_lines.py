@@ -2,8 +2,8 @@ import pytest
 from datatrove.data import Document
 
 from stages.web.blocks import step_count
-from stages.web.config import LineSettings
 from stages.web.lines import LineCorrection
+from stages.web.settings import LineSettings
 
 PROSE = "The hills were quiet and the river was wide on that long and sunny day in the north."
 

@@ -6,8 +6,8 @@ import pytest
 from stages.sample.draw import Draw
 from stages.sample.prose import article
 from stages.sample.world import make_world
-from stages.web.config import match_probability
 from stages.web.minhash import MinHash, jaccard, shingles
+from stages.web.settings import match_probability
 
 REFINEDWEB, FINEWEB = MinHash(450, 20, seed=1), MinHash(14, 8, seed=1)
 

@@ -1,8 +1,8 @@
 import pytest
 from datatrove.data import Document
 
-from stages.web.config import QualitySettings
 from stages.web.quality import QualityFilter
+from stages.web.settings import QualitySettings
 
 STOP = "the of "
 

@@ -8,8 +8,8 @@ from stages.sample.prose import article
 from stages.sample.spam import spam
 from stages.sample.world import make_world
 from stages.web import words
-from stages.web.config import RepetitionSettings
 from stages.web.repetition import RepetitionFilter
+from stages.web.settings import RepetitionSettings
 
 OFF = {"duplicate_lines": 1, "duplicate_line_chars": 1, "duplicate_paragraphs": 1, "duplicate_paragraph_chars": 1}
 NO_NGRAMS = {"top_ngrams": {}, "duplicate_ngrams": {}}
