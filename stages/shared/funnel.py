@@ -24,8 +24,11 @@ class StepCount:
     name: str
     pages_in: int = 0
     pages_out: int = 0
-    chars: int = 0
-    """Characters of the pages passed on: markup before extraction, text after it."""
+    bytes: int = 0
+    """UTF-8 bytes of the pages passed on: markup before extraction, text after it."""
+    tokens: int = 0
+    """Tokens (words and punctuation marks; characters where no spaces part words) of the pages passed on; 0 where
+    nobody has counted yet."""
     reasons: dict[str, int] = field(default_factory=dict)
     """Pages not passed on, by reason."""
     notes: dict[str, int] = field(default_factory=dict)
@@ -63,7 +66,7 @@ def read_funnel(path: Path) -> Funnel:
 
 def _step(value: dict[str, Any]) -> StepCount:
     step = StepCount(**value)
-    counts = [step.pages_in, step.pages_out, step.chars, *step.reasons.values(), *step.notes.values()]
+    counts = [step.pages_in, step.pages_out, step.bytes, step.tokens, *step.reasons.values(), *step.notes.values()]
     if not isinstance(step.name, str) or not all(isinstance(count, int) and count >= 0 for count in counts):
         raise ValueError(f"step {step.name!r} has a count that is not a whole number >= 0")
     return step
@@ -76,7 +79,8 @@ def merge(funnels: Iterable[Funnel]) -> Funnel:
         into = total.setdefault(step.name, StepCount(step.name))
         into.pages_in += step.pages_in
         into.pages_out += step.pages_out
-        into.chars += step.chars
+        into.bytes += step.bytes
+        into.tokens += step.tokens
         for mine, theirs in ((into.reasons, step.reasons), (into.notes, step.notes)):
             for reason, count in theirs.items():
                 mine[reason] = mine.get(reason, 0) + count

@@ -14,6 +14,8 @@ from stages.web.rejects import Rejects
 
 DROPPED = f"{StatHints.dropped}_"
 NOTE = "note_"
+BYTES = "bytes"
+TOKENS = "tokens"
 
 
 class Gate(BaseFilter):
@@ -26,10 +28,30 @@ class Gate(BaseFilter):
     def reason(self, doc: Document) -> str | None:
         """Return why the page is dropped, or None if it passes. May edit the page's text and metadata."""
 
+    def update_doc_stats(self, document: Document) -> None:
+        """Count what a page that is passed on holds."""
+        count_passed(self, document)
+
     def filter(self, doc: Document) -> bool | tuple[bool, str]:
         """Return datatrove's form of the verdict."""
         reason = self.reason(doc)
         return (False, reason) if reason else True
+
+
+def set_text(doc: Document, text: str, num_tokens: int | None = None) -> None:
+    """Give a page another text, with its number of tokens if that is known."""
+    doc.text = text
+    doc.metadata["bytes"] = len(text.encode("utf-8", errors="replace"))
+    doc.metadata["token_count"] = num_tokens
+
+
+def count_passed(block: PipelineStep, doc: Document) -> None:
+    """Add a page that is passed on to the block's counters: its bytes, and its tokens if they were counted."""
+    if "bytes" not in doc.metadata:  # a page that another library's reader made
+        doc.metadata["bytes"] = len(doc.text.encode("utf-8", errors="replace"))
+    block.stat_update(BYTES, value=doc.metadata["bytes"])
+    if tokens := doc.metadata.get("token_count"):
+        block.stat_update(TOKENS, value=tokens)
 
 
 def step_count(block: PipelineStep) -> StepCount:
@@ -39,7 +61,8 @@ def step_count(block: PipelineStep) -> StepCount:
         name=block.name,
         pages_in=totals.get(StatHints.total, 0),
         pages_out=totals.get(StatHints.forwarded, 0),
-        chars=totals.get("doc_len", 0),
+        bytes=totals.get(BYTES, 0),
+        tokens=totals.get(TOKENS, 0),
         reasons={name.removeprefix(DROPPED): count for name, count in totals.items() if name.startswith(DROPPED)},
         notes={name.removeprefix(NOTE): count for name, count in totals.items() if name.startswith(NOTE)},
     )

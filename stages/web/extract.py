@@ -11,7 +11,7 @@ import re
 from datatrove.data import Document, DocumentsPipeline
 from resiliparse.extract.html2text import extract_plain_text
 
-from stages.web.blocks import NOTE, Gate
+from stages.web.blocks import NOTE, Gate, set_text
 from stages.web.guard import Guard, GuardError
 from stages.web.rejects import Rejects
 from stages.web.settings import ExtractionSettings
@@ -45,7 +45,7 @@ class Extraction(Gate):
         )
         if not text:
             return "no_text"
-        doc.text = text
+        set_text(doc, text)
         return None
 
     def _extract(self, html: str) -> str:

@@ -9,10 +9,10 @@ import re
 
 from datatrove.data import Document
 
-from stages.web.blocks import NOTE, Gate
+from stages.web.blocks import NOTE, Gate, set_text
 from stages.web.rejects import Rejects
 from stages.web.settings import LineSettings
-from stages.web.words import words
+from stages.web.words import tokens, words
 
 COUNTER = re.compile(
     r"\W*\d[\d,.]*\s*(?:k|m|b|mio|million)?\s*"
@@ -47,7 +47,7 @@ class LineCorrection(Gate):
         if changed := sum(new != old for new, old in zip(corrected, lines, strict=True)):
             self.stat_update(f"{NOTE}lines_changed", value=changed)
             self.stat_update(f"{NOTE}pages_changed")
-        doc.text = text
+        set_text(doc, text, len(tokens(text)))
         return None
 
     def correct(self, line: str) -> str | None:

@@ -10,7 +10,7 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.typeshelper import StatHints
 
 from stages.shared.contract import InputFile
-from stages.web.blocks import DROPPED, NOTE
+from stages.web.blocks import DROPPED, NOTE, count_passed
 from stages.web.encoding import decode, is_text
 from stages.web.rejects import Rejects
 from stages.web.warc import Loss, Other, Page, read_warc
@@ -41,7 +41,7 @@ class WarcPages(PipelineStep):
                 page = self._page(item, file.source) if isinstance(item, Page) else item
                 if isinstance(page, Document):
                     self.stat_update(StatHints.forwarded)
-                    self.update_doc_stats(page)
+                    count_passed(self, page)
                     yield page
                 else:
                     self._drop(page, file.source)

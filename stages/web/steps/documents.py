@@ -14,6 +14,7 @@ from stages.web.config import WebConfig
 from stages.web.rejects import Rejects
 from stages.web.steps.cluster import REMOVED
 from stages.web.steps.signatures import PAGES, open_shards
+from stages.web.words import tokens
 
 DEDUP = "dedup"
 
@@ -35,12 +36,14 @@ def run(task: Task) -> dict[str, Any]:
                 rejects.add(DEDUP, reason, document)
             else:
                 writer.write(document)
+                count.bytes += len(document["text"].encode("utf-8"))
+                count.tokens += len(tokens(document["text"]))
             task.progress(count.pages_in)
-        count.pages_out, count.chars = writer.count, writer.chars
+        count.pages_out = writer.count
     rejects.write(task.out / REJECTS)
     funnel = read_funnel(source / FUNNEL)
     write_funnel(task.out / FUNNEL, [*funnel, count] if config.dedup.enabled else funnel)
-    return {"pages_in": funnel[0].pages_in, "documents": count.pages_out, "chars": count.chars}
+    return {"pages_in": funnel[0].pages_in, "documents": count.pages_out, "bytes": count.bytes, "tokens": count.tokens}
 
 
 def duplicates(task: Task) -> dict[int, str]:

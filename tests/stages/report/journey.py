@@ -57,7 +57,7 @@ def write_pages(folder: Path, dump: str) -> Path:
     left, steps = 1200, []
     for name in STEPS:
         reasons = {reason: pages // 2 for (step, reason), pages in REJECTS.items() if step == name}
-        steps.append(StepCount(name, left, left - sum(reasons.values()), left * 2000, reasons))
+        steps.append(StepCount(name, left, left - sum(reasons.values()), left * 2000, left * 300, reasons))
         left = steps[-1].pages_out
     write_funnel(folder / f"funnel-{dump}.json", steps)
     return folder / f"funnel-{dump}.json"

@@ -29,7 +29,7 @@ def empty_data(**parts: object) -> ReportData:
 
 def hostile_data() -> ReportData:
     """Return a report whose every text was written by someone who means harm."""
-    steps = [StepCount(f"{text} step", 10, 9, 5, {text: 1}) for text in HOSTILE]
+    steps = [StepCount(f"{text} step", 10, 9, 5, 0, {text: 1}) for text in HOSTILE]
     return ReportData(
         run=HOSTILE[1],
         made=1.8e9,
@@ -122,7 +122,7 @@ def test_without_plotly_the_tables_stay_and_nothing_is_scripted(monkeypatch: pyt
 
 
 def test_reasons_keep_the_order_of_steps_and_put_the_commonest_first() -> None:
-    steps = [StepCount("b", 9, 4, 1, {"rare": 1, "common": 4, "never": 0}), StepCount("a", 4, 3, 1, {"other": 1})]
+    steps = [StepCount("b", 9, 4, 1, 0, {"rare": 1, "common": 4, "never": 0}), StepCount("a", 4, 3, 1, 0, {"other": 1})]
     found = reasons(Pages(funnel=steps, by_source={}, examples={}))
     assert {step: [row.reason for row in rows] for step, rows in found.items()} == {
         "b": ["common", "rare"],

@@ -5,8 +5,8 @@ import pytest
 from stages.shared.errors import DataError
 from stages.shared.funnel import StepCount, merge, read_funnel, write_funnel
 
-URL = StepCount("url", pages_in=10, pages_out=7, chars=700, reasons={"domain": 2, "word": 1})
-TEXT = StepCount("text", pages_in=7, pages_out=7, chars=70, notes={"lines_removed": 3})
+URL = StepCount("url", pages_in=10, pages_out=7, bytes=700, reasons={"domain": 2, "word": 1})
+TEXT = StepCount("text", pages_in=7, pages_out=7, bytes=70, tokens=12, notes={"lines_removed": 3})
 
 
 def test_what_is_written_is_read_again_in_the_same_order(tmp_path: Path) -> None:
@@ -18,19 +18,19 @@ def test_merging_adds_counts_and_keeps_the_order_of_steps() -> None:
     other = StepCount("url", pages_in=1, pages_out=0, reasons={"word": 1})
     total = merge([[URL, TEXT], [other], []])
     assert [step.name for step in total] == ["url", "text"]
-    assert total[0] == StepCount("url", 11, 7, 700, {"domain": 2, "word": 2})
+    assert total[0] == StepCount("url", 11, 7, 700, 0, {"domain": 2, "word": 2})
     assert total[1] == TEXT
     assert URL.reasons == {"domain": 2, "word": 1}, "merging must not change its input"
 
 
 def test_merging_does_not_depend_on_the_order_of_shards() -> None:
-    a, b = [StepCount("x", 2, 1, 5, {"r": 1})], [StepCount("x", 3, 1, 6, {"q": 1, "r": 1})]
+    a, b = [StepCount("x", 2, 1, 5, 2, {"r": 1})], [StepCount("x", 3, 1, 6, 3, {"q": 1, "r": 1})]
     assert merge([a, b]) == merge([b, a])
 
 
 def test_a_page_lost_without_a_reason_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="step url: 3 pages dropped"):
-        write_funnel(tmp_path / "funnel.json", [StepCount("url", 10, 7, 0, {"domain": 2})])
+        write_funnel(tmp_path / "funnel.json", [StepCount("url", 10, 7, 0, 0, {"domain": 2})])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from stages.sample.config import SampleConfig
 from stages.sample.kinds import KEPT
 from stages.sample.pages import WESTERN
 from stages.shared.funnel import merge, read_funnel
+from stages.web.words import tokens
 
 NAMELESS = ("damaged_record",)
 """Losses whose record cannot be read, not even its id: only their number can be compared."""
@@ -40,7 +41,8 @@ def test_the_funnel_counts_what_the_key_says(sample_run: Any) -> None:
     ]
     assert funnel[0].pages_in == len(sample_run.key)
     assert funnel[-1].pages_out == len(sample_run.rows("documents"))
-    assert funnel[-1].chars == sum(len(row["text"]) for row in sample_run.rows("documents"))
+    assert funnel[-1].bytes == sum(len(row["text"].encode()) for row in sample_run.rows("documents"))
+    assert funnel[-1].tokens == sum(len(tokens(row["text"])) for row in sample_run.rows("documents"))
     for before, after in pairwise(funnel):
         assert before.pages_out == after.pages_in
 

@@ -21,7 +21,7 @@ def test_a_gate_counts_what_it_drops_by_reason() -> None:
     gate = Colour()
     passed = list(gate.run(iter(documents("blue", "red", "green", "red", "blue"))))
     assert [doc.text for doc in passed] == ["blue", "blue"]
-    assert step_count(gate) == StepCount("colour", 5, 2, 8, {"is_green": 1, "is_red": 2}, {"seen": 5})
+    assert step_count(gate) == StepCount("colour", 5, 2, 8, 0, {"is_green": 1, "is_red": 2}, {"seen": 5})
 
 
 def test_a_gate_without_pages_is_a_step_of_zeros() -> None:
