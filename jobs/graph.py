@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ class _Builder:
         needs: Mapping[str, tuple[str, ...]],
     ) -> None:
         name = job_name(section, step.name)
-        values = config.model_dump(mode="json", include=set(step.uses))
+        values = used_settings(config, step.uses)
         earlier = [self.jobs[job_name(section, other)] for other in step.after]
         identity = {
             "stage": config.stage,
@@ -183,6 +183,16 @@ def input_fields(config: StageConfig) -> dict[str, Reads]:
         for name, field in type(config).model_fields.items()
     )
     return {name: marks[0] for name, marks in marked if marks}
+
+
+def used_settings(config: StageConfig, uses: Iterable[str]) -> dict[str, Any]:
+    """Return the settings that `uses` names: whole fields, or single ones of a section as `section.setting`."""
+    values = config.model_dump(mode="json")
+    found: dict[str, Any] = {}
+    for name in uses:
+        section, _, setting = name.partition(".")
+        found[name] = values[section][setting] if setting else values[section]
+    return found
 
 
 def canonical(value: Any) -> str:

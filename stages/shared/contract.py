@@ -77,7 +77,8 @@ class Step:
     """`package.module:function`, imported only on the compute node."""
     shards: int
     uses: tuple[str, ...]
-    """Config fields that change this step's bytes. They, and nothing else of the config, enter its identity."""
+    """Config fields, or `section.setting` of one, that change this step's bytes: they, and nothing else of the config,
+    enter its identity."""
     reads: tuple[str, ...] = ()
     """Input fields (those marked Reads) that this step opens."""
     after: tuple[str, ...] = ()

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from jobs.cluster import Cluster, Resources
-from jobs.graph import Graph, build_graph, canonical, input_fields
+from jobs.graph import Graph, build_graph, canonical, input_fields, used_settings
 from jobs.paths import RunPaths
 from jobs.recipe import Recipe, known_recipes, read_recipe
 from stages.shared.contract import FROM, InputFile, StageConfig
 from stages.shared.errors import ConfigError
+from stages.web.config import WebConfig
 from tests.jobs.toy.config import ToyConfig
 
 LOCAL = Cluster(name="local", kind="local")
@@ -70,6 +71,15 @@ def test_a_changed_setting_changes_the_steps_that_use_it_and_what_follows() -> N
         "b.gather",
     }
     assert changed(before, build(recipe(a={}, b={"words": "from:a", "paces": 9}))) == {"b.march", "b.gather"}
+
+
+def test_a_step_may_use_one_setting_of_a_section() -> None:
+    config = WebConfig(inputs="x", language={"min_score": 0.5})
+    assert used_settings(config, ("language.languages", "rejects_per_reason")) == {
+        "language.languages": ["en"],
+        "rejects_per_reason": 20,
+    }
+    assert used_settings(config, ("language",))["language"]["min_score"] == 0.5
 
 
 def test_where_and_how_it_runs_is_no_part_of_the_identity() -> None:
@@ -133,7 +143,7 @@ def test_steps_of_shipped_recipes_name_fields_and_steps_that_exist(name: str) ->
     for job in build(asked).jobs.values():
         fields = set(type(job.config).model_fields)
         inputs = set(input_fields(job.config))
-        assert set(job.step.uses) <= fields - inputs, f"{job.name} uses what {job.section} does not have"
+        assert {name.partition(".")[0] for name in job.step.uses} <= fields - inputs, f"{job.name} uses what {job.section} does not have"
         assert set(job.step.reads) <= inputs, f"{job.name} reads what {job.section} does not have"
         assert ":" in job.step.run
 
