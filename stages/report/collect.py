@@ -12,6 +12,8 @@ from stages.shared.documents import read_documents
 from stages.shared.funnel import Funnel, merge, read_funnel
 from stages.shared.metrics import Metrics, read_metrics
 from stages.shared.results import Generation, Results, read_generations, read_results
+from stages.shared.tables import merge as merge_tables
+from stages.shared.tables import read_tables
 from stages.shared.token_counts import Counts, read_token_counts
 
 Files = Mapping[str, Sequence[tuple[Path, str]]]
@@ -37,7 +39,7 @@ def collect(files: Files, run_dir: Path, made: float) -> ReportData:
     return ReportData(
         run=run_dir.name,
         made=made,
-        pages=_part(files, "web", lambda found: _pages(found, files.get("rejects", ()))),
+        pages=_part(files, "web", lambda found: _pages(found, files.get("rejects", ()), files.get("tables", ()))),
         tokens=_part(files, "tokens", _tokens),
         training=_part(files, "metrics", _training),
         results=_part(files, "results", _results),
@@ -54,7 +56,9 @@ def _part(files: Files, field: str, read: Callable[[Sequence[tuple[Path, str]]],
     return read(files[field]) or Missing(f"{PRODUCERS[field]} has written nothing")
 
 
-def _pages(files: Sequence[tuple[Path, str]], rejects: Sequence[tuple[Path, str]]) -> Pages:
+def _pages(
+    files: Sequence[tuple[Path, str]], rejects: Sequence[tuple[Path, str]], tables: Sequence[tuple[Path, str]]
+) -> Pages:
     by_source: dict[str, list[Funnel]] = {}
     for path, source in files:
         by_source.setdefault(source, []).append(read_funnel(path))
@@ -64,6 +68,7 @@ def _pages(files: Sequence[tuple[Path, str]], rejects: Sequence[tuple[Path, str]
         funnel=funnel,
         by_source={source: merge(funnels) for source, funnels in by_source.items()},
         examples=_examples((path for path, _ in rejects), wanted),
+        tables=merge_tables(read_tables(path) for path, _ in tables) if tables else None,
     )
 
 

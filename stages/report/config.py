@@ -19,6 +19,8 @@ class ReportConfig(StageConfig):
     """Counts of pages by step and reason."""
     rejects: Annotated[Inputs | None, Reads("rejects")] = None
     """Samples of the rejected pages, to be opened in the report."""
+    tables: Annotated[Inputs | None, Reads("tables")] = None
+    """Pages, bytes and tokens by host and by language."""
     tokens: Annotated[Inputs | None, Reads("token_counts")] = None
     """Tokens by source."""
     metrics: Annotated[Inputs | None, Reads("metrics")] = None
@@ -30,7 +32,7 @@ class ReportConfig(StageConfig):
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the one step. Its bytes are no function of its inputs: they show the run's history and the clock."""
-        fields = ("web", "rejects", "tokens", "metrics", "results", "generations")
+        fields = ("web", "rejects", "tables", "tokens", "metrics", "results", "generations")
         step = Step(
             name="",
             run="stages.report.build:run",

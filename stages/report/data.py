@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stages.shared.funnel import Funnel
 from stages.shared.metrics import Metrics
 from stages.shared.results import Generation, Results
+from stages.shared.tables import Tables
 from stages.shared.token_counts import Counts
 
 
@@ -36,6 +37,8 @@ class Pages:
     """The same for each dump."""
     examples: Mapping[tuple[str, str], tuple[Example, ...]]
     """A few rejected pages by (step, reason)."""
+    tables: Tables | None
+    """Hosts and languages; None where the recipe does not give them to the report."""
 
 
 @dataclass(frozen=True, kw_only=True)

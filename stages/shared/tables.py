@@ -1,8 +1,8 @@
 """The tables format: pages, bytes and tokens by host and by language. This module owns it.
 
-`tables.json` has a row `[pages read, pages kept, bytes kept, tokens kept]` for each language and for the hosts with the
-most pages; the rest is summed in `other`. One file a shard; `merge` adds them up. Languages are exact. A host's row adds
-up what it has where it is listed: it has `unlisted` pages at most elsewhere, and no host with more is missing.
+`tables.json` has a row `[pages read, pages kept, bytes kept, tokens kept]` for each language and for the hosts with
+the most pages; the rest is summed in `other`. One file a shard; `merge` adds them up. Languages are exact. A host's row
+adds up what it has where it is listed: elsewhere it has `unlisted` pages at most, and no host with more is missing.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from stages.shared.results import (
     write_generations,
     write_results,
 )
+from stages.shared.tables import Tables
 from stages.shared.token_counts import write_token_counts
 
 START = 1_790_000_000.0
@@ -46,6 +47,7 @@ def make_run(folder: Path) -> Files:
     return {
         "web": [(write_pages(folder, dump), dump) for dump in DUMPS],
         "rejects": [(write_rejects(folder / f"rejects-{dump}.jsonl.zst"), dump) for dump in DUMPS[:1]],
+        "tables": [(write_tables(folder / f"tables-{dump}.json"), dump) for dump in DUMPS],
         "tokens": [(write_tokens(folder), "")],
         "metrics": [(write_curves(folder), "")],
         "results": write_scores(folder),
@@ -69,6 +71,21 @@ def write_rejects(path: Path) -> Path:
         for number, (step, reason) in enumerate(REJECTS):
             page = {"id": str(number), "url": f"https://{reason.replace(' ', '-')}.example/page?{number}", "text": text}
             writer.write({**page, "step": step, "reason": reason})
+    return path
+
+
+def write_tables(path: Path) -> Path:
+    """Write 1,200 pages of 40 hosts, most of them English; the share of a host falls as its number grows."""
+    draw, tables = random.Random(str(path)), Tables()
+    for number in range(1200):
+        host, language = (
+            f"www.host-{int(40 * draw.random() ** 2)}.example",
+            draw.choice(("en", "en", "en", "zh", "de", "")),
+        )
+        tables.read(host, language)
+        if language in ("en", "zh") and number < 900:
+            tables.kept(host, language, 2000, 410)
+    tables.write(path)
     return path
 
 

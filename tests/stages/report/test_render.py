@@ -8,6 +8,7 @@ from stages.report.render import TEMPLATES, reasons, render, script_json, spread
 from stages.shared.funnel import StepCount
 from stages.shared.metrics import FIELDS
 from stages.shared.results import EvaluationKey, Generation, Results, Score
+from stages.shared.tables import Tables
 
 HOSTILE = (
     "</script><script>window.hit = 1</script>",
@@ -27,6 +28,13 @@ def empty_data(**parts: object) -> ReportData:
     return ReportData(run="empty", made=1.8e9, **{**dict.fromkeys(names, NOTHING), **parts})
 
 
+def hostile_tables() -> Tables:
+    tables = Tables()
+    for text in HOSTILE:
+        tables.read(text, text)
+    return tables
+
+
 def hostile_data() -> ReportData:
     """Return a report whose every text was written by someone who means harm."""
     steps = [StepCount(f"{text} step", 10, 9, 5, 0, {text: 1}) for text in HOSTILE]
@@ -37,6 +45,7 @@ def hostile_data() -> ReportData:
             funnel=steps,
             by_source=dict.fromkeys(HOSTILE, steps),
             examples={(s.name, t): (Example(url=t, text=t, is_cut=True),) for s, t in zip(steps, HOSTILE, strict=True)},
+            tables=hostile_tables(),
         ),
         tokens={text: {"documents": 1, "tokens": 10, "heldout_documents": 0} for text in HOSTILE},
         training=[{**dict.fromkeys(FIELDS, 1), "loss": float("nan")}],
@@ -109,7 +118,7 @@ def test_an_empty_run_says_of_every_part_why_it_is_not_there() -> None:
 
 @pytest.mark.parametrize("steps", [[], [StepCount("read")]])
 def test_zero_pages_are_a_report_like_another(steps: list[StepCount]) -> None:
-    page = render(empty_data(pages=Pages(funnel=steps, by_source={"dump": steps}, examples={})))
+    page = render(empty_data(pages=Pages(funnel=steps, by_source={"dump": steps}, examples={}, tables=None)))
     assert 'id="pages-in" data-value="0"' in page
     assert "No page was dropped." in page
 
@@ -123,7 +132,7 @@ def test_without_plotly_the_tables_stay_and_nothing_is_scripted(monkeypatch: pyt
 
 def test_reasons_keep_the_order_of_steps_and_put_the_commonest_first() -> None:
     steps = [StepCount("b", 9, 4, 1, 0, {"rare": 1, "common": 4, "never": 0}), StepCount("a", 4, 3, 1, 0, {"other": 1})]
-    found = reasons(Pages(funnel=steps, by_source={}, examples={}))
+    found = reasons(Pages(funnel=steps, by_source={}, examples={}, tables=None))
     assert {step: [row.reason for row in rows] for step, rows in found.items()} == {
         "b": ["common", "rare"],
         "a": ["other"],
