@@ -12,7 +12,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from jobs.graph import Graph, Job
+from jobs.estimates import critical_path_hours, element_hours, shortfalls
+from jobs.graph import Job
 from jobs.journey import Journey
 from jobs.paths import StepPaths
 from jobs.reconcile import ShardState, State, States
@@ -48,6 +49,10 @@ class PlannedJob:
     core_hours: float
     """Estimate for what is still to do."""
     disk_mb: float
+    needs_gb: float
+    """Estimated peak memory of an element; 0 if unknown."""
+    needs_min: float
+    """Estimated minutes of an element."""
     needs: tuple[str, ...]
     why: str
     """Why it is reused, or why it must run."""
@@ -75,6 +80,8 @@ def planned_jobs(journey: Journey, states: States, max_array_size: int) -> list[
                 time_min=asked.time_min,
                 core_hours=to_do * step.core_seconds / 3600,
                 disk_mb=to_do * step.disk_mb,
+                needs_gb=round(step.mem_mb / 1e3, 3),
+                needs_min=round(element_hours(job) * 60, 2),
                 needs=job.needs,
                 why=_why(journey, job, to_do, [line.job for line in lines if line.to_do]),
             )
@@ -120,17 +127,6 @@ def difference(before: Any, now: Any, path: str = "") -> list[str]:
     return [f"{path} {before} -> {now}"]
 
 
-def critical_path_hours(graph: Graph, lines: list[PlannedJob]) -> float:
-    """Return the estimated hours of the longest chain, each array running at its throttle."""
-    hours: dict[str, float] = {}
-    for line in lines:
-        job = graph.jobs[line.job]
-        waves = -(-line.elements // job.resources.throttle) if line.elements else 0
-        own = waves * job.resources.shards_per_element * job.step.core_seconds / 3600 / max(1, line.ranks * line.cpus)
-        hours[line.job] = own + max((hours[need] for need in line.needs), default=0.0)
-    return max(hours.values(), default=0.0)
-
-
 def print_plan(console: Console, journey: Journey, lines: list[PlannedJob]) -> None:
     """Print the jobs as a tree with what each asks for, and the totals."""
     console.print(
@@ -150,8 +146,11 @@ def print_plan(console: Console, journey: Journey, lines: list[PlannedJob]) -> N
     work = f"{_count(len(todo), 'job')}: {_count(sum(line.elements for line in todo), 'element')}"
     arrays = _count(sum(line.arrays for line in todo), "array")
     hours, disk = _hours(sum(line.core_hours for line in todo)), _disk(sum(line.disk_mb for line in todo))
-    longest = _hours(critical_path_hours(journey.graph, lines))
+    waves = {line.job: -(-line.elements // journey.graph.jobs[line.job].resources.throttle) for line in lines}
+    longest = _hours(critical_path_hours(journey.graph, waves))
     console.print(f"{work} in {arrays}; about {hours} of core time, {disk} of disk; longest chain about {longest}.")
+    for shortfall in shortfalls(journey.graph.jobs[line.job] for line in todo):
+        console.print(Text(shortfall, style="yellow"), soft_wrap=True)
 
 
 def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, ...]:
@@ -167,6 +166,7 @@ def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, 
     asks += ([f"{line.mem_gb:g} GB"] if line.mem_gb else []) + [_hours(line.time_min / 60)]
     array = f"{line.elements}" if line.arrays == 1 else f"{line.elements} in {line.arrays}"
     cost = f"{_hours(line.core_hours)}, {_disk(line.disk_mb)}"
+    cost += f", {line.needs_gb:.2g} GB each" if line.needs_gb else ""
     after = f"; after {', '.join(line.needs)}" if line.needs and "after" not in line.why else ""
     return name, str(line.to_do), array, ", ".join(asks), cost, Text(line.why + after, style="dim")
 

@@ -31,6 +31,8 @@ class Reads:
     """
 
     kind: str
+    crawl: bool = False
+    """Crawl files: besides paths also addresses, lists of paths and names of Common Crawl's dumps (jobs/crawl.py)."""
 
 
 Inputs = str | list[str] | dict[str, str | list[str]]
@@ -43,15 +45,27 @@ outputs of the field's kind, in order of shard; a path or glob yields files in s
 
 @dataclass(frozen=True)
 class InputFile:
-    """One input file and the source (dump, corpus) it belongs to.
-
-    While planning, the path of another job's output is relative to that job's step folder.
-    """
+    """One input file and the source (dump, corpus) it belongs to."""
 
     path: Path
+    """Where it is; of a remote file its name alone, which cannot be opened."""
     source: str
     mb: float = 0.0
     """Size in MB, or an estimate of it; for `plan` only, 0 if nobody can say."""
+    url: str = ""
+    """Address (https:// or s3://) of a file that is not on this file system."""
+
+    @property
+    def where(self) -> str:
+        """Path or address: what `input_file` makes the same file of again."""
+        return self.url or str(self.path)
+
+
+def input_file(where: str, source: str, mb: float = 0.0) -> InputFile:
+    """Return the file at an absolute path or at an address (which starts with its scheme, not with a slash)."""
+    if where.startswith("/"):
+        return InputFile(Path(where), source, mb)
+    return InputFile(Path(where.partition("?")[0].rpartition("/")[2]), source, mb, where)
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,8 @@ class Step:
     """Estimated core-seconds of one shard, for `plan`. An order of magnitude."""
     disk_mb: float = 1.0
     """Estimated output of one shard in MB, for `plan`."""
+    mem_mb: float = 0.0
+    """Estimated peak memory of one shard in MB, for `plan`; 0 if nobody has measured it."""
     version: int = 1
     """Declared code version: raise it when a code change changes the bytes."""
 
