@@ -5,6 +5,7 @@ The defaults are RefinedWeb's (arXiv:2306.01116, section 3 and appendix G); READ
 
 from __future__ import annotations
 
+from math import comb
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -17,6 +18,8 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 PRESETS = {"refinedweb": (450, 20), "fineweb": (14, 8)}
 """MinHash buckets and hashes per bucket. RefinedWeb's section 3 says 20 x 450, which finds only identical pages; its
 appendix G.3.1 says 450 x 20."""
+MAX_TABLES = 10_000
+"""More ways of comparing than this are a mistake."""
 
 
 class ReadSettings(Section):
@@ -122,24 +125,42 @@ class LineSettings(Section):
 
 
 class DedupSettings(Section):
-    """Fuzzy deduplication by MinHash over word n-grams (arXiv:2306.01116, G.3.1; Lee et al., arXiv:2107.06499)."""
+    """Fuzzy deduplication over word n-grams, by MinHash (arXiv:2306.01116, G.3.1; Lee et al., arXiv:2107.06499) or by
+    SimHash (Charikar, 2002; Manku et al., Detecting Near-Duplicates for Web Crawling, 2007)."""
 
     enabled: bool = True
     """False: every page that passed the filters becomes a document."""
+    method: Literal["minhash", "simhash"] = "minhash"
+    """minhash: pages that share most of their shingles, RefinedWeb's way. simhash: pages whose 64-bit sums of shingles
+    differ in a few bits; its files are hundreds of times smaller, its notion of near is coarser for short pages."""
     preset: Literal["refinedweb", "fineweb", "custom"] = "refinedweb"
-    """refinedweb: 450 buckets of 20 hashes. fineweb: 14 of 8, with a softer threshold, in a tenth of the time."""
+    """refinedweb: 450 buckets of 20 hashes. fineweb: 14 of 8, with a softer threshold and a 30th of the scratch space."""
     buckets: int | None = Field(default=None, ge=1)
     """With preset custom: number of buckets. Two pages are duplicates if any bucket agrees."""
     hashes_per_bucket: int | None = Field(default=None, ge=1)
     """With preset custom: hashes that must all agree for a bucket to agree."""
     ngram: int = Field(default=5, ge=1)
-    """Words of a shingle."""
-    seed: int = Field(default=1, ge=0)
+    """Words of a MinHash shingle."""
+    simhash_ngram: int = Field(default=3, ge=1)
+    """Words of a SimHash shingle."""
+    simhash_distance: int = Field(default=3, ge=0, le=16)
+    """Most bits in which two SimHashes of duplicates differ (3 of 64 in Manku et al., section 3)."""
+    simhash_blocks: int | None = Field(default=None, ge=2, le=64)
+    """Blocks into which the 64 bits are cut; null is simhash_distance + 1. Pages that agree in all but simhash_distance
+    of them are compared, once for each choice of blocks. With 3 and 4: four choices of 16 bits, in which two of
+    65,536 pages agree by chance; with 3 and 6: 20 choices of about 32 bits, for runs of more than ten million pages."""
+    seed: int = Field(default=1, ge=0, lt=2**64)
     """Draws the hash functions."""
-    keep: Literal["first", "longest"] = "first"
-    """The page of a group that stays: the first in the order of the inputs, or the one with the most words."""
+    keep: Literal["earliest", "longest", "best"] = "earliest"
+    """The page of a group that stays: the first in the order of the inputs, the one with the most words, or the one
+    farthest from every threshold of the filters; of equals the longest, then the earliest."""
+    scope: Literal["all", "dump"] = "all"
+    """Pages that are compared: all of the run, or only those of the same dump."""
     bucket_shards: int = Field(default=1, ge=1)
     """Array elements over which the buckets are spread."""
+    memory_mb: int = Field(default=4_000, ge=64)
+    """Memory that one element of `buckets` may use, about. Less means more passes over the signatures, not other
+    documents."""
 
     @model_validator(mode="after")
     def _can_match(self) -> DedupSettings:
@@ -155,9 +176,27 @@ class DedupSettings(Section):
                 f"fewer: with {buckets} buckets, two pages that share 90 % of their shingles are found with "
                 f"probability {found:.2g}. RefinedWeb's numbers are 450 buckets of 20 hashes (preset: refinedweb)",
             )
-        if self.bucket_shards > buckets:
-            raise ConfigError("web.dedup.bucket_shards", self.bucket_shards, f"at most the {buckets} buckets")
+        if self.simhash_blocks is not None and self.simhash_blocks <= self.simhash_distance:
+            wanted = f"more than the {self.simhash_distance} bits that may differ, or no block is sure to agree"
+            raise ConfigError("web.dedup.simhash_blocks", self.simhash_blocks, wanted)
+        if self.num_tables > MAX_TABLES:
+            wanted = f"so few that at most {MAX_TABLES} choices of blocks result; these are {self.num_tables}"
+            raise ConfigError("web.dedup.simhash_blocks", self.simhash_blocks, wanted)
+        if self.bucket_shards > self.num_tables:
+            raise ConfigError("web.dedup.bucket_shards", self.bucket_shards, f"at most the {self.num_tables} buckets")
         return self
+
+    @property
+    def num_tables(self) -> int:
+        """Buckets of MinHash, or choices of SimHash's blocks: the ways in which pages are compared."""
+        if self.method == "minhash":
+            return self.shape[0]
+        return comb(self.simhash_blocks or self.simhash_distance + 1, self.simhash_distance)
+
+    @property
+    def num_rows(self) -> int:
+        """64-bit numbers in a page's signature."""
+        return self.shape[0] if self.method == "minhash" else 1
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -165,6 +204,31 @@ class DedupSettings(Section):
         if self.buckets is None or self.hashes_per_bucket is None:
             return PRESETS[self.preset]
         return self.buckets, self.hashes_per_bucket
+
+
+class ExactSettings(Section):
+    """Exact duplicates within a part of the documents, by suffix array (arXiv:2306.01116, 3.3; arXiv:2107.06499, 4.1)."""
+
+    enabled: bool = True
+    """False: documents keep what they share."""
+    min_tokens: int = Field(default=50, ge=5)
+    """Shortest run of tokens that is cut if it occurs twice. RefinedWeb counts subwords; here words and punctuation
+    marks are counted, characters where no spaces part words, so 50 are a longer run, of about 65 subwords."""
+    rule: Literal["all", "first"] = "all"
+    """all: every occurrence is cut, as in the papers. first: a run stays where it stands first in the part."""
+    min_words: int = Field(default=50, ge=0)
+    """A document that was cut and has fewer words left is dropped: as few as `quality` accepts, and datatrove's number.
+    Lee et al. ask for no more than 20 characters."""
+    parts: int = Field(default=1, ge=1)
+    """Parts into which the shards are divided, each searched by itself. RefinedWeb has 100; with more, duplicates of
+    different parts are not found, and an element needs less memory."""
+
+
+class UrlDedupSettings(Section):
+    """Pages of one address that were read several times, in one dump or in several (arXiv:2306.01116, 3.3)."""
+
+    enabled: bool = True
+    """False: every capture of a page that passed everything else is a document. True: the first one is."""
 
 
 def match_probability(similarity: float, buckets: int, hashes_per_bucket: int) -> float:
