@@ -23,12 +23,20 @@ def default_model() -> Path:
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path) -> fasttext.FastText._FastText:
+def load_model(path: Path) -> fasttext.FastText._FastText:
+    """Return the model of a file, loaded once. Raises DataError if it is none."""
     try:
         return fasttext.load_model(str(path))
     except (ValueError, RuntimeError) as error:
         remedy = "Want a fastText model such as lid.176.bin; check web.language_model"
         raise DataError(path, f"no fastText model ({error})", remedy) from error
+
+
+def probabilities(text: str, model: Path, sample_chars: int) -> dict[str, float]:
+    """Return how probable each language of the model is for a text; empty if nothing in the text says anything."""
+    line = " ".join(text[:sample_chars].split())
+    found = load_model(model).predict(line, k=-1)
+    return dict(zip((label.removeprefix(LABEL) for label in found[0]), found[1], strict=True)) if found else {}
 
 
 class LanguageFilter(Gate):
@@ -55,6 +63,6 @@ class LanguageFilter(Gate):
     def detect(self, text: str) -> tuple[str, float]:
         """Return the best language code and its score, rounded so that files do not depend on the last bits."""
         line = " ".join(text[: self.settings.sample_chars].split())
-        found = _load(self.model).predict(line, k=1)
+        found = load_model(self.model).predict(line, k=1)
         (label,), (score,) = found if found and len(found[0]) else (("",), (0.0,))
         return label.removeprefix(LABEL), round(min(float(score), 1.0), 4)
