@@ -71,6 +71,9 @@ class Cluster(BaseModel):
     """Python on the compute nodes; None is the one that runs the launcher."""
     runs: str | None = None
     """Folder for runs, on a file system that all nodes share; None is ./runs."""
+    crawl: str = "https://data.commoncrawl.org/"
+    """Where Common Crawl's archive is read: there, at s3://commoncrawl/, or in a mirror's folder (what holds its
+    `crawl-data`). For dumps named in a recipe; the results do not depend on it."""
     environment: dict[str, str] = {}
     """Variables for the launcher's Slurm commands and for the jobs. Not for secrets: they end in scripts."""
     setup: tuple[str, ...] = ()

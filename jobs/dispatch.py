@@ -53,7 +53,7 @@ def write_job(journey: Journey, job: Job, code: Path) -> None:
         "fingerprint": job.fingerprint,
         "identity": job.identity,
         "config": job.config.model_dump(mode="json"),
-        "inputs": {field: [[str(file.path), file.source] for file in files] for field, files in job.inputs.items()},
+        "inputs": {field: [[file.where, file.source] for file in files] for field, files in job.inputs.items()},
         "steps": {name: str(path) for name, path in job.steps.items()},
         "needs": needs,
         "code": code.name,

@@ -20,7 +20,7 @@ from jobs.recipe import Recipe
 from stages.shared.contract import FROM, InputFile, Reads, StageConfig, StagePlan, Step, shard_dir
 from stages.shared.errors import ConfigError, nearest
 
-Expand = Callable[[Any, str], tuple[InputFile, ...]]
+Expand = Callable[[Any, str, Reads], tuple[InputFile, ...]]
 Identify = Callable[[InputFile], list[str]]
 
 
@@ -102,7 +102,7 @@ class _Builder:
             if isinstance(value, str) and value.startswith(FROM):
                 inputs[field], identities[field], needs[field] = self._from(value, setting, reads.kind, (*above, name))
             else:
-                inputs[field], needs[field] = self.expand(value, setting), ()
+                inputs[field], needs[field] = self.expand(value, setting, reads), ()
                 identities[field] = [self.identify(file) for file in inputs[field]]
         plan = config.plan(inputs)
         self.plans[name] = plan

@@ -18,13 +18,13 @@ from typing import Any
 from jobs.checked import validated
 from jobs.cluster import Cluster
 from jobs.graph import Graph, build_graph
-from jobs.inputs import external_files, file_identity
+from jobs.inputs import external_files
 from jobs.ledger import Attempt, process_identity, read_attempts, read_cancels, read_submissions
 from jobs.paths import RunPaths
 from jobs.recipe import Recipe, make_recipe
 from jobs.reconcile import ShardState, Snapshot, shard_states
 from jobs.slurm import queue
-from stages.shared.contract import InputFile
+from stages.shared.contract import InputFile, Reads, input_file
 from stages.shared.errors import ConfigError, StagecoachError, nearest
 from stages.shared.files import read_json, write_json
 
@@ -116,11 +116,11 @@ def plan_journey(recipe: Recipe, cluster: Cluster, root: Path, name: str | None)
     paths = RunPaths(root / name)
     files: dict[str, Any] = {}
 
-    def expand(value: Any, setting: str) -> tuple[InputFile, ...]:
-        found = external_files(value, setting)
-        files[setting] = [[str(file.path), file.source, file.mb, file_identity(file)] for file in found]
-        identities.update({file: entry[3] for file, entry in zip(found, files[setting], strict=True)})
-        return found
+    def expand(value: Any, setting: str, reads: Reads) -> tuple[InputFile, ...]:
+        found = external_files(value, setting, cluster.crawl if reads.crawl else None)
+        files[setting] = [[each.file.where, each.file.source, each.file.mb, each.identity] for each in found]
+        identities.update(found)
+        return tuple(each.file for each in found)
 
     identities: dict[InputFile, list[str]] = {}
     graph = build_graph(recipe, cluster, paths, expand, lambda file: identities[file])
@@ -150,13 +150,11 @@ def open_journey(roots: Sequence[Path], name: str) -> Journey:
     cluster = validated(Cluster, record["cluster"], str(paths.run_json))
     files = record["files"]
     identities = {
-        InputFile(Path(path), source, mb): identity
-        for entries in files.values()
-        for path, source, mb, identity in entries
+        input_file(where, source, mb): identity for entries in files.values() for where, source, mb, identity in entries
     }
 
-    def expand(value: Any, setting: str) -> tuple[InputFile, ...]:
-        return tuple(InputFile(Path(path), source, mb) for path, source, mb, _ in files[setting])
+    def expand(value: Any, setting: str, reads: Reads) -> tuple[InputFile, ...]:
+        return tuple(input_file(where, source, mb) for where, source, mb, _ in files[setting])
 
     graph = build_graph(recipe, cluster, paths, expand, lambda file: identities[file])
     return Journey(paths, recipe, cluster, graph, record)

@@ -25,7 +25,7 @@ from jobs import faults
 from jobs.ledger import process_identity
 from jobs.paths import StepPaths, run_of
 from jobs.rendezvous import meet
-from stages.shared.contract import InputFile, Ranks, Task, shard_dir, shard_name
+from stages.shared.contract import Ranks, Task, input_file, shard_dir, shard_name
 from stages.shared.errors import (
     EXIT_BAD_NODE,
     EXIT_CHECKPOINTED,
@@ -212,7 +212,7 @@ class Worker:
             shard=shard,
             num_shards=self.job["shards"],
             inputs={
-                name: tuple(InputFile(Path(path), source) for path, source in files)
+                name: tuple(input_file(where, source) for where, source in files)
                 for name, files in self.job["inputs"].items()
             },
             steps={name: Path(path) for name, path in self.job["steps"].items()},

@@ -62,10 +62,11 @@ class InputFile:
 
 
 def input_file(where: str, source: str, mb: float = 0.0) -> InputFile:
-    """Return the file at an absolute path or at an address (which starts with its scheme, not with a slash)."""
-    if where.startswith("/"):
-        return InputFile(Path(where), source, mb)
-    return InputFile(Path(where.partition("?")[0].rpartition("/")[2]), source, mb, where)
+    """Return the file at a path or at an address, which is told by the scheme that it starts with."""
+    scheme, mark, _ = where.partition("://")
+    if mark and scheme.isalnum():
+        return InputFile(Path(where.partition("?")[0].rpartition("/")[2]), source, mb, where)
+    return InputFile(Path(where), source, mb)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from jobs.cluster import Cluster, Resources
 from jobs.graph import Graph, build_graph, canonical, input_fields, used_settings
 from jobs.paths import RunPaths
 from jobs.recipe import Recipe, known_recipes, read_recipe
-from stages.shared.contract import FROM, InputFile, StageConfig
+from stages.shared.contract import FROM, InputFile, Reads, StageConfig
 from stages.shared.errors import ConfigError
 from stages.web.config import WebConfig
 from tests.jobs.toy.config import ToyConfig
@@ -26,7 +26,7 @@ def recipe(targets: tuple[str, ...] = (), resources: dict[str, Any] | None = Non
 
 
 def build(asked: Recipe, cluster: Cluster = LOCAL, root: str = "/runs/mine", content: str = "text") -> Graph:
-    def expand(value: Any, setting: str) -> tuple[InputFile, ...]:
+    def expand(value: Any, setting: str, reads: Reads) -> tuple[InputFile, ...]:
         return tuple(InputFile(Path(name), name) for name in [value])
 
     return build_graph(asked, cluster, RunPaths(Path(root)), expand, lambda file: [file.source, content])
@@ -143,7 +143,9 @@ def test_steps_of_shipped_recipes_name_fields_and_steps_that_exist(name: str) ->
     for job in build(asked).jobs.values():
         fields = set(type(job.config).model_fields)
         inputs = set(input_fields(job.config))
-        assert {name.partition(".")[0] for name in job.step.uses} <= fields - inputs, f"{job.name} uses what {job.section} does not have"
+        assert {name.partition(".")[0] for name in job.step.uses} <= fields - inputs, (
+            f"{job.name} uses what {job.section} does not have"
+        )
         assert set(job.step.reads) <= inputs, f"{job.name} reads what {job.section} does not have"
         assert ":" in job.step.run
 
