@@ -70,6 +70,8 @@ class LanguageSettings(Section):
 class RepetitionSettings(Section):
     """Gopher's repetition rules (arXiv:2112.11446, table A1): a page above any of these shares is dropped."""
 
+    preset: Literal["gopher", "bloom"] = "gopher"
+    """bloom: the two rules of BLOOM's corpus by language (stages/web/bloom.py) in place of the settings below."""
     duplicate_lines: Ratio = 0.30
     """Lines that repeat an earlier line, of all lines."""
     duplicate_line_chars: Ratio = 0.20
@@ -83,10 +85,24 @@ class RepetitionSettings(Section):
     duplicate_ngrams: dict[int, Ratio] = Field(default={5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10})
     """By n: characters in word n-grams that occurred before, of all characters."""
 
+    @model_validator(mode="after")
+    def _are_measured(self) -> RepetitionSettings:
+        for name, measured in (("top_ngrams", range(2, 5)), ("duplicate_ngrams", range(5, 11))):
+            for n in getattr(self, name):
+                if n not in measured:
+                    wanted = f"an n from {measured[0]} to {measured[-1]}: pages are measured once, for all thresholds"
+                    raise ConfigError(f"web.repetition.{name}", n, wanted)
+        return self
+
 
 class QualitySettings(Section):
     """Gopher's quality rules (arXiv:2112.11446, A.1.1). Words are counted without punctuation."""
 
+    preset: Literal["gopher", "bloom"] = "gopher"
+    """bloom: the rules of BLOOM's corpus by language (stages/web/bloom.py) in place of the settings below."""
+    counting: Literal["words", "datatrove"] = "words"
+    """datatrove: a mark is a word and an empty line a line in the ratios below, only "•" and "-" are bullets, and stop
+    words count in lower case only, as in datatrove and FineWeb."""
     min_words: int = Field(default=50, ge=1)
     """Fewest words of a page."""
     max_words: int = Field(default=100_000, ge=1)
@@ -107,10 +123,9 @@ class QualitySettings(Section):
     """Least share of words with at least one letter."""
     min_stop_words: int = Field(default=2, ge=0)
     """Least number of different stop words of the page's language."""
-    stop_words: dict[str, tuple[str, ...]] = Field(
-        default={"en": ("the", "be", "to", "of", "and", "that", "have", "with")}
-    )
-    """By language code. A language without a list has no stop word rule."""
+    stop_words: dict[str, tuple[str, ...]] = Field(default={})
+    """By language code, in place of the list in stages/web/data/stop_words.txt. A language that has no list in either
+    place has no stop word rule. Unlike the thresholds above they are counted when a page is extracted."""
 
 
 class LineSettings(Section):

@@ -1,0 +1,87 @@
+"""Lists of words by language: the few commonest ones (Gopher's rule) and all words without content (BLOOM's rule).
+
+The lists are stages/web/data/stop_words.txt and function_words.txt: lines `code: words`, as many as one likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.shared.errors import ConfigError, DataError
+from stages.web.counting import find_slot
+from stages.web.words import U8, U64, string_hash
+
+STOP_WORDS = "stop_words.txt"
+FUNCTION_WORDS = "function_words.txt"
+MAX_STOP_WORDS = 64
+"""Different stop words are counted in the bits of one number."""
+IS_STOP_WORD, IS_FUNCTION_WORD = 64, 128
+
+
+class StopTable(NamedTuple):
+    """The lists of one language as compiled code wants them: a hash table, its length a power of two."""
+
+    keys: U64
+    """`Hashes.lower` of the words; 0 is a free place."""
+    values: U8
+    """Bits 0 to 5: number of a stop word; IS_STOP_WORD; IS_FUNCTION_WORD."""
+
+
+class StopWords:
+    """The lists of all languages."""
+
+    def __init__(self, own: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Take the shipped lists; `own` stop words replace those of their languages.
+
+        Raises ConfigError if a language has more than MAX_STOP_WORDS.
+        """
+        self.stop = {**read_list(STOP_WORDS), **{code: tuple(words) for code, words in (own or {}).items()}}
+        self.function = read_list(FUNCTION_WORDS)
+        self._tables: dict[str, StopTable] = {}
+        for code, words in self.stop.items():
+            if len(set(words)) > MAX_STOP_WORDS:
+                raise ConfigError(f"web.quality.stop_words.{code}", len(words), f"at most {MAX_STOP_WORDS} words")
+
+    def table(self, language: str) -> StopTable:
+        """Return the lists of a language; an empty table if it has none."""
+        if language not in self._tables:
+            self._tables[language] = make_table(self.stop.get(language, ()), self.function.get(language, ()))
+        return self._tables[language]
+
+
+@lru_cache(maxsize=1)
+def shipped() -> StopWords:
+    """Return the lists that come with the stage."""
+    return StopWords()
+
+
+def make_table(stop: Sequence[str], function: Sequence[str]) -> StopTable:
+    """Return the table of two lists; a stop word is a function word too."""
+    numbers = {string_hash(word): number for number, word in enumerate(sorted({word.lower() for word in stop}))}
+    hashes = {*numbers, *(string_hash(word.lower()) for word in function)}
+    size = 1 << max(4, (4 * len(hashes)).bit_length())
+    table = StopTable(np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.uint8))
+    for hashed in sorted(hashes):
+        slot = find_slot(table.keys, np.uint64(hashed))
+        table.keys[slot] = hashed
+        table.values[slot] = IS_FUNCTION_WORD | (IS_STOP_WORD | numbers[hashed] if hashed in numbers else 0)
+    return table
+
+
+def read_list(name: str) -> dict[str, tuple[str, ...]]:
+    """Return the words of a shipped list, by language, in lower case. Raises DataError for a line without a code."""
+    path = files("stages.web").joinpath("data", name)
+    lists: dict[str, tuple[str, ...]] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        entry = line.partition("#")[0].strip()
+        language, colon, words = entry.partition(":")
+        if entry and not colon:
+            raise DataError(str(path), "no language", "Want `code: words`, such as `en: the of and`", number)
+        if entry:
+            lists[language.strip()] = (*lists.get(language.strip(), ()), *words.lower().split())
+    return lists
