@@ -1,0 +1,77 @@
+"""Exact duplicates: the ranges of at least 50 tokens that occur at least twice in a part (arXiv:2107.06499, 4.1).
+
+    documents -> token numbers -> anchors that occur twice -> regions around them -> suffix array -> ranges to cut
+
+The anchors only save work: what cannot be repeated is not sorted. The suffix array decides, so the answer is that of a
+suffix array over all the text, at any setting.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stages.web.suffix_array import (
+    Rule,
+    count_tokens,
+    covered_ranges,
+    encode,
+    encoded_size,
+    rank_by_count,
+    repeated_windows,
+)
+from stages.web.suffix_tokens import PartTokens, regions
+
+I64 = np.ndarray[Any, np.dtype[np.int64]]
+U64 = np.ndarray[Any, np.dtype[np.uint64]]
+
+MAX_BYTES = 1 << 28
+"""Bytes that one suffix array sorts, at ten bytes of memory each. More are sorted in several, one after the other."""
+
+
+def find_ranges(part: PartTokens, rule: Rule, max_bytes: int = MAX_BYTES) -> I64:
+    """Return the tokens to cut, as rows (document, first token, end) in order; tokens are counted in the document.
+
+    all: every token of a window of `part.window` tokens that occurs at least twice, within documents too. first: every
+    token of such a window that stood earlier in the part; of overlapping windows too, so of a phrase that is repeated
+    many times in a row one is left.
+    """
+    hashes, places = part.repeated_anchors()
+    starts = part.starts
+    found = _ranges(part, (hashes, places), starts, rule, max_bytes)
+    return merge(np.concatenate([np.empty((0, 2), dtype=np.int64), *found]), starts)
+
+
+def _ranges(part: PartTokens, anchors: tuple[U64, I64], starts: I64, rule: Rule, max_bytes: int) -> list[I64]:
+    """Return the ranges of the windows with these anchors, in lists that may overlap.
+
+    What does not fit into one suffix array is divided by the anchors' hashes: equal windows have equal anchors, so none
+    is parted from its like. Anchors of one single hash are not divided, whatever their number.
+    """
+    hashes, places = anchors
+    if not len(places):
+        return []
+    first, end = regions(places, starts, part.gram, part.window)
+    counts = count_tokens(part.ids, first, end, part.num_ids)
+    ranks = rank_by_count(counts)
+    size = encoded_size(counts, ranks, len(first))
+    if size > max_bytes and len(different := np.unique(hashes)) > 1:
+        lower = hashes < different[len(different) // 2]
+        halves = (hashes[lower], places[lower]), (hashes[~lower], places[~lower])
+        return [found for half in halves for found in _ranges(part, half, starts, rule, max_bytes)]
+    data = encode(part.ids, first, end, ranks, size)
+    marks = repeated_windows(data, part.window, rule)
+    ranges = np.empty((len(first) + int((end - first).sum()) // part.window, 2), dtype=np.int64)
+    return [ranges[: covered_ranges(data, marks, first, part.window, ranges)]]
+
+
+def merge(ranges: I64, starts: I64) -> I64:
+    """Return ranges of the part's tokens, in any order and overlapping, as rows (document, first token, end)."""
+    ranges = ranges[np.argsort(ranges[:, 0], kind="stable")]
+    document = np.searchsorted(starts, ranges[:, 0], side="right") - 1
+    reach = np.maximum.accumulate(ranges[:, 1])
+    is_new = np.concatenate([[True], (ranges[1:, 0] > reach[:-1]) | (document[1:] != document[:-1])])[: len(ranges)]
+    is_last = np.concatenate([is_new[1:], [True]])[: len(ranges)]
+    document, first, end = document[is_new], ranges[is_new, 0], reach[is_last]
+    return np.stack([document, first - starts[document], end - starts[document]], axis=1)

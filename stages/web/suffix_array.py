@@ -1,0 +1,169 @@
+"""Which windows of tokens occur more than once, decided by a suffix array; in the path of `spans.py`.
+
+Tokens are written as bytes before they are sorted, frequent ones in one byte (1.7 bytes a word on web text), in a code
+that is prefix-free and whose first bytes are never inner bytes. Therefore suffixes that begin at a token stand together
+in the suffix array of the bytes, in the order of their tokens, and a common prefix of bytes is one of tokens.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pydivsufsort
+
+from stages.web.kernels import kernel
+
+Rule = Literal["all", "first"]
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+I64 = np.ndarray[Any, np.dtype[np.int64]]
+U32 = np.ndarray[Any, np.dtype[np.uint32]]
+
+SEPARATOR = 0
+INNER = 128
+"""Bytes from here on continue a token; 1..127 begin one."""
+FIRST_BYTES = (64, 48, 12, 1, 2)
+"""How many of the bytes 1..127 begin a token of 1, 2, .. 5 bytes. Room for 5 x 10^8 different tokens, more than fit
+into the bytes that one suffix array holds."""
+FIRST_RANKS = np.cumsum([0, *(first * INNER**inner for inner, first in enumerate(FIRST_BYTES))])
+"""Least rank whose code has 1, 2, .. 5 bytes, and the number of codes."""
+LENGTHS = np.repeat(np.arange(7), [1, *FIRST_BYTES, INNER]).astype(np.uint8) % 6
+"""Bytes of the token that a byte begins; 0 for the separator and inner bytes."""
+
+
+def rank_by_count(counts: I64) -> U32:
+    """Return each token's place when the most frequent stands first; of equals, the smaller id."""
+    ranks = np.empty(len(counts), dtype=np.uint32)
+    ranks[np.argsort(-counts, kind="stable")] = np.arange(len(counts), dtype=np.uint32)
+    return ranks
+
+
+def encoded_size(counts: I64, ranks: U32, num_regions: int) -> int:
+    """Return the bytes that `encode` needs for tokens that occur so often."""
+    lengths = np.searchsorted(FIRST_RANKS, ranks, side="right")
+    return int(np.dot(counts, lengths)) + num_regions
+
+
+@kernel
+def count_tokens(ids: U32, starts: I64, ends: I64, num_ids: int) -> I64:
+    """Return how often each id occurs in the regions starts[r] .. ends[r] of the tokens."""
+    counts = np.zeros(num_ids, dtype=np.int64)
+    for region in range(len(starts)):
+        for place in range(starts[region], ends[region]):
+            counts[ids[place]] += 1
+    return counts
+
+
+@kernel
+def encode(ids: U32, starts: I64, ends: I64, ranks: U32, size: int) -> Bytes:
+    """Return the tokens of the regions as bytes, a separator after each region."""
+    data = np.empty(size, dtype=np.uint8)
+    at = 0
+    for region in range(len(starts)):
+        for place in range(starts[region], ends[region]):
+            rank = np.int64(ranks[ids[place]])
+            first, length = 1, 0
+            while rank >= FIRST_RANKS[length + 1]:
+                first += FIRST_BYTES[length]
+                length += 1
+            rank -= FIRST_RANKS[length]
+            data[at] = first + (rank >> (7 * length))
+            at += 1
+            for inner in range(length - 1, -1, -1):
+                data[at] = INNER + ((rank >> (7 * inner)) & (INNER - 1))
+                at += 1
+        data[at] = SEPARATOR
+        at += 1
+    return data
+
+
+def repeated_windows(data: Bytes, window: int, rule: Rule) -> Bytes:
+    """Return 1 at every byte where a window of so many tokens begins that the rule removes, 0 elsewhere.
+
+    all: windows that occur at least twice (arXiv:2107.06499, section 4.1). first: those that occurred before. A window
+    lies within one region. Memory: 10 bytes a byte of `data` (19 past 2 GiB, where places need 64 bits).
+    """
+    order = pydivsufsort.divsufsort(data)
+    before = np.full(len(data), -1, dtype=order.dtype)
+    before[order[1:]] = order[:-1]
+    marks = np.zeros(len(data), dtype=np.uint8)
+    mark_matches(data, before, window, rule == "all", marks)
+    if rule == "first":
+        mark_later(order, marks)
+    return marks
+
+
+@kernel
+def mark_matches(data: Bytes, before: Any, window: int, both: bool, marks: Bytes) -> None:
+    """Mark each window that equals the one before it in the suffix array, and with `both` that one too.
+
+    The common prefix with the suffix before it shrinks by no more than one when a suffix loses its first byte
+    (Kärkkäinen, Manzini, Puglisi: Permuted longest-common-prefix array, 2009), so one walk through the bytes finds all.
+    """
+    at, end, ahead, common = 0, 0, 0, 0  # the window of `ahead` tokens is data[at:end]
+    while at < len(data):
+        while ahead < window and data[end] != SEPARATOR:
+            end += LENGTHS[data[end]]
+            ahead += 1
+        if ahead < window:  # the region ends here; every region has a separator
+            while data[end] != SEPARATOR:
+                end += 1
+            end += 1
+            at, ahead, common = end, 0, 0
+            continue
+        other = before[at]
+        if other < 0:
+            common = 0
+        else:
+            while at + common < end and other + common < len(data) and data[at + common] == data[other + common]:
+                common += 1
+            if at + common >= end:
+                marks[at] = 1
+                if both:
+                    marks[other] = 1
+        step = LENGTHS[data[at]]
+        at += step
+        ahead -= 1
+        common = max(common - step, 0)
+
+
+@kernel
+def mark_later(order: Any, marks: Bytes) -> None:
+    """Change marks that say `equals the window before it in the suffix array` into `occurred earlier in the bytes`."""
+    earliest = order[0]
+    for index in range(1, len(order)):
+        at = order[index]
+        if not marks[at] & 1:
+            earliest = at
+        elif at > earliest:
+            marks[at] |= 2
+        else:
+            marks[earliest] |= 2
+            earliest = at
+    for at in range(len(marks)):
+        marks[at] >>= 1
+
+
+@kernel
+def covered_ranges(data: Bytes, marks: Bytes, starts: I64, window: int, ranges: I64) -> int:
+    """Write the ranges (first token, end) that marked windows cover, in order; return how many there are.
+
+    starts[r] is the place of region r's first token. Ranges of different regions are not joined.
+    """
+    found, region, place = 0, 0, starts[0]
+    open_until = -1
+    for at in range(len(data)):
+        if data[at] == SEPARATOR:
+            region += 1
+            open_until = -1
+            if region < len(starts):
+                place = starts[region]
+        elif data[at] < INNER:
+            if marks[at]:
+                if place > open_until:
+                    ranges[found, 0] = place
+                    found += 1
+                open_until = place + window
+                ranges[found - 1, 1] = open_until
+            place += 1
+    return found
