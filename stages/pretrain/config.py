@@ -49,7 +49,7 @@ class PretrainConfig(TrainingConfig):
         if self.mixture is not None:
             self._check_sources(sources)
         checked = ("reference",) if self.reference is not None else ()
-        weights = self.model.num_parameters(vocab_size=1_000)  # not known yet; little beside a real model's blocks
+        weights = self.model.num_parameters(1_024)  # not known yet; little beside a real model's blocks
         step = Step(
             name="",
             run="stages.pretrain.run:run",

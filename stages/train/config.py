@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar, Literal
+import math
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from stages.model.config import ModelConfig
 from stages.shared.contract import Section, StageConfig
 from stages.shared.errors import ConfigError
+from stages.train.planner.rules import require
+from stages.train.planner.shape import layout_of, workload_of
+from stages.train.planner.tokens import chinchilla_tokens, parse_tokens
 
 
 class LayoutConfig(Section):
@@ -50,6 +53,15 @@ WEIGHTS_DEPEND_ON = (
 """Fields of TrainingConfig that change the weights."""
 
 
+def _steps(earlier: dict[str, Any]) -> int:
+    """Return the steps that the settings before `steps` lead to; 1 if one of them is wrong, which is said elsewhere."""
+    if not {"model", "global_batch", "train_tokens"} <= earlier.keys():
+        return 1
+    model: ModelConfig = earlier["model"]
+    tokens = earlier["train_tokens"] or chinchilla_tokens(model.num_parameters(0))
+    return math.ceil(tokens / (earlier["global_batch"] * model.seq_len))
+
+
 class TrainingConfig(StageConfig):
     """What every stage that trains has in its recipe section."""
 
@@ -60,10 +72,12 @@ class TrainingConfig(StageConfig):
     """The decoder."""
     layout: LayoutConfig = LayoutConfig()
     """Processes. Part of a run's identity: another layout adds numbers up in another order."""
-    steps: int = Field(400, ge=1)
-    """Optimizer steps."""
     global_batch: int = Field(16, ge=1)
     """Sequences a step, over all ranks and microbatches."""
+    train_tokens: Annotated[int | None, BeforeValidator(parse_tokens)] = Field(None, ge=1)
+    """Tokens to train on, also written 1.4T or 300B; None: as many as `steps` says."""
+    steps: int = Field(default_factory=_steps, ge=1)
+    """Optimizer steps. Not given: those of train_tokens; neither given: those of Chinchilla's tokens for the model."""
     microbatch: int = Field(8, ge=1)
     """Sequences a rank takes through the model at once."""
     lr: float = Field(2e-3, gt=0)
@@ -87,21 +101,12 @@ class TrainingConfig(StageConfig):
 
     @model_validator(mode="after")
     def _check(self) -> TrainingConfig:
-        model, layout = self.model, self.layout
-        for setting, value in (
-            ("num_heads", model.num_heads),
-            ("num_kv_heads", model.kv_heads),
-            ("ffn_dim", model.ffn),
+        require(workload_of(self), layout_of(self))
+        if self.train_tokens is not None and self.steps != (
+            wanted := math.ceil(self.train_tokens / self.tokens_per_step)
         ):
-            if value % layout.tp:
-                raise ConfigError("layout.tp", layout.tp, _fits(layout.tp, value, f"model.{setting}"))
-        if model.num_layers % layout.pp:
-            raise ConfigError("layout.pp", layout.pp, _fits(layout.pp, model.num_layers, "model.num_layers"))
-        unit = self.microbatch * layout.dp
-        if self.global_batch % unit:
-            near = max(1, round(self.global_batch / unit)) * unit
-            wanted = f"a multiple of microbatch x layout.dp ({self.microbatch} x {layout.dp}), as {near}"
-            raise ConfigError("global_batch", self.global_batch, wanted)
+            said = f"{wanted}, or no such line, with train_tokens {self.train_tokens}"
+            raise ConfigError("steps", self.steps, said)
         if self.warmup_steps > self.steps:
             raise ConfigError("warmup_steps", self.warmup_steps, f"at most steps ({self.steps})")
         return self
@@ -115,8 +120,3 @@ class TrainingConfig(StageConfig):
     def tokens_per_step(self) -> int:
         """Tokens a step, over all ranks."""
         return self.global_batch * self.model.seq_len
-
-
-def _fits(value: int, whole: int, name: str) -> str:
-    divisors: Iterable[int] = (n for n in range(1, whole + 1) if whole % n == 0)
-    return f"a divisor of {name} ({whole}), as {min(divisors, key=lambda n: abs(n - value))}"

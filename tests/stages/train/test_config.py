@@ -24,7 +24,7 @@ MODEL = {"num_layers": 6, "dim": 96, "num_heads": 6, "num_kv_heads": 3, "ffn_dim
             {"layout": {"dp": 3}, "microbatch": 2, "global_batch": 16},
             r"global_batch is 16: want a multiple of microbatch x layout\.dp \(2 x 3\), as 18",
         ),
-        ({"warmup_steps": 500}, r"warmup_steps is 500: want at most steps \(400\)"),
+        ({"steps": 400, "warmup_steps": 500}, r"warmup_steps is 500: want at most steps \(400\)"),
     ],
 )
 def test_what_does_not_divide_names_the_nearest_that_does(settings: dict[str, Any], message: str) -> None:
@@ -38,5 +38,6 @@ def test_microbatches_and_tokens_follow_from_the_batch() -> None:
 
 
 def test_only_how_often_to_save_and_print_changes_no_weight() -> None:
-    assert set(TrainingConfig.model_fields) - set(TrainingConfig.weights_depend_on) == {"checkpoint_every", "log_every"}
+    left_out = set(TrainingConfig.model_fields) - set(TrainingConfig.weights_depend_on)
+    assert left_out == {"checkpoint_every", "log_every", "train_tokens"}  # tokens act through the steps
     assert set(PretrainConfig.weights_depend_on) - set(TrainingConfig.weights_depend_on) == {"mixture"}

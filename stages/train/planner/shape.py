@@ -1,0 +1,170 @@
+"""What is trained and how it is split, as plain numbers: what the planner's other modules compute with.
+
+The only place where settings are read: `workload_of` and `layout_of`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from stages.model.config import ModelConfig, padded_vocab_size
+
+if TYPE_CHECKING:
+    from stages.train.config import TrainingConfig
+
+BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+Recompute = Literal["none", "selective", "full"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A decoder's sizes. Counts of parameters are exact."""
+
+    num_layers: int
+    dim: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    ffn: int
+    """Inner width of the feed-forward block; of one expert, if there are experts."""
+    seq_len: int
+    vocab_size: int = 0
+    """Rows of the embedding; 0 while nobody knows the tokenizer."""
+    experts: int = 0
+    """Experts a layer; 0: one dense feed-forward block."""
+    top_k: int = 1
+    """Experts that a token goes through."""
+    tied: bool = False
+    """Whether the output layer shares the embedding's weights."""
+
+    @property
+    def attention(self) -> int:
+        """Weights of a layer's attention: query, key, value and output projections."""
+        return self.dim * self.head_dim * (2 * self.num_heads + 2 * self.num_kv_heads)
+
+    @property
+    def expert(self) -> int:
+        """Weights of one gated feed-forward block."""
+        return 3 * self.dim * self.ffn
+
+    @property
+    def feed_forward(self) -> int:
+        """Weights of a layer's feed-forward part: all experts and their router."""
+        return self.experts * (self.expert + self.dim) if self.experts else self.expert
+
+    @property
+    def embedding(self) -> int:
+        """Weights of the embedding, and of the output layer."""
+        return self.vocab_size * self.dim
+
+    @property
+    def parameters(self) -> int:
+        """All weights."""
+        layer = self.attention + self.feed_forward + 2 * self.dim
+        return self.num_layers * layer + (1 if self.tied else 2) * self.embedding + self.dim
+
+    @property
+    def used(self) -> int:
+        """Weights that a token is multiplied with: without the embedding's look-up, and top_k of the experts."""
+        feed_forward = self.top_k * self.expert + self.experts * self.dim if self.experts else self.expert
+        return self.num_layers * (self.attention + feed_forward) + self.embedding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """One training step, whatever it runs on."""
+
+    shape: Shape
+    global_batch: int
+    """Sequences a step."""
+    dtype: str = "bf16"
+
+    @property
+    def tokens(self) -> int:
+        """Tokens a step."""
+        return self.global_batch * self.shape.seq_len
+
+    @property
+    def width(self) -> int:
+        """Bytes of a weight and of an activation."""
+        return BYTES[self.dtype]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a step is split over processes."""
+
+    tp: int = 1
+    pp: int = 1
+    dp: int = 1
+    cp: int = 1
+    """Context parallelism: processes that split every sequence."""
+    ep: int = 1
+    """Expert parallelism: data parallel processes that share out the experts."""
+    interleave: int = 1
+    """Groups of layers a pipeline stage holds (arXiv:2104.04473, section 2.2)."""
+    sp: bool = False
+    """Sequence parallelism: norms and residuals are split over tp too (arXiv:2205.05198, section 4.2.2)."""
+    zero: int = 1
+    """What data parallel processes share out: 1 optimizer, 2 and gradients, 3 and weights (arXiv:1910.02054)."""
+    recompute: Recompute = "none"
+    offload: bool = False
+    """Whether the optimizer's state lives in the host's memory."""
+    microbatch: int = 1
+    """Sequences that go through the model at once."""
+
+    @property
+    def ranks(self) -> int:
+        """Processes."""
+        return self.tp * self.pp * self.dp * self.cp
+
+    @property
+    def replicas(self) -> int:
+        """Processes with the same weights (but for experts): those that the optimizer's state is shared out to."""
+        return self.dp * self.cp
+
+    def microbatches(self, global_batch: int) -> int:
+        """Return the microbatches a process takes a step."""
+        return max(1, global_batch // (self.microbatch * self.dp))
+
+    def __str__(self) -> str:
+        shown = [f"tp {self.tp}", f"pp {self.pp}", f"dp {self.dp}"]
+        shown += [f"{name} {size}" for name in ("cp", "ep", "interleave") if (size := getattr(self, name)) > 1]
+        shown += ["sp"] if self.sp else []
+        shown += [f"zero {self.zero}"] if self.zero > 1 else []
+        shown += [f"recompute {self.recompute}"] if self.recompute != "none" else []
+        return " ".join(shown)
+
+
+def shape_of(model: ModelConfig, vocab_size: int = 0, tp: int = 1) -> Shape:
+    """Return a model's sizes; the vocabulary is padded as training does it."""
+    return Shape(
+        num_layers=model.num_layers,
+        dim=model.dim,
+        num_heads=model.num_heads,
+        num_kv_heads=model.kv_heads,
+        head_dim=model.head_dim,
+        ffn=model.ffn,
+        seq_len=model.seq_len,
+        vocab_size=padded_vocab_size(vocab_size, tp) if vocab_size else 0,
+    )
+
+
+def workload_of(config: TrainingConfig, vocab_size: int = 0) -> Workload:
+    """Return a training's step."""
+    shape = shape_of(config.model, vocab_size, config.layout.tp)
+    return Workload(shape=shape, global_batch=config.global_batch, dtype=config.dtype)
+
+
+def layout_of(config: TrainingConfig) -> Layout:
+    """Return a training's layout."""
+    layout = config.layout
+    return Layout(tp=layout.tp, pp=layout.pp, dp=layout.dp, microbatch=config.microbatch)
+
+
+def divisors(number: int) -> list[int]:
+    """Return all divisors, in order."""
+    small = [n for n in range(1, math.isqrt(number) + 1) if number % n == 0]
+    return sorted({*small, *(number // n for n in small)})

@@ -1,0 +1,59 @@
+"""Layouts that cannot work, what is said of them, and which ones are named instead."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stages.shared.errors import ConfigError
+from stages.train.planner.rules import nearest, problems, require, splits
+from stages.train.planner.shape import Layout, Shape, Workload
+
+SHAPE = Shape(num_layers=12, dim=96, num_heads=12, num_kv_heads=6, head_dim=8, ffn=252, seq_len=64, vocab_size=384)
+WORK = Workload(shape=SHAPE, global_batch=24)
+MOE = replace(WORK, shape=replace(SHAPE, experts=8, top_k=2))
+
+
+@pytest.mark.parametrize(
+    ("work", "layout", "said"),
+    [
+        (WORK, Layout(tp=5), r"layout\.tp is 5: want a divisor of model\.num_heads \(12\), as 4"),
+        (WORK, Layout(tp=12), r"layout\.tp is 12: want a divisor of model\.num_kv_heads \(6\), as 6"),
+        (WORK, Layout(pp=5), r"layout\.pp is 5: want a divisor of model\.num_layers \(12\), as 4"),
+        (WORK, Layout(pp=2, interleave=4), r"interleave is 4: want a divisor of model\.num_layers / layout\.pp \(6\)"),
+        (WORK, Layout(pp=4, dp=4, interleave=3), r"global_batch is 24: want a multiple of .* interleave, as 32"),
+        (WORK, Layout(dp=5), r"global_batch is 24: want a multiple of microbatch x layout\.dp \(1 x 5\), as 25"),
+        (WORK, Layout(cp=3), r"model\.seq_len is 64: want a multiple of 2 x layout\.cp \(6\), as 66"),
+        (WORK, Layout(dp=2, ep=2), r"layout\.ep is 2: want 1: the model has no experts"),
+        (MOE, Layout(dp=3, ep=3), r"layout\.ep is 3: want a divisor of the model's experts \(8\), as 2"),
+        (MOE, Layout(dp=6, ep=4), r"layout\.ep is 4: want a divisor of layout\.dp \(6\), as 3"),
+    ],
+)
+def test_a_layout_that_cannot_work_is_refused_with_what_is_wrong(work: Workload, layout: Layout, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        require(work, layout)
+
+
+def test_the_refusal_names_the_nearest_layouts_that_work_on_as_many_processes() -> None:
+    with pytest.raises(ConfigError, match="work: tp 3 pp 2 dp 4; tp 6 pp 2 dp 2; tp 2 pp 2 dp 6"):
+        require(WORK, Layout(tp=4, pp=2, dp=3))
+    assert [layout.ranks for layout in nearest(WORK, Layout(tp=4, pp=2, dp=3))] == [24, 24, 24]
+
+
+def test_where_no_layout_takes_so_many_processes_fewer_are_offered() -> None:
+    near = nearest(WORK, Layout(dp=7))
+    assert [layout.ranks for layout in near] == [6, 6, 6]
+    assert str(near[0]) == "tp 1 pp 1 dp 6"
+
+
+def test_what_is_offered_keeps_every_rule() -> None:
+    for ranks in (1, 2, 6, 24, 48):
+        for layout in splits(MOE, Layout(ep=4, sp=True, interleave=2), ranks):
+            assert layout.ranks == ranks
+            assert not list(problems(MOE, layout))
+
+
+def test_a_layout_that_works_has_no_problem() -> None:
+    require(WORK, Layout(tp=2, pp=2, dp=6, interleave=2))
+    require(MOE, Layout(dp=8, ep=8, microbatch=3))
