@@ -1,17 +1,24 @@
-"""Causal attention for Megatron's layer spec: torch's fused kernel in place of Megatron's unfused one."""
+"""Attention for Megatron's layer spec: torch's fused kernel in place of Megatron's unfused one."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from megatron.core import parallel_state
 from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
 # Shape suffixes: T = tokens, B = sequences, H = heads of this rank, K = key/value heads of this rank, D = head width.
+
+_COLUMNS = 8
+"""Columns that ALiBi adds to a head. Two would do: CUDA's flash kernel wants widths in eights."""
+_EXACT = 256
+"""Integers up to here are exact in bfloat16."""
 
 
 class CausalAttention(MegatronModule):
@@ -25,14 +32,81 @@ class CausalAttention(MegatronModule):
         super().__init__(config=config)
         self.scale = 1.0 / math.sqrt(config.kv_channels)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, *_mask: Any, **_options: Any) -> Tensor:
-        """Return the mixed values, [T, B, H*D], for query [T, B, H, D] and key, value [T, B, K, D]."""
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **_options: Any) -> Tensor:
+        """Return the mixed values, [T, B, H*D], for query [T, B, H, D] and key, value [T, B, K, D].
+
+        `mask` is not looked at: earlier tokens are seen, later ones are not.
+        """
+        return self._mix(query, key, value, hidden=None)
+
+    def _mix(self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor | None) -> Tensor:
         query_BHTD, key_BKTD, value_BKTD = (x.permute(1, 2, 0, 3) for x in (query, key, value))
         mixed_BHTD = F.scaled_dot_product_attention(
-            query_BHTD, key_BKTD, value_BKTD, is_causal=True, scale=self.scale, enable_gqa=query.size(2) != key.size(2)
+            *(query_BHTD, key_BKTD, value_BKTD),
+            attn_mask=None if hidden is None else ~hidden,
+            is_causal=hidden is None,
+            scale=self.scale,
+            enable_gqa=query.size(2) != key.size(2),
         )
         return mixed_BHTD.permute(2, 0, 1, 3).reshape(query.size(0), query.size(1), -1)
 
     def sharded_state_dict(self, *_args: Any, **_kwargs: Any) -> dict[str, torch.Tensor]:
         """Return nothing: attention has no weights of its own."""
         return {}
+
+
+class AlibiAttention(CausalAttention):
+    """Causal attention with a penalty on distance, slope x (i - j), a slope a head (arXiv:2108.12409, section 3).
+
+    A softmax does not see what is added to a whole row, so slope x j is the same bias; and that is a product of a
+    number of the query's head and a number of the key. As columns of query and key it goes through the flash kernel: no
+    T x T bias exists. Positions are split in two columns that bfloat16 holds exactly up to T = 131,072; slopes are
+    rounded to the weights' type. In float32 the bias is exact to 6e-8 of slope x T / 2, that is 3e-5 nats at T = 2,048.
+    """
+
+    def __init__(self, config: TransformerConfig, **_spec: Any) -> None:
+        super().__init__(config=config)
+        slopes = alibi_slopes(config.num_attention_heads)
+        here = len(slopes) // config.tensor_model_parallel_size
+        start = here * parallel_state.get_tensor_model_parallel_rank()
+        self.slopes: Sequence[float] = slopes[start : start + here]
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **_options: Any) -> Tensor:
+        """Return the mixed values, [T, B, H*D]; shapes as in CausalAttention."""
+        slopes_H = torch.tensor(self.slopes, dtype=query.dtype, device=query.device) / self.scale
+        positions_T = torch.arange(key.size(0), device=key.device) - key.size(0) // 2  # small numbers round less
+        low_T = positions_T % _EXACT
+        columns_T2 = torch.stack([positions_T - low_T, low_T], dim=-1).to(key.dtype)
+        query = torch.cat([query, _columns(slopes_H[:, None].expand(-1, 2), query)], dim=-1)
+        key = torch.cat([key, _columns(columns_T2[:, None, None], key)], dim=-1)
+        mixed = self._mix(query, key, F.pad(value, (0, _COLUMNS)), hidden=None)
+        return mixed.unflatten(-1, (query.size(2), -1))[..., :-_COLUMNS].flatten(2)
+
+
+class MaskedAttention(CausalAttention):
+    """Attention under the mask it is given, as GLM's needs: part A sees all of itself.
+
+    The mask is the one T x T tensor: 1 byte a pair and sequence, and torch's CPU kernel makes it 4; all heads and
+    layers share it, the scores never exist. Without a mask it is causal.
+    """
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **_options: Any) -> Tensor:
+        """Return the mixed values, [T, B, H*D]; `mask` is bool [B, 1, T, T], True where a key is hidden."""
+        return self._mix(query, key, value, hidden=mask)
+
+
+def alibi_slopes(num_heads: int) -> list[float]:
+    """Return a slope a head (arXiv:2108.12409, section 3, and the authors' `get_slopes` for other counts).
+
+    For 2^k heads a geometric series from 2^(-8 / num_heads) with that ratio; for others that of the next lower power of
+    two, then every second one of the next higher, the first of them first.
+    """
+    lower = 1 << (num_heads.bit_length() - 1)
+    slopes = [2.0 ** (-8.0 * (head + 1) / lower) for head in range(lower)]
+    between = [2.0 ** (-4.0 * (head + 1) / lower) for head in range(0, 2 * lower, 2)]
+    return slopes + between[: num_heads - lower]
+
+
+def _columns(columns: Tensor, like: Tensor) -> Tensor:
+    """Return columns [..., 2], padded with zeros and repeated to the first three axes of `like`."""
+    return F.pad(columns, (0, _COLUMNS - 2)).expand(*like.shape[:-1], _COLUMNS)

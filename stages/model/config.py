@@ -1,8 +1,9 @@
-"""The LLaMA architecture's settings, and what follows from them. Light: pydantic and the standard library only."""
+"""A decoder's settings, and what follows from them. Light: pydantic and the standard library only."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -14,10 +15,34 @@ VOCAB_MULTIPLE = 128
 `make_vocab_size_divisible_by`, without its factor of TP)."""
 FFN_MULTIPLE = 256
 """LLaMA's `multiple_of` (meta-llama/llama, model.py)."""
+GLM_PIECES = ("[MASK]", "[sMASK]", "[gMASK]", "[sop]", "[eop]")
+"""Tokens that GLM needs beyond the tokenizer's pieces, in the order of their ids (arXiv:2103.10360, section 2.1)."""
+
+
+class MoEConfig(Section):
+    """Experts in place of every feed-forward block, of which a router picks some for each token (arXiv:2401.04088)."""
+
+    num_experts: int = Field(8, ge=2)
+    """Feed-forward blocks to choose from, each `ffn_dim` wide."""
+    top_k: int = Field(2, ge=1)
+    """Experts a token goes to; their outputs are weighted by a softmax over the chosen ones' scores."""
+    aux_loss: float = Field(0.01, ge=0)
+    """Weight of the load-balancing loss, num_experts x sum of (share of tokens x mean probability)
+    (arXiv:2101.03961, section 2.2). It enters through the gradient alone: the reported loss is the language model's."""
+    z_loss: float = Field(0.0, ge=0)
+    """Weight of the router's z-loss, the mean square of its log-partition (arXiv:2202.08906, section 3); there 1e-3."""
+
+    @model_validator(mode="after")
+    def _check(self) -> MoEConfig:
+        if self.top_k > self.num_experts:
+            raise ConfigError("model.moe.top_k", self.top_k, f"at most num_experts ({self.num_experts})")
+        return self
 
 
 class ModelConfig(Section):
-    """Shape of a LLaMA decoder (arXiv:2302.13971, section 2.2): RMSNorm, SwiGLU, RoPE, no biases, untied head."""
+    """Shape of a decoder. The defaults are LLaMA's blocks (arXiv:2302.13971, section 2.2): norms before each half,
+    RMSNorm, SwiGLU, RoPE, no biases, an untied head.
+    """
 
     num_layers: int = Field(4, ge=1)
     """Transformer blocks."""
@@ -31,10 +56,23 @@ class ModelConfig(Section):
     """Inner width of the feed-forward block; None: LLaMA's rule, 2/3 of 4 x dim rounded up to a multiple of 256."""
     seq_len: int = Field(128, ge=2)
     """Tokens of a training sequence, and the longest context the model is made for."""
+    position: Literal["rope", "alibi", "glm"] = "rope"
+    """How attention knows the order: rotated queries and keys (arXiv:2104.09864), a penalty linear in the distance
+    (arXiv:2108.12409), or GLM's two learned tables with its part-bidirectional mask (arXiv:2103.10360, section 2.2)."""
     rope_theta: int = Field(10_000, ge=1)
     """Base of the rotary embedding's angles (arXiv:2104.09864, section 3.2.2)."""
+    norm: Literal["rmsnorm", "layernorm"] = "rmsnorm"
+    """Normalisation before each half of a block and before the head; a layernorm has a bias."""
     norm_eps: float = Field(1e-5, gt=0)
-    """Added to the mean square in RMSNorm (meta-llama/llama, model.py)."""
+    """Added to the mean square in RMSNorm (meta-llama/llama, model.py), to the variance in LayerNorm."""
+    activation: Literal["swiglu", "gelu"] = "swiglu"
+    """Of the feed-forward block: three matrices, or GPT-2's two."""
+    bias: bool = False
+    """Biases in attention and feed-forward blocks, as GPT-2 and GLM have."""
+    tied_embeddings: bool = False
+    """Whether the head is the embedding's transpose."""
+    moe: MoEConfig | None = None
+    """Experts; None: one dense feed-forward block a layer."""
     init_std: float = Field(0.02, gt=0)
     """Standard deviation of the initial weights; projections back into the residual stream take it over
     sqrt(2 x num_layers) (Megatron-LM's scaled init, after GPT-2)."""
@@ -50,6 +88,8 @@ class ModelConfig(Section):
             raise ConfigError(
                 "model.num_kv_heads", self.kv_heads, f"a divisor of num_heads ({self.num_heads}), as {near}"
             )
+        if self.moe and self.bias:
+            raise ConfigError("model.bias", self.bias, "false with model.moe: experts have no biases")
         return self
 
     @property
@@ -69,11 +109,40 @@ class ModelConfig(Section):
             return self.ffn_dim
         return math.ceil(int(2 * 4 * self.dim / 3) / FFN_MULTIPLE) * FFN_MULTIPLE
 
-    def num_parameters(self, vocab_size: int) -> int:
-        """Return the parameter count for a vocabulary; arXiv:2302.13971, table 2, is V = 32,000: 6.7B ... 65.2B."""
-        attention = self.dim * self.head_dim * (2 * self.num_heads + 2 * self.kv_heads)
-        block = attention + 3 * self.dim * self.ffn + 2 * self.dim
-        return self.num_layers * block + 2 * vocab_size * self.dim + self.dim
+    @property
+    def num_positions(self) -> int:
+        """Rows of each of GLM's two position tables; 0 for the others, which learn none."""
+        return self.seq_len + 1 if self.position == "glm" else 0
+
+    def num_rows(self, vocab_size: int, tp: int = 1) -> int:
+        """Return the embedding rows for a tokenizer's pieces: GLM's tokens follow them, then padding."""
+        extra = len(GLM_PIECES) if self.position == "glm" else 0
+        return padded_vocab_size(vocab_size + extra, tp)
+
+    def num_parameters(self, rows: int) -> int:
+        """Return the parameter count with `rows` embedding rows.
+
+        arXiv:2302.13971, table 2, is 32,000 rows: 6.7B ... 65.2B.
+        """
+        return self._count(rows, experts=self.moe.num_experts if self.moe else 1)
+
+    def num_active_parameters(self, rows: int) -> int:
+        """Return the parameters that a token passes through: of the experts, only the chosen ones."""
+        return self._count(rows, experts=self.moe.top_k if self.moe else 1)
+
+    def _count(self, rows: int, experts: int) -> int:
+        kv = self.kv_heads * self.head_dim
+        norm = self.dim * (2 if self.norm == "layernorm" else 1)
+        inner = self.ffn * (2 if self.activation == "swiglu" else 1)
+        attention = self.dim * (2 * self.dim + 2 * kv)
+        feed_forward = self.dim * (inner + self.ffn)
+        if self.bias:
+            attention += self.dim + 2 * kv + self.dim
+            feed_forward += inner + self.dim
+        router = self.dim * self.moe.num_experts if self.moe else 0
+        block = attention + experts * feed_forward + router + 2 * norm
+        tables = rows * (1 if self.tied_embeddings else 2) + 2 * self.num_positions
+        return self.num_layers * block + tables * self.dim + norm
 
 
 def padded_vocab_size(vocab_size: int, tp: int = 1) -> int:

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any
 
 import torch
+from torch.utils._device import _device_constructors
 
 CPU = torch.device("cpu")
 _FACTORIES = ("tensor", "zeros", "ones", "empty", "full")
@@ -46,6 +47,8 @@ def install() -> None:
     torch.cuda.current_stream = torch.cuda.default_stream = lambda *_args: _Stream()
     # Embedding set-up and checkpoint gathers move tensors "to the GPU" by method.
     torch.Tensor.cuda = torch.nn.Module.cuda = lambda self, *_args, **_kwargs: self
+    # `with torch.device("meta")` knows factories by identity and looks once: before they are replaced.
+    _device_constructors()
     # The optimizer's scale, gradient clipping and the schedules make scalars with device="cuda".
     for name in _FACTORIES:
         setattr(torch, name, _without_cuda(getattr(torch, name)))

@@ -1,22 +1,34 @@
-"""The LLaMA decoder on Megatron-Core's GPTModel, and weights that do not depend on how it is split."""
+"""The decoder on Megatron-Core's GPTModel, and weights that do not depend on how it is split."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from megatron.core import parallel_state
 from megatron.core.dist_checkpointing.dict_utils import nested_values
 from megatron.core.dist_checkpointing.mapping import ShardedTensor, apply_factories
+from megatron.core.extensions.transformer_engine import HAVE_TE
 from megatron.core.models.gpt import GPTModel
-from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_local_spec
+from megatron.core.models.gpt.gpt_layer_specs import (
+    get_gpt_layer_local_spec,
+    get_gpt_layer_with_transformer_engine_spec,
+)
 from megatron.core.transformer import TransformerConfig
+from megatron.core.transformer.moe import moe_utils
+from megatron.core.transformer.spec_utils import ModuleSpec
 from torch import Tensor
 
-from stages.model.attention import CausalAttention
-from stages.model.config import ModelConfig, padded_vocab_size
+from stages.model.attention import AlibiAttention, CausalAttention, MaskedAttention
+from stages.model.config import ModelConfig
+from stages.model.glm import BlockPositions
 
+_NORMS = {"rmsnorm": "RMSNorm", "layernorm": "LayerNorm"}
+_POSITIONS = {"rope": "rope", "alibi": "none", "glm": "learned_absolute"}
+_ATTENTION = {"rope": CausalAttention, "alibi": AlibiAttention, "glm": MaskedAttention}
 _RESIDUAL = ("linear_proj.weight", "linear_fc2.weight")
 """Projections back into the residual stream, by the end of their name."""
 
@@ -28,19 +40,41 @@ def build_model(config: ModelConfig, vocab_size: int, dtype: torch.dtype = torch
     parallel rank's part of the padded vocabulary.
     """
     tp = parallel_state.get_tensor_model_parallel_world_size()
-    spec = get_gpt_layer_local_spec(normalization="RMSNorm")
-    spec.submodules.self_attention.submodules.core_attention = CausalAttention
-    return GPTModel(
+    model = GPTModel(
         config=_transformer_config(config, dtype),
-        transformer_layer_spec=spec,
-        vocab_size=padded_vocab_size(vocab_size, tp),
+        transformer_layer_spec=layer_spec(config),
+        vocab_size=config.num_rows(vocab_size, tp),
         max_sequence_length=config.seq_len,
         pre_process=parallel_state.is_pipeline_first_stage(),
         post_process=parallel_state.is_pipeline_last_stage(),
-        share_embeddings_and_output_weights=False,
-        position_embedding_type="rope",
+        share_embeddings_and_output_weights=config.tied_embeddings,
+        position_embedding_type=_POSITIONS[config.position],
         rotary_base=config.rope_theta,
     )
+    if config.position == "glm" and model.pre_process:
+        model.embedding.position_embeddings = BlockPositions(config.num_positions, config.dim)
+    return model
+
+
+def layer_spec(config: ModelConfig) -> ModuleSpec:
+    """Return the modules of a block: Transformer Engine's where it is installed and there is CUDA, else Megatron's own.
+
+    Attention is TE's only for RoPE: its ALiBi wants the bias written out.
+    """
+    experts = config.moe.num_experts if config.moe else None
+    if HAVE_TE and torch.cuda.is_available():
+        spec = get_gpt_layer_with_transformer_engine_spec(num_experts=experts)
+        if config.position != "rope":
+            spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
+        return spec
+    spec = get_gpt_layer_local_spec(num_experts=experts, normalization=_NORMS[config.norm])
+    spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
+    if experts:
+        # Megatron's local spec files this norm under the dense block's projection, TE's spec does not.
+        del spec.submodules.sharded_state_dict_keys_map["pre_mlp_layernorm."]
+        if not HAVE_TE:
+            moe_utils.te_general_gemm = None  # Megatron 0.16.1 asks for it and defines it with TE only
+    return spec
 
 
 def _transformer_config(config: ModelConfig, dtype: torch.dtype) -> TransformerConfig:
@@ -50,11 +84,11 @@ def _transformer_config(config: ModelConfig, dtype: torch.dtype) -> TransformerC
         num_attention_heads=config.num_heads,
         num_query_groups=config.kv_heads,
         ffn_hidden_size=config.ffn,
-        normalization="RMSNorm",
+        normalization=_NORMS[config.norm],
         layernorm_epsilon=config.norm_eps,
-        activation_func=F.silu,
-        gated_linear_unit=True,
-        add_bias_linear=False,
+        activation_func=F.silu if config.activation == "swiglu" else F.gelu,
+        gated_linear_unit=config.activation == "swiglu",
+        add_bias_linear=config.bias,
         hidden_dropout=0.0,
         attention_dropout=0.0,
         bf16=dtype is torch.bfloat16,
@@ -75,21 +109,48 @@ def _transformer_config(config: ModelConfig, dtype: torch.dtype) -> TransformerC
         masked_softmax_fusion=False,
         sequence_parallel=False,
         batch_p2p_comm=False,
+        **_expert_settings(config),
     )
 
 
-@torch.no_grad()
+def _expert_settings(config: ModelConfig) -> dict[str, Any]:
+    if config.moe is None:
+        return {}
+    return {
+        "num_moe_experts": config.moe.num_experts,
+        "moe_ffn_hidden_size": config.ffn,
+        "moe_router_topk": config.moe.top_k,
+        "moe_aux_loss_coeff": config.moe.aux_loss,
+        "moe_z_loss_coeff": config.moe.z_loss or None,
+        "moe_router_dtype": "fp32",
+        # The all-to-all dispatcher makes CUDA streams.
+        "moe_token_dispatcher_type": "allgather",
+        "expert_model_parallel_size": parallel_state.get_expert_model_parallel_world_size(),
+    }
+
+
 def initialise(model: GPTModel, config: ModelConfig, seed: int) -> None:
     """Fill this rank's weights with its slices of full tensors, each drawn from the seed and the tensor's global name.
 
-    The sharded state dict says where every local tensor lies in the global one, so any TP x PP x DP starts from the
-    same numbers, bit for bit. Costs each rank the drawing of its layers' full tensors, once a run.
+    Any TP x PP x DP starts from the same numbers, bit for bit. Costs each rank the drawing of its layers' full tensors,
+    once a run.
+    """
+    fill(model, lambda tensor: _drawn(tensor, config, seed))
+
+
+@torch.no_grad()
+def fill(model: GPTModel, full_tensor: Callable[[ShardedTensor], Tensor]) -> None:
+    """Fill this rank's weights with its slices of full tensors: `full_tensor` returns the one that a part belongs to.
+
+    The sharded state dict says where every local tensor lies in the global one. A tensor of a layer (and expert) is
+    asked for on its own: `global_offset[:prepend_axis_num]` of the part tells which, and the full tensor has
+    `global_shape[prepend_axis_num:]`. Parts of one tensor are asked for in turn.
     """
     sharded = model.sharded_state_dict()
     apply_factories(sharded)
     for tensor in nested_values(sharded):
         if isinstance(tensor, ShardedTensor):
-            tensor.data.copy_(_full_tensor(tensor, config, seed)[_place(tensor)])
+            tensor.data.copy_(full_tensor(tensor)[_place(tensor)])
 
 
 def _place(tensor: ShardedTensor) -> tuple[slice, ...]:
@@ -97,11 +158,11 @@ def _place(tensor: ShardedTensor) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start, size in zip(offsets, tensor.local_shape, strict=True))
 
 
-def _full_tensor(tensor: ShardedTensor, config: ModelConfig, seed: int) -> Tensor:
+def _drawn(tensor: ShardedTensor, config: ModelConfig, seed: int) -> Tensor:
     """Return the whole tensor of one layer, float32; layers are told apart by the prepended axes' offsets."""
     shape = tensor.global_shape[tensor.prepend_axis_num :]
-    if len(shape) == 1:  # an RMSNorm's gain
-        return torch.ones(shape)
+    if len(shape) == 1:
+        return torch.zeros(shape) if tensor.key.endswith("bias") else torch.ones(shape)
     std = config.init_std
     if tensor.key.endswith(_RESIDUAL):
         std /= (2 * config.num_layers) ** 0.5

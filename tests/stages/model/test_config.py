@@ -40,6 +40,26 @@ def test_an_unknown_setting_is_refused() -> None:
         ModelConfig(hidden_size=64)
 
 
+def test_mixtrals_shape_has_its_published_counts() -> None:
+    # arXiv:2401.04088, section 2: 47B parameters, of which a token uses 13B.
+    shape = ModelConfig(num_layers=32, dim=4096, num_heads=32, num_kv_heads=8, ffn_dim=14_336, moe={})
+    assert shape.num_parameters(32_000) == 46_702_792_704
+    assert shape.num_active_parameters(32_000) == 12_879_925_248
+
+
+def test_more_experts_a_token_than_there_are_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"model\.moe\.top_k is 3: want at most num_experts \(2\)"):
+        ModelConfig(moe={"num_experts": 2, "top_k": 3})
+    with pytest.raises(ConfigError, match=r"model\.bias is True: want false with model\.moe"):
+        ModelConfig(moe={}, bias=True)
+
+
+def test_glm_needs_five_tokens_more_than_its_tokenizer_has() -> None:
+    glm = ModelConfig(position="glm")
+    assert glm.num_rows(380) == glm.num_rows(512 - 5) == 512
+    assert ModelConfig().num_rows(380) == 384
+
+
 @pytest.mark.parametrize(("vocab", "tp", "rows"), [(300, 1, 384), (300, 8, 384), (32_000, 4, 32_000), (300, 3, 384)])
 def test_padded_rows_are_the_same_in_every_usual_layout(vocab: int, tp: int, rows: int) -> None:
     assert padded_vocab_size(vocab, tp) == rows

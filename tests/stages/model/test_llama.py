@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from megatron.core.models.gpt import GPTModel
@@ -10,6 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from stages.model import parallel
 from stages.model.config import ModelConfig
+from stages.model.glm import hidden_keys
 from stages.model.llama import build_model, initialise
 from stages.shared.contract import Ranks
 from tests.stages.model.saved import SMALL, VOCAB_SIZE
@@ -97,20 +100,78 @@ def test_gradients_equal_transformers_llama() -> None:
     assert (weight.grad - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
-def test_the_model_has_the_parameters_its_formula_says() -> None:
-    for changes in SHAPES.values():
-        config = SMALL.model_copy(update=changes)
-        model = build(config)
-        assert sum(weight.numel() for weight in model.parameters()) == config.num_parameters(384)
+OTHERS = {
+    "alibi": {"position": "alibi"},
+    "one table for both ends": {"tied_embeddings": True},
+    "glm": {"position": "glm", "norm": "layernorm", "activation": "gelu", "bias": True, "tied_embeddings": True},
+    "experts": {"moe": {"num_experts": 4, "top_k": 2}},
+}
 
 
-def test_a_later_token_never_changes_an_earlier_row() -> None:
-    model = build(SMALL)
+@pytest.mark.parametrize("changes", (SHAPES | OTHERS).values(), ids=SHAPES | OTHERS)
+def test_the_model_has_the_parameters_its_formula_says(changes: dict[str, Any]) -> None:
+    config = ModelConfig(**SMALL.model_dump() | changes)
+    assert sum(weight.numel() for weight in build(config).parameters()) == config.num_parameters(384)
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [
+        ({"num_layers": 32, "dim": 4096, "num_heads": 32}, 6_738_415_616),
+        ({"num_layers": 40, "dim": 5120, "num_heads": 40}, 13_015_864_320),
+        ({"num_layers": 60, "dim": 6656, "num_heads": 52}, 32_528_943_616),
+        ({"num_layers": 80, "dim": 8192, "num_heads": 64}, 65_285_660_672),
+    ],
+)
+def test_llamas_shapes_have_the_published_counts_when_built(shape: dict[str, int], count: int) -> None:
+    parallel.start(Ranks())
+    with torch.device("meta"):
+        model = build_model(ModelConfig(**shape), 32_000)
+    assert {weight.device.type for weight in model.parameters()} == {"meta"}
+    assert sum(weight.numel() for weight in model.parameters()) == count
+
+
+@pytest.mark.parametrize("position", ["rope", "alibi"])
+def test_a_later_token_never_changes_an_earlier_row(position: str) -> None:
+    model = build(SMALL.model_copy(update={"position": position}))
     tokens = torch.randint(VOCAB_SIZE, (1, 24), generator=torch.Generator().manual_seed(4))
     changed = tokens.clone()
     changed[0, 12:] = 7
     with torch.no_grad():
         assert torch.equal(logits_of(model, tokens)[:, :12], logits_of(model, changed)[:, :12])
+
+
+def test_with_alibi_the_order_of_earlier_tokens_counts() -> None:
+    model = build(SMALL.model_copy(update={"position": "alibi"}))
+    tokens = torch.randint(VOCAB_SIZE, (1, 24), generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        straight, swapped = (logits_of(model, tokens[:, order]) for order in ([0, 1, 2, 3], [1, 0, 2, 3]))
+    assert (straight[0, -1] - swapped[0, -1]).abs().max() > 1e-2
+
+
+def test_glms_part_a_looks_ahead_and_part_b_does_not() -> None:
+    model = build(ModelConfig(**SMALL.model_dump() | OTHERS["glm"]))
+    tokens = torch.randint(VOCAB_SIZE, (1, 12), generator=torch.Generator().manual_seed(4))
+    changed = tokens.clone()
+    changed[0, [4, 11]] = torch.tensor([7, 8])
+    positions = torch.stack([torch.arange(12), torch.zeros(12, dtype=torch.int64)])[None]
+    with torch.no_grad():
+        one, other = (model(ids, positions, hidden_keys(torch.tensor([5]), 12)) for ids in (tokens, changed))
+    differs = (one - other).abs().amax(-1)[0] > 1e-6
+    assert differs.all()
+    changed[0, 4] = tokens[0, 4]
+    with torch.no_grad():
+        other = model(changed, positions, hidden_keys(torch.tensor([5]), 12))
+    assert ((one - other).abs().amax(-1)[0] > 1e-6).tolist() == [False] * 11 + [True]
+
+
+def test_experts_differ_and_biases_start_at_zero() -> None:
+    experts = dict(build(ModelConfig(**SMALL.model_dump() | OTHERS["experts"])).named_parameters())
+    first, second = (f"decoder.layers.0.mlp.experts.local_experts.{n}.linear_fc1.weight" for n in (0, 1))
+    assert not torch.equal(experts[first], experts[second])
+    glm = dict(build(ModelConfig(**SMALL.model_dump() | OTHERS["glm"])).named_parameters())
+    assert all(not weight.any() for name, weight in glm.items() if name.endswith("bias"))
+    assert all((weight == 1).all() for name, weight in glm.items() if name.endswith("norm.weight"))
 
 
 def test_weights_follow_from_the_seed_and_the_name() -> None:
