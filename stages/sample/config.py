@@ -12,6 +12,10 @@ from stages.shared.errors import ConfigError
 
 DumpName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
+BLOCK = 200
+"""Pages of a block, in which every kind of page has its number; the Chinese pages come on top."""
+MIN_CHINESE = 0.2
+
 
 class SampleConfig(StageConfig):
     """A deterministic stand-in for Common Crawl: two dumps of a small closed world, as real WARC files."""
@@ -20,8 +24,10 @@ class SampleConfig(StageConfig):
 
     seed: int = Field(default=1, ge=0)
     """Draws the world and its pages; another seed is another world."""
-    pages: int = Field(default=2_400, ge=200, le=1_000_000)
+    pages: int = Field(default=3_000, ge=200, le=1_000_000)
     """Pages of both dumps together. About three fifths of them are good articles."""
+    chinese: float = Field(default=0.2, ge=0, le=0.9)
+    """Share of the pages that tell the same world in Chinese: none, or at least a fifth, to have every kind."""
     dumps: tuple[DumpName, DumpName] = ("sample-2024-10", "sample-2025-05")
     """Names of the two dumps. The second has pages of the first again."""
     files_per_dump: int = Field(default=2, ge=1)
@@ -31,6 +37,11 @@ class SampleConfig(StageConfig):
     def _fits(self) -> SampleConfig:
         if self.dumps[0] == self.dumps[1]:
             raise ConfigError("sample.dumps", self.dumps, "two different names")
+        if 0 < self.chinese < MIN_CHINESE:
+            raise ConfigError("sample.chinese", self.chinese, f"0, or at least {MIN_CHINESE}")
+        if self.pages < BLOCK + self.num_chinese:
+            wanted = f"at least {BLOCK + self.num_chinese}, so that there is one page of each kind"
+            raise ConfigError("sample.pages", self.pages, wanted)
         if self.pages < 2 * self.files_per_dump:
             raise ConfigError("sample.files_per_dump", self.files_per_dump, "at least one page for each file")
         return self
@@ -43,7 +54,7 @@ class SampleConfig(StageConfig):
             name="",
             run="stages.sample.generate:run",
             shards=shards,
-            uses=("seed", "pages", "dumps", "files_per_dump"),
+            uses=("seed", "pages", "chinese", "dumps", "files_per_dump"),
             core_seconds=1.0 + self.pages / shards / 5_000,
             disk_mb=mb,
         )
@@ -54,6 +65,11 @@ class SampleConfig(StageConfig):
         ]
         facts = Output(step="", shard=0, name="facts.jsonl", kind="facts", source="sample")
         return StagePlan(steps=(step,), outputs=(*outputs, facts))
+
+    @property
+    def num_chinese(self) -> int:
+        """Chinese pages of a block."""
+        return round(BLOCK * self.chinese / (1 - self.chinese))
 
     def dump_of(self, shard: int) -> str:
         """Return the name of the dump that a shard belongs to."""

@@ -1,107 +1,136 @@
 """Which kind each page is, and which page it copies: from the page's number alone, so that every shard knows it.
 
-Of every 200 pages in a row each kind has a fixed number, in a drawn order. The smallest sample thus has every kind, and
-the shares are the same in a sample of any size.
+Of every block of pages in a row each kind has a fixed number, in a drawn order: two blocks have every kind, and the
+shares are the same in a sample of any size. The Chinese pages of a block come on top of its 200 others.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
-from stages.sample.config import SampleConfig
+from stages.sample.config import BLOCK, SampleConfig
 from stages.sample.draw import Draw
 
-BLOCK = 200
 ARTICLE = "article"
 TRUNCATED = "truncated_record"
 
-KEPT = {"article_with_line_junk": 8, "article_with_bad_byte": 4, "article_in_cp1252": 3, "article_in_utf16": 2}
-"""Good pages with something that must be mended on the way; plain articles fill the block up."""
-COPIES = {"near_duplicate": 10, "exact_duplicate": 6, "recrawl": 10}
-"""Pages that repeat an earlier article: with an edit, under another address, or (second dump) under the same one."""
-READ = {"damaged_record": 1, "not_html": 2, "empty_body": 1, "http_status": 1, "no_url": 1}
-URL = {"blocked_domain": 4, "strict_word": 1, "hard_word": 2, "soft_words": 1, "excluded_host": 2}
-TEXT = {"no_text": 1, "other_language": 14, "low_score": 1}
-REPETITION = {
-    "duplicate_lines": 2,
-    "duplicate_line_chars": 1,
-    "top_2_gram": 1,
-    "top_3_gram": 1,
-    "top_4_gram": 1,
-    "duplicate_5_gram": 2,
-    "duplicate_8_gram": 1,
-}
-QUALITY = {
-    "too_few_words": 4,
-    "short_words": 1,
-    "long_words": 1,
-    "hashes": 1,
-    "ellipses": 1,
-    "bullet_lines": 1,
-    "ellipsis_lines": 1,
-    "few_alphabetic_words": 1,
-    "few_stop_words": 2,
-}
-LINES = {"too_many_words_removed": 1}
-
-STEPS: dict[str, dict[str, int]] = {
-    "read": READ,
-    "url": URL,
-    "extraction": {"no_text": TEXT["no_text"]},
-    "language": {name: count for name, count in TEXT.items() if name != "no_text"},
-    "repetition": REPETITION,
-    "quality": QUALITY,
-    "lines": LINES,
+STEPS: dict[str, tuple[str, ...]] = {
+    "read": ("damaged_record", "not_html", "empty_body", "http_status", "no_url", TRUNCATED),
+    "url": ("blocked_domain", "strict_word", "hard_word", "soft_words", "excluded_host"),
+    "extraction": ("no_text",),
+    "language": ("other_language", "low_score"),
+    "repetition": (
+        *("duplicate_lines", "duplicate_line_chars", "top_2_gram", "top_3_gram", "top_4_gram"),
+        *("duplicate_5_gram", "duplicate_8_gram", "repeated_characters", "repeated_words"),
+    ),
+    "quality": (
+        *("too_few_words", "short_words", "long_words", "hashes", "ellipses", "bullet_lines", "ellipsis_lines"),
+        *("few_alphabetic_words", "few_stop_words", "special_characters", "few_function_words"),
+    ),
+    "lines": ("too_many_words_removed",),
+    "dedup": ("near_duplicate", "exact_duplicate"),
+    "substrings": ("too_short_after_cut",),
+    "urls": ("seen_url",),
 }
 """Kinds of pages that must be dropped, by the step of the web stage that must do it; a kind is that step's reason."""
+RECRAWL = "recrawl"
+"""The page of another dump again, under the same address: an exact duplicate before it is a seen URL."""
+STEP_OF = {kind: step for step, kinds in STEPS.items() for kind in kinds} | {RECRAWL: "dedup"}
+REASON_OF = {kind: kind for kind in STEP_OF} | {RECRAWL: "exact_duplicate"}
 
-STEP_OF = {kind: step for step, kinds in STEPS.items() for kind in kinds} | {TRUNCATED: "read"}
+SAME_TEXT = ("near_duplicate", "exact_duplicate", RECRAWL)
+SAME_ADDRESS = (RECRAWL, "seen_url")
+"""Pages of the second dump."""
+COPIES = {*SAME_TEXT, *SAME_ADDRESS}
+"""Pages that have the text of an earlier article, its address, or both."""
+WITH_PASSAGE = ("article_with_passage", "too_short_after_cut")
+"""Pages that carry the passage of their block word for word."""
+
+ENGLISH: dict[str, int] = {
+    **{"article_with_line_junk": 8, "article_with_bad_byte": 4, "article_in_cp1252": 3, "article_in_utf16": 2},
+    **{"article_with_passage": 4, "near_duplicate": 10, "exact_duplicate": 6, RECRAWL: 10, "seen_url": 3},
+    **{"damaged_record": 1, "not_html": 2, "empty_body": 1, "http_status": 1, "no_url": 1},
+    **{"blocked_domain": 4, "strict_word": 1, "hard_word": 2, "soft_words": 1, "excluded_host": 2},
+    **{"no_text": 1, "other_language": 14, "low_score": 1},
+    **{"duplicate_lines": 2, "duplicate_line_chars": 1, "top_2_gram": 1, "top_3_gram": 1, "top_4_gram": 1},
+    **{"duplicate_5_gram": 2, "duplicate_8_gram": 1},
+    **{"too_few_words": 4, "short_words": 1, "long_words": 1, "hashes": 1, "ellipses": 1, "bullet_lines": 1},
+    **{"ellipsis_lines": 1, "few_alphabetic_words": 1, "few_stop_words": 2},
+    **{"too_many_words_removed": 1, "too_short_after_cut": 1},
+}
+"""Pages of each kind in a block; plain articles fill it up."""
+CHINESE: dict[str, int] = {
+    **{"article_with_line_junk": 1, "article_with_bad_byte": 1, "article_in_gb18030": 2, "article_with_passage": 3},
+    **{"near_duplicate": 2, "exact_duplicate": 2, RECRAWL: 2, "seen_url": 1},
+    **{"blocked_domain": 1, "hard_word": 1, "soft_words": 1, "other_language": 1},
+    **{"duplicate_lines": 1, "duplicate_line_chars": 1, "repeated_characters": 1, "repeated_words": 1},
+    **{"hashes": 1, "ellipses": 1, "bullet_lines": 1, "ellipsis_lines": 1, "few_alphabetic_words": 1},
+    **{"special_characters": 1, "few_function_words": 1, "too_many_words_removed": 1, "too_short_after_cut": 1},
+}
+"""The same for the Chinese pages. A page in characters can hardly have too few words: BLOOM asks for one."""
 
 
-def _slots() -> list[str]:
-    counts = {**KEPT, **COPIES}
-    for kinds in STEPS.values():
-        counts.update(kinds)
-    slots = [kind for kind, count in counts.items() for _ in range(count)]
-    return [*slots, *[ARTICLE] * (BLOCK - len(slots))]
+class Slot(NamedTuple):
+    """What a page is to be."""
+
+    kind: str
+    language: str
+    """en or zh: the part of the sample it belongs to."""
 
 
-SLOTS = _slots()
+def slots(num_chinese: int) -> list[Slot]:
+    """Return the pages of a block, not yet in a drawn order."""
+    return [*_filled(ENGLISH, BLOCK, "en"), *_filled(CHINESE if num_chinese else {}, num_chinese, "zh")]
+
+
+def _filled(counts: dict[str, int], size: int, language: str) -> list[Slot]:
+    given = [Slot(kind, language) for kind, count in counts.items() for _ in range(count)]
+    return [*given, *[Slot(ARTICLE, language)] * (size - len(given))]
 
 
 @lru_cache(maxsize=256)
-def _block(seed: int, block: int) -> tuple[str, ...]:
-    return tuple(Draw("kinds", seed, block).shuffled(SLOTS))
+def _block(seed: int, num_chinese: int, block: int) -> tuple[Slot, ...]:
+    return tuple(Draw("kinds", seed, block).shuffled(slots(num_chinese)))
 
 
-def kind_of(config: SampleConfig, page: int) -> str:
-    """Return a page's kind. The last page of each dump is cut off in the middle, as a broken download is."""
-    if page in (config.pages_of(config.files_per_dump - 1)[-1], config.pages - 1):
-        return TRUNCATED
-    kind = _block(config.seed, page // BLOCK)[page % BLOCK]
+def block_of(config: SampleConfig, page: int) -> int:
+    """Return the block of a page whose passage it carries: a block that is cut off by the end joins the one before."""
+    size = BLOCK + config.num_chinese
+    return min(page // size, config.pages // size - 1)
+
+
+def slot_of(config: SampleConfig, page: int) -> Slot:
+    """Return what a page is. The last page of each dump is cut off in the middle, as a broken download is."""
+    slot = _drawn(config, page)
+    if page in _cut_off(config):
+        return Slot(TRUNCATED, slot.language)
     # Only the second dump can crawl again, and what copies needs something before it.
-    if kind in COPIES and original_of(config, page, kind) is None:
-        return ARTICLE
-    return kind
+    if slot.kind in COPIES and original_of(config, page, slot) is None:
+        return Slot(ARTICLE, slot.language)
+    return slot
 
 
-def original_of(config: SampleConfig, page: int, kind: str) -> int | None:
-    """Return the plain article that a page of this kind copies, always an earlier one, or None if there is none.
+def original_of(config: SampleConfig, page: int, slot: Slot) -> int | None:
+    """Return the plain article that a page copies, an earlier one of its language, or None if there is none.
 
-    A recrawled page is one of the first dump; the others may copy from either.
+    A page that is crawled again is one of the first dump; the others may copy from either.
     """
     first_of_second = config.pages_of(config.files_per_dump)[0]
     end = page
-    if kind == "recrawl":
+    if slot.kind in SAME_ADDRESS:
         end = first_of_second if page >= first_of_second else 0
+    wanted = Slot(ARTICLE, slot.language)
     original = Draw("original", config.seed, page).below(end)
-    while original >= 0 and not _is_plain_article(config, original):
+    while original >= 0 and (_drawn(config, original) != wanted or original in _cut_off(config)):
         original -= 1
     return original if original >= 0 else None
 
 
-def _is_plain_article(config: SampleConfig, page: int) -> bool:
-    return _block(config.seed, page // BLOCK)[page % BLOCK] == ARTICLE and page + 1 not in (
-        config.pages_of(config.files_per_dump - 1).stop,
-        config.pages,
-    )
+def _drawn(config: SampleConfig, page: int) -> Slot:
+    block, place = divmod(page, BLOCK + config.num_chinese)
+    return _block(config.seed, config.num_chinese, block)[place]
+
+
+def _cut_off(config: SampleConfig) -> tuple[int, int]:
+    return config.pages_of(config.files_per_dump - 1)[-1], config.pages - 1

@@ -81,8 +81,24 @@ TITLES: tuple[str, ...] = (
     "Notes on {place} with a look at {other}",
     "Letters from {place} to {other}",
 )
+NOTICES: tuple[str, ...] = (
+    "The almanac is printed in {place} for the {a} members of the society.",
+    "Readers may copy these pages by hand if they name issue {a} and the year.",
+    "Letters to our office in {place} arrive there after {a} days at most.",
+    "Mistakes are set right in the issue that comes out {a} days later.",
+    "All distances were walked by our own people from {place} to {other}.",
+    "Members of the society get {a} issues a year and a map of the roads.",
+    "Nothing in these notes was paid for by an inn or a market in {place}.",
+    "The prices were written down on one morning in {place} and in {other}.",
+    "Whoever finds an older issue may send it to the archive in {place}.",
+)
+"""What sites print under their articles: the sentences of a passage that several pages carry."""
+WESTERN = "A note says: “Crème brûlée and café au lait at the Swan – only £4 – it’s as good as in Zürich.”"
+"""A sentence with what cp1252 and UTF-8 write differently."""
 
 PLACES_PER_ARTICLE = 3
+SENTENCES_PER_PASSAGE = 5
+"""Of twelve words at least: sixty in all, where fifty in a row make a duplicate."""
 
 
 def question(fact: Fact) -> str:
@@ -112,7 +128,17 @@ def _tell(fact: Fact, phrasings: dict[str, list[str]], asked: set[str], draw: Dr
     return phrasings[fact.attribute].pop().format(place=fact.place, value=fact.value)
 
 
-def _between(draw: Draw, forms: Sequence[str], places: list[str]) -> str:
+def _between(draw: Draw, forms: Sequence[str], places: Sequence[str]) -> str:
     a, b = draw.between(11, 89), draw.between(11, 89)
     place, other = draw.sample(places, 2)
     return draw.pick(forms).format(place=place, other=other, a=a, b=b, sum=a + b)
+
+
+def passage(draw: Draw) -> str:
+    """Return what several pages carry word for word."""
+    return " ".join(_between(draw, [notice], PLACES) for notice in draw.sample(NOTICES, SENTENCES_PER_PASSAGE))
+
+
+def read_again(draw: Draw) -> str:
+    """Return a sentence that makes a near-duplicate of an article: about seven new shingles against 140 shared ones."""
+    return f" This page was read again in {draw.pick(PLACES)} on day {draw.between(11, 89)}."

@@ -216,3 +216,8 @@ def spam(draw: Draw, reason: str) -> tuple[str, list[str]]:
     """Return the title and the paragraphs of a page that must be dropped for this reason."""
     title = {"short_words": "So we go", "few_stop_words": f"Small talk from {draw.pick(PLACES)}"}
     return title.get(reason, f"Notes from the shop in {draw.pick(PLACES)}"), MAKERS[reason](draw)
+
+
+def short(draw: Draw) -> tuple[str, list[str]]:
+    """Return the title and the paragraphs of a page of less than fifty words."""
+    return spam(draw, "too_few_words")

@@ -61,18 +61,32 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "Мы были рады, что на наш праздник пришло так много гостей.",
         "В городе {other} есть {a} фонтанов, но вода течёт лишь в немногих.",
     ),
+    "ja": (
+        "{place}から{other}までの道は静かで、歩くと{a}分ほどかかります。",
+        "市場ではりんごやパン、近くの村でとれた新しい牛乳が売られています。",
+        "ほとんどの家は{a}年前に建てられ、今でもよく手入れされています。",
+        "冬には雪がたくさん降り、子どもたちはそりで丘をすべり下ります。",
+        "{place}を訪れる人は、川のそばの古い水車小屋をぜひ見てください。",
+        "町長は昨日、橋をまもなく直さなければならないと話しました。",
+        "祭りのあと、人々は宿屋に集まって昔の話を語り合います。",
+        "{other}には泉が{a}ありますが、水が出るものはわずかです。",
+        "たくさんのお客さんが祭りに来てくれて、私たちはうれしかったです。",
+    ),
 }
+LIKE_CHINESE = ("ja",)
+"""Languages that share characters with Chinese: the foreign pages among Chinese ones. The others are among English."""
 MIXED_WORDS = words(
     "haus kirja voda livro dag noche pan talo ryba mesto huis kala jordan slunce wasser",
     "ja och mit ve ile dan ako wie nie som det isang kuu tere bir ben sen lo ti na ku",
 )
 
 
-def foreign(draw: Draw) -> tuple[str, str, list[str]]:
-    """Return a language code, a title and paragraphs in that language."""
-    language = draw.pick(sorted(SENTENCES))
+def foreign(draw: Draw, among: str) -> tuple[str, str, list[str]]:
+    """Return a language code, a title and paragraphs in that language, foreign among pages in English or Chinese."""
+    language = draw.pick([code for code in sorted(SENTENCES) if (code in LIKE_CHINESE) == (among == "zh")])
     sentences = [_fill(draw, sentence) for sentence in draw.shuffled(SENTENCES[language])]
-    return language, sentences[0].rstrip("."), [" ".join(sentences[1:5]), " ".join(sentences[5:])]
+    space = "" if language in LIKE_CHINESE else " "
+    return language, sentences[0].rstrip(".。"), [space.join(sentences[1:5]), space.join(sentences[5:])]
 
 
 def mixed(draw: Draw) -> tuple[str, list[str]]:

@@ -8,7 +8,7 @@ from stages.shared.errors import ConfigError
 
 
 def test_every_page_is_in_exactly_one_shard_in_order() -> None:
-    for pages, files in [(200, 1), (201, 3), (1_000, 7), (999_999, 11)]:
+    for pages, files in [(250, 1), (251, 3), (1_000, 7), (999_999, 11)]:
         config = SampleConfig(pages=pages, files_per_dump=files)
         ranges = [config.pages_of(shard) for shard in range(2 * files)]
         assert ranges[0].start == 0 and ranges[-1].stop == pages
@@ -53,4 +53,17 @@ def test_two_dumps_of_one_name_are_refused() -> None:
 
 def test_more_files_than_pages_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"sample\.files_per_dump"):
-        SampleConfig(pages=200, files_per_dump=101)
+        SampleConfig(pages=250, files_per_dump=126)
+
+
+def test_the_chinese_pages_come_on_top_of_the_others() -> None:
+    assert [SampleConfig(chinese=share).num_chinese for share in (0, 0.2, 0.5)] == [0, 50, 200]
+    assert SampleConfig(chinese=0, pages=200).pages == 200
+
+
+@pytest.mark.parametrize(
+    ("share", "pages", "field"), [(0.1, 3_000, "chinese"), (0.2, 249, "pages"), (0.9, 1_999, "pages")]
+)
+def test_a_sample_too_small_for_a_page_of_each_kind_is_refused(share: float, pages: int, field: str) -> None:
+    with pytest.raises(ConfigError, match=rf"sample\.{field}.*at least"):
+        SampleConfig(chinese=share, pages=pages)

@@ -1,5 +1,7 @@
+import re
+
 from stages.sample.draw import Draw
-from stages.sample.html import address, page
+from stages.sample.html import FURNITURE, address, page
 
 
 def test_the_text_stands_among_navigation_sidebar_and_footer() -> None:
@@ -12,7 +14,14 @@ def test_the_same_text_is_dressed_in_different_ways() -> None:
     assert len({page(Draw("dress", number), "A", ["b"]) for number in range(20)}) == 20
 
 
+def test_a_chinese_page_has_chinese_things_around_it() -> None:
+    text = page(Draw("dress"), "标题", ["正文"], language="zh")
+    assert '<html lang="zh">' in text
+    assert not re.findall(r">[A-Za-z ]+</a>", text)
+    assert len(re.findall(r">[\u4e00-\u9fff]+</a>", text)) >= 9
+
+
 def test_addresses_are_made_up_hosts_and_differ() -> None:
-    addresses = {address(1, number) for number in range(500)}
-    assert len(addresses) == 500
-    assert all(".example/" in name for name in addresses)
+    addresses = {address(1, number, language) for number in range(500) for language in FURNITURE}
+    assert len(addresses) == 1_000
+    assert all(".example/" in name and name.isascii() for name in addresses)

@@ -2,33 +2,56 @@ from collections import Counter
 
 import pytest
 
-from stages.sample.config import SampleConfig
-from stages.sample.kinds import ARTICLE, BLOCK, COPIES, KEPT, SLOTS, STEP_OF, TRUNCATED, kind_of, original_of
+from stages.sample.config import BLOCK, SampleConfig
+from stages.sample.kinds import (
+    ARTICLE,
+    CHINESE,
+    COPIES,
+    ENGLISH,
+    SAME_ADDRESS,
+    STEP_OF,
+    TRUNCATED,
+    WITH_PASSAGE,
+    Slot,
+    block_of,
+    original_of,
+    slot_of,
+    slots,
+)
 
 
-@pytest.mark.parametrize("pages", [200, 1_000])
-def test_even_the_smallest_sample_has_every_kind(pages: int) -> None:
+@pytest.mark.parametrize("pages", [250, 1_000])
+def test_even_the_smallest_sample_has_every_kind_in_both_languages(pages: int) -> None:
     config = SampleConfig(pages=pages)
-    kinds = Counter(kind_of(config, page) for page in range(pages))
-    assert set(kinds) == {ARTICLE, TRUNCATED, *KEPT, *COPIES, *STEP_OF}
-    assert kinds[TRUNCATED] == 2
+    kinds = Counter(slot_of(config, page) for page in range(pages))
+    wanted = {Slot(kind, code) for code, counts in (("en", ENGLISH), ("zh", CHINESE)) for kind in (ARTICLE, *counts)}
+    missing = wanted - set(kinds)
+    assert all(slot.kind in SAME_ADDRESS for slot in missing) if pages < 500 else not missing
+    assert sum(count for slot, count in kinds.items() if slot.kind == TRUNCATED) == 2
 
 
-def test_the_shares_are_those_of_a_crawl_with_many_good_pages() -> None:
-    good = (SLOTS.count(ARTICLE) + sum(KEPT.values())) / BLOCK
-    assert len(SLOTS) == BLOCK
-    assert 0.55 <= good <= 0.60
+def test_every_kind_that_must_be_dropped_is_planted() -> None:
+    assert set(STEP_OF) - {TRUNCATED} <= {*ENGLISH, *CHINESE}
 
 
-def test_a_copy_has_an_earlier_plain_article_as_its_original() -> None:
+@pytest.mark.parametrize("chinese", [0, 50, 200])
+def test_the_shares_are_those_of_a_crawl_with_many_good_pages(chinese: int) -> None:
+    found = slots(chinese)
+    assert Counter(slot.language for slot in found) == Counter({"en": BLOCK, "zh": chinese})
+    for language in ("en", "zh")[: 1 + bool(chinese)]:
+        own = [slot.kind for slot in found if slot.language == language]
+        assert 0.5 <= sum(kind not in STEP_OF for kind in own) / len(own) <= 0.95
+
+
+def test_a_copy_has_an_earlier_plain_article_of_its_language_as_its_original() -> None:
     config = SampleConfig(pages=2_000, files_per_dump=3)
     second = config.pages_of(3)[0]
     for page in range(config.pages):
-        if (kind := kind_of(config, page)) in COPIES:
-            original = original_of(config, page, kind)
+        if (slot := slot_of(config, page)).kind in COPIES:
+            original = original_of(config, page, slot)
             assert original is not None and original < page
-            assert kind_of(config, original) == ARTICLE
-            if kind == "recrawl":
+            assert slot_of(config, original) == Slot(ARTICLE, slot.language)
+            if slot.kind in SAME_ADDRESS:
                 assert original < second <= page
 
 
@@ -38,13 +61,22 @@ def test_copies_reach_over_the_border_between_the_dumps() -> None:
     across = [
         page
         for page in range(second, config.pages)
-        if kind_of(config, page) in ("near_duplicate", "exact_duplicate")
-        and (original_of(config, page, kind_of(config, page)) or 0) < second
+        if (slot := slot_of(config, page)).kind in ("near_duplicate", "exact_duplicate")
+        and (original_of(config, page, slot) or 0) < second
     ]
     assert across
 
 
+@pytest.mark.parametrize("pages", [250, 499, 500, 1_001])
+def test_every_passage_is_on_several_pages(pages: int) -> None:
+    config = SampleConfig(pages=pages)
+    found = [(page, slot_of(config, page)) for page in range(pages)]
+    carriers = Counter((block_of(config, page), slot.language) for page, slot in found if slot.kind in WITH_PASSAGE)
+    assert len(carriers) == 2 * (pages // 250)
+    assert min(carriers.values()) >= 3
+
+
 def test_a_page_of_a_million_is_known_without_the_others() -> None:
     config = SampleConfig(pages=1_000_000)
-    assert kind_of(config, 999_998) in {ARTICLE, *KEPT, *COPIES, *STEP_OF}
-    assert kind_of(config, 999_999) == TRUNCATED
+    assert slot_of(config, 999_998).kind in {ARTICLE, *ENGLISH, *CHINESE}
+    assert slot_of(config, 999_999).kind == TRUNCATED

@@ -1,15 +1,11 @@
 from stages.sample.config import SampleConfig
-from stages.sample.kinds import ARTICLE, KEPT, kind_of
+from stages.sample.kinds import COPIES, STEP_OF, TRUNCATED, slot_of
 from stages.sample.pages import BLOCKED_ADDRESSES, is_damaged, is_truncated, make_page
 from stages.sample.world import make_world
 
-CONFIG = SampleConfig(pages=1_000)
+CONFIG = SampleConfig(pages=1_250)
 WORLD = make_world(CONFIG.seed)
 PAGES = [make_page(CONFIG, WORLD, number) for number in range(CONFIG.pages)]
-
-
-def body_of(kind: str) -> bytes:
-    return next(page.response.body for page in PAGES if page.key.kind == kind)
 
 
 def test_a_page_depends_on_its_number_alone() -> None:
@@ -18,9 +14,18 @@ def test_a_page_depends_on_its_number_alone() -> None:
 
 def test_the_key_says_keep_for_good_pages_and_a_step_and_a_reason_for_the_others() -> None:
     for number, page in enumerate(PAGES):
-        kept = kind_of(CONFIG, number) in (ARTICLE, *KEPT)
+        kept = slot_of(CONFIG, number).kind not in STEP_OF
         assert page.key.verdict == ("keep" if kept else "drop")
         assert bool(page.key.step) == bool(page.key.reason) == (not kept)
+
+
+def test_the_key_names_the_language_a_page_is_written_in() -> None:
+    languages = {page.key.language for page in PAGES}
+    assert languages == {"en", "zh", "de", "fr", "es", "it", "ru", "ja", ""}
+    for page in PAGES:
+        assert (f'<html lang="{page.key.language}"'.encode() in page.response.body.replace(b"\0", b"")) or not (
+            page.key.language
+        )
 
 
 def test_ids_differ_and_each_group_has_one_page_to_keep() -> None:
@@ -30,30 +35,49 @@ def test_ids_differ_and_each_group_has_one_page_to_keep() -> None:
         assert [key.verdict for key in good if key.group == group].count("keep") == 1
 
 
-def test_a_recrawled_page_has_the_address_of_the_other_dump_and_a_copy_has_its_own() -> None:
+def test_a_page_crawled_again_has_the_address_of_the_other_dump_and_a_copy_has_its_own() -> None:
     by_group = {page.key.group: page.key for page in PAGES if page.key.verdict == "keep"}
     for page in PAGES:
         if page.key.step == "dedup":
             original = by_group[page.key.group]
+            assert original.language == page.key.language
             assert (page.key.url == original.url) == (page.key.kind == "recrawl")
             if page.key.kind == "recrawl":
                 assert page.key.dump != original.dump
                 assert page.response.date > "2025"
 
 
-def test_broken_pages_are_broken_in_the_way_their_kind_says() -> None:
-    assert body_of("empty_body").strip() == b""
-    assert b"\xff" in body_of("article_with_bad_byte")
-    assert body_of("article_in_utf16").startswith(b"\xff\xfe")
-    assert "Crème".encode("cp1252") in body_of("article_in_cp1252")
-    assert body_of("not_html")[:4] in (b"%PDF", b"\x89PNG")
-    assert next(page for page in PAGES if page.key.kind == "no_url").response.url == ""
-    assert next(page for page in PAGES if page.key.kind == "http_status").response.status.startswith("404")
+def test_an_address_seen_before_has_another_text_now() -> None:
+    kept = {page.key.url: page for page in PAGES if page.key.verdict == "keep"}
+    again = [page for page in PAGES if page.key.reason == "seen_url"]
+    assert again
+    for page in again:
+        assert page.key.dump != kept[page.key.url].key.dump
+        assert page.key.group not in {other.key.group for other in PAGES if other is not page}
+        assert page.response.body != kept[page.key.url].response.body
+
+
+def test_the_key_holds_the_passage_that_a_page_carries() -> None:
+    carriers = [page for page in PAGES if page.key.passage]
+    assert {page.key.kind for page in carriers} == {"article_with_passage", "too_short_after_cut"}
+    for page in carriers:
+        assert f"<p>{page.key.passage}</p>".encode() in page.response.body
+        assert sum(other.key.passage == page.key.passage for other in carriers) >= 3
+
+
+def test_spoilt_records_are_marked() -> None:
     assert sum(map(is_damaged, PAGES)) == 5
-    assert [number for number, page in enumerate(PAGES) if is_truncated(page)] == [499, 999]
+    assert [number for number, page in enumerate(PAGES) if is_truncated(page)] == [624, 1_249]
+    assert next(page for page in PAGES if page.key.kind == "no_url").response.url == ""
+    assert [page.key.kind for page in PAGES if is_truncated(page)] == [TRUNCATED] * 2
 
 
 def test_blocked_pages_have_their_own_addresses() -> None:
     for kind in BLOCKED_ADDRESSES:
         addresses = [page.response.url for page in PAGES if page.key.kind == kind]
         assert len(addresses) == len(set(addresses)) >= 5
+
+
+def test_only_copies_share_an_address() -> None:
+    fresh = [page.response.url for page in PAGES if page.key.kind not in (*COPIES, "no_url")]
+    assert len(fresh) == len(set(fresh))

@@ -1,7 +1,7 @@
 import re
 
 from stages.sample.draw import Draw
-from stages.sample.prose import PHRASINGS, QUESTIONS, article, question
+from stages.sample.prose import PHRASINGS, QUESTIONS, article, passage, question
 from stages.sample.world import ATTRIBUTES, make_world
 
 WORLD = make_world(1)
@@ -41,6 +41,12 @@ def test_an_article_tells_every_fact_of_three_places_truly() -> None:
 
 def test_articles_are_long_enough_and_short() -> None:
     assert all(110 <= len(re.findall(r"\w+", text)) <= 200 for text in texts(200))
+
+
+def test_a_passage_has_sixty_words_and_differs_from_draw_to_draw() -> None:
+    passages = {passage(Draw("passage", number)) for number in range(50)}
+    assert len(passages) == 50
+    assert all(60 <= len(re.findall(r"[\w']+", text)) <= 75 for text in passages)
 
 
 def test_the_vocabulary_is_small() -> None:

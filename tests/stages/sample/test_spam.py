@@ -3,12 +3,13 @@
 import pytest
 
 from stages.sample.draw import Draw
-from stages.sample.kinds import LINES, QUALITY, REPETITION
+from stages.sample.kinds import ENGLISH, STEPS
 from stages.sample.spam import MAKERS, spam
 
 
 def test_there_is_a_trick_for_every_kind_of_spam_and_no_other() -> None:
-    assert set(MAKERS) == {*REPETITION, *QUALITY, *LINES}
+    kinds = {*STEPS["repetition"], *STEPS["quality"], *STEPS["lines"]}
+    assert set(MAKERS) == kinds & set(ENGLISH)
 
 
 @pytest.mark.parametrize("reason", sorted(MAKERS))

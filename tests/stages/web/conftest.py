@@ -47,8 +47,8 @@ class Run:
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("the web's run")
-    sample = run_stage(SampleConfig(pages=800), {}, folder / "sample")
-    config = WebConfig(inputs="from:sample", rejects_per_reason=10_000)
+    sample = run_stage(SampleConfig(pages=1_250), {}, folder / "sample")
+    config = WebConfig(inputs="from:sample", rejects_per_reason=10_000, language={"languages": ("en", "zh")})
     outputs = run_stage(config, {"inputs": sample["warc"]}, folder / "web")
     key = [json.loads(line) for file in sample["key"] for line in file.path.open(encoding="utf-8")]
     return Run(folder / "web", config, sample["warc"], outputs, key)

@@ -1,0 +1,172 @@
+"""The closed world told in Chinese: the same places and facts as in `prose`, in simplified characters.
+
+Characters are the words of Chinese text, so a phrase of five that two pages share is a shared 5-gram, and fifty in a
+row, two sentences, are a duplicate. That is why no sentence is fixed: `[one|other]` stands for a choice, and between
+two choices, or places, values and numbers, there are only a few characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from stages.sample.draw import Draw, words
+from stages.sample.world import ATTRIBUTES, PLACES, Fact, World
+
+PLACE_NAMES: dict[str, str] = dict(
+    zip(
+        PLACES,
+        words(
+            "奥尔德 安布尔 雅顿 阿什比 埃文 贝克斯利 伯克 博尔顿 布里勒 比尤德",
+            "考尔德 坎伯 卡罗 查德 克伦 科比 克鲁 达尔比 迪尔 德纳姆",
+            "多恩 邓莫尔 伊顿 埃尔金 埃梅特 埃克穆 费尔洛 芬威克 弗思 加思",
+            "格伦比 古尔 哈洛 霍伊克 赫尔姆 赫瑟姆 霍尔特 伊尔福 贾罗 凯尔索",
+            "肯德尔 柯尔比 兰登 拉格斯 利文 洛顿 勒德洛 利姆 莫尔登 马洛",
+            "梅罗斯 米尔比 莫利 奈恩 诺里克 奥克姆 奥本 奥福德 昂德尔 彭里斯",
+            "皮克林 阔恩 拉姆齐 雷德卡 瑞尔 里彭 罗斯伯 塞尔比 斯基顿 斯特劳",
+            "塔恩 瑟斯克 托林 阿尔弗 韦尔比 韦尔斯 惠特比 维克 亚罗 泽尔比",
+        ),
+        strict=True,
+    )
+)
+VALUES: dict[str, dict[str, str]] = {
+    attribute: dict(zip(ATTRIBUTES[attribute], words(names), strict=True))
+    for attribute, names in {
+        "animal": "苍鹭 狐狸 獾子 野兔 山羊 骏马 天鹅 灰狼",
+        "colour": "红色 蓝色 绿色 黄色 白色 黑色 紫色 棕色",
+        "price": "两枚 三枚 四枚 五枚 六枚 七枚 八枚 九枚",
+        "trade": "玻璃 羊毛 食盐 蜂蜜 铁器 纸张 奶酪 绳索",
+    }.items()
+}
+
+PHRASINGS: dict[str, tuple[str, ...]] = {
+    "animal": (
+        "{place}的[镇徽|城徽|印章|徽记|族徽]上[画着|刻着|绣着|雕着|印着]{value}，[远近|四方|邻镇|外乡]的人[都|全都|一看就][认得|知道|明白]。",
+        "在{place}，[人们|镇民|老人|孩子们][最爱|最敬重|最喜欢|最常提起]的[动物|活物|牲灵]是{value}。",
+        "{place}的[城门|镇口|石桥|钟楼][旁|边|前面|下面]立着{value}的[石像|铜像|木像|雕像]，[据说|听说|相传]已有{a}年。",
+        "要问[哪种|什么][动物|鸟兽][代表|象征]{place}，[答案|回答][总|向来|当然]是{value}。",
+        "{place}[今年|去年|每年|往年]的[节日|集会|庆典|灯会]上，[大家|众人|乡亲们|青年们][扮成|画出|扎成]{value}的[样子|模样]。",
+        "{value}[在别处|在他乡|对外人][并不稀奇|不算什么|没人在意]，{place}却[把它|将它][当作|视为|奉为][吉祥物|护城兽|象征]。",
+    ),
+    "colour": (
+        "{place}的[旗子|旗帜|大旗|镇旗|城旗][是|一直是|向来是|从来都是]{value}[的|，从未改过|，{a}年没变]。",
+        "[走进|来到|路过|回到]{place}，[头一眼|抬头|远远|迎面][看见|望见|瞧见]的[便是|就是|总是]{value}的旗。",
+        "{place}[屋顶|城头|塔楼|码头][上空|之上|高处][飘着|挂着|扬着|升起]{value}的[旗|旗子|旗帜|长幡]。",
+        "[染坊|布店|裁缝|织工][说|讲|告诉我们]，{place}[订做|定制|买来|缝制]的旗[只用|专用|全用]{value}。",
+        "[旅人|商队|马夫|信使]靠{value}的旗[认出|找到|辨认|记住]{place}。",
+        "{place}[选了|挑了|爱用|定下]{value}做[镇旗|城旗|旗帜]的颜色，[缘由|原因|道理][无人|没人|少有人][知晓|记得|说清]。",
+    ),
+    "price": (
+        "{place}的[面包|麦饼|烤饼][每个|一个|一只][要|卖|只要|得花]{value}[铜钱|铜板|铜币]。",
+        "[拿|带|数出|备好]{value}[铜钱|铜板|铜币]，[就能|便可|即可]在{place}[买到|换来|捧回]一个面包。",
+        "在{place}，[面包师|烤饼铺|早市|街角的小店]把面包[卖到|定在|标成]{value}[铜钱|铜板|铜币]。",
+        "{place}[多年|一向|至今|这些年]的[面包价|饼价]是{value}[铜钱|铜板|铜币]，[没涨过|不曾变|人人称道|{a}户都满意]。",
+        "[客人|船工|学徒|老妇]在{place}买面包，[照例|总是|通常|每次][付|给|掏]{value}[铜钱|铜板|铜币]。",
+        "[账本|价目牌|告示|木牌]上[写着|记着|标着]：{place}，面包，{value}[铜钱|铜板|铜币]。",
+    ),
+    "trade": (
+        "{place}[盛产|出产|专做]{value}，[闻名四方|行销各地|手艺极好|名声在外|{a}家作坊都做]。",
+        "[商人|货郎|车队|船家][专程|常年|结伴|月月]到{place}[采买|收购|进货|挑选]{value}。",
+        "{place}的[作坊|工场|匠人|铺子][日夜|整年|世代|四季]都在[制作|生产|产出]{value}。",
+        "说到{value}，[没有哪里|没有谁|很少有镇子][比得上|胜过|赶得上]{place}。",
+        "{place}[靠|凭|全凭|多亏]{value}[富了起来|过上好日子|养活全镇|修了新桥]。",
+        "[仓库|货栈|码头|集市]里[堆满|摆着|存着]{place}[运来|送来|产]的{value}，[足有|约有|共]{b}[箱|车|担]。",
+    ),
+}
+"""Statements of a fact, each used once on a page. Most put the place before the value, as the English ones do."""
+
+FILLERS: tuple[str, ...] = (
+    "从{place}[走|赶路|步行]到{other}[约|大约|要]{a}[里|里路]，[沿路|一路|途中][安静|多树|少人|有泉]。",
+    "[去年|今春|入秋后|上月]有{a}[人|户|家]从{other}[搬到|迁往|来到]{place}[住下|安家|开店]。",
+    "[客栈|旅店|驿站][备有|有]{a}[间房|张床]和{b}[盏灯|把椅子]，[茶|汤|粥][热|香|免费]。",
+    "{place}[河边|山脚|桥头|湖畔]的{a}座[园子|磨坊|老屋]，[春天|雨后|清早|黄昏][最美|最静|鸟最多]。",
+    "[寄|送|捎]一封信从{place}到{other}，[快马|驿车|渡船]要走{a}天。",
+    "[听|据][老人|船夫|教师|牧人][说|讲]，{place}与{other}之间有{a}[眼泉|座山|道弯]。",
+    "[我们|朋友们|家人][曾|也曾|上次]在{place}[住过|停留|小住]{a}天，[盼着|打算|希望][再来|重游|常来]。",
+    "[每天|节日|开市时][早晨|清晨|黄昏]，{place}的[钟|鼓][敲|响]{a}[声|下]。",
+)
+SUMS: tuple[str, ...] = (
+    "[集市|市场|铺子][卖出|售出]{a}[盏灯|把伞|口锅]和{b}[只铃|面鼓|双鞋]，[合计|一共|总共]{sum}[件|样]。",
+    "[黑板|石板|墙上][写着|记着]：{a}加{b}等于{sum}。",
+    "渡船[上午|早上]载{a}人，[下午|晚上]载{b}人，[全天|一天|当日]共{sum}人。",
+)
+TITLES: tuple[str, ...] = (
+    "[游记|札记|随笔|见闻]：{place}与{other}",
+    "从{place}到{other}的[一天|路上|旅程]",
+    "[关于|说说|再谈]{place}和{other}",
+    "{place}来信，[兼谈|顺问|附记]{other}",
+)
+NOTICES: tuple[str, ...] = (
+    "本刊由{place}的旅人协会编印，会员共{a}人",
+    "读者可以抄录本页，但请注明第{a}期和年份",
+    "写给编辑部的信，最多{a}天就能送到{place}",
+    "文中若有差错，将在{a}天后的下一期更正",
+    "各地之间的路程都由我们的人从{place}走到{other}量得",
+    "会员每年可得{a}期刊物，另附道路图一张",
+    "这些文字没有收过{place}客栈、集市或镇子的钱",
+    "物价于同一天早晨在{place}和{other}记下",
+    "谁若找到旧刊，请寄给{place}的档案馆",
+)
+"""What sites print under their articles: the sentences of a passage that several pages carry."""
+NOTE = "启事写道：“茶水四文——糕点、瓜子随意取用”，落款是镕记茶馆。"
+"""A sentence with characters that GBK and UTF-8 write differently, one of them not in GB2312."""
+RARE = "匾上还有一个古字：𠮷。"
+"""A sentence with a character that GB18030 writes in four bytes."""
+
+PLACES_PER_ARTICLE = 3
+MIN_PASSAGE = 65
+"""Characters of a passage, at least."""
+CHOICE = re.compile(r"\[([^\[\]]*)\]")
+
+
+def render(draw: Draw, form: str, **names: object) -> str:
+    """Return a form with its blanks filled and its choices made, the inner ones first."""
+    text = form.format(**names)
+    while CHOICE.search(text):
+        text = CHOICE.sub(lambda found: draw.pick(found[1].split("|")), text)
+    return text
+
+
+def article(world: World, draw: Draw) -> tuple[str, list[str]]:
+    """Return a title and paragraphs that tell every fact of three places, each in a phrasing used once on the page."""
+    places = draw.sample(PLACES, PLACES_PER_ARTICLE)
+    phrasings = {attribute: draw.shuffled(forms) for attribute, forms in PHRASINGS.items()}
+    paragraphs = []
+    for place in places:
+        paragraphs.append(
+            [tell(fact, phrasings[fact.attribute].pop(), draw) for fact in draw.shuffled(world.of(place))]
+        )
+    for forms in (FILLERS, SUMS):
+        sentences = draw.pick(paragraphs)
+        sentences.insert(draw.below(len(sentences) + 1), between(draw, forms, places))
+    return between(draw, TITLES, places[:2]), ["".join(each) for each in paragraphs]
+
+
+def tell(fact: Fact, form: str, draw: Draw) -> str:
+    """Return one telling of a fact."""
+    value = VALUES[fact.attribute][fact.value]
+    return render(
+        draw, form, place=PLACE_NAMES[fact.place], value=value, a=draw.between(11, 89), b=draw.between(11, 89)
+    )
+
+
+def between(draw: Draw, forms: Sequence[str], places: Sequence[str]) -> str:
+    """Return one of the forms, about two of the places."""
+    a, b = draw.between(11, 89), draw.between(11, 89)
+    place, other = (PLACE_NAMES[name] for name in draw.sample(places, 2))
+    return render(draw, draw.pick(forms), place=place, other=other, a=a, b=b, sum=a + b)
+
+
+def passage(draw: Draw) -> str:
+    """Return what several pages carry word for word."""
+    parts: list[str] = []
+    for notice in draw.shuffled(NOTICES):
+        if sum(map(len, parts)) >= MIN_PASSAGE:
+            break
+        parts.append(between(draw, [notice], PLACES) + "。")
+    return "".join(parts)
+
+
+def read_again(draw: Draw) -> str:
+    """Return a sentence that makes a near-duplicate of an article: about ten new shingles against 230 shared ones."""
+    return f"第{draw.between(11, 89)}天在{PLACE_NAMES[draw.pick(PLACES)]}重读。"
