@@ -1,6 +1,9 @@
+import re
+from html import unescape
+
 from stages.sample.config import SampleConfig
 from stages.sample.kinds import COPIES, STEP_OF, TRUNCATED, slot_of
-from stages.sample.pages import BLOCKED_ADDRESSES, is_damaged, is_truncated, make_page
+from stages.sample.pages import BLOCKED_ADDRESSES, SamplePage, is_damaged, is_truncated, make_page
 from stages.sample.world import make_world
 
 CONFIG = SampleConfig(pages=1_250)
@@ -81,3 +84,24 @@ def test_blocked_pages_have_their_own_addresses() -> None:
 def test_only_copies_share_an_address() -> None:
     fresh = [page.response.url for page in PAGES if page.key.kind not in (*COPIES, "no_url")]
     assert len(fresh) == len(set(fresh))
+
+
+CHARSETS = {"article_in_utf16": "utf-16", "article_in_cp1252": "cp1252", "article_in_gb18030": "gb18030"}
+TOKEN = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+|[^\w\s]")
+
+
+def tokens_of(page: SamplePage) -> list[str]:
+    """Return words and marks of an article, Chinese characters one by one, without the passage it carries."""
+    text = page.response.body.decode(CHARSETS.get(page.key.kind, "utf-8"), errors="replace")
+    article = unescape(re.sub(r"<[^>]*>", " ", text.partition("<article>")[2].partition("</article>")[0]))
+    return TOKEN.findall(article.replace(page.key.passage, " ") if page.key.passage else article)
+
+
+def test_good_pages_share_no_run_of_fifty_tokens_but_their_passages() -> None:
+    seen: dict[tuple[str, ...], str] = {}
+    for page in (page for page in PAGES if page.key.verdict == "keep"):
+        tokens = tokens_of(page)
+        assert len(tokens) > 100
+        for start in range(len(tokens) - 49):
+            run = tuple(tokens[start : start + 50])
+            assert seen.setdefault(run, page.key.id) == page.key.id, " ".join(run)
