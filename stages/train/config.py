@@ -102,11 +102,11 @@ class TrainingConfig(StageConfig):
     @model_validator(mode="after")
     def _check(self) -> TrainingConfig:
         require(workload_of(self), layout_of(self))
-        if self.train_tokens is not None and self.steps != (
-            wanted := math.ceil(self.train_tokens / self.tokens_per_step)
-        ):
-            said = f"{wanted}, or no such line, with train_tokens {self.train_tokens}"
-            raise ConfigError("steps", self.steps, said)
+        if self.train_tokens is not None:
+            wanted = math.ceil(self.train_tokens / self.tokens_per_step)
+            if self.steps != wanted:
+                said = f"{wanted}, or no such line, with train_tokens {self.train_tokens}"
+                raise ConfigError("steps", self.steps, said)
         if self.warmup_steps > self.steps:
             raise ConfigError("warmup_steps", self.warmup_steps, f"at most steps ({self.steps})")
         return self
