@@ -11,8 +11,7 @@ from typing import Any
 
 from stages.report.comparison import Comparison
 from stages.report.timeline import Timeline
-from stages.report.words import count, duration, visible
-from stages.shared.funnel import Funnel
+from stages.report.words import duration, visible
 from stages.shared.metrics import Metrics
 
 Figure = dict[str, Any]
@@ -31,51 +30,10 @@ TIME_UNITS = (
 )
 
 
-def funnel_figure(funnel: Funnel) -> Figure:
-    """Return the pages that each step passed on and dropped, the first step on top."""
-    names = [label(step.name) for step in funnel]
-    hover = [
-        "<br>".join(f"{label(reason)}: {count(n)}" for reason, n in _largest(step.reasons)) or "nothing"
-        for step in funnel
-    ]
-    passed = {
-        "type": "bar",
-        "orientation": "h",
-        "name": "passed on",
-        "y": names,
-        "x": [step.pages_out for step in funnel],
-        "marker": {"color": "--kept"},
-        "hovertemplate": "%{y}: %{x:,} passed on<extra></extra>",
-    }
-    dropped = {
-        **passed,
-        "name": "dropped",
-        "x": [step.dropped for step in funnel],
-        "marker": {"color": "--dropped"},
-        "customdata": hover,
-        "hovertemplate": "%{y}: %{x:,} dropped<br>%{customdata}<extra></extra>",
-    }
-    return {
-        "data": [passed, dropped],
-        "layout": {
-            "barmode": "stack",
-            "bargap": 0.25,
-            "height": 96 + 30 * len(funnel),
-            "yaxis": {"autorange": "reversed", "type": "category"},
-            "xaxis": {"rangemode": "tozero", "tickformat": ","},
-            "legend": LEGEND,
-        },
-    }
-
-
 def label(text: str) -> str:
     """Return text as Plotly shows it literally (it reads a few HTML tags and entities in every label), cut to fit."""
     cut = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "\u2026"
     return html.escape(visible(cut), quote=False)
-
-
-def _largest(reasons: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:8]
 
 
 def curve_figure(rows: Sequence[Metrics], field: str, color: str, template: str) -> Figure:

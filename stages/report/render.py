@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stages.report import figures, words
+from stages.report import figures, funnel_figures, words
 from stages.report.comparison import CLEAR, UNTRAINED, Comparison, compare
-from stages.report.data import Example, Missing, Pages, ReportData
+from stages.report.crawl import notes, rankings, reasons
+from stages.report.data import Missing, ReportData
+from stages.report.meanings import reason_meaning, step_meaning
 from stages.report.plotly_js import pack_plotly, script_hash
 from stages.report.story import tell
 from stages.report.timeline import Timeline, lay_out
@@ -47,6 +48,7 @@ def render(data: ReportData) -> str:
         reasons_by_step=by_step,
         most_dropped=max((row.pages for rows in by_step.values() for row in rows), default=0),
         notes=[] if isinstance(data.pages, Missing) else notes(data.pages),
+        rankings=[] if isinstance(data.pages, Missing) else rankings(data.pages.tables),
         training_rows=[] if isinstance(data.training, Missing) else spread(data.training),
         comparisons=comparisons,
         clear=CLEAR,
@@ -65,7 +67,12 @@ def draw(data: ReportData, comparisons: list[Comparison], timeline: Timeline | N
     """Return the figures of the parts that are there, by the id of their place on the page."""
     drawn: dict[str, figures.Figure | None] = {}
     if not isinstance(data.pages, Missing) and data.pages.funnel:
-        drawn["chart-funnel"] = figures.funnel_figure(data.pages.funnel)
+        funnel, by_source = data.pages.funnel, data.pages.by_source
+        drawn["chart-left"] = funnel_figures.left_figure(funnel)
+        drawn["chart-dropped"] = funnel_figures.dropped_figure(funnel)
+        drawn["chart-bytes"] = funnel_figures.bytes_figure(funnel)
+        drawn["chart-tokens"] = funnel_figures.tokens_figure(funnel)
+        drawn["chart-dumps"] = funnel_figures.dumps_figure(funnel, by_source) if len(by_source) > 1 else None
     if not isinstance(data.training, Missing):
         rows = data.training
         drawn["chart-loss"] = figures.curve_figure(rows, "loss", "--dropped", ".4f")
@@ -75,34 +82,6 @@ def draw(data: ReportData, comparisons: list[Comparison], timeline: Timeline | N
     if timeline is not None:
         drawn["chart-timeline"] = figures.timeline_figure(timeline)
     return {name: figure for name, figure in drawn.items() if figure is not None}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reason:
-    """Why some pages went no further."""
-
-    step: str
-    reason: str
-    pages: int
-    examples: tuple[Example, ...]
-
-
-def reasons(pages: Pages) -> dict[str, list[Reason]]:
-    """Return the reasons of each step that dropped pages: steps in order, the commonest reason of each first."""
-    return {
-        step.name: [
-            Reason(step=step.name, reason=reason, pages=number, examples=pages.examples.get((step.name, reason), ()))
-            for reason, number in sorted(step.reasons.items(), key=lambda item: (-item[1], item[0]))
-            if number
-        ]
-        for step in pages.funnel
-        if step.dropped
-    }
-
-
-def notes(pages: Pages) -> list[tuple[str, str, int]]:
-    """Return (step, what, count) of everything else that the steps counted."""
-    return [(step.name, note, number) for step in pages.funnel for note, number in step.notes.items()]
 
 
 def spread(rows: list[Metrics]) -> list[Metrics]:
@@ -149,11 +128,14 @@ def _environment() -> Environment:
         words.count,
         words.short,
         words.percent,
+        words.size,
         words.number,
         words.signed,
         words.duration,
         words.plural,
         words.slug,
+        step_meaning,
+        reason_meaning,
     ):
         environment.filters[function.__name__] = function
     environment.tests["missing"] = lambda value: isinstance(value, Missing)

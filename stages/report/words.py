@@ -25,6 +25,14 @@ def short(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def size(num_bytes: float) -> str:
+    """Return 1234567 bytes as 1.23 MB."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if num_bytes >= unit:
+            return f"{num_bytes / unit:.3g}{SPACE}{name}"
+    return f"{num_bytes:.0f}{SPACE}B"
+
+
 def percent(part: float, whole: float) -> str:
     """Return a share as 12.3 %, or a dash if there is no whole."""
     return f"{100 * part / whole:.1f}{SPACE}%" if whole else "\u2013"

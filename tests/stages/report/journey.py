@@ -25,18 +25,25 @@ from stages.shared.token_counts import write_token_counts
 START = 1_790_000_000.0
 DUMPS = ("CC-MAIN-2026-10", "CC-MAIN-2026-14")
 REJECTS = {
-    ("read", "broken record"): 14,
-    ("url", "blocked host"): 96,
-    ("url", "blocked words"): 31,
-    ("extract", "no text"): 55,
-    ("language", "other language"): 212,
-    ("repetition", "repeated lines"): 47,
-    ("quality", "too short"): 83,
-    ("quality", "too few stop words"): 19,
-    ("lines", "too little left"): 12,
-    ("dedup", "near duplicate"): 388,
+    ("read", "damaged_record"): 14,
+    ("url", "blocked_domain"): 96,
+    ("url", "hard_word"): 30,
+    ("preview", "no_text"): 50,
+    ("preview", "other_language"): 180,
+    ("preview", "too_few_words"): 60,
+    ("extraction", "no_text"): 4,
+    ("language", "other_language"): 20,
+    ("language", "low_score"): 12,
+    ("repetition", "duplicate_lines"): 46,
+    ("quality", "too_few_words"): 22,
+    ("quality", "few_stop_words"): 18,
+    ("lines", "too_many_words_removed"): 12,
+    ("dedup", "near_duplicate"): 300,
+    ("dedup", "exact_duplicate"): 60,
+    ("substrings", "too_short_after_cut"): 18,
+    ("urls", "seen_url"): 10,
 }
-STEPS = ("read", "url", "extract", "language", "repetition", "quality", "lines", "dedup")
+STEPS = tuple(dict.fromkeys(step for step, _ in REJECTS))
 Files = dict[str, list[tuple[Path, str]]]
 
 
@@ -59,8 +66,11 @@ def write_pages(folder: Path, dump: str) -> Path:
     left, steps = 1200, []
     for name in STEPS:
         reasons = {reason: pages // 2 for (step, reason), pages in REJECTS.items() if step == name}
-        steps.append(StepCount(name, left, left - sum(reasons.values()), left * 2000, left * 300, reasons))
-        left = steps[-1].pages_out
+        out = left - sum(reasons.values())
+        is_text = STEPS.index(name) >= STEPS.index("extraction")
+        size, tokens = (3_000, 700) if is_text else (40_000, 0)
+        steps.append(StepCount(name, left, out, out * size, out * tokens, reasons))
+        left = out
     write_funnel(folder / f"funnel-{dump}.json", steps)
     return folder / f"funnel-{dump}.json"
 
@@ -69,7 +79,7 @@ def write_rejects(path: Path) -> Path:
     text = "Buy cheap watches now!!! Best price, click here. " * 40
     with DocumentWriter(path) as writer:
         for number, (step, reason) in enumerate(REJECTS):
-            page = {"id": str(number), "url": f"https://{reason.replace(' ', '-')}.example/page?{number}", "text": text}
+            page = {"id": str(number), "url": f"https://{reason}.example/page?{number}", "text": text}
             writer.write({**page, "step": step, "reason": reason})
     return path
 

@@ -39,7 +39,7 @@ def test_a_few_examples_of_each_reason_are_kept_and_unknown_reasons_are_left_out
     with DocumentWriter(tmp_path / "rejects") as writer:
         for number in range(10):
             page = {"id": "", "url": f"{number}", "text": "short", "step": "url"}
-            writer.write({**page, "reason": "blocked host"})
+            writer.write({**page, "reason": "blocked_domain"})
             writer.write({**page, "reason": "unheard of"})
             writer.write({"text": "no reason at all"})
     data = collect({**files, "rejects": [(tmp_path / "rejects", "")]}, tmp_path, START)

@@ -45,21 +45,24 @@ def test_values_are_read_from_the_page_and_nothing_overflows_or_is_loaded(
     browser.requests()
     browser.open(page, width)
     assert browser.value("#pages-in") == "2400"
-    assert browser.value("#pages-kept") == browser.value("#funnel tbody tr:last-child td:last-child") == "1448"
-    assert browser.value("#reasons [data-reason='near duplicate'] [data-value]") == "388"
+    assert browser.value("#pages-kept") == browser.value("#funnel tbody tr:last-child [data-name=out]") == "1448"
+    assert browser.value("#funnel [data-step=urls] [data-name=tokens]") == str(1448 * 700)
+    assert browser.value("#reasons [data-reason=near_duplicate] [data-value]") == "300"
+    assert browser.value("#hosts [data-name='www.host-0.example'] [data-value]") is not None
+    assert browser.value("#languages [data-name=en] [data-value]") is not None
     assert browser.value("#tokens-total") == "681122"
     score = "#scores [data-task=facts][data-metric=acc][data-source=final] [data-label=Score]"
     assert browser.value(score) == browser.value("#score") == "0.96875"
     assert browser.value("#jobs [data-job=pretrain] [data-label=Attempts]") == "3"
     check_layout(browser, width)
-    assert browser.ask("return document.querySelectorAll('[data-figure] svg.main-svg').length") >= 6
+    assert browser.ask("return document.querySelectorAll('[data-figure] svg.main-svg').length") >= 10
     assert browser.complaints() == []
     assert browser.requests() == [page.as_uri()]
 
 
 def test_a_dropped_page_opens_with_its_text(browser: Browser, page: Path) -> None:
     browser.open(page, 400)
-    details = "document.querySelector('details[data-reason=\"blocked host\"]')"
+    details = "document.querySelector('details[data-reason=\"blocked_domain\"]')"
     assert browser.ask(f"return {details}.querySelector('pre').checkVisibility()") is False
     browser.ask(f"{details}.querySelector('summary').click()")
     assert browser.ask(f"return {details}.querySelector('pre').checkVisibility()") is True
@@ -67,7 +70,7 @@ def test_a_dropped_page_opens_with_its_text(browser: Browser, page: Path) -> Non
 
 
 def test_pictures_follow_the_dark_scheme(browser: Browser, page: Path) -> None:
-    ask = "return document.querySelector('#chart-funnel .bars path').style.fill"
+    ask = "return document.querySelector('#chart-left .bars path').style.fill"
     browser.open(page, 1280)
     light = browser.ask(ask)
     browser.open(page, 1280, dark=True)

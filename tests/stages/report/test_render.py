@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pytest
 
 from stages.report.data import Attempt, Example, Missing, Pages, ReportData
-from stages.report.render import TEMPLATES, reasons, render, script_json, spread
+from stages.report.render import TEMPLATES, render, script_json, spread
 from stages.shared.funnel import StepCount
 from stages.shared.metrics import FIELDS
 from stages.shared.results import EvaluationKey, Generation, Results, Score
@@ -128,16 +128,6 @@ def test_without_plotly_the_tables_stay_and_nothing_is_scripted(monkeypatch: pyt
     page = render(hostile_data())
     assert "script" not in parse(page).tags
     assert 'id="scores"' in page
-
-
-def test_reasons_keep_the_order_of_steps_and_put_the_commonest_first() -> None:
-    steps = [StepCount("b", 9, 4, 1, 0, {"rare": 1, "common": 4, "never": 0}), StepCount("a", 4, 3, 1, 0, {"other": 1})]
-    found = reasons(Pages(funnel=steps, by_source={}, examples={}, tables=None))
-    assert {step: [row.reason for row in rows] for step, rows in found.items()} == {
-        "b": ["common", "rare"],
-        "a": ["other"],
-    }
-    assert list(found) == ["b", "a"]
 
 
 def test_json_in_a_script_has_no_end_tag() -> None:

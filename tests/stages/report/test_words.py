@@ -1,6 +1,6 @@
 import pytest
 
-from stages.report.words import duration, number, percent, plural, short, signed, slug, visible
+from stages.report.words import duration, number, percent, plural, short, signed, size, slug, visible
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,9 @@ def test_small_words() -> None:
         "9,999",
         "12.3 k",
         "6.7 B",
+    ]
+    assert [size(value).replace("\u202f", " ") for value in (0, 999, 1_234_567, 5e12)] == [
+        *("0 B", "999 B", "1.23 MB", "5 TB")
     ]
     assert slug("Bad-Node!") == "bad-node"
 

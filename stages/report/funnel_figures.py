@@ -1,0 +1,157 @@
+"""The pictures of the funnel: what is left after each step, and what each step took and why. Pure.
+
+All have the steps from top to bottom, so that a row is the same step in each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stages.report.figures import LEGEND, Figure, label
+from stages.report.words import count, percent, short, size
+from stages.shared.funnel import Funnel, StepCount
+
+MAX_REASONS = 6
+"""Reasons of a step with a piece of their own, the commonest first; the rest is one more piece."""
+MAX_DUMPS = 8
+"""Dumps with a line of their own."""
+OPACITY = (1.0, 0.8, 0.64, 0.52, 0.42, 0.34, 0.26)
+"""Of a step's pieces, from the commonest reason to the rest."""
+ROW_PX = 27
+DUMP_COLORS = ("--kept", "--dropped", "--second", "--accent", "--verdict-running", "--verdict-bad-node", "--muted")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
+
+
+def left_figure(funnel: Funnel) -> Figure:
+    """Return the pages left after each step."""
+    total = funnel[0].pages_in
+    texts = [f"{count(step.pages_out)} ({percent(step.pages_out, total)})" for step in funnel]
+    bars = _bars(funnel, [step.pages_out for step in funnel], texts, "--kept")
+    return _figure(funnel, [bars], 1.35 * max(step.pages_out for step in funnel))
+
+
+def dropped_figure(funnel: Funnel) -> Figure:
+    """Return the pages that each step dropped, in pieces by reason; the longest bar says how much one step took."""
+    ranked = [_pieces(step) for step in funnel]
+    total = funnel[0].pages_in
+    traces = [
+        {
+            **_bars(
+                funnel, [_at(pieces, rank)[1] for pieces in ranked], [_at(p, rank)[0] for p in ranked], "--dropped"
+            ),
+            "marker": {"color": "--dropped", "opacity": OPACITY[rank], "line": {"color": "--card", "width": 1}},
+            "textposition": "inside",
+            "insidetextanchor": "middle",
+            "textangle": 0,
+            "textfont": {"color": "--card" if rank < 3 else "--ink"},
+            "customdata": [f"{name}: {count(n)} ({percent(n, total)} of all)" for name, n in _column(ranked, rank)],
+            "hovertemplate": "%{y}<br>%{customdata}<extra></extra>",
+        }
+        for rank in range(max(map(len, ranked)))
+    ]
+    totals = {
+        "type": "scatter",
+        "mode": "text",
+        "y": [label(step.name) for step in funnel],
+        "x": [step.dropped for step in funnel],
+        "text": [f" {count(step.dropped)}" for step in funnel],
+        "textposition": "middle right",
+        "hoverinfo": "skip",
+    }
+    figure = _figure(funnel, [*traces, totals], 1.18 * max(1, *(step.dropped for step in funnel)))
+    figure["layout"] |= {"barmode": "stack", "uniformtext": {"minsize": 10, "mode": "hide"}}
+    return figure
+
+
+def bytes_figure(funnel: Funnel) -> Figure:
+    """Return the bytes left after each step: markup first, text from the step that extracts it."""
+    traces = []
+    for name, color, is_text in (("markup", "--untrained", False), ("text", "--kept", True)):
+        own = [step.bytes if bool(step.tokens) == is_text else 0 for step in funnel]
+        traces.append({**_bars(funnel, own, [size(n) if n else "" for n in own], color), "name": name})
+    figure = _figure(funnel, traces, 1.3 * max(step.bytes for step in funnel))
+    figure["layout"] |= {"barmode": "stack", "showlegend": True, "legend": LEGEND}
+    return figure
+
+
+def tokens_figure(funnel: Funnel) -> Figure:
+    """Return the tokens left after each step, from the step on that extracts text."""
+    texts = [short(step.tokens) if step.tokens else "" for step in funnel]
+    bars = _bars(funnel, [step.tokens for step in funnel], texts, "--second")
+    return _figure(funnel, [bars], 1.3 * max(step.tokens for step in funnel))
+
+
+def dumps_figure(funnel: Funnel, by_source: Mapping[str, Funnel]) -> Figure:
+    """Return the share of each dump's pages that is left after each step, for the dumps with the most pages."""
+    largest = sorted(by_source.items(), key=lambda item: -item[1][0].pages_in if item[1] else 0)[:MAX_DUMPS]
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": label(source or "(no name)"),
+            "y": [label(step.name) for step in own],
+            "x": [step.pages_out / own[0].pages_in for step in own],
+            "line": {"color": DUMP_COLORS[number % len(DUMP_COLORS)], "width": 1.5},
+            "marker": {"color": DUMP_COLORS[number % len(DUMP_COLORS)], "symbol": SYMBOLS[number], "size": 8},
+            "hovertemplate": "%{y}: %{x:.1%} left<extra>%{fullData.name}</extra>",
+        }
+        for number, (source, own) in enumerate(largest)
+        if own and own[0].pages_in
+    ]
+    figure = _figure(funnel, traces, 1.03)
+    figure["layout"]["xaxis"] |= {"tickformat": ".0%", "range": [0, 1.03], "visible": True}
+    figure["layout"] |= {"showlegend": True, "legend": LEGEND}
+    figure["layout"]["height"] += 20 * len(traces)
+    return figure
+
+
+def _figure(funnel: Funnel, traces: list[Figure], longest: float) -> Figure:
+    return {
+        "data": traces,
+        "layout": {
+            "bargap": 0.22,
+            "height": 40 + ROW_PX * len(funnel),
+            "margin": {"l": 8, "r": 4, "t": 8, "b": 8},
+            "showlegend": False,
+            # the order of the steps, not that in which traces mention them
+            "yaxis": {
+                "autorange": "reversed",
+                "type": "category",
+                "categoryorder": "array",
+                "categoryarray": [label(step.name) for step in funnel],
+            },
+            "xaxis": {"range": [0, longest or 1], "visible": False},
+        },
+    }
+
+
+def _bars(funnel: Funnel, values: list[int], texts: list[str], color: str) -> Figure:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "y": [label(step.name) for step in funnel],
+        "x": values,
+        "text": [label(text) for text in texts],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": color},
+        "hovertemplate": "%{y}: %{text}<extra></extra>",
+    }
+
+
+Piece = tuple[str, int]
+"""A reason and its pages."""
+
+
+def _pieces(step: StepCount) -> list[Piece]:
+    ranked = sorted(((reason, n) for reason, n in step.reasons.items() if n), key=lambda item: (-item[1], item[0]))
+    rest = ranked[MAX_REASONS:]
+    return [*ranked[:MAX_REASONS], *([(f"{len(rest)} other reasons", sum(n for _, n in rest))] if rest else [])]
+
+
+def _at(pieces: list[Piece], rank: int) -> Piece:
+    return pieces[rank] if rank < len(pieces) else ("", 0)
+
+
+def _column(ranked: list[list[Piece]], rank: int) -> list[Piece]:
+    return [(label(name), n) for name, n in (_at(pieces, rank) for pieces in ranked)]
