@@ -32,7 +32,16 @@ from megatron.core.dist_checkpointing.strategies.torch import (
     mcore_to_pyt_state_dict,
 )
 from torch import Tensor
-from torch.distributed.checkpoint import FileSystemReader, FileSystemWriter, load, save
+from torch.distributed.checkpoint import (
+    DefaultLoadPlanner,
+    FileSystemReader,
+    FileSystemWriter,
+    LoadPlan,
+    load,
+    save,
+)
+from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, MetadataIndex
+from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
 
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, sha256_file, write_json
@@ -107,6 +116,39 @@ def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
         weight = torch.empty(entries[name].size, dtype=entries[name].properties.dtype)
         load({name: weight}, storage_reader=FileSystemReader(folder), no_dist=True)
         yield name, weight
+
+
+def read_slice(folder: Path, name: str, index: tuple[int, ...]) -> Tensor:
+    """Return one layer's (and expert's) slice of a stacked tensor, or with () a whole one; nothing else is read.
+
+    Raises DataError if the checkpoint has no such tensor. Not collective; call `verify` first.
+    """
+    _check_index(folder / _INDEX)
+    stored = FileSystemReader(folder).read_metadata().state_dict_metadata.get(name)
+    if stored is None or any(place >= size for place, size in zip(index, stored.size, strict=False)):
+        raise DataError(folder, f"lacks {name} {[*index]}", "Train it again")
+    part = torch.empty((*(1 for _ in index), *stored.size[len(index) :]), dtype=stored.properties.dtype)
+    load({name: part}, storage_reader=FileSystemReader(folder), planner=_SlicePlanner(part, index), no_dist=True)
+    return part.view(stored.size[len(index) :])
+
+
+class _SlicePlanner(DefaultLoadPlanner):
+    """Reads one block of one stored tensor: torch's own planner reads plain tensors whole."""
+
+    def __init__(self, part: Tensor, index: tuple[int, ...]) -> None:
+        super().__init__()
+        self.part = part
+        self.offsets = torch.Size([*index, *(0 for _ in part.shape[len(index) :])])
+
+    def create_local_plan(self) -> LoadPlan:
+        """Return what to read: the pieces of the stored tensor that lie in the block."""
+        ((name, _),) = self.state_dict.items()
+        block = ChunkStorageMetadata(offsets=self.offsets, sizes=self.part.shape)
+        return LoadPlan(create_read_items_for_chunk_list(name, self.metadata.state_dict_metadata[name], [block]))
+
+    def lookup_tensor(self, index: MetadataIndex) -> Tensor:
+        """Return what is read into."""
+        return self.part
 
 
 def seal(folder: Path) -> None:

@@ -36,6 +36,10 @@ class Tokenizer:
         self.pad_id: int = self.eos_id
         """LLaMA's vocabulary has no padding piece: batches are padded with `eos_id` and the padding masked."""
 
+    def pieces(self) -> list[str]:
+        """Return every piece, in order of id; a space is U+2581."""
+        return [self._pieces.id_to_piece(i) for i in range(self.vocab_size)]
+
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, without bos or eos. Lone surrogates, which UTF-8 cannot carry, become "?"."""
         return self.encode_batch([text])[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from megatron.core.models.gpt import GPTModel
 
 from stages.model import parallel
@@ -18,13 +19,19 @@ VOCAB_SIZE = 301
 SMALL = ModelConfig(num_layers=3, dim=64, num_heads=4, num_kv_heads=2, ffn_dim=96, seq_len=24, init_std=0.1)
 
 
-def save_untrained(folder: Path, config: ModelConfig = SMALL, seed: int = 1) -> GPTModel:
+def save_untrained(
+    folder: Path,
+    config: ModelConfig = SMALL,
+    seed: int = 1,
+    vocab_size: int = VOCAB_SIZE,
+    dtype: torch.dtype = torch.float32,
+) -> GPTModel:
     """Write a checkpoint with fresh weights; return the model it was saved from."""
     parallel.start(Ranks())
-    model = build_model(config, VOCAB_SIZE).eval()
+    model = build_model(config, vocab_size, dtype).to(dtype).eval()
     initialise(model, config, seed)
     write_tensors(tensors_of(model.sharded_state_dict(prefix=WEIGHTS)), folder)
-    state = {"model": config.model_dump(mode="json"), "vocab_size": VOCAB_SIZE, "dtype": "fp32"}
+    state = {"model": config.model_dump(mode="json"), "vocab_size": vocab_size, "dtype": "fp32"}
     write_json(folder / STATE, {**state, "tokenizer_sha256": "0" * 64, "step": 0})
     seal(folder)
     return model

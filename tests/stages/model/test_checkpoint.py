@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.distributed.checkpoint.metadata import _MEM_FORMAT_ENCODING
 
-from stages.model.checkpoint import _check_index, read_weights, seal
+from stages.model.checkpoint import _check_index, read_slice, read_weights, seal
 from stages.model.load import load_model
 from stages.shared.errors import DataError
 from stages.shared.files import sha256_file
@@ -105,3 +105,15 @@ def test_weights_come_back_in_order_of_name_and_whole(saved: Path, tmp_path: Pat
     stacked = weights["model.decoder.layers.self_attention.linear_qkv.weight"]
     for layer in range(SMALL.num_layers):
         assert torch.equal(stacked[layer], model.decoder.layers[layer].self_attention.linear_qkv.weight)
+
+
+def test_one_layer_is_read_without_the_others(saved: Path) -> None:
+    whole = dict(read_weights(saved))
+    name = "model.decoder.layers.mlp.linear_fc2.weight"
+    for layer in range(SMALL.num_layers):
+        assert torch.equal(read_slice(saved, name, (layer,)), whole[name][layer])
+    assert torch.equal(read_slice(saved, "model.output_layer.weight", ()), whole["model.output_layer.weight"])
+    with pytest.raises(DataError, match=r"lacks model\.decoder\.layers\.mlp\.linear_fc2\.weight \[3\]"):
+        read_slice(saved, name, (3,))
+    with pytest.raises(DataError, match=r"lacks model\.nothing \[\]"):
+        read_slice(saved, "model.nothing", ())

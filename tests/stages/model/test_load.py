@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from stages.model.checkpoint import seal
+from stages.model.config import ModelConfig
+from stages.model.glm import hidden_keys
 from stages.model.load import load_model
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
-from tests.stages.model.saved import VOCAB_SIZE, save_untrained
+from tests.stages.model.saved import SMALL, VOCAB_SIZE, save_untrained
 
 
 def test_a_loaded_model_gives_the_logits_of_the_one_that_was_saved(tmp_path: Path) -> None:
@@ -60,3 +62,16 @@ def test_a_state_without_a_model_is_a_clear_error(checkpoint: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere"):
         load_model(tmp_path / "nowhere")
+
+
+def test_glm_is_asked_for_a_continuation(tmp_path: Path) -> None:
+    model = save_untrained(tmp_path / "checkpoint", ModelConfig(**SMALL.model_dump() | {"position": "glm"}), seed=5)
+    loaded = load_model(tmp_path / "checkpoint")
+    ids = torch.randint(VOCAB_SIZE, (2, 6), generator=torch.Generator().manual_seed(1))
+    gmask, sop = VOCAB_SIZE + 2, VOCAB_SIZE + 3
+    with torch.no_grad():
+        tokens = torch.cat([torch.tensor([[gmask, sop]] * 2), ids], dim=1)
+        positions = torch.stack([torch.zeros(8, dtype=torch.int64), torch.arange(8)]).expand(2, 2, 8)
+        expected = model(tokens, positions, hidden_keys(torch.tensor([1, 1]), 8))[:, 2:, :VOCAB_SIZE]
+    assert (loaded.logits(ids) - expected).abs().max() < 1e-5
+    assert loaded.seq_len == SMALL.seq_len - 2

@@ -32,6 +32,13 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
         Tokenizer(tmp_path / "tokenizer.model")
 
 
+def test_pieces_are_in_order_of_their_ids(trained: Path) -> None:
+    pieces = Tokenizer(trained).pieces()
+    assert pieces[:4] == ["<unk>", "<s>", "</s>", "<0x00>"]
+    assert pieces[Tokenizer(trained).encode("heron")[0]].startswith("\u2581")
+    assert len(pieces) == 290
+
+
 def test_it_says_what_the_model_needs_to_know(trained: Path) -> None:
     tokenizer = Tokenizer(trained)
     assert (tokenizer.vocab_size, tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id) == (290, 1, 2, 2)
