@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from stages.report.data import Example, Pages
 from stages.shared.tables import Row, Tables
 
-MAX_HOSTS = 25
-MAX_LANGUAGES = 25
+MAX_HOSTS = 20
+MAX_LANGUAGES = 20
 """Rows of the two tables; the others are summed in a last one."""
 
 

@@ -27,7 +27,7 @@ def left_figure(funnel: Funnel) -> Figure:
     total = funnel[0].pages_in
     texts = [f"{count(step.pages_out)} ({percent(step.pages_out, total)})" for step in funnel]
     bars = _bars(funnel, [step.pages_out for step in funnel], texts, "--kept")
-    return _figure(funnel, [bars], 1.35 * max(step.pages_out for step in funnel))
+    return _figure(funnel, [bars], max(step.pages_out for step in funnel))
 
 
 def dropped_figure(funnel: Funnel) -> Figure:
@@ -42,7 +42,6 @@ def dropped_figure(funnel: Funnel) -> Figure:
             "marker": {"color": "--dropped", "opacity": OPACITY[rank], "line": {"color": "--card", "width": 1}},
             "textposition": "inside",
             "insidetextanchor": "middle",
-            "textangle": 0,
             "textfont": {"color": "--card" if rank < 3 else "--ink"},
             "customdata": [f"{name}: {count(n)} ({percent(n, total)} of all)" for name, n in _column(ranked, rank)],
             "hovertemplate": "%{y}<br>%{customdata}<extra></extra>",
@@ -69,7 +68,7 @@ def bytes_figure(funnel: Funnel) -> Figure:
     for name, color, is_text in (("markup", "--untrained", False), ("text", "--kept", True)):
         own = [step.bytes if bool(step.tokens) == is_text else 0 for step in funnel]
         traces.append({**_bars(funnel, own, [size(n) if n else "" for n in own], color), "name": name})
-    figure = _figure(funnel, traces, 1.3 * max(step.bytes for step in funnel))
+    figure = _figure(funnel, traces, max(step.bytes for step in funnel))
     figure["layout"] |= {"barmode": "stack", "showlegend": True, "legend": LEGEND}
     return figure
 
@@ -78,7 +77,7 @@ def tokens_figure(funnel: Funnel) -> Figure:
     """Return the tokens left after each step, from the step on that extracts text."""
     texts = [short(step.tokens) if step.tokens else "" for step in funnel]
     bars = _bars(funnel, [step.tokens for step in funnel], texts, "--second")
-    return _figure(funnel, [bars], 1.3 * max(step.tokens for step in funnel))
+    return _figure(funnel, [bars], max(step.tokens for step in funnel))
 
 
 def dumps_figure(funnel: Funnel, by_source: Mapping[str, Funnel]) -> Figure:
@@ -99,7 +98,9 @@ def dumps_figure(funnel: Funnel, by_source: Mapping[str, Funnel]) -> Figure:
         if own and own[0].pages_in
     ]
     figure = _figure(funnel, traces, 1.03)
-    figure["layout"]["xaxis"] |= {"tickformat": ".0%", "range": [0, 1.03], "visible": True}
+    figure["layout"]["xaxis"] |= {"tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1], "visible": True}
+    figure["layout"]["margin"]["r"] = 22  # half of the last tick's label
+    figure["layout"]["yaxis"]["showgrid"] = True
     figure["layout"] |= {"showlegend": True, "legend": LEGEND}
     figure["layout"]["height"] += 20 * len(traces)
     return figure
@@ -115,6 +116,7 @@ def _figure(funnel: Funnel, traces: list[Figure], longest: float) -> Figure:
             "showlegend": False,
             # the order of the steps, not that in which traces mention them
             "yaxis": {
+                "showgrid": False,
                 "autorange": "reversed",
                 "type": "category",
                 "categoryorder": "array",
@@ -132,8 +134,10 @@ def _bars(funnel: Funnel, values: list[int], texts: list[str], color: str) -> Fi
         "y": [label(step.name) for step in funnel],
         "x": values,
         "text": [label(text) for text in texts],
-        "textposition": "outside",
-        "cliponaxis": False,
+        "textposition": "auto",
+        "insidetextanchor": "start",
+        "insidetextfont": {"color": "--card"},
+        "textangle": 0,
         "marker": {"color": color},
         "hovertemplate": "%{y}: %{text}<extra></extra>",
     }
