@@ -1,35 +1,42 @@
-"""The extraction block: from markup to main text, with few newlines in a row and no addresses in it.
+"""The extraction block: from markup to main text, cleaned.
 
-trafilatura (arXiv:2306.01116, section 3.1), tuned for precision, in a guarded child; resiliparse for the pages that are
-too much for it. A page is never lost to a time limit: resiliparse takes a second for the largest.
+trafilatura (arXiv:2306.01116, section 3.1), tuned for precision, or jusText, in a guarded child; resiliparse for pages
+that are too much for them. A page is never lost to a limit: resiliparse takes a second for the largest.
 """
 
 from __future__ import annotations
 
-import re
+from pathlib import Path
 
 from datatrove.data import Document, DocumentsPipeline
-from resiliparse.extract.html2text import extract_plain_text
 
 from stages.web.blocks import NOTE, Gate, set_text
+from stages.web.cleaning import Cleaner
+from stages.web.extract_child import TRAFILATURA
+from stages.web.fast_text import main_text
 from stages.web.guard import Guard, GuardError
+from stages.web.justext_text import stop_list
+from stages.web.language import default_model, probabilities
+from stages.web.preview import FAST_TEXT, SAMPLE_CHARS
 from stages.web.rejects import Rejects
 from stages.web.settings import ExtractionSettings
 
-URL = re.compile(r"\b(?:https?|ftp)://[^\s<>\"']+|\bwww\.[^\s<>\"']+", re.IGNORECASE)
-SPACES = re.compile(r"[ \t\u00a0]+(?=\n|$)|(?<=\n)[ \t]+")
+EXTRACTOR = "extractor"
+"""Where a page says who made its text: the extractor's name, `fallback` if that failed, `none` if it came as text."""
 
 
 class Extraction(Gate):
-    """Replaces markup by main text; drops pages that have none."""
+    """Replaces markup by main text; drops pages that have none. Works with Preview before it, or alone."""
 
     name = "extraction"
 
-    def __init__(self, settings: ExtractionSettings, rejects: Rejects | None = None) -> None:
+    def __init__(self, settings: ExtractionSettings, rejects: Rejects | None = None, model: Path | None = None) -> None:
+        """`model` is the language model with which jusText's stop list is chosen."""
         super().__init__(rejects)
         self.settings = settings
-        self._guard = Guard(settings.timeout_s)
-        self._newlines = re.compile(rf"\n{{{settings.max_newlines + 1},}}")
+        self.model = model or default_model()
+        self._cleaner = Cleaner(settings)
+        self._guard = Guard(settings.timeout_s, settings.memory_mb)
 
     def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
         """Extract page by page; the child ends with the pipeline."""
@@ -40,34 +47,39 @@ class Extraction(Gate):
 
     def reason(self, doc: Document) -> str | None:
         """Put the page's text in place of its markup; return `no_text` if it has none."""
-        text = clean(
-            self._extract(doc.text), self._newlines, "\n" * self.settings.max_newlines, self.settings.remove_urls
-        )
+        fast_text = doc.metadata.pop(FAST_TEXT, None)
+        if doc.metadata.get("plain"):
+            text, extractor = doc.text, "none"
+        elif self.settings.extractor == "resiliparse":
+            text, extractor = main_text(doc.text) if fast_text is None else fast_text, "resiliparse"
+        else:
+            text, extractor = self._slow_text(doc.text, fast_text)
+        doc.metadata[EXTRACTOR] = extractor
+        text = self._cleaner.clean(text)
         if not text:
             return "no_text"
         set_text(doc, text)
         return None
 
-    def _extract(self, html: str) -> str:
-        if self.settings.extractor == "resiliparse":
-            return resiliparse_text(html)
+    def _slow_text(self, html: str, fast_text: str | None) -> tuple[str, str]:
         if len(html) > self.settings.max_chars or html.count("<") > self.settings.max_tags:
-            self.stat_update(f"{NOTE}fallback_size")
-            return resiliparse_text(html)
+            return self._fallback("size", html, fast_text)
+        how = TRAFILATURA
+        if self.settings.extractor == "justext":
+            fast_text = main_text(html) if fast_text is None else fast_text
+            name = self._stop_list(fast_text)
+            if name is None:
+                return self._fallback("no_stop_list", html, fast_text)
+            how = name
         try:
-            return self._guard.extract(html)
-        except GuardError:
-            self.stat_update(f"{NOTE}fallback_no_answer")
-            return resiliparse_text(html)
+            return self._guard.extract(how, html), "justext" if how != TRAFILATURA else TRAFILATURA
+        except GuardError as error:
+            return self._fallback(error.reason, html, fast_text)
 
+    def _fallback(self, why: str, html: str, fast_text: str | None) -> tuple[str, str]:
+        self.stat_update(f"{NOTE}fallback_{why}")
+        return main_text(html) if fast_text is None else fast_text, "fallback"
 
-def resiliparse_text(html: str) -> str:
-    """Return the main text by resiliparse, with the flags of DCLM (arXiv:2406.11794)."""
-    return extract_plain_text(html, main_content=True, preserve_formatting=True, alt_texts=False, links=False)
-
-
-def clean(text: str, newlines: re.Pattern[str], limit: str, remove_urls: bool) -> str:
-    """Return the text without addresses, without spaces at line ends, and with runs of newlines cut to `limit`."""
-    if remove_urls:
-        text = URL.sub("", text)
-    return newlines.sub(limit, SPACES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))).strip()
+    def _stop_list(self, text: str) -> str | None:
+        found = probabilities(text, self.model, SAMPLE_CHARS)
+        return stop_list(max(found, key=lambda language: found[language], default=""))

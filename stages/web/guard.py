@@ -1,8 +1,9 @@
-"""A warm child process for extraction, with a time limit for each page."""
+"""A warm child process for extraction, with limits of time and memory."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from stages.web.extract_child import LENGTH, send
+from stages.web.extract_child import DONE, LENGTH, send
 
 ROOT = Path(__file__).parents[2]
 START_S = 300
@@ -19,29 +20,48 @@ PAGES_PER_CHILD = 10_000
 """Pages after which a fresh child takes over, because lxml's memory is known to grow in long runs."""
 
 
+PIPE_BYTES = 1 << 20
+"""Size of the pipes, where the system lets us: most pages then pass in one piece, without waking the child twice."""
+
+
 class GuardError(Exception):
-    """The child gave no answer: it took too long, or it died."""
+    """The child has no text for a page. `reason`: timeout, died (out of memory, or a crash) or failed (an error)."""
+
+    def __init__(self, reason: str, words: str) -> None:
+        super().__init__(words)
+        self.reason = reason
 
 
 class Guard:
-    """Sends pages to `extract_child` and gives up on those that take too long."""
+    """Sends pages to `extract_child` and gives up on those that take too long or too much memory."""
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, memory_mb: int) -> None:
         self.timeout_s = timeout_s
+        self.memory_mb = memory_mb
         self._child: subprocess.Popen[bytes] | None = None
         self._pages = 0
 
-    def extract(self, html: str) -> str:
-        """Return the page's main text. Raises GuardError if the child did not deliver; the next page gets a new one."""
+    def extract(self, how: str, html: str) -> str:
+        """Return the page's main text; `how` is what extract_child understands.
+
+        Raises GuardError if the child did not deliver. If it is lost, the next page gets a new one.
+        """
         child = self._ready()
         assert child.stdin is not None
         self._pages += 1
         try:
+            send(child.stdin, how)
             send(child.stdin, html)
-            return self._answer(child, self.timeout_s)
-        except (GuardError, OSError) as error:
+            answer = self._answer(child, self.timeout_s)
+        except OSError as error:
             self.close()
-            raise GuardError(str(error)) from error
+            raise GuardError("died", str(error)) from error
+        except GuardError:
+            self.close()
+            raise
+        if not answer.startswith(DONE):
+            raise GuardError("failed", answer[1:])
+        return answer[len(DONE) :]
 
     def _ready(self) -> subprocess.Popen[bytes]:
         if self._child is not None and self._pages < PAGES_PER_CHILD:
@@ -49,12 +69,13 @@ class Guard:
         self.close()
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "stages.web.extract_child"],
+            [sys.executable, "-m", "stages.web.extract_child", str(self.memory_mb)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
         self._pages = 0
+        _enlarge(self._child)
         try:
             self._answer(self._child, START_S)
         except GuardError as error:
@@ -81,15 +102,23 @@ class Guard:
         self._child = None
 
 
+def _enlarge(child: subprocess.Popen[bytes]) -> None:
+    set_size = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # Linux; its number where Python is too old to know the name
+    for stream in (child.stdin, child.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):  # another system, or a user's share of pipe memory is used up
+                fcntl.fcntl(stream.fileno(), set_size, PIPE_BYTES)
+
+
 def _read(descriptor: int, length: int, deadline: float) -> bytes:
     """Read exactly `length` bytes from a pipe before the deadline (of time.monotonic)."""
     data = bytearray()
     while len(data) < length:
         readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
         if not readable:
-            raise GuardError("no answer in time")
+            raise GuardError("timeout", "no answer in time")
         block = os.read(descriptor, min(length - len(data), 1 << 20))
         if not block:
-            raise GuardError("the process ended")
+            raise GuardError("died", "the process ended")
         data += block
     return bytes(data)

@@ -1,13 +1,12 @@
-import re
-
 import pytest
 from datatrove.data import Document
 
 from stages.web.blocks import step_count
-from stages.web.extract import Extraction, clean, resiliparse_text
+from stages.web.extract import EXTRACTOR, Extraction
+from stages.web.preview import FAST_TEXT
 from stages.web.settings import ExtractionSettings
 
-STORY = "The hills were quiet and the river was wide on that day. " * 5
+STORY = "The hills were quiet and the river was wide on that day, and not a sound was to be heard. " * 5
 PAGE = f"<html><body><nav><a href='/'>Home</a></nav><article><h1>A walk</h1><p>{STORY}</p></article></body></html>"
 EMPTY = "<html><body><script>var x = 1;</script></body></html>"
 
@@ -18,8 +17,8 @@ def extract(settings: ExtractionSettings, *pages: str) -> tuple[list[str], Extra
     return [doc.text for doc in block.run(iter(documents))], block
 
 
-@pytest.mark.parametrize("extractor", ["trafilatura", "resiliparse"])
-def test_both_extractors_find_the_text_and_drop_pages_without(extractor: str) -> None:
+@pytest.mark.parametrize("extractor", ["two-tier", "trafilatura", "resiliparse", "justext"])
+def test_all_extractors_find_the_text_and_drop_pages_without(extractor: str) -> None:
     texts, block = extract(ExtractionSettings(extractor=extractor), PAGE, EMPTY)
     assert len(texts) == 1 and STORY.strip() in texts[0] and "Home" not in texts[0]
     assert step_count(block).reasons == {"no_text": 1}
@@ -36,7 +35,7 @@ def test_a_page_on_which_trafilatura_takes_too_long_is_kept_by_resiliparse() -> 
     slow = "<html><body>" + f"<div>{STORY}</div>" * 20_000 + "</body></html>"
     texts, block = extract(ExtractionSettings(timeout_s=0.05, max_chars=10**8), slow)
     assert "hills" in texts[0]
-    assert step_count(block).notes == {"fallback_no_answer": 1}
+    assert step_count(block).notes == {"fallback_timeout": 1}
 
 
 @pytest.mark.parametrize("page", ["<div>" * 20_000 + STORY, "<p>" * 20_000 + STORY, "<table>" + "<tr><td>x" * 20_000])
@@ -54,24 +53,32 @@ def test_the_child_ends_with_the_pipeline_even_if_it_is_left_early() -> None:
     assert block._guard._child is None
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a\n\n\n\nb", "a\n\nb"),
-        ("a \r\n\t b  ", "a\nb"),
-        ("see https://a.example/x?y=1, www.b.example and ftp://c", "see   and"),
-        ("an e.g. and 3.5 stay", "an e.g. and 3.5 stay"),
-        ("", ""),
-        ("https://a.example", ""),
-    ],
-)
-def test_texts_are_cleaned(text: str, expected: str) -> None:
-    assert clean(text, re.compile("\n{3,}"), "\n\n", remove_urls=True) == expected
+def test_every_page_says_who_made_its_text() -> None:
+    huge = PAGE.replace("<h1>", "<p></p>" * 30_000 + "<h1>")
+    found = []
+    for extractor in ("two-tier", "resiliparse", "justext"):
+        block = Extraction(ExtractionSettings(extractor=extractor))
+        documents = [Document(text=PAGE, id="1"), Document(text=huge, id="2")]
+        found.append([doc.metadata[EXTRACTOR] for doc in block.run(iter(documents))])
+    assert found == [["trafilatura", "fallback"], ["resiliparse", "resiliparse"], ["justext", "fallback"]]
 
 
-def test_addresses_stay_if_asked() -> None:
-    assert clean("see www.b.example", re.compile("\n{3,}"), "\n\n", remove_urls=False) == "see www.b.example"
+def test_a_page_keeps_the_fast_text_it_carries_when_the_good_extractor_fails() -> None:
+    block = Extraction(ExtractionSettings(max_chars=50))
+    doc = Document(text=PAGE, id="1", metadata={FAST_TEXT: "carried"})
+    assert block.reason(doc) is None
+    assert doc.text == "carried" and FAST_TEXT not in doc.metadata
 
 
-def test_resiliparse_leaves_navigation_out() -> None:
-    assert "Home" not in resiliparse_text(PAGE)
+def test_a_page_that_came_as_text_is_only_cleaned() -> None:
+    block = Extraction(ExtractionSettings())
+    doc = Document(text="1 < 2  \n\n\n\nsee www.a.example", id="1", metadata={"plain": True})
+    assert block.reason(doc) is None
+    assert doc.text == "1 < 2\n\nsee" and doc.metadata[EXTRACTOR] == "none"
+
+
+def test_a_language_without_a_stop_list_gets_the_fast_text() -> None:
+    chinese = "山上很安静，那一天河很宽，没有一点声音。我们走了很久，直到天黑才回到村子里。" * 5
+    texts, block = extract(ExtractionSettings(extractor="justext"), PAGE.replace(STORY, chinese))
+    assert chinese in texts[0]
+    assert step_count(block).notes == {"fallback_no_stop_list": 1}

@@ -1,7 +1,6 @@
 import io
-from unittest.mock import Mock
 
-from stages.web.extract_child import LENGTH, main_text, receive, send
+from stages.web.extract_child import DONE, FAILED, LENGTH, TRAFILATURA, answer, main_text, receive, send
 
 PAGE = "<html><body><nav><a href='/'>Home</a></nav><article><h1>A walk</h1><p>{}</p></article></body></html>"
 
@@ -15,9 +14,17 @@ def test_messages_arrive_as_they_were_sent() -> None:
 
 
 def test_the_length_counts_bytes() -> None:
-    pipe = Mock()
+    pipe = io.BytesIO()
     send(pipe, "ü")
-    assert pipe.write.call_args.args[0] == LENGTH.pack(2) + "ü".encode()
+    assert pipe.getvalue() == LENGTH.pack(2) + "ü".encode()
+
+
+def test_an_answer_says_whether_there_is_a_text() -> None:
+    html = PAGE.format("The hills were quiet and the river was wide, and not a sound was to be heard. " * 8)
+    assert answer(TRAFILATURA, html).startswith(f"{DONE}A walk")
+    assert answer("English", html).startswith(f"{DONE}A walk")
+    assert answer(TRAFILATURA, "") == DONE
+    assert answer("Klingon", html).startswith(f"{FAILED}ValueError")
 
 
 def test_the_main_text_is_found_and_the_same_page_twice_gives_the_same() -> None:
