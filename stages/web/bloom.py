@@ -32,7 +32,7 @@ class Limits(NamedTuple):
 
 OTHER = "default"
 UNSPACED = "zh"
-"""The row for other languages of a script without spaces."""
+"""The row for every page of a script without spaces: the measures count characters there."""
 
 TABLE = {
     OTHER: Limits(10, 100_000, 0.2, 0.3, 5, 0.4, 0.1, 0.70),
@@ -53,5 +53,5 @@ TABLE = {
 
 
 def limits(language: str, is_unspaced: bool = False) -> Limits:
-    """Return a language's row, or the row that stands for languages without one."""
-    return TABLE.get(language, TABLE[UNSPACED if is_unspaced else OTHER])
+    """Return the row of a language, or of a page on which most words are single characters, whatever its label."""
+    return TABLE[UNSPACED] if is_unspaced else TABLE.get(language, TABLE[OTHER])

@@ -32,7 +32,7 @@ LOWER_SHIFT = 8
 """From this bit on: the character in lower case, or itself where that is more than one character."""
 
 SIZE = 0x40000
-"""Code points in the table. Above it Unicode has marks (0xE0000 to 0xE01FF) and characters for private use only."""
+"""Code points in the table. Above it Unicode has 337 marks (see words.flags_of) and characters for private use."""
 
 ZERO_WIDTH = ("\u200b", "\ufeff")
 LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"

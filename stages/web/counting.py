@@ -150,14 +150,15 @@ def _count_stops(tokens: Any, hashes: Any, stops: Any, counts: Any) -> Any:
 @kernel
 def _count_symbols(codes: Any, characters: Any, counts: Any) -> Any:
     """Characters that are no letters, number signs, ellipses (three dots, none of them counted twice, or the sign)."""
-    dots = 0
+    special, signs, ellipses, dots = 0, 0, 0, 0
     for code in codes:
-        if not flags_of(code, characters) & (LETTER | MARK):
-            counts[0] += 1
-        counts[1] += code == NUMBER_SIGN
+        special += flags_of(code, characters) & (LETTER | MARK) == 0
+        signs += code == NUMBER_SIGN
         dots = dots + 1 if code == DOT else 0
-        counts[2] += code == ELLIPSIS or dots == 3
-        dots = 0 if dots == 3 else dots
+        if code == ELLIPSIS or dots == 3:
+            ellipses += 1
+            dots = 0
+    counts[0], counts[1], counts[2] = special, signs, ellipses
 
 
 @kernel

@@ -1,29 +1,49 @@
 """RefinedWeb's line-wise correction (arXiv:2306.01116, G.2): cuts what pages carry around their prose.
 
-The phrases are those of the paper as DCLM reproduces them, widened to the singular ("1 like", "3likes").
+The phrases are those of the paper as DCLM reproduces them, widened to the singular ("1 like", "3likes"), and their
+Chinese counterparts, which are ours. A line of Chinese characters has as many words as characters.
+
+Compiled code looks at every line; Python only at those that it finds short or starting with a digit.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import numpy as np
 from datatrove.data import Document
 
 from stages.web.blocks import NOTE, Gate, set_text
+from stages.web.characters import LETTER, SPACE, UPPER, WORD, table
+from stages.web.kernels import kernel
 from stages.web.rejects import Rejects
 from stages.web.settings import LineSettings
-from stages.web.words import tokens, words
+from stages.web.words import I32, KIND_SYMBOL, U8, code_points, count_tokens, count_words, flags_of, split
 
+COUNTED = "like|share|comment|retweet|repost|quote|bookmark|upvote|downvote|download|view|follower"
+COUNTED_ZH = "点赞|赞|分享|转发|评论|留言|收藏|下载|浏览|阅读|播放|关注|粉丝|點讚|讚|轉發|評論|下載|瀏覽|閱讀|關注|粉絲"
 COUNTER = re.compile(
-    r"\W*\d[\d,.]*\s*(?:k|m|b|mio|million)?\s*"
-    r"(?:like|share|comment|retweet|repost|quote|bookmark|upvote|downvote|download|view|follower)s?\W*",
+    rf"\W*\d[\d,.]*(?:\s*(?:k|m|b|mio|million))?\s*(?:{COUNTED})s?\W*"
+    rf"|\W*\d[\d,.]*\s*[万亿萬億]?\s*[次人条個个條]?\s*(?:{COUNTED_ZH})[量数數]?\W*"
+    rf"|\W*(?:{COUNTED_ZH})[量数數]?\W*\d[\d,.]*\s*[万亿萬億]?\s*[次人条個个條]?\W*",
     re.IGNORECASE,
 )
 EDITS = (
     re.compile(r"^\W*sign[ -]?in\b\W*", re.IGNORECASE),
     re.compile(r"\bread more\W*$", re.IGNORECASE),
     re.compile(r"\bitems in cart\b", re.IGNORECASE),
+    re.compile(r"(?:阅读|查看|展开|閱讀|展開)(?:更多|全文)\W*$"),
 )
+HINTS = ("sign", "read more", "items in cart")
+"""What an edited line of ASCII must hold, in lower case."""
+COUNTER_CHARS = 100
+"""Longest line that can be a counter."""
+NEWLINE = 0x0A
+
+
+DROPPED, MAY_COUNT, MAY_HOLD_PHRASE = 1, 2, 4
+"""What compiled code says of a line, in bits; 0 is prose, or an empty line."""
 
 
 class LineCorrection(Gate):
@@ -37,37 +57,76 @@ class LineCorrection(Gate):
 
     def reason(self, doc: Document) -> str | None:
         """Correct the page's text; return `too_many_words_removed` if little would be left of it."""
-        before = len(words(doc.text))
         lines = doc.text.split("\n")
-        corrected = [self.correct(line) for line in lines]
+        fates, num_words = self._look(doc.text)
+        corrected: list[str | None] = [*lines]
+        for place in fates.nonzero()[0].tolist():
+            corrected[place] = self._edit(lines[place], fates[place])
+        changed = [place for place, line in enumerate(lines) if corrected[place] is not line]
         text = "\n".join(line for line in corrected if line is not None).strip()
-        removed = before - len(words(text))
-        if not text or removed > self.settings.max_removed_words * before:
+        removed = sum(int(num_words[place]) - count_words(corrected[place] or "") for place in changed)
+        if not text or removed > self.settings.max_removed_words * num_words.sum():
             return "too_many_words_removed"
-        if changed := sum(new != old for new, old in zip(corrected, lines, strict=True)):
-            self.stat_update(f"{NOTE}lines_changed", value=changed)
+        if changed:
+            self.stat_update(f"{NOTE}lines_changed", value=len(changed))
             self.stat_update(f"{NOTE}pages_changed")
-        set_text(doc, text, len(tokens(text)))
+        if text != doc.text:
+            set_text(doc, text, count_tokens(text))
         return None
 
     def correct(self, line: str) -> str | None:
-        """Return the line, edited, or None if it goes. Empty lines stay: they separate paragraphs."""
-        if not line.strip():
-            return line
-        found = words(line)
-        if len(found) <= 1 or self._is_uppercase(line) or COUNTER.fullmatch(line):
+        """Return a line, edited, or None if it goes. Empty lines stay: they separate paragraphs."""
+        return self._edit(line, self._look(line)[0][0])
+
+    def _look(self, text: str) -> tuple[U8, I32]:
+        found = split(text)
+        limits = (self.settings.max_uppercase, self.settings.max_edit_words, COUNTER_CHARS)
+        fates, num_words = _look_at_lines(code_points(text), found.starts, found.kinds, table(), limits)
+        return fates, num_words
+
+    @staticmethod
+    def _edit(line: str, fate: int) -> str | None:
+        if fate == DROPPED or (fate & MAY_COUNT and COUNTER.fullmatch(line)):
             return None
-        if not any(char.isalpha() for char in line):
-            return None
-        if len(found) > self.settings.max_edit_words:
+        if not fate & MAY_HOLD_PHRASE or (line.isascii() and not any(map(line.lower().__contains__, HINTS))):
             return line
         edited = line
         for phrase in EDITS:
             edited = phrase.sub("", edited)
         if edited == line:
             return line
-        return edited.strip() if len(words(edited)) > 1 else None
+        return edited.strip() if count_words(edited) > 1 else None
 
-    def _is_uppercase(self, line: str) -> bool:
-        letters = [char for char in line if char.isalpha()]
-        return sum(char.isupper() for char in letters) > self.settings.max_uppercase * len(letters)
+
+@kernel
+def _look_at_lines(codes: Any, starts: Any, kinds: Any, characters: Any, limits: Any) -> Any:
+    """Return for each line what becomes of it (uint8) and its number of words (int32)."""
+    max_uppercase, max_edit_words, counter_chars = limits
+    num_lines = 1
+    for code in codes:
+        num_lines += code == NEWLINE
+    fates = np.zeros(num_lines, dtype=np.uint8)
+    num_words = np.zeros(num_lines, dtype=np.int32)
+    line, start, token = 0, 0, 0
+    visible, letters, uppers, digits = 0, 0, 0, 0
+    for place in range(len(codes) + 1):
+        if place < len(codes) and codes[place] != NEWLINE:
+            flags = flags_of(codes[place], characters)
+            visible += flags & SPACE == 0
+            if flags & LETTER:
+                letters += 1
+                uppers += flags & UPPER > 0
+            elif flags & WORD:
+                digits += 1
+            continue
+        while token < len(starts) and starts[token] < place:
+            num_words[line] += kinds[token] != KIND_SYMBOL
+            token += 1
+        if visible and (num_words[line] <= 1 or letters == 0 or uppers > max_uppercase * letters):
+            fates[line] = DROPPED
+        elif visible:
+            fates[line] |= MAY_COUNT * (digits > 0 and place - start <= counter_chars)
+            fates[line] |= MAY_HOLD_PHRASE * (num_words[line] <= max_edit_words)
+        line, start = line + 1, place + 1
+        visible, letters, uppers, digits = 0, 0, 0, 0
+    return fates, num_words

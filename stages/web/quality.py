@@ -4,8 +4,8 @@ The paper does not say whether a punctuation mark is a word or an empty line a l
 setting `counting: datatrove` they are where datatrove takes them as such; then, fed with its words, every verdict is
 datatrove's.
 
-On a page of a script without spaces a word is a character: the rules for the length of words and for English's stop
-words are off, and BLOOM's limits for Chinese stand in for the others that count words.
+On a page of a script without spaces a word is a character. The rules for the length of words and for the commonest
+words are off there; BLOOM's greatest length and its limits for special characters and function words take their place.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def rules(settings: QualitySettings, language: str, is_unspaced: bool) -> tuple[
     if settings.preset == "bloom":
         return (*_num_words(limits.min_words, limits.max_words), *_bloom(limits))
     if is_unspaced:
-        length = _num_words(limits.min_words, limits.max_words)
+        length = _num_words(settings.min_words, max(settings.max_words, limits.max_words))
         return (*length, *_symbols(settings), *_lines(settings), *_letters(settings), *_bloom(limits))
     return (
         *_num_words(settings.min_words, settings.max_words),

@@ -44,11 +44,11 @@ class Rule(NamedTuple):
         if counts[self.amount] == UNMEASURED:
             return 0.0
         value, limit, best = self._value(counts), self.limit, self.best
-        if value == limit:
-            return 1.0
         if self.scale == "log":
             value, limit, best = (math.log(max(number, 1e-9)) for number in (value, limit, best))
-        return max(0.0, (value - best) / (limit - best)) if limit != best else float((value > best) == (limit > best))
+        if limit == best:
+            return math.inf if self.is_broken(counts) else 0.0
+        return max(0.0, (value - best) / (limit - best))
 
     def breaks(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Return for each row what `is_broken` says."""

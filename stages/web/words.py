@@ -136,7 +136,8 @@ def flags_of(code: Any, characters: Any) -> Any:
     if code < SIZE:
         return characters[code]
     lower = np.uint32(0xFFFFFF & code) << np.uint32(LOWER_SHIFT)
-    return lower | np.uint32(MARK if 0xE0000 <= code < 0xE0200 else 0)
+    is_mark = 0xE0020 <= code < 0xE0080 or 0xE0100 <= code < 0xE01F0 or code == 0xE0001
+    return lower | np.uint32(MARK if is_mark else 0)
 
 
 @kernel
