@@ -11,9 +11,13 @@ MARGIN = 1.2
 
 
 def element_hours(job: Job) -> float:
-    """Return the estimated hours of one array element: its shards, one after the other, on all of its cores."""
-    asked = job.resources
-    return asked.shards_per_element * job.step.core_seconds / 3600 / max(1, job.step.ranks * asked.cpus)
+    """Return the estimated hours of one array element: its shards, one after the other.
+
+    Training uses all of its cores, any other step one, whatever it asks for.
+    """
+    asked, step = job.resources, job.step
+    cores = step.ranks * asked.cpus if step.shape == "train" else 1
+    return asked.shards_per_element * step.core_seconds / 3600 / max(1, cores)
 
 
 def critical_path_hours(graph: Graph, waves: Mapping[str, int]) -> float:

@@ -166,7 +166,7 @@ def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, 
     asks += ([f"{line.mem_gb:g} GB"] if line.mem_gb else []) + [_hours(line.time_min / 60)]
     array = f"{line.elements}" if line.arrays == 1 else f"{line.elements} in {line.arrays}"
     cost = f"{_hours(line.core_hours)}, {_disk(line.disk_mb)}"
-    cost += f", {line.needs_gb:.2g} GB each" if line.needs_gb else ""
+    cost += f", {_disk(line.needs_gb * 1e3)} each" if line.needs_gb else ""
     after = f"; after {', '.join(line.needs)}" if line.needs and "after" not in line.why else ""
     return name, str(line.to_do), array, ", ".join(asks), cost, Text(line.why + after, style="dim")
 
@@ -186,7 +186,7 @@ def _disk(megabytes: float) -> str:
     for unit, factor in (("TB", 1e6), ("GB", 1e3)):
         if megabytes >= factor:
             return f"{megabytes / factor:,.1f} {unit}"
-    return f"{megabytes:.1f} MB"
+    return f"{megabytes:.{0 if megabytes >= 100 else 1}f} MB"
 
 
 def status_data(journey: Journey, states: States) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import signal
@@ -253,6 +254,16 @@ def cancel(arguments: argparse.Namespace) -> int:
         if live
         else f"nothing of {journey.name} is queued or running"
     )
+    return 0
+
+
+def tune(arguments: argparse.Namespace) -> int:
+    """Say what the web stages of a run would keep with other thresholds. Changes nothing."""
+    journey = _opened(arguments)
+    _have_stages(journey.cluster)
+    tuning = importlib.import_module("jobs.tune")  # needs numpy, which the launcher's own environment lacks
+    for line in tuning.lines(journey, arguments.set):
+        console.print(line)
     return 0
 
 

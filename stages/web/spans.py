@@ -26,8 +26,9 @@ from stages.web.suffix_tokens import PartTokens, regions
 I64 = np.ndarray[Any, np.dtype[np.int64]]
 U64 = np.ndarray[Any, np.dtype[np.uint64]]
 
-MAX_BYTES = 1 << 28
-"""Bytes that one suffix array sorts, at ten bytes of memory each. More are sorted in several, one after the other."""
+MAX_BYTES = (1 << 31) - 1
+"""Bytes that one suffix array sorts while places fit into 32 bits, at ten bytes of memory each. More are sorted in
+several, one after the other, which takes longer: a window's surroundings are then in most of them."""
 
 
 def find_ranges(part: PartTokens, rule: Rule, max_bytes: int = MAX_BYTES) -> I64:

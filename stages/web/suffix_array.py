@@ -84,13 +84,22 @@ def repeated_windows(data: Bytes, window: int, rule: Rule) -> Bytes:
     lies within one region. Memory: 10 bytes a byte of `data` (19 past 2 GiB, where places need 64 bits).
     """
     order = pydivsufsort.divsufsort(data)
-    before = np.full(len(data), -1, dtype=order.dtype)
-    before[order[1:]] = order[:-1]
     marks = np.zeros(len(data), dtype=np.uint8)
-    mark_matches(data, before, window, rule == "all", marks)
+    mark_matches(data, preceding(data, order), window, rule == "all", marks)
     if rule == "first":
         mark_later(order, marks)
     return marks
+
+
+@kernel
+def preceding(data: Bytes, order: Any) -> Any:
+    """Return for each suffix that begins at a token the one before it in the suffix array, -1 for the first of all."""
+    before = np.empty(len(order), dtype=order.dtype)
+    before[order[0]] = -1
+    for index in range(1, len(order)):
+        if LENGTHS[data[order[index]]]:
+            before[order[index]] = order[index - 1]
+    return before
 
 
 @kernel

@@ -131,7 +131,7 @@ class PartTokens:
     def repeated_anchors(self) -> tuple[U64, I64]:
         """Return hash and place of each anchor whose hash occurs more than once, in order of place. Call once."""
         hashes, places = self._hashes.values, self._places.values
-        order = np.argsort(hashes, kind="stable")
+        order = np.argsort(hashes)
         is_same = hashes[order[1:]] == hashes[order[:-1]]
         repeated = np.zeros(len(hashes), dtype=bool)
         repeated[order[1:][is_same]] = True

@@ -1,50 +1,57 @@
-"""Reads a WARC file to its end, whatever is in it: pages, and for all else the reason why it is not a page.
+"""Reads a WARC or WET file to its end, whatever is in it: pages, and for all else the reason why it is not a page.
 
-fastwarc stops at the first damaged gzip member, and delivers a record cut by the end of the file as if it were whole.
-Here a damaged member costs itself only: reading goes on at the next `1f 8b 08` behind which there is a WARC record.
+Readers in use stop at the first damaged gzip member, and deliver a record cut by the end of the file as if it were
+whole. Here a damaged member costs itself only. One record is in memory at a time, and no more of it than a page may
+have.
 """
 
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
-from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
-
-from stages.shared.errors import DataError
 from stages.web.encoding import undo_content_encoding
+from stages.web.members import RECORD, CutError, DamagedError, Parts, Stream
 
-GZIP = b"\x1f\x8b\x08"
 HTML_TYPES = ("", "text/html", "application/xhtml+xml")
+PLAIN_TYPES = ("", "text/plain")
 BINARY = re.compile(
     rb"\s*(%PDF|%!PS|\{\\rtf|PK\x03\x04|\x1f\x8b|\xd0\xcf\x11\xe0|\x7fELF"  # documents, archives, programs
     rb"|\x89PNG|GIF8|\xff\xd8\xff|RIFF|BM.{4}\0|ID3|OggS)",  # pictures, sound
     re.DOTALL,
 )
 """How files begin that are served as HTML but are not."""
-CUTS = ("damaged_record", "truncated_record")
-"""Losses after which the reader no longer knows where the next record starts."""
-MAY_BE_CUT = ("no_http_response", "empty_body")
-"""What a record cut in its headers looks like."""
-BLOCK = 1 << 20
+VERSION = re.compile(rb"WARC/\d\.\d+[ \t]*\r?\n")
+VERSION_CHARS = 32
+"""More than the longest of these, and than what ends a record."""
+HTTP = b"HTTP/"
+VISIBLE = re.compile(rb"[^\0 \t\r\n]")
+BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+STATUS = re.compile(HTTP + rb"\d(?:\.\d)?[ \t]+(\d{3})")
+CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+MAX_HEAD = 1 << 16
+"""Largest WARC or HTTP header."""
+MAX_DIGITS = 18
+"""Digits of a length that is believed."""
+MAX_SKIP = 1 << 30
+"""Content of one member that is inflated only to be passed over; beyond it the next member is looked for instead."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Page:
-    """A response that may be HTML."""
+    """A response that may be HTML, or the text that a crawl has made of one."""
 
     id: str
     url: str
     body: bytes
     charset: str
     """What the HTTP header says, or empty."""
+    is_plain: bool = False
+    """True for a `conversion` record (WET): plain text in UTF-8."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Loss:
     """A page that could not be read, and why."""
 
@@ -53,166 +60,270 @@ class Loss:
     url: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Other:
     """A record that is no page: warcinfo, request, metadata ..."""
 
     record_type: str
 
 
-def read_warc(path: Path, max_bytes: int) -> Iterator[Page | Loss | Other]:
-    """Yield what a WARC file holds, in order; pages whose body is larger than `max_bytes` are losses.
+def read_warc(stream: Stream, name: str, max_bytes: int) -> Iterator[Page | Loss | Other]:
+    """Yield what a file holds, in order; pages whose body is larger than `max_bytes` are losses.
 
-    Raises DataError if there is no such file. A file without a single record is one loss, `unreadable_file`.
+    A file without a single record is one loss, `unreadable_file`, with the file's name as its id.
     """
-    if not path.is_file():
-        raise DataError(path, "not a file", "Want a WARC file, compressed or not; check web.inputs")
-    with path.open("rb") as file:
-        position: int | None = 0
-        num_records = 0
-        while position is not None:
-            file.seek(position)
-            last: int | None = None
+    parts = Parts(stream)
+    if not parts.start():
+        yield Loss("unreadable_file", id=name)
+        return
+    if parts.passed:
+        yield Loss("damaged_record")
+    yield from _Records(parts, max_bytes)
+
+
+class _Records:
+    """Cuts content into records. `_text[_at:]` is content that was inflated but not used yet."""
+
+    def __init__(self, parts: Parts, max_bytes: int) -> None:
+        self._parts, self._max_bytes = parts, max_bytes
+        self._text, self._at = b"", 0
+        self._next: bytes | DamagedError | None = None
+        """What was found in the part after the one that _text is from, if that was looked into already."""
+        self._left = 0
+        """Bytes of the last record that are still to be passed over."""
+        self._id = self._url = ""
+        self._is_told = False
+        """Whether the last record is a loss already, so that what follows from its damage is no further one."""
+        self._items: list[Page | Loss | Other] = []
+
+    def __iter__(self) -> Iterator[Page | Loss | Other]:
+        has_more = True
+        while has_more:
             try:
-                for record in ArchiveIterator(file, record_types=WarcRecordType.any_type, auto_decode="none"):
-                    last = record.stream_pos
-                    num_records += 1
-                    item = _read_record(record, max_bytes)
-                    if isinstance(item, Loss) and item.reason in MAY_BE_CUT and _is_cut(file, last):
-                        item = Loss("truncated_record", item.id, item.url)
-                    yield item
-                    if isinstance(item, Loss) and item.reason in CUTS:
-                        break
-                else:
-                    if last is not None and _is_cut(file, last):
-                        yield Loss("truncated_record")
-                    break
-                position = next_record(file, last + 1)
-            except OSError as error:
-                _raise_if_disk(error)
-                end = position if last is None else _member_end(file, last)
-                if last is not None and end > last and _holds_record(file, end):
-                    position = end  # the last record misled the reader about its length: this one may be whole
-                    continue
-                position = next_record(file, end + 1)
-                if num_records or position is not None:
-                    yield Loss("damaged_record")
-        if num_records == 0:
-            yield Loss("unreadable_file", id=path.name)
+                has_more = self._step()
+            except DamagedError as error:
+                self._text, self._at, self._next, self._left = b"", 0, None, 0
+                has_more = self._parts.seek_record()
+                self._lose("truncated_record" if isinstance(error, CutError) and not has_more else "damaged_record")
+                self._is_told = False
+            items, self._items = self._items, []
+            yield from items
 
+    def _lose(self, reason: str) -> None:
+        if not self._is_told:
+            self._items.append(Loss(reason, self._id, self._url))
+        self._is_told = True
 
-def _raise_if_disk(error: OSError) -> None:
-    """Let an error of the disk through; fastwarc's own complaints about the data have no errno."""
-    if error.errno is not None:
-        raise error
-
-
-def _read_record(record: WarcRecord, max_bytes: int) -> Page | Loss | Other:
-    if record.record_type != WarcRecordType.response:
-        return Other(str(record.record_type).rpartition(".")[2])
-    headers = record.headers
-    name = (headers.get("WARC-Record-ID") or "").strip("<>").removeprefix("urn:uuid:")
-    url = (headers.get("WARC-Target-URI") or "").strip("<>")
-    http = record.http_headers
-    expected = record.content_length
-    try:
-        body = record.reader.read(min(expected, max_bytes + 1)) if expected > 0 else b""
-    except OSError as error:
-        _raise_if_disk(error)
-        return Loss("damaged_record", name, url)
-    if http is None or http.status_code is None:
-        return Loss("no_http_response", name, url)
-    if len(body) > max_bytes:
-        return Loss("too_large", name, url)
-    if len(body) < expected:
-        return Loss("truncated_record", name, url)
-    if not url:
-        return Loss("no_url", name)
-    if http.status_code != 200:
-        return Loss("http_status", name, url)
-    body = undo_content_encoding(body, http.get("Content-Encoding"), http.get("Transfer-Encoding"), max_bytes + 1)
-    if len(body) > max_bytes:
-        return Loss("too_large", name, url)
-    if reason := _not_a_page(body, record.http_content_type or ""):
-        return Loss(reason, name, url)
-    return Page(name, url, body, record.http_charset or "")
-
-
-def _not_a_page(body: bytes, content_type: str) -> str | None:
-    if not body.strip(b"\0 \t\r\n"):
-        return "empty_body"
-    if content_type.lower() not in HTML_TYPES or BINARY.match(body):
-        return "not_html"
-    return None
-
-
-def next_record(file: BinaryIO, start: int) -> int | None:
-    """Return the offset, from `start` on, of the next gzip member that holds a record, or of the next plain record.
-
-    Plain records are looked for only in a file that does not start as gzip: in a stored (level 0) member the text of a
-    record can be read too, but is no place to start reading.
-    """
-    file.seek(0)
-    mark = b"WARC/1." if file.read(5) == b"WARC/" else GZIP
-    file.seek(start)
-    offset, window = start, b""
-    while block := file.read(BLOCK):
-        window += block
-        found = window.find(mark)
-        while found >= 0:
-            if mark != GZIP or _holds_record(file, offset + found):
-                return offset + found
-            found = window.find(mark, found + 1)
-        keep = len(mark) - 1
-        offset += len(window) - keep
-        window = window[-keep:]
-        file.seek(offset + keep)
-    return None
-
-
-def _holds_record(file: BinaryIO, position: int) -> bool:
-    file.seek(position)
-    try:
-        head = zlib.decompressobj(wbits=31).decompress(file.read(4096), 16)
-    except zlib.error:
-        return False
-    return head.startswith(b"WARC/")
-
-
-def _is_cut(file: BinaryIO, last: int) -> bool:
-    """Return whether the gzip member at `last` has no end, or is followed by something that is no record.
-
-    fastwarc ends in silence in both cases. False for plain files, and where records share a member. The file's position
-    stays as it was.
-    """
-    position = file.tell()
-    try:
-        file.seek(last)
-        if file.read(len(GZIP)) != GZIP:
+    def _step(self) -> bool:
+        """Read the next record, and count what was lost on the way to it; return whether there may be more."""
+        if not self._pass_over():
+            self._lose("truncated_record")
+        self._id = self._url = ""
+        if not self._seek_version():
             return False
-        end = _member_end(file, last)
-        if end == last or _holds_record(file, end):
-            return end == last
-        file.seek(end)
-        return bool(file.read(BLOCK).strip(b"\0"))
-    finally:
-        file.seek(position)
+        self._is_told = False
+        item = self._record()
+        self._is_told = isinstance(item, Loss)
+        self._items.append(item)
+        return True
+
+    def _record(self) -> Page | Loss | Other:
+        head = self._head()
+        if head is None:
+            self._at += 1  # so that the next record is looked for behind this beginning
+            return Loss("truncated_record" if len(self._text) - self._at < MAX_HEAD else "damaged_record")
+        self._id = _value(head, b"warc-record-id").strip("<>").removeprefix("urn:uuid:")
+        self._url = _value(head, b"warc-target-uri").strip("<>")
+        kind = _value(head, b"warc-type").lower()
+        size = head.get(b"content-length", b"")
+        length = int(size) if size.isdigit() and len(size) <= MAX_DIGITS else 0
+        is_page = kind in ("response", "conversion")
+        limit = self._max_bytes + MAX_HEAD if is_page else MAX_HEAD
+        wanted = length if length <= limit else MAX_HEAD
+        block = self._take(wanted)
+        if len(block) < wanted and (kind != "response" or HTTP.startswith(block[: len(HTTP)])):
+            return self._loss("truncated_record")
+        self._left = length - wanted
+        if not self._left and not self._is_at_end():
+            block = self._take_to_version(block)
+        if kind == "response":
+            return self._response(block)
+        return self._conversion(head, block) if kind == "conversion" else Other(kind or "unknown")
+
+    def _response(self, block: memoryview) -> Page | Loss:
+        status = STATUS.match(block)
+        if status is None:
+            return self._loss("no_http_response")
+        blank = BLANK_LINE.search(block, 0, MAX_HEAD)
+        end = blank.end() if blank else len(block)
+        if self._left or len(block) - end > self._max_bytes:
+            return self._loss("too_large")
+        if not self._url:
+            return self._loss("no_url")
+        if status[1] != b"200":
+            return self._loss("http_status")
+        head = fields(bytes(block[:end]))
+        encodings = _value(head, b"content-encoding"), _value(head, b"transfer-encoding")
+        body = undo_content_encoding(bytes(block[end:]), *encodings, self._max_bytes + 1)
+        if len(body) > self._max_bytes:
+            return self._loss("too_large")
+        content_type = _value(head, b"content-type")
+        if reason := _not_a_page(body, content_type, HTML_TYPES, "not_html"):
+            return self._loss(reason)
+        charset = CHARSET.search(content_type)
+        return Page(self._id, self._url, body, charset[1] if charset else "")
+
+    def _conversion(self, head: Mapping[bytes, bytes], block: memoryview) -> Page | Loss:
+        if self._left or len(block) > self._max_bytes:
+            return self._loss("too_large")
+        if not self._url:
+            return self._loss("no_url")
+        body = bytes(block)
+        if reason := _not_a_page(body, _value(head, b"content-type"), PLAIN_TYPES, "not_plain_text"):
+            return self._loss(reason)
+        return Page(self._id, self._url, body, "utf-8", is_plain=True)
+
+    def _loss(self, reason: str) -> Loss:
+        return Loss(reason, self._id, self._url)
+
+    def _head(self) -> dict[bytes, bytes] | None:
+        """Return the record's header and go behind it; None if it does not end in time."""
+        while not (blank := BLANK_LINE.search(self._text, self._at, self._at + MAX_HEAD)):
+            have = len(self._text) - self._at
+            if have >= MAX_HEAD or (self._look(have + 1) == have and not self._extend()):
+                return None
+        head = fields(self._text[self._at : blank.start()])
+        self._at = blank.end()
+        return head
+
+    def _take(self, num_bytes: int) -> memoryview:
+        """Return the next bytes of the record; fewer if content ends or another record begins before."""
+        while self._look(num_bytes) < num_bytes and self._extend():
+            pass
+        data = memoryview(self._text)[self._at : self._at + num_bytes]
+        self._at += len(data)
+        return data
+
+    def _take_to_version(self, block: memoryview) -> memoryview:
+        """Return a record whose length is wrong: from `block`'s beginning to the next record or the part's end.
+
+        cc_net's own sample has lengths in characters. One byte more than a page may have is as far as this looks.
+        """
+        self._text, self._at = bytes(block) + self._text[self._at :], 0
+        searched, limit = 0, self._max_bytes + MAX_HEAD + 1
+        while not (found := VERSION.search(self._text, searched, limit)) and len(self._text) < limit:
+            searched = max(0, len(self._text) - VERSION_CHARS)
+            have = len(self._text)
+            if self._look(have + 1) == have and not self._extend():
+                break
+        block = self._take(found.start() if found else min(len(self._text), limit))
+        return memoryview(bytes(block).rstrip(b"\r\n"))
+
+    def _pass_over(self) -> bool:
+        """Go behind what is left of the last record; False if content ends before it."""
+        passed = 0
+        while self._left:
+            have = min(self._left, len(self._text) - self._at)
+            self._at += have
+            self._left -= have
+            passed += have
+            self._check_effort(passed)
+            if self._left and not self._look(1) and not self._extend():
+                self._left = 0
+                return False
+        return True
+
+    def _is_at_end(self) -> bool:
+        """Return whether here is what ends a record. Looks so far that a member's checksum is seen."""
+        self._look(VERSION_CHARS)
+        rest = self._text[self._at : self._at + VERSION_CHARS]
+        return bool(not rest.strip(b"\r\n") or BLANK_LINE.match(rest) or VERSION.match(rest.lstrip(b"\r\n")))
+
+    def _seek_version(self) -> bool:
+        """Go to the next line that begins a record; False at the end of the file."""
+        searched = 0
+        while True:
+            if not self._look(VERSION_CHARS):
+                if not self._next_part():
+                    return False
+                continue
+            if VERSION.match(self._text, self._at):
+                return True
+            if self._text[self._at] in b"\r\n":
+                self._at += 1
+                continue
+            self._lose("damaged_record")
+            found = VERSION.search(self._text, self._at)
+            place = found.start() if found else max(self._at + 1, len(self._text) - VERSION_CHARS + 1)
+            searched += place - self._at
+            self._at = place
+            self._check_effort(searched)
+
+    def _check_effort(self, num_bytes: int) -> None:
+        if num_bytes > MAX_SKIP and not self._parts.is_plain:
+            raise DamagedError
+
+    def _look(self, wanted: int) -> int:
+        """Inflate until `wanted` bytes of the present part lie ahead or it ends; return how many lie ahead."""
+        have = len(self._text) - self._at
+        if have >= wanted or self._next is not None:
+            return have
+        pieces = [self._text[self._at :]] if have else []
+        while have < wanted and (piece := self._parts.more()):
+            pieces.append(piece)
+            have += len(piece)
+        self._text, self._at = b"".join(pieces), 0  # of one piece, join makes no copy
+        return have
+
+    def _extend(self) -> bool:
+        """Add to the content that of the next part; False if there is none, or it begins a record of its own."""
+        if self._next is not None:
+            return False
+        try:
+            if not self._parts.next():
+                return False
+            piece = self._parts.more()
+        except DamagedError as error:
+            self._next = error
+            return False
+        if piece.lstrip(b"\r\n").startswith(RECORD):
+            self._next = piece
+            return False
+        self._text, self._at = self._text[self._at :] + piece, 0
+        return True
+
+    def _next_part(self) -> bool:
+        """Go to the next part, which owes nothing to the last one; False at the end of the file."""
+        self._is_told = False
+        self._id = self._url = ""
+        found, self._next = self._next, None
+        if isinstance(found, DamagedError):
+            raise found
+        if found is None:
+            if not self._parts.next():
+                return False
+            found = self._parts.more()
+        self._text, self._at = found, 0
+        return True
 
 
-def _member_end(file: BinaryIO, start: int) -> int:
-    """Return where the gzip member at `start` ends; `start` itself if it is damaged or not gzip."""
-    file.seek(start)
-    inflate = zlib.decompressobj(wbits=31)
-    position = start
-    try:
-        while block := file.read(BLOCK):
-            pending = block
-            while pending and not inflate.eof:  # bounded output: a member may inflate to a thousand times its size
-                inflate.decompress(pending, BLOCK)
-                pending = inflate.unconsumed_tail
-            position += len(block) - len(inflate.unused_data)
-            if inflate.eof:
-                return position
-    except zlib.error:
-        return start
-    return start
+def fields(head: bytes) -> dict[bytes, bytes]:
+    """Return a header's fields by lower-case name, the first of each; its first line is passed over."""
+    found: dict[bytes, bytes] = {}
+    for line in head.split(b"\n")[1:]:
+        name, colon, value = line.partition(b":")
+        if colon:
+            found.setdefault(name.strip().lower(), value.strip())
+    return found
+
+
+def _value(head: Mapping[bytes, bytes], name: bytes) -> str:
+    return head.get(name, b"").decode("utf-8", errors="replace")
+
+
+def _not_a_page(body: bytes, content_type: str, types: tuple[str, ...], reason: str) -> str | None:
+    if not VISIBLE.search(body):
+        return "empty_body"
+    if content_type.partition(";")[0].strip().lower() not in types or BINARY.match(body):
+        return reason
+    return None

@@ -25,8 +25,10 @@ def test_the_longest_chain_counts_waves_and_waits_for_all_that_is_needed() -> No
     assert critical_path_hours(graph, {"a": 2, "b": 1, "c": 500, "d": 1}) == pytest.approx(2 + 500 / 60)
 
 
-def test_an_element_works_through_its_shards_on_all_of_its_cores() -> None:
-    assert element_hours(costly("a", 3600, shards_per_element=4, cpus=2)) == pytest.approx(2)
+def test_an_element_works_through_its_shards_and_only_training_uses_all_cores() -> None:
+    job = costly("a", 3600, shards_per_element=4, cpus=2)
+    assert element_hours(job) == pytest.approx(4)
+    assert element_hours(replace(job, step=replace(job.step, shape="train", ranks=4))) == pytest.approx(0.5)
 
 
 def test_a_job_that_asks_for_too_little_is_told_what_to_ask_for() -> None:

@@ -1,47 +1,107 @@
 """The `buckets` step: in each bucket, the pages whose hashes agree. One array element does a share of the buckets.
 
 Writes `edges.npy` (uint64, pairs x 2): page numbers, counted over all shards in order, each joined to the first page of
-its bucket. Memory: the hashes of one bucket of all pages and their order, 16 bytes a page, and the pairs.
+its value; or a page and SEEN, if an earlier run kept a page of that value.
+
+One bucket after the other; of a bucket as many pages as fit into `dedup.memory_mb`, by ranges of their hashes. Every
+range reads the bucket's row of all shards again: 8 bytes a page. A pair is usually written once, but may be twice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from stages.shared.contract import Task
-from stages.web.config import WebConfig
-from stages.web.minhash import U64
-from stages.web.steps.signatures import BANDS, open_shards
+from stages.web.arrays import Rows, files_of
+from stages.web.config import WebConfig, shard_files
+from stages.web.minhash import MinHash
+from stages.web.near import SEEN, Joiner, PairsWriter, key_ranges, make_method, slots_within
+from stages.web.shingles import U64
+from stages.web.simhash import SimHash
+from stages.web.steps.index import open_index
+from stages.web.steps.signatures import BANDS
 
 EDGES = "edges.npy"
-MERGE_PAIRS = 1_000_000
-"""Pairs gathered before those found twice are removed."""
+PART = 1 << 16
+"""Pages read at a time."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Signatures that are compared with others: a shard's, or those of an index of earlier runs."""
+
+    bands: Rows | U64
+    """Rows x pages, on disk or mapped."""
+    first: int | None
+    """Number of the first page; None if the pages are SEEN."""
+
+    @property
+    def num_pages(self) -> int:
+        """Number of signatures."""
+        return self.bands.shape[1]
+
+    def parts(self, row: int) -> Iterator[tuple[U64, U64]]:
+        """Yield the values of a row with the pages' numbers, some at a time."""
+        for start in range(0, self.num_pages, PART):
+            if isinstance(self.bands, Rows):
+                values = self.bands.read(row, start, start + PART)
+            else:
+                values = np.asarray(self.bands[row, start : start + PART])
+            if self.first is None:
+                yield values, np.full(len(values), SEEN)
+            else:
+                yield values, np.arange(self.first + start, self.first + start + len(values), dtype=np.uint64)
 
 
 def run(task: Task) -> dict[str, Any]:
     """Find the pairs of this element's buckets."""
     config: WebConfig = task.config
-    shards = open_shards(task.steps["signatures"], BANDS)
-    found = np.empty((0, 2), dtype=np.uint64)
-    fresh: list[U64] = []
-    for bucket in range(task.shard, config.dedup.shape[0], task.num_shards):
-        hashes = np.concatenate([shard[bucket] for shard in shards])
-        fresh.append(same_hash(hashes))
-        if sum(map(len, fresh)) > len(found) + MERGE_PAIRS:  # most pairs are found again in most buckets
-            found, fresh = np.unique(np.concatenate([found, *fresh]), axis=0), []
-        task.progress(bucket + 1)
-    found = np.unique(np.concatenate([found, *fresh]), axis=0)
-    np.save(task.out / EDGES, found, allow_pickle=False)
-    return {"pairs": len(found)}
+    method = make_method(config.dedup)
+    at_once = slots_within(config.dedup.memory_mb / 2) // 2
+    scopes = find_scopes(task)
+    with PairsWriter(task.out / EDGES, slots_within(config.dedup.memory_mb / 4)) as pairs:
+        for table in range(task.shard, method.num_tables, task.num_shards):
+            for sources in scopes:
+                join_table(method, table, sources, at_once, pairs)
+            task.progress(table + 1)
+    return {"pairs": pairs.count}
 
 
-def same_hash(hashes: U64) -> U64:
-    """Return pairs (first page, other page) for the pages of one bucket that have the same hash."""
-    order = np.argsort(hashes, kind="stable")  # stable: within a hash, pages stay in order
-    ordered = hashes[order]
-    starts = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(hashes)]
-    first = order[np.maximum.accumulate(np.where(starts, np.arange(len(hashes)), 0))]
-    pairs = np.stack([first[~starts], order[~starts]], axis=1)
-    return pairs.astype(np.uint64)
+def find_scopes(task: Task) -> list[list[Source]]:
+    """Return the sources that are compared with each other: all, or one list for each dump."""
+    config: WebConfig = task.config
+    sources, dumps, number = [], [], 0
+    for path in files_of(task.steps["signatures"], BANDS):
+        sources.append(Source(Rows(path), number))
+        number += sources[-1].num_pages
+    if config.dedup.scope == "dump":
+        dumps = [files[0].source for files in shard_files(task.inputs["inputs"], config.files_per_shard)]
+        names = sorted(set(dumps))
+        return [[source for source, dump in zip(sources, dumps, strict=True) if dump == name] for name in names]
+    index = open_index(task.inputs.get("seen", ()))
+    index.check(config.dedup)
+    return [[*sources, *(Source(bands, None) for bands in index.bands)]]
+
+
+def join_table(
+    method: MinHash | SimHash, table: int, sources: Sequence[Source], at_once: int, pairs: PairsWriter
+) -> None:
+    """Add the pairs of one bucket among these sources."""
+    num_pages = sum(source.num_pages for source in sources)
+    for within in key_ranges(num_pages, at_once):
+        joiner = Joiner(min(num_pages, at_once))
+        for source in sources:
+            for values, numbers in source.parts(method.row(table)):
+                pairs.add(joiner.add(values, numbers, method.keys(values, table), within))
+        if isinstance(method, SimHash):
+            pairs.add(of_this_run(method.near(*joiner.entries(), table)))
+
+
+def of_this_run(pairs: U64) -> U64:
+    """Return the pairs with at least one page of this run, the earlier page first."""
+    pairs = np.sort(pairs, axis=1)  # SEEN is greater than every page
+    return pairs[pairs[:, 0] != SEEN]

@@ -1,20 +1,27 @@
 """The `cluster` step: pages that are joined by any chain of pairs are one group, of which one page stays.
 
-Writes `removed.npy` (uint64, pages x 3, sorted): the number of a removed page, the page kept in its place, and 1 if
-their texts are equal. The same pairs give the same file, in whatever order they come.
+Writes `removed.npy` (uint64, pages x 3, sorted): the number of a removed page, the page kept in its place or SEEN, and
+1 if their texts are equal. Of a group with a page that an earlier run kept, no page stays. The same pairs give the same
+file, in whatever order they come. Memory: 16 bytes a page of the run (24 from 2**32 pages on); pairs are streamed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.shared.contract import Task
+from stages.web.arrays import BLOCK, Rows, RowsWriter, files_of
 from stages.web.config import WebConfig
-from stages.web.minhash import U64
+from stages.web.near import SEEN
+from stages.web.pages import PAGES
+from stages.web.shingles import U64
 from stages.web.steps.buckets import EDGES
-from stages.web.steps.signatures import PAGES, open_shards
+from stages.web.union_find import Parents, choose, join, make_parents, settle
 
 REMOVED = "removed.npy"
 
@@ -22,42 +29,58 @@ REMOVED = "removed.npy"
 def run(task: Task) -> dict[str, Any]:
     """Join the pairs of all buckets into groups and choose the page of each that stays."""
     config: WebConfig = task.config
-    pages = np.concatenate(open_shards(task.steps["signatures"], PAGES), axis=1)
-    edges = np.unique(np.concatenate(open_shards(task.steps["buckets"], EDGES)), axis=0)
-    members, groups = components(edges)
-    kept = choose(members, groups, pages[1] if config.dedup.keep == "longest" else None)
-    is_equal = pages[0][members] == pages[0][kept]
-    removed = np.stack([members, kept, is_equal.astype(np.uint64)], axis=1)[members != kept]
-    np.save(task.out / REMOVED, removed, allow_pickle=False)
-    return {"pages": pages.shape[1], "groups": len(np.unique(groups)), "removed": len(removed)}
+    pages = files_of(task.steps["filter"], PAGES)
+    num_pages = sum(len(np.load(path, mmap_mode="r", allow_pickle=False)) for path in pages)
+    parents, is_seen = join_files(num_pages, files_of(task.steps["buckets"], EDGES))
+    kept = choose(parents, ranks(pages, config.dedup.keep)) if config.dedup.keep != "earliest" else None
+    texts = column(pages, "text")
+    with RowsWriter(task.out / REMOVED, 3) as writer:
+        for start in range(0, num_pages, BLOCK):
+            roots = parents[start : start + BLOCK]
+            writer.add(removed_pages(start, roots if kept is None else kept[roots], is_seen[roots], texts))
+    return {"pages": num_pages, "removed": writer.count}
 
 
-def components(edges: U64) -> tuple[U64, U64]:
-    """Return the pages that occur in pairs, sorted, and for each the smallest page it is connected with.
-
-    Labels flow along the pairs and jump along their own pointers until nothing changes: a few rounds, all in arrays.
-    """
-    members, index = np.unique(edges, return_inverse=True)
-    ends = index.reshape(-1, 2)
-    labels = np.arange(len(members))
-    while True:
-        left, right = labels[ends[:, 0]], labels[ends[:, 1]]
-        smallest = np.minimum(left, right)
-        if np.array_equal(left, right):
-            return members, members[labels]
-        np.minimum.at(labels, left, smallest)
-        np.minimum.at(labels, right, smallest)
-        while not np.array_equal(labels, labels[labels]):
-            labels = labels[labels]
+def join_files(num_pages: int, edges: Sequence[Path]) -> tuple[Parents, NDArray[np.bool_]]:
+    """Return the root of each page's group, and for each root whether the group has a page of an earlier run."""
+    parents = make_parents(num_pages)
+    seen_pages = []
+    for path in edges:
+        for pairs in Rows(path).blocks():
+            is_seen = pairs[:, 1] == SEEN
+            seen_pages.append(pairs[is_seen, 0])
+            join(parents, pairs[~is_seen])
+    settle(parents)
+    seen_roots = np.zeros(num_pages, bool)
+    for found in seen_pages:
+        seen_roots[parents[found]] = True
+    return parents, seen_roots
 
 
-def choose(members: U64, groups: U64, num_words: U64 | None) -> U64:
-    """Return for each member the page that stays in its group: the first, or the longest, of equals the first."""
-    if num_words is None or not len(members):
-        return groups
-    lengths = num_words[members].astype(np.int64)
-    order = np.lexsort((members, -lengths, groups))
-    sorted_groups = groups[order]
-    starts = np.concatenate([[True], sorted_groups[1:] != sorted_groups[:-1]])
-    winners = members[order][starts]  # one a group, in order of the groups
-    return winners[np.searchsorted(sorted_groups[starts], groups)]
+def ranks(pages: Sequence[Path], keep: str) -> U64:
+    """Return a number for each page of which the smallest of a group stays: few words last, or much strain first."""
+    found = (~column(pages, "words")).astype(np.uint64)
+    if keep == "best":
+        # Floats that are not negative are in the order of their bits.
+        found |= column(pages, "strain").view(np.uint32).astype(np.uint64) << np.uint64(32)
+    return found
+
+
+def column(pages: Sequence[Path], name: str) -> NDArray[Any]:
+    """Return one field of all pages."""
+    return np.concatenate([np.load(path, allow_pickle=False)[name] for path in pages])
+
+
+def removed_pages(start: int, kept: Parents, is_seen: NDArray[np.bool_], texts: U64) -> U64:
+    """Return the rows of the pages from `start` on that do not stay, given what stays in their place."""
+    numbers = np.arange(start, start + len(kept), dtype=np.uint64)
+    is_equal = texts[kept] == texts[start : start + len(kept)]
+    instead = np.where(is_seen, SEEN, kept.astype(np.uint64))
+    rows = np.stack([numbers, instead, (is_equal & ~is_seen).astype(np.uint64)], axis=1)
+    return rows[instead != numbers]
+
+
+def reasons(removed: U64) -> list[str]:
+    """Return why each page went, from its row of `removed.npy`."""
+    names = np.array(["near_duplicate", "exact_duplicate"], dtype=object)[removed[:, 2].astype(np.intp)]
+    return np.where(removed[:, 1] == SEEN, "seen_before", names).tolist()

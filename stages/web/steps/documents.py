@@ -1,62 +1,146 @@
-"""The `documents` step: a shard's filtered pages without duplicates, its whole funnel and a sample of its rejects."""
+"""The `documents` step: what a shard's filtered pages are after deduplication, the whole funnel, a sample of rejects.
+
+The gates come in the paper's order (arXiv:2306.01116, figure 2): near duplicates, exact substrings, addresses seen, and
+language where it stands after deduplication. A step that is switched off is not in the funnel. `kept.npy` (uint64) has
+the places, in the shard's filtered pages, of those that became documents.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from datatrove.data import Document, DocumentsPipeline
+from datatrove.pipeline.base import PipelineStep
 
 from stages.shared.contract import Task, shard_dir
-from stages.shared.documents import DOCUMENTS, REJECTS, DocumentWriter, read_documents
-from stages.shared.funnel import FUNNEL, StepCount, read_funnel, write_funnel
+from stages.shared.documents import DOCUMENTS, REJECTS, read_documents
+from stages.shared.funnel import FUNNEL, read_funnel, write_funnel
+from stages.shared.tables import TABLES, read_tables
+from stages.web.blocks import Gate, set_text, step_count
 from stages.web.config import WebConfig
+from stages.web.cut import NUMBER, SubstringCut
+from stages.web.executor import run_pipeline
+from stages.web.language import LanguageFilter
+from stages.web.pages import first_numbers
 from stages.web.rejects import Rejects
-from stages.web.steps.cluster import REMOVED
-from stages.web.steps.signatures import PAGES, open_shards
-from stages.web.words import tokens
+from stages.web.steps.cluster import REMOVED, reasons
+from stages.web.steps.extract import host
+from stages.web.steps.index import KEPT
+from stages.web.steps.substrings import RANGES, of_part, rows_between, short_numbers
+from stages.web.steps.urls import LATER
+from stages.web.words import split
+from stages.web.writer import WriteDocuments
 
-DEDUP = "dedup"
+
+class Listed(Gate):
+    """Drops the documents that an earlier step has listed, by their place in the metadata, each with its reason."""
+
+    def __init__(self, name: str, reasons: Mapping[int, str], rejects: Rejects | None = None) -> None:
+        self.name = name
+        super().__init__(rejects)
+        self.reasons = reasons
+
+    def reason(self, doc: Document) -> str | None:
+        """Return the reason that the list gives."""
+        return self.reasons.get(doc.metadata[NUMBER])
+
+
+class Numbered(PipelineStep):
+    """Yields the documents of a file, each with its place in the file."""
+
+    name = "numbered"
+    type = "📖 - READER"
+
+    def __init__(self, path: Path, progress: Callable[[int], None]) -> None:
+        super().__init__()
+        self.path = path
+        self.progress = progress
+
+    def run(self, data: DocumentsPipeline = None, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
+        """Yield the documents in order."""
+        for number, row in enumerate(read_documents(self.path)):
+            metadata = {name: value for name, value in row.items() if name not in ("id", "text")}
+            doc = Document(text="", id=row["id"], metadata={**metadata, NUMBER: number})
+            set_text(doc, row["text"], len(split(row["text"]).starts))
+            yield doc
+            self.progress(number + 1)
 
 
 def run(task: Task) -> dict[str, Any]:
-    """Write one shard's documents.jsonl.zst, rejects.jsonl.zst and funnel.json."""
+    """Write one shard's documents.jsonl.zst, rejects.jsonl.zst, funnel.json, tables.json and kept.npy."""
     config: WebConfig = task.config
     source = shard_dir(task.steps["filter"], task.shard)
     rejects = Rejects(config.rejects_per_reason)
     for row in read_documents(source / REJECTS):
         rejects.add(row["step"], row["reason"], row)
-    reasons = duplicates(task) if config.dedup.enabled else {}
-    count = StepCount(DEDUP)
-    with DocumentWriter(task.out / DOCUMENTS) as writer:
-        for number, document in enumerate(read_documents(source / DOCUMENTS)):
-            count.pages_in += 1
-            if reason := reasons.get(number):
-                count.reasons[reason] = count.reasons.get(reason, 0) + 1
-                rejects.add(DEDUP, reason, document)
-            else:
-                writer.write(document)
-                count.bytes += len(document["text"].encode("utf-8"))
-                count.tokens += len(tokens(document["text"]))
-            task.progress(count.pages_in)
-        count.pages_out = writer.count
+    gates = make_gates(task, config, rejects)
+    kept = _Kept(task)
+    reader = Numbered(source / DOCUMENTS, task.progress)
+    run_pipeline([reader, *gates, kept, WriteDocuments(task.out / DOCUMENTS)], task.work)
+    np.save(task.out / KEPT, np.array(kept.numbers, dtype=np.uint64), allow_pickle=False)
+    kept.tables.write(task.out / TABLES)
     rejects.write(task.out / REJECTS)
-    funnel = read_funnel(source / FUNNEL)
-    write_funnel(task.out / FUNNEL, [*funnel, count] if config.dedup.enabled else funnel)
-    return {"pages_in": funnel[0].pages_in, "documents": count.pages_out, "bytes": count.bytes, "tokens": count.tokens}
+    funnel = [*read_funnel(source / FUNNEL), *map(step_count, gates)]
+    write_funnel(task.out / FUNNEL, funnel)
+    last = funnel[-1]
+    return {"pages_in": funnel[0].pages_in, "documents": last.pages_out, "bytes": last.bytes, "tokens": last.tokens}
 
 
-def duplicates(task: Task) -> dict[int, str]:
-    """Return the reason for each page of this shard that another page stands for, by its number in the shard."""
-    sizes = [pages.shape[1] for pages in open_shards(task.steps["signatures"], PAGES)]
-    start = sum(sizes[: task.shard])
-    removed = np.load(_removed(task.steps["cluster"]), mmap_mode="r", allow_pickle=False)
-    low, high = np.searchsorted(removed[:, 0], np.array([start, start + sizes[task.shard]], dtype=np.uint64))
-    return {
-        int(page) - start: "exact_duplicate" if is_equal else "near_duplicate"
-        for page, _, is_equal in removed[low:high]
-    }
+def make_gates(task: Task, config: WebConfig, rejects: Rejects | None = None) -> Sequence[PipelineStep]:
+    """Return what may still drop or change a page, each a step of the funnel."""
+    starts = first_numbers(task.steps["filter"])
+    gates: list[PipelineStep] = []
+    if config.dedup.enabled:
+        gates.append(Listed("dedup", duplicates(task, starts), rejects))
+    if config.exact.enabled:
+        short = short_numbers(task, starts, task.shard).astype(np.int64) - starts[task.shard]
+        gates.append(SubstringCut(cut_ranges(task, starts), set(short.tolist()), rejects))
+    if config.url_dedup.enabled:
+        gates.append(Listed("urls", seen_addresses(task, starts), rejects))
+    if config.language.position == "after":
+        gates.append(LanguageFilter(config.language, rejects=rejects))
+    return gates
 
 
-def _removed(step_dir: Path) -> Path:
-    return shard_dir(step_dir, 0) / REMOVED
+def duplicates(task: Task, starts: Sequence[int]) -> dict[int, str]:
+    """Return the reason for each page of this shard that another page stands for, by its place in the shard."""
+    removed = np.load(shard_dir(task.steps["cluster"], 0) / REMOVED, mmap_mode="r", allow_pickle=False)
+    rows = rows_between(removed, starts[task.shard], starts[task.shard + 1])
+    return dict(zip((rows[:, 0].astype(np.int64) - starts[task.shard]).tolist(), reasons(rows), strict=True))
+
+
+def cut_ranges(task: Task, starts: Sequence[int]) -> dict[int, np.ndarray[Any, np.dtype[np.int64]]]:
+    """Return the ranges to cut, rows (first token, end), of each page of this shard that has any, by its place."""
+    start, end = starts[task.shard], starts[task.shard + 1]
+    found = rows_between(of_part(task, task.shard, RANGES), start, end).astype(np.int64)
+    places, first_rows = np.unique(found[:, 0] - start, return_index=True)
+    bounds = [*first_rows.tolist(), len(found)]
+    return {place: found[bounds[i] : bounds[i + 1], 1:] for i, place in enumerate(places.tolist())}
+
+
+def seen_addresses(task: Task, starts: Sequence[int]) -> dict[int, str]:
+    """Return the reason for each page of this shard whose address an earlier page has, by its place in the shard."""
+    later = np.load(shard_dir(task.steps["urls"], 0) / LATER, mmap_mode="r", allow_pickle=False)
+    rows = rows_between(later, starts[task.shard], starts[task.shard + 1])
+    return dict.fromkeys((rows[:, 0].astype(np.int64) - starts[task.shard]).tolist(), "seen_url")
+
+
+class _Kept(PipelineStep):
+    """Notes which pages became documents, and counts them by host and language."""
+
+    name = "kept"
+    type = "kept"
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.numbers: list[int] = []
+        self.tables = read_tables(shard_dir(task.steps["extract"], task.shard) / TABLES)
+
+    def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
+        for doc in data:
+            self.numbers.append(doc.metadata[NUMBER])
+            self.tables.kept(host(doc), doc.metadata["language"], doc.metadata["bytes"], doc.metadata["token_count"])
+            yield doc

@@ -1,92 +1,77 @@
-"""The `filter` step: a shard's WARC files in, the pages that pass every rule out, before deduplication.
+"""The `filter` step: the rules for language, repetition and quality, from stored measures, then line-wise correction.
 
-The order is RefinedWeb's (arXiv:2306.01116, figure 2): what is cheap and drops much comes first.
+The order is RefinedWeb's (arXiv:2306.01116, figure 2). Seconds a shard: this is how thresholds are tuned again.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from datatrove.data import DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
-from stages.shared.contract import Task
-from stages.shared.documents import DOCUMENTS, REJECTS, DocumentWriter
-from stages.shared.funnel import FUNNEL, write_funnel
-from stages.web.blocklist import ut1
+from stages.shared.contract import Task, shard_dir
+from stages.shared.documents import DOCUMENTS, REJECTS, read_documents
+from stages.shared.funnel import FUNNEL, read_funnel, write_funnel
 from stages.web.blocks import step_count
-from stages.web.config import WebConfig, shard_files
+from stages.web.config import WebConfig
 from stages.web.executor import run_pipeline
-from stages.web.extract import Extraction
 from stages.web.language import LanguageFilter
 from stages.web.lines import LineCorrection
+from stages.web.pages import PAGE, PAGES, text_hash, url_hash
 from stages.web.quality import QualityFilter
-from stages.web.reader import WarcPages
-from stages.web.rejects import Rejects, to_row
+from stages.web.rejects import Rejects
 from stages.web.repetition import RepetitionFilter
-from stages.web.url import UrlFilter, load_lists
-
-
-class WriteDocuments(PipelineStep):
-    """Writes every document that arrives, in the documents format, and passes it on."""
-
-    name = "write"
-    type = "💽 - WRITER"
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-
-    def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
-        """Write and yield the documents."""
-        with DocumentWriter(self.path) as writer:
-            for doc in data:
-                writer.write(to_row(doc))
-                yield doc
+from stages.web.steps.extract import MEASURES_FILE
+from stages.web.strain import strain
+from stages.web.writer import ReadDocuments, WriteDocuments
 
 
 def run(task: Task) -> dict[str, Any]:
-    """Filter one shard; write documents.jsonl.zst, rejects.jsonl.zst and funnel.json."""
+    """Filter one shard; write documents.jsonl.zst, pages.npy, rejects.jsonl.zst and funnel.json."""
     config: WebConfig = task.config
+    source = shard_dir(task.steps["extract"], task.shard)
     rejects = Rejects(config.rejects_per_reason)
-    blocks = make_blocks(task, config, rejects)
-    progress = _Progress(task)
-    run_pipeline([blocks[0], progress, *blocks[1:], WriteDocuments(task.out / DOCUMENTS)], task.work)
+    for row in read_documents(source / REJECTS):
+        rejects.add(row["step"], row["reason"], row)
+    measures = np.load(source / MEASURES_FILE, allow_pickle=False)
+    blocks = make_blocks(config, rejects)
+    pages = _Pages(config)
+    reader = ReadDocuments(source / DOCUMENTS, measures, task.progress)
+    run_pipeline([reader, *blocks, pages, WriteDocuments(task.out / DOCUMENTS)], task.work)
+    np.save(task.out / PAGES, np.array(pages.rows, dtype=PAGE), allow_pickle=False)
     rejects.write(task.out / REJECTS)
-    funnel = [step_count(block) for block in blocks]
-    write_funnel(task.out / FUNNEL, funnel)
-    return {"pages_in": funnel[0].pages_in, "pages_out": funnel[-1].pages_out}
+    write_funnel(task.out / FUNNEL, [*read_funnel(source / FUNNEL), *map(step_count, blocks)])
+    return {"pages_in": len(measures), "pages_out": len(pages.rows)}
 
 
-def make_blocks(task: Task, config: WebConfig, rejects: Rejects) -> list[PipelineStep]:
-    """Return the chain, each block a step of the funnel."""
-    files = shard_files(task.inputs["inputs"], config.files_per_shard)[task.shard]
-    domains = ut1(task.work) if config.url.domains == "ut1" else ()
-    lists = load_lists(task.inputs.get("url_lists", ()), domains)
-    models = task.inputs.get("language_model", ())
+def make_blocks(config: WebConfig, rejects: Rejects | None = None) -> Sequence[PipelineStep]:
+    """Return the rules in order, each a step of the funnel."""
+    language = [LanguageFilter(config.language, rejects=rejects)] if config.language.position == "before" else []
     return [
-        WarcPages(files, config.read.max_page_mb, rejects),
-        UrlFilter(lists, config.url.min_soft_words, rejects),
-        Extraction(config.extraction, rejects),
-        LanguageFilter(config.language, models[0].path if models else None, rejects),
+        *language,
         RepetitionFilter(config.repetition, rejects),
         QualityFilter(config.quality, rejects),
         LineCorrection(config.lines, rejects),
     ]
 
 
-class _Progress(PipelineStep):
-    """Tells the launcher how many pages were read."""
+class _Pages(PipelineStep):
+    """Notes of every page what deduplication must know."""
 
-    name = "progress"
-    type = "progress"
+    name = "pages"
+    type = "pages"
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, config: WebConfig) -> None:
         super().__init__()
-        self._report = task.progress
+        self.rows: list[tuple[int, int, int, float]] = []
+        self._config = config
 
     def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
-        for count, doc in enumerate(data, start=1):
-            self._report(count)
+        for doc in data:
+            measures = doc.metadata["measures"]
+            worst = strain(measures, self._config.repetition, self._config.quality)
+            self.rows.append((url_hash(doc.metadata["url"]), text_hash(doc.text), int(measures["words"]), worst))
             yield doc

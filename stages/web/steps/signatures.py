@@ -1,44 +1,60 @@
-"""The `signatures` step: the MinHash signature of every filtered page of a shard.
+"""The `signatures` step: the MinHash or SimHash signature of every filtered page of a shard.
 
-It stands apart from `filter` so that another preset or seed does not extract the pages again. A shard's folder holds
-`bands.npy` (uint64, buckets x pages) and `pages.npy` (uint64, 2 x pages: a hash of the whole text, its word count).
+It stands apart from `filter` so that another preset or seed does not filter the pages again. A shard's folder holds
+`bands.npy` (uint64, rows x pages): of MinHash a row for each bucket, of SimHash one row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xxhash
+from datatrove.data import Document, DocumentsPipeline
+from datatrove.pipeline.base import PipelineStep
 
 from stages.shared.contract import Task, shard_dir
 from stages.shared.documents import DOCUMENTS, read_documents
+from stages.web.arrays import ColumnsWriter
 from stages.web.config import WebConfig
-from stages.web.minhash import MinHash, shingles
-from stages.web.words import words
+from stages.web.minhash import MinHash
+from stages.web.near import make_method
+from stages.web.simhash import SimHash
+from stages.web.words import word_hashes
 
 BANDS = "bands.npy"
-PAGES = "pages.npy"
+
+
+class Signatures(PipelineStep):
+    """Writes the signature of every document that arrives into one file, and passes the document on."""
+
+    name = "signatures"
+    type = "🫂 - DEDUP"
+
+    def __init__(self, path: Path, method: MinHash | SimHash) -> None:
+        super().__init__()
+        self.path = path
+        self.method = method
+
+    def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
+        """Sign and yield the documents. The file is there after the last one."""
+        with ColumnsWriter(self.path, self.method.num_rows) as bands:
+            for doc in data:
+                bands.add(self.method.sign(word_hashes(doc.text)))
+                yield doc
 
 
 def run(task: Task) -> dict[str, Any]:
     """Sign one shard's pages."""
     config: WebConfig = task.config
-    minhash = MinHash(*config.dedup.shape, config.dedup.seed)
-    columns = [np.empty((config.dedup.shape[0], 0), dtype=np.uint64)]
-    pages = []
-    for count, document in enumerate(read_documents(shard_dir(task.steps["filter"], task.shard) / DOCUMENTS), start=1):
-        text = document["text"]
-        columns.append(minhash.bands(shingles(text, config.dedup.ngram))[:, None])
-        pages.append((xxhash.xxh3_64_intdigest(" ".join(text.split())), len(words(text))))
+    block = Signatures(task.out / BANDS, make_method(config.dedup))
+    count = 0
+    for _ in block.run(_documents(shard_dir(task.steps["filter"], task.shard) / DOCUMENTS)):
+        count += 1
         task.progress(count)
-    np.save(task.out / BANDS, np.concatenate(columns, axis=1), allow_pickle=False)
-    np.save(task.out / PAGES, np.array(pages, dtype=np.uint64).reshape(-1, 2).T, allow_pickle=False)
-    return {"pages": len(pages)}
+    return {"pages": count}
 
 
-def open_shards(step_dir: Path, name: str) -> list[np.ndarray[Any, np.dtype[np.uint64]]]:
-    """Return the arrays of all shards in order, mapped rather than read."""
-    shards = sorted((step_dir / "shards").iterdir(), key=lambda shard: int(shard.name))
-    return [np.load(shard / name, mmap_mode="r", allow_pickle=False) for shard in shards]
+def _documents(path: Path) -> Iterator[Document]:
+    for row in read_documents(path):
+        yield Document(text=row["text"], id=row["id"])

@@ -7,6 +7,7 @@ from stages.shared.contract import InputFile
 from stages.shared.documents import DOCUMENTS, REJECTS
 from stages.shared.errors import ConfigError
 from stages.shared.funnel import FUNNEL
+from stages.shared.tables import TABLES
 from stages.web.config import WebConfig, shard_files
 from stages.web.settings import DedupSettings, match_probability
 
@@ -22,30 +23,26 @@ def test_a_shard_has_neighbours_of_one_source() -> None:
 
 def test_the_plan_has_a_shard_for_each_group_and_outputs_in_order() -> None:
     plan = WebConfig(inputs="x").plan({"inputs": warcs("a", "a", "b")})
-    assert [(step.name, step.shards) for step in plan.steps] == [
-        ("filter", 3),
-        ("signatures", 3),
-        ("buckets", 1),
-        ("cluster", 1),
-        ("documents", 3),
-    ]
+    assert {step.name: step.shards for step in plan.steps} == {
+        **dict.fromkeys(("extract", "filter", "signatures", "documents"), 3),
+        **dict.fromkeys(("buckets", "cluster", "substrings", "urls"), 1),
+    }
     documents = [(output.shard, output.source, output.name) for output in plan.outputs if output.kind == "documents"]
     assert documents == [(0, "a", DOCUMENTS), (1, "a", DOCUMENTS), (2, "b", DOCUMENTS)]
-    assert {output.name for output in plan.outputs} == {DOCUMENTS, REJECTS, FUNNEL}
+    assert {output.name for output in plan.outputs} == {DOCUMENTS, REJECTS, FUNNEL, TABLES}
 
 
-def test_dedup_settings_do_not_touch_the_identity_of_the_filter_step() -> None:
-    plan = WebConfig(inputs="x").plan({"inputs": warcs("a")})
-    uses = {step.name: set(step.uses) for step in plan.steps}
-    assert "dedup" not in uses["filter"]
-    assert all("dedup" in uses[name] for name in ("signatures", "buckets", "cluster", "documents"))
-    settings = set(WebConfig.model_fields) - {"inputs", "url_lists", "language_model"}
-    assert settings == set().union(*uses.values())
+def test_gates_that_would_lose_what_the_rules_keep_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"gates\.min_words is 60: want at most 50"):
+        WebConfig(inputs="x", extraction={"gates": {"min_words": 60}})
+    with pytest.raises(ConfigError, match=r"gates\.min_wanted"):
+        WebConfig(inputs="x", language={"min_score": 0.01})
+    assert WebConfig(inputs="x", extraction={"extractor": "trafilatura", "gates": {"min_words": 60}})
 
 
-def test_without_deduplication_there_are_two_steps() -> None:
-    plan = WebConfig(inputs="x", dedup={"enabled": False}).plan({"inputs": warcs("a")})
-    assert [step.name for step in plan.steps] == ["filter", "documents"]
+def test_more_parts_than_shards_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"web\.exact\.parts is 5: want at most the 3 shards"):
+        WebConfig(inputs="x", exact={"parts": 5}).plan({"inputs": warcs("a", "a", "b")})
 
 
 def test_own_lists_are_read_by_the_filter_step_only_if_given() -> None:

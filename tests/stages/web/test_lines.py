@@ -1,9 +1,13 @@
+import random
+
 import pytest
 from datatrove.data import Document
 
 from stages.web.blocks import step_count
-from stages.web.lines import LineCorrection
+from stages.web.lines import COUNTER, COUNTER_CHARS, EDITS, LineCorrection
 from stages.web.settings import LineSettings
+from stages.web.words import words
+from tests.stages.web.hostile import texts
 
 PROSE = "The hills were quiet and the river was wide on that long and sunny day in the north."
 
@@ -65,3 +69,90 @@ def test_a_page_of_nothing_but_junk_is_dropped() -> None:
 
 def test_a_very_long_line_does_not_hang() -> None:
     assert LineCorrection(LineSettings()).correct("1," * 100_000) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "123 次浏览",
+        "阅读 1.2万",
+        "评论(5)",
+        "12人点赞",
+        "3,000 條評論",
+        "下载量：300次",
+        "阅读全文",
+        "查看更多 >>",
+        "8848",
+        "购",
+    ],
+)
+def test_counters_and_buttons_in_chinese_go(line: str) -> None:
+    assert LineCorrection(LineSettings()).correct(line) is None
+
+
+@pytest.mark.parametrize(
+    "line", ["他有三个孩子。", "下载速度很快", "2020年的评论很多", "请点击这里阅读说明书，然后查看更多图片和全文"]
+)
+def test_chinese_prose_stays_as_it_is(line: str) -> None:
+    assert LineCorrection(LineSettings()).correct(line) == line
+
+
+def test_a_button_after_chinese_prose_is_cut() -> None:
+    assert LineCorrection(LineSettings()).correct("桥很老了 阅读全文") == "桥很老了"
+
+
+def plain_correct(line: str, settings: LineSettings) -> str | None:
+    """Return what becomes of a line, rule by rule, without looking ahead."""
+    if not line.strip():
+        return line
+    letters = [char for char in line if char.isalpha()]
+    if len(words(line)) <= 1 or not letters or sum(map(str.isupper, letters)) > settings.max_uppercase * len(letters):
+        return None
+    if COUNTER.fullmatch(line[: COUNTER_CHARS + 1]) and len(line) <= COUNTER_CHARS:
+        return None
+    edited = line
+    for phrase in EDITS if len(words(line)) <= settings.max_edit_words else ():
+        edited = phrase.sub("", edited)
+    if edited == line:
+        return line
+    return edited.strip() if len(words(edited)) > 1 else None
+
+
+PHRASES = (
+    *(
+        "SIGN IN",
+        "ſign-in now",
+        "Read More »",
+        "read more",
+        "2 items in cart",
+        "Items In Cart",
+        "3 likes",
+        "1,2 K Views",
+    ),
+    *("HTML and CSS", "ǅ ǅa b", "x" * 200 + " 1", "1 " * 60 + "likes", "阅读全文", "١٢ likes", "a b", "Ⅷ Ⅷ"),
+)
+
+
+def test_looking_ahead_changes_nothing() -> None:
+    draw = random.Random(11)
+    settings = LineSettings(max_removed_words=1)
+    for text in texts(seed=10, count=600):
+        page = "\n".join(draw.sample([*text.split("\n")[:50], *PHRASES], draw.randint(1, 10)))
+        doc = Document(text=page, id="")
+        reason = LineCorrection(settings).reason(doc)
+        corrected = [plain_correct(line, settings) for line in page.split("\n")]
+        expected = "\n".join(line for line in corrected if line is not None).strip()
+        assert (reason, doc.text) == ((None, expected) if expected else ("too_many_words_removed", page))
+
+
+def test_the_share_of_removed_words_decides() -> None:
+    prose = " ".join(["word"] * 95)
+    for junk, reason in (("A B C D E", None), ("A B C D E F", "too_many_words_removed")):
+        doc = Document(text=f"{prose}\n{junk}", id="", metadata={})
+        assert LineCorrection(LineSettings()).reason(doc) == reason
+    assert LineCorrection(LineSettings()).reason(Document(text=f"{prose}\n10 likes", id="")) is None
+
+
+def test_white_space_alone_takes_no_time() -> None:
+    line = "1" + " " * 200_000 + "x y"
+    assert LineCorrection(LineSettings()).correct(line) == line

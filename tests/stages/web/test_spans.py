@@ -4,7 +4,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from stages.web.spans import find_ranges, merge
+from stages.web.spans import MAX_BYTES, find_ranges, merge
 from stages.web.suffix_array import Rule
 from stages.web.suffix_tokens import PartTokens
 
@@ -18,7 +18,7 @@ def part_of(docs: list[list[int]], min_tokens: int) -> PartTokens:
     return part
 
 
-def cut_tokens(docs: list[list[int]], min_tokens: int, rule: Rule, max_bytes: int = 1 << 28) -> list[set[int]]:
+def cut_tokens(docs: list[list[int]], min_tokens: int, rule: Rule, max_bytes: int = MAX_BYTES) -> list[set[int]]:
     cut: list[set[int]] = [set() for _ in docs]
     rows = find_ranges(part_of(docs, min_tokens), rule, max_bytes).tolist()
     assert rows == sorted(rows)
@@ -44,7 +44,7 @@ def brute_force(docs: list[list[int]], min_tokens: int, rule: Rule) -> list[set[
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("max_bytes", [1 << 28, 40])
+@pytest.mark.parametrize("max_bytes", [MAX_BYTES, 40])
 def test_the_same_tokens_are_cut_as_by_looking_at_every_window(rule: Rule, max_bytes: int) -> None:
     draw = random.Random(1)
     for _ in range(600):

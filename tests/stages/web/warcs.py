@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+from stages.shared.contract import InputFile
+from stages.web.source import opened
 from stages.web.warc import Loss, Other, Page, read_warc
 
 
@@ -35,7 +37,12 @@ def what_is_in(folder: Path, data: bytes, max_bytes: int = 1 << 20) -> list[str]
     """Return, in order, the bodies of pages, and reasons and record types in brackets."""
     path = folder / "a file.warc.gz"
     path.write_bytes(data)
-    return [brief(item) for item in read_warc(path, max_bytes)]
+    return [brief(item) for item in read_file(path, max_bytes)]
+
+
+def read_file(path: Path, max_bytes: int) -> list[Page | Loss | Other]:
+    with opened(InputFile(path, "x")) as stream:
+        return list(read_warc(stream, path.name, max_bytes))
 
 
 def brief(item: Page | Loss | Other) -> str:

@@ -1,51 +1,95 @@
-from collections import defaultdict
-from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pytest
 
-from stages.web.steps.buckets import EDGES, same_hash
-from stages.web.steps.cluster import components
-from stages.web.steps.signatures import BANDS, open_shards
-from tests.stages.harness import run_stage, step_folder
+from stages.shared.contract import shard_dir
+from stages.web.near import SEEN
+from stages.web.steps import buckets
+from stages.web.steps.buckets import EDGES, of_this_run
+from stages.web.steps.signatures import BANDS
+from stages.web.union_find import join, make_parents, settle
+from tests.stages.harness import step_folder
+from tests.stages.web.fuzzy import edited, find_duplicates, random_text, write_filtered
 
-
-def test_pages_with_the_same_hash_are_joined_to_the_first_of_them() -> None:
-    hashes = np.array([7, 5, 7, 9, 5, 7], dtype=np.uint64)
-    assert sorted(map(tuple, same_hash(hashes).tolist())) == [(0, 2), (0, 5), (1, 4)]
-
-
-def test_no_pages_and_no_equal_hashes_give_no_pairs() -> None:
-    assert same_hash(np.array([], dtype=np.uint64)).shape == (0, 2)
-    assert same_hash(np.array([3, 1, 2], dtype=np.uint64)).shape == (0, 2)
+METHODS = ({"preset": "fineweb"}, {"method": "simhash", "simhash_distance": 8, "simhash_blocks": 10})
 
 
-def brute_force(bands: np.ndarray) -> set[frozenset[int]]:
-    """Return groups by comparing every pair of pages."""
-    joined: dict[int, set[int]] = defaultdict(set)
-    for a, b in combinations(range(bands.shape[1]), 2):
-        if (bands[:, a] == bands[:, b]).any():
-            merged = joined[a] | joined[b] | {a, b}
-            for page in merged:
-                joined[page] = merged
-    return {frozenset(group) for group in joined.values()}
+def shards_of_families(seed: int) -> list[list[str]]:
+    """Return texts in three shards, of which many are close to another one in any shard."""
+    random = np.random.default_rng(seed)
+    texts = []
+    for _ in range(60):
+        text = random_text(random, 150)
+        texts += [" ".join(edited(random, text, changes)) for changes in (0, 0, 1, 2, 4)[: random.integers(1, 6)]]
+    order = random.permutation(len(texts))
+    return [[texts[place] for place in part] for part in np.array_split(order, 3)]
 
 
-def test_the_groups_are_those_of_comparing_every_pair(sample_run: Any) -> None:
-    bands = np.concatenate(open_shards(step_folder(sample_run.folder, "signatures"), BANDS), axis=1)
-    (edges,) = open_shards(step_folder(sample_run.folder, "buckets"), EDGES)
-    members, groups = components(edges)
-    found = {frozenset(members[groups == group].tolist()) for group in set(groups.tolist())}
-    assert found == brute_force(bands)
+def groups_of_every_pair(bands: np.ndarray, simhash: bool) -> list[int]:
+    """Return the roots of the groups that comparing every two pages gives."""
+    parents = make_parents(bands.shape[1])
+    for number in range(bands.shape[1]):
+        if simhash:
+            is_near = np.array([int(value).bit_count() <= 8 for value in (bands[0] ^ bands[0, number]).tolist()])
+        else:
+            is_near = (bands == bands[:, number : number + 1]).any(axis=0)
+        others = np.flatnonzero(is_near).astype(np.uint64)
+        join(parents, np.stack([np.full(len(others), number, np.uint64), others], axis=1))
+    settle(parents)
+    return parents.tolist()
 
 
-def test_the_number_of_elements_does_not_change_the_documents(sample_run: Any, tmp_path: Path) -> None:
-    inputs = {"inputs": sample_run.warcs[:1]}
+@pytest.mark.parametrize("dedup", METHODS)
+@pytest.mark.parametrize("slots", [1 << 20, 64])
+def test_the_groups_are_those_of_comparing_every_pair(
+    tmp_path: Path, dedup: dict[str, object], slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buckets, "slots_within", lambda megabytes: slots)  # 64 are 32 pages at a time
+    write_filtered(tmp_path, shards_of_families(seed=1))
+    removed = find_duplicates(tmp_path, dedup)
+    folder = step_folder(tmp_path, "signatures")
+    bands = np.concatenate([np.load(shard_dir(folder, shard) / BANDS) for shard in range(3)], axis=1)
+    expected = groups_of_every_pair(bands, "method" in dedup)
+    assert {row[0]: row[1] for row in removed.tolist()} == {
+        page: root for page, root in enumerate(expected) if page != root
+    }
+    assert len(removed) > 60
+
+
+def test_the_number_of_elements_and_the_memory_do_not_change_what_is_removed(tmp_path: Path) -> None:
+    found = []
+    for name, settings in (("one", {}), ("five", {"bucket_shards": 5}), ("small", {"memory_mb": 64})):
+        write_filtered(tmp_path / name, shards_of_families(seed=2))
+        found.append(find_duplicates(tmp_path / name, {"preset": "fineweb", **settings}))
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+
+
+def test_a_rerun_gives_the_same_bytes(tmp_path: Path) -> None:
     contents = []
-    for shards in (1, 5):
-        dedup = {"preset": "fineweb", "bucket_shards": shards}
-        config = sample_run.config.model_copy(update={"dedup": type(sample_run.config.dedup)(**dedup)})
-        outputs = run_stage(config, inputs, tmp_path / str(shards))
-        contents.append([file.path.read_bytes() for kind in sorted(outputs) for file in outputs[kind]])
+    for name in ("first", "again"):
+        write_filtered(tmp_path / name, shards_of_families(seed=3))
+        find_duplicates(tmp_path / name, {"preset": "fineweb", "bucket_shards": 2})
+        files = sorted((tmp_path / name / "steps").rglob("*.npy"))
+        contents.append([(path.relative_to(tmp_path / name), path.read_bytes()) for path in files])
     assert contents[0] == contents[1]
+
+
+def test_no_pages_at_all_are_no_pairs(tmp_path: Path) -> None:
+    write_filtered(tmp_path, [[], []])
+    assert find_duplicates(tmp_path, {}).shape == (0, 3)
+    assert np.load(shard_dir(step_folder(tmp_path, "buckets"), 0) / EDGES).shape == (0, 2)
+
+
+def test_only_pages_of_one_dump_are_compared_if_asked(tmp_path: Path) -> None:
+    text = " ".join(random_text(np.random.default_rng(1), 100))
+    for scope, expected in (("all", [(1, 0), (2, 0), (3, 0)]), ("dump", [(1, 0), (3, 2)])):
+        write_filtered(tmp_path / scope, [[text], [text], [text, text]])
+        dumps = ("2024-10", "2024-10", "2024-18")
+        removed = find_duplicates(tmp_path / scope, {"preset": "fineweb", "scope": scope}, dumps)
+        assert [(page, kept) for page, kept, _ in removed.tolist()] == expected
+
+
+def test_pairs_of_earlier_pages_alone_are_dropped() -> None:
+    pairs = np.array([[SEEN, SEEN], [SEEN, 4], [3, SEEN], [5, 2]], np.uint64)
+    assert of_this_run(pairs).tolist() == [[4, int(SEEN)], [3, int(SEEN)], [2, 5]]

@@ -1,55 +1,103 @@
+from itertools import combinations
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from stages.web.steps.cluster import choose, components
+from stages.web.near import SEEN
+from stages.web.shingles import shingles
+from stages.web.steps.cluster import reasons
+from stages.web.words import word_hashes
+from tests.stages.web.fuzzy import edited, find_duplicates, random_text, write_filtered
+
+THRESHOLD = 0.8
 
 
-def pairs(*edges: tuple[int, int]) -> np.ndarray:
-    return np.array(edges, dtype=np.uint64).reshape(-1, 2)
+def corpus(random: np.random.Generator, size: int) -> list[str]:
+    """Return shuffled texts: families of near copies (similarity above 0.9 to their original), of exact copies, texts
+    that share a third with another, and texts alone.
+    """
+    texts: list[str] = []
+    while len(texts) < size:
+        words = random_text(random, 300)
+        kind = random.integers(0, 4)
+        if kind == 0:
+            texts += [" ".join(edited(random, words, changes)) for changes in (0, 1, 2, 1)]
+        elif kind == 1:
+            texts += [" ".join(words), " ".join(words).upper(), ", ".join(words)]
+        elif kind == 2:
+            texts += [" ".join(words), " ".join([*words[:100], *random_text(random, 200)])]
+        else:
+            texts.append(" ".join(words))
+    return [texts[place] for place in random.permutation(len(texts))[:size]]
 
 
-def groups_of(edges: np.ndarray) -> dict[int, int]:
-    members, groups = components(edges)
-    return dict(zip(members.tolist(), groups.tolist(), strict=True))
+def brute_force(texts: list[str]) -> dict[int, int]:
+    """Return for each page that goes the first page of its group, from the exact similarity of every two pages."""
+    sets = [np.unique(shingles(word_hashes(text), 5, np.uint64(9))) for text in texts]
+    owners: dict[int, list[int]] = {}
+    for page, grams in enumerate(sets):
+        for gram in grams.tolist():
+            owners.setdefault(gram, []).append(page)
+    shared: dict[tuple[int, int], int] = {}
+    for pages in owners.values():
+        for pair in combinations(pages, 2):
+            shared[pair] = shared.get(pair, 0) + 1
+    root = list(range(len(texts)))
+    for (a, b), count in shared.items():
+        similarity = count / (len(sets[a]) + len(sets[b]) - count)
+        assert similarity > 0.9 or similarity < 0.5, "the corpus has no pairs near the threshold"
+        if similarity > THRESHOLD:
+            first, second = sorted((root[a], root[b]))
+            root = [first if name == second else name for name in root]
+    return {page: first for page, first in enumerate(root) if page != first}
 
 
-def test_a_chain_is_one_group_named_by_its_first_page() -> None:
-    assert groups_of(pairs((5, 9), (9, 30), (30, 2), (7, 8))) == {2: 2, 5: 2, 9: 2, 30: 2, 7: 7, 8: 7}
+@pytest.mark.parametrize("preset", ["refinedweb", "fineweb"])
+def test_groups_of_2000_documents_are_those_of_their_exact_similarities(tmp_path: Path, preset: str) -> None:
+    texts = corpus(np.random.default_rng(5), 2_000)
+    write_filtered(tmp_path, [texts[:700], texts[700:1_100], [], texts[1_100:]])
+    removed = find_duplicates(tmp_path, {"preset": preset, "bucket_shards": 3})
+    assert dict(removed[:, :2].tolist()) == brute_force(texts)
+    equal = {page for page, _, is_equal in removed.tolist() if is_equal}
+    assert equal == {page for page, kept, _ in removed.tolist() if texts[page] == texts[kept]}
 
 
-def test_no_pairs_are_no_groups() -> None:
-    assert groups_of(pairs()) == {}
+def test_the_order_of_the_shards_changes_who_stays_but_no_group(tmp_path: Path) -> None:
+    texts = corpus(np.random.default_rng(6), 400)
+    parts = [texts[:100], texts[100:300], texts[300:]]
+    groups = []
+    for name, order in (("a", [0, 1, 2]), ("b", [2, 0, 1])):
+        shards = [parts[part] for part in order]
+        write_filtered(tmp_path / name, shards)
+        flat = [(part, place) for part in order for place in range(len(parts[part]))]
+        found: dict[tuple[int, int], set[tuple[int, int]]] = {}
+        for page, kept, _ in find_duplicates(tmp_path / name, {"preset": "fineweb"}).tolist():
+            found.setdefault(flat[kept], {flat[kept]}).add(flat[page])
+        groups.append({frozenset(members) for members in found.values()})
+    assert groups[0] == groups[1]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_groups_are_those_of_a_plain_union_find_in_any_order_of_pairs(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    edges = random.integers(0, 3_000, size=(2_000, 2)).astype(np.uint64)
-    parent = list(range(3_000))
-
-    def root(page: int) -> int:
-        while parent[page] != page:
-            page = parent[page]
-        return page
-
-    for a, b in edges.tolist():
-        first, second = sorted((root(a), root(b)))
-        parent[second] = first
-    expected = {page: root(page) for page in np.unique(edges).tolist()}
-    assert groups_of(edges) == expected
-    assert groups_of(random.permutation(edges)[:, ::-1]) == expected
+def test_who_stays_is_a_setting(tmp_path: Path) -> None:
+    words = random_text(np.random.default_rng(1), 300)
+    short, middle, long, longest = (" ".join([*words, *["more"] * count]) for count in (0, 1, 2, 3))
+    strain = {short: 0.5, middle: 0.1, long: 0.1, longest: 0.9}
+    for keep, expected in (("earliest", 0), ("longest", 3), ("best", 2)):
+        write_filtered(tmp_path / keep, [[short, middle], [long, longest, longest]], strain)
+        removed = find_duplicates(tmp_path / keep, {"keep": keep})
+        assert removed[:, 1].tolist() == [expected] * 4
+        assert sorted({*removed[:, 0].tolist(), expected}) == [0, 1, 2, 3, 4]
+        is_equal = [keep == "longest" and page == 4 for page in removed[:, 0].tolist()]
+        assert removed[:, 2].astype(bool).tolist() == is_equal
 
 
-def test_a_very_long_chain_ends() -> None:
-    order = np.random.default_rng(1).permutation(50_000).astype(np.uint64)
-    edges = np.stack([order[:-1], order[1:]], axis=1)
-    assert set(groups_of(edges).values()) == {0}
+def test_texts_that_differ_in_white_space_are_exact_duplicates(tmp_path: Path) -> None:
+    words = random_text(np.random.default_rng(1), 100)
+    write_filtered(tmp_path, [[" ".join(words), "\n\n".join(words), " ".join(words).upper()]])
+    assert reasons(find_duplicates(tmp_path, {})) == ["exact_duplicate", "near_duplicate"]
 
 
-def test_the_longest_page_stays_and_of_equals_the_first() -> None:
-    members, groups = components(pairs((1, 2), (2, 3), (5, 6)))
-    num_words = np.array([0, 10, 30, 30, 0, 4, 4], dtype=np.uint64)
-    assert choose(members, groups, num_words).tolist() == [2, 2, 2, 5, 5]
-    assert choose(members, groups, None).tolist() == [1, 1, 1, 5, 5]
-    empty = np.array([], dtype=np.uint64)
-    assert choose(empty, empty, num_words).tolist() == []
+def test_a_reason_says_whether_an_earlier_run_kept_the_page() -> None:
+    rows = np.array([[4, 1, 0], [5, 1, 1], [6, SEEN, 0]], np.uint64)
+    assert reasons(rows) == ["near_duplicate", "exact_duplicate", "seen_before"]
+    assert reasons(rows[:0]) == []

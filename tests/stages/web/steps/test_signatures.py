@@ -1,30 +1,35 @@
-from typing import Any
+from pathlib import Path
 
 import numpy as np
+import pytest
+from datatrove.data import Document
 
 from stages.shared.contract import shard_dir
-from stages.shared.documents import DOCUMENTS, read_documents
 from stages.web.config import WebConfig
-from stages.web.minhash import MinHash, shingles
-from stages.web.steps.signatures import BANDS, PAGES, open_shards
+from stages.web.near import make_method
+from stages.web.steps.signatures import BANDS, Signatures
+from stages.web.words import word_hashes
 from tests.stages.harness import step_folder
+from tests.stages.web.fuzzy import random_text, run_all, write_filtered
 
 
-def test_every_page_of_a_shard_has_its_signature_in_order(sample_run: Any) -> None:
-    bands = open_shards(step_folder(sample_run.folder, "signatures"), BANDS)
-    pages = open_shards(step_folder(sample_run.folder, "signatures"), PAGES)
-    assert len(bands) == len(pages) == len(sample_run.warcs)
-    minhash = MinHash(*sample_run.config.dedup.shape, sample_run.config.dedup.seed)
-    for shard in range(len(bands)):
-        documents = list(read_documents(shard_dir(step_folder(sample_run.folder, "filter"), shard) / DOCUMENTS))
-        assert bands[shard].shape == (450, len(documents)) and pages[shard].shape == (2, len(documents))
-        assert bands[shard].dtype == pages[shard].dtype == np.uint64
-        last = minhash.bands(shingles(documents[-1]["text"], WebConfig(inputs="x").dedup.ngram))
-        assert np.array_equal(bands[shard][:, -1], last)
+@pytest.mark.parametrize("dedup", [{}, {"preset": "fineweb"}, {"method": "simhash"}])
+def test_every_page_of_a_shard_has_its_signature_in_order(tmp_path: Path, dedup: dict[str, str]) -> None:
+    random = np.random.default_rng(1)
+    texts = [" ".join(random_text(random, words)) for words in (0, 1, 30, 400, 900)]
+    write_filtered(tmp_path, [texts, []])
+    config = WebConfig(inputs="x", dedup=dedup)
+    run_all(config, tmp_path, "signatures", 2, ("filter",), {})
+    bands = [np.load(shard_dir(step_folder(tmp_path, "signatures"), shard) / BANDS) for shard in (0, 1)]
+    rows = config.dedup.num_rows
+    assert [array.shape for array in bands] == [(rows, 5), (rows, 0)]
+    method = make_method(config.dedup)
+    for place, text in enumerate(texts):
+        assert np.array_equal(bands[0][:, place], method.sign(word_hashes(text)))
 
 
-def test_shards_are_opened_in_the_order_of_their_numbers(tmp_path: Any) -> None:
-    for number in (100_000, 99_999, 0, 2):
-        (tmp_path / "shards" / f"{number:05d}").mkdir(parents=True)
-        np.save(tmp_path / "shards" / f"{number:05d}" / "x.npy", np.array([number], dtype=np.uint64))
-    assert [int(array[0]) for array in open_shards(tmp_path, "x.npy")] == [0, 2, 99_999, 100_000]
+def test_the_block_works_in_a_pipeline_of_others(tmp_path: Path) -> None:
+    method = make_method(WebConfig(inputs="x").dedup)
+    documents = [Document(text=f"number {number} of three", id=str(number)) for number in range(3)]
+    assert list(Signatures(tmp_path / "a.npy", method).run(iter(documents))) == documents
+    assert np.load(tmp_path / "a.npy").shape == (450, 3)

@@ -1,0 +1,262 @@
+"""The array steps of the web stage, with what each costs: from these rates `launch.py plan` tells core-hours, memory,
+scratch space and the longest chain before anything runs.
+
+The rates were measured on one core of an EPYC (Zen 4); README.md has the measurements and how each grows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stages.shared.contract import Output, Step
+
+if TYPE_CHECKING:
+    from stages.web.config import WebConfig
+
+PAGES_PER_MB = 33.0
+"""Pages in a MB of compressed WARC: a file of Common Crawl has 33,000 in one GB."""
+MARKUP_KB = 25.0
+"""Markup of a page, of Common Crawl on average, in kB as it is read."""
+START_S = 3.0
+"""Start of a process: Python, libraries, compiled functions."""
+
+CHEAP_S = 2.2e-3
+"""Core-seconds to read a page, look at its address, extract its text fast and measure it."""
+GOOD_S = {"two-tier": 6e-3, "trafilatura": 6e-3, "justext": 5e-3, "resiliparse": 0.0}
+"""Core-seconds more for a page of Common Crawl that reaches the good extractor."""
+REACHES = {True: 0.35, False: 0.9}
+"""Share of the pages that do, with and without a choice of languages; all of them without two tiers."""
+KEPT = {True: 0.15, False: 0.4}
+"""Share of the pages that pass the filters, with and without a choice of languages."""
+UNIQUE = 0.6
+"""Share of those that deduplication leaves."""
+TEXT_KB = 4.0
+"""Text of such a page, in kB; a third of it when compressed."""
+FILTER_S = 0.3e-3
+DOCUMENTS_S = 0.3e-3
+"""Core-seconds a page."""
+HASH_S = 1.7e-7
+"""Core-seconds for a page and a hash function."""
+SIMHASH_S = 0.3e-3
+BUCKET_S = 0.2e-6
+"""Core-seconds for a page in one bucket: it is sorted."""
+PAIRS = 2.0
+"""Pairs that the buckets find for a page, after those found twice in a shard are one."""
+PAIR_S = 0.5e-6
+SUBSTRINGS_MB_S = 12.0
+"""MB of text a core-second, from tokens to cuts."""
+SUBSTRINGS_MEMORY = 10.0
+"""Bytes of memory for a byte of a part's text."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the steps have to carry, estimated from the sizes of the inputs."""
+
+    shards: int
+    mb: float
+    """MB of compressed input of one shard."""
+    chosen: bool
+    """Whether some languages are chosen, not all kept."""
+
+    @property
+    def pages(self) -> float:
+        """Pages read in a shard."""
+        return self.mb * PAGES_PER_MB
+
+    @property
+    def kept(self) -> float:
+        """Pages of a shard that pass the filters."""
+        return self.pages * KEPT[self.chosen]
+
+    @property
+    def all_kept(self) -> float:
+        """Pages of all shards that pass the filters."""
+        return self.kept * self.shards
+
+    @property
+    def text_mb(self) -> float:
+        """Text of a shard's filtered pages, in MB; a third of it when compressed."""
+        return self.kept * TEXT_KB / 1e3
+
+
+def make_steps(config: WebConfig, load: Load) -> tuple[Step, ...]:
+    """Return the steps that these settings need, in order."""
+    fuzzy = _fuzzy(config, load) if config.dedup.enabled else ()
+    exact = (_substrings(config, load),) if config.exact.enabled else ()
+    urls = (_urls(config, load),) if config.url_dedup.enabled else ()
+    return (
+        _extract(config, load),
+        _filter(config, load),
+        *fuzzy,
+        *exact,
+        *urls,
+        _documents(config, load),
+        *((_index(config, load),) if config.write_index else ()),
+    )
+
+
+SIGNED = ("method", "preset", "buckets", "hashes_per_bucket", "ngram", "simhash_ngram", "seed")
+"""Settings of `dedup` that change signatures."""
+
+
+def _extract(config: WebConfig, load: Load) -> Step:
+    two_tier = config.extraction.extractor == "two-tier"
+    gated = two_tier and config.language.position == "before"
+    reaches = REACHES[load.chosen] if two_tier else 1.0
+    return Step(
+        name="extract",
+        run="stages.web.steps.extract:run",
+        shards=load.shards,
+        uses=(
+            *("files_per_shard", "rejects_per_reason", "read", "url", "extraction"),
+            *("language.sample_chars", "language.position", "quality.stop_words"),
+            *(("language.languages",) if gated else ()),
+        ),
+        reads=("inputs", *_given(config, "url_lists", "language_model")),
+        core_seconds=START_S + load.pages * (CHEAP_S + reaches * GOOD_S[config.extraction.extractor]),
+        disk_mb=reaches * load.pages * TEXT_KB / 3e3,
+        mem_mb=800,
+    )
+
+
+def _filter(config: WebConfig, load: Load) -> Step:
+    return Step(
+        name="filter",
+        run="stages.web.steps.filter:run",
+        shards=load.shards,
+        uses=("language", "repetition", "quality", "lines", "rejects_per_reason"),
+        after=("extract",),
+        core_seconds=START_S + load.pages * REACHES[load.chosen] * FILTER_S,
+        disk_mb=load.text_mb / 3 + 0.02 * load.kept / 1e3,
+        mem_mb=500,
+    )
+
+
+def _fuzzy(config: WebConfig, load: Load) -> tuple[Step, ...]:
+    dedup = config.dedup
+    signed = tuple(f"dedup.{name}" for name in SIGNED)
+    shards, rows, tables = dedup.bucket_shards, dedup.num_rows, dedup.num_tables
+    sign_s = math.prod(dedup.shape) * HASH_S if dedup.method == "minhash" else SIMHASH_S
+    signatures = Step(
+        name="signatures",
+        run="stages.web.steps.signatures:run",
+        shards=load.shards,
+        uses=signed,
+        after=("filter",),
+        core_seconds=START_S + load.kept * sign_s,
+        disk_mb=load.kept * rows * 8 / 1e6,
+        mem_mb=400 + load.kept * rows * 8 / 1e6,
+    )
+    buckets = Step(
+        name="buckets",
+        run="stages.web.steps.buckets:run",
+        shards=shards,
+        uses=(*signed, *(f"dedup.{name}" for name in ("simhash_distance", "simhash_blocks", "scope", "bucket_shards"))),
+        reads=_given(config, "seen"),
+        after=("signatures",),
+        core_seconds=START_S + load.all_kept * tables / shards * BUCKET_S,
+        disk_mb=load.all_kept * PAIRS / shards * 16 / 1e6,
+        mem_mb=300 + min(dedup.memory_mb, load.all_kept * 32 / 1e6),
+    )
+    cluster = Step(
+        name="cluster",
+        run="stages.web.steps.cluster:run",
+        shards=1,
+        uses=("dedup.keep",),
+        after=("filter", "buckets"),
+        core_seconds=START_S + load.all_kept * PAIRS * PAIR_S,
+        disk_mb=load.all_kept * (1 - UNIQUE) * 24 / 1e6,
+        mem_mb=300 + load.all_kept * (16 + PAIRS * 16) / 1e6,
+    )
+    return signatures, buckets, cluster
+
+
+def _substrings(config: WebConfig, load: Load) -> Step:
+    parts = config.exact.parts
+    mb = load.text_mb * load.shards * UNIQUE / parts
+    return Step(
+        name="substrings",
+        run="stages.web.steps.substrings:run",
+        shards=parts,
+        uses=("exact",),
+        after=("filter", *(("cluster",) if config.dedup.enabled else ())),
+        core_seconds=START_S + mb / SUBSTRINGS_MB_S,
+        disk_mb=0.01 * mb,
+        mem_mb=300 + mb * SUBSTRINGS_MEMORY,
+    )
+
+
+def _urls(config: WebConfig, load: Load) -> Step:
+    return Step(
+        name="urls",
+        run="stages.web.steps.urls:run",
+        shards=1,
+        uses=("url_dedup",),
+        reads=_given(config, "seen"),
+        after=_after(config, "filter", "cluster", "substrings"),
+        core_seconds=START_S + load.all_kept * 1e-6,
+        disk_mb=load.all_kept * 0.02 * 8 / 1e6,
+        mem_mb=300 + load.all_kept * 40 / 1e6,
+    )
+
+
+def _documents(config: WebConfig, load: Load) -> Step:
+    return Step(
+        name="documents",
+        run="stages.web.steps.documents:run",
+        shards=load.shards,
+        uses=("rejects_per_reason", "dedup.enabled", "exact", "url_dedup", "language"),
+        after=_after(config, "extract", "filter", "cluster", "substrings", "urls"),
+        core_seconds=START_S + load.kept * DOCUMENTS_S,
+        disk_mb=load.text_mb / 3 * UNIQUE,
+        mem_mb=400,
+    )
+
+
+def _index(config: WebConfig, load: Load) -> Step:
+    rows = config.dedup.num_rows if config.dedup.enabled else 0
+    return Step(
+        name="index",
+        run="stages.web.steps.index:run",
+        shards=1,
+        uses=tuple(f"dedup.{name}" for name in SIGNED),
+        after=_after(config, "filter", "signatures", "documents"),
+        core_seconds=START_S + load.all_kept * UNIQUE * (rows + 1) * BUCKET_S,
+        disk_mb=load.all_kept * UNIQUE * (rows + 1) * 8 / 1e6,
+        mem_mb=300 + load.all_kept * 32 / 1e6,
+    )
+
+
+def _given(config: WebConfig, *fields: str) -> tuple[str, ...]:
+    """Return those of the optional input fields that are set."""
+    return tuple(field for field in fields if getattr(config, field) is not None)
+
+
+def _after(config: WebConfig, *steps: str) -> tuple[str, ...]:
+    """Return those of the steps that these settings have."""
+    off = set()
+    if not config.dedup.enabled:
+        off |= {"signatures", "buckets", "cluster"}
+    if not config.exact.enabled:
+        off.add("substrings")
+    if not config.url_dedup.enabled:
+        off.add("urls")
+    return tuple(step for step in steps if step not in off)
+
+
+def outputs(config: WebConfig, sources: list[str], load: Load) -> tuple[Output, ...]:
+    """Return the files that the finished stage offers, shard by shard; `sources` are the shards' dumps."""
+    kinds = (
+        ("documents", "documents.jsonl.zst", load.text_mb / 3 * UNIQUE),
+        ("funnel", "funnel.json", 0.0),
+        ("rejects", "rejects.jsonl.zst", 0.0),
+        ("tables", "tables.json", 0.0),
+    )
+    return tuple(
+        Output(step="documents", shard=shard, name=name, kind=kind, source=source, mb=mb)
+        for kind, name, mb in kinds
+        for shard, source in enumerate(sources)
+    ) + ((Output(step="index", shard=0, name="index.npz", kind="index", source="index"),) if config.write_index else ())

@@ -1,0 +1,106 @@
+"""The `substrings` step: runs of at least `exact.min_tokens` tokens that occur twice in a part of the documents.
+
+Part p holds the documents of the shards whose number leaves p when divided by `exact.parts`, without near duplicates.
+Writes `ranges.npy` (uint64, n x 3, sorted: page number, first token and end, counted in the page's `words.split`) and
+`short.npy` (uint64, sorted: pages that have too few words left). Pages are numbered over all shards in order.
+
+Memory: 4 bytes a token, its share of the hash tables, and 10 bytes for each byte that a suffix array sorts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from stages.shared.contract import Task, shard_dir
+from stages.shared.documents import DOCUMENTS, read_documents
+from stages.web.config import WebConfig
+from stages.web.pages import first_numbers
+from stages.web.settings import ExactSettings
+from stages.web.spans import find_ranges
+from stages.web.steps.cluster import REMOVED
+from stages.web.suffix_tokens import PartTokens
+from stages.web.words import KIND_SYMBOL, split, token_hashes
+
+RANGES = "ranges.npy"
+SHORT = "short.npy"
+U64 = np.ndarray[Any, np.dtype[np.uint64]]
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Find the repeated ranges of one part."""
+    config: WebConfig = task.config
+    part = PartTokens(config.exact.min_tokens)
+    numbers = []
+    for number, text in part_texts(task, config.exact.parts):
+        part.add(token_hashes(text), split(text).kinds != KIND_SYMBOL)
+        numbers.append(number)
+        task.progress(len(numbers))
+    ranges, short = cut_list(part, np.array(numbers, dtype=np.uint64), config.exact)
+    np.save(task.out / RANGES, ranges, allow_pickle=False)
+    np.save(task.out / SHORT, short, allow_pickle=False)
+    return {
+        "documents": len(numbers),
+        "tokens": len(part.ids),
+        "spans": len(ranges),
+        "tokens_cut": int((ranges[:, 2] - ranges[:, 1]).sum()),
+        "documents_cut": len(np.unique(ranges[:, 0])),
+        "too_short": len(short),
+    }
+
+
+def part_texts(task: Task, parts: int) -> Iterator[tuple[int, str]]:
+    """Yield number and text of the pages of this part in order, without those that `cluster` removed."""
+    starts = first_numbers(task.steps["filter"])
+    for shard in range(task.shard, len(starts) - 1, parts):
+        removed = set(removed_numbers(task, starts, shard).tolist())
+        documents = read_documents(shard_dir(task.steps["filter"], shard) / DOCUMENTS)
+        for number, document in enumerate(documents, start=starts[shard]):
+            if number not in removed:
+                yield number, document["text"]
+
+
+def removed_numbers(task: Task, starts: Sequence[int], shard: int) -> U64:
+    """Return those of a shard's pages that `cluster` removed; none without that step."""
+    if "cluster" not in task.steps:
+        return np.empty(0, dtype=np.uint64)
+    removed = np.load(shard_dir(task.steps["cluster"], 0) / REMOVED, mmap_mode="r", allow_pickle=False)
+    return rows_between(removed, starts[shard], starts[shard + 1])[:, 0]
+
+
+def short_numbers(task: Task, starts: Sequence[int], shard: int) -> U64:
+    """Return those of a shard's pages that are too short after the cut; none without the `substrings` step."""
+    if "substrings" not in task.steps:
+        return np.empty(0, dtype=np.uint64)
+    return rows_between(of_part(task, shard, SHORT), starts[shard], starts[shard + 1])
+
+
+def of_part(task: Task, shard: int, name: str) -> U64:
+    """Return an array file of the part to which a shard belongs, mapped rather than read."""
+    config: WebConfig = task.config
+    part = shard_dir(task.steps["substrings"], shard % config.exact.parts)
+    return np.load(part / name, mmap_mode="r", allow_pickle=False)
+
+
+def rows_between(rows: U64, start: int, end: int) -> U64:
+    """Return the rows (or numbers) of the pages start .. end, from rows in the order of the pages."""
+    numbers = rows[:, 0] if rows.ndim == 2 else rows
+    low, high = np.searchsorted(numbers, np.array([start, end], dtype=np.uint64))
+    return rows[low:high]
+
+
+def cut_list(part: PartTokens, numbers: U64, settings: ExactSettings) -> tuple[U64, U64]:
+    """Return the contents of ranges.npy and short.npy, given the page number of each document of the part."""
+    found = find_ranges(part, settings.rule)
+    starts = part.starts
+    short = []
+    documents, first_rows = np.unique(found[:, 0], return_index=True)
+    for document, rows in zip(documents.tolist(), np.split(found, first_rows[1:]), strict=False):
+        start, end = starts[document], starts[document + 1]
+        cut = sum(part.count_words(start + first, start + last) for _, first, last in rows)
+        if part.count_words(start, end) - cut < settings.min_words:
+            short.append(numbers[document])
+    ranges = np.concatenate([numbers[found[:, 0], None], found[:, 1:].astype(np.uint64)], axis=1)
+    return ranges, np.array(short, dtype=np.uint64)

@@ -1,0 +1,233 @@
+"""Fuzzy duplicates: signatures beside datatrove's, and how signatures, buckets and cluster grow.
+
+python -m tests.bench.web_signatures [--rounds 3] [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datatrove.data import Document
+from datatrove.pipeline.base import PipelineStep
+from datatrove.pipeline.dedup import MinhashDedupSignature
+from datatrove.pipeline.dedup.minhash import MinhashConfig
+from datatrove.utils.logging import logger
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+from stages.shared.contract import Step, shard_dir
+from stages.shared.documents import DOCUMENTS, DocumentWriter
+from stages.web.arrays import ColumnsWriter
+from stages.web.config import WebConfig
+from stages.web.fast_text import main_text
+from stages.web.near import make_method
+from stages.web.pages import PAGE, PAGES
+from stages.web.steps.buckets import EDGES
+from stages.web.steps.signatures import BANDS, Signatures
+from tests.bench.compare import Comparison, alternate, one_core, table, verdict
+from tests.stages.harness import run_shard, step_folder
+
+ROOT = Path(__file__).parents[2]
+PAGES_FILE = ROOT.parent / "shared" / "data" / "web" / "pages.warc.gz"
+FEW = 60
+"""Pages for what datatrove does at a dozen a second."""
+SIZES = {"signatures": 4_000, "buckets": 250_000, "cluster": 250_000}
+"""Pages at 1x. Beside it 4x and 16x: of `buckets` 16x is eight times what its memory holds."""
+SCALES = (1, 4, 16)
+DEDUP = {"preset": "fineweb", "memory_mb": 64}
+STEPS = {"signatures": ("filter",), "buckets": ("signatures",), "cluster": ("filter", "buckets")}
+
+
+def texts() -> list[str]:
+    """Return the main texts of real pages where there are some, else made ones of the same length."""
+    if not PAGES_FILE.exists():
+        return made_texts(600, 900)
+    with PAGES_FILE.open("rb") as file:
+        bodies = [record.reader.read() for record in ArchiveIterator(file, record_types=WarcRecordType.response)]
+    found = (main_text(body.decode("utf-8", "replace")) for body in bodies)
+    return [text for text in found if len(text) > 200]
+
+
+def made_texts(count: int, words: int) -> list[str]:
+    """Return texts of random words, the frequent ones short."""
+    draw = np.random.default_rng(1)
+    ranks = np.minimum(draw.zipf(1.2, (count, words)), 200_000)
+    return [" ".join(f"{'word'[: 1 + rank % 4]}{rank}" for rank in row) for row in ranks.tolist()]
+
+
+def comparisons(rounds: int) -> list[Comparison]:
+    """Return signatures a second beside datatrove's with as many buckets and hashes, words and files included."""
+    logger.remove()
+    all_texts = texts()
+    found = []
+    for name, dedup, count, asked in (
+        ("MinHash 14 x 8", {"preset": "fineweb"}, len(all_texts), 30.0),
+        ("MinHash 450 x 20", {"preset": "refinedweb"}, FEW, 100.0),
+    ):
+        settings = WebConfig(inputs="x", dedup=dedup).dedup
+        buckets, hashes = settings.shape
+        ours = _sign(lambda folder, s=settings: Signatures(folder / BANDS, make_method(s)), all_texts)
+        theirs = _sign(
+            lambda folder, b=buckets, h=hashes: MinhashDedupSignature(
+                str(folder), MinhashConfig(num_buckets=b, hashes_per_bucket=h)
+            ),
+            all_texts[:count],
+        )
+        rates = alternate(ours, theirs, rounds)
+        found.append(
+            Comparison(name, "pages", *rates, "datatrove", asked, f"{_mean(all_texts):,.0f} characters a page")
+        )
+    simhash = WebConfig(inputs="x", dedup={"method": "simhash"}).dedup
+    ours = _sign(lambda folder: Signatures(folder / BANDS, make_method(simhash)), all_texts)
+    rate, minhash = alternate(ours, theirs, rounds)
+    found.append(Comparison("SimHash", "pages", rate, minhash, "its MinHash 450 x 20", 100.0))
+    return found
+
+
+def _sign(make: Callable[[Path], PipelineStep], pages: Sequence[str]) -> Callable[[], float]:
+    documents = [Document(text=text, id=str(number)) for number, text in enumerate(pages)]
+
+    def work(chosen: Sequence[Document] = documents) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in make(Path(folder)).run(iter(chosen)) or ():
+                pass
+        return len(chosen)
+
+    work(documents[:5])  # compile, load tokenizers
+    return work
+
+
+def _mean(pages: Sequence[str]) -> float:
+    return sum(map(len, pages)) / len(pages)
+
+
+def growth(step: str) -> list[dict[str, float]]:
+    """Return for 1x, 4x and 16x of a step, each in a process of its own: pages, pairs, core-seconds, MB of memory."""
+    rows = []
+    for scale in SCALES:
+        command = [sys.executable, "-m", "tests.bench.web_signatures", "--measure", step, str(SIZES[step] * scale)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    return rows
+
+
+def measure(step: str, num_pages: int) -> dict[str, float]:
+    """Return what one element of a step takes in this process, after a small one that loads what is compiled."""
+    with tempfile.TemporaryDirectory() as small, tempfile.TemporaryDirectory() as large:
+        _run(step, Path(small), 500)
+        _prepare(step, Path(large), num_pages)
+        before, start = _peak_mb(), time.process_time()
+        summary = _run_step(step, Path(large))
+        pairs = summary.get("pairs", _count_pairs(Path(large)) if step == "cluster" else 0)
+        seconds = time.process_time() - start
+    return {"pages": num_pages, "pairs": pairs, "seconds": seconds, "mb": _peak_mb(), "before_mb": before}
+
+
+def _run(step: str, folder: Path, num_pages: int) -> None:
+    _prepare(step, folder, num_pages)
+    _run_step(step, folder)
+
+
+def _run_step(step: str, folder: Path) -> Mapping[str, Any]:
+    plan = Step(name=step, run=f"stages.web.steps.{step}:run", shards=1, uses=(), after=STEPS[step])
+    return run_shard(WebConfig(inputs="x", dedup=DEDUP), plan, 0, {}, folder)
+
+
+def _count_pairs(folder: Path) -> int:
+    return len(np.load(shard_dir(step_folder(folder, "buckets"), 0) / EDGES, mmap_mode="r"))
+
+
+def _prepare(step: str, folder: Path, num_pages: int) -> None:
+    """Write what comes before a step: texts, or signatures of which most have some like them, or their pairs."""
+    for name in {"filter", *STEPS[step]}:
+        shard_dir(step_folder(folder, name), 0).mkdir(parents=True)
+    filtered = shard_dir(step_folder(folder, "filter"), 0)
+    if step == "signatures":
+        with DocumentWriter(filtered / DOCUMENTS) as writer:
+            for number, text in enumerate(made_texts(500, 300) * (num_pages // 500)):
+                writer.write({"id": str(number), "text": text, **_NOTHING})
+        return
+    np.save(filtered / PAGES, np.zeros(num_pages, PAGE))
+    if step == "buckets":
+        with ColumnsWriter(shard_dir(step_folder(folder, "signatures"), 0) / BANDS, 14) as writer:
+            for column in _alike(num_pages):
+                writer.add(column)
+        return
+    draw = np.random.default_rng(num_pages)
+    pairs = np.sort(draw.integers(0, num_pages, (num_pages, 2), dtype=np.uint64), axis=1)
+    np.save(shard_dir(step_folder(folder, "buckets"), 0) / EDGES, pairs[np.lexsort(pairs.T[::-1])])
+
+
+_NOTHING = {"url": "", "language": "", "language_score": 0.0, "source": "", "dump": ""}
+
+
+def _alike(num_pages: int) -> Iterator[Any]:
+    """Yield signatures: a page belongs to one of so many families, and has four of five hashes from it."""
+    draw = np.random.default_rng(num_pages)
+    families = draw.integers(0, num_pages * 4 // 5, num_pages)
+    for family in families.tolist():
+        own = draw.integers(0, 2**64, 14, dtype=np.uint64)
+        common = (np.arange(1, 15, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(2 * family + 1)
+        yield np.where(draw.random(14) < 0.8, common ^ (common >> np.uint64(29)), own)
+
+
+def _peak_mb() -> float:
+    """Return the most memory this process had; ru_maxrss would be the parent's, if that had more."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1e3
+
+
+def show(step: str, rows: Sequence[Mapping[str, float]]) -> str:
+    """Return a table of a step's growth."""
+    lines = [f"{step:>10}  {'pages':>9}  {'pairs':>9}  {'core-s':>7}  {'us a page':>9}  {'MB':>5}  {'MB before':>9}"]
+    for row in rows:
+        each = 1e6 * row["seconds"] / row["pages"]
+        lines.append(
+            f"{'':>10}  {row['pages']:9,.0f}  {row['pairs']:9,.0f}  {row['seconds']:7.2f}  {each:9.2f}  "
+            f"{row['mb']:5.0f}  {row['before_mb']:9.0f}"
+        )
+    return "\n".join(lines)
+
+
+def is_linear(rows: Sequence[Mapping[str, float]]) -> bool:
+    """Return whether a page takes at most 15 % more time at 16x than at 1x."""
+    each = [row["seconds"] / row["pages"] for row in rows]
+    return each[-1] <= 1.15 * each[0]
+
+
+def main() -> int:
+    """Print the tables; with --check, return 1 if less is reached than was asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--measure", nargs=2, metavar=("STEP", "PAGES"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    one_core()
+    if options.measure:
+        print(json.dumps(measure(options.measure[0], int(options.measure[1]))))
+        return 0
+    found = comparisons(options.rounds)
+    print(table(found))
+    grown = {step: growth(step) for step in SIZES}
+    for step, rows in grown.items():
+        print(f"\n{show(step, rows)}")
+    is_reached, lines = verdict(found)
+    linear = {step: is_linear(rows) for step, rows in grown.items() if step != "cluster"}
+    print(
+        "", *lines, *(f"{step}: linear within 15 %: {'yes' if yes else 'no'}" for step, yes in linear.items()), sep="\n"
+    )
+    return int(options.check and not (is_reached and all(linear.values())))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

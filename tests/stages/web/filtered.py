@@ -1,0 +1,66 @@
+"""A filtered crawl written by hand, and the steps after it, without what comes before."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.shared.contract import InputFile, Step, shard_dir
+from stages.shared.documents import DOCUMENTS, REJECTS, DocumentWriter
+from stages.shared.funnel import FUNNEL, StepCount, write_funnel
+from stages.shared.tables import TABLES, Tables
+from stages.web.config import WebConfig
+from stages.web.pages import PAGE, PAGES, text_hash, url_hash
+from stages.web.steps.cluster import REMOVED
+from stages.web.words import count_words
+from tests.stages.harness import run_shard, step_folder
+
+Page = tuple[str, str]
+"""Address and text."""
+
+
+def write_filtered(folder: Path, shards: Sequence[Sequence[Page]], languages: Mapping[str, str] | None = None) -> None:
+    """Write what `extract` and `filter` would; languages are by address, `en` where not said."""
+    for shard, pages in enumerate(shards):
+        extracted = shard_dir(step_folder(folder, "extract"), shard)
+        final = shard_dir(step_folder(folder, "filter"), shard)
+        for path in (extracted, final):
+            path.mkdir(parents=True)
+        rows, tables = [], Tables()
+        with DocumentWriter(final / DOCUMENTS) as writer:
+            for number, (url, text) in enumerate(pages):
+                language = (languages or {}).get(url, "en")
+                row = {"id": f"{shard}-{number}", "url": url, "text": text, "language": language, "language_score": 0.9}
+                writer.write({**row, "source": "s", "dump": "d"})
+                rows.append((url_hash(url), text_hash(text), count_words(text), 0.0))
+                tables.read("site.example", language)
+        np.save(final / PAGES, np.array(rows, dtype=PAGE), allow_pickle=False)
+        tables.write(extracted / TABLES)
+        with DocumentWriter(final / REJECTS) as writer:
+            writer.write({"id": "x", "url": "http://x", "text": "x", "step": "quality", "reason": "short"})
+        read = StepCount("read", pages_in=len(pages) + 1, pages_out=len(pages) + 1)
+        quality = StepCount("quality", pages_in=len(pages) + 1, pages_out=len(pages), reasons={"short": 1})
+        write_funnel(final / FUNNEL, [read, quality])
+
+
+def write_removed(folder: Path, rows: Sequence[tuple[int, int, int]]) -> None:
+    """Write what `cluster` would: removed page, page kept, whether the texts are equal."""
+    final = shard_dir(step_folder(folder, "cluster"), 0)
+    final.mkdir(parents=True)
+    np.save(final / REMOVED, np.array(rows, dtype=np.uint64).reshape(-1, 3), allow_pickle=False)
+
+
+def run_step(
+    config: WebConfig, folder: Path, name: str, shards: int = 1, seen: Sequence[InputFile] = ()
+) -> list[dict[str, Any]]:
+    """Run all shards of one of the stage's steps over what lies in the folder; return their summaries."""
+    there = tuple(path.name for path in (folder / "steps").iterdir() if path.name != name)
+    reads = ("seen",) if seen else ()
+    step = Step(name=name, run=f"stages.web.steps.{name}:run", shards=shards, uses=(), reads=reads, after=there)
+    return [run_shard(config, step, shard, {"seen": tuple(seen)}, folder) for shard in range(shards)]
+
+
+def array(folder: Path, step: str, name: str, shard: int = 0) -> np.ndarray:
+    """Return an array that a step wrote."""
+    return np.load(shard_dir(step_folder(folder, step), shard) / name, allow_pickle=False)

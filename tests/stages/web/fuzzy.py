@@ -1,0 +1,89 @@
+"""Filtered shards written by hand and the steps that find their near-duplicates, without the rest of the stage."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.shared.contract import InputFile, Step, shard_dir
+from stages.shared.documents import DOCUMENTS, DocumentWriter
+from stages.web.config import WebConfig
+from stages.web.pages import PAGE, PAGES, text_hash, url_hash
+from stages.web.steps.cluster import REMOVED
+from stages.web.steps.index import INDEX, KEPT
+from stages.web.words import count_words
+from tests.stages.harness import run_shard, step_folder
+
+WORDS = np.array([f"w{number}" for number in range(50_000)])
+
+
+def write_filtered(folder: Path, shards: Sequence[Sequence[str]], strain: Mapping[str, float] | None = None) -> None:
+    """Write what `filter` would: documents and pages. A text's address is its own; `strain` is by text."""
+    for shard, texts in enumerate(shards):
+        final = shard_dir(step_folder(folder, "filter"), shard)
+        final.mkdir(parents=True)
+        rows = []
+        with DocumentWriter(final / DOCUMENTS) as writer:
+            for number, text in enumerate(texts):
+                url = f"http://site{shard}.example/{number}"
+                row = {"id": f"{shard}-{number}", "url": url, "text": text, "language": "en", "language_score": 1.0}
+                writer.write({**row, "source": "", "dump": ""})
+                rows.append((url_hash(url), text_hash(text), count_words(text), (strain or {}).get(text, 0.0)))
+        np.save(final / PAGES, np.array(rows, dtype=PAGE), allow_pickle=False)
+
+
+def find_duplicates(
+    folder: Path, dedup: Mapping[str, Any], dumps: Sequence[str] = (), seen: Sequence[Path] = ()
+) -> np.ndarray:
+    """Run signatures, buckets and cluster; return `removed.npy`. `dumps` are the shards' dumps, one file each."""
+    config = WebConfig(inputs="x", dedup=dict(dedup))
+    shards = len(list((step_folder(folder, "filter") / "shards").iterdir()))
+    inputs = {
+        "inputs": tuple(InputFile(Path(f"{number}.warc.gz"), dump) for number, dump in enumerate(dumps)),
+        "seen": tuple(InputFile(path, "index") for path in seen),
+    }
+    for name, count, after in (
+        ("signatures", shards, ("filter",)),
+        ("buckets", config.dedup.bucket_shards, ("signatures",)),
+        ("cluster", 1, ("filter", "buckets")),
+    ):
+        run_all(config, folder, name, count, after, inputs)
+    return np.load(shard_dir(step_folder(folder, "cluster"), 0) / REMOVED)
+
+
+def run_all(
+    config: WebConfig, folder: Path, name: str, shards: int, after: tuple[str, ...], inputs: Mapping[str, Any]
+) -> None:
+    step = Step(name=name, run=f"stages.web.steps.{name}:run", shards=shards, uses=(), reads=tuple(inputs), after=after)
+    for shard in range(shards):
+        run_shard(config, step, shard, inputs, folder)
+
+
+def write_index(folder: Path, dedup: Mapping[str, Any], removed: np.ndarray) -> Path:
+    """Keep all pages but the removed ones, as `documents` would, and run `index`; return its file."""
+    gone, start = set(removed[:, 0].tolist()), 0
+    shards = sorted((step_folder(folder, "filter") / "shards").iterdir())
+    for shard, final in enumerate(shards):
+        count = len(np.load(final / PAGES))
+        kept = [place for place in range(count) if start + place not in gone]
+        target = shard_dir(step_folder(folder, "documents"), shard)
+        target.mkdir(parents=True)
+        np.save(target / KEPT, np.array(kept, dtype=np.uint32))
+        start += count
+    config = WebConfig(inputs="x", dedup=dict(dedup))
+    after = ("filter", "documents", *(("signatures",) if config.dedup.enabled else ()))
+    run_all(config, folder, "index", 1, after, {})
+    return shard_dir(step_folder(folder, "index"), 0) / INDEX
+
+
+def random_text(random: np.random.Generator, words: int) -> list[str]:
+    return WORDS[random.integers(0, len(WORDS), words)].tolist()
+
+
+def edited(random: np.random.Generator, words: Sequence[str], changes: int) -> list[str]:
+    """Return the words with so many of them, far apart, replaced by new ones."""
+    result = list(words)
+    for place in (np.linspace(0, len(words) - 1, changes + 2)[1:-1]).astype(int).tolist():
+        result[place] = f"new{random.integers(0, 2**40)}"
+    return result

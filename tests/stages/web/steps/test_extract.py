@@ -1,0 +1,39 @@
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datatrove.data import Document
+
+from stages.shared.contract import shard_dir
+from stages.shared.documents import DOCUMENTS, read_documents
+from stages.shared.tables import TABLES, read_tables
+from stages.web.measures import MEASURES
+from stages.web.steps.extract import MEASURES_FILE, host
+from tests.stages.harness import step_folder
+
+
+def test_each_document_has_one_row_of_measures_with_its_label(sample_run: Any) -> None:
+    folder = step_folder(sample_run.folder, "extract")
+    for shard in range(len(sample_run.warcs)):
+        documents = list(read_documents(shard_dir(folder, shard) / DOCUMENTS))
+        rows = np.load(shard_dir(folder, shard) / MEASURES_FILE, allow_pickle=False)
+        assert rows.dtype == MEASURES and len(rows) == len(documents) > 100
+        assert [row.decode() for row in rows["language"]] == [document["language"] for document in documents]
+        assert rows["chars"].tolist() == [len(document["text"]) for document in documents]
+
+
+def test_the_table_of_hosts_counts_every_page_that_was_read(sample_run: Any) -> None:
+    folder = shard_dir(step_folder(sample_run.folder, "extract"), 0)
+    tables = read_tables(folder / TABLES)
+    read = sum(row.pages_read for _, row in tables.hosts()) + tables.other.pages_read
+    assert read == sum(row.pages_read for _, row in tables.languages())
+    labels = Counter(document["language"] for document in read_documents(folder / DOCUMENTS))
+    known = {language: row.pages_read for language, row in tables.languages() if language}
+    assert known == labels
+
+
+def test_a_host_is_named_without_www_and_a_bad_address_has_none(tmp_path: Path) -> None:
+    addresses = ("https://www.a.example/x", "http://B.example:8080/", "nothing", "http://[bad/")
+    pages = [Document("", "1", metadata={"url": url}) for url in addresses]
+    assert [host(page) for page in pages] == ["a.example", "b.example", "", ""]
