@@ -145,14 +145,6 @@ def test_looking_ahead_changes_nothing() -> None:
         assert (reason, doc.text) == ((None, expected) if expected else ("too_many_words_removed", page))
 
 
-def test_the_share_of_removed_words_decides() -> None:
-    prose = " ".join(["word"] * 95)
-    for junk, reason in (("A B C D E", None), ("A B C D E F", "too_many_words_removed")):
-        doc = Document(text=f"{prose}\n{junk}", id="", metadata={})
-        assert LineCorrection(LineSettings()).reason(doc) == reason
-    assert LineCorrection(LineSettings()).reason(Document(text=f"{prose}\n10 likes", id="")) is None
-
-
 def test_white_space_alone_takes_no_time() -> None:
     line = "1" + " " * 200_000 + "x y"
     assert LineCorrection(LineSettings()).correct(line) == line
