@@ -130,8 +130,9 @@ class _Records:
     def _record(self) -> Page | Loss | Other:
         head = self._head()
         if head is None:
-            self._at += 1  # so that the next record is looked for behind this beginning
-            return Loss("truncated_record" if len(self._text) - self._at < MAX_HEAD else "damaged_record")
+            have = len(self._text) - self._at
+            self._at += min(have, MAX_HEAD // 2)  # no header of up to half that size begins there
+            return Loss("truncated_record" if have < MAX_HEAD else "damaged_record")
         self._id = _value(head, b"warc-record-id").strip("<>").removeprefix("urn:uuid:")
         self._url = _value(head, b"warc-target-uri").strip("<>")
         kind = _value(head, b"warc-type").lower()
@@ -209,15 +210,19 @@ class _Records:
 
         cc_net's own sample has lengths in characters. One byte more than a page may have is as far as this looks.
         """
-        self._text, self._at = bytes(block) + self._text[self._at :], 0
-        searched, limit = 0, self._max_bytes + MAX_HEAD + 1
-        while not (found := VERSION.search(self._text, searched, limit)) and len(self._text) < limit:
-            searched = max(0, len(self._text) - VERSION_CHARS)
-            have = len(self._text)
-            if self._look(have + 1) == have and not self._extend():
+        if block.obj is self._text:
+            self._at -= len(block)
+        else:
+            self._text, self._at = bytes(block) + self._text[self._at :], 0
+        limit = self._max_bytes + MAX_HEAD + 1
+        searched = 0
+        while not (found := VERSION.search(self._text, self._at + searched, self._at + limit)):
+            have = len(self._text) - self._at
+            searched = max(0, have - VERSION_CHARS)
+            if have >= limit or (self._look(have + 1) == have and not self._extend()):
                 break
-        block = self._take(found.start() if found else min(len(self._text), limit))
-        return memoryview(bytes(block).rstrip(b"\r\n"))
+        size = found.start() - self._at if found else min(len(self._text) - self._at, limit)
+        return memoryview(bytes(self._take(size)).rstrip(b"\r\n"))
 
     def _pass_over(self) -> bool:
         """Go behind what is left of the last record; False if content ends before it."""
