@@ -13,10 +13,9 @@ import numpy.typing as npt
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
-from stages.web import stop_words
 from stages.web.characters import table
 from stages.web.counting import COUNTS, count
-from stages.web.stop_words import StopWords
+from stages.web.stop_words import StopWords, shipped
 from stages.web.words import Split, code_points, hash_tokens, split
 
 LANGUAGE_BYTES = 12
@@ -49,7 +48,7 @@ Row = np.void
 def measure(text: str, language: str = "", score: float = 0.0, lists: StopWords | None = None) -> Row:
     """Return the row of a text; `language` chooses the lists of stop words, without `lists` those shipped."""
     stripped = text.strip()
-    return _row(stripped, split(stripped), code_points(stripped), (language, score), lists or stop_words.shipped())
+    return _row(stripped, split(stripped), code_points(stripped), (language, score), lists or shipped())
 
 
 def measure_tokens(text: str, tokens: Sequence[str], is_word: Sequence[bool], language: str = "") -> Row:
@@ -57,7 +56,7 @@ def measure_tokens(text: str, tokens: Sequence[str], is_word: Sequence[bool], la
     lengths = np.array([len(token) for token in tokens], dtype=np.int32)
     ends = np.cumsum(lengths, dtype=np.int32)
     found = Split(ends - lengths, ends, np.array(is_word, dtype=np.uint8))
-    return _row(text.strip(), found, code_points("".join(tokens)), (language, 0.0), stop_words.shipped())
+    return _row(text.strip(), found, code_points("".join(tokens)), (language, 0.0), shipped())
 
 
 def _row(
@@ -86,7 +85,7 @@ class Measure(PipelineStep):
 
     def __init__(self, own_stop_words: Mapping[str, Sequence[str]] | None = None) -> None:
         super().__init__()
-        self.lists = StopWords(own_stop_words) if own_stop_words else stop_words.shipped()
+        self.lists = StopWords(own_stop_words) if own_stop_words else shipped()
 
     def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
         """Yield every page with its row."""

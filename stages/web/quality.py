@@ -23,7 +23,7 @@ from stages.web.measures import Row, row_of
 from stages.web.rejects import Rejects
 from stages.web.rules import UNMEASURED, Rows, Rule, all_broken, first_broken, group, to_counts
 from stages.web.settings import QualitySettings
-from stages.web.stop_words import StopWords
+from stages.web.stop_words import StopWords, shipped
 
 COMMON_STOP_WORDS = 8
 COMMON_SHARE = 0.5
@@ -38,7 +38,7 @@ class QualityFilter(Gate):
     def __init__(self, settings: QualitySettings, rejects: Rejects | None = None) -> None:
         super().__init__(rejects)
         self.choose = lru_cache(maxsize=1_000)(partial(rules, settings))
-        self.lists = StopWords(settings.stop_words)
+        self.lists = StopWords(settings.stop_words) if settings.stop_words else shipped()
         self.is_gopher = settings.preset == "gopher"
 
     def reason(self, doc: Document) -> str | None:

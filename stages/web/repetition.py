@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from datatrove.data import Document
 
-from stages.web import bloom, stop_words
+from stages.web import bloom
 from stages.web.blocks import NOTE, Gate
 from stages.web.measures import Row, row_of
 from stages.web.rejects import Rejects
 from stages.web.rules import Rows, Rule, all_broken, first_broken, group, to_counts
 from stages.web.settings import RepetitionSettings
+from stages.web.stop_words import shipped
 
 
 class RepetitionFilter(Gate):
@@ -35,7 +36,7 @@ class RepetitionFilter(Gate):
 
     def reason(self, doc: Document) -> str | None:
         """Return the first rule that the page breaks: paragraphs, lines, then n-grams of growing length."""
-        counts = to_counts(row_of(doc, stop_words.shipped()))
+        counts = to_counts(row_of(doc, shipped()))
         language, is_unspaced = group(counts)
         if is_unspaced and self.settings.preset == "gopher":
             self.stat_update(f"{NOTE}rule_off_ngrams_{language}")
