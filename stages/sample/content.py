@@ -65,7 +65,10 @@ TONGUES = {
         spam=chinese_spam.spam,
         short=chinese_spam.short,
         read_again=chinese.read_again,
-        junk=(("{n}", "{n}.{n}"), ("{n}.{n}.{n}", "READ MORE")),
+        junk=(
+            ("点赞 {n}", "{n}条评论", "{n}万次阅读", "分享{n}次"),
+            ("阅读全文", "展开更多……", "{n}.{n}.{n}"),
+        ),
         thanks="感谢\0您的阅读。",
     ),
 }

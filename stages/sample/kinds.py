@@ -61,7 +61,7 @@ ENGLISH: dict[str, int] = {
 }
 """Pages of each kind in a block; plain articles fill it up."""
 CHINESE: dict[str, int] = {
-    **{"article_with_line_junk": 1, "article_with_bad_byte": 1, "article_in_gb18030": 2, "article_with_passage": 3},
+    **{"article_with_line_junk": 2, "article_with_bad_byte": 1, "article_in_gb18030": 2, "article_with_passage": 3},
     **{"near_duplicate": 2, "exact_duplicate": 2, RECRAWL: 2, "seen_url": 1},
     **{"blocked_domain": 1, "hard_word": 1, "soft_words": 1, "other_language": 1},
     **{"duplicate_lines": 1, "duplicate_line_chars": 1, "repeated_characters": 1, "repeated_words": 1},

@@ -35,6 +35,7 @@ class Run:
     """A finished run of the web stage on the sample."""
 
     folder: Path
+    sample: SampleConfig
     config: WebConfig
     warcs: Files
     outputs: dict[str, Files]
@@ -47,8 +48,9 @@ class Run:
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("the web's run")
-    sample = run_stage(SampleConfig(pages=1_250), {}, folder / "sample")
+    made = SampleConfig(pages=1_000)
+    sample = run_stage(made, {}, folder / "sample")
     config = WebConfig(inputs="from:sample", rejects_per_reason=10_000, language={"languages": ("en", "zh")})
     outputs = run_stage(config, {"inputs": sample["warc"]}, folder / "web")
     key = [json.loads(line) for file in sample["key"] for line in file.path.open(encoding="utf-8")]
-    return Run(folder / "web", config, sample["warc"], outputs, key)
+    return Run(folder / "web", made, config, sample["warc"], outputs, key)
