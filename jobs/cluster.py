@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from jobs.checked import validated
 from jobs.slurm import slurm_answers
 from stages.shared.errors import ConfigError, nearest
+from stages.shared.machine import Gpu, Machine
 
 ENVS = Path(__file__).resolve().parent.parent / "envs"
 
@@ -89,6 +90,13 @@ class Cluster(BaseModel):
     cores: int | None = None
     """Local only: cores to share among elements; None is all of this machine's."""
     defaults: Defaults = Defaults()
+    gpu: Gpu | None = None
+    """What its GPUs are, for the forecasts of `plan`: a known type, or a mapping (stages/shared/machine.py)."""
+
+    def machine(self, asked: Resources) -> Machine:
+        """Return what ranks with these resources compute on."""
+        gpu = self.gpu if asked.gpus_per_node else None
+        return Machine(gpu=gpu, ranks_per_node=asked.ranks_per_node, cores=asked.cpus)
 
 
 def cluster_names() -> list[str]:

@@ -127,7 +127,8 @@ class _Builder:
         for output in chosen:
             job = self.jobs[job_name(upstream, output.step)]
             folder = self.run.step(job.name, job.fingerprint).root
-            files.append(InputFile(shard_dir(folder, output.shard) / output.name, output.source, output.mb))
+            path = shard_dir(folder, output.shard) / output.name
+            files.append(InputFile(path, output.source, output.mb, count=output.count))
             identity.append([job.fingerprint, output.shard, output.name, output.source])
         return tuple(files), identity, tuple(dict.fromkeys(job_name(upstream, output.step) for output in chosen))
 

@@ -14,8 +14,6 @@ from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
 CHECKPOINTS = ("final", "untrained")
 """Folders in the shard: the trained weights, and those it started from for comparison."""
 METRICS = "metrics.jsonl"
-FLOPS = 2e10
-"""Floating-point operations per core and second, for `plan`: float32 on a 2.6 GHz core with AVX-512."""
 
 
 class PretrainConfig(TrainingConfig):
@@ -49,7 +47,7 @@ class PretrainConfig(TrainingConfig):
         if self.mixture is not None:
             self._check_sources(sources)
         checked = ("reference",) if self.reference is not None else ()
-        weights = self.model.num_parameters(1_024)  # not known yet; little beside a real model's blocks
+        training = self.training(inputs)
         step = Step(
             name="",
             run="stages.pretrain.run:run",
@@ -59,8 +57,9 @@ class PretrainConfig(TrainingConfig):
             ranks=self.layout.ranks,
             resumes=True,
             shape="train",
-            core_seconds=6.0 * weights * self.tokens_per_step * self.steps / FLOPS,
-            disk_mb=4 * 5 * weights / 1e6,
+            core_seconds=training.core_seconds,
+            disk_mb=training.disk_mb,
+            mem_mb=training.mem_mb,
         )
         outputs = [Output("", 0, name, "checkpoint", name) for name in CHECKPOINTS]
         outputs.append(Output("", 0, METRICS, "metrics", ""))

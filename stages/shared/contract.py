@@ -19,6 +19,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from stages.shared.machine import Machine
+
 FROM = "from:"
 """Prefix of an input that is another job's output: `documents: from:web`."""
 
@@ -54,6 +56,8 @@ class InputFile:
     """Size in MB, or an estimate of it; for `plan` only, 0 if nobody can say."""
     url: str = ""
     """Address (https:// or s3://) of a file that is not on this file system."""
+    count: int = 0
+    """As Output.count."""
 
     @property
     def where(self) -> str:
@@ -80,6 +84,8 @@ class Output:
     source: str
     mb: float = 0.0
     """Estimated size in MB, for `plan`; 0 if it hardly matters."""
+    count: int = 0
+    """What it holds many of (a tokenizer's pieces), for `plan`; 0 if nobody can say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +128,17 @@ class StagePlan:
     outputs: tuple[Output, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a step would take on a machine, in the stage's own words: `plan` prints it as it is."""
+
+    headline: str
+    rows: tuple[tuple[str, str], ...]
+    """Label and text, a line each."""
+    data: Mapping[str, Any]
+    """The same as plain data, for `plan --json`."""
+
+
 class StageConfig(BaseModel):
     """Base of every stage's settings: closed, typed, frozen."""
 
@@ -136,6 +153,13 @@ class StageConfig(BaseModel):
         Raises ConfigError if the settings cannot work with these inputs.
         """
         raise NotImplementedError
+
+    def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast | None:
+        """Return what a step would take on a machine; None, if there is no more to say than its estimates. Pure.
+
+        Raises ConfigError if the machine cannot do it.
+        """
+        return None
 
 
 class Section(BaseModel):

@@ -48,7 +48,8 @@ class TokenizerConfig(StageConfig):
             core_seconds=5.0 + 0.5 * mb,
             disk_mb=1.0,
         )
-        return StagePlan(steps=(step,), outputs=(Output("", 0, TOKENIZER_MODEL, "tokenizer", ""),))
+        model = Output("", 0, TOKENIZER_MODEL, "tokenizer", "", count=self.vocab_size)
+        return StagePlan(steps=(step,), outputs=(model,))
 
 
 Config = TokenizerConfig

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from stages.model.config import ModelConfig
-from stages.shared.contract import Section, StageConfig
+from stages.shared.contract import Forecast, InputFile, Section, StageConfig
 from stages.shared.errors import ConfigError
+from stages.shared.machine import Machine
+from stages.train.planner.cost import Training
+from stages.train.planner.forecast import forecast
 from stages.train.planner.rules import require
-from stages.train.planner.shape import layout_of, workload_of
+from stages.train.planner.shape import choices, layout_of, workload_of
 from stages.train.planner.tokens import chinchilla_tokens, parse_tokens
 
 
@@ -46,6 +50,8 @@ class OptimizerConfig(Section):
     """Largest norm of the whole gradient; longer ones are scaled down to it."""
 
 
+LLAMA_PIECES = 32_000
+"""Pieces of LLaMA's tokenizer (arXiv:2302.13971, section 2.1)."""
 WEIGHTS_DEPEND_ON = (
     *("model", "layout", "steps", "global_batch", "microbatch", "lr", "warmup_steps", "min_lr_ratio", "optimizer"),
     *("dtype", "seed", "threads"),
@@ -110,6 +116,21 @@ class TrainingConfig(StageConfig):
         if self.warmup_steps > self.steps:
             raise ConfigError("warmup_steps", self.warmup_steps, f"at most steps ({self.steps})")
         return self
+
+    def training(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> Training:
+        """Return what the planner reckons with; a tokenizer whose size nobody knows is taken to be LLaMA's."""
+        vocab_size = next((file.count for file in inputs.get("tokenizer", ())), 0)
+        return Training(
+            work=workload_of(self, vocab_size or LLAMA_PIECES),
+            layout=layout_of(self),
+            steps=self.steps,
+            may={*choices(self), "microbatch"},
+            vocab_known=bool(vocab_size),
+        )
+
+    def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast:
+        """Return memory, time and cost of the training. Raises ConfigError, with layouts that do, if it cannot fit."""
+        return forecast(self.training(inputs), machine)
 
     @property
     def num_microbatches(self) -> int:

@@ -58,6 +58,8 @@ def problems(work: Workload, layout: Layout) -> Iterator[Problem]:
 
 
 def _expert_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
+    if work.shape.experts and layout.tp > 1 and not layout.sp:  # Megatron refuses to train that
+        yield Problem("layout.tp", layout.tp, "1 with experts, but for sequence parallelism")
     if layout.ep == 1:
         return
     if not work.shape.experts:
@@ -94,12 +96,16 @@ def splits(work: Workload, like: Layout, ranks: int) -> Iterator[Layout]:
                     yield layout
 
 
-def nearest(work: Workload, layout: Layout) -> list[Layout]:
-    """Return the layouts that work and are nearest: of as many processes first, else of the next smaller number."""
+def nearest(work: Workload, layout: Layout, *, most: int | None = None, multiple: int = 1) -> list[Layout]:
+    """Return the layouts that work and are nearest: of as many processes first, else of the next smaller numbers.
+
+    `most` bounds the processes; they are a `multiple` of something, such as a node's GPUs.
+    """
+    start = min(layout.ranks, most or layout.ranks) // multiple * multiple
     found: list[Layout] = []
-    for ranks in range(layout.ranks, 0, -1):
+    for ranks in range(start, start // 2, -multiple):
         found += sorted(splits(work, layout, ranks), key=lambda other: _distance(layout, other))
-        if len(found) >= NEAREST or layout.ranks - ranks > layout.ranks // 2:
+        if len(found) >= NEAREST:
             break
     return found[:NEAREST]
 

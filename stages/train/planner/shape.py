@@ -6,10 +6,10 @@ The only place where settings are read: `workload_of` and `layout_of`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
-from stages.model.config import ModelConfig, padded_vocab_size
+from stages.model.config import ModelConfig
 
 if TYPE_CHECKING:
     from stages.train.config import TrainingConfig
@@ -20,7 +20,7 @@ Recompute = Literal["none", "selective", "full"]
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A decoder's sizes. Counts of parameters are exact."""
+    """A decoder's sizes. Biases and tables of positions are left out of the counts: they are thousandths."""
 
     num_layers: int
     dim: int
@@ -36,6 +36,8 @@ class Shape:
     """Experts a layer; 0: one dense feed-forward block."""
     top_k: int = 1
     """Experts that a token goes through."""
+    gated: bool = True
+    """Whether the feed-forward block has a gate (SwiGLU): three matrices, not two."""
     tied: bool = False
     """Whether the output layer shares the embedding's weights."""
 
@@ -46,8 +48,8 @@ class Shape:
 
     @property
     def expert(self) -> int:
-        """Weights of one gated feed-forward block."""
-        return 3 * self.dim * self.ffn
+        """Weights of one feed-forward block."""
+        return (3 if self.gated else 2) * self.dim * self.ffn
 
     @property
     def feed_forward(self) -> int:
@@ -139,7 +141,7 @@ class Layout:
 
 
 def shape_of(model: ModelConfig, vocab_size: int = 0, tp: int = 1) -> Shape:
-    """Return a model's sizes; the vocabulary is padded as training does it."""
+    """Return a model's sizes; the vocabulary of a tokenizer is padded as training does it."""
     return Shape(
         num_layers=model.num_layers,
         dim=model.dim,
@@ -148,7 +150,11 @@ def shape_of(model: ModelConfig, vocab_size: int = 0, tp: int = 1) -> Shape:
         head_dim=model.head_dim,
         ffn=model.ffn,
         seq_len=model.seq_len,
-        vocab_size=padded_vocab_size(vocab_size, tp) if vocab_size else 0,
+        vocab_size=model.num_rows(vocab_size, tp) if vocab_size else 0,
+        experts=model.moe.num_experts if model.moe else 0,
+        top_k=model.moe.top_k if model.moe else 1,
+        gated=model.activation == "swiglu",
+        tied=model.tied_embeddings,
     )
 
 
@@ -159,9 +165,14 @@ def workload_of(config: TrainingConfig, vocab_size: int = 0) -> Workload:
 
 
 def layout_of(config: TrainingConfig) -> Layout:
-    """Return a training's layout."""
-    layout = config.layout
-    return Layout(tp=layout.tp, pp=layout.pp, dp=layout.dp, microbatch=config.microbatch)
+    """Return a training's layout: the settings of its `layout` section that the planner knows, by the same names."""
+    chosen = {name: getattr(config.layout, name) for name in choices(config)}
+    return Layout(**chosen, microbatch=config.microbatch)
+
+
+def choices(config: TrainingConfig) -> list[str]:
+    """Return the names of what a recipe may choose of a Layout."""
+    return [field.name for field in fields(Layout) if field.name in type(config.layout).model_fields]
 
 
 def divisors(number: int) -> list[int]:

@@ -1,0 +1,26 @@
+"""What the stages themselves say a job would take on its machine: for `plan`, and to refuse what cannot work. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jobs.cluster import Cluster
+from jobs.graph import Job
+from stages.shared.contract import Forecast
+from stages.shared.errors import ConfigError
+
+
+def forecasts(jobs: Iterable[Job], cluster: Cluster) -> dict[str, Forecast]:
+    """Return the forecasts of those jobs that have one, by job.
+
+    Raises ConfigError if a job cannot work on its machine.
+    """
+    found: dict[str, Forecast] = {}
+    for job in jobs:
+        try:
+            forecast = job.config.forecast(job.step.name, job.inputs, cluster.machine(job.resources))
+        except ConfigError as error:
+            raise error.within(job.section) from None
+        if forecast is not None:
+            found[job.name] = forecast
+    return found

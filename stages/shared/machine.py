@@ -1,0 +1,105 @@
+"""What a place to run can do: what forecasts reckon with. Light: pydantic and the standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from stages.shared.errors import ConfigError, nearest
+
+GPUS: dict[str, dict[str, float]] = {
+    "v100-32gb": {
+        "memory_gb": 34,
+        "tflops": 125,
+        "memory_gbs": 900,
+        "nvlink_gbs": 150,
+        "network_gbs": 12.5,
+        "watts": 300,
+    },
+    "a100-40gb": {
+        "memory_gb": 42,
+        "tflops": 312,
+        "memory_gbs": 1555,
+        "nvlink_gbs": 300,
+        "network_gbs": 25,
+        "watts": 400,
+    },
+    "a100-80gb": {
+        "memory_gb": 85,
+        "tflops": 312,
+        "memory_gbs": 2039,
+        "nvlink_gbs": 300,
+        "network_gbs": 25,
+        "watts": 400,
+    },
+    "h100-80gb": {
+        "memory_gb": 85,
+        "tflops": 989,
+        "memory_gbs": 3350,
+        "nvlink_gbs": 450,
+        "network_gbs": 50,
+        "watts": 700,
+    },
+    "h200": {"memory_gb": 150, "tflops": 989, "memory_gbs": 4800, "nvlink_gbs": 450, "network_gbs": 50, "watts": 700},
+    "b200": {"memory_gb": 192, "tflops": 2250, "memory_gbs": 8000, "nvlink_gbs": 900, "network_gbs": 50, "watts": 1000},
+}
+"""NVIDIA's data sheets, for the SXM boards and dense matrices; the network is that of their DGX machines. A board of
+80 GB has 85e9 bytes: torch reports 79 GiB."""
+
+
+class Gpu(BaseModel):
+    """A GPU and what surrounds it: the `gpu` section of a cluster file.
+
+    `gpu: a100-80gb` takes all of a known one; `gpu: {type: a100-80gb, watts: 300, count: 2048}` changes some of it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str
+    """Its name. Of a known one (GPUS) the rest follows."""
+    count: int | None = Field(None, ge=1)
+    """How many a run may have; None: nobody says."""
+    memory_gb: float = Field(gt=0)
+    """Memory in 1e9 bytes."""
+    tflops: float = Field(gt=0)
+    """Peak of 16-bit matrix products, dense, in 1e12 operations a second."""
+    memory_gbs: float = Field(gt=0)
+    """Bandwidth of its memory, in 1e9 bytes a second, as the next two."""
+    nvlink_gbs: float = Field(gt=0)
+    """To the other GPUs of its node, each way."""
+    network_gbs: float = Field(gt=0)
+    """Its share of the node's network, each way: 25 is 200 Gbit/s a GPU."""
+    watts: float = Field(gt=0)
+    """Power at work."""
+    pue: float = Field(1.1, ge=1)
+    """The building's power over its machines' (arXiv:2302.13971, section 6)."""
+    kg_co2_per_kwh: float = Field(0.385, ge=0)
+    """Of the electricity; the default is the US average that arXiv:2302.13971, section 6, takes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know(cls, values: Any) -> Any:
+        """Fill in what is known of a type."""
+        if isinstance(values, str):
+            values = {"type": values}
+        if not isinstance(values, dict) or not isinstance(values.get("type"), str):
+            return values
+        known = GPUS.get(values["type"], {})
+        lacking = [name for name, field in cls.model_fields.items() if field.is_required() and name not in values]
+        if not known and lacking:
+            wanted = f"a known type ({nearest(values['type'], list(GPUS))}), or one with {', '.join(lacking)} beside it"
+            raise ConfigError("gpu.type", values["type"], wanted)
+        return {**known, **values}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where a step's ranks would run."""
+
+    gpu: Gpu | None = None
+    """One a rank; None: a rank computes on its cores."""
+    ranks_per_node: int = 1
+    cores: int = 1
+    """Of a rank."""

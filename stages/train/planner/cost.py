@@ -1,0 +1,83 @@
+"""What a whole training takes: time, GPU-hours, energy, carbon; on CPUs core-seconds, memory and disk. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from stages.shared.machine import Machine
+from stages.train.planner.memory import device_memory
+from stages.train.planner.shape import Layout, Workload
+from stages.train.planner.speed import StepTime, step_operations, step_time
+
+DAY_S = 86_400
+PROCESS_MB = 400
+"""What a rank's process takes beside its tensors: Python, torch, Megatron."""
+SAVED = 40
+"""Bytes a parameter of what a run keeps: two checkpoints of weights, moments and float32 weights, and two models."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What is to be trained: a step, how it is split, and how often it is repeated."""
+
+    work: Workload
+    layout: Layout
+    steps: int
+    may: Collection[str]
+    """What a proposal may change: see search.ranked."""
+    vocab_known: bool = True
+    """Whether the tokenizer's size is known, or assumed."""
+
+    @property
+    def core_seconds(self) -> float:
+        """Core-seconds of all ranks, without GPUs."""
+        alone = Machine(ranks_per_node=self.layout.ranks)
+        return self.steps * self.layout.ranks * step_time(self.work, self.layout, alone).total
+
+    @property
+    def mem_mb(self) -> float:
+        """Memory of all ranks together, in MB, without GPUs."""
+        return self.layout.ranks * (PROCESS_MB + device_memory(self.work, self.layout, on_gpu=False).total / 1e6)
+
+    @property
+    def disk_mb(self) -> float:
+        """What the run leaves on disk, in MB."""
+        return SAVED * self.work.shape.parameters / 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """A training's totals. The last four are of GPUs, and 0 without."""
+
+    tokens: int
+    tokens_per_s: float
+    hours: float
+    gpu_hours: float
+    energy_kwh: float
+    """GPUs at their full power, times the building's overhead: the way of arXiv:2302.13971, section 6."""
+    co2_t: float
+    utilisation: float
+    """Model operations over what the GPUs could do at their 16-bit peak (arXiv:2204.02311, appendix B)."""
+
+    @property
+    def tokens_per_day(self) -> float:
+        """Tokens in 24 hours."""
+        return self.tokens_per_s * DAY_S
+
+
+def training_cost(training: Training, time: StepTime, machine: Machine) -> Cost:
+    """Return the totals, given the time of a step."""
+    work, ranks, step, gpu = training.work, training.layout.ranks, time.total, machine.gpu
+    hours = training.steps * step / 3600
+    gpu_hours = hours * ranks if gpu else 0.0
+    energy = gpu_hours * gpu.watts / 1e3 * gpu.pue if gpu else 0.0
+    return Cost(
+        tokens=training.steps * work.tokens,
+        tokens_per_s=work.tokens / step,
+        hours=hours,
+        gpu_hours=gpu_hours,
+        energy_kwh=energy,
+        co2_t=energy * gpu.kg_co2_per_kwh / 1e3 if gpu else 0.0,
+        utilisation=step_operations(work) / step / ranks / (gpu.tflops * 1e12) if gpu else 0.0,
+    )

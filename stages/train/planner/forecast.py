@@ -1,0 +1,155 @@
+"""What `plan` says of a training: memory, time, cost, and a faster layout if there is one. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+
+from stages.shared.contract import Forecast
+from stages.shared.errors import ConfigError
+from stages.shared.machine import Gpu, Machine
+from stages.train.planner.cost import Cost, Training, training_cost
+from stages.train.planner.rules import NEAREST, nearest
+from stages.train.planner.search import Candidate, assess, ranked
+from stages.train.planner.shape import Layout
+from stages.train.planner.speed import Assumptions
+
+FASTER = 0.95
+"""Another layout is worth a line if a step takes less than this share of the time."""
+UNITS = ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k"))
+
+
+def forecast(training: Training, machine: Machine) -> Forecast:
+    """Return what a training takes on a machine.
+
+    Raises ConfigError, with the nearest layouts that do work, if the machine has too few GPUs, if the ranks leave GPUs
+    of a node idle, or if a GPU has too little memory.
+    """
+    work, layout = training.work, training.layout
+    chosen = assess(work, layout, machine)
+    if machine.gpu:
+        _require_gpus(training, machine, machine.gpu, chosen)
+    cost = training_cost(training, chosen.time, machine)
+    faster = _faster(training, machine, chosen)
+    data = {
+        "parameters": work.shape.parameters,
+        "vocab_size": work.shape.vocab_size,
+        "device": machine.gpu.type if machine.gpu else "cpu",
+        "ranks": layout.ranks,
+        "layout": _described(layout),
+        "steps": training.steps,
+        "step_s": chosen.time.total,
+        "step_parts_s": chosen.time.parts(),
+        "memory_gb": {name: size / 1e9 for name, size in chosen.memory.parts().items()},
+        **asdict(cost),
+        "tokens_per_day": cost.tokens_per_day,
+        "faster": faster and {"layout": _described(faster.layout), "step_s": faster.time.total},
+        "assumed": _assumed(training, machine),
+    }
+    rows = [_memory_row(chosen, machine), _time_row(chosen, cost, machine)]
+    if machine.gpu:
+        rows.append(_cost_row(cost))
+    if faster:
+        less = 1 - faster.time.total / chosen.time.total
+        fits = f"{faster.memory.total / 1e9:.0f} GB"
+        rows.append(("faster", f"{_described(faster.layout)}: {less:.0%} less time, in {fits}"))
+    rows.append(("assumed", _assumed(training, machine)))
+    return Forecast(headline=_headline(training, machine, cost), rows=tuple(rows), data=data)
+
+
+def _require_gpus(training: Training, machine: Machine, gpu: Gpu, chosen: Candidate) -> None:
+    work, layout, node = training.work, training.layout, machine.ranks_per_node
+    if gpu.count and layout.ranks > gpu.count:
+        near = "; ".join(map(str, nearest(work, layout, most=gpu.count)))
+        wanted = f"at most the {gpu.count:,} GPUs there are, not {layout.ranks:,} (nearest layouts that work: {near})"
+        raise ConfigError("layout", str(layout), wanted)
+    if layout.ranks > node and layout.ranks % node:
+        near = "; ".join(map(str, nearest(work, layout, multiple=node)))
+        wanted = f"ranks that fill nodes of {node} GPUs, not {layout.ranks:,} (nearest layouts that work: {near})"
+        raise ConfigError("layout", str(layout), wanted)
+    if chosen.refused:
+        parts = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in chosen.memory.parts().items())
+        wanted = f"one that fits a {gpu.type}; it {chosen.refused} ({parts}). {_fitting(training, machine)}"
+        raise ConfigError("layout", _described(layout), wanted)
+
+
+def _fitting(training: Training, machine: Machine) -> str:
+    """Return the words for the layouts that fit, those that change least first, then the fastest."""
+    found = [each for each in ranked(training.work, training.layout, machine, training.may) if not each.refused]
+    if not found:
+        return f"No layout of {training.layout.ranks:,} GPUs does: take more of them, or shorter sequences"
+    found.sort(key=lambda each: _changes(training.layout, each.layout))
+    return f"Nearest layouts that do: {'; '.join(_described(each.layout) for each in found[:NEAREST])}"
+
+
+def _changes(one: Layout, other: Layout) -> int:
+    return sum(getattr(one, field.name) != getattr(other, field.name) for field in fields(Layout))
+
+
+def _faster(training: Training, machine: Machine, chosen: Candidate) -> Candidate | None:
+    """Return the fastest layout of as many GPUs, if it is worth the change."""
+    if machine.gpu is None:
+        return None
+    best = ranked(training.work, training.layout, machine, training.may)[0]
+    return best if not best.refused and best.time.total < FASTER * chosen.time.total else None
+
+
+def _headline(training: Training, machine: Machine, cost: Cost) -> str:
+    kind = machine.gpu.type if machine.gpu else "CPU rank"
+    model = f"{_short(training.work.shape.parameters)} parameters on {_short(cost.tokens)} tokens"
+    return f"{model}, {training.layout.ranks:,} x {kind}: {_duration(cost.hours)}"
+
+
+def _memory_row(chosen: Candidate, machine: Machine) -> tuple[str, str]:
+    shown = {name: size for name, size in chosen.memory.parts().items() if size > 0.001 * chosen.memory.total}
+    total, unit, scale = chosen.memory.total, "GB", 1e9
+    if total < 1e9:
+        unit, scale = "MB", 1e6
+    digits = 1 if total / scale < 100 else 0
+    parts = ", ".join(f"{name} {size / scale:.{digits}f}" for name, size in shown.items())
+    limit = f" of {machine.gpu.memory_gb:g}" if machine.gpu else ""
+    return "memory", f"{total / scale:.{digits}f}{limit} {unit} a rank: {parts}"
+
+
+def _time_row(chosen: Candidate, cost: Cost, machine: Machine) -> tuple[str, str]:
+    step = chosen.time.total
+    shares = {name: seconds / step for name, seconds in chosen.time.parts().items()}
+    parts = ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share >= 0.005)
+    size = f"{step:.2f} s" if step >= 0.1 else f"{step * 1e3:.1f} ms"
+    peak = f", {cost.utilisation:.0%} of the peak" if machine.gpu else ""
+    speed = f"{_short(cost.tokens_per_day)} tokens a day, {cost.tokens_per_s:,.0f}/s{peak}"
+    return "time", f"{size} a step: {parts}; {speed}"
+
+
+def _cost_row(cost: Cost) -> tuple[str, str]:
+    energy = f"{cost.energy_kwh / 1e3:,.0f} MWh" if cost.energy_kwh >= 1e4 else f"{cost.energy_kwh:,.1f} kWh"
+    carbon = f"{cost.co2_t:,.0f} t" if cost.co2_t >= 10 else f"{cost.co2_t * 1e3:,.1f} kg"
+    return "cost", f"{cost.gpu_hours:,.0f} GPU-hours, {energy}, {carbon} CO2"
+
+
+def _assumed(training: Training, machine: Machine) -> str:
+    gpu = machine.gpu
+    said = (
+        [str(Assumptions()), f"{gpu.watts:g} W a GPU, PUE {gpu.pue:g}"] if gpu else ["what a core was measured to do"]
+    )
+    if not training.vocab_known:
+        said.append(f"a vocabulary of {training.work.shape.vocab_size:,}")
+    return "; ".join(said)
+
+
+def _described(layout: Layout) -> str:
+    return f"{layout} microbatch {layout.microbatch}"
+
+
+def _short(number: float) -> str:
+    for unit, name in UNITS:
+        if number >= unit:
+            return f"{number / unit:.3g}{name}"
+    return f"{number:.3g}"
+
+
+def _duration(hours: float) -> str:
+    if hours >= 48:
+        return f"{hours / 24:,.1f} days"
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{hours * 60:.1f} min" if hours * 60 >= 1 else f"{hours * 3600:.0f} s"

@@ -1,0 +1,147 @@
+"""Memory of one device during a training step, part by part. Pure.
+
+Weights, gradients and optimizer as ZeRO counts them (arXiv:1910.02054, section 3), with Megatron's float32 gradients;
+activations by the tensors that autograd keeps for a block: arXiv:2205.05198, section 4, for the modules that run here
+(RMSNorm, gated feed-forward, fused attention without a T x T tensor, no dropout). A pipeline stage holds as many
+microbatches as there are stages from it to the last (1F1B, arXiv:2104.04473, section 2.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from stages.train.planner.shape import Layout, Shape, Workload
+
+FRAGMENTATION = 0.05
+"""Share of what comes and goes in a step that CUDA's caching allocator holds beyond it; assumed."""
+OUTSIDE = 1.2e9
+"""Bytes on a GPU that torch does not count: CUDA's context with its kernels (0.5e9), cuBLAS's workspaces and NCCL's
+buffers of a few process groups (0.7e9); assumed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Bytes on the fullest device at its fullest moment, by part."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float
+    """What the backward pass needs of the forward pass."""
+    buffers: float
+    """Logits, and what lives within an operation."""
+    outside: float = 0.0
+    """GPU only: what torch does not count, and fragmentation."""
+
+    @property
+    def allocated(self) -> float:
+        """What torch reports: on CUDA max_memory_allocated, on a CPU the peak of its allocator."""
+        return self.total - self.outside
+
+    @property
+    def total(self) -> float:
+        """All parts."""
+        return sum(self.parts().values())
+
+    def parts(self) -> dict[str, float]:
+        """Return bytes by name of part."""
+        return asdict(self)
+
+
+def device_memory(work: Workload, layout: Layout, *, on_gpu: bool) -> Memory:
+    """Return the memory of the fullest pipeline stage."""
+    stages = {0, layout.pp - 1}  # the first holds the most microbatches, the last the logits
+    return max((_stage(work, layout, stage, on_gpu=on_gpu) for stage in stages), key=lambda memory: memory.total)
+
+
+def _stage(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> Memory:
+    dense, experts = stage_weights(work.shape, layout, stage)
+    # Experts are copied on dp / ep processes only: their state is shared out to fewer.
+    shared = dense / layout.replicas + experts / (layout.replicas / layout.ep)
+    weights, held = dense + experts, work.width
+    state = 8 if held == 4 else 12  # AdamW's moments, and float32 weights beside 16-bit ones
+    activations = _kept(work, layout, stage, on_gpu=on_gpu)
+    buffers = _buffers(work, layout, stage)
+    return Memory(
+        weights=held * (shared if layout.zero >= 3 else weights),
+        gradients=4 * (shared if layout.zero >= 2 else weights),
+        optimizer=0.0 if layout.offload else state * (shared if layout.zero >= 1 else weights),
+        activations=activations,
+        buffers=buffers,
+        outside=OUTSIDE + FRAGMENTATION * (activations + buffers) if on_gpu else 0.0,
+    )
+
+
+def stage_weights(shape: Shape, layout: Layout, stage: int) -> tuple[float, float]:
+    """Return one device's weights in a pipeline stage: those of all but experts, and those of its experts."""
+    layers = shape.num_layers / layout.pp
+    feed_forward = shape.experts * shape.dim if shape.experts else shape.expert / layout.tp
+    dense = layers * (shape.attention / layout.tp + feed_forward + 2 * shape.dim)
+    experts = layers * shape.experts / layout.ep * shape.expert / layout.tp
+    first, last = stage == 0, stage == layout.pp - 1
+    tables = first + last - (shape.tied and first and last)
+    return dense + tables * shape.embedding / layout.tp + last * shape.dim, experts
+
+
+def _tokens(work: Workload, layout: Layout) -> float:
+    """Return a microbatch's tokens on one device."""
+    return layout.microbatch * work.shape.seq_len / layout.cp
+
+
+def _kept(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> float:
+    """Return the bytes that autograd keeps between the passes, over the stage's layers and microbatches in flight."""
+    shape, tokens, layers = work.shape, _tokens(work, layout), work.shape.num_layers / layout.pp
+    in_flight = min(layout.pp - stage, layout.microbatches(work.global_batch))
+    chunks = in_flight
+    if (
+        layout.interleave > 1
+    ):  # arXiv:2205.05198, section 4.2.3: the first stage holds 1 + (p - 1) / (p v) times as much
+        chunks = in_flight * (1 + (layout.pp - 1) / (layout.pp * layout.interleave))
+    layer = layer_bytes(work, layout, on_gpu=on_gpu)
+    inputs = work.width * tokens * shape.dim / (layout.tp if layout.sp else 1)
+    kept = chunks * layers * layer
+    if layout.recompute == "full":  # every layer's input, and one layer at a time in full
+        kept = chunks * layers * inputs + layer
+    if stage == layout.pp - 1:  # the final norm, before the head
+        kept += _norm_bytes(work, on_gpu=on_gpu) * tokens * shape.dim / (layout.tp if layout.sp else 1)
+    return kept
+
+
+def layer_bytes(work: Workload, layout: Layout, *, on_gpu: bool) -> float:
+    """Return the bytes that one layer keeps of one microbatch.
+
+    Per token: two norms; query, key and value as projected, query and key again as rotated, what attention gives and
+    its log-sum-exp; of the feed-forward block what goes into the activation and what comes out of each product. With
+    plain tensor parallelism the norms are on every device in full; sequence parallelism splits them too.
+    """
+    shape, width = work.shape, work.width
+    queries, keys = shape.num_heads * shape.head_dim, shape.num_kv_heads * shape.head_dim
+    norms = 2 * _norm_bytes(work, on_gpu=on_gpu) * shape.dim / (layout.tp if layout.sp else 1)
+    attention = (width * (3 * queries + 3 * keys) + 4 * shape.num_heads) / layout.tp
+    feed_forward = width * (5 if shape.gated else 2) * shape.ffn / layout.tp
+    if shape.experts:  # routed copies of the token go in and come out, beside the gathered tokens of all ep processes
+        feed_forward = shape.top_k * (feed_forward + 2 * width * shape.dim) + layout.ep * width * shape.dim
+    if layout.recompute == "selective":  # attention's inner part is done again: rotated query and key are not kept
+        attention -= width * (queries + keys) / layout.tp
+    angles = 4 * width * shape.head_dim * shape.seq_len / layout.cp  # sine and cosine, for query and for key
+    return _tokens(work, layout) * (norms + attention + feed_forward) + angles
+
+
+def _norm_bytes(work: Workload, *, on_gpu: bool) -> float:
+    """Return the bytes a token and channel that RMSNorm keeps: its input and its output.
+
+    torch's kernel for CPUs is made of parts that work in float32: input, normalised input and output.
+    """
+    return 2 * work.width if on_gpu else 8 + work.width
+
+
+def _buffers(work: Workload, layout: Layout, stage: int) -> float:
+    """Return the largest of what lives only within the backward pass: at the head, or in a feed-forward block."""
+    shape, width, tokens = work.shape, work.width, _tokens(work, layout)
+    block = width * tokens * (3 * shape.dim + 2 * shape.ffn * shape.top_k / layout.tp)
+    if stage < layout.pp - 1:
+        return block
+    rows = shape.vocab_size / layout.tp
+    logits = (4 if width == 4 else 6) * tokens * rows  # the loss works on a float32 copy
+    gradient = 4 * tokens * rows + width * (rows * shape.dim + tokens * shape.dim)
+    return max(block, logits, gradient)
