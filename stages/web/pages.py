@@ -5,13 +5,19 @@ Pages are numbered over all shards of the `filter` step in order: the page's glo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xxhash
 
+from stages.shared.contract import shard_dir
+
 PAGES = "pages.npy"
+STARTS = "starts.npy"
+NUMBERING = ("cluster", "substrings", "urls")
+"""Steps that look at the pages of all shards, and write how they are numbered."""
 
 PAGE = np.dtype([("url", "<u8"), ("text", "<u8"), ("words", "<u4"), ("strain", "<f4")])
 """Hash of the address, hash of the whole text, number of words, and how near the page is to its nearest threshold
@@ -31,15 +37,25 @@ def text_hash(text: str) -> int:
     return xxhash.xxh3_64_intdigest(" ".join(text.split()).encode("utf-8", errors="replace"))
 
 
-def open_shards(step_dir: Path, name: str) -> list[np.ndarray[Any, Any]]:
-    """Return an array file of all shards of a step in order, mapped rather than read."""
-    shards = sorted((step_dir / "shards").iterdir(), key=lambda shard: int(shard.name))
-    return [np.load(shard / name, mmap_mode="r", allow_pickle=False) for shard in shards]
+def number_pages(steps: Mapping[str, Path], out: Path) -> list[int]:
+    """Return `first_numbers` and leave it in the folder of a step, for those after it."""
+    starts = first_numbers(steps)
+    np.save(out / STARTS, np.array(starts, dtype=np.uint64), allow_pickle=False)
+    return starts
 
 
-def first_numbers(step_dir: Path) -> list[int]:
-    """Return the global number of each shard's first page, and last the number of all pages."""
+def first_numbers(steps: Mapping[str, Path]) -> list[int]:
+    """Return the global number of each shard's first page, and last the number of all pages.
+
+    Takes the folders of earlier steps. Only where none of them has numbered the pages all shards of `filter` are
+    looked at: each of 90,000 elements that did so would open 90,000 files.
+    """
+    for name in NUMBERING:
+        if name in steps:
+            found: list[int] = np.load(shard_dir(steps[name], 0) / STARTS, allow_pickle=False).tolist()
+            return found
+    shards = sorted((steps["filter"] / "shards").iterdir(), key=lambda shard: int(shard.name))
     starts = [0]
-    for pages in open_shards(step_dir, PAGES):
-        starts.append(starts[-1] + len(pages))
+    for shard in shards:
+        starts.append(starts[-1] + len(np.load(shard / PAGES, mmap_mode="r", allow_pickle=False)))
     return starts

@@ -18,7 +18,7 @@ from stages.shared.contract import Task
 from stages.web.arrays import BLOCK, Rows, RowsWriter, files_of
 from stages.web.config import WebConfig
 from stages.web.near import SEEN
-from stages.web.pages import PAGES
+from stages.web.pages import PAGES, number_pages
 from stages.web.shingles import U64
 from stages.web.steps.buckets import EDGES
 from stages.web.union_find import Parents, choose, join, make_parents, settle
@@ -30,7 +30,7 @@ def run(task: Task) -> dict[str, Any]:
     """Join the pairs of all buckets into groups and choose the page of each that stays."""
     config: WebConfig = task.config
     pages = files_of(task.steps["filter"], PAGES)
-    num_pages = sum(len(np.load(path, mmap_mode="r", allow_pickle=False)) for path in pages)
+    num_pages = number_pages(task.steps, task.out)[-1]
     parents, is_seen = join_files(num_pages, files_of(task.steps["buckets"], EDGES))
     kept = choose(parents, ranks(pages, config.dedup.keep)) if config.dedup.keep != "earliest" else None
     texts = column(pages, "text")

@@ -91,7 +91,7 @@ def run(task: Task) -> dict[str, Any]:
 
 def make_gates(task: Task, config: WebConfig, rejects: Rejects | None = None) -> Sequence[PipelineStep]:
     """Return what may still drop or change a page, each a step of the funnel."""
-    starts = first_numbers(task.steps["filter"])
+    starts = first_numbers(task.steps)
     gates: list[PipelineStep] = []
     if config.dedup.enabled:
         gates.append(Listed("dedup", duplicates(task, starts), rejects))

@@ -17,7 +17,7 @@ import numpy as np
 from stages.shared.contract import Task, shard_dir
 from stages.shared.documents import DOCUMENTS, read_documents
 from stages.web.config import WebConfig
-from stages.web.pages import first_numbers
+from stages.web.pages import number_pages
 from stages.web.settings import ExactSettings
 from stages.web.spans import find_ranges
 from stages.web.steps.cluster import REMOVED
@@ -34,7 +34,8 @@ def run(task: Task) -> dict[str, Any]:
     config: WebConfig = task.config
     part = PartTokens(config.exact.min_tokens)
     numbers = []
-    for number, text in part_texts(task, config.exact.parts):
+    starts = number_pages(task.steps, task.out)
+    for number, text in part_texts(task, starts, config.exact.parts):
         part.add(token_hashes(text), split(text).kinds != KIND_SYMBOL)
         numbers.append(number)
         task.progress(len(numbers))
@@ -51,9 +52,8 @@ def run(task: Task) -> dict[str, Any]:
     }
 
 
-def part_texts(task: Task, parts: int) -> Iterator[tuple[int, str]]:
+def part_texts(task: Task, starts: Sequence[int], parts: int) -> Iterator[tuple[int, str]]:
     """Yield number and text of the pages of this part in order, without those that `cluster` removed."""
-    starts = first_numbers(task.steps["filter"])
     for shard in range(task.shard, len(starts) - 1, parts):
         removed = set(removed_numbers(task, starts, shard).tolist())
         documents = read_documents(shard_dir(task.steps["filter"], shard) / DOCUMENTS)

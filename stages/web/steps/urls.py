@@ -13,7 +13,7 @@ import numpy as np
 
 from stages.shared.contract import Task, shard_dir
 from stages.web.near import SEEN
-from stages.web.pages import PAGES, first_numbers
+from stages.web.pages import PAGES, number_pages
 from stages.web.steps.index import Index, open_index
 from stages.web.steps.substrings import removed_numbers, short_numbers
 
@@ -25,7 +25,7 @@ U64 = np.ndarray[Any, np.dtype[np.uint64]]
 
 def run(task: Task) -> dict[str, Any]:
     """Find the later captures of every address."""
-    starts = first_numbers(task.steps["filter"])
+    starts = number_pages(task.steps, task.out)
     earlier = open_index(task.inputs.get("seen", ()))
     passes = starts[-1] // PAGES_A_PASS + 1
     later = np.concatenate(

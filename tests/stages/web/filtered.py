@@ -11,7 +11,7 @@ from stages.shared.documents import DOCUMENTS, REJECTS, DocumentWriter
 from stages.shared.funnel import FUNNEL, StepCount, write_funnel
 from stages.shared.tables import TABLES, Tables
 from stages.web.config import WebConfig
-from stages.web.pages import PAGE, PAGES, text_hash, url_hash
+from stages.web.pages import PAGE, PAGES, number_pages, text_hash, url_hash
 from stages.web.steps.cluster import REMOVED
 from stages.web.words import count_words
 from tests.stages.harness import run_shard, step_folder
@@ -49,6 +49,7 @@ def write_removed(folder: Path, rows: Sequence[tuple[int, int, int]]) -> None:
     final = shard_dir(step_folder(folder, "cluster"), 0)
     final.mkdir(parents=True)
     np.save(final / REMOVED, np.array(rows, dtype=np.uint64).reshape(-1, 3), allow_pickle=False)
+    number_pages({"filter": step_folder(folder, "filter")}, final)
 
 
 def run_step(

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.shared.contract import shard_dir
-from stages.web.pages import PAGE, PAGES, first_numbers, open_shards, text_hash, url_hash
+from stages.web.pages import PAGE, PAGES, first_numbers, number_pages, text_hash, url_hash
 
 
 def test_two_captures_of_one_address_have_one_hash() -> None:
@@ -19,8 +19,16 @@ def test_white_space_does_not_make_another_text_but_a_letter_does() -> None:
 
 def test_pages_are_numbered_over_all_shards_in_order(tmp_path: Path) -> None:
     for shard, size in enumerate((2, 0, 3)):
-        folder = shard_dir(tmp_path, shard)
+        folder = shard_dir(tmp_path / "filter", shard)
         folder.mkdir(parents=True)
         np.save(folder / PAGES, np.zeros(size, dtype=PAGE))
-    assert first_numbers(tmp_path) == [0, 2, 2, 5]
-    assert [len(pages) for pages in open_shards(tmp_path, PAGES)] == [2, 0, 3]
+    assert first_numbers({"filter": tmp_path / "filter"}) == [0, 2, 2, 5]
+
+
+def test_a_step_that_has_numbered_the_pages_spares_others_the_shards(tmp_path: Path) -> None:
+    steps = {name: tmp_path / name for name in ("filter", "cluster")}
+    for path in steps.values():
+        shard_dir(path, 0).mkdir(parents=True)
+    np.save(shard_dir(steps["filter"], 0) / PAGES, np.zeros(3, dtype=PAGE))
+    assert number_pages({"filter": steps["filter"]}, shard_dir(steps["cluster"], 0)) == [0, 3]
+    assert first_numbers({"filter": tmp_path / "not looked at", "cluster": steps["cluster"]}) == [0, 3]
