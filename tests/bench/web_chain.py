@@ -1,0 +1,243 @@
+"""From a WARC file to filtered documents: our steps `extract` and `filter` against datatrove's stock chain.
+
+All sides are processes bound to one core, and take turns, round after round, so that the machine's noise hits them all.
+Imports, datatrove's block list (3 s, for which ours is a mapped file), models and compiled code are warmed up on a few
+pages outside of the clock; ours starts its extraction process inside of it. Rates are pages per second of processor
+time of a process and its children, the best round of each side. Memory is the largest sum of PSS (memory in use, a page
+shared by n processes counting 1/n to each) of a process and its children, in a round of its own without a clock.
+
+Where no real WARC file is at hand the sample web is used: its pages are small and half of them are English, so its
+ratios are not those asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+from stages.sample.config import SampleConfig
+from stages.shared.documents import DOCUMENTS, read_documents
+from stages.web.blocklist import cache_folder
+from stages.web.language import default_model
+from tests.bench.compare import Comparison, one_core, table, verdict
+from tests.stages.harness import run_stage, step_folder
+
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT.parent / "shared" / "data" / "web" / "pages.warc.gz"
+STOCK = "datatrove[processing,io]==0.10.1"
+WARM_PAGES = 12
+SAMPLE_S = 0.1
+ENGLISH = ("en",)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One way of doing it."""
+
+    name: str
+    python: str
+    script: tuple[str, ...]
+    languages: tuple[str, ...] | None
+    extractor: str = ""
+
+
+@dataclass
+class Result:
+    """What one side needed."""
+
+    cpu_s: float = float("inf")
+    wall_s: float = float("inf")
+    peak_mb: float = 0.0
+
+
+def ours(extractor: str, languages: tuple[str, ...] | None) -> Side:
+    """Return our side with one of the extractors."""
+    named = f"{extractor}, {'all languages' if languages is None else ' '.join(languages)}"
+    return Side(named, sys.executable, ("-m", "tests.bench.web_chain_ours"), languages, extractor)
+
+
+def stock(python: str, languages: tuple[str, ...] | None, name: str) -> Side:
+    """Return datatrove's side in one of two environments."""
+    return Side(name, python, (str(Path(__file__).with_name("web_chain_stock.py")),), languages)
+
+
+def stock_python() -> str:
+    """Return the Python of an environment with datatrove as its users get it, made on first use in the cache folder.
+
+    datatrove asks for trafilatura < 1.12, we pin a later one, so it cannot be our own. Raises SystemExit if pip fails.
+    """
+    folder = cache_folder() / "bench" / STOCK.replace("[", "-").replace("]", "-")
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        print(f"making {folder} with pip install '{STOCK}' (a minute or two, once)", file=sys.stderr)
+        commands = ([sys.executable, "-m", "venv", str(folder)], [str(python), "-m", "pip", "install", "-q", STOCK])
+        for command in commands:
+            if subprocess.run(command, check=False).returncode:
+                raise SystemExit(
+                    f"the stock side could not be installed: {' '.join(command)} failed; its words are above"
+                )
+        (folder / "ready").touch()
+    return str(python)
+
+
+def run(side: Side, input_file: Path, warm: Path, out: Path, watch_memory: bool = False) -> Result:
+    """Run one side once. Raises SystemExit with its last words if it fails."""
+    order = {
+        "input": str(input_file),
+        "warm": str(warm),
+        "languages": side.languages,
+        "extractor": side.extractor,
+        "model": str(default_model()),
+        "out": str(out),
+    }
+    errors = out.with_name(f"{out.name}.stderr")
+    child = subprocess.Popen(
+        [side.python, *side.script],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors.open("wb"),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert child.stdin is not None
+    peak = 0.0
+    child.stdin.write(json.dumps(order).encode())
+    child.stdin.close()
+    child.stdin = None
+    while watch_memory and child.poll() is None:
+        peak = max(peak, family_mb(child.pid))
+        time.sleep(SAMPLE_S)
+    answer, _ = child.communicate()
+    if child.returncode:
+        raise SystemExit(f"{side.name} failed:\n{errors.read_text(errors='replace')[-3000:]}")
+    return Result(**json.loads(answer), peak_mb=peak)
+
+
+def family_mb(pid: int) -> float:
+    """Return the sum of PSS of a process and its descendants, in MB; those that have just ended count nothing."""
+    total = 0
+    for process in [pid, *descendants(pid)]:
+        try:
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total * 1024 / 1e6
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the children of a process, theirs and so on."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return
+    for child in children:
+        yield child
+        yield from descendants(child)
+
+
+@contextmanager
+def workplace(input_file: Path | None) -> Iterator[tuple[Path, Path, Path, int]]:
+    """Yield the input, a file of a few of its pages, a folder for output, and the number of pages."""
+    with tempfile.TemporaryDirectory(prefix="web-chain-") as name:
+        folder = Path(name)
+        if input_file is None:
+            input_file = PAGES if PAGES.exists() else run_stage(SampleConfig(pages=1_200), {}, folder)["warc"][0].path
+        starts = []
+        with input_file.open("rb") as file:
+            for record in ArchiveIterator(file, record_types=WarcRecordType.response, parse_http=False):
+                starts.append(record.stream_pos)
+        warm = folder / "warm.warc.gz"
+        warm.write_bytes(input_file.read_bytes()[: starts[min(WARM_PAGES, len(starts) - 1)]])
+        yield input_file, warm, folder, len(starts)
+
+
+def comparisons(rounds: int, input_file: Path | None = None) -> list[Comparison]:
+    """Return the rates with English wanted and with all languages, memory, and how far two tiers agree with one."""
+    one_core()
+    python = stock_python()
+    base, base_all = stock(python, ENGLISH, "datatrove 0.10.1"), stock(python, None, "datatrove 0.10.1, all languages")
+    newer = stock(sys.executable, ENGLISH, "datatrove 0.10.1 with our trafilatura")
+    two, fast, two_all = ours("two-tier", ENGLISH), ours("resiliparse", ENGLISH), ours("two-tier", None)
+    with workplace(input_file) as (source, warm, folder, pages):
+        best = {side: Result() for side in (base, two, fast, newer, base_all, two_all)}
+        for number in range(rounds):
+            for side, result in best.items():
+                found = run(side, source, warm, folder / f"{side.name} {number}")
+                result.cpu_s, result.wall_s = min(result.cpu_s, found.cpu_s), min(result.wall_s, found.wall_s)
+        memory = {side: run(side, source, warm, folder / f"{side.name} memory", True).peak_mb for side in (base, two)}
+        full = ours("trafilatura", ENGLISH)
+        run(full, source, warm, folder / full.name)
+        same, wanted, got = agreement(folder / full.name, folder / f"{two.name} 0")
+
+    def speed(name: str, side: Side, other: Side, asked: float) -> Comparison:
+        walls = f"wall {best[side].wall_s:.1f} s against {best[other].wall_s:.1f} s"
+        return Comparison(name, "pages", pages / best[side].cpu_s, pages / best[other].cpu_s, other.name, asked, walls)
+
+    return [
+        speed("chain, two-tier, en", two, base, 6),
+        speed("chain, resiliparse, en", fast, base, 12),
+        speed("chain, two-tier, all languages", two_all, base_all, 2.5),
+        speed("chain, two-tier, en, trafilatura 2.3", two, newer, 1),
+        Comparison(
+            "memory, two-tier, en",
+            "1/GB",
+            1e3 / memory[two],
+            1e3 / memory[base],
+            base.name,
+            2,
+            f"{memory[two]:.0f} MB against {memory[base]:.0f} MB",
+        ),
+        Comparison(
+            "documents of full trafilatura that two-tier has, same bytes",
+            "share",
+            same / max(1, wanted),
+            1.0,
+            "all of them",
+            0.99,
+            f"{same} of {wanted}; two-tier has {got}",
+        ),
+    ]
+
+
+def agreement(full: Path, two_tier: Path) -> tuple[int, int, int]:
+    """Return how many documents of the first output are in the second with the same text, and the size of both."""
+    wanted, got = (
+        {
+            row["id"]: row["text"]
+            for row in read_documents(step_folder(out / "run", "filter") / "shards/00000" / DOCUMENTS)
+        }
+        for out in (full, two_tier)
+    )
+    return sum(got.get(name) == text for name, text in wanted.items()), len(wanted), len(got)
+
+
+def main() -> int:
+    """Print the table; with --check a line for each comparison and 1 if one falls short."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--input", type=Path, help=f"a WARC file; {PAGES} if that exists, else the sample web")
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    found = comparisons(options.rounds, options.input)
+    print(table(found))
+    is_enough, lines = verdict(found)
+    if options.check:
+        print(*lines, sep="\n")
+    return int(options.check and not is_enough)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
