@@ -84,11 +84,12 @@ def all_broken(rows: Rows, choose: Choose) -> npt.NDArray[np.str_]:
     """Return for each row the name of the first rule it breaks, or an empty string."""
     reasons = np.zeros(len(rows), dtype="U32")
     for key, places in groups(rows):
+        rules = choose(*key)
         part = rows[places]
-        names = np.zeros(len(part), dtype=reasons.dtype)
-        for rule in choose(*key):
-            names[(names == "") & rule.breaks(part)] = rule.name
-        reasons[places] = names
+        first = np.zeros(len(part), dtype=np.intp)  # 1 + the place of the rule; numbers, for speed
+        for number, rule in enumerate(rules, start=1):
+            first[(first == 0) & rule.breaks(part)] = number
+        reasons[places] = np.array(["", *(rule.name for rule in rules)])[first]
     return reasons
 
 
