@@ -114,10 +114,13 @@ class ModelConfig(Section):
         """Rows of each of GLM's two position tables; 0 for the others, which learn none."""
         return self.seq_len + 1 if self.position == "glm" else 0
 
+    def used_rows(self, vocab_size: int) -> int:
+        """Return the embedding rows that stand for tokens: a tokenizer's pieces, and GLM's own tokens after them."""
+        return vocab_size + (len(GLM_PIECES) if self.position == "glm" else 0)
+
     def num_rows(self, vocab_size: int, tp: int = 1) -> int:
-        """Return the embedding rows for a tokenizer's pieces: GLM's tokens follow them, then padding."""
-        extra = len(GLM_PIECES) if self.position == "glm" else 0
-        return padded_vocab_size(vocab_size + extra, tp)
+        """Return all embedding rows for a tokenizer's pieces, with padding."""
+        return padded_vocab_size(self.used_rows(vocab_size), tp)
 
     def num_parameters(self, rows: int) -> int:
         """Return the parameter count with `rows` embedding rows.

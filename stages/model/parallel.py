@@ -17,8 +17,9 @@ TIMEOUT = timedelta(minutes=10)
 """How long a collective waits for a silent peer before it fails; a dead peer fails it at once."""
 
 
-def start(ranks: Ranks, *, tp: int = 1, pp: int = 1, seed: int = 0) -> None:
-    """Join the job's processes: NCCL where there is CUDA, gloo elsewhere; data parallelism takes what TP x PP leaves.
+def start(ranks: Ranks, *, tp: int = 1, pp: int = 1, ep: int = 1, seed: int = 0) -> None:
+    """Join the job's processes: NCCL where there is CUDA, gloo elsewhere; data parallelism takes what TP x PP leaves,
+    and expert parallelism a part of that.
 
     A single process meets nobody and opens no port. Safe to call again for a single process: the second call finds
     the first one's groups.
@@ -41,7 +42,10 @@ def start(ranks: Ranks, *, tp: int = 1, pp: int = 1, seed: int = 0) -> None:
     else:
         dist.init_process_group(backend, store=_store(ranks), **place)
     parallel_state.initialize_model_parallel(
-        tensor_model_parallel_size=tp, pipeline_model_parallel_size=pp, create_gloo_process_groups=False
+        tensor_model_parallel_size=tp,
+        pipeline_model_parallel_size=pp,
+        expert_model_parallel_size=ep,
+        create_gloo_process_groups=False,
     )
     model_parallel_cuda_manual_seed(seed)
 

@@ -9,18 +9,20 @@ from pydantic import Field, model_validator
 
 from stages.shared.contract import InputFile, Inputs, Output, Reads, StagePlan, Step
 from stages.shared.errors import ConfigError, nearest
-from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
+from stages.train.config import WEIGHTS_DEPEND_ON, BlanksConfig, TrainingConfig
 
 CHECKPOINTS = ("final", "untrained")
 """Folders in the shard: the trained weights, and those it started from for comparison."""
 METRICS = "metrics.jsonl"
+MIN_BLANKED = 16
+"""Tokens of the shortest sequence that blanks are drawn in."""
 
 
 class PretrainConfig(TrainingConfig):
     """Trains a decoder to predict the next token."""
 
     stage: ClassVar[str] = "pretrain"
-    weights_depend_on: ClassVar[tuple[str, ...]] = (*WEIGHTS_DEPEND_ON, "mixture")
+    weights_depend_on: ClassVar[tuple[str, ...]] = (*WEIGHTS_DEPEND_ON, "mixture", "blanks")
 
     tokens: Annotated[Inputs, Reads("tokens")]
     """Datasets of the tokens stage (`.bin`, with `.idx` beside it), one a source."""
@@ -29,10 +31,24 @@ class PretrainConfig(TrainingConfig):
     mixture: dict[str, float] | None = None
     """Share of the sequences by source name, relative to one another; None: in proportion to the sources' tokens."""
 
+    blanks: BlanksConfig | None = None
+    """GLM's objective: fill in blanks, for a model with position `glm`; None: predict the next token."""
+    init_from: Annotated[Inputs | None, Reads("release")] = None
+    """A LLaMA or Mixtral folder as transformers saves it, to start from its weights; None: drawn from the seed."""
+
     reference: Annotated[Inputs | None, Reads("metrics")] = None
     """Metrics of a run that must have had the same losses, such as the same training in another layout; None: any."""
     tolerance: float = Field(1e-4, gt=0)
     """With a reference: the largest difference of a loss, in nats a token, that counts as the same."""
+
+    @model_validator(mode="after")
+    def _check_blanks(self) -> PretrainConfig:
+        if (self.blanks is not None) != (self.model.position == "glm"):
+            wanted = "{} or its settings, for position glm" if self.blanks is None else "set for position glm alone"
+            raise ConfigError("blanks", self.blanks and self.blanks.model_dump(), wanted)
+        if self.blanks is not None and self.model.seq_len < MIN_BLANKED:
+            raise ConfigError("model.seq_len", self.model.seq_len, f"at least {MIN_BLANKED} with blanks")
+        return self
 
     @model_validator(mode="after")
     def _check_mixture(self) -> PretrainConfig:
@@ -46,14 +62,17 @@ class PretrainConfig(TrainingConfig):
         sources = [file.source for file in inputs.get("tokens", ())]
         if self.mixture is not None:
             self._check_sources(sources)
+        if len(inputs.get("init_from", ())) > 1:
+            raise ConfigError("init_from", self.init_from, f"one folder, not {len(inputs['init_from'])}")
         checked = ("reference",) if self.reference is not None else ()
+        started = ("init_from",) if self.init_from is not None else ()
         training = self.training(inputs)
         step = Step(
             name="",
             run="stages.pretrain.run:run",
             shards=1,
             uses=(*self.weights_depend_on, *(("tolerance",) if checked else ())),
-            reads=("tokens", "tokenizer", *checked),
+            reads=("tokens", "tokenizer", *started, *checked),
             ranks=self.layout.ranks,
             resumes=True,
             shape="train",

@@ -1,17 +1,22 @@
-"""Pretraining: the training loop with next-token prediction over the sources' datasets."""
+"""Pretraining: the training loop over the sources' datasets, with next-token prediction or GLM's blanks."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stages.model.hf_import import import_weights
+from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import Task
 from stages.shared.errors import DataError
 from stages.shared.metrics import METRICS, read_metrics
 from stages.shared.tokenizer import Tokenizer
+from stages.train.blanks import BlankedDataset
 from stages.train.data import Source
 from stages.train.loop import Job, train
-from stages.train.objectives import next_token
+from stages.train.objectives import fill_blanks, next_token
+from stages.train.parts import SetWeights
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -24,11 +29,23 @@ def run(task: Task) -> dict[str, Any]:
         Source(file.source, file.path, None if mixture is None else mixture[file.source])
         for file in task.inputs["tokens"]
     ]
-    summary = train(task, Job(next_token, sources, Tokenizer(task.inputs["tokenizer"][0].path)))
+    tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
+    summary = train(task, _job(task, sources, tokenizer))
     if task.ranks.rank == 0:
         for reference in task.inputs.get("reference", ()):
             summary["largest_difference"] = compare(task.out / METRICS, reference.path, task.config.tolerance)
     return summary
+
+
+def _job(task: Task, sources: list[Source], tokenizer: Tokenizer) -> Job:
+    config: PretrainConfig = task.config
+    start: SetWeights | None = None
+    for release in task.inputs.get("init_from", ()):
+        start = partial(import_weights, config=config.model, folder=release.path, tokenizer=tokenizer)
+    if config.blanks is None:
+        return Job(next_token, sources, tokenizer, set_weights=start)
+    arrange = partial(BlankedDataset, config=config.blanks, seed=config.seed, tokenizer=tokenizer)
+    return Job(fill_blanks, sources, tokenizer, arrange=arrange, set_weights=start)
 
 
 def compare(path: Path, reference: Path, tolerance: float) -> float:

@@ -32,8 +32,9 @@ from stages.train.parts import Parts
 
 KEEP = 2
 """Checkpoints kept: one more than needed, for when the newest turns out damaged."""
-_OPTIMIZER = {"distrib_optim_sharding_type": "fully_reshardable"}
-"""Megatron's format of the optimizer's state that any TP x PP x DP can read."""
+_OPTIMIZER = {"distrib_optim_sharding_type": "fully_reshardable", "chained_optim_avoid_prefix": True}
+"""Megatron's format of the optimizer's state that any TP x PP x DP can read, and any EP: experts that are shared out
+have an optimizer of their own, but names like the others'."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,11 @@ def _load_optimizer(parts: Parts, state: dict[str, Any]) -> None:
     It asks the file for each weight's `step`, which it keeps once; and it hands all weights one `step` tensor, which
     every weight would then advance.
     """
-    for optimizer in parts.optimizer.chained_optimizers:
-        moments = state.pop("param_state")
-        optimizer.load_state_dict(state)
+    optimizers = parts.optimizer.chained_optimizers
+    each = [state] if len(optimizers) == 1 else [state[number] for number in range(len(optimizers))]
+    for optimizer, own in zip(optimizers, each, strict=True):
+        moments = own.pop("param_state")
+        optimizer.load_state_dict(own)
         states = optimizer.optimizer.state
         steps = {weight: states[weight].pop("step").clone() for weight in states if "step" in states[weight]}
         optimizer.load_parameter_state_from_fully_reshardable(moments)

@@ -28,6 +28,8 @@ class LayoutConfig(Section):
     """Pipeline parallelism: groups of layers in turn, microbatches one after another (1F1B)."""
     dp: int = Field(1, ge=1)
     """Data parallelism: copies that split the batch; the optimizer's state is split over them (ZeRO stage 1)."""
+    ep: int = Field(1, ge=1)
+    """Expert parallelism: data parallel processes that share out the experts of model.moe (arXiv:2006.16668)."""
 
     @property
     def ranks(self) -> int:
@@ -52,6 +54,29 @@ class OptimizerConfig(Section):
 
 LLAMA_PIECES = 32_000
 """Pieces of LLaMA's tokenizer (arXiv:2302.13971, section 2.1)."""
+
+
+class BlanksConfig(Section):
+    """Which blanks GLM's training leaves to be filled in (arXiv:2103.10360, section 2.1). Defaults are GLM-10B's."""
+
+    spans: float = Field(0.5, ge=0, le=1)
+    """Share of the sequences with short blanks anywhere."""
+    sentences: float = Field(0.3, ge=0, le=1)
+    """Share of the sequences whose blanks are whole sentences; the rest have one blank to the end of the text."""
+    ratio: float = Field(0.15, gt=0, le=0.5)
+    """Share of the text that short blanks, or sentences, cover at least."""
+    mean_span: float = Field(3.0, gt=0)
+    """Mean of the Poisson distribution that short blanks' lengths come from, in tokens."""
+    min_generated: float = Field(0.25, gt=0, lt=1)
+    """Least share of the text that a blank to its end covers; the most is all but a token."""
+
+    @model_validator(mode="after")
+    def _check(self) -> BlanksConfig:
+        if self.spans + self.sentences > 1:
+            raise ConfigError("blanks.sentences", self.sentences, f"at most 1 - spans ({1 - self.spans:g})")
+        return self
+
+
 WEIGHTS_DEPEND_ON = (
     *("model", "layout", "steps", "global_batch", "microbatch", "lr", "warmup_steps", "min_lr_ratio", "optimizer"),
     *("dtype", "seed", "threads"),

@@ -21,7 +21,8 @@ from stages.train.config import TrainingConfig
 from stages.train.objectives import Batch
 
 _BUILT = "built.json"
-_COLUMNS = ("tokens", "labels", "loss_mask", "position_ids")
+_COLUMNS = ("tokens", "labels", "loss_mask", "position_ids", "length_a")
+"""What objectives read; the last one GLM's alone."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def build_dataset(
 def microbatches(
     dataset: torch.utils.data.Dataset[Batch], config: TrainingConfig, step: int, device: torch.device
 ) -> Iterator[Batch]:
-    """Yield this rank's microbatches of step `step` (from 0), each int64 or float32 [microbatch, seq_len].
+    """Yield this rank's microbatches of step `step` (from 0): columns of int64 or float32 [microbatch, seq_len].
 
     A global batch is cut into dp runs of sequences, one a data parallel rank: which sequences make up a step does not
     depend on the layout.
@@ -99,7 +100,8 @@ def microbatches(
     start = step * config.global_batch + parallel_state.get_data_parallel_rank() * per_rank
     for first in range(start, start + per_rank, config.microbatch):
         rows = [dataset[i] for i in range(first, first + config.microbatch)]
-        yield {name: torch.stack([row[name] for row in rows]).to(device) for name in _COLUMNS}
+        columns = [name for name in _COLUMNS if name in rows[0]]
+        yield {name: torch.stack([row[name] for row in rows]).to(device) for name in columns}
 
 
 def _count_tokens(source: Source) -> int:

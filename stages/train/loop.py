@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
 from megatron.core.pipeline_parallel import get_forward_backward_func
+from torch.utils.data import Dataset
 
 from stages.model import device, parallel
 from stages.model.checkpoint import read_weights
-from stages.model.llama import initialise
 from stages.shared.contract import Task
 from stages.shared.errors import Checkpointed
 from stages.shared.metrics import METRICS, read_metrics, write_metrics
@@ -25,8 +25,8 @@ from stages.train.checkpoints import Identity, resume, save_checkpoint, save_wei
 from stages.train.config import TrainingConfig
 from stages.train.data import Source, build_dataset, microbatches
 from stages.train.log import StepLog
-from stages.train.objectives import Objective
-from stages.train.parts import Parts, build_parts
+from stages.train.objectives import Batch, Objective
+from stages.train.parts import Parts, SetWeights, build_parts, drawn
 from stages.train.schedule import learning_rate
 
 FINAL = "final"
@@ -41,6 +41,10 @@ class Job:
     objective: Objective
     sources: Sequence[Source]
     tokenizer: Tokenizer
+    arrange: Callable[[Dataset[Batch]], Dataset[Batch]] = lambda texts: texts
+    """Makes the objective's sequences of the sources', one of one."""
+    set_weights: SetWeights | None = None
+    """What training starts from; None: weights drawn from the seed."""
 
 
 def train(task: Task, job: Job) -> dict[str, Any]:
@@ -51,7 +55,7 @@ def train(task: Task, job: Job) -> dict[str, Any]:
     """
     config: TrainingConfig = task.config
     _settle(config)
-    parallel.start(task.ranks, tp=config.layout.tp, pp=config.layout.pp, seed=config.seed)
+    parallel.start(task.ranks, tp=config.layout.tp, pp=config.layout.pp, ep=config.layout.ep, seed=config.seed)
     try:
         summary = _train(task, job, config)
     except BaseException:
@@ -64,8 +68,9 @@ def train(task: Task, job: Job) -> dict[str, Any]:
 
 def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     vocab_size = job.tokenizer.vocab_size
-    dataset = build_dataset(job.sources, config, task.work / "index", eod=job.tokenizer.eos_id, vocab_size=vocab_size)
-    parts = build_parts(config, vocab_size)
+    texts = build_dataset(job.sources, config, task.work / "index", eod=job.tokenizer.eos_id, vocab_size=vocab_size)
+    dataset = job.arrange(texts)
+    parts = build_parts(config, vocab_size, job.set_weights)
     identity = Identity(config, vocab_size, job.tokenizer.sha256)
     done = resume(task, parts, identity)
     log = StepLog(task.work, config, done) if dist.get_rank() == 0 else None
@@ -97,7 +102,7 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
             raise Checkpointed(f"step {step + 1} of {config.steps}")
     if log:
         log.close()
-    return _finish(task, parts, identity)
+    return _finish(task, parts, identity, job.set_weights or drawn(config))
 
 
 def _agree(losses: list[torch.Tensor], *, stop: bool) -> tuple[float, bool]:
@@ -113,34 +118,34 @@ def _agree(losses: list[torch.Tensor], *, stop: bool) -> tuple[float, bool]:
     return total / labels, stops > 0
 
 
-def _finish(task: Task, parts: Parts, identity: Identity) -> dict[str, Any]:
-    """Write the outputs; return the summary on rank 0. The untrained weights are drawn again, from the seed."""
+def _finish(task: Task, parts: Parts, identity: Identity, set_weights: SetWeights) -> dict[str, Any]:
+    """Write the outputs; return the summary on rank 0. The weights that it started from are made again."""
     config = identity.config
     task.check_lease()
     save_weights(task.out / FINAL, parts, identity, config.steps)
-    initialise(parts.core, config.model, config.seed)
+    set_weights(parts.core)
     save_weights(task.out / UNTRAINED, parts, identity, 0)
     summary: dict[str, Any] = {}
     if dist.get_rank() == 0:
         rows = read_metrics(task.work / METRICS)
         write_metrics(task.out / METRICS, rows)
-        digest = weights_digest(task.out / FINAL, identity.vocab_size)
+        digest = weights_digest(task.out / FINAL, config.model.used_rows(identity.vocab_size))
         (task.out / DIGEST).write_text(digest + "\n", encoding="utf-8")
         summary = {name: rows[-1][name] for name in ("step", "tokens", "loss")} | {"weights_sha256": digest}
     dist.barrier()
     return summary
 
 
-def weights_digest(checkpoint: Path, vocab_size: int) -> str:
+def weights_digest(checkpoint: Path, rows: int) -> str:
     """Return the SHA-256 over a checkpoint's full weights in order of name: each name, shape and row-major bytes.
 
-    Names and tensors are global ones and padded vocabulary rows are left out, so equal weights have equal digests in
-    every layout.
+    Names and tensors are global ones and of the vocabulary only the first `rows`, without padding, so equal weights
+    have equal digests in every layout.
     """
     digest = hashlib.sha256()
     for name, weight in read_weights(checkpoint):
         if name.endswith(("word_embeddings.weight", "output_layer.weight")):
-            weight = weight[:vocab_size]  # noqa: PLW2901
+            weight = weight[:rows]  # noqa: PLW2901
         digest.update(f"{name} {list(weight.shape)} {weight.dtype}\n".encode())
         digest.update(weight.contiguous().view(torch.uint8).numpy())
     return digest.hexdigest()

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stages.model.glm import hidden_keys
+
 # Shape suffixes: B = sequences of a microbatch, T = tokens of a sequence.
 
 Batch = dict[str, Tensor]
@@ -27,6 +29,17 @@ def next_token(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Callable[[
     """
     batch = next(batches)
     output = model(batch["tokens"], batch["position_ids"], None, labels=batch["labels"])
+    return output, partial(_sum_of_labels, batch["loss_mask"])
+
+
+def fill_blanks(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Callable[[Tensor], Loss]]:
+    """Score what was blanked out, token by token, span by span in shuffled order: GLM's objective (arXiv:2103.10360).
+
+    Beside next_token's columns a batch holds `length_a` [B]; its `position_ids` are [B, 2, T] (stages/train/blanks.py).
+    """
+    batch = next(batches)
+    hidden = hidden_keys(batch["length_a"], batch["tokens"].size(1))
+    output = model(batch["tokens"], batch["position_ids"], hidden, labels=batch["labels"])
     return output, partial(_sum_of_labels, batch["loss_mask"])
 
 

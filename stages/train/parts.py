@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig, finalize_model_grads
@@ -14,6 +16,9 @@ from stages.model import device
 from stages.model.llama import build_model, initialise
 from stages.model.load import DTYPES
 from stages.train.config import TrainingConfig
+
+SetWeights = Callable[[GPTModel], None]
+"""Fills a rank's model with the weights that training starts from."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,14 @@ class Parts:
             group["lr"] = lr
 
 
-def build_parts(config: TrainingConfig, vocab_size: int) -> Parts:
-    """Return the parts with untrained weights; call it on every rank, after stages.model.parallel.start."""
+def build_parts(config: TrainingConfig, vocab_size: int, set_weights: SetWeights | None = None) -> Parts:
+    """Return the parts with the weights to start from; call it on every rank, after stages.model.parallel.start.
+
+    None draws them from the seed.
+    """
     dtype = DTYPES[config.dtype]
     core = build_model(config.model, vocab_size, dtype).to(device.device())
-    initialise(core, config.model, config.seed)
+    (set_weights or drawn(config))(core)
     core.config.finalize_model_grads_func = finalize_model_grads
     ddp = DistributedDataParallelConfig(
         use_distributed_optimizer=True,
@@ -47,6 +55,11 @@ def build_parts(config: TrainingConfig, vocab_size: int) -> Parts:
     optimizer = get_megatron_optimizer(_optimizer_config(config, dtype), [model], use_gloo_process_groups=False)
     _allocate_state(optimizer)
     return Parts(core, model, optimizer)
+
+
+def drawn(config: TrainingConfig) -> SetWeights:
+    """Return what draws a run's weights from its seed."""
+    return partial(initialise, config=config.model, seed=config.seed)
 
 
 def _optimizer_config(config: TrainingConfig, dtype: torch.dtype) -> OptimizerConfig:

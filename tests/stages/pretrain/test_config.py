@@ -28,7 +28,7 @@ def test_all_ranks_of_the_layout_work_on_one_shard() -> None:
 def test_settings_that_change_no_weight_are_not_in_the_identity() -> None:
     (step,) = PretrainConfig(tokens="x", tokenizer="x").plan(TOKENS).steps
     left_out = set(PretrainConfig.model_fields) - set(step.uses) - set(step.reads)
-    assert left_out == {"checkpoint_every", "log_every", "train_tokens", "reference", "tolerance"}
+    assert left_out == {"checkpoint_every", "log_every", "train_tokens", "init_from", "reference", "tolerance"}
     (checked,) = PretrainConfig(tokens="x", tokenizer="x", reference="x").plan(TOKENS).steps
     assert set(checked.uses) - set(step.uses) == {"tolerance"}
 
@@ -49,3 +49,30 @@ def test_a_mixture_must_name_the_sources(mixture: dict[str, float], message: str
 def test_a_weight_must_be_above_nothing(weight: float) -> None:
     with pytest.raises(ConfigError, match=r"mixture\.web is .*: want a weight above 0"):
         PretrainConfig(tokens="x", tokenizer="x", mixture={"web": weight})
+
+
+def test_blanks_and_glms_positions_come_together() -> None:
+    with pytest.raises(ConfigError, match=r"blanks is None: want \{\} or its settings, for position glm"):
+        PretrainConfig(tokens="x", tokenizer="x", model={"position": "glm"})
+    with pytest.raises(ConfigError, match=r"blanks is .*: want set for position glm alone"):
+        PretrainConfig(tokens="x", tokenizer="x", blanks={})
+    with pytest.raises(ConfigError, match=r"model\.seq_len is 8: want at least 16 with blanks"):
+        PretrainConfig(tokens="x", tokenizer="x", blanks={}, model={"position": "glm", "seq_len": 8})
+
+
+def test_a_start_from_other_weights_is_an_input() -> None:
+    config = PretrainConfig(tokens="x", tokenizer="x", init_from="folder")
+    folder = InputFile(Path("folder"), "folder")
+    assert "init_from" in config.plan(TOKENS | {"init_from": (folder,)}).steps[0].reads
+    with pytest.raises(ConfigError, match=r"init_from is 'folder': want one folder, not 2"):
+        config.plan(TOKENS | {"init_from": (folder, folder)})
+
+
+def test_experts_are_shared_out_over_data_parallel_ranks() -> None:
+    experts = {"moe": {"num_experts": 4}}
+    config = PretrainConfig(tokens="x", tokenizer="x", model=experts, microbatch=4, layout={"dp": 4, "ep": 2})
+    assert config.layout.ranks == 4
+    with pytest.raises(ConfigError, match=r"layout\.tp is 2: want 1 with experts"):
+        PretrainConfig(tokens="x", tokenizer="x", model=experts, layout={"tp": 2})
+    with pytest.raises(ConfigError, match=r"layout\.ep is 2: want 1: the model has no experts"):
+        PretrainConfig(tokens="x", tokenizer="x", layout={"dp": 2, "ep": 2})
