@@ -76,3 +76,22 @@ def merge(ranges: I64, starts: I64) -> I64:
     is_last = np.concatenate([is_new[1:], [True]])[: len(ranges)]
     document, first, end = document[is_new], ranges[is_new, 0], reach[is_last]
     return np.stack([document, first - starts[document], end - starts[document]], axis=1)
+
+
+def by_document(rows: I64) -> dict[int, I64]:
+    """Return the ranges (first token, end) of each document that has any, from rows in the order of the documents."""
+    documents, first_rows = np.unique(rows[:, 0], return_index=True)
+    bounds = [*first_rows.tolist(), len(rows)]
+    return {document: rows[bounds[i] : bounds[i + 1], 1:] for i, document in enumerate(documents.tolist())}
+
+
+def too_short(part: PartTokens, rows: I64, min_words: int) -> list[int]:
+    """Return the documents that have fewer words left when these ranges are cut; only those from which any is cut."""
+    starts = part.starts.tolist()
+    found = []
+    for document, ranges in by_document(rows).items():
+        start, end = starts[document], starts[document + 1]
+        cut = sum(part.count_words(start + first, start + last) for first, last in ranges.tolist())
+        if part.count_words(start, end) - cut < min_words:
+            found.append(document)
+    return found

@@ -12,6 +12,7 @@ import numpy as np
 
 from stages.shared.errors import DataError
 from stages.web.kernels import kernel
+from stages.web.words import KIND_SYMBOL, split, token_hashes
 
 I64 = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -93,6 +94,10 @@ class PartTokens:
         self._hashes = GrowingArray(np.uint64)
         self._places = GrowingArray(np.int64)
         self._starts = [0]
+
+    def add_text(self, text: str) -> None:
+        """Append a document; its tokens are those of `words.split`, told apart as they are written."""
+        self.add(token_hashes(text), split(text).kinds != KIND_SYMBOL)
 
     def add(self, hashes: U64, is_word: Flags) -> None:
         """Append a document, given a hash of each token and whether it is a word or a symbol."""

