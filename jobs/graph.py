@@ -148,6 +148,7 @@ class _Builder:
             "stage": config.stage,
             "step": step.name,
             "version": step.version,
+            **({"data": step.data} if step.data else {}),
             "config": values,
             "inputs": {field: identities[field] for field in step.reads if field in identities},
             "after": [job.fingerprint for job in earlier],

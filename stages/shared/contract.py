@@ -118,6 +118,8 @@ class Step:
     """Estimated peak memory of one shard in MB, for `plan`; 0 if nobody has measured it."""
     version: int = 1
     """Declared code version: raise it when a code change changes the bytes."""
+    data: str = ""
+    """Digest of the data files that ship with the step's code, such as word lists: an edit needs no new version."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stages.shared.contract import Output, Step
+from stages.web.shipped import URL_LISTS, WORD_LISTS, shipped_digest
 
 if TYPE_CHECKING:
     from stages.web.config import WebConfig
@@ -116,6 +117,7 @@ def _extract(config: WebConfig, load: Load) -> Step:
             *(("language.languages",) if gated else ()),
         ),
         reads=("inputs", *_given(config, "url_lists", "language_model")),
+        data=shipped_digest(*URL_LISTS.values(), *WORD_LISTS),
         core_seconds=START_S + load.pages * (CHEAP_S + reaches * GOOD_S[config.extraction.extractor]),
         disk_mb=reaches * load.pages * TEXT_KB / 3e3,
         mem_mb=800,
@@ -129,6 +131,7 @@ def _filter(config: WebConfig, load: Load) -> Step:
         shards=load.shards,
         uses=("language", "repetition", "quality", "lines", "rejects_per_reason"),
         after=("extract",),
+        data=shipped_digest(*WORD_LISTS),
         core_seconds=START_S + load.pages * REACHES[load.chosen] * FILTER_S,
         disk_mb=load.text_mb / 3 + 0.02 * load.kept / 1e3,
         mem_mb=500,

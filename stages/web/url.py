@@ -7,9 +7,9 @@ word must be a whole word; of the soft words several are needed. Addresses are c
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.resources import files
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -19,9 +19,9 @@ from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
 from stages.web.blocks import Gate
 from stages.web.rejects import Rejects
+from stages.web.shipped import URL_LISTS, shipped_text
 
 WORD = re.compile(r"[^\W_]+")
-OWN_LISTS = {"excluded": "excluded_hosts.txt", "strict": "strict.txt", "hard": "hard.txt", "soft": "soft.txt"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +30,15 @@ class UrlLists:
 
     domains: Container[str] = ()
     """Blocked domains (UT1), without a leading www."""
-    blocked: Collection[str] = frozenset()
+    blocked: AbstractSet[str] = frozenset()
     """Hosts the user blocks, with everything below them."""
-    allowed: Collection[str] = frozenset()
+    allowed: AbstractSet[str] = frozenset()
     """Hosts the user keeps, with everything below them, whatever the other lists say."""
-    excluded: Collection[str] = frozenset()
+    excluded: AbstractSet[str] = frozenset()
     """Hosts whose content a corpus takes from a better source than a crawl."""
     strict: Sequence[str] = ()
-    hard: Collection[str] = frozenset()
-    soft: Collection[str] = field(default=frozenset())
+    hard: AbstractSet[str] = frozenset()
+    soft: AbstractSet[str] = frozenset()
 
 
 def load_lists(own: Sequence[InputFile], domains: Container[str]) -> UrlLists:
@@ -46,10 +46,7 @@ def load_lists(own: Sequence[InputFile], domains: Container[str]) -> UrlLists:
     given: dict[str, set[str]] = {}
     for file in own:
         given.setdefault(file.source, set()).update(read_list(file.path))
-    shipped = {
-        kind: set(_entries(files("stages.web").joinpath("data", name).read_text(encoding="utf-8").splitlines()))
-        for kind, name in OWN_LISTS.items()
-    }
+    shipped = {kind: set(_entries(shipped_text(name).splitlines())) for kind, name in URL_LISTS.items()}
     lists: Mapping[str, set[str]] = {"blocked": set(), "allowed": set(), **shipped, **given}
     return UrlLists(domains=domains, **{**lists, "strict": sorted(lists["strict"])})
 
@@ -87,27 +84,29 @@ class UrlFilter(Gate):
             return "bad_url"
         if not host or parts.scheme.lower() not in ("http", "https"):
             return "bad_url"
-        hosts = list(parents(host))
-        if any(name in self.lists.allowed for name in hosts):
+        hosts = parents(host)
+        if not self.lists.allowed.isdisjoint(hosts):
             return None
         return self._blocked(hosts, parts) or self._words(unquote(doc.metadata["url"]).lower())
 
     def _blocked(self, hosts: Sequence[str], parts: SplitResult) -> str | None:
-        if any(name in self.lists.blocked for name in hosts):
+        if not self.lists.blocked.isdisjoint(hosts):
             return "blocked_host"
-        if any(name in self.lists.domains for name in hosts):
-            return "blocked_domain"
+        for name in hosts:
+            if name in self.lists.domains:
+                return "blocked_domain"
         page = hosts[0].removeprefix("www.") + parts.path.lower().rstrip("/")
-        if page in self.lists.domains or f"{page}?{parts.query.lower()}" in self.lists.domains:
+        if page in self.lists.domains or (parts.query and f"{page}?{parts.query.lower()}" in self.lists.domains):
             return "blocked_url"
-        if any(name in self.lists.excluded for name in hosts):
+        if not self.lists.excluded.isdisjoint(hosts):
             return "excluded_host"
         return None
 
     def _words(self, url: str) -> str | None:
         joined = url.replace("-", "").replace(".", "")
-        if any(word in joined for word in self.lists.strict):
-            return "strict_word"
+        for word in self.lists.strict:
+            if word in joined:
+                return "strict_word"
         found = set(WORD.findall(url))
         if not found.isdisjoint(self.lists.hard):
             return "hard_word"
@@ -116,8 +115,14 @@ class UrlFilter(Gate):
         return None
 
 
-def parents(host: str) -> Iterator[str]:
-    """Yield a host and what it is below: `a.b.com`, `b.com`. A list entry `b.com` thereby blocks `a.b.com`."""
-    labels = host.lower().split(".")
-    for start in range(max(1, len(labels) - 1)):
-        yield ".".join(labels[start:])
+def parents(host: str) -> list[str]:
+    """Return a host and what it is below: `a.b.com`, `b.com`, `com`.
+
+    A list entry `b.com` thereby blocks `a.b.com`, and `xxx` (UT1 lists four such) all of that top-level domain.
+    """
+    host = host.lower()
+    found = [host]
+    for _ in range(host.count(".")):
+        host = host.partition(".")[2]
+        found.append(host)
+    return found

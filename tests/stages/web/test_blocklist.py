@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +23,7 @@ def test_the_list_has_its_millions_and_those_the_sample_uses(tmp_path: Path) -> 
 
 
 def test_hashes_are_sorted_and_different(tmp_path: Path) -> None:
-    hashes = np.asarray(ut1(tmp_path)._hashes)
+    hashes = np.asarray(ut1(tmp_path)._hashes, dtype="<u8")
     assert bool((hashes[1:] > hashes[:-1]).all())
 
 
@@ -31,6 +33,23 @@ def test_the_ends_of_the_list_are_found_and_what_lies_beyond_is_not(tmp_path: Pa
     few = HashSet(tmp_path / "x")
     assert all(name in few for name in names)
     assert not any(f"other{number}" in few for number in range(1_000))
+
+
+def test_a_file_that_another_process_has_put_there_first_is_not_replaced(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).write_text(name)
+        blocklist._put(tmp_path / name, tmp_path / "list")
+    assert (tmp_path / "list").read_text() == "first"
+
+
+def test_without_hard_links_the_file_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*paths: Path) -> None:
+        raise PermissionError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "aside").write_text("x")
+    blocklist._put(tmp_path / "aside", tmp_path / "list")
+    assert (tmp_path / "list").read_text() == "x"
 
 
 def test_the_cache_folder_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,11 +1,17 @@
+import tarfile
+from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from datatrove.data import Document
+from datatrove.pipeline.filters import URLFilter
+from tldextract import TLDExtract
 
 from stages.sample.html import address
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
+from stages.web.blocklist import ASSET, ut1
 from stages.web.url import UrlFilter, UrlLists, load_lists, parents
 
 LISTS = load_lists((), {"blocked.com", "deep.host.org", "site.net/bad/page", "site.net/q?x=1"})
@@ -89,9 +95,68 @@ def test_the_real_lists_of_another_project_load_as_they_are(real_pages: Path) ->
     assert (len(lists.strict), len(lists.hard), len(lists.soft)) == (117, 176, 83)
 
 
-def test_a_host_is_below_its_parents_but_not_below_a_bare_suffix() -> None:
-    assert list(parents("a.b.Com")) == ["a.b.com", "b.com"]
-    assert list(parents("localhost")) == ["localhost"]
+def test_a_host_is_below_its_parents() -> None:
+    assert parents("a.b.Com") == ["a.b.com", "b.com", "com"]
+    assert parents("localhost") == ["localhost"]
+
+
+def test_every_entry_of_the_block_list_blocks_itself_and_what_is_below(tmp_path: Path) -> None:
+    """Each 230th of its domains and each 10th of its addresses, as another program may write them."""
+    with tarfile.open(Path(str(files("datatrove"))) / ASSET) as archive:
+        entries = {
+            name: [line.decode() for line in islice(archive.extractfile(f"{name}"), 0, None, step)]
+            for name, step in (("domains", 230), ("urls", 10))
+        }
+    assert len(entries["domains"]) > 19_000 and len(entries["urls"]) > 1_900
+    lists = UrlLists(domains=ut1(tmp_path))
+    for domain in map(str.strip, entries["domains"]):
+        assert reason(f"http://www.Sub.{domain}:80/a?b=c", lists) == "blocked_domain", domain
+    for page in map(str.strip, entries["urls"]):
+        assert reason(f"https://{page}", lists) == "blocked_url", page
+
+
+BOTH = {
+    "https://blocked.com/x": True,
+    "https://www.blocked.com/": True,
+    "https://a.blocked.com/": True,
+    "https://deep.host.org/": True,
+    "https://host.org/": False,
+    "https://x.example/nude": True,
+    "https://x.example/a-nude-b": True,
+    "https://x.example/denuded": False,
+    "https://x.example/poker": False,
+    "https://x.example/poker-bonus": True,
+    "https://x.example/hotporn": True,
+    "https://x.example/good": False,
+}
+"""Addresses on which datatrove's URL filter and ours agree: whether they are dropped."""
+OURS = {
+    "https://a.deep.host.org/": "an entry blocks what is below it; theirs looks up the registered domain and the host",
+    "https://x.example/NUDE": "their words are in lower case, their addresses are not",
+    "https://x.example/n%75de": "%-escapes are undone",
+    "https://x.example/Poker/Bonus": "the same for soft words",
+    "https://site.net/bad/page": "their list of addresses has no https://, the addresses that they look up have",
+}
+"""Addresses that only ours drops, and why."""
+THEIRS = {"https://x.example/po/rn": "they look for parts of words in the address without any sign; ours keeps slashes"}
+"""Addresses that only theirs drops, and why."""
+
+
+def test_verdicts_are_datatroves_but_for_what_is_listed() -> None:
+    pytest.importorskip("ahocorasick", reason="datatrove's URL filter wants pyahocorasick (envs/requirements/test.txt)")
+    theirs = URLFilter(
+        extra_domains=["blocked.com", "deep.host.org"],
+        extra_urls=["site.net/bad/page"],
+        banned_words=LISTS.hard,
+        banned_subwords=LISTS.strict,
+        soft_banned_words=LISTS.soft,
+        use_integrated_lists=False,
+    )
+    theirs.tldextractor = TLDExtract(suffix_list_urls=())  # the list that it carries, not one from the network
+    for url in (*BOTH, *OURS, *THEIRS):
+        dropped = theirs.filter(Document(text="", id="", metadata={"url": url})) is not True
+        assert dropped == (url in THEIRS or BOTH.get(url, False)), url
+        assert bool(reason(url)) == (url in OURS or BOTH.get(url, False)), url
 
 
 def test_good_addresses_of_the_sample_pass() -> None:
