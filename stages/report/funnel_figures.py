@@ -11,6 +11,8 @@ from stages.report.figures import LEGEND, Figure, label
 from stages.report.words import count, percent, short, size
 from stages.shared.funnel import Funnel, StepCount
 
+EXTRACTION = "extraction"
+"""The step that turns markup into text; tokens are counted later."""
 MAX_REASONS = 6
 """Reasons of a step with a piece of their own, the commonest first; the rest is one more piece."""
 MAX_DUMPS = 8
@@ -64,9 +66,10 @@ def dropped_figure(funnel: Funnel) -> Figure:
 
 def bytes_figure(funnel: Funnel) -> Figure:
     """Return the bytes left after each step: markup first, text from the step that extracts it."""
+    first = next((at for at, step in enumerate(funnel) if step.name == EXTRACTION or step.tokens), len(funnel))
     traces = []
-    for name, color, is_text in (("markup", "--untrained", False), ("text", "--kept", True)):
-        own = [step.bytes if bool(step.tokens) == is_text else 0 for step in funnel]
+    for name, color, steps in (("markup", "--untrained", range(first)), ("text", "--kept", range(first, len(funnel)))):
+        own = [step.bytes if at in steps else 0 for at, step in enumerate(funnel)]
         traces.append({**_bars(funnel, own, [size(n) if n else "" for n in own], color), "name": name})
     figure = _figure(funnel, traces, max(step.bytes for step in funnel))
     figure["layout"] |= {"barmode": "stack", "showlegend": True, "legend": LEGEND}
@@ -74,7 +77,7 @@ def bytes_figure(funnel: Funnel) -> Figure:
 
 
 def tokens_figure(funnel: Funnel) -> Figure:
-    """Return the tokens left after each step, from the step on that extracts text."""
+    """Return the tokens left after each step, from the step on that counts them."""
     texts = [short(step.tokens) if step.tokens else "" for step in funnel]
     bars = _bars(funnel, [step.tokens for step in funnel], texts, "--second")
     return _figure(funnel, [bars], max(step.tokens for step in funnel))

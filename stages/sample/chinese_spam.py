@@ -55,7 +55,7 @@ def duplicate_line_chars(draw: Draw) -> list[str]:
 
 def repeated_characters(draw: Draw) -> list[str]:
     """Return a page that says the same six characters between twenty different names."""
-    return ["，".join(f"{place}特价热卖中！" for place in draw.sample(NAMES, 20)), *_plain(draw, 4)]
+    return ["，".join(f"{place}正在特价热卖" for place in draw.sample(NAMES, 20)) + "！", *_plain(draw, 4)]
 
 
 def repeated_words(draw: Draw) -> list[str]:

@@ -1,9 +1,11 @@
 """The whole chain against the sample world's answer key: every page, in English and in Chinese, with its reason."""
 
 import re
+import shutil
 from collections import Counter
 from html import unescape
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +15,12 @@ from stages.sample.config import SampleConfig
 from stages.sample.html import FURNITURE
 from stages.sample.pages import make_page
 from stages.sample.world import make_world
+from stages.shared.documents import read_documents
 from stages.shared.funnel import merge, read_funnel
+from stages.web.settings import ExactSettings
 from stages.web.words import tokens
 from tests.answer_key import KEPT, Verdict, agree, counts, expected
+from tests.stages.harness import run_shard, step_folder
 
 NAMELESS = ("damaged_record",)
 """Losses whose record cannot be read, not even its id: only their number can be compared."""
@@ -111,14 +116,34 @@ def own_text(run: Any, key: dict[str, Any]) -> str:
     return "\n".join(own)
 
 
+def carriers(run: Any, rows: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Return the text and the passage of the kept pages that carry one, by id."""
+    keys = keys_of(run)
+    return {row["id"]: (row["text"], keys[row["id"]]["passage"]) for row in rows if keys[row["id"]]["passage"]}
+
+
 def test_what_several_pages_carry_word_for_word_is_cut_and_nothing_else(sample_run: Any) -> None:
-    keys = keys_of(sample_run)
-    texts = {row["id"]: row["text"] for row in sample_run.rows("documents") if keys[row["id"]]["passage"]}
-    assert len(texts) >= 20 and {keys[name]["language"] for name in texts} == {"en", "zh"}
-    for name, text in texts.items():
+    keys, found = keys_of(sample_run), carriers(sample_run, sample_run.rows("documents"))
+    assert len(found) >= 20 and {keys[name]["language"] for name in found} == {"en", "zh"}
+    for name, (text, _) in found.items():
         whole = own_text(sample_run, keys[name])
         # a few tokens before the passage may happen to be the same on two pages
         assert whole.startswith(text) and len(whole) - len(text) <= 20
+
+
+def test_by_the_rule_first_every_passage_stays_on_one_page(sample_run: Any, tmp_path: Path) -> None:
+    done = ("extract", "filter", "signatures", "buckets", "cluster")
+    for step in done:
+        shutil.copytree(step_folder(sample_run.folder, step), step_folder(tmp_path, step))
+    config = sample_run.config.model_copy(update={"exact": ExactSettings(rule="first")})
+    steps = config.plan({"inputs": sample_run.warcs}).steps
+    for step in (step for step in steps if step.name not in done):
+        for shard in range(step.shards):
+            run_shard(config, step, shard, {"inputs": sample_run.warcs}, tmp_path)
+    files = sorted(step_folder(tmp_path, "documents").glob("shards/*/documents.jsonl.zst"))
+    found = carriers(sample_run, [row for file in files for row in read_documents(file)])
+    copies = Counter(passage for text, passage in found.values() if passage in text)
+    assert copies == dict.fromkeys((passage for _, passage in found.values()), 1)
 
 
 def test_pages_in_other_character_sets_are_read_without_a_scratch(sample_run: Any) -> None:
