@@ -40,7 +40,7 @@ def export_checkpoint(checkpoint: Path, folder: Path, tokenizer: Path, shard_byt
     """Write the model of a checkpoint folder as a folder that transformers loads; return its parameter count.
 
     Weights keep their type; the vocabulary's padded rows are left out. `tokenizer` is the `.model` that it was trained
-    with; its `tokenizer.json`, if it lies beside, comes along. Written aside and renamed: the folder is whole or not
+    with, its `tokenizer.json` beside it. Written aside and renamed: the folder is whole or not
     there. Call it in a process of its own group (stages.model.parallel.start).
 
     Raises DataError for a damaged checkpoint, another tokenizer, or an architecture that transformers does not have.
@@ -50,6 +50,8 @@ def export_checkpoint(checkpoint: Path, folder: Path, tokenizer: Path, shard_byt
     pieces = Tokenizer(tokenizer)
     if pieces.sha256 != settings.tokenizer_sha256:
         raise DataError(tokenizer, f"not the tokenizer of {checkpoint}", "Give the one that it was trained with")
+    if not tokenizer.with_name(TOKENIZER_JSON).is_file():
+        raise DataError(tokenizer, f"no {TOKENIZER_JSON} beside it", "Put the one there that gives the same ids")
     model, vocab_size = settings.config, settings.vocab_size
     dtype = DTYPES[settings.dtype]
     names = str(dtype).removeprefix("torch.")
@@ -104,8 +106,7 @@ def _tensors(checkpoint: Path, model: ModelConfig, part: Slice, vocab_size: int)
 
 def _copy_tokenizer(tokenizer: Path, folder: Path, seq_len: int) -> None:
     shutil.copyfile(tokenizer, folder / TOKENIZER_MODEL)
-    if (beside := tokenizer.with_name(TOKENIZER_JSON)).exists():
-        shutil.copyfile(beside, folder / TOKENIZER_JSON)
+    shutil.copyfile(tokenizer.with_name(TOKENIZER_JSON), folder / TOKENIZER_JSON)
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         **{"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "</s>"},

@@ -94,10 +94,14 @@ def test_a_folder_is_written_whole_and_twice_the_same(tmp_path: Path, tokenizer:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_another_tokenizer_is_refused(tmp_path: Path, tokenizer: Path) -> None:
+def test_another_tokenizer_or_half_of_one_is_refused(tmp_path: Path, tokenizer: Path) -> None:
     checkpoint = make_checkpoint(tmp_path / "checkpoint", tokenizer, {})
     with pytest.raises(DataError, match="not the tokenizer of"):
         export_checkpoint(checkpoint, tmp_path / "release", make_tokenizer(tmp_path / "other", vocab_size=286))
+    lone = make_tokenizer(tmp_path / "lone")
+    lone.with_name("tokenizer.json").unlink()
+    with pytest.raises(DataError, match=r"no tokenizer\.json beside it"):
+        export_checkpoint(checkpoint, tmp_path / "release", lone)
 
 
 @pytest.mark.parametrize("changes", [{"position": "alibi"}, {"position": "glm"}, {"norm": "layernorm"}])

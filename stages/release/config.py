@@ -1,0 +1,57 @@
+"""Settings of the release stage: checkpoints in, Hugging Face folders out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step
+from stages.shared.errors import ConfigError
+
+RELEASE = "release"
+"""Folder in the shard, and the kind of output."""
+
+
+class ReleaseConfig(StageConfig):
+    """Writes checkpoints as folders that transformers loads: config, safetensors, tokenizer."""
+
+    stage: ClassVar[str] = "release"
+
+    checkpoints: Annotated[Inputs, Reads("checkpoint")] = "from:pretrain"
+    """Checkpoint folders, also those in the middle of a training."""
+    tokenizer: Annotated[Inputs, Reads("tokenizer")] = "from:tokenizer"
+    """The tokenizer that they were trained with."""
+    skip: tuple[str, ...] = ("untrained",)
+    """Sources of checkpoints that are left out."""
+    file_gb: float = Field(5.0, gt=0)
+    """Largest file of weights, in GB; so much of the model is in memory at a time."""
+
+    def chosen(self, checkpoints: tuple[InputFile, ...]) -> tuple[InputFile, ...]:
+        """Return the checkpoints to release, one a shard."""
+        return tuple(checkpoint for checkpoint in checkpoints if checkpoint.source not in self.skip)
+
+    def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
+        """Return one array over the checkpoints. Raises ConfigError if there are none, or several tokenizers."""
+        chosen = self.chosen(inputs.get("checkpoints", ()))
+        if not chosen:
+            raise ConfigError("checkpoints", self.checkpoints, f"a checkpoint beside {', '.join(self.skip)}")
+        if (found := len(inputs.get("tokenizer", ()))) != 1:
+            raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
+        step = Step(
+            name="",
+            run="stages.release.run:run",
+            shards=len(chosen),
+            uses=("skip", "file_gb"),
+            reads=("checkpoints", "tokenizer"),
+            shape="small",
+            core_seconds=30.0,
+            disk_mb=max(checkpoint.mb for checkpoint in chosen),
+            mem_mb=1_000 + 1_000 * self.file_gb,
+        )
+        outputs = (Output("", shard, RELEASE, RELEASE, file.source) for shard, file in enumerate(chosen))
+        return StagePlan(steps=(step,), outputs=tuple(outputs))
+
+
+Config = ReleaseConfig
