@@ -1,7 +1,7 @@
 """The `urls` step: pages whose address an earlier page has that is kept, in any dump of the run or in an earlier run.
 
-Writes `later.npy` (uint64, n x 2, sorted: page number, number of the page kept or SEEN). Memory: 40 bytes for
-each page of a pass, whatever the number of pages; a pass looks at the addresses of one range of hashes.
+Writes `later.npy` (uint64, n x 2, sorted: page number, number of the page kept or SEEN). Memory: 70 bytes for each page
+of a pass, whatever the number of pages; a pass looks at the addresses of one class of hashes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stages.web.steps.substrings import removed_numbers, short_numbers
 
 LATER = "later.npy"
 PAGES_A_PASS = 1 << 26
-"""Pages whose addresses are compared at a time, at 40 bytes of memory each."""
+"""Pages whose addresses are compared at a time, at 70 bytes of memory each."""
 U64 = np.ndarray[Any, np.dtype[np.uint64]]
 
 
