@@ -119,7 +119,9 @@ def original_of(config: SampleConfig, page: int, slot: Slot) -> int | None:
     first_of_second = config.pages_of(config.files_per_dump)[0]
     end = page
     if slot.kind in SAME_ADDRESS:
-        end = first_of_second if page >= first_of_second else 0
+        if page < first_of_second:
+            return None
+        end = first_of_second
     wanted = Slot(ARTICLE, slot.language)
     original = Draw("original", config.seed, page).below(end)
     while original >= 0 and (_drawn(config, original) != wanted or original in _cut_off(config)):
