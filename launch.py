@@ -66,7 +66,9 @@ def make_parser() -> argparse.ArgumentParser:
         made.add_argument("--fault", action="append", default=[], metavar=form, help=about)
 
     made = recipe_verb("plan", "show the jobs, what they ask for, what is reused and why; submit nothing")
-    made.add_argument("--sbatch", action="store_true", help="print the batch scripts instead")
+    form = made.add_mutually_exclusive_group()
+    form.add_argument("--sbatch", action="store_true", help="print the batch scripts instead")
+    form.add_argument("--json", action="store_true", help="as JSON")
     made = recipe_verb("run", "submit what is missing; calling it again does nothing twice")
     acts(made)
     plants(made)

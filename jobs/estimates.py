@@ -11,13 +11,18 @@ MARGIN = 1.2
 
 
 def element_hours(job: Job) -> float:
-    """Return the estimated hours of one array element: its shards, one after the other.
+    """Return the estimated hours of one array element: its shards, one after the other."""
+    return job.resources.shards_per_element * job.step.core_seconds / 3600 / cores(job)
 
-    Training uses all of its cores, any other step one, whatever it asks for.
-    """
-    asked, step = job.resources, job.step
-    cores = step.ranks * asked.cpus if step.shape == "train" else 1
-    return asked.shards_per_element * step.core_seconds / 3600 / max(1, cores)
+
+def cores(job: Job) -> int:
+    """Return the cores that a shard keeps busy: training all of its own, any other step one, whatever it asks for."""
+    return max(1, job.step.ranks * job.resources.cpus) if job.step.shape == "train" else 1
+
+
+def node_gb(job: Job) -> float:
+    """Return the estimated peak memory of one of an element's nodes in GB; 0 if nobody has measured it."""
+    return job.step.mem_mb / 1e3 / job.resources.nodes(job.step.ranks)
 
 
 def critical_path_hours(graph: Graph, waves: Mapping[str, int]) -> float:
@@ -32,10 +37,11 @@ def shortfalls(jobs: Iterable[Job]) -> Iterator[str]:
     """Yield a line for each job that is likely to run out of memory or time, with the setting that mends it."""
     for job in jobs:
         asked, step = job.resources, job.step
-        if asked.mem_gb and step.mem_mb / 1e3 > asked.mem_gb:
+        needed = node_gb(job)
+        if asked.mem_gb and needed > asked.mem_gb:
             yield (
-                f"{job.name} needs about {step.mem_mb / 1e3:.1f} GB and asks for {asked.mem_gb:g}: "
-                f"--set resources.{job.name}.mem_gb={_above(step.mem_mb / 1e3)}"
+                f"{job.name} needs about {needed:.1f} GB and asks for {asked.mem_gb:g}: "
+                f"--set resources.{job.name}.mem_gb={_above(needed)}"
             )
         minutes = element_hours(job) * 60
         if minutes > asked.time_min and not step.resumes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from jobs.cluster import Cluster
-from jobs.graph import Job
+from jobs.estimates import cores
+from jobs.graph import Graph, Job
 from stages.shared.contract import Forecast
 from stages.shared.errors import ConfigError
 
@@ -24,3 +26,13 @@ def forecasts(jobs: Iterable[Job], cluster: Cluster) -> dict[str, Forecast]:
         if forecast is not None:
             found[job.name] = forecast
     return found
+
+
+def reckoned(graph: Graph, found: Mapping[str, Forecast]) -> Graph:
+    """Return the graph with forecasts in the place of the steps' own estimates."""
+
+    def better(job: Job, forecast: Forecast) -> Job:
+        seconds = 3600 * forecast.hours * cores(job)
+        return replace(job, step=replace(job.step, core_seconds=seconds, mem_mb=forecast.mem_mb))
+
+    return Graph({name: better(job, found[name]) if name in found else job for name, job in graph.jobs.items()})

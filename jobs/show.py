@@ -12,11 +12,12 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from jobs.estimates import critical_path_hours, element_hours, shortfalls
+from jobs.estimates import critical_path_hours, element_hours, node_gb, shortfalls
 from jobs.graph import Job
 from jobs.journey import Journey
 from jobs.paths import StepPaths
 from jobs.reconcile import ShardState, State, States
+from stages.shared.contract import Forecast
 from stages.shared.files import read_json
 
 COLOURS = {
@@ -50,7 +51,7 @@ class PlannedJob:
     """Estimate for what is still to do."""
     disk_mb: float
     needs_gb: float
-    """Estimated peak memory of an element; 0 if unknown."""
+    """Estimated peak memory of a node; 0 if unknown."""
     needs_min: float
     """Estimated minutes of an element."""
     needs: tuple[str, ...]
@@ -80,7 +81,7 @@ def planned_jobs(journey: Journey, states: States, max_array_size: int) -> list[
                 time_min=asked.time_min,
                 core_hours=to_do * step.core_seconds / 3600,
                 disk_mb=to_do * step.disk_mb,
-                needs_gb=round(step.mem_mb / 1e3, 3),
+                needs_gb=round(node_gb(job), 3),
                 needs_min=round(element_hours(job) * 60, 2),
                 needs=job.needs,
                 why=_why(journey, job, to_do, [line.job for line in lines if line.to_do]),
@@ -127,8 +128,21 @@ def difference(before: Any, now: Any, path: str = "") -> list[str]:
     return [f"{path} {before} -> {now}"]
 
 
-def print_plan(console: Console, journey: Journey, lines: list[PlannedJob]) -> None:
-    """Print the jobs as a tree with what each asks for, and the totals."""
+def plan_data(journey: Journey, lines: list[PlannedJob], forecasts: Mapping[str, Forecast]) -> dict[str, Any]:
+    """Return a plan as plain data, for `plan --json`."""
+    return {
+        "run": journey.name,
+        "folder": str(journey.paths.root),
+        "cluster": journey.cluster.name,
+        "jobs": [asdict(line) for line in lines],
+        "forecasts": {job: forecast.data for job, forecast in forecasts.items()},
+    }
+
+
+def print_plan(
+    console: Console, journey: Journey, lines: list[PlannedJob], forecasts: Mapping[str, Forecast] | None = None
+) -> None:
+    """Print the jobs as a tree with what each asks for, the totals, and what stages say of their own jobs."""
     console.print(
         Text.assemble((journey.name, "bold"), f"  {journey.recipe.about or journey.recipe.name}"), soft_wrap=True
     )
@@ -151,6 +165,17 @@ def print_plan(console: Console, journey: Journey, lines: list[PlannedJob]) -> N
     console.print(f"{work} in {arrays}; about {hours} of core time, {disk} of disk; longest chain about {longest}.")
     for shortfall in shortfalls(journey.graph.jobs[line.job] for line in todo):
         console.print(Text(shortfall, style="yellow"), soft_wrap=True)
+    for job, forecast in (forecasts or {}).items():
+        console.print(_forecast_view(job, forecast))
+
+
+def _forecast_view(job: str, forecast: Forecast) -> Group:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for label, text in forecast.rows:
+        table.add_row(f"  {label}", Text(text))
+    return Group(Text.assemble("\n", (job, "cyan"), f": {forecast.headline}"), table)
 
 
 def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, ...]:
@@ -178,7 +203,7 @@ def _count(number: int, noun: str) -> str:
 def _hours(hours: float) -> str:
     for unit, factor in (("h", 1.0), ("min", 60.0)):
         if hours * factor >= 1:
-            return f"{hours * factor:,.1f}".removesuffix(".0") + f" {unit}"
+            return f"{hours * factor:,.{0 if hours >= 1000 else 1}f}".removesuffix(".0") + f" {unit}"
     return f"{hours * 3600:.0f} s"
 
 

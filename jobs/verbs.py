@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -22,6 +23,7 @@ from jobs import faults, show, slurm
 from jobs.cluster import Cluster, enter, known_clusters, load_cluster
 from jobs.dispatch import new_submission, script_for, settle_intents, submit_all
 from jobs.doctor import diagnose, print_findings
+from jobs.forecasts import forecasts, reckoned
 from jobs.graph import Job
 from jobs.journey import Journey, open_journey, plan_journey, run_roots
 from jobs.ledger import write_cancel
@@ -69,6 +71,9 @@ def plan(arguments: argparse.Namespace) -> int:
     """Show what `run` would do. Submits and writes nothing."""
     journey = _asked(arguments)
     states = _states_if_answering(journey)
+    to_do = [job for name, job in journey.graph.jobs.items() if any(s.state != "done" for s in states[name].values())]
+    found = forecasts(to_do, journey.cluster)
+    journey = replace(journey, graph=reckoned(journey.graph, found))
     size = journey.cluster.max_array_size or _max_array_size(journey)
     lines = show.planned_jobs(journey, states, size)
     if arguments.sbatch:
@@ -80,7 +85,10 @@ def plan(arguments: argparse.Namespace) -> int:
                 code = journey.paths.code / "CODE"
                 print(script_for(journey, job, submission, code, tuple(f"<{need}>" for need in job.needs)))
         return 0
-    show.print_plan(console, journey, lines)
+    if arguments.json:
+        print(json.dumps(show.plan_data(journey, lines, found), indent=1))
+    else:
+        show.print_plan(console, journey, lines, found)
     return 0
 
 
@@ -106,6 +114,7 @@ def _max_array_size(journey: Journey) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Submit what is missing; on the local cluster, run it in the foreground."""
     journey = _asked(arguments)
+    forecasts(journey.graph.jobs.values(), journey.cluster)  # refuses what cannot work there
     _have_stages(journey.cluster)
     os.umask(int(journey.cluster.umask, 8))
     enter(journey.cluster)

@@ -137,6 +137,10 @@ class Forecast:
     headline: str
     rows: tuple[tuple[str, str], ...]
     """Label and text, a line each."""
+    hours: float
+    """Of one shard there: better than the step's core_seconds, which know no machine."""
+    mem_mb: float
+    """Memory of one shard there, on the hosts, over all ranks: better than the step's."""
     data: Mapping[str, Any]
     """The same as plain data, for `plan --json`."""
 

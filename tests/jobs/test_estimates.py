@@ -43,3 +43,9 @@ def test_enough_is_enough_and_what_resumes_may_meet_its_limit() -> None:
     resuming = replace(costly("t", 1e6), step=replace(costly("t", 1e6).step, resumes=True))
     unlimited = costly("m", 1, mem_mb=1e6, mem_gb=0)
     assert not list(shortfalls([costly("a", 60, mem_mb=3_000, mem_gb=4), resuming, unlimited]))
+
+
+def test_memory_of_several_nodes_is_asked_of_each() -> None:
+    job = costly("t", 1, mem_mb=8_000, ranks_per_node=2, mem_gb=3)
+    job = replace(job, step=replace(job.step, ranks=4))
+    assert list(shortfalls([job])) == ["t needs about 4.0 GB and asks for 3: --set resources.t.mem_gb=5"]

@@ -17,6 +17,7 @@ from jobs.journey import Journey
 from jobs.paths import RunPaths
 from jobs.recipe import Recipe
 from jobs.reconcile import ShardState
+from stages.shared.contract import Forecast
 from stages.shared.files import write_json
 from tests.jobs import made
 
@@ -125,3 +126,17 @@ def test_a_difference_is_named_by_its_path() -> None:
     before, now = {"a": {"b": 1, "c": 2}, "d": None}, {"a": {"b": 1, "c": 3}, "d": 4, "e": [1]}
     assert show.difference(before, now) == ["a.c 2 -> 3", "d None -> 4", "e differs"]
     assert show.difference(now, now) == []
+
+
+def test_a_stages_own_forecast_stands_below_the_plan_and_in_its_data(tmp_path: Path) -> None:
+    seen = states(*[ShardState(state="missing")] * 3)
+    lines = show.planned_jobs(journey(tmp_path), seen, 1)
+    row = ("memory", "31 of 85 [GB]")
+    told = {"a.y": Forecast(headline="65 B parameters", rows=(row,), hours=1.0, mem_mb=1.0, data={"step_s": 5.5})}
+    text = io.StringIO()
+    show.print_plan(Console(file=text, width=160), journey(tmp_path), lines, told)
+    below = text.getvalue().splitlines()[-2:]
+    assert [line.rstrip() for line in below] == ["a.y: 65 B parameters", "  memory  31 of 85 [GB]"]
+    data = json.loads(json.dumps(show.plan_data(journey(tmp_path), lines, told)))
+    assert data["forecasts"] == {"a.y": {"step_s": 5.5}}
+    assert [job["job"] for job in data["jobs"]] == ["a.x", "a.y"]

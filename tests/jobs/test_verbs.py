@@ -34,6 +34,15 @@ def test_a_plan_shows_everything_and_touches_nothing(toy: Toy) -> None:
     assert not toy.run.root.exists()
 
 
+def test_a_plan_is_data_too(toy: Toy) -> None:
+    done = toy.launch("plan", "--json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert [job["job"] for job in data["jobs"]] == ["toy.make", "toy.march", "toy.gather"]
+    assert data["forecasts"] == {}
+    assert not toy.run.root.exists()
+
+
 def test_a_plan_prints_the_scripts_that_would_be_submitted(toy: Toy) -> None:
     toy.cluster = {"kind": "slurm", "max_array_size": 2, "python": "/opt/python", "sbatch": {"reservation": "llm"}}
     toy.environment["PATH"] = "/nowhere"  # a plan can be made where there is no Slurm

@@ -13,6 +13,10 @@ from stages.train.planner.speed import StepTime, step_operations, step_time
 DAY_S = 86_400
 PROCESS_MB = 400
 """What a rank's process takes beside its tensors: Python, torch, Megatron."""
+CUDA_PROCESS_MB = 4_000
+"""The same with CUDA's libraries and pinned buffers, in the host's memory; assumed."""
+OFFLOADED = 16
+"""Bytes a parameter of an optimizer in the host's memory: gradient, float32 weight and two moments."""
 SAVED = 40
 """Bytes a parameter of what a run keeps: two checkpoints of weights, moments and float32 weights, and two models."""
 
@@ -81,3 +85,9 @@ def training_cost(training: Training, time: StepTime, machine: Machine) -> Cost:
         co2_t=energy * gpu.kg_co2_per_kwh / 1e3 if gpu else 0.0,
         utilisation=step_operations(work) / step / ranks / (gpu.tflops * 1e12) if gpu else 0.0,
     )
+
+
+def host_mb(training: Training) -> float:
+    """Return the host memory of all ranks where they compute on GPUs, in MB: processes, and an offloaded optimizer."""
+    state = OFFLOADED * training.work.shape.parameters / 1e6 if training.layout.offload else 0.0
+    return training.layout.ranks * CUDA_PROCESS_MB + state

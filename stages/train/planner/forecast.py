@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from stages.shared.contract import Forecast
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Gpu, Machine
-from stages.train.planner.cost import Cost, Training, training_cost
+from stages.train.planner.cost import Cost, Training, host_mb, training_cost
 from stages.train.planner.rules import NEAREST, nearest
 from stages.train.planner.search import Candidate, assess, ranked
 from stages.train.planner.shape import Layout
@@ -53,7 +53,13 @@ def forecast(training: Training, machine: Machine) -> Forecast:
         fits = f"{faster.memory.total / 1e9:.0f} GB"
         rows.append(("faster", f"{_described(faster.layout)}: {less:.0%} less time, in {fits}"))
     rows.append(("assumed", _assumed(training, machine)))
-    return Forecast(headline=_headline(training, machine, cost), rows=tuple(rows), data=data)
+    return Forecast(
+        headline=_headline(training, machine, cost),
+        rows=tuple(rows),
+        hours=cost.hours,
+        mem_mb=host_mb(training) if machine.gpu else training.mem_mb,
+        data=data,
+    )
 
 
 def _require_gpus(training: Training, machine: Machine, gpu: Gpu, chosen: Candidate) -> None:
@@ -68,7 +74,7 @@ def _require_gpus(training: Training, machine: Machine, gpu: Gpu, chosen: Candid
         raise ConfigError("layout", str(layout), wanted)
     if chosen.refused:
         parts = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in chosen.memory.parts().items())
-        wanted = f"one that fits a {gpu.type}; it {chosen.refused} ({parts}). {_fitting(training, machine)}"
+        wanted = f"one that fits into {gpu.type}; it {chosen.refused} ({parts}). {_fitting(training, machine)}"
         raise ConfigError("layout", _described(layout), wanted)
 
 
@@ -94,9 +100,10 @@ def _faster(training: Training, machine: Machine, chosen: Candidate) -> Candidat
 
 
 def _headline(training: Training, machine: Machine, cost: Cost) -> str:
-    kind = machine.gpu.type if machine.gpu else "CPU rank"
+    ranks = training.layout.ranks
+    where = f"{ranks:,} x {machine.gpu.type}" if machine.gpu else f"{ranks} CPU rank{'s' * (ranks != 1)}"
     model = f"{_short(training.work.shape.parameters)} parameters on {_short(cost.tokens)} tokens"
-    return f"{model}, {training.layout.ranks:,} x {kind}: {_duration(cost.hours)}"
+    return f"{model}, {where}: {_duration(cost.hours)}"
 
 
 def _memory_row(chosen: Candidate, machine: Machine) -> tuple[str, str]:
@@ -105,18 +112,19 @@ def _memory_row(chosen: Candidate, machine: Machine) -> tuple[str, str]:
     if total < 1e9:
         unit, scale = "MB", 1e6
     digits = 1 if total / scale < 100 else 0
-    parts = ", ".join(f"{name} {size / scale:.{digits}f}" for name, size in shown.items())
+    words = {"outside": "outside torch"}
+    parts = ", ".join(f"{words.get(name, name)} {size / scale:.{digits}f}" for name, size in shown.items())
     limit = f" of {machine.gpu.memory_gb:g}" if machine.gpu else ""
     return "memory", f"{total / scale:.{digits}f}{limit} {unit} a rank: {parts}"
 
 
 def _time_row(chosen: Candidate, cost: Cost, machine: Machine) -> tuple[str, str]:
-    step = chosen.time.total
+    step, ranks = chosen.time.total, chosen.layout.ranks
     shares = {name: seconds / step for name, seconds in chosen.time.parts().items()}
     parts = ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share >= 0.005)
     size = f"{step:.2f} s" if step >= 0.1 else f"{step * 1e3:.1f} ms"
-    peak = f", {cost.utilisation:.0%} of the peak" if machine.gpu else ""
-    speed = f"{_short(cost.tokens_per_day)} tokens a day, {cost.tokens_per_s:,.0f}/s{peak}"
+    speed = f"{_short(cost.tokens_per_day)} tokens a day, {cost.tokens_per_s / ranks:,.0f} a second and rank"
+    speed += f", {cost.utilisation:.0%} of the peak" if machine.gpu else ""
     return "time", f"{size} a step: {parts}; {speed}"
 
 

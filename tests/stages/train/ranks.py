@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -63,8 +64,8 @@ def settings(run: Run) -> PretrainConfig:
     return PretrainConfig(tokens="unused", tokenizer="unused", **{**TINY, **run.config})
 
 
-def start(run: Run) -> list[Any]:
-    """Start every rank of an attempt, forked from the server, and return the processes."""
+def start(run: Run, target: Callable[[Run, int], None] | None = None) -> list[Any]:
+    """Start every rank of an attempt, forked from the server, and return the processes; each is `work` or a target."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         run = replace(run, port=probe.getsockname()[1])
@@ -72,7 +73,7 @@ def start(run: Run) -> list[Any]:
         (Path(run.folder) / name).mkdir(parents=True, exist_ok=True)
     server = get_context("forkserver")
     server.set_forkserver_preload(["tests.stages.train.ranks", "stages.pretrain.run"])
-    ranks = [server.Process(target=work, args=(run, rank)) for rank in range(settings(run).layout.ranks)]
+    ranks = [server.Process(target=target or work, args=(run, rank)) for rank in range(settings(run).layout.ranks)]
     for rank in ranks:
         rank.start()
     return ranks

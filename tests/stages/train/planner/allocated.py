@@ -1,0 +1,98 @@
+"""What torch allocates in a training step, measured: the pretrain stage on real ranks under torch's own memory report.
+
+torch.profiler with profile_memory is told by the CPU allocator of every allocation and release, those inside operations
+included. It starts before the stage does, so what it was told adds up to what is allocated. The peak is taken over
+the first steps, from the building of the model to the end of the last step: before a checkpoint, whose copies are no
+part of a step.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from stages.shared.tokenizer import TOKENIZER_MODEL, Tokenizer
+from stages.tokenizer.config import TokenizerConfig
+from stages.tokenizer.spm import train as train_tokenizer
+from stages.tokens.indexed import DatasetWriter
+from tests.stages.train.ranks import Run, finish, make_task, start
+
+STEPS = 2
+VOCABULARY = 2048
+
+
+def write_many_words(folder: Path) -> Path:
+    """Write a tokenizer with VOCABULARY pieces and a small dataset: a head that is large enough to be seen."""
+    draw = random.Random(3)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["".join(draw.choices(letters, k=draw.randrange(3, 9))) for _ in range(3_000)]
+    texts = [" ".join(draw.choices(words, k=40)) for _ in range(400)]
+    folder.mkdir(parents=True, exist_ok=True)
+    config = TokenizerConfig(documents="unused", vocab_size=VOCABULARY)
+    (folder / TOKENIZER_MODEL).write_bytes(train_tokenizer(texts, config))
+    tokenizer = Tokenizer(folder / TOKENIZER_MODEL)
+    with DatasetWriter(folder / "tokens-words.bin", tokenizer.vocab_size) as writer:
+        for text in texts:
+            writer.write([*tokenizer.encode(text), tokenizer.eos_id])
+    return folder
+
+
+def peaks(run: Run) -> list[int]:
+    """Return each rank's peak of allocated bytes."""
+    codes = finish(start(run, _measure))
+    assert not any(codes), codes
+    return [int((Path(run.folder) / f"peak-{rank}").read_text("utf-8")) for rank in range(len(codes))]
+
+
+def _measure(run: Run, rank: int) -> None:
+    # Imported late: the launching test needs no torch, and the server has it already.
+    import torch  # noqa: PLC0415
+
+    from stages.pretrain.run import run as run_stage  # noqa: PLC0415
+
+    profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True)
+
+    def progress(step: int) -> None:
+        if step == STEPS:
+            profiler.stop()
+            (Path(run.folder) / f"peak-{rank}").write_text(str(_peak(profiler)), "utf-8")
+            os._exit(0)
+
+    profiler.start()
+    run_stage(replace(make_task(run, rank), progress=progress))
+
+
+def _peak(profiler: Any) -> int:
+    """Return the most bytes that were allocated at once.
+
+    Threads of gloo release some tensors, and the profiler does not hear of it; but then their address is given out
+    again, which tells.
+    """
+    live: dict[int, int] = {}
+    now = most = 0
+    for address, size in _reports(profiler):
+        now += size if size < 0 else size - live.pop(address, 0)
+        if size > 0:
+            live[address] = size
+        else:
+            live.pop(address, None)
+        most = max(most, now)
+    return most
+
+
+def _reports(profiler: Any) -> list[tuple[int, int]]:
+    """Return address and bytes of every allocation, and of every release with a minus, in order."""
+    from torch._C._profiler import _EventType  # noqa: PLC0415  (as above)
+
+    found = []
+    events = list(profiler.profiler.kineto_results.experimental_event_tree())
+    while events:
+        event = events.pop()
+        events.extend(event.children)
+        kind, fields = event.typed
+        if kind == _EventType.Allocation:
+            found.append((event.start_time_ns, fields.ptr, fields.alloc_size))
+    return [(address, size) for _, address, size in sorted(found, key=lambda report: report[0])]

@@ -1,0 +1,89 @@
+"""What a plan says of a training, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stages.shared.errors import ConfigError
+from stages.shared.machine import Gpu, Machine
+from stages.train.planner.cost import Training
+from stages.train.planner.forecast import forecast
+from stages.train.planner.shape import Layout, Shape, Workload
+from tests.stages.train.planner.llama import LLAMA, MAY, NODES
+
+LARGE = LLAMA["65B"]
+TINY = Shape(num_layers=4, dim=192, num_heads=6, num_kv_heads=6, head_dim=32, ffn=512, seq_len=128, vocab_size=1024)
+
+
+def large(**layout: Any) -> Training:
+    return Training(work=LARGE.work, layout=Layout(**layout), steps=LARGE.steps, may=MAY)
+
+
+def cluster(**changes: Any) -> Machine:
+    return Machine(gpu=Gpu.model_validate({"type": "a100-80gb", **changes}), ranks_per_node=8)
+
+
+def test_a_training_on_gpus_is_told_in_a_few_lines_that_also_come_as_data() -> None:
+    told = forecast(large(tp=8, pp=4, dp=64, sp=True), NODES)
+    assert told.headline.startswith("65.3 B parameters on 1.4 T tokens, 2,048 x a100-80gb: ")
+    assert [label for label, _ in told.rows] == ["memory", "time", "cost", "faster", "assumed"]
+    rows = dict(told.rows)
+    assert "of 85 GB a rank: weights 4.1, gradients 8.2, optimizer 0.4, activations " in rows["memory"]
+    assert "of the peak" in rows["time"]
+    assert "GPU-hours" in rows["cost"] and "MWh" in rows["cost"] and "t CO2" in rows["cost"]
+    assert "less time" in rows["faster"]
+    data = json.loads(json.dumps(told.data))
+    assert data["gpu_hours"] == pytest.approx(told.hours * 2048)
+    assert sum(data["step_parts_s"].values()) == pytest.approx(data["step_s"])
+    assert set(data["memory_gb"]) == {"weights", "gradients", "optimizer", "activations", "buffers", "outside"}
+
+
+def test_the_fastest_layout_is_not_told_of_a_faster_one() -> None:
+    best = forecast(large(tp=8, pp=4, dp=64, sp=True), NODES).data["faster"]["layout"]
+    assert best == "tp 4 pp 4 dp 128 interleave 4 sp microbatch 2"
+    chosen = large(tp=4, pp=4, dp=128, interleave=4, sp=True, microbatch=2)
+    assert forecast(chosen, NODES).data["faster"] is None
+
+
+def test_a_training_on_a_laptop_is_told_without_what_only_gpus_have() -> None:
+    work = Workload(shape=TINY, global_batch=16, dtype="fp32")
+    training = Training(work=work, layout=Layout(dp=2, microbatch=8), steps=600, may=(), vocab_known=False)
+    told = forecast(training, Machine(ranks_per_node=64))
+    assert "2.16 M parameters on 1.23 M tokens, 2 CPU ranks: " in told.headline
+    assert [label for label, _ in told.rows] == ["memory", "time", "assumed"]
+    assert dict(told.rows)["memory"].startswith("115 MB a rank: weights 9, gradients 9")
+    assert "a vocabulary of 1,024" in dict(told.rows)["assumed"]
+    assert told.mem_mb == training.mem_mb
+    assert told.hours * 3600 * 2 == pytest.approx(training.core_seconds)
+
+
+def test_too_little_memory_is_refused_with_the_parts_and_the_nearest_layouts_that_fit() -> None:
+    with pytest.raises(ConfigError) as caught:
+        forecast(large(tp=2, pp=1, dp=1024), NODES)
+    said = str(caught.value)
+    assert said.startswith("layout is 'tp 2 pp 1 dp 1024 microbatch 1': want one that fits into a100-80gb; it takes ")
+    assert "GB (weights 65.3, gradients 130.6, optimizer 0.4, activations " in said
+    near = said.partition("Nearest layouts that do: ")[2].split("; ")
+    assert len(near) == 3
+    assert all(layout.startswith("tp ") for layout in near)
+
+
+def test_where_no_layout_fits_it_says_so() -> None:
+    with pytest.raises(ConfigError, match=r"No layout of 8 GPUs does: take more of them, or shorter sequences"):
+        forecast(large(tp=8), NODES)
+
+
+def test_more_gpus_than_there_are_or_than_fill_nodes_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"at most the 512 GPUs there are, not 2,048 .*work: tp 2 pp 1 dp 256; "):
+        forecast(large(tp=8, dp=256), cluster(count=512))
+    with pytest.raises(
+        ConfigError, match=r"ranks that fill nodes of 8 GPUs, not 12 \(nearest layouts that work: tp 4 "
+    ):
+        forecast(replace(large(tp=4, pp=1, dp=3), work=replace(LARGE.work, global_batch=24)), NODES)
+    small = replace(LLAMA["7B"].work, global_batch=4)
+    fits = Training(work=small, layout=Layout(tp=4, pp=1, dp=1), steps=9, may=())
+    assert forecast(fits, NODES).hours > 0  # part of one node is fine

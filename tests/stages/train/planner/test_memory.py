@@ -1,0 +1,107 @@
+"""The planner's memory against what torch reports, and the published formulas it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.train.planner.memory import device_memory, layer_bytes, stage_weights
+from stages.train.planner.shape import Layout, Shape, Workload, layout_of, workload_of
+from tests.stages.train.planner.allocated import VOCABULARY, peaks, write_many_words
+from tests.stages.train.ranks import Run, settings
+
+MODEL = {"num_layers": 8, "dim": 256, "num_heads": 8, "num_kv_heads": 4, "ffn_dim": 768, "seq_len": 128}
+SETTINGS = {"model": MODEL, "steps": 10, "global_batch": 16, "microbatch": 4, "warmup_steps": 1}
+MEASURED: dict[str, dict[str, Any]] = {
+    "one process": {},
+    "tensor parallel": {"layout": {"tp": 2}},
+    "pipeline": {"layout": {"pp": 2}},
+    "data parallel in bfloat16": {"layout": {"dp": 2}, "dtype": "bf16"},
+    "tensor parallel in a pipeline": {"layout": {"tp": 2, "pp": 2}},
+    "experts": {"model": {**MODEL, "ffn_dim": 256, "moe": {"num_experts": 4, "top_k": 2}}},
+}
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_many_words(tmp_path_factory.mktemp("words")))
+
+
+@pytest.mark.parametrize("changes", MEASURED.values(), ids=MEASURED)
+def test_predicted_memory_is_what_torch_reports(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    run = Run(str(tmp_path / "run"), words, {**SETTINGS, **changes})
+    config = settings(run)
+    predicted = device_memory(workload_of(config, VOCABULARY), layout_of(config), on_gpu=False)
+    measured = max(peaks(run))
+    parts = {name: round(size / 1e6, 1) for name, size in predicted.parts().items()}
+    print(f"measured {measured / 1e6:.1f} MB, predicted {predicted.allocated / 1e6:.1f}: {parts}")
+    assert measured == pytest.approx(predicted.allocated, rel=0.1)
+
+
+SHAPE = Shape(num_layers=32, dim=4096, num_heads=32, num_kv_heads=32, head_dim=128, ffn=11008, seq_len=2048)
+LLAMA = Workload(shape=replace(SHAPE, vocab_size=32_000), global_batch=512, dtype="bf16")
+
+
+def on_gpu(**layout: Any) -> Any:
+    return device_memory(LLAMA, Layout(**layout), on_gpu=True)
+
+
+def test_weights_gradients_and_optimizer_take_18_bytes_a_parameter_as_zero_counts_them_with_float32_gradients() -> None:
+    alone, weights = on_gpu(), LLAMA.shape.parameters
+    assert (alone.weights, alone.gradients, alone.optimizer) == (2 * weights, 4 * weights, 12 * weights)
+
+
+@pytest.mark.parametrize(
+    ("zero", "parts"), [(1, (2, 4, 12 / 64)), (2, (2, 4 / 64, 12 / 64)), (3, (2 / 64, 4 / 64, 12 / 64))]
+)
+def test_each_stage_of_zero_shares_out_one_part_more(zero: int, parts: tuple[float, ...]) -> None:
+    memory = on_gpu(dp=64, zero=zero)
+    found = (memory.weights, memory.gradients, memory.optimizer)
+    assert found == pytest.approx([bytes_a_weight * LLAMA.shape.parameters for bytes_a_weight in parts])
+
+
+def test_a_layer_keeps_what_korthikanti_counts_for_the_modules_that_run_here() -> None:
+    # Per token, 16-bit, in units of dim: two norms of 2 (in, out), query, key, value, both rotated, and attention's
+    # output; 5 of ffn (its two inputs and three products).
+    per_token = 2 * (4 + 6) * 4096 + 2 * 5 * 11008 + 4 * 32  # and a float32 log-sum-exp a head
+    angles = 4 * 2 * 128 * 2048
+    assert layer_bytes(LLAMA, Layout(), on_gpu=True) == 2048 * per_token + angles
+
+
+def test_sequence_parallelism_splits_what_tensor_parallelism_leaves_whole() -> None:
+    whole, split = (layer_bytes(LLAMA, Layout(tp=8, sp=sp), on_gpu=True) for sp in (False, True))
+    assert whole - split == pytest.approx(2048 * 2 * 4 * 4096 * 7 / 8)
+
+
+def test_recomputing_keeps_the_layers_inputs_and_one_layer_at_a_time() -> None:
+    kept, recomputed = on_gpu(dp=8), on_gpu(dp=8, recompute="full")
+    final_norm = 2 * 2 * 2048 * 4096
+    inputs = 32 * 2 * 2048 * 4096
+    assert recomputed.activations == inputs + final_norm + layer_bytes(LLAMA, Layout(), on_gpu=True)
+    assert on_gpu(dp=8, recompute="selective").activations < kept.activations
+
+
+def test_the_first_stage_of_a_pipeline_holds_a_microbatch_for_each_stage_and_more_where_stages_interleave() -> None:
+    plain, one = on_gpu(pp=8, dp=8), on_gpu(dp=8)
+    assert plain.activations == pytest.approx(one.activations, rel=0.01)  # 8 microbatches of an eighth of the layers
+    assert on_gpu(pp=8, dp=8, interleave=2).activations == pytest.approx(plain.activations * (1 + 7 / 16))
+    assert on_gpu(pp=8, dp=512).activations == pytest.approx(one.activations / 8, rel=0.05)  # a single microbatch
+
+
+def test_an_offloaded_optimizer_takes_nothing_and_a_gpu_something_that_torch_does_not_count() -> None:
+    memory = on_gpu(offload=True)
+    assert memory.optimizer == 0
+    assert memory.outside > 1e9
+    assert memory.allocated == memory.total - memory.outside
+
+
+def test_experts_are_split_by_expert_parallelism_and_their_state_by_what_is_left_of_data_parallelism() -> None:
+    shape = replace(SHAPE, experts=8, top_k=2, vocab_size=32_000)
+    dense, experts = stage_weights(shape, Layout(), 0)
+    assert dense + experts == shape.parameters
+    split = device_memory(replace(LLAMA, shape=shape), Layout(dp=16, ep=8), on_gpu=True)
+    assert split.weights == 2 * (dense + experts / 8)
+    assert split.optimizer == pytest.approx(12 * (dense / 16 + experts / 8 / 2))
