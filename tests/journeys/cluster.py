@@ -17,7 +17,7 @@ defaults:
 
 DATA = """\
 sample: {pages: 300}
-web: {inputs: from:sample, dedup: {preset: fineweb}}
+web: {inputs: from:sample, dedup: {preset: fineweb, bucket_shards: 2}, exact: {parts: 2}, write_index: true}
 tokenizer: {documents: from:web, vocab_size: 512}
 tokens: {documents: from:web, tokenizer: from:tokenizer}
 """

@@ -109,13 +109,25 @@ def test_it_was_mistreated_as_promised(rough: Path) -> None:
     assert [attempt["end"]["exit_code"] for attempt in attempts(rough, "calm")] == [0]
 
 
-def test_a_web_shard_killed_midway_gives_the_same_bytes(
+WEB_STEPS = ("extract", "filter", "signatures", "buckets", "cluster", "substrings", "urls", "documents", "index")
+
+
+def test_every_step_of_the_web_stage_killed_gives_the_same_bytes_as_an_undisturbed_local_run(
     testbed: dict[str, str], data_run: Path, tmp_path: Path
 ) -> None:
     recipe, cluster = tmp_path / "web.yaml", str(write_cluster(tmp_path))
     recipe.write_text(f"targets: [web]\n{DATA}")
-    faults = ("--fault", "web.filter/1@40:kill", "--fault", "web.documents/0:kill")
+    seed = int(os.environ.get("STAGECOACH_TEST_SEED", random.SystemRandom().randrange(10**6)))
+    draw = random.Random(seed)
+    faults = []
+    for step in WEB_STEPS:
+        shards = len(list((step_dir(data_run, f"web.{step}") / "shards").iterdir()))
+        many = 40 if step in ("extract", "filter", "signatures", "documents") else 1
+        faults += ["--fault", f"web.{step}/{draw.randrange(shards)}@{draw.randint(0, many)}:kill"]
+    print(f"{faults[1::2]} (STAGECOACH_TEST_SEED={seed})")
     launch("run", str(recipe), "--cluster", cluster, "--name", "rough", "--wait", *faults, runs=tmp_path)
-    assert crashes([attempt["end"].get("exit_code") for attempt in attempts(tmp_path / "rough", "web.filter")]) == 1
-    for job in ("sample", "web.filter", "web.signatures", "web.buckets", "web.cluster", "web.documents"):
+    for step in WEB_STEPS:
+        ends = [attempt["end"].get("exit_code") for attempt in attempts(tmp_path / "rough", f"web.{step}")]
+        assert crashes(ends) == 1, step
+    for job in ("sample", *(f"web.{step}" for step in WEB_STEPS)):
         assert shard_files(tmp_path / "rough", job) == shard_files(data_run, job), job

@@ -21,7 +21,9 @@ def both(testbed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> t
     return runs / "demo", runs / "demo-testbed"
 
 
-@pytest.mark.parametrize("job", ["sample", "web.filter", "web.documents", "tokenizer", "tokens.encode", "tokens.merge"])
+@pytest.mark.parametrize(
+    "job", ["sample", "web.extract", "web.documents", "tokenizer", "tokens.encode", "tokens.merge"]
+)
 def test_data_files_are_identical(both: tuple[Path, Path], job: str) -> None:
     here, there = (shard_files(run, job) for run in both)
     assert here

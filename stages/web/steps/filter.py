@@ -26,6 +26,7 @@ from stages.web.rejects import Rejects
 from stages.web.repetition import RepetitionFilter
 from stages.web.steps.extract import MEASURES_FILE
 from stages.web.strain import strain
+from stages.web.words import count_words
 from stages.web.writer import ReadDocuments, WriteDocuments
 
 
@@ -73,5 +74,5 @@ class _Pages(PipelineStep):
         for doc in data:
             measures = doc.metadata["measures"]
             worst = strain(measures, self._config.repetition, self._config.quality)
-            self.rows.append((url_hash(doc.metadata["url"]), text_hash(doc.text), int(measures["words"]), worst))
+            self.rows.append((url_hash(doc.metadata["url"]), text_hash(doc.text), count_words(doc.text), worst))
             yield doc
