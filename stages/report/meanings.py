@@ -30,6 +30,8 @@ REASONS = {
     "no_url": "no address",
     "empty_body": "nothing in it",
     "not_html": "no HTML: a picture, a PDF ...",
+    "not_plain_text": "no plain text, in a WET file",
+    "not_text": "no text when decoded",
     "too_large": "larger than read.max_page_mb",
     "bad_url": "an address that is none",
     "blocked_host": "on your own block list",

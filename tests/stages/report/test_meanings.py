@@ -1,10 +1,26 @@
 from stages.report.meanings import reason_meaning, step_meaning
 from stages.sample.kinds import REASON_OF, STEP_OF
+from stages.web import quality, repetition
+from stages.web.settings import QualitySettings, RepetitionSettings
 
 
 def test_every_step_and_reason_that_the_sample_plants_is_explained() -> None:
     assert all(step_meaning(step) for step in STEP_OF.values())
     assert all(reason_meaning(reason) for reason in REASON_OF.values())
+
+
+def test_every_rule_of_every_preset_is_explained() -> None:
+    presets = [{"preset": "gopher"}, {"preset": "bloom"}]
+    rules = [
+        *(
+            rule
+            for one in presets
+            for zh in (False, True)
+            for rule in repetition.rules(RepetitionSettings(**one), "", zh)
+        ),
+        *(rule for one in presets for zh in (False, True) for rule in quality.rules(QualitySettings(**one), "", zh)),
+    ]
+    assert not {rule.name for rule in rules if not reason_meaning(rule.name)}
 
 
 def test_the_phrase_length_is_read_from_the_name() -> None:
