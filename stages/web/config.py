@@ -73,6 +73,12 @@ class WebConfig(StageConfig):
         check_gates(self.extraction, self.language, self.quality.min_words)
         return self
 
+    @model_validator(mode="after")
+    def _compares_with_what_was_seen(self) -> WebConfig:
+        if self.seen is not None and self.dedup.scope == "dump":
+            raise ConfigError("web.dedup.scope", self.dedup.scope, "all: `web.seen` compares with other dumps")
+        return self
+
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the array steps, one shard per group of files where pages are read, filtered and written."""
         groups = shard_files(inputs["inputs"], self.files_per_shard)

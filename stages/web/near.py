@@ -20,13 +20,14 @@ from stages.web.simhash import SimHash
 
 SEEN = np.uint64(2**64 - 1)
 """Number of any page of an earlier run. It is greater than every page of this run, so never the first of a value."""
-EMPTY = 2**64 - 2
-"""Number in a free slot of a table."""
-SLOT_BYTES = 16
-MIN_SLOTS = 1023
-"""Less one: a table has at least 1,024."""
-LOAD = 0.7
-"""Share of a table's slots that may be taken."""
+NO_PAIRS = np.empty((0, 2), np.uint64)
+PAGE_BYTES = 56
+"""Memory for one page that is joined: value and number, both again in order, their pair, half a slot."""
+PAIR_BYTES = 16
+PART_PAGES = 16_384
+"""Pages whose hash table stays in a processor's cache."""
+MIN_ROOM = 1024
+"""Pages for which there always is room."""
 WAYS = 4
 """Slots of a pair: 64 bytes, so that they come from memory together."""
 
@@ -39,9 +40,14 @@ def make_method(settings: DedupSettings) -> MinHash | SimHash:
     return SimHash(settings.simhash_distance, blocks, settings.simhash_ngram, settings.seed)
 
 
-def slots_within(megabytes: float) -> int:
-    """Return how many slots a table of that size has: a power of two."""
-    return 1 << max(1, int(megabytes * 1e6) // SLOT_BYTES).bit_length() - 1
+def pages_at_once(memory_mb: int) -> int:
+    """Return how many pages two thirds of that memory can join."""
+    return memory_mb * 10**6 * 2 // 3 // PAGE_BYTES
+
+
+def known_pairs(memory_mb: int) -> int:
+    """Return how many pairs a third of that memory can know: a power of two."""
+    return 1 << (memory_mb * 10**6 // 3 // PAIR_BYTES).bit_length() - 1
 
 
 def key_ranges(num_pages: int, at_once: int) -> Iterator[U64]:
@@ -55,39 +61,40 @@ ALL_KEYS = next(key_ranges(1, 1))
 
 
 class Joiner:
-    """A hash table of the first page of each value."""
+    """Gathers pages with their values until memory is full, and then joins those that share a value."""
 
     def __init__(self, num_pages: int) -> None:
-        """Make room for about so many pages of different values; more make it grow."""
-        self._table = _empty(1 << max(MIN_SLOTS, 2 * num_pages - 1).bit_length())
+        """Make room for about so many pages; of more, those whose value was there before are joined at once."""
+        self._pages = np.empty((max(MIN_ROOM, num_pages), 2), np.uint64)
         self._count = 0
 
     def add(self, values: U64, numbers: U64, keys: U64 | None = None, within: U64 = ALL_KEYS) -> U64:
-        """Take pages in order of their numbers, SEEN ones last; return a pair (first, page) for each value not new.
+        """Take pages in order of their numbers, SEEN ones last; return the pairs that had to be made now.
 
         Pages whose keys are outside of the range `within` are left out; `keys` are the values if not given.
         """
-        step = max(1, len(self._table) // 8)
-        found = []
-        for start in range(0, max(1, len(values)), step):
-            if self._count + step > LOAD * len(self._table):
-                known, self._table = self.entries(), _empty(2 * len(self._table))
-                join_equal(known[0], known[1], known[0], ALL_KEYS, self._table)
-            part = slice(start, start + step)
-            part_keys = values[part] if keys is None else keys[part]
-            pairs, added = join_equal(values[part], numbers[part], part_keys, within, self._table)
-            self._count += added
-            found.append(pairs)
+        found = [NO_PAIRS]
+        if self._count + len(values) > len(self._pages):
+            found.append(self._join())
+            if self._count + len(values) > len(self._pages) // 2:
+                more = np.empty((len(self._pages) + 2 * len(values), 2), np.uint64)
+                self._pages = np.concatenate([self._pages[: self._count], more])
+        keys = values if keys is None else keys
+        self._count = take(self._pages, self._count, values, numbers, keys, within)
         return np.concatenate(found)
 
+    def finish(self) -> U64:
+        """Return the remaining pairs."""
+        return self._join()
+
     def entries(self) -> tuple[U64, U64]:
-        """Return the different values, in no order, and the first page of each."""
-        taken = self._table[self._table[:, 1] != np.uint64(EMPTY)]
-        return taken[:, 0].copy(), taken[:, 1].copy()
+        """Return the different values and the first page of each, once all pairs are made."""
+        return self._pages[: self._count, 0], self._pages[: self._count, 1]
 
-
-def _empty(slots: int) -> U64:
-    return np.full((slots, 2), EMPTY, np.uint64)
+    def _join(self) -> U64:
+        parts = 1 << max(0, self._count // PART_PAGES).bit_length()
+        pairs, self._count = join_equal(self._pages, self._count, parts)
+        return pairs
 
 
 class PairsWriter:
@@ -118,32 +125,60 @@ class PairsWriter:
 
 
 @kernel
-def join_equal(values: U64, numbers: U64, keys: U64, within: U64, table: U64) -> tuple[U64, int]:
-    """Return pairs (first page of a value, later page), and how many values were new and went into the table.
-
-    Only pages whose keys lie `within` (first and last) are looked at.
-
-    The table (slots x 2: value, page) has a power of two slots, of which at least one stays free. Two pages of
-    earlier runs are no pair.
-    """
-    last = np.uint64(len(table) - 1)
-    pairs = np.empty((len(values), 2), np.uint64)
-    count = 0
-    added = 0
+def take(pages: U64, count: int, values: U64, numbers: U64, keys: U64, within: U64) -> int:
+    """Append the pages whose keys lie `within` (first and last) to `pages` (any x 2); return the new count."""
     for index in range(len(values)):
-        if not within[0] <= keys[index] <= within[1]:
-            continue
-        slot = mix(values[index]) & last
-        while table[slot, 1] != np.uint64(EMPTY) and table[slot, 0] != values[index]:
-            slot = (slot + np.uint64(1)) & last
-        first = table[slot, 1]
-        if first == np.uint64(EMPTY):
-            table[slot, 0], table[slot, 1] = values[index], numbers[index]
-            added += 1
-        elif first != SEEN:
-            pairs[count, 0], pairs[count, 1] = first, numbers[index]
+        if within[0] <= keys[index] <= within[1]:
+            pages[count, 0] = values[index]
+            pages[count, 1] = numbers[index]
             count += 1
-    return pairs[:count], added
+    return count
+
+
+@kernel
+def join_equal(pages: U64, count: int, parts: int) -> tuple[U64, int]:
+    """Return a pair (first page of its value, page) for each page whose value an earlier row has.
+
+    `pages` (value, number) has `count` rows in order of the numbers; afterwards its first rows are the first pages of
+    each value, and their count is returned. Two pages of earlier runs are no pair. The pages are divided into so many
+    parts (a power of two) by their values, each small enough for a hash table in the processor's cache: linear time.
+    """
+    ends = np.zeros(parts + 1, np.int64)
+    last = np.uint64(parts - 1)
+    for row in range(count):
+        ends[np.int64(mix(pages[row, 0]) & last) + 1] += 1
+    ends = np.cumsum(ends)
+    divided = np.empty((count, 2), np.uint64)
+    places = ends[:-1].copy()
+    for row in range(count):
+        part = np.int64(mix(pages[row, 0]) & last)
+        divided[places[part]] = pages[row]
+        places[part] += 1
+    pairs = np.empty((count, 2), np.uint64)
+    num_pairs = 0
+    kept = 0
+    table = np.zeros(2, np.int64)
+    for part in range(parts):
+        start, end = ends[part], ends[part + 1]
+        slots = 2
+        while slots < 2 * (end - start):
+            slots *= 2
+        if slots > len(table):
+            table = np.empty(slots, np.int64)
+        table[:slots] = -1
+        for row in range(start, end):
+            value, number = divided[row]
+            slot = np.int64(mix(value) >> np.uint64(20)) & (slots - 1)
+            while table[slot] >= 0 and pages[table[slot], 0] != value:
+                slot = (slot + 1) & (slots - 1)
+            if table[slot] < 0:
+                table[slot] = kept
+                pages[kept, 0], pages[kept, 1] = value, number
+                kept += 1
+            elif pages[table[slot], 1] != SEEN:
+                pairs[num_pairs, 0], pairs[num_pairs, 1] = pages[table[slot], 1], number
+                num_pairs += 1
+    return pairs[:num_pairs].copy(), kept
 
 
 @kernel

@@ -38,18 +38,22 @@ TEXT_KB = 4.0
 FILTER_S = 0.3e-3
 DOCUMENTS_S = 0.3e-3
 """Core-seconds a page."""
-HASH_S = 1.7e-7
-"""Core-seconds for a page and a hash function."""
-SIMHASH_S = 0.3e-3
-BUCKET_S = 0.2e-6
-"""Core-seconds for a page in one bucket: it is sorted."""
+SIGN_S = 0.1e-3
+"""Core-seconds to read a page's words; a SimHash is not measurable beside them."""
+HASH_S = 1.2e-8
+"""Core-seconds more for a page and a hash function of MinHash."""
+BUCKET_S = 0.1e-6
+"""Core-seconds for a page in one bucket."""
 PAIRS = 2.0
 """Pairs that the buckets find for a page, after those found twice in a shard are one."""
-PAIR_S = 0.5e-6
-SUBSTRINGS_MB_S = 12.0
+PAIR_S = 0.2e-6
+SUBSTRINGS_MB_S = 20.0
 """MB of text a core-second, from tokens to cuts."""
-SUBSTRINGS_MEMORY = 10.0
+SUBSTRINGS_MEMORY = 5.0
 """Bytes of memory for a byte of a part's text."""
+URL_S = 0.4e-6
+URLS_A_PASS = 67e6
+"""Pages whose addresses are compared at a time, at 70 bytes each."""
 
 
 @dataclass(frozen=True)
@@ -142,27 +146,32 @@ def _fuzzy(config: WebConfig, load: Load) -> tuple[Step, ...]:
     dedup = config.dedup
     signed = tuple(f"dedup.{name}" for name in SIGNED)
     shards, rows, tables = dedup.bucket_shards, dedup.num_rows, dedup.num_tables
-    sign_s = math.prod(dedup.shape) * HASH_S if dedup.method == "minhash" else SIMHASH_S
+    hashes = math.prod(dedup.shape) if dedup.method == "minhash" else 0
+    by_dump = dedup.scope == "dump"
     signatures = Step(
         name="signatures",
         run="stages.web.steps.signatures:run",
         shards=load.shards,
         uses=signed,
         after=("filter",),
-        core_seconds=START_S + load.kept * sign_s,
+        core_seconds=START_S + load.kept * (SIGN_S + hashes * HASH_S),
         disk_mb=load.kept * rows * 8 / 1e6,
-        mem_mb=400 + load.kept * rows * 8 / 1e6,
+        mem_mb=400,
     )
     buckets = Step(
         name="buckets",
         run="stages.web.steps.buckets:run",
         shards=shards,
-        uses=(*signed, *(f"dedup.{name}" for name in ("simhash_distance", "simhash_blocks", "scope", "bucket_shards"))),
-        reads=_given(config, "seen"),
+        uses=(
+            *signed,
+            *(f"dedup.{name}" for name in ("simhash_distance", "simhash_blocks", "scope", "bucket_shards")),
+            *(("files_per_shard",) if by_dump else ()),
+        ),
+        reads=(*_given(config, "seen"), *(("inputs",) if by_dump else ())),  # the inputs say whose dump a shard is
         after=("signatures",),
         core_seconds=START_S + load.all_kept * tables / shards * BUCKET_S,
         disk_mb=load.all_kept * PAIRS / shards * 16 / 1e6,
-        mem_mb=300 + min(dedup.memory_mb, load.all_kept * 32 / 1e6),
+        mem_mb=300 + min(dedup.memory_mb, load.all_kept * 80 / 1e6),
     )
     cluster = Step(
         name="cluster",
@@ -172,7 +181,7 @@ def _fuzzy(config: WebConfig, load: Load) -> tuple[Step, ...]:
         after=("filter", "buckets"),
         core_seconds=START_S + load.all_kept * PAIRS * PAIR_S,
         disk_mb=load.all_kept * (1 - UNIQUE) * 24 / 1e6,
-        mem_mb=300 + load.all_kept * (16 + PAIRS * 16) / 1e6,
+        mem_mb=300 + load.all_kept * 17 / 1e6,
     )
     return signatures, buckets, cluster
 
@@ -200,9 +209,9 @@ def _urls(config: WebConfig, load: Load) -> Step:
         uses=("url_dedup",),
         reads=_given(config, "seen"),
         after=_after(config, "filter", "cluster", "substrings"),
-        core_seconds=START_S + load.all_kept * 1e-6,
+        core_seconds=START_S + load.all_kept * URL_S,
         disk_mb=load.all_kept * 0.02 * 8 / 1e6,
-        mem_mb=300 + load.all_kept * 40 / 1e6,
+        mem_mb=300 + min(load.all_kept, URLS_A_PASS) * 70 / 1e6,
     )
 
 

@@ -19,7 +19,7 @@ from stages.shared.contract import Task
 from stages.web.arrays import Rows, files_of
 from stages.web.config import WebConfig, shard_files
 from stages.web.minhash import MinHash
-from stages.web.near import SEEN, Joiner, PairsWriter, key_ranges, make_method, slots_within
+from stages.web.near import SEEN, Joiner, PairsWriter, key_ranges, known_pairs, make_method, pages_at_once
 from stages.web.shingles import U64
 from stages.web.simhash import SimHash
 from stages.web.steps.index import open_index
@@ -61,9 +61,9 @@ def run(task: Task) -> dict[str, Any]:
     """Find the pairs of this element's buckets."""
     config: WebConfig = task.config
     method = make_method(config.dedup)
-    at_once = slots_within(config.dedup.memory_mb / 2) // 2
+    at_once = pages_at_once(config.dedup.memory_mb)
     scopes = find_scopes(task)
-    with PairsWriter(task.out / EDGES, slots_within(config.dedup.memory_mb / 4)) as pairs:
+    with PairsWriter(task.out / EDGES, known_pairs(config.dedup.memory_mb)) as pairs:
         for table in range(task.shard, method.num_tables, task.num_shards):
             for sources in scopes:
                 join_table(method, table, sources, at_once, pairs)
@@ -93,10 +93,11 @@ def join_table(
     """Add the pairs of one bucket among these sources."""
     num_pages = sum(source.num_pages for source in sources)
     for within in key_ranges(num_pages, at_once):
-        joiner = Joiner(min(num_pages, at_once))
+        joiner = Joiner(min(num_pages, at_once) + PART)
         for source in sources:
             for values, numbers in source.parts(method.row(table)):
                 pairs.add(joiner.add(values, numbers, method.keys(values, table), within))
+        pairs.add(joiner.finish())
         if isinstance(method, SimHash):
             pairs.add(of_this_run(method.near(*joiner.entries(), table)))
 

@@ -29,7 +29,7 @@ from stages.web.steps.signatures import BANDS
 
 INDEX = "index.npz"
 KEPT = "kept.npy"
-"""Written by `documents`: the places, within the shard of `filter`, of the pages that became documents (uint32)."""
+"""Written by `documents`: the places, within the shard of `filter`, of the pages that became documents."""
 MADE = "made.json"
 SIGNATURES_VERSION = 1
 """Raised when the same settings give other signatures than before."""

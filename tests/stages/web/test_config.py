@@ -83,6 +83,31 @@ def test_presets_and_own_numbers_do_not_mix() -> None:
         DedupSettings(preset="fineweb", bucket_shards=15)
 
 
+def test_blocks_of_simhash_must_leave_one_that_agrees() -> None:
+    assert DedupSettings(method="simhash").num_tables == 4
+    assert DedupSettings(method="simhash", simhash_blocks=6, bucket_shards=20).num_tables == 20
+    with pytest.raises(ConfigError, match="simhash_blocks is 3: want more than the 3 bits"):
+        DedupSettings(method="simhash", simhash_blocks=3)
+    with pytest.raises(ConfigError, match="at most 10000 choices"):
+        DedupSettings(method="simhash", simhash_blocks=64)
+    with pytest.raises(ConfigError, match="at most the 4 buckets"):
+        DedupSettings(method="simhash", bucket_shards=5)
+
+
+def test_buckets_know_the_dumps_only_if_they_are_kept_apart() -> None:
+    for scope, reads in (("all", ()), ("dump", ("inputs",))):
+        steps = WebConfig(inputs="x", dedup={"scope": scope}).plan({"inputs": warcs("a", "b")}).steps
+        (step,) = (step for step in steps if step.name == "buckets")
+        assert step.reads == reads
+        assert ("files_per_shard" in step.uses) == (scope == "dump")
+
+
+def test_what_was_seen_is_in_other_dumps() -> None:
+    assert WebConfig(inputs="x", seen="index.npz").seen == "index.npz"
+    with pytest.raises(ConfigError, match=r"dedup\.scope is 'dump': want all"):
+        WebConfig(inputs="x", seen="index.npz", dedup={"scope": "dump"})
+
+
 @pytest.mark.parametrize("change", [{"language": {"min_score": 1.5}}, {"urll": {}}, {"lines": {"max": 1}}])
 def test_settings_that_make_no_sense_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

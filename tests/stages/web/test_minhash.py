@@ -46,7 +46,7 @@ def test_pairs_become_candidates_as_often_as_the_formula_says(preset: str, simil
 @pytest.mark.parametrize("preset", sorted(SHAPES))
 @pytest.mark.parametrize("size", [3, 40, 3_000])
 def test_buckets_agree_as_often_as_their_hashes_would(preset: str, size: int) -> None:
-    """Few shingles end by another rule, many are more than there are slots; the share of equal buckets is s^r in all."""
+    """Sets of few shingles end by another rule, large ones fill all slots at once; buckets agree by s^r in all."""
     buckets, hashes = SHAPES[preset]
     random = np.random.default_rng(size)
     shares, exact = [], 0.0

@@ -52,8 +52,8 @@ def test_what_is_near_is_found_exactly(distance: int, blocks: int) -> None:
     values = signatures(np.random.default_rng(distance + 10 * blocks), 400)
     simhash = SimHash(distance, blocks, 3, seed=1)
     joiner = Joiner(len(values))
-    pairs = joiner.add(values, np.arange(len(values), dtype=np.uint64))
-    found = [pairs, *(simhash.near(*joiner.entries(), table) for table in range(simhash.num_tables))]
+    joiner.add(values, np.arange(len(values), dtype=np.uint64))
+    found = [joiner.finish(), *(simhash.near(*joiner.entries(), table) for table in range(simhash.num_tables))]
     parents = make_parents(len(values))
     for rows in found:
         assert all(int(values[a] ^ values[b]).bit_count() <= distance for a, b in rows.tolist())

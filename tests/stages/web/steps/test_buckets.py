@@ -1,15 +1,18 @@
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stages.shared.contract import shard_dir
+from stages.shared.contract import Step, shard_dir
+from stages.web.config import WebConfig
 from stages.web.near import SEEN
 from stages.web.steps import buckets
 from stages.web.steps.buckets import EDGES, of_this_run
 from stages.web.steps.signatures import BANDS
 from stages.web.union_find import join, make_parents, settle
-from tests.stages.harness import step_folder
+from tests.stages.harness import load_run, make_task, step_folder
 from tests.stages.web.fuzzy import edited, find_duplicates, random_text, write_filtered
 
 METHODS = ({"preset": "fineweb"}, {"method": "simhash", "simhash_distance": 8, "simhash_blocks": 10})
@@ -41,11 +44,13 @@ def groups_of_every_pair(bands: np.ndarray, simhash: bool) -> list[int]:
 
 
 @pytest.mark.parametrize("dedup", METHODS)
-@pytest.mark.parametrize("slots", [1 << 20, 64])
+@pytest.mark.parametrize("at_once", [10**6, 32])
 def test_the_groups_are_those_of_comparing_every_pair(
-    tmp_path: Path, dedup: dict[str, object], slots: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, dedup: dict[str, object], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(buckets, "slots_within", lambda megabytes: slots)  # 64 are 32 pages at a time
+    monkeypatch.setattr(buckets, "pages_at_once", lambda memory_mb: at_once)
+    monkeypatch.setattr(buckets, "known_pairs", lambda memory_mb: at_once)
+    monkeypatch.setattr(buckets, "PART", at_once // 2)
     write_filtered(tmp_path, shards_of_families(seed=1))
     removed = find_duplicates(tmp_path, dedup)
     folder = step_folder(tmp_path, "signatures")
@@ -73,6 +78,32 @@ def test_a_rerun_gives_the_same_bytes(tmp_path: Path) -> None:
         files = sorted((tmp_path / name / "steps").rglob("*.npy"))
         contents.append([(path.relative_to(tmp_path / name), path.read_bytes()) for path in files])
     assert contents[0] == contents[1]
+
+
+def test_a_killed_element_run_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    write_filtered(tmp_path, shards_of_families(seed=3))
+    find_duplicates(tmp_path, {"preset": "fineweb"})
+    config = WebConfig(inputs="x", dedup={"preset": "fineweb"})
+    for name, after in (("signatures", "filter"), ("buckets", "signatures")):
+        step = Step(name=name, run=f"stages.web.steps.{name}:run", shards=1, uses=(), after=(after,))
+        task = make_task(config, step, 0, {}, tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            load_run(step)(replace(task, progress=kill_at(7)))
+        again = tmp_path / "again" / name
+        again.mkdir(parents=True)
+        load_run(step)(replace(task, out=again))
+        final = shard_dir(step_folder(tmp_path, name), 0)
+        assert {path.name: path.read_bytes() for path in again.iterdir()} == {
+            path.name: path.read_bytes() for path in final.iterdir()
+        }
+
+
+def kill_at(count: int) -> Callable[[int], None]:
+    def progress(done: int) -> None:
+        if done == count:
+            raise KeyboardInterrupt
+
+    return progress
 
 
 def test_no_pages_at_all_are_no_pairs(tmp_path: Path) -> None:
