@@ -155,5 +155,8 @@ def _settle(config: TrainingConfig) -> None:
     """Fix what the order of additions hangs on: threads, and kernels that have a repeatable form."""
     torch.set_num_threads(config.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # What ALiBi lets through from afar is subnormal, and CPUs are slow with that: 0.56 s became 0.21 s for an attention
+    # of 8 heads of 64 over 2,048 tokens and back, on one thread of a Xeon at 2.6 GHz (0.18 s without ALiBi).
+    torch.set_flush_denormal(config.model.position == "alibi")
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it; filling costs time
