@@ -20,6 +20,8 @@ class Reason:
     step: str
     reason: str
     pages: int
+    bytes: int
+    tokens: int
     examples: tuple[Example, ...]
 
 
@@ -27,7 +29,14 @@ def reasons(pages: Pages) -> dict[str, list[Reason]]:
     """Return the reasons of each step that dropped pages: steps in order, the commonest reason of each first."""
     return {
         step.name: [
-            Reason(step=step.name, reason=reason, pages=number, examples=pages.examples.get((step.name, reason), ()))
+            Reason(
+                step=step.name,
+                reason=reason,
+                pages=number,
+                bytes=step.reason_bytes.get(reason, 0),
+                tokens=step.reason_tokens.get(reason, 0),
+                examples=pages.examples.get((step.name, reason), ()),
+            )
             for reason, number in sorted(step.reasons.items(), key=lambda item: (-item[1], item[0]))
             if number
         ]

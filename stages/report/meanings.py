@@ -33,6 +33,8 @@ REASONS = {
     "not_plain_text": "no plain text, in a WET file",
     "not_text": "no text when decoded",
     "too_large": "larger than read.max_page_mb",
+    "too_deep": "thousands of elements within each other",
+    "too_many_attributes": "thousands of attributes in one tag",
     "bad_url": "an address that is none",
     "blocked_host": "on your own block list",
     "blocked_domain": "its host is on the UT1 list",

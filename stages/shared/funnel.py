@@ -33,6 +33,10 @@ class StepCount:
     """Pages not passed on, by reason."""
     notes: dict[str, int] = field(default_factory=dict)
     """Other things worth a count, such as lines removed from pages that were passed on."""
+    reason_bytes: dict[str, int] = field(default_factory=dict)
+    """UTF-8 bytes of the pages not passed on, by reason; records that could not be read have none."""
+    reason_tokens: dict[str, int] = field(default_factory=dict)
+    """Tokens of the pages not passed on, by reason, where they were counted."""
 
     @property
     def dropped(self) -> int:
@@ -66,7 +70,8 @@ def read_funnel(path: Path) -> Funnel:
 
 def _step(value: dict[str, Any]) -> StepCount:
     step = StepCount(**value)
-    counts = [step.pages_in, step.pages_out, step.bytes, step.tokens, *step.reasons.values(), *step.notes.values()]
+    counts = [step.pages_in, step.pages_out, step.bytes, step.tokens]
+    counts += [count for table in _tables(step) for count in table.values()]
     if not isinstance(step.name, str) or not all(isinstance(count, int) and count >= 0 for count in counts):
         raise ValueError(f"step {step.name!r} has a count that is not a whole number >= 0")
     return step
@@ -81,10 +86,15 @@ def merge(funnels: Iterable[Funnel]) -> Funnel:
         into.pages_out += step.pages_out
         into.bytes += step.bytes
         into.tokens += step.tokens
-        for mine, theirs in ((into.reasons, step.reasons), (into.notes, step.notes)):
+        for mine, theirs in zip(_tables(into), _tables(step), strict=True):
             for reason, count in theirs.items():
                 mine[reason] = mine.get(reason, 0) + count
-    for step in total.values():
-        step.reasons = dict(sorted(step.reasons.items()))
-        step.notes = dict(sorted(step.notes.items()))
+    for table in (table for step in total.values() for table in _tables(step)):
+        in_order = sorted(table.items())
+        table.clear()
+        table.update(in_order)
     return list(total.values())
+
+
+def _tables(step: StepCount) -> tuple[dict[str, int], ...]:
+    return step.reasons, step.notes, step.reason_bytes, step.reason_tokens

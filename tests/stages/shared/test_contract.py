@@ -12,14 +12,18 @@ from jobs.cluster import load_cluster
 from jobs.graph import build_graph
 from jobs.paths import RunPaths
 from jobs.recipe import known_recipes, known_stages, read_recipe
-from stages.shared.contract import InputFile, Step, shard_dir, shard_name
+from stages.shared.contract import InputFile, Reads, Step, shard_dir, shard_name
+
+
+MANY = 100
+"""Input files: as many as the recipe with the most parts wants."""
 
 
 def every_step() -> list[tuple[str, Step]]:
     """Return the steps of all recipes that ship, planned without a disk."""
 
-    def expand(value: object, setting: str) -> tuple[InputFile, ...]:
-        return (InputFile(Path("/data/a.warc.gz"), "a", 1.0), InputFile(Path("/data/b.warc.gz"), "b", 1.0))
+    def expand(value: object, setting: str, reads: Reads) -> tuple[InputFile, ...]:
+        return tuple(InputFile(Path(f"/data/{name:03}.warc.gz"), "ab"[name % 2], 1.0) for name in range(MANY))
 
     found = []
     for name in known_recipes():
@@ -42,7 +46,10 @@ def test_every_step_names_a_function_of_one_task(name: str, step: Step) -> None:
 def test_every_step_counts_on_settings_that_exist(name: str, step: Step) -> None:
     config = importlib.import_module(f"stages.{step.run.split('.')[1]}.config").Config
     fields = set(config.model_fields)
-    assert set(step.uses) <= fields
+    for used in step.uses:
+        section, _, setting = used.partition(".")
+        assert section in fields
+        assert not setting or setting in config.model_fields[section].annotation.model_fields, used
     assert set(step.reads) <= fields
     assert not set(step.uses) & set(step.reads), "an input's identity is its content, not how it was written"
     assert step.shards >= 1

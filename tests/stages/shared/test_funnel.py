@@ -5,7 +5,7 @@ import pytest
 from stages.shared.errors import DataError
 from stages.shared.funnel import StepCount, merge, read_funnel, write_funnel
 
-URL = StepCount("url", pages_in=10, pages_out=7, bytes=700, reasons={"domain": 2, "word": 1})
+URL = StepCount("url", pages_in=10, pages_out=7, bytes=700, reasons={"domain": 2, "word": 1}, reason_bytes={"word": 5})
 TEXT = StepCount("text", pages_in=7, pages_out=7, bytes=70, tokens=12, notes={"lines_removed": 3})
 
 
@@ -15,10 +15,10 @@ def test_what_is_written_is_read_again_in_the_same_order(tmp_path: Path) -> None
 
 
 def test_merging_adds_counts_and_keeps_the_order_of_steps() -> None:
-    other = StepCount("url", pages_in=1, pages_out=0, reasons={"word": 1})
+    other = StepCount("url", pages_in=1, pages_out=0, reasons={"word": 1}, reason_bytes={"word": 4})
     total = merge([[URL, TEXT], [other], []])
     assert [step.name for step in total] == ["url", "text"]
-    assert total[0] == StepCount("url", 11, 7, 700, 0, {"domain": 2, "word": 2})
+    assert total[0] == StepCount("url", 11, 7, 700, 0, {"domain": 2, "word": 2}, reason_bytes={"word": 9})
     assert total[1] == TEXT
     assert URL.reasons == {"domain": 2, "word": 1}, "merging must not change its input"
 

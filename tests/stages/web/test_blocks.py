@@ -1,7 +1,7 @@
 from datatrove.data import Document
 
 from stages.shared.funnel import StepCount
-from stages.web.blocks import NOTE, Gate, step_count
+from stages.web.blocks import NOTE, Gate, set_text, step_count
 from stages.web.rejects import Rejects
 
 
@@ -21,7 +21,16 @@ def test_a_gate_counts_what_it_drops_by_reason() -> None:
     gate = Colour()
     passed = list(gate.run(iter(documents("blue", "red", "green", "red", "blue"))))
     assert [doc.text for doc in passed] == ["blue", "blue"]
-    assert step_count(gate) == StepCount("colour", 5, 2, 8, 0, {"is_green": 1, "is_red": 2}, {"seen": 5})
+    dropped, held = {"is_green": 1, "is_red": 2}, {"is_green": 5, "is_red": 6}
+    assert step_count(gate) == StepCount("colour", 5, 2, 8, 0, dropped, {"seen": 5}, held)
+
+
+def test_tokens_are_counted_where_they_are_known() -> None:
+    gate, pages = Colour(), documents("blue", "red")
+    for page, tokens in zip(pages, (7, 9), strict=True):
+        set_text(page, page.text, tokens)
+    list(gate.run(iter(pages)))
+    assert (step_count(gate).tokens, step_count(gate).reason_tokens) == (7, {"is_red": 9})
 
 
 def test_a_gate_without_pages_is_a_step_of_zeros() -> None:
