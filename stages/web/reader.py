@@ -12,6 +12,7 @@ from datatrove.utils.typeshelper import StatHints
 from stages.shared.contract import InputFile
 from stages.web.blocks import DROPPED, NOTE, count_passed
 from stages.web.encoding import decode, is_text
+from stages.web.markup import too_much
 from stages.web.members import Stream
 from stages.web.rejects import Rejects
 from stages.web.source import opened
@@ -20,6 +21,9 @@ from stages.web.warc import Loss, Other, Page, read_warc
 PLAIN = "plain"
 """Metadata of a page whose text is no markup, because it comes from a WET file."""
 
+WIDE_WINDOW = 1000
+"""Bytes in which markup in UTF-16 or UTF-32 shows itself by a zero."""
+
 
 class WarcPages(PipelineStep):
     """Yields the HTML pages of some WARC files with `url`, `source` and `dump`; counts why others are not passed on."""
@@ -27,7 +31,7 @@ class WarcPages(PipelineStep):
     name = "read"
     type = "📖 - READER"
 
-    def __init__(self, files: Sequence[InputFile], max_page_mb: float = 32, rejects: Rejects | None = None) -> None:
+    def __init__(self, files: Sequence[InputFile], max_page_mb: float = 8, rejects: Rejects | None = None) -> None:
         super().__init__()
         self.files = files
         self.max_bytes = int(max_page_mb * 1e6)
@@ -60,6 +64,9 @@ class WarcPages(PipelineStep):
             text, how = decode(page.body, page.charset)
         if not is_text(text):
             return Loss("not_text", page.id, page.url)
+        is_wide = b"\0" in page.body[:WIDE_WINDOW]
+        if not page.is_plain and (reason := too_much(text.encode(errors="replace") if is_wide else page.body)):
+            return Loss(reason, page.id, page.url)
         if how != "utf-8":
             self.stat_update(f"{NOTE}charset_{how}")
         name = page.id or xxhash.xxh3_128_hexdigest(page.url.encode() + page.body)

@@ -25,8 +25,9 @@ MAX_TABLES = 10_000
 class ReadSettings(Section):
     """Which records count as pages."""
 
-    max_page_mb: float = Field(default=32, gt=0)
-    """Largest body, in MB of markup. Larger pages are set aside, unread."""
+    max_page_mb: float = Field(default=8, gt=0)
+    """Largest body, in MB of markup. Larger pages are set aside, unread. Common Crawl cuts bodies at 5 MB, before 2025
+    at 1 MB; a page of 20 MB takes a task a GB of memory."""
 
 
 class UrlSettings(Section):
@@ -39,16 +40,16 @@ class UrlSettings(Section):
 
 
 class GateSettings(Section):
-    """What two-tier extraction drops by the fast text, before the good extractor has seen the page.
+    """What is dropped by the fast text, before the good extractor has seen a page or anything is measured.
 
     A gate is looser than the rule it anticipates (`check_gates`), so that what is kept is what the good extractor on
-    every page would keep: with these numbers, all but one of 607 real pages, of which two thirds never meet it.
+    every page would keep: with these numbers all 150 of 607 real pages, of which seven tenths never meet it.
     """
 
     min_words: int = Field(default=40, ge=0)
     """Drop a page whose fast text, boilerplate included, has fewer words; 0 drops none. Anticipates
     `quality.min_words`."""
-    min_wanted: Ratio = 0.05
+    min_wanted: Ratio = 0.02
     """Drop a page if no wanted language is at least this probable for its fast text; 0 drops none. Anticipates
     `language.min_score`."""
 
@@ -62,7 +63,7 @@ class ExtractionSettings(Section):
     of trafilatura where one language is wanted, and its texts. justext (.79) knows the languages that have a stop list;
     others get resiliparse."""
     gates: GateSettings = GateSettings()
-    """With `two-tier` only."""
+    """With `two-tier` and `resiliparse`."""
     max_tags: int = Field(default=50_000, gt=0)
     """Pages with more "<" go to resiliparse: the slow extractors' time grows with the square of some structures. Within
     both limits the worst shapes known take a second; of 607 real pages the largest has 19,437."""
@@ -77,6 +78,11 @@ class ExtractionSettings(Section):
     """Longest run of newlines left in a text."""
     remove_urls: bool = True
     """Delete addresses from the text."""
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether every page gets a fast text, so that the gates have something to look at."""
+        return self.extractor in ("two-tier", "resiliparse")
 
 
 class LanguageSettings(Section):
@@ -275,11 +281,11 @@ class UrlDedupSettings(Section):
 
 
 def check_gates(extraction: ExtractionSettings, language: LanguageSettings, min_words: int) -> None:
-    """Raise ConfigError if a gate of two-tier extraction is tighter than the rule it anticipates.
+    """Raise ConfigError if a gate is tighter than the rule it anticipates.
 
     `min_words` is the least that the quality rules ask of a page of any language.
     """
-    if extraction.extractor != "two-tier":
+    if not extraction.has_preview:
         return
     gates = extraction.gates
     why = "a gate tighter than its rule loses pages that the rule would keep"

@@ -34,7 +34,7 @@ MAX_HEAD = 1 << 16
 """Largest WARC or HTTP header."""
 MAX_DIGITS = 18
 """Digits of a length that is believed."""
-MAX_SKIP = 1 << 30
+MAX_SKIP = 1 << 28
 """Content of one member that is inflated only to be passed over; beyond it the next member is looked for instead."""
 
 

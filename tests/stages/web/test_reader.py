@@ -39,6 +39,26 @@ def test_every_loss_and_every_odd_character_set_is_counted(tmp_path: Path) -> No
     assert {reason for _, reason in rejects._samples} == set(count.reasons)
 
 
+def test_plain_text_is_marked_and_markup_that_no_parser_can_bear_is_a_loss(tmp_path: Path) -> None:
+    deep = "<div>" * 6_000
+    wet = gzip.compress(member_of_plain_text(deep.encode()))
+    reader = WarcPages(files(tmp_path, wet, member(deep.encode()) + member(deep.encode("utf-16"))))
+    assert [page.metadata.get("plain") for page in reader.run()] == [True]
+    assert step_count(reader).reasons == {"too_deep": 2}
+
+
+def member_of_plain_text(text: bytes) -> bytes:
+    """A WET record."""
+    head = "WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: http://a.example/\r\nWARC-Record-ID: <urn:uuid:1>\r\n"
+    return f"{head}Content-Type: text/plain\r\nContent-Length: {len(text)}\r\n\r\n".encode() + text + b"\r\n\r\n"
+
+
+def test_bytes_of_a_page_are_known_without_encoding_it_again(tmp_path: Path) -> None:
+    bodies = ["grün".encode(), "grün".encode("latin-1"), b"a\0b", "手".encode("utf-16"), b"\xef\xbb\xbfx"]
+    for page in WarcPages(files(tmp_path, b"".join(map(member, bodies)))).run():
+        assert page.metadata["bytes"] == len(page.text.encode())
+
+
 def test_a_page_without_a_record_id_gets_one_from_its_content(tmp_path: Path) -> None:
     bare = gzip.compress(gzip.decompress(member(b"x")).replace(b"WARC-Record-ID", b"X-Other"))
     first, second = WarcPages(files(tmp_path, bare, bare)).run()

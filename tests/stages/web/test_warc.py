@@ -143,7 +143,7 @@ def test_other_records_are_told_apart_from_pages(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_set_aside_without_unpacking_it(tmp_path: Path) -> None:
-    bomb = zlib.compress(b"\0" * 300_000_000, 9)
+    bomb = zlib.compress(b"\0" * 60_000_000, 9)
     (tmp_path / "x").write_bytes(member(bomb, headers="Content-Encoding: deflate\r\n"))
     tracemalloc.start()
     items = read_file(tmp_path / "x", 1_000_000)
