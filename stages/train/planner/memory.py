@@ -62,9 +62,12 @@ def _stage(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> Memor
     state = 8 if held == 4 else 12  # AdamW's moments, and float32 weights beside 16-bit ones
     activations = _kept(work, layout, stage, on_gpu=on_gpu)
     buffers = _buffers(work, layout, stage)
+    gradients = 4 * (shared if layout.zero >= 2 else weights)
+    if not on_gpu and gradients > activations + buffers:  # gloo reduces a copy of them, once the activations are gone
+        activations, buffers = 0.0, gradients
     return Memory(
         weights=held * (shared if layout.zero >= 3 else weights),
-        gradients=4 * (shared if layout.zero >= 2 else weights),
+        gradients=gradients,
         optimizer=0.0 if layout.offload else state * (shared if layout.zero >= 1 else weights),
         activations=activations,
         buffers=buffers,
@@ -112,7 +115,8 @@ def layer_bytes(work: Workload, layout: Layout, *, on_gpu: bool) -> float:
 
     Per token: two norms; query, key and value as projected, query and key again as rotated, what attention gives and
     its log-sum-exp; of the feed-forward block what goes into the activation and what comes out of each product. With
-    plain tensor parallelism the norms are on every device in full; sequence parallelism splits them too.
+    plain tensor parallelism the norms are on every device in full; sequence parallelism splits them too. Selective
+    recomputation (section 5) drops what is inside attention, and fused attention keeps nothing there.
     """
     shape, width = work.shape, work.width
     queries, keys = shape.num_heads * shape.head_dim, shape.num_kv_heads * shape.head_dim
@@ -121,8 +125,6 @@ def layer_bytes(work: Workload, layout: Layout, *, on_gpu: bool) -> float:
     feed_forward = width * (5 if shape.gated else 2) * shape.ffn / layout.tp
     if shape.experts:  # routed copies of the token go in and come out, beside the gathered tokens of all ep processes
         feed_forward = shape.top_k * (feed_forward + 2 * width * shape.dim) + layout.ep * width * shape.dim
-    if layout.recompute == "selective":  # attention's inner part is done again: rotated query and key are not kept
-        attention -= width * (queries + keys) / layout.tp
     angles = 4 * width * shape.head_dim * shape.seq_len / layout.cp  # sine and cosine, for query and for key
     return _tokens(work, layout) * (norms + attention + feed_forward) + angles
 

@@ -14,7 +14,6 @@ from jobs.paths import RunPaths
 from jobs.recipe import known_recipes, known_stages, read_recipe
 from stages.shared.contract import InputFile, Reads, Step, shard_dir, shard_name
 
-
 MANY = 100
 """Input files: as many as the recipe with the most parts wants."""
 
