@@ -85,6 +85,7 @@ def main(memory_mb: int) -> None:
     speed_up_trafilatura()
     gc.collect()
     gc.freeze()  # what was imported lives as long as the process: no collection need look at it again
+    gc.set_threshold(50_000)  # elements hold no cycles, and thousands of them come and go with a page
     send(answers, "")
     while (how := receive(sys.stdin.buffer)) is not None:
         text = answer(how, receive(sys.stdin.buffer) or "")

@@ -1,9 +1,10 @@
-"""The first tier of two-tier extraction: a fast text of every page, and gates on it.
+"""The first tier of extraction: a fast text of every page, and gates on it.
 
 Most pages of a crawl are in another language than the wanted ones or have hardly any text. resiliparse's text shows
-that at a tenth of trafilatura's cost; only what passes is worth the good extractor. The fast text is noisier, so each
-gate is looser than the rule it anticipates, and what may be a failure of the fast extractor is never held against a
-page: where its main text is short, the gates look at all of the page's text.
+that at a tenth of trafilatura's cost; only what passes is worth the good extractor, or, where the fast text is all that
+is wanted, the measuring. The fast text is noisier, so each gate is looser than the rule it anticipates, and what may be
+a failure of the fast extractor is never held against a page: where its main text is short, the gates also look at all
+of the page's text.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ SHORT_WORDS = 100
 words, and less than a tenth of the text on four more."""
 SURE_CHARS = 2_000
 """A longer text is not short, whatever its words: it need not be split to know."""
-SAMPLE_CHARS = 1_000
+SAMPLE_CHARS = 500
 """Characters of the fast text whose language is asked for, in pieces from all over it."""
 
 
@@ -61,17 +62,20 @@ class Preview(Gate):
         return reason
 
     def _gate(self, text: str, html: str | None) -> str | None:
+        texts = [text]
         if len(text) < SURE_CHARS and (num_words := count_words(text)) < SHORT_WORDS:
             if html is not None:
                 self.stat_update(f"{NOTE}short_main_text")
-                text = whole_text(html)
-                num_words = count_words(text)
+                texts.append(whole_text(html))
+                num_words = count_words(texts[-1])
             if not num_words:
                 return "no_text"
             if num_words < self.gates.min_words:
                 return "too_few_words"
-        if self.languages is not None and self.gates.min_wanted > 0:
-            found = probabilities(text, self.model, SAMPLE_CHARS)
-            if all(found.get(language, 0.0) < self.gates.min_wanted for language in self.languages):
-                return "other_language"
-        return None
+        if self.languages is None or self.gates.min_wanted == 0 or any(map(self._may_be_wanted, texts)):
+            return None
+        return "other_language"
+
+    def _may_be_wanted(self, text: str) -> bool:
+        found = probabilities(text, self.model, SAMPLE_CHARS)
+        return any(found.get(language, 0.0) >= self.gates.min_wanted for language in self.languages or ())

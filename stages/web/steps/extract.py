@@ -58,7 +58,7 @@ def make_gates(task: Task, config: WebConfig, rejects: Rejects) -> Sequence[Pipe
     domains = ut1(task.work) if config.url.domains == "ut1" else ()
     lists = load_lists(task.inputs.get("url_lists", ()), domains)
     early = [WarcPages(files, config.read.max_page_mb, rejects), UrlFilter(lists, config.url.min_soft_words, rejects)]
-    if config.extraction.extractor == "two-tier":
+    if config.extraction.has_preview:
         languages = config.language.languages if config.language.position == "before" else None
         early.append(Preview(config.extraction.gates, languages, model_file(task), rejects))
     return [*early, Extraction(config.extraction, rejects)]
