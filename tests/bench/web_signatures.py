@@ -61,9 +61,9 @@ def texts() -> list[str]:
     return [text for text in found if len(text) > 200]
 
 
-def made_texts(count: int, words: int) -> list[str]:
+def made_texts(count: int, words: int, seed: int = 1) -> list[str]:
     """Return texts of random words, the frequent ones short."""
-    draw = np.random.default_rng(1)
+    draw = np.random.default_rng(seed)
     ranks = np.minimum(draw.zipf(1.2, (count, words)), 200_000)
     return [" ".join(f"{'word'[: 1 + rank % 4]}{rank}" for rank in row) for row in ranks.tolist()]
 
@@ -155,8 +155,9 @@ def _prepare(step: str, folder: Path, num_pages: int) -> None:
     filtered = shard_dir(step_folder(folder, "filter"), 0)
     if step == "signatures":
         with DocumentWriter(filtered / DOCUMENTS) as writer:
-            for number, text in enumerate(made_texts(500, 300) * (num_pages // 500)):
-                writer.write({"id": str(number), "text": text, **_NOTHING})
+            for start in range(0, num_pages, 500):
+                for text in made_texts(500, 300, seed=start):
+                    writer.write({"id": str(writer.count), "text": text, **_NOTHING})
         return
     if step == "buckets":
         with ColumnsWriter(shard_dir(step_folder(folder, "signatures"), 0) / BANDS, 14) as writer:
