@@ -54,9 +54,9 @@ def sample(text: str, chars: int) -> str:
     return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
 
 
-def probabilities(text: str, model: Path, sample_chars: int) -> dict[str, float]:
-    """Return how probable each language of the model is for a text; empty if nothing in the text says anything."""
-    found = load_model(model).predict(sample(text, sample_chars), k=-1)
+def probabilities(text: str, model: Path, sample_chars: int, least: float = 0.0) -> dict[str, float]:
+    """Return the languages that are at least this probable for a text; empty if nothing in the text says anything."""
+    found = load_model(model).predict(sample(text, sample_chars), k=-1, threshold=least)
     return dict(zip((label.removeprefix(LABEL) for label in found[0]), found[1], strict=True)) if found else {}
 
 

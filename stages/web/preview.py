@@ -77,5 +77,5 @@ class Preview(Gate):
         return "other_language"
 
     def _may_be_wanted(self, text: str) -> bool:
-        found = probabilities(text, self.model, SAMPLE_CHARS)
-        return any(found.get(language, 0.0) >= self.gates.min_wanted for language in self.languages or ())
+        found = probabilities(text, self.model, SAMPLE_CHARS, self.gates.min_wanted)
+        return any(language in found for language in self.languages or ())

@@ -35,8 +35,8 @@ from tests.stages.harness import run_stage, step_folder
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT.parent / "shared" / "data" / "web" / "pages.warc.gz"
 STOCK = ("datatrove[processing,io]==0.10.1", "lxml_html_clean", "spacy", "isal")
-"""The first forgets the second and third: trafilatura 1.11 cannot be imported without one, the rules not run without the
-other. The last makes its reader twice as fast."""
+"""The first forgets the second and third: trafilatura 1.11 cannot be imported without one, nor the rules run without
+the other. The last makes its reader twice as fast."""
 WARM_PAGES = 12
 SAMPLE_S = 0.1
 LIMIT_S = 1_800
