@@ -123,14 +123,15 @@ class _Builder:
         if not chosen:
             kinds = ", ".join(sorted({output.kind for output in outputs}))
             raise ConfigError(setting, value, f"a section that gives {kind}; {upstream} gives {kinds}")
+        names = {output.step: job_name(upstream, output.step) for output in chosen}
+        jobs = {step: self.jobs[name] for step, name in names.items()}
+        folders = {step: self.run.step(job.name, job.fingerprint).root for step, job in jobs.items()}
         files, identity = [], []
         for output in chosen:
-            job = self.jobs[job_name(upstream, output.step)]
-            folder = self.run.step(job.name, job.fingerprint).root
-            path = shard_dir(folder, output.shard) / output.name
+            path = shard_dir(folders[output.step], output.shard) / output.name
             files.append(InputFile(path, output.source, output.mb, count=output.count))
-            identity.append([job.fingerprint, output.shard, output.name, output.source])
-        return tuple(files), identity, tuple(dict.fromkeys(job_name(upstream, output.step) for output in chosen))
+            identity.append([jobs[output.step].fingerprint, output.shard, output.name, output.source])
+        return tuple(files), identity, tuple(names.values())
 
     def _add(
         self,

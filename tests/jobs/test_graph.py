@@ -73,6 +73,17 @@ def test_a_changed_setting_changes_the_steps_that_use_it_and_what_follows() -> N
     assert changed(before, build(recipe(a={}, b={"words": "from:a", "paces": 9}))) == {"b.march", "b.gather"}
 
 
+def test_an_edited_list_that_ships_with_the_code_changes_the_steps_that_read_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = Recipe("mine", "", ("web",), {"web": WebConfig(inputs="x", exact={"parts": 1})}, {}, {})
+    before = build(asked)
+    monkeypatch.setattr("stages.web.shipped.shipped_text", lambda name: "edited\n")
+    assert changed(before, build(asked)) == set(before.jobs)
+    monkeypatch.undo()
+    assert not changed(before, build(asked))
+
+
 def test_a_step_may_use_one_setting_of_a_section() -> None:
     config = WebConfig(inputs="x", language={"min_score": 0.5})
     assert used_settings(config, ("language.languages", "rejects_per_reason")) == {

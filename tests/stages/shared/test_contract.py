@@ -12,7 +12,7 @@ from jobs.cluster import load_cluster
 from jobs.graph import build_graph
 from jobs.paths import RunPaths
 from jobs.recipe import known_recipes, known_stages, read_recipe
-from stages.shared.contract import InputFile, Reads, Step, shard_dir, shard_name
+from stages.shared.contract import InputFile, Reads, Step, input_file, shard_dir, shard_name
 
 MANY = 100
 """Input files: as many as the recipe with the most parts wants."""
@@ -63,3 +63,11 @@ def test_a_stage_is_called_what_its_folder_is(stage: str) -> None:
 def test_shards_sort_as_they_count() -> None:
     assert sorted(map(shard_name, (10, 9, 2))) == [shard_name(2), shard_name(9), shard_name(10)]
     assert shard_dir(Path("step"), 3) == Path("step/shards/00003")
+
+
+def test_a_file_is_the_same_again_from_where_it_is() -> None:
+    for where in ("/a/b c.gz", "https://host/a/b.gz?x=1", "s3://bucket/a/b.gz", "relative/x"):
+        file = input_file(where, "dump", 2.5)
+        assert file.where == where and file == input_file(file.where, "dump", 2.5)
+    assert input_file("https://host/a/b.gz?x=/1", "dump").path == Path("b.gz")
+    assert not input_file("/a/https://b", "dump").url
