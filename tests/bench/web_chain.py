@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
@@ -53,6 +54,8 @@ class Side:
     script: tuple[str, ...]
     languages: tuple[str, ...] | None
     extractor: str = ""
+    packages: str = ""
+    """A folder of packages that go before those of the environment."""
 
 
 @dataclass
@@ -70,9 +73,9 @@ def ours(extractor: str, languages: tuple[str, ...] | None) -> Side:
     return Side(named, sys.executable, ("-m", "tests.bench.web_chain_ours"), languages, extractor)
 
 
-def stock(python: str, languages: tuple[str, ...] | None, name: str) -> Side:
-    """Return datatrove's side in one of two environments."""
-    return Side(name, python, (str(Path(__file__).with_name("web_chain_stock.py")),), languages)
+def stock(python: str, languages: tuple[str, ...] | None, name: str, packages: str = "") -> Side:
+    """Return datatrove's side."""
+    return Side(name, python, (str(Path(__file__).with_name("web_chain_stock.py")),), languages, packages=packages)
 
 
 def stock_python() -> str:
@@ -81,17 +84,27 @@ def stock_python() -> str:
     datatrove asks for trafilatura < 1.12, we pin a later one, so it cannot be our own. Raises SystemExit if pip fails.
     """
     folder = cache_folder() / "bench" / "datatrove-0.10.1"
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        print(f"making {folder} with pip install {' '.join(STOCK)} (a minute or two, once)", file=sys.stderr)
-        commands = ([sys.executable, "-m", "venv", str(folder)], [str(python), "-m", "pip", "install", "-q", *STOCK])
-        for command in commands:
-            if subprocess.run(command, check=False).returncode:
-                raise SystemExit(
-                    f"the stock side could not be installed: {' '.join(command)} failed; its words are above"
-                )
-        (folder / "ready").touch()
-    return str(python)
+    python = str(folder / "bin" / "python")
+    _once(folder, [sys.executable, "-m", "venv", str(folder)], [python, "-m", "pip", "install", "-q", *STOCK])
+    return python
+
+
+def our_trafilatura(python: str) -> str:
+    """Return a folder with our trafilatura alone, for datatrove's environment, made on first use."""
+    wanted = f"trafilatura=={version('trafilatura')}"
+    folder = cache_folder() / "bench" / wanted.replace("==", "-")
+    _once(folder, [python, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), wanted])
+    return str(folder)
+
+
+def _once(folder: Path, *commands: list[str]) -> None:
+    if (folder / "ready").exists():
+        return
+    print(f"making {folder} (a minute or two, once)", file=sys.stderr)
+    for command in commands:
+        if subprocess.run(command, check=False).returncode:
+            raise SystemExit(f"the stock side could not be installed: {' '.join(command)} failed; its words are above")
+    (folder / "ready").touch()
 
 
 def run(side: Side, input_file: Path, warm: Path, out: Path, watch_memory: bool = False) -> Result:
@@ -111,7 +124,7 @@ def run(side: Side, input_file: Path, warm: Path, out: Path, watch_memory: bool 
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors.open("wb"),
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **({"PYTHONPATH": side.packages} if side.packages else {})},
     )
     assert child.stdin is not None
     peak = 0.0
@@ -176,7 +189,7 @@ def comparisons(rounds: int, input_file: Path | None = None) -> list[Comparison]
     one_core()
     python = stock_python()
     base, base_all = stock(python, ENGLISH, "datatrove 0.10.1"), stock(python, None, "datatrove 0.10.1, all languages")
-    newer = stock(sys.executable, ENGLISH, "datatrove 0.10.1 with our trafilatura")
+    newer = stock(python, ENGLISH, "datatrove 0.10.1 with our trafilatura", our_trafilatura(python))
     two, fast, two_all = ours("two-tier", ENGLISH), ours("resiliparse", ENGLISH), ours("two-tier", None)
     with workplace(input_file) as (source, warm, folder, pages):
         best = {side: Result() for side in (base, two, fast, newer, base_all, two_all)}

@@ -1,10 +1,17 @@
+import json
+from pathlib import Path
+
 import pytest
 from datatrove.data import Document
 
+from stages.shared.contract import InputFile
 from stages.web.blocks import step_count
 from stages.web.extract import EXTRACTOR, Extraction
-from stages.web.preview import FAST_TEXT
+from stages.web.preview import FAST_TEXT, Preview
+from stages.web.reader import WarcPages
 from stages.web.settings import ExtractionSettings
+from tests.stages.web.conftest import DATA
+from tests.stages.web.scoring import score_articles, score_snippets
 
 STORY = "The hills were quiet and the river was wide on that day, and not a sound was to be heard. " * 5
 PAGE = f"<html><body><nav><a href='/'>Home</a></nav><article><h1>A walk</h1><p>{STORY}</p></article></body></html>"
@@ -15,6 +22,15 @@ def extract(settings: ExtractionSettings, *pages: str) -> tuple[list[str], Extra
     block = Extraction(settings)
     documents = [Document(text=page, id=str(number)) for number, page in enumerate(pages)]
     return [doc.text for doc in block.run(iter(documents))], block
+
+
+@pytest.fixture(scope="module")
+def real_texts(real_pages: Path) -> dict[str, str]:
+    """Texts of two tiers with all languages wanted, by the record's id as the lists of right answers write it."""
+    settings = ExtractionSettings()
+    pages = WarcPages([InputFile(real_pages / "pages.warc.gz", "real")]).run(None)
+    previewed = Preview(settings.gates).run(pages)
+    return {f"<urn:uuid:{doc.id}>": doc.text for doc in Extraction(settings).run(previewed)}
 
 
 @pytest.mark.parametrize("extractor", ["two-tier", "trafilatura", "resiliparse", "justext"])
@@ -82,3 +98,19 @@ def test_a_language_without_a_stop_list_gets_the_fast_text() -> None:
     texts, block = extract(ExtractionSettings(extractor="justext"), PAGE.replace(STORY, chinese))
     assert chinese in texts[0]
     assert step_count(block).notes == {"fallback_no_stop_list": 1}
+
+
+def test_real_articles_are_found_as_well_as_asked(real_texts: dict[str, str]) -> None:
+    """On 91 articles that were written down by hand."""
+    rows = json.loads((DATA / "articles.json").read_text(encoding="utf-8"))
+    found = score_articles((real_texts.get(row["id"], ""), row["article_body"]) for row in rows)
+    print(f"articles, two-tier: {found}")
+    assert found.f1 >= 0.960, found
+
+
+def test_what_belongs_into_real_texts_is_there_and_what_does_not_is_not(real_texts: dict[str, str]) -> None:
+    """On 495 pages for which strings are listed that the text must hold, or must not."""
+    rows = json.loads((DATA / "snippets.json").read_text(encoding="utf-8"))
+    found = score_snippets((real_texts.get(row["id"], ""), row["with"], row["without"]) for row in rows)
+    print(f"snippets, two-tier: {found}")
+    assert found.f1 >= 0.92, found
