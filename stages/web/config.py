@@ -70,7 +70,7 @@ class WebConfig(StageConfig):
 
     @model_validator(mode="after")
     def _gates_are_loose(self) -> WebConfig:
-        check_gates(self.extraction, self.language, self.quality.min_words)
+        check_gates(self.extraction, self.language, self.quality)
         return self
 
     @model_validator(mode="after")

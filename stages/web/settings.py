@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from stages.shared.contract import Section
 from stages.shared.errors import ConfigError
+from stages.web import bloom
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
@@ -280,19 +281,19 @@ class UrlDedupSettings(Section):
     """False: every capture of a page that passed everything else is a document. True: the first one is."""
 
 
-def check_gates(extraction: ExtractionSettings, language: LanguageSettings, min_words: int) -> None:
-    """Raise ConfigError if a gate is tighter than the rule it anticipates.
-
-    `min_words` is the least that the quality rules ask of a page of any language.
-    """
+def check_gates(extraction: ExtractionSettings, language: LanguageSettings, quality: QualitySettings) -> None:
+    """Raise ConfigError if a gate is tighter than the rule it anticipates, for any language."""
     if not extraction.has_preview:
         return
     gates = extraction.gates
+    rows = bloom.TABLE.values()
+    least_words = min(row.min_words for row in rows) if quality.preset == "bloom" else quality.min_words
+    least_score = min(row.min_language_score for row in rows) if language.preset == "bloom" else language.min_score
     why = "a gate tighter than its rule loses pages that the rule would keep"
-    if gates.min_words > min_words:
-        raise ConfigError("web.extraction.gates.min_words", gates.min_words, f"at most {min_words}: {why}")
-    if language.languages is not None and gates.min_wanted > language.min_score:
-        wanted = f"at most language.min_score, {language.min_score}: {why}"
+    if gates.min_words > least_words:
+        raise ConfigError("web.extraction.gates.min_words", gates.min_words, f"at most {least_words}: {why}")
+    if language.languages is not None and gates.min_wanted > least_score:
+        wanted = f"at most {least_score}, the least score of a page that stays: {why}"
         raise ConfigError("web.extraction.gates.min_wanted", gates.min_wanted, wanted)
 
 

@@ -37,6 +37,9 @@ def test_gates_that_would_lose_what_the_rules_keep_are_refused() -> None:
         WebConfig(inputs="x", extraction={"gates": {"min_words": 60}})
     with pytest.raises(ConfigError, match=r"gates\.min_wanted"):
         WebConfig(inputs="x", language={"min_score": 0.01})
+    with pytest.raises(ConfigError, match=r"gates\.min_words is 40: want at most 1:"):
+        WebConfig(inputs="x", quality={"preset": "bloom"})
+    assert WebConfig(inputs="x", quality={"preset": "bloom"}, extraction={"gates": {"min_words": 1}})
     assert WebConfig(inputs="x", extraction={"extractor": "trafilatura", "gates": {"min_words": 60}})
 
 
