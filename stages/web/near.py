@@ -28,6 +28,8 @@ PART_PAGES = 16_384
 """Pages whose hash table stays in a processor's cache."""
 MIN_ROOM = 1024
 """Pages for which there always is room."""
+PAIRS_A_PAGE = 8
+"""Pairs of a page, in all buckets, for which there is room: a page has one with the first of its near-duplicates."""
 WAYS = 4
 """Slots of a pair: 64 bytes, so that they come from memory together."""
 
@@ -45,9 +47,9 @@ def pages_at_once(memory_mb: int) -> int:
     return memory_mb * 10**6 * 2 // 3 // PAGE_BYTES
 
 
-def known_pairs(memory_mb: int) -> int:
-    """Return how many pairs a third of that memory can know: a power of two."""
-    return 1 << (memory_mb * 10**6 // 3 // PAIR_BYTES).bit_length() - 1
+def known_pairs(memory_mb: int, num_pages: int) -> int:
+    """Return how many pairs to know, a power of two: some for each page, as many as fit into a third of that memory."""
+    return 1 << (min(PAIRS_A_PAGE * num_pages, memory_mb * 10**6 // 3 // PAIR_BYTES) | 1).bit_length() - 1
 
 
 def key_ranges(num_pages: int, at_once: int) -> Iterator[U64]:

@@ -63,7 +63,8 @@ def run(task: Task) -> dict[str, Any]:
     method = make_method(config.dedup)
     at_once = pages_at_once(config.dedup.memory_mb)
     scopes = find_scopes(task)
-    with PairsWriter(task.out / EDGES, known_pairs(config.dedup.memory_mb)) as pairs:
+    num_pages = sum(source.num_pages for sources in scopes for source in sources)
+    with PairsWriter(task.out / EDGES, known_pairs(config.dedup.memory_mb, num_pages)) as pairs:
         for table in range(task.shard, method.num_tables, task.num_shards):
             for sources in scopes:
                 join_table(method, table, sources, at_once, pairs)

@@ -109,5 +109,10 @@ def test_pages_outside_of_the_range_of_keys_are_left_out() -> None:
 
 def test_tables_take_no_more_memory_than_allowed() -> None:
     for memory_mb in (64, 1_000, 4_000, 100_000):
-        used = pages_at_once(memory_mb) * PAGE_BYTES + known_pairs(memory_mb) * PAIR_BYTES
+        used = pages_at_once(memory_mb) * PAGE_BYTES + known_pairs(memory_mb, 10**12) * PAIR_BYTES
         assert 0.8 * memory_mb * 1e6 < used <= memory_mb * 1e6
+
+
+def test_few_pages_take_little_memory_however_much_is_allowed() -> None:
+    assert known_pairs(100_000, num_pages=1_000) * PAIR_BYTES < 200_000
+    assert known_pairs(64, num_pages=0) == 1

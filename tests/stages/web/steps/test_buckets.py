@@ -49,7 +49,7 @@ def test_the_groups_are_those_of_comparing_every_pair(
     tmp_path: Path, dedup: dict[str, object], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(buckets, "pages_at_once", lambda memory_mb: at_once)
-    monkeypatch.setattr(buckets, "known_pairs", lambda memory_mb: at_once)
+    monkeypatch.setattr(buckets, "known_pairs", lambda memory_mb, num_pages: at_once)
     monkeypatch.setattr(buckets, "PART", at_once // 2)
     write_filtered(tmp_path, shards_of_families(seed=1))
     removed = find_duplicates(tmp_path, dedup)
