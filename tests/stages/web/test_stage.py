@@ -110,7 +110,7 @@ def test_every_dirty_file_goes_through_the_whole_stage(real_pages: Path, tmp_pat
     config = WebConfig(inputs="x", files_per_shard=4, language={"languages": None})
     outputs = run_stage(config, {"inputs": inputs}, tmp_path)
     funnel = merge(read_funnel(file.path) for file in outputs["funnel"])
-    reasons = {"no_url": 1, "not_html": 1, "truncated_record": 1, "damaged_record": 1}
+    reasons = {"no_url": 1, "not_html": 1, "truncated_record": 1, "damaged_record": 1, "too_large": 1}
     assert funnel[0].pages_in == 6 * 11 + 10
     assert funnel[0].reasons == reasons
     (dedup,) = (step for step in funnel if step.name == "dedup")
