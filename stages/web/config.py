@@ -84,8 +84,6 @@ class WebConfig(StageConfig):
         groups = shard_files(inputs["inputs"], self.files_per_shard)
         if not groups:
             raise ConfigError("web.inputs", self.inputs, "at least one WARC or WET file")
-        if self.exact.parts > len(groups):
-            raise ConfigError("web.exact.parts", self.exact.parts, f"at most the {len(groups)} shards")
         self._check_lists(inputs.get("url_lists", ()))
         mb = sum(file.mb or UNKNOWN_MB for file in inputs["inputs"]) / len(groups)
         load = Load(len(groups), mb, chosen=self.language.languages is not None)

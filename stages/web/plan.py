@@ -187,7 +187,7 @@ def _fuzzy(config: WebConfig, load: Load) -> tuple[Step, ...]:
 
 
 def _substrings(config: WebConfig, load: Load) -> Step:
-    parts = config.exact.parts
+    parts = min(config.exact.parts, load.shards)
     mb = load.text_mb * load.shards * UNIQUE / parts
     return Step(
         name="substrings",

@@ -257,7 +257,7 @@ class DedupSettings(Section):
 
 
 class ExactSettings(Section):
-    """Exact duplicates within a part of the documents, by suffix array (arXiv:2306.01116, 3.3; arXiv:2107.06499, 4.1)."""
+    """Exact duplicates in a part of the documents, by suffix array (arXiv:2306.01116, 3.3; arXiv:2107.06499, 4.1)."""
 
     enabled: bool = True
     """False: documents keep what they share."""
@@ -271,7 +271,7 @@ class ExactSettings(Section):
     Lee et al. ask for no more than 20 characters."""
     parts: int = Field(default=1, ge=1)
     """Parts into which the shards are divided, each searched by itself. RefinedWeb has 100; with more, duplicates of
-    different parts are not found, and an element needs less memory."""
+    different parts are not found, and an element needs less memory. Never more than there are shards."""
 
 
 class UrlDedupSettings(Section):

@@ -12,7 +12,6 @@ from datatrove.pipeline.base import PipelineStep
 from stages.shared.documents import DocumentWriter, read_documents
 from stages.web.rejects import to_row
 
-
 Progress = Callable[[int], None]
 
 

@@ -47,7 +47,7 @@ def _page(got: Counter[tuple[str, ...]], wanted: Counter[tuple[str, ...]]) -> tu
 
 
 def score_snippets(rows: Iterable[tuple[str, Sequence[str], Sequence[str]]]) -> Score:
-    """Return the score of (extracted text, strings it must hold, strings it must not) as trafilatura's tests count it."""
+    """Return the score of rows (text, strings it must hold, strings it must not), as trafilatura's tests count it."""
     right = wrong = missing = 0
     for text, wanted, unwanted in rows:
         held = sum(part in text for part in wanted)

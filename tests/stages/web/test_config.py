@@ -43,9 +43,12 @@ def test_gates_that_would_lose_what_the_rules_keep_are_refused() -> None:
     assert WebConfig(inputs="x", extraction={"extractor": "trafilatura", "gates": {"min_words": 60}})
 
 
-def test_more_parts_than_shards_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"web\.exact\.parts is 5: want at most the 3 shards"):
-        WebConfig(inputs="x", exact={"parts": 5}).plan({"inputs": warcs("a", "a", "b")})
+def test_there_are_never_more_parts_than_shards() -> None:
+    def parts(count: int) -> int:
+        steps = WebConfig(inputs="x", exact={"parts": count}).plan({"inputs": warcs("a", "a", "b")}).steps
+        return next(step.shards for step in steps if step.name == "substrings")
+
+    assert [parts(count) for count in (1, 2, 3, 100)] == [1, 2, 3, 3]
 
 
 def test_own_lists_are_read_by_the_filter_step_only_if_given() -> None:
