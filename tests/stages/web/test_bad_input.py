@@ -47,13 +47,15 @@ RUN = """if 1:
         print(json.dumps({"error": str(error)}))
         sys.exit(error.exit_code)
     out = Path(folder) / "steps/extract/shards/00000"
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = int(next(line.split()[1] for line in status if line.startswith("VmHWM")))  # ru_maxrss begins at the parent's
     (read, *rest) = read_funnel(out / FUNNEL)
     print(json.dumps({
         "urls": [row["url"] for row in read_documents(out / DOCUMENTS)],
         "read": read.pages_in,
         "reasons": read.reasons,
         "later": {reason: count for step in rest for reason, count in step.reasons.items()},
-        "mb": [resource.getrusage(who).ru_maxrss / 1e3 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)],
+        "mb": [peak / 1e3, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3],
     }))
 """
 
