@@ -61,7 +61,7 @@ def make_gates(task: Task, config: WebConfig, rejects: Rejects) -> Sequence[Pipe
     if config.extraction.has_preview:
         languages = config.language.languages if config.language.position == "before" else None
         early.append(Preview(config.extraction.gates, languages, model_file(task), rejects))
-    return [*early, Extraction(config.extraction, rejects)]
+    return [*early, Extraction(config.extraction, rejects, model_file(task))]
 
 
 def model_file(task: Task) -> Path | None:
