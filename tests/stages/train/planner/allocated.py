@@ -22,6 +22,9 @@ from tests.stages.train.ranks import Run, finish, make_task, start
 
 STEPS = 2
 VOCABULARY = 2048
+AUDIT = "what is mapped after step"
+Report = tuple[int, str, int, int]
+"""Time in ns, name of an audit or "", address, bytes."""
 
 
 def write_many_words(folder: Path) -> Path:
@@ -54,45 +57,63 @@ def _measure(run: Run, rank: int) -> None:
     from stages.pretrain.run import run as run_stage  # noqa: PLC0415
 
     profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True)
+    mapped: dict[str, list[tuple[int, int]]] = {}
 
     def progress(step: int) -> None:
+        name = f"{AUDIT} {step}"
+        with torch.profiler.record_function(name):
+            mapped[name] = _mapped()
         if step == STEPS:
             profiler.stop()
-            (Path(run.folder) / f"peak-{rank}").write_text(str(_peak(profiler)), "utf-8")
+            (Path(run.folder) / f"peak-{rank}").write_text(str(peak(_reports(profiler), mapped)), "utf-8")
             os._exit(0)
 
     profiler.start()
     run_stage(replace(make_task(run, rank), progress=progress))
 
 
-def _peak(profiler: Any) -> int:
+def _mapped() -> list[tuple[int, int]]:
+    """Return the ranges of addresses that this process has."""
+    lines = Path("/proc/self/maps").read_text("utf-8").splitlines()
+    ends = (line.split()[0].split("-") for line in lines)
+    return [(int(start, 16), int(end, 16)) for start, end in ends]
+
+
+def peak(reports: list[Report], mapped: dict[str, list[tuple[int, int]]]) -> int:
     """Return the most bytes that were allocated at once.
 
-    Threads of gloo release some tensors, and the profiler does not hear of it; but then their address is given out
-    again, which tells.
+    Threads of gloo release what a collective copied, and torch's report is of one thread: such a release is not heard
+    of. It shows all the same: the address is given out again, or is no longer the process's at the end of a step. Only
+    what has so been proven to be gone is dropped. Without the audits 2 of 28 data parallel ranks seemed to hold a copy
+    of the gradients into the second step; with them all 28 agreed to 0.1 MB.
     """
     live: dict[int, int] = {}
     now = most = 0
-    for address, size in _reports(profiler):
-        now += size if size < 0 else size - live.pop(address, 0)
+    for _, name, address, size in reports:
+        if name:
+            live = {at: held for at, held in live.items() if any(start <= at < end for start, end in mapped[name])}
+            now = sum(live.values())
+            continue
+        now -= live.pop(address, 0)
         if size > 0:
             live[address] = size
-        else:
-            live.pop(address, None)
+            now += size
         most = max(most, now)
     return most
 
 
-def _reports(profiler: Any) -> list[tuple[int, int]]:
-    """Return address and bytes of every allocation, and of every release with a minus, in order."""
+def _reports(profiler: Any) -> list[Report]:
+    """Return every allocation, every release (with a minus) and every audit, in order."""
     from torch._C._profiler import _EventType  # noqa: PLC0415  (as above)
 
-    found = []
+    found: list[Report] = []
     events = list(profiler.profiler.kineto_results.experimental_event_tree())
     while events:
         event = events.pop()
         events.extend(event.children)
         kind, fields = event.typed
         if kind == _EventType.Allocation:
-            found.append((event.start_time_ns, fields.ptr, fields.alloc_size))
-    return [(address, size) for _, address, size in sorted(found, key=lambda report: report[0])]
+            found.append((event.start_time_ns, "", fields.ptr, fields.alloc_size))
+        elif event.name.startswith(AUDIT):
+            found.append((event.start_time_ns, event.name, 0, 0))
+    return sorted(found, key=lambda report: report[0])

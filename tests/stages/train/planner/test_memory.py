@@ -10,7 +10,7 @@ import pytest
 
 from stages.train.planner.memory import device_memory, layer_bytes, stage_weights
 from stages.train.planner.shape import Layout, Shape, Workload, layout_of, workload_of
-from tests.stages.train.planner.allocated import VOCABULARY, peaks, write_many_words
+from tests.stages.train.planner.allocated import VOCABULARY, peak, peaks, write_many_words
 from tests.stages.train.ranks import Run, settings
 
 MODEL = {"num_layers": 8, "dim": 256, "num_heads": 8, "num_kv_heads": 4, "ffn_dim": 768, "seq_len": 128}
@@ -39,6 +39,13 @@ def test_predicted_memory_is_what_torch_reports(changes: dict[str, Any], words: 
     parts = {name: round(size / 1e6, 1) for name, size in predicted.parts().items()}
     print(f"measured {measured / 1e6:.1f} MB, predicted {predicted.allocated / 1e6:.1f}: {parts}")
     assert measured == pytest.approx(predicted.allocated, rel=0.1)
+
+
+def test_a_release_that_torch_does_not_report_is_found_by_its_address() -> None:
+    reports = [(1, "", 10, 5), (2, "", 20, 7), (3, "", 20, 3), (4, "", 20, -3), (5, "end", 0, 0), (6, "", 30, 6)]
+    assert peak(reports, {"end": [(0, 100)]}) == 12  # the second address was given out again: 7 went unheard
+    assert peak([(1, "", 10, 5), (2, "end", 0, 0), (3, "", 30, 6)], {"end": [(20, 40)]}) == 6  # 10 is nobody's now
+    assert peak([(1, "", 10, 5), (2, "end", 0, 0), (3, "", 30, 6)], {"end": [(0, 40)]}) == 11
 
 
 SHAPE = Shape(num_layers=32, dim=4096, num_heads=32, num_kv_heads=32, head_dim=128, ffn=11008, seq_len=2048)
