@@ -1,6 +1,7 @@
 """The documents format: zstd JSONL, one document a line. This module owns it.
 
 A line holds `id url text language language_score source dump`. Rejects are the same with `reason` and `step` added.
+A document with the text of a fast extractor, because the good one gave up on its page, says `"extractor": "fallback"`.
 Bytes depend on the documents alone (fixed compression level, one frame, sorted keys): equal content, equal file.
 """
 

@@ -18,7 +18,7 @@ from stages.web.guard import Guard, GuardError
 from stages.web.justext_text import stop_list
 from stages.web.language import default_model, probabilities
 from stages.web.preview import FAST_TEXT, SAMPLE_CHARS
-from stages.web.rejects import Rejects
+from stages.web.rejects import FALLBACK, Rejects
 from stages.web.settings import ExtractionSettings
 
 EXTRACTOR = "extractor"
@@ -78,7 +78,7 @@ class Extraction(Gate):
 
     def _fallback(self, why: str, html: str, fast_text: str | None) -> tuple[str, str]:
         self.stat_update(f"{NOTE}fallback_{why}")
-        return main_text(html) if fast_text is None else fast_text, "fallback"
+        return main_text(html) if fast_text is None else fast_text, FALLBACK
 
     def _stop_list(self, text: str) -> str | None:
         found = probabilities(text, self.model, SAMPLE_CHARS)

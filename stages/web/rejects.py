@@ -11,6 +11,8 @@ from datatrove.data import Document
 
 from stages.shared.documents import FIELDS, DocumentWriter
 
+FALLBACK = "fallback"
+"""What `extractor` says of a page whose good extractor gave up: its text is the fast one."""
 SNIPPET = 1_000
 """Characters of a dropped page that are kept."""
 
@@ -67,4 +69,5 @@ class StepRejects:
 def to_row(doc: Document) -> dict[str, Any]:
     """Return a datatrove document as a line of the documents format; what is not known yet is empty."""
     row = {"id": doc.id, "text": doc.text, **{name: doc.metadata.get(name, "") for name in FIELDS if name != "text"}}
-    return {**row, "id": doc.id, "language_score": doc.metadata.get("language_score", 0.0)}
+    flag = {"extractor": FALLBACK} if doc.metadata.get("extractor") == FALLBACK else {}
+    return {**row, "id": doc.id, "language_score": doc.metadata.get("language_score", 0.0), **flag}

@@ -68,6 +68,8 @@ def _number(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
-def verdict(found: list[Comparison]) -> tuple[bool, list[str]]:
-    """Return whether all ratios are reached, and a line each: `name: got X, asked Y`."""
-    return all(c.ratio >= c.asked for c in found), [f"{c.name}: got {c.ratio:.2f}x, asked {c.asked:g}x" for c in found]
+def verdict(found: list[Comparison]) -> tuple[bool, str]:
+    """Return whether all ratios are reached, and a line on the one with the least to spare."""
+    tightest = min(found, key=lambda comparison: comparison.ratio / comparison.asked)
+    line = f"{tightest.name}: got {tightest.ratio:.2f}x, asked {tightest.asked:g}x"
+    return tightest.ratio >= tightest.asked, line

@@ -5,8 +5,6 @@ python -m tests.bench.web_repetition [--rounds 3] [--check]
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Sequence
 
 from datatrove.data import Document
@@ -23,7 +21,7 @@ from stages.web.measures import measure
 from stages.web.quality import QualityFilter
 from stages.web.repetition import RepetitionFilter
 from stages.web.settings import LanguageSettings, LineSettings, QualitySettings, RepetitionSettings
-from tests.bench.compare import Comparison, alternate, one_core, table, verdict
+from tests.bench.compare import Comparison, alternate
 from tests.stages.web.real_pages import PAGES, page_texts
 
 FEW = 150
@@ -94,21 +92,3 @@ def comparisons(rounds: int) -> list[Comparison]:
         Comparison("measures", "5 kB", rows[0], 1.0, "0.4 ms each", 2_500.0, "words and all measures"),
         Comparison("line-wise correction", "5 kB", rows[1], 1.0, "0.4 ms each", 2_500.0),
     ]
-
-
-def main() -> int:
-    """Print the table; with --check, fail if a limit is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--check", action="store_true")
-    options = parser.parse_args()
-    one_core()
-    found = comparisons(options.rounds)
-    print(table(found))
-    is_good, lines = verdict(found)
-    print("\n".join(lines))
-    return 0 if is_good or not options.check else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

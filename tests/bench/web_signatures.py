@@ -236,8 +236,8 @@ def main() -> int:
         rows = growth(step, memory_mb)
         print(f"\n{show(step, memory_mb, rows)}")
         linear &= step == "cluster" or memory_mb < 1_000 or is_linear(rows)
-    is_reached, lines = verdict(found)
-    print("", *lines, f"signatures and buckets linear within 15 %: {'yes' if linear else 'no'}", sep="\n")
+    is_reached, line = verdict(found)
+    print("", f"signatures and buckets linear within 15 %: {'yes' if linear else 'no'}", line, sep="\n")
     return int(options.check and not (is_reached and linear))
 
 

@@ -2,8 +2,10 @@ import random
 from pathlib import Path
 from typing import Any
 
+from datatrove.data import Document
+
 from stages.shared.documents import FIELDS, read_documents
-from stages.web.rejects import SNIPPET, Rejects
+from stages.web.rejects import SNIPPET, Rejects, to_row
 
 
 def row(number: int) -> dict[str, Any]:
@@ -39,3 +41,10 @@ def test_rows_have_step_and_reason_and_a_short_text(tmp_path: Path) -> None:
 
 def test_none_at_all_can_be_asked_for(tmp_path: Path) -> None:
     assert written(tmp_path / "a", [1, 2, 3], 0) == []
+
+
+def test_a_page_whose_good_extractor_gave_up_says_so_and_others_say_nothing() -> None:
+    page = Document("text", "1", metadata={"url": "u", "extractor": "fallback"})
+    assert to_row(page)["extractor"] == "fallback"
+    page.metadata["extractor"] = "trafilatura"
+    assert "extractor" not in to_row(page)
