@@ -169,7 +169,7 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 @contextmanager
-def workplace(input_file: Path | None) -> Iterator[tuple[Path, Path, Path, int]]:
+def prepared(input_file: Path | None) -> Iterator[tuple[Path, Path, Path, int]]:
     """Yield the input, a file of a few of its pages, a folder for output, and the number of pages."""
     with tempfile.TemporaryDirectory(prefix="web-chain-") as name:
         folder = Path(name)
@@ -191,7 +191,7 @@ def comparisons(rounds: int, input_file: Path | None = None) -> list[Comparison]
     base, base_all = stock(python, ENGLISH, "datatrove 0.10.1"), stock(python, None, "datatrove 0.10.1, all languages")
     newer = stock(python, ENGLISH, "datatrove 0.10.1 with our trafilatura", our_trafilatura(python))
     two, fast, two_all = ours("two-tier", ENGLISH), ours("resiliparse", ENGLISH), ours("two-tier", None)
-    with workplace(input_file) as (source, warm, folder, pages):
+    with prepared(input_file) as (source, warm, folder, pages):
         best = {side: Result() for side in (base, two, fast, newer, base_all, two_all)}
         for number in range(rounds):
             for side, result in best.items():
