@@ -83,7 +83,7 @@ def _size_mb(path: Path, setting: str, may_be_folder: bool) -> float:
     """Return a file's size. Raises ConfigError for what is neither a file nor, where those are read, a folder."""
     status = path.stat()
     if stat.S_ISDIR(status.st_mode) and not may_be_folder:
-        raise ConfigError(setting, str(path), f"files, not a folder: {path.name}/*.gz takes those that lie in it")
+        raise ConfigError(setting, str(path), f"files, not a folder: {path}/*.gz takes those that lie in it")
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise ConfigError(setting, str(path), "a file that can be read twice, not a pipe or device")
     return round(status.st_size / 1e6, 3)
