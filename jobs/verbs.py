@@ -347,7 +347,9 @@ def test(arguments: argparse.Namespace) -> int:
         if subprocess.run(command, cwd=ROOT, check=False).returncode:
             failed.append(name)
     console.print("[bold]tests[/]")
-    if subprocess.run([sys.executable, "-m", "pytest", "--durations=15"], cwd=ROOT, check=False).returncode:
+    # Two at a time: half of the tests wait for Slurm, and training tests have two ranks.
+    whole = [sys.executable, "-m", "pytest", "--numprocesses=2", "--dist=loadgroup", "--durations=15"]
+    if subprocess.run(whole, cwd=ROOT, check=False).returncode:
         failed.append("tests")
     if failed:
         console.print(f"[red]failed: {', '.join(failed)}[/]")

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from envs.testbed import control
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests one worker does one after the other: those on the testbed, and those of one part of the house.
+
+    The testbed is one; and what a part's tests share (a session's fixture) is made once.
+    """
+    for item in items:
+        part = "/".join(item.path.relative_to(HERE).parts[:2])
+        on_testbed = "testbed" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("testbed" if on_testbed else part))
 
 
 @pytest.fixture(scope="session")

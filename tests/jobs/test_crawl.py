@@ -15,7 +15,7 @@ from tests.servers import FileServer, serving
 
 DUMP = "CC-MAIN-2024-10"
 LINES = [f"crawl-data/{DUMP}/segments/1.{number // 4}/warc/{number:05d}.warc.gz" for number in range(12)]
-LIST = gzip.compress("\n".join(LINES).encode())
+LIST = gzip.compress("\n".join(LINES).encode(), mtime=0)
 
 
 @pytest.fixture
