@@ -347,8 +347,8 @@ def test(arguments: argparse.Namespace) -> int:
         if subprocess.run(command, cwd=ROOT, check=False).returncode:
             failed.append(name)
     console.print("[bold]tests[/]")
-    # Two at a time: half of the tests wait for Slurm, and training tests have two ranks.
-    whole = [sys.executable, "-m", "pytest", "--numprocesses=2", "--dist=loadgroup", "--durations=15"]
+    # Two at a time, divided as tests/conftest.py says: one of them is mostly waiting for Slurm.
+    whole = [sys.executable, "-m", "pytest", "--numprocesses=2", "--durations=15"]
     if subprocess.run(whole, cwd=ROOT, check=False).returncode:
         failed.append("tests")
     if failed:

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from envs.testbed import control
 
 HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests one worker does one after the other: those on the testbed, and those of one part of the house.
+class ByPart(LoadScopeScheduling):
+    """Gives a worker whole parts of the house, in which a session's fixtures are shared, and to one all of Slurm's.
 
-    The testbed is one; and what a part's tests share (a session's fixture) is made once.
+    The testbed is one; and others, which its own tests start, may want its ports if they start at the same moment.
     """
-    for item in items:
-        part = "/".join(item.path.relative_to(HERE).parts[:2])
-        on_testbed = "testbed" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("testbed" if on_testbed else part))
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        return "testbed" if _uses_testbed(path) else "/".join(path.parts[:3])
+
+
+@lru_cache
+def _uses_testbed(path: Path) -> bool:
+    return "testbed" in (HERE.parent / path).read_text(encoding="utf-8")
+
+
+@pytest.hookimpl
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPart:
+    """Say how xdist divides the tests; its own `loadgroup` knows no groups under this version of pytest."""
+    return ByPart(config, log)
 
 
 @pytest.fixture(scope="session")
