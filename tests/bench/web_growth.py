@@ -26,8 +26,10 @@ PAGES_PER_FILE = 600
 FILES = 2
 """WARC files at scale 1: one a dump."""
 TOLERANCE = 0.15
-SHORTEST_S = 0.05
-"""Steps that take less at the middle scale are shown, not judged: the clock has steps of 0.01 s."""
+TICK_S = 0.01
+"""What the clock can tell apart."""
+SHORTEST_S = 5 * TICK_S
+"""Steps that take less at the middle scale are shown, not judged."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Growth:
     @property
     def ratio(self) -> float:
         """Time a page at the largest scale over that at the middle one, where constant costs no longer count."""
-        return (self.seconds[-1] / SCALES[-1]) / (self.seconds[1] / SCALES[1])
+        return (self.seconds[-1] / SCALES[-1]) / (max(self.seconds[1], TICK_S) / SCALES[1])
 
 
 def config(scale: int) -> WebConfig:
