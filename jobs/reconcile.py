@@ -15,6 +15,8 @@ from jobs.slurm import QueueRow
 
 HELD = ("JobHeldUser", "JobHeldAdmin", "job requeued in held state", "launch failed requeued held")
 """Slurm's reasons for a pending job that nothing but `scontrol release` will start."""
+FINAL = ("failed", "never", "cancelled")
+"""Verdicts after which the batch script does not start its element again."""
 State = Literal["done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing"]
 LIVE: frozenset[State] = frozenset({"running", "queued", "blocked"})
 
@@ -131,7 +133,7 @@ def _submitted(
 def _judge(
     submission: Submission, shard: int, last: Attempt | None, row: QueueRow | None, seen: Snapshot
 ) -> tuple[State, str]:
-    if row is not None:
+    if row is not None and not _lingers(row, last):
         if row.is_running:
             return "running", f"on {row.node}"
         if row.reason == "DependencyNeverSatisfied":
@@ -160,6 +162,15 @@ def _judge(
     if last.end["verdict"] in ("requeue", "bad-node"):
         return "lost", f"{last.end['reason']}; it was not started again"
     return "failed", last.result.get("failed", {}).get(str(shard)) or str(last.end.get("reason", "failed"))
+
+
+def _lingers(row: QueueRow, last: Attempt | None) -> bool:
+    """Return whether the queue still lists a start that is over.
+
+    The batch script notes its verdict a moment before it ends. A row with more restarts than the attempt is about a
+    later start, by hand or by the site, that has not said a word yet.
+    """
+    return row.is_running and last is not None and last.end.get("verdict") in FINAL and row.restarts <= last.restart
 
 
 def next_actions(graph: Graph, states: Mapping[str, Mapping[int, ShardState]], heal: bool) -> Actions:

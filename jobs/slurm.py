@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from stages.shared.errors import ClusterError
 
 TIMEOUT_S = 60
+QUEUE_COLUMNS = "JobArrayID:|,State:|,Reason:|,NodeList:|,RestartCnt:|,Comment:"
+"""What squeue is asked for: each column as wide as it is, a bar after it; the comment last, for it may hold bars."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class QueueRow:
     state: str
     reason: str
     node: str
+    restarts: int
+    """How often it was requeued: which attempt the row is about."""
     comment: str
 
     @property
@@ -66,13 +70,16 @@ def _last_line(text: str) -> str:
 
 def queue() -> list[QueueRow]:
     """Return this user's unfinished array elements, one row each."""
-    return parse_queue(call(["squeue", "--me", "-r", "-h", "-o", "%i|%T|%r|%N|%k"]))
+    return parse_queue(call(["squeue", "--me", "-r", "-h", "-O", QUEUE_COLUMNS]))
 
 
 def parse_queue(text: str) -> list[QueueRow]:
-    """Return the rows of `squeue -r -h -o '%i|%T|%r|%N|%k'`."""
-    rows = (line.split("|", 4) for line in text.splitlines() if line.strip())
-    return [QueueRow(*(part.strip() for part in row)) for row in rows if len(row) == 5]
+    """Return the rows of `squeue -r -h -O QUEUE_COLUMNS`."""
+    rows = ([part.strip() for part in line.split("|", 5)] for line in text.splitlines())
+    return [
+        QueueRow(slurm_id, state, reason, node, int(restarts), comment)
+        for slurm_id, state, reason, node, restarts, comment in (row for row in rows if len(row) == 6)
+    ]
 
 
 def max_array_size() -> int:

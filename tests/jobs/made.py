@@ -71,9 +71,11 @@ def attempt(of: Submission, element: int = 0, restart: int = 0, progress: int = 
     )
 
 
-def row(slurm_id: str, state: str = "PENDING", reason: str = "Priority", comment: str = "") -> QueueRow:
+def row(
+    slurm_id: str, state: str = "PENDING", reason: str = "Priority", restarts: int = 0, comment: str = ""
+) -> QueueRow:
     """Return a line of squeue's answer."""
-    return QueueRow(slurm_id, state, reason, "n1" if state == "RUNNING" else "", comment)
+    return QueueRow(slurm_id, state, reason, "n1" if state == "RUNNING" else "", restarts, comment)
 
 
 def slurm_cluster(**settings: Any) -> Cluster:

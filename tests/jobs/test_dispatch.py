@@ -120,7 +120,7 @@ def test_the_job_record_holds_what_a_worker_needs(place: Place) -> None:
 
 def test_what_is_queued_is_not_submitted_again(place: Place) -> None:
     place.advance()
-    place.queue(*(f"{100 + number}_{element}|PENDING|Priority||x" for number in range(5) for element in range(2)))
+    place.queue(*(f"{100 + number}_{element}|PENDING|Priority||0|x" for number in range(5) for element in range(2)))
     assert place.advance() == 0
     assert len(place.sbatch.calls()) == 5
 
@@ -130,7 +130,7 @@ def test_a_refusal_midway_leaves_what_was_submitted_on_record_and_the_next_call_
     with pytest.raises(ClusterError, match="no"):
         place.advance()
     assert [entry.slurm_id for entry in read_submissions(place.journey.paths)] == ["100", ""]
-    place.queue("100_0|RUNNING|None|n1|x", "100_1|PENDING|Priority||x")
+    place.queue("100_0|RUNNING|None|n1|0|x", "100_1|PENDING|Priority||0|x")
     settle_intents(place.journey, place.words.append)
     place.advance()
     shards = [entry.elements for entry in read_submissions(place.journey.paths) if entry.job == "a.x"]
@@ -146,7 +146,7 @@ def intend(place: Place) -> str:
 
 def test_an_array_that_a_killed_launcher_submitted_is_adopted(place: Place) -> None:
     key = intend(place)
-    place.queue(f"77_0|RUNNING|None|n1|stagecoach:{key}", f"77_1|PENDING|Priority||stagecoach:{key}")
+    place.queue(f"77_0|RUNNING|None|n1|0|stagecoach:{key}", f"77_1|PENDING|Priority||0|stagecoach:{key}")
     settle_intents(place.journey, place.words.append)
     assert [entry.slurm_id for entry in read_submissions(place.journey.paths)] == ["77"]
     assert "found array 77" in place.words[0]
@@ -181,9 +181,9 @@ def test_heal_submits_the_failed_shard_and_rewires_what_waits_to_living_elements
     first = read_submissions(place.journey.paths)[0]
     end = {"verdict": "failed", "reason": "why"}
     write_json(place.journey.paths.attempt("a.x", first.key, 0, 0, "end"), end)
-    waiting = [f"{array}_{element}|PENDING|DependencyNeverSatisfied||x" for array in (103, 104) for element in (0, 1)]
-    running = [f"{array}_{element}|RUNNING|None|n1|x" for array in (101, 102) for element in (0, 1)]
-    place.queue("100_1|RUNNING|None|n1|x", *running, *waiting)
+    waiting = [f"{array}_{element}|PENDING|DependencyNeverSatisfied||0|x" for array in (103, 104) for element in (0, 1)]
+    running = [f"{array}_{element}|RUNNING|None|n1|0|x" for array in (101, 102) for element in (0, 1)]
+    place.queue("100_1|RUNNING|None|n1|0|x", *running, *waiting)
     assert place.advance(heal=False) == 0, "run does not touch what has failed"
     assert place.advance(heal=True) == 1
     assert read_submissions(place.journey.paths)[-1].elements == ((0,),)
@@ -195,7 +195,7 @@ def test_heal_submits_the_failed_shard_and_rewires_what_waits_to_living_elements
 
 def test_a_rewiring_that_slurm_refuses_does_not_stop_the_others(place: Place) -> None:
     place.advance()
-    place.queue(*(f"{array}_0|PENDING|DependencyNeverSatisfied||x" for array in (103, 104)))
+    place.queue(*(f"{array}_0|PENDING|DependencyNeverSatisfied||0|x" for array in (103, 104)))
     write_fake(place.folder, "scontrol", "echo 'Job/step already completing or completed' >&2; exit 1")
     assert place.advance(heal=True) > 0
     assert [call[1] for call in place.scontrol.calls()] == ["jobid=103", "jobid=104"]

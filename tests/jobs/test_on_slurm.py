@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from jobs.ledger import Attempt, read_attempts, read_submissions
-from jobs.slurm import QueueRow, parse_queue
+from jobs.slurm import QUEUE_COLUMNS, QueueRow, parse_queue
 from tests.jobs.bench import until
 from tests.jobs.fakes import write_fake
 from tests.jobs.toy_stage import Toy
@@ -50,7 +50,7 @@ class OnSlurm(Toy):
     def rows(self, job: str) -> list[QueueRow]:
         """Return the queue's rows of a job's arrays, without asking the launcher."""
         ids = ",".join(entry.slurm_id for entry in read_submissions(self.run) if entry.job == f"toy.{job}")
-        return parse_queue(self.slurm("squeue", "-r", "-h", "-o", "%i|%T|%r|%N|%k", "-j", ids))
+        return parse_queue(self.slurm("squeue", "-r", "-h", "-O", QUEUE_COLUMNS, "-j", ids))
 
     def attempts(self, job: str) -> list[Attempt]:
         """Return the attempts of a job in order of start."""

@@ -55,6 +55,20 @@ def verdict(word: str, reason: str = "", **more: Any) -> dict[str, Any]:
         ({"queue": [row("40_1", "COMPLETING")]}, "running", "on "),
         ({"queue": [row("40_1", reason="Resources")]}, "queued", "Resources"),
         ({"queue": [row("40_1", reason="BeginTime")], **verdict("requeue")}, "queued", "BeginTime"),
+        ({"queue": [row("40_1", "RUNNING")], **verdict("failed", "why")}, "failed", "why"),
+        ({"queue": [row("40_1", "COMPLETING")], **verdict("failed", "x", failed={"1": "why"})}, "failed", "why"),
+        ({"queue": [row("40_1", "COMPLETING")], **verdict("never", "why")}, "failed", "why"),
+        (
+            {"queue": [row("40_1", "RUNNING")], "cancelled": frozenset({WHOLE.key}), **verdict("cancelled")},
+            "cancelled",
+            "cancelled by the user",
+        ),
+        ({"queue": [row("40_1", "COMPLETING", restarts=1)], **verdict("failed", "why", restart=2)}, "failed", "why"),
+        ({"queue": [row("40_1", "RUNNING", restarts=1)], **verdict("failed", "why")}, "running", "on n1"),
+        ({"queue": [row("40_1", reason="BeginTime", restarts=1)], **verdict("failed")}, "queued", "BeginTime"),
+        ({"queue": [row("40_1", "RUNNING")], **verdict("requeue")}, "running", "on n1"),
+        ({"queue": [row("40_1", "COMPLETING")], **verdict("bad-node")}, "running", "on "),
+        ({"queue": [row("40_1", "COMPLETING")], **verdict("done")}, "running", "on "),
         ({"queue": [row("40_1", reason="DependencyNeverSatisfied")]}, "blocked", "what it waits for has failed"),
         (
             {"queue": [row("40_1", "SPECIAL_EXIT", "job requeued in held state")]},
@@ -173,9 +187,11 @@ def test_what_depends_on_a_failure_that_is_not_healed_is_held_back_to_the_end_of
     assert next_actions(GRAPH, states, heal=True).held_back == {}
 
 
-def test_heal_submits_the_failed_shard_alone_and_rewires_what_waits() -> None:
+@pytest.mark.parametrize("lingering", [[], [row("40_1", "RUNNING")], [row("40_1", "COMPLETING")]])
+def test_heal_submits_the_failed_shard_alone_and_rewires_what_waits(lingering: list[QueueRow]) -> None:
     waiting = queued("b.x", "c.x", "d.x")
     waiting["submissions"].insert(0, WHOLE)
+    waiting["queue"] += lingering
     states = look(**waiting, **verdict("failed", "why"), done={"a.x": frozenset({0, 2})})
     actions = next_actions(GRAPH, states, heal=True)
     assert actions.submit == {"a.x": (1,)}
@@ -226,6 +242,11 @@ def test_of_an_array_with_a_failed_element_a_dependent_waits_for_the_living_ones
     assert wait_ids([row("40_0"), row("40_2", "RUNNING")], tried) == ("40_0", "40_2")
 
 
+def test_nobody_waits_for_an_element_that_has_failed_though_it_still_lingers() -> None:
+    rows = [row("40_0"), row("40_1", "COMPLETING"), row("40_2", "RUNNING")]
+    assert wait_ids(rows, [attempt(WHOLE, 1, verdict="failed")]) == ("40_0", "40_2")
+
+
 def test_an_element_that_failed_still_counts_when_its_shard_was_done_elsewhere() -> None:
     assert wait_ids([row("40_2")], [attempt(WHOLE, 1, verdict="failed")], frozenset({0, 1})) == ("40_2",)
 
@@ -252,7 +273,10 @@ class Array:
 
 @dataclass
 class SmallSlurm:
-    """Slurm's rules for arrays and afterok, purging of old ids included, with elements that end as the dice fall."""
+    """Slurm's rules for arrays and afterok, purging of old ids included, with elements that end as the dice fall.
+
+    One that failed may linger in the queue until the next starts.
+    """
 
     graph: Graph
     dice: random.Random
@@ -283,9 +307,8 @@ class SmallSlurm:
         for slurm_id, array in self.arrays.items():
             met = self.met(array.after)
             reason = "DependencyNeverSatisfied" if met is None else "Priority" if met else "Dependency"
-            rows += [
-                row(f"{slurm_id}_{n}", reason=reason) for n, state in enumerate(array.elements) if state == "PENDING"
-            ]
+            listed = {n: state for n, state in enumerate(array.elements) if state in ("PENDING", "COMPLETING")}
+            rows += [row(f"{slurm_id}_{n}", state, reason) for n, state in listed.items()]
         return rows
 
     def snapshot(self) -> Snapshot:
@@ -295,6 +318,8 @@ class SmallSlurm:
 
     def run_one(self, luck: float) -> bool:
         """Run one element that may start; False if there is none."""
+        for array in self.arrays.values():
+            array.elements = ["FAILED" if state == "COMPLETING" else state for state in array.elements]
         ready = [
             (array, n)
             for array in self.arrays.values()
@@ -318,13 +343,15 @@ class SmallSlurm:
         if fate != "vanished":
             word = None if fate == "killed" else fate
             self.attempts.append(attempt(entry, element, verdict=word))
-        array.elements[element] = "COMPLETED" if fate == "done" else "FAILED"
+        failed = "COMPLETING" if fate == "failed" and self.dice.random() < 0.5 else "FAILED"
+        array.elements[element] = "COMPLETED" if fate == "done" else failed
         return True
 
     def forget(self) -> None:
         """Purge arrays that have ended, as Slurm does after MinJobAge."""
         for array in self.arrays.values():
-            array.known = array.known and ("PENDING" in array.elements or self.dice.random() < 0.5)
+            listed = {"PENDING", "COMPLETING"} & set(array.elements)
+            array.known = array.known and (bool(listed) or self.dice.random() < 0.5)
 
 
 def launch(slurm: SmallSlurm, heal: bool) -> None:

@@ -11,12 +11,12 @@ from stages.shared.errors import ClusterError
 from tests.jobs.fakes import fake
 
 ANSWER = """\
-4_0|RUNNING|None|n1|stagecoach:0001-a
-4_1|PENDING|Resources||stagecoach:0001-a
-4_2|COMPLETING|None|n[1-2]|stagecoach:0001-a
-5_0|PENDING|DependencyNeverSatisfied||stagecoach:0002-b
-7|PENDING|launch failed requeued held||(null)
-8_0|SPECIAL_EXIT|job requeued in held state||with|bars|in it
+4_0|RUNNING|None|n1|0|stagecoach:0001-a
+4_1|PENDING|Resources||0|stagecoach:0001-a
+4_2|COMPLETING|None|n[1-2]|3|stagecoach:0001-a
+5_0|PENDING|DependencyNeverSatisfied||0|stagecoach:0002-b
+7|PENDING|launch failed requeued held||1|(null)
+8_0|SPECIAL_EXIT|job requeued in held state||2|with|bars|in it
 """
 
 
@@ -24,7 +24,7 @@ def test_a_queue_is_parsed_element_by_element() -> None:
     rows = slurm.parse_queue(ANSWER)
     assert [row.slurm_id for row in rows] == ["4_0", "4_1", "4_2", "5_0", "7", "8_0"]
     assert [row.is_running for row in rows] == [True, False, True, False, False, False]
-    assert rows[2].node == "n[1-2]"
+    assert (rows[2].node, rows[2].restarts) == ("n[1-2]", 3)
     assert rows[3].reason == "DependencyNeverSatisfied"
     assert rows[5].comment == "with|bars|in it"
 
@@ -38,7 +38,7 @@ def test_the_queue_is_asked_for_ones_own_elements_in_a_fixed_format(
 ) -> None:
     squeue = fake(monkeypatch, tmp_path, "squeue", f"cat <<'END'\n{ANSWER}END")
     assert len(slurm.queue()) == 6
-    assert squeue.calls() == [["--me", "-r", "-h", "-o", "%i|%T|%r|%N|%k"]]
+    assert squeue.calls() == [["--me", "-r", "-h", "-O", slurm.QUEUE_COLUMNS]]
 
 
 def test_max_array_size_is_read_from_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ KEY = "0001-abcd"
 HOSTILE = 'it\'s "a run"\nof $(touch pwned)'
 BUSY = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
 EMPTY_QUEUE = "true"
-IN_QUEUE = f"echo '52_0|PENDING|Resources||stagecoach:{KEY}'; echo '52_1|PENDING|Resources||stagecoach:{KEY}'"
+IN_QUEUE = f"echo '52_0|PENDING|Resources||0|stagecoach:{KEY}'; echo '52_1|PENDING|Resources||0|stagecoach:{KEY}'"
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_queue_that_does_not_answer_either_ends_in_an_error_not_in_a_second_ar
 
 
 def test_only_the_array_with_this_very_key_is_found(cluster: Cluster) -> None:
-    cluster.answers("true", f"echo '7_0|RUNNING|None|n1|stagecoach:{KEY}ef'; echo '8|RUNNING|None|n1|{KEY}'")
+    cluster.answers("true", f"echo '7_0|RUNNING|None|n1|0|stagecoach:{KEY}ef'; echo '8|RUNNING|None|n1|0|{KEY}'")
     assert find_submitted(KEY) == ""
     cluster.answers("true", IN_QUEUE)
     assert find_submitted(KEY) == "52"

@@ -118,7 +118,7 @@ def test_following_a_run_outlives_a_controller_that_is_restarted(
     journey = Journey(RunPaths(tmp_path / "mine"), recipe, made.slurm_cluster(), graph, {})
     entry = made.submission("a.x", [(0,)], 1, "4")
     write_submission(journey.paths, entry)
-    answers = ["echo '4_0|RUNNING|None|n1|x'", "echo 'Unable to contact slurm controller' >&2; exit 1", ":"]
+    answers = ["echo '4_0|RUNNING|None|n1|0|x'", "echo 'Unable to contact slurm controller' >&2; exit 1", ":"]
     squeue = fake(
         monkeypatch,
         tmp_path,
