@@ -349,10 +349,7 @@ def test(arguments: argparse.Namespace) -> int:
     console.print("[bold]tests[/]")
     # Two at a time, divided as tests/conftest.py says: one of them is mostly waiting for Slurm.
     whole = [sys.executable, "-m", "pytest", "--numprocesses=2", "--durations=15"]
-    code = subprocess.run(whole, cwd=ROOT, check=False).returncode
-    if code == 1:  # real Slurm's tests wait for moments that a busy machine may miss: what failed is tried once alone
-        code = subprocess.run([*whole[:3], "--last-failed"], cwd=ROOT, check=False).returncode
-    if code:
+    if subprocess.run(whole, cwd=ROOT, check=False).returncode:
         failed.append("tests")
     if failed:
         console.print(f"[red]failed: {', '.join(failed)}[/]")

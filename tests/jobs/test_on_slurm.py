@@ -168,7 +168,7 @@ def test_a_failure_is_told_in_a_line_and_heal_runs_it_alone_and_dependents_finis
 def test_what_waits_for_a_half_failed_array_waits_for_its_living_elements(make: Make) -> None:
     toy = make()
     toy.mood("make.0", "once fail")
-    toy.mood("make.2", "dawdle 20")
+    toy.mood("make.2", "dawdle 8")
     toy.submit()
     until(lambda: toy.has_ended("make", "failed"), "an element has failed")
     assert toy.launch("heal", "--wait").returncode == 0, "though another element of that array was still at work"
