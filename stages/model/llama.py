@@ -20,13 +20,19 @@ from megatron.core.models.gpt.gpt_layer_specs import (
 from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.moe import moe_utils
 from megatron.core.transformer.spec_utils import ModuleSpec
+from megatron.core.transformer.transformer_block import (
+    LayerNormImpl,
+    TransformerBlockSubmodules,
+    get_num_layers_to_build,
+)
 from torch import Tensor
 
 from stages.model.attention import AlibiAttention, CausalAttention, MaskedAttention
 from stages.model.config import ModelConfig
 from stages.model.glm import BlockPositions
+from stages.model.norm import LayerNorm, RMSNorm
 
-_NORMS = {"rmsnorm": "RMSNorm", "layernorm": "LayerNorm"}
+_NORMS = {"rmsnorm": RMSNorm, "layernorm": LayerNorm}
 _POSITIONS = {"rope": "rope", "alibi": "none", "glm": "learned_absolute"}
 _ATTENTION = {"rope": CausalAttention, "alibi": AlibiAttention, "glm": MaskedAttention}
 _RESIDUAL = ("linear_proj.weight", "linear_fc2.weight")
@@ -40,9 +46,10 @@ def build_model(config: ModelConfig, vocab_size: int, dtype: torch.dtype = torch
     parallel rank's part of the padded vocabulary.
     """
     tp = parallel_state.get_tensor_model_parallel_world_size()
+    settings = _transformer_config(config, dtype)
     model = GPTModel(
-        config=_transformer_config(config, dtype),
-        transformer_layer_spec=layer_spec(config),
+        config=settings,
+        transformer_layer_spec=block_spec(config, settings),
         vocab_size=config.num_rows(vocab_size, tp),
         max_sequence_length=config.seq_len,
         pre_process=parallel_state.is_pipeline_first_stage(),
@@ -56,18 +63,30 @@ def build_model(config: ModelConfig, vocab_size: int, dtype: torch.dtype = torch
     return model
 
 
+def block_spec(config: ModelConfig, settings: TransformerConfig) -> TransformerBlockSubmodules:
+    """Return the modules of this rank's layers, and the norm before the head."""
+    final = LayerNormImpl if _has_transformer_engine() else _NORMS[config.norm]
+    return TransformerBlockSubmodules([layer_spec(config)] * get_num_layers_to_build(settings), final)
+
+
+def _has_transformer_engine() -> bool:
+    return HAVE_TE and torch.cuda.is_available()
+
+
 def layer_spec(config: ModelConfig) -> ModuleSpec:
-    """Return the modules of a block: Transformer Engine's where it is installed and there is CUDA, else Megatron's own.
+    """Return the modules of a layer: Transformer Engine's where it is installed and there is CUDA, else Megatron's with
+    our norms and attention.
 
     Attention is TE's only for RoPE: its ALiBi wants the bias written out.
     """
     experts = config.moe.num_experts if config.moe else None
-    if HAVE_TE and torch.cuda.is_available():
+    if _has_transformer_engine():
         spec = get_gpt_layer_with_transformer_engine_spec(num_experts=experts)
         if config.position != "rope":
             spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
         return spec
-    spec = get_gpt_layer_local_spec(num_experts=experts, normalization=_NORMS[config.norm])
+    spec = get_gpt_layer_local_spec(num_experts=experts)
+    spec.submodules.input_layernorm = spec.submodules.pre_mlp_layernorm = _NORMS[config.norm]
     spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
     if experts:
         # Megatron's local spec files this norm under the dense block's projection, TE's spec does not.
@@ -84,7 +103,7 @@ def _transformer_config(config: ModelConfig, dtype: torch.dtype) -> TransformerC
         num_attention_heads=config.num_heads,
         num_query_groups=config.kv_heads,
         ffn_hidden_size=config.ffn,
-        normalization=_NORMS[config.norm],
+        normalization=_NORMS[config.norm].__name__,
         layernorm_epsilon=config.norm_eps,
         activation_func=F.silu if config.activation == "swiglu" else F.gelu,
         gated_linear_unit=config.activation == "swiglu",
