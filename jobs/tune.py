@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jobs.graph import Job
+from jobs.graph import Job, used_settings
 from jobs.journey import Journey
 from jobs.recipe import apply_override, make_recipe
 from stages.shared.contract import shard_dir
@@ -40,10 +40,11 @@ NOTHING = "Give other thresholds to compare, such as --set web.quality.min_words
 
 
 def _section(journey: Journey, job: Job, before: WebConfig, after: WebConfig) -> Iterator[RenderableType]:
-    changed = [name for name in job.step.uses if _value(before, name) != _value(after, name)]
-    if changed:
-        wanted = "thresholds of language, repetition or quality: with this, pages must be extracted again"
-        raise ConfigError(f"{job.section}.{changed[0]}", _value(after, changed[0]), wanted)
+    was = used_settings(before, job.step.uses)
+    for name, value in used_settings(after, job.step.uses).items():
+        if value != was[name]:
+            wanted = "thresholds of language, repetition or quality: with this, pages must be extracted again"
+            raise ConfigError(f"{job.section}.{name}", value, wanted)
     folder = journey.paths.step(job.name, job.fingerprint)
     done = sorted(folder.done_shards())
     if not done:
@@ -53,20 +54,11 @@ def _section(journey: Journey, job: Job, before: WebConfig, after: WebConfig) ->
     yield _table(now, then)
 
 
-def _value(config: WebConfig, name: str) -> object:
-    section, _, setting = name.partition(".")
-    value = getattr(config, section)
-    return getattr(value, setting) if setting else value
-
-
 def _table(now: Verdict, then: Verdict) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("step", "reason", "now", "then", "change"):
         table.add_column(column, justify="left" if column in ("step", "reason") else "right")
-    rows = [
-        (step, reason) for step in STEPS for step_, reason in sorted({*now.dropped, *then.dropped}) if step_ == step
-    ]
-    for step, reason in rows:
+    for step, reason in sorted({*now.dropped, *then.dropped}, key=lambda rule: (STEPS.index(rule[0]), rule[1])):
         _row(table, step, reason, now.dropped.get((step, reason), 0), then.dropped.get((step, reason), 0))
     _row(table, "kept", "pages", now.kept, then.kept, "bold")
     _row(table, "", "tokens", now.tokens, then.tokens, "bold")
