@@ -37,7 +37,9 @@ ELSEWHERE = {
     "stages/evaluate/element.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/harness.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/interfaces.py": "tests/stages/evaluate/test_adapter.py",
+    "stages/sample/chinese_spam.py": "tests/stages/sample/test_spam.py",
     "stages/web/settings.py": "tests/stages/web/test_config.py",
+    "stages/train/sections.py": "tests/stages/train/test_config.py",
     "stages/report/config.py": "tests/stages/report/test_build.py",
     "stages/report/data.py": "tests/stages/report/test_collect.py",
 }

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from stages.shared.contract import InputFile, Inputs, Output, Reads, StagePlan, Step
 from stages.shared.errors import ConfigError, nearest
-from stages.train.config import WEIGHTS_DEPEND_ON, BlanksConfig, TrainingConfig
+from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
+from stages.train.sections import BlanksConfig
 
 CHECKPOINTS = ("final", "untrained")
 """Folders in the shard: the trained weights, and those it started from for comparison."""

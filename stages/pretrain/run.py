@@ -14,9 +14,9 @@ from stages.shared.metrics import METRICS, read_metrics
 from stages.shared.tokenizer import Tokenizer
 from stages.train.blanks import BlankedDataset
 from stages.train.data import Source
+from stages.train.engine import SetWeights
 from stages.train.loop import Job, train
 from stages.train.objectives import fill_blanks, next_token
-from stages.train.parts import SetWeights
 
 
 def run(task: Task) -> dict[str, Any]:

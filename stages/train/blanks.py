@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from stages.model.config import GLM_PIECES
 from stages.shared.tokenizer import Tokenizer
-from stages.train.config import BlanksConfig
 from stages.train.objectives import Batch
+from stages.train.sections import BlanksConfig
 
 Tokens = NDArray[np.int64]
 Span = tuple[int, int]

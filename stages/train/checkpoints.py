@@ -20,21 +20,17 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from megatron.core.dist_checkpointing.mapping import ShardedStateDict
 from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
-from stages.model.checkpoint import STATE, WEIGHTS, read_state, read_tensors, seal, tensors_of, verify, write_tensors
+from stages.model.checkpoint import STATE, read_state, read_tensors, seal, verify, write_tensors
 from stages.shared.contract import Task
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, replace_dir, write_json
 from stages.train.config import TrainingConfig
-from stages.train.parts import Parts
+from stages.train.engine import Engine
 
 KEEP = 2
 """Checkpoints kept: one more than needed, for when the newest turns out damaged."""
-_OPTIMIZER = {"distrib_optim_sharding_type": "fully_reshardable", "chained_optim_avoid_prefix": True}
-"""Megatron's format of the optimizer's state that any TP x PP x DP can read, and any EP: experts that are shared out
-have an optimizer of their own, but names like the others'."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Identity:
         }
 
 
-def save_checkpoint(task: Task, parts: Parts, identity: Identity, step: int) -> None:
+def save_checkpoint(task: Task, engine: Engine, identity: Identity, step: int) -> None:
     """Save everything that step `step + 1` depends on, and drop old checkpoints. Collective.
 
     Raises LeaseLost, on any rank, before anything can be seen by others.
@@ -69,7 +65,7 @@ def save_checkpoint(task: Task, parts: Parts, identity: Identity, step: int) -> 
     if dist.get_rank() == 0:
         shutil.rmtree(aside, ignore_errors=True)
     dist.barrier()
-    write_tensors(_everything(parts, is_loading=False), aside)
+    write_tensors(engine.state(is_loading=False), aside)
     write_json(aside / f"rng-{dist.get_rank():05d}.json", _rng_state())
     if dist.get_rank() == 0:
         write_json(aside / STATE, identity.state(step))
@@ -84,16 +80,16 @@ def save_checkpoint(task: Task, parts: Parts, identity: Identity, step: int) -> 
             shutil.rmtree(old)
 
 
-def save_weights(folder: Path, parts: Parts, identity: Identity, step: int) -> None:
+def save_weights(folder: Path, engine: Engine, identity: Identity, step: int) -> None:
     """Save the weights alone: what others read. Collective."""
-    write_tensors(_weights(parts), folder)
+    write_tensors(engine.weights(), folder)
     if dist.get_rank() == 0:
         write_json(folder / STATE, identity.state(step))
     dist.barrier()
     seal(folder)
 
 
-def resume(task: Task, parts: Parts, identity: Identity) -> int:
+def resume(task: Task, engine: Engine, identity: Identity) -> int:
     """Load the newest sound checkpoint and return its step; 0 if there is none. Collective.
 
     One that is incomplete or damaged is named in the log and passed over: a run may have been killed while writing it.
@@ -109,9 +105,7 @@ def resume(task: Task, parts: Parts, identity: Identity) -> int:
         state = read_state(folder)
         if state != identity.state(step := int(state["step"])):
             raise DataError(folder, "a checkpoint of another run", "Remove it, or give this run its own folder")
-        loaded = read_tensors(_everything(parts, is_loading=True), folder)
-        _load_optimizer(parts, loaded.pop("optimizer"))
-        parts.core.load_state_dict({name.removeprefix(WEIGHTS): value for name, value in loaded.items()}, strict=False)
+        engine.load(read_tensors(engine.state(is_loading=True), folder))
         _restore_rng(read_json(folder / f"rng-{dist.get_rank():05d}.json"))
         return step
     return 0
@@ -130,34 +124,6 @@ def _shared_list(folder: Path) -> list[Path]:
     box = [[path.name for path in _steps(folder)]]
     dist.broadcast_object_list(box, src=0)
     return [folder / name for name in box[0]]
-
-
-def _weights(parts: Parts) -> ShardedStateDict:
-    return tensors_of(parts.core.sharded_state_dict(prefix=WEIGHTS))
-
-
-def _everything(parts: Parts, *, is_loading: bool) -> ShardedStateDict:
-    weights = _weights(parts)
-    optimizer = parts.optimizer.sharded_state_dict(weights, is_loading=is_loading, metadata=_OPTIMIZER)
-    return {**weights, "optimizer": optimizer}
-
-
-def _load_optimizer(parts: Parts, state: dict[str, Any]) -> None:
-    """Load Megatron's optimizer state around two faults of 0.16.1 with torch's AdamW.
-
-    It asks the file for each weight's `step`, which it keeps once; and it hands all weights one `step` tensor, which
-    every weight would then advance.
-    """
-    optimizers = parts.optimizer.chained_optimizers
-    each = [state] if len(optimizers) == 1 else [state[number] for number in range(len(optimizers))]
-    for optimizer, own in zip(optimizers, each, strict=True):
-        moments = own.pop("param_state")
-        optimizer.load_state_dict(own)
-        states = optimizer.optimizer.state
-        steps = {weight: states[weight].pop("step").clone() for weight in states if "step" in states[weight]}
-        optimizer.load_parameter_state_from_fully_reshardable(moments)
-        for weight, step in steps.items():
-            states[weight]["step"] = step
 
 
 def _rng_state() -> dict[str, Any]:

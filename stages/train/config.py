@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from stages.model.config import ModelConfig
-from stages.shared.contract import Forecast, InputFile, Section, StageConfig
+from stages.shared.contract import Forecast, InputFile, StageConfig
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
 from stages.train.planner.cost import Training
@@ -17,69 +17,15 @@ from stages.train.planner.forecast import forecast
 from stages.train.planner.rules import require
 from stages.train.planner.shape import choices, layout_of, workload_of
 from stages.train.planner.tokens import chinchilla_tokens, parse_tokens
-
-
-class LayoutConfig(Section):
-    """How many processes share the work, and how: tp x pp x dp of them."""
-
-    tp: int = Field(1, ge=1)
-    """Tensor parallelism: processes that split every matrix (arXiv:1909.08053); keep it within a node."""
-    pp: int = Field(1, ge=1)
-    """Pipeline parallelism: groups of layers in turn, microbatches one after another (1F1B)."""
-    dp: int = Field(1, ge=1)
-    """Data parallelism: copies that split the batch; the optimizer's state is split over them (ZeRO stage 1)."""
-    ep: int = Field(1, ge=1)
-    """Expert parallelism: data parallel processes that share out the experts of model.moe (arXiv:2006.16668)."""
-
-    @property
-    def ranks(self) -> int:
-        """Processes of the job."""
-        return self.tp * self.pp * self.dp
-
-
-class OptimizerConfig(Section):
-    """AdamW as LLaMA's (arXiv:2302.13971, section 2.3)."""
-
-    beta1: float = Field(0.9, ge=0, lt=1)
-    """Decay of the gradient's running mean, per step."""
-    beta2: float = Field(0.95, ge=0, lt=1)
-    """Decay of the squared gradient's running mean, per step."""
-    eps: float = Field(1e-8, gt=0)
-    """Added to the root of the second moment."""
-    weight_decay: float = Field(0.1, ge=0)
-    """Share of a weight taken off per step and unit of lr; norms' gains are exempt."""
-    clip_grad: float = Field(1.0, gt=0)
-    """Largest norm of the whole gradient; longer ones are scaled down to it."""
-
+from stages.train.sections import GuardConfig, LayoutConfig, LossScaleConfig, OptimizerConfig, RampConfig
 
 LLAMA_PIECES = 32_000
 """Pieces of LLaMA's tokenizer (arXiv:2302.13971, section 2.1)."""
 
 
-class BlanksConfig(Section):
-    """Which blanks GLM's training leaves to be filled in (arXiv:2103.10360, section 2.1). Defaults are GLM-10B's."""
-
-    spans: float = Field(0.5, ge=0, le=1)
-    """Share of the sequences with short blanks anywhere."""
-    sentences: float = Field(0.3, ge=0, le=1)
-    """Share of the sequences whose blanks are whole sentences; the rest have one blank to the end of the text."""
-    ratio: float = Field(0.15, gt=0, le=0.5)
-    """Share of the text that short blanks, or sentences, cover at least."""
-    mean_span: float = Field(3.0, gt=0)
-    """Mean of the Poisson distribution that short blanks' lengths come from, in tokens."""
-    min_generated: float = Field(0.25, gt=0, lt=1)
-    """Least share of the text that a blank to its end covers; the most is all but a token."""
-
-    @model_validator(mode="after")
-    def _check(self) -> BlanksConfig:
-        if self.spans + self.sentences > 1:
-            raise ConfigError("blanks.sentences", self.sentences, f"at most 1 - spans ({1 - self.spans:g})")
-        return self
-
-
 WEIGHTS_DEPEND_ON = (
     *("model", "layout", "steps", "global_batch", "microbatch", "lr", "warmup_steps", "min_lr_ratio", "optimizer"),
-    *("dtype", "seed", "threads"),
+    *("engine", "dtype", "loss_scale", "ramp", "attend_across_documents", "z_loss", "guard", "seed", "threads"),
 )
 """Fields of TrainingConfig that change the weights."""
 
@@ -99,6 +45,8 @@ class TrainingConfig(StageConfig):
     weights_depend_on: ClassVar[tuple[str, ...]] = WEIGHTS_DEPEND_ON
     """A run's identity: a checkpoint is resumed only where they are equal. A stage adds its own."""
 
+    engine: Literal["megatron", "deepspeed"] = "megatron"
+    """What splits and updates the weights: Megatron-Core, or DeepSpeed with Megatron's tensor parallelism."""
     model: ModelConfig = ModelConfig()
     """The decoder."""
     layout: LayoutConfig = LayoutConfig()
@@ -119,14 +67,33 @@ class TrainingConfig(StageConfig):
     """What the cosine decays to at the last step, as a share of lr. LLaMA: 0.1."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """AdamW."""
-    dtype: Literal["fp32", "bf16"] = "fp32"
-    """Of weights and activations; with bf16 the optimizer keeps float32 weights and gradients add up in float32."""
+    dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Of weights and activations; with 16 bits the optimizer keeps float32 weights, gradients add up in float32."""
+    loss_scale: LossScaleConfig = LossScaleConfig()
+    """Used with fp16 alone."""
+    ramp: RampConfig | None = None
+    """A batch that grows to global_batch; None: global_batch from the first step."""
+    attend_across_documents: bool = True
+    """Whether a token sees the documents before its own in its sequence."""
+    z_loss: float = Field(0.0, ge=0)
+    """Weight of the mean square of the softmax's log-partition (arXiv:2204.02311, section 5); there 1e-4. It enters
+    through the gradient alone."""
+    guard: GuardConfig = GuardConfig()
+    """Bad batches."""
     seed: int = Field(1, ge=0)
     """Of the initial weights and of the order of the data."""
     threads: int = Field(1, ge=1)
     """CPU threads a rank. Part of a run's identity: it decides how sums are split."""
     checkpoint_every: int = Field(100, ge=1)
     """Steps between checkpoints. Changes no weight, so it is not part of a run's identity."""
+    checkpoint_async: bool = True
+    """Whether a checkpoint is written while the next steps compute; the host holds a copy of the state."""
+    checkpoint_keep: int = Field(2, ge=1)
+    """Newest checkpoints kept; with fewer than 2 a damaged one cannot be passed over."""
+    checkpoint_keep_every: int | None = Field(None, ge=1)
+    """Steps whose multiples are kept for good; None: none."""
+    layer_stats_every: int | None = Field(None, ge=1)
+    """Steps between rows of every layer's norms in layers.jsonl; None: none."""
     log_every: int = Field(20, ge=1)
     """Steps between lines on the console; metrics.jsonl has every step."""
 

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
-from megatron.core.pipeline_parallel import get_forward_backward_func
 from torch.utils.data import Dataset
 
 from stages.model import device, parallel
@@ -24,9 +23,9 @@ from stages.shared.tokenizer import Tokenizer
 from stages.train.checkpoints import Identity, resume, save_checkpoint, save_weights
 from stages.train.config import TrainingConfig
 from stages.train.data import Source, build_dataset, microbatches
+from stages.train.engine import Engine, SetWeights, build_engine, drawn
 from stages.train.log import StepLog
 from stages.train.objectives import Batch, Objective
-from stages.train.parts import Parts, SetWeights, build_parts, drawn
 from stages.train.schedule import learning_rate
 
 FINAL = "final"
@@ -70,39 +69,30 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     vocab_size = job.tokenizer.vocab_size
     texts = build_dataset(job.sources, config, task.work / "index", eod=job.tokenizer.eos_id, vocab_size=vocab_size)
     dataset = job.arrange(texts)
-    parts = build_parts(config, vocab_size, job.set_weights)
+    engine = build_engine(config, vocab_size, job.set_weights)
     identity = Identity(config, vocab_size, job.tokenizer.sha256)
-    done = resume(task, parts, identity)
+    done = resume(task, engine, identity)
     log = StepLog(task.work, config, done) if dist.get_rank() == 0 else None
-    forward_backward = get_forward_backward_func()
     for step in range(done, config.steps):
         if log:
             log.start_step()
-        lr = learning_rate(config, step + 1)
-        parts.set_lr(lr)
-        parts.model.zero_grad_buffer()
-        parts.optimizer.zero_grad()
-        losses = forward_backward(
-            forward_step_func=job.objective,
-            data_iterator=microbatches(dataset, config, step, device.device()),
-            model=[parts.model],
-            num_microbatches=config.num_microbatches,
-            seq_length=config.model.seq_len,
-            micro_batch_size=config.microbatch,
-        )
-        _, grad_norm, _ = parts.optimizer.step()
+        batches = microbatches(dataset, config, step, device.device())
+        losses = engine.accumulate(job.objective, batches, config.num_microbatches)
         loss, stop = _agree(losses, stop=task.should_stop())
+        grad_norm = engine.gradient_norm()
+        lr = learning_rate(config, step + 1)
+        engine.update(lr)
         if log:
-            log.end_step(step + 1, loss=loss, lr=lr, grad_norm=float(grad_norm))
+            log.end_step(step + 1, loss=loss, lr=lr, grad_norm=grad_norm)
         task.progress(step + 1)
         last = step + 1 == config.steps
         if stop or last or (step + 1) % config.checkpoint_every == 0:
-            save_checkpoint(task, parts, identity, step + 1)
+            save_checkpoint(task, engine, identity, step + 1)
         if stop and not last:
             raise Checkpointed(f"step {step + 1} of {config.steps}")
     if log:
         log.close()
-    return _finish(task, parts, identity, job.set_weights or drawn(config))
+    return _finish(task, engine, identity, job.set_weights or drawn(config))
 
 
 def _agree(losses: list[torch.Tensor], *, stop: bool) -> tuple[float, bool]:
@@ -118,13 +108,14 @@ def _agree(losses: list[torch.Tensor], *, stop: bool) -> tuple[float, bool]:
     return total / labels, stops > 0
 
 
-def _finish(task: Task, parts: Parts, identity: Identity, set_weights: SetWeights) -> dict[str, Any]:
+def _finish(task: Task, engine: Engine, identity: Identity, set_weights: SetWeights) -> dict[str, Any]:
     """Write the outputs; return the summary on rank 0. The weights that it started from are made again."""
     config = identity.config
     task.check_lease()
-    save_weights(task.out / FINAL, parts, identity, config.steps)
-    set_weights(parts.core)
-    save_weights(task.out / UNTRAINED, parts, identity, 0)
+    save_weights(task.out / FINAL, engine, identity, config.steps)
+    for chunk in engine.chunks:
+        set_weights(chunk)
+    save_weights(task.out / UNTRAINED, engine, identity, 0)
     summary: dict[str, Any] = {}
     if dist.get_rank() == 0:
         rows = read_metrics(task.work / METRICS)

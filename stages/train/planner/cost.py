@@ -89,5 +89,5 @@ def training_cost(training: Training, time: StepTime, machine: Machine) -> Cost:
 
 def host_mb(training: Training) -> float:
     """Return the host memory of all ranks where they compute on GPUs, in MB: processes, and an offloaded optimizer."""
-    state = OFFLOADED * training.work.shape.parameters / 1e6 if training.layout.offload else 0.0
+    state = OFFLOADED * training.work.shape.parameters / 1e6 if "optimizer" in training.layout.offload else 0.0
     return training.layout.ranks * CUDA_PROCESS_MB + state

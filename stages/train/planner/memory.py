@@ -68,7 +68,7 @@ def _stage(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> Memor
     return Memory(
         weights=held * (shared if layout.zero >= 3 else weights),
         gradients=gradients,
-        optimizer=0.0 if layout.offload else state * (shared if layout.zero >= 1 else weights),
+        optimizer=0.0 if "optimizer" in layout.offload else state * (shared if layout.zero >= 1 else weights),
         activations=activations,
         buffers=buffers,
         outside=OUTSIDE + FRAGMENTATION * (activations + buffers) if on_gpu else 0.0,

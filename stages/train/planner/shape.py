@@ -112,8 +112,8 @@ class Layout:
     zero: int = 1
     """What data parallel processes share out: 1 optimizer, 2 and gradients, 3 and weights (arXiv:1910.02054)."""
     recompute: Recompute = "none"
-    offload: bool = False
-    """Whether the optimizer's state lives in the host's memory."""
+    offload: tuple[str, ...] = ()
+    """What lives in the host's memory: optimizer, activations, weights."""
     microbatch: int = 1
     """Sequences that go through the model at once."""
 
@@ -137,6 +137,7 @@ class Layout:
         shown += ["sp"] if self.sp else []
         shown += [f"zero {self.zero}"] if self.zero > 1 else []
         shown += [f"recompute {self.recompute}"] if self.recompute != "none" else []
+        shown += [f"offload {', '.join(self.offload)}"] if self.offload else []
         return " ".join(shown)
 
 

@@ -195,6 +195,6 @@ def _update(work: Workload, layout: Layout, rates: _Rates, compute: float) -> tu
     owned = weights / (copies if layout.zero else 1)
     touched = (4 * 7 + work.width) * owned  # gradient, two moments and weight read, the last three written, and a copy
     optimizer = touched / rates.memory
-    if layout.offload:
+    if "optimizer" in layout.offload:
         optimizer = touched / HOST_LINK + (4 + work.width) * owned / HOST_LINK
     return reduce + gather, optimizer

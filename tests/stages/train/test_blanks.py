@@ -21,7 +21,7 @@ from stages.train.blanks import (
     pieces_of,
     sentences_of,
 )
-from stages.train.config import BlanksConfig
+from stages.train.sections import BlanksConfig
 
 EOS, STOP = 2, 10
 ENDS = np.arange(300) == STOP

@@ -39,5 +39,6 @@ def test_microbatches_and_tokens_follow_from_the_batch() -> None:
 
 def test_only_how_often_to_save_and_print_changes_no_weight() -> None:
     left_out = set(TrainingConfig.model_fields) - set(TrainingConfig.weights_depend_on)
-    assert left_out == {"checkpoint_every", "log_every", "train_tokens"}  # tokens act through the steps
+    often = {"checkpoint_every", "checkpoint_async", "checkpoint_keep", "checkpoint_keep_every", "log_every"}
+    assert left_out == {*often, "layer_stats_every", "train_tokens"}  # tokens act through the steps
     assert set(PretrainConfig.weights_depend_on) - set(TrainingConfig.weights_depend_on) == {"mixture", "blanks"}

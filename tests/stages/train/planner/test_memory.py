@@ -105,7 +105,7 @@ def test_the_first_stage_of_a_pipeline_holds_a_microbatch_for_each_stage_and_mor
 
 
 def test_an_offloaded_optimizer_takes_nothing_and_a_gpu_something_that_torch_does_not_count() -> None:
-    memory = on_gpu(offload=True)
+    memory = on_gpu(offload=("optimizer",))
     assert memory.optimizer == 0
     assert memory.outside > 1e9
     assert memory.allocated == memory.total - memory.outside

@@ -1,0 +1,64 @@
+"""What the loop asks of what splits, differentiates and updates the weights: the same of Megatron and of DeepSpeed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Protocol
+
+from megatron.core.dist_checkpointing.mapping import ShardedStateDict, StateDict
+from megatron.core.models.gpt import GPTModel
+from torch import Tensor
+
+from stages.model.llama import initialise
+from stages.train.config import TrainingConfig
+from stages.train.engines.megatron import MegatronEngine
+from stages.train.objectives import Batch, Objective
+
+SetWeights = Callable[[GPTModel], None]
+"""Fills a rank's model with the weights that training starts from."""
+
+
+class Engine(Protocol):
+    """A rank's share of what is trained. A step is `accumulate`, `gradient_norm`, then `update` or `drop`."""
+
+    @property
+    def chunks(self) -> Sequence[GPTModel]:
+        """The bare models, in order of their layers: one, but for interleaved pipeline stages."""
+
+    def accumulate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
+        """Run the step's microbatches forward and back; return each one's summed loss and labels, [2] float32.
+
+        The list is empty but on the last pipeline stage. Gradients are those of the loss a label, over all ranks.
+        """
+
+    def gradient_norm(self) -> float:
+        """Return the norm of the whole gradient, not finite if a number in it is not. After `accumulate`."""
+
+    def update(self, lr: float) -> bool:
+        """Clip the gradient and apply it; False if fp16 overflowed and nothing was applied. After `gradient_norm`."""
+
+    def drop(self) -> None:
+        """Forget the gradient. After `gradient_norm`."""
+
+    def weights(self) -> ShardedStateDict:
+        """Return the weights under their global names, for a checkpoint. Collective."""
+
+    def state(self, *, is_loading: bool) -> ShardedStateDict:
+        """Return the weights and all that the optimizer remembers, for a checkpoint. Collective."""
+
+    def load(self, state: StateDict) -> None:
+        """Take over what a checkpoint held for `state(is_loading=True)`."""
+
+
+def build_engine(config: TrainingConfig, vocab_size: int, set_weights: SetWeights | None = None) -> Engine:
+    """Return the engine with the weights to start from; call it on every rank, after stages.model.parallel.start.
+
+    None draws them from the seed.
+    """
+    return MegatronEngine(config, vocab_size, set_weights or drawn(config))
+
+
+def drawn(config: TrainingConfig) -> SetWeights:
+    """Return what draws a run's weights from its seed."""
+    return partial(initialise, config=config.model, seed=config.seed)
