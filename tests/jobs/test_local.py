@@ -17,12 +17,6 @@ EACH_ONCE = {"make.0": 1, "make.1": 1, "make.2": 1, "march.0": 1, "gather.0": 1}
 HOSTILE = 'it\'s "a run"\nof $(touch pwned) 100%j'
 
 
-def paces(toy: Toy) -> int:
-    """Return how far the march has got."""
-    found = list(toy.run.root.glob("steps/toy.march/*/work/00000/paces"))
-    return int(found[0].read_text(encoding="utf-8") or 0) if found else 0
-
-
 def processes(toy: Toy) -> list[str]:
     """Return the command lines of processes that work on the run."""
     found = subprocess.run(["pgrep", "-af", str(toy.run.root)], capture_output=True, text=True, check=False)
@@ -92,7 +86,7 @@ def test_a_crash_loop_stops_with_a_reason(toy: Toy) -> None:
 def test_a_launcher_killed_midway_is_taken_up_again_without_doing_anything_twice(toy: Toy) -> None:
     toy.settings = {"paces": 40, "pause_s": 0.1}
     launcher = toy.begin("run")
-    until(lambda: paces(toy) >= 2, "the march has begun")
+    until(lambda: toy.paces() >= 2, "the march has begun")
     launcher.kill()
     launcher.wait()
     assert toy.status()["jobs"]["toy.march"]["counts"] == {"running": 1}, "its elements live on"
@@ -105,7 +99,7 @@ def test_a_launcher_killed_midway_is_taken_up_again_without_doing_anything_twice
 def test_elements_that_died_with_their_launcher_are_started_again(toy: Toy) -> None:
     toy.settings = {"paces": 40, "pause_s": 0.1}
     launcher = toy.begin("run")
-    until(lambda: paces(toy) >= 2, "the march has begun")
+    until(lambda: toy.paces() >= 2, "the march has begun")
     launcher.kill()
     for line in processes(toy):
         os.kill(int(line.split()[0]), signal.SIGKILL)
@@ -122,11 +116,11 @@ def test_elements_that_died_with_their_launcher_are_started_again(toy: Toy) -> N
 def test_ctrl_c_saves_and_stops_and_the_next_call_goes_on_from_there(toy: Toy) -> None:
     toy.settings = {"paces": 60, "pause_s": 0.1}
     launcher = toy.begin("run")
-    until(lambda: paces(toy) >= 3, "the march has begun")
+    until(lambda: toy.paces() >= 3, "the march has begun")
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(timeout=30) != 0
     assert not processes(toy), "nothing is left behind"
-    reached = paces(toy)
+    reached = toy.paces()
     assert 3 <= reached < 60
     said = (toy.home / "launcher.log").read_text(encoding="utf-8")
     assert "asked to save" in said
@@ -224,7 +218,7 @@ def test_a_hostile_name_from_the_first_shard_to_the_last(toy: Toy, tmp_path_fact
 def test_the_code_that_was_submitted_is_the_code_that_runs(toy: Toy) -> None:
     toy.settings = {"paces": 30, "pause_s": 0.1}
     launcher = toy.begin("run")
-    until(lambda: paces(toy) >= 2, "the march has begun")
+    until(lambda: toy.paces() >= 2, "the march has begun")
     gather = toy.root / "stages" / "toy" / "run.py"
     original = gather.read_text(encoding="utf-8")
     try:

@@ -70,8 +70,7 @@ class OnSlurm(Toy):
 
     def has_walked(self, paces: int = 3) -> bool:
         """Return whether the march has come so far."""
-        found = list(self.run.root.glob("steps/toy.march/*/work/00000/paces"))
-        return bool(found) and int(found[0].read_text(encoding="utf-8")) >= paces
+        return self.paces() >= paces
 
     def submit(self) -> OnSlurm:
         """Submit the journey."""

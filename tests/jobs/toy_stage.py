@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from jobs.paths import RunPaths
+from jobs.paths import RunPaths, StepPaths
 from jobs.snapshot import take_snapshot
 
 SOURCE = Path(__file__).with_name("toy")
@@ -118,6 +118,12 @@ class Toy:
     def states(self, job: str) -> dict[str, int]:
         """Return how many shards of a job are in which state."""
         return dict(self.status()["jobs"][job]["counts"])
+
+    def paces(self) -> int:
+        """Return how far the march that is under way has got."""
+        steps = (self.run.root / "steps" / "toy.march").glob("*")
+        states = [StepPaths(step).work(0) / "paces" for step in steps]
+        return max((int(state.read_text(encoding="utf-8")) for state in states if state.exists()), default=0)
 
     def gathered(self) -> str:
         """Return the text of the last step's output at its newest identity."""
