@@ -2,8 +2,7 @@
 
 checkpoints/step-0000100/    weights, AdamW's moments and float32 weights (stages/model/checkpoint.py), and
 
-state.json    step           optimizer steps done
-              sequences      taken from the dataset, which is the data's whole position
+state.json    step, sequences and whatever else stages/train/progress.py has: how far it is
               identity       the settings and tokenizer that made it
               model, vocab_size, dtype, tokenizer_sha256: what stages/model/load.py needs
 rng-<rank>.json              generator states; nothing draws from them while there is no dropout
@@ -28,6 +27,7 @@ from stages.shared.errors import DataError
 from stages.shared.files import read_json, replace_dir, write_json
 from stages.train.config import TrainingConfig
 from stages.train.engine import Engine
+from stages.train.progress import Progress, read_progress
 
 KEEP = 2
 """Checkpoints kept: one more than needed, for when the newest turns out damaged."""
@@ -41,12 +41,11 @@ class Identity:
     vocab_size: int
     tokenizer_sha256: str
 
-    def state(self, step: int) -> dict[str, Any]:
-        """Return state.json's content after `step` steps."""
+    def state(self, progress: Progress) -> dict[str, Any]:
+        """Return state.json's content at a position."""
         settings = self.config.model_dump(mode="json", include=set(self.config.weights_depend_on))
         return {
-            "step": step,
-            "sequences": step * self.config.global_batch,
+            **progress.model_dump(mode="json"),
             "identity": {"stage": self.config.stage, **settings},
             "model": self.config.model.model_dump(mode="json"),
             "vocab_size": self.vocab_size,
@@ -55,12 +54,12 @@ class Identity:
         }
 
 
-def save_checkpoint(task: Task, engine: Engine, identity: Identity, step: int) -> None:
-    """Save everything that step `step + 1` depends on, and drop old checkpoints. Collective.
+def save_checkpoint(task: Task, engine: Engine, identity: Identity, progress: Progress) -> None:
+    """Save everything that the next step depends on, and drop old checkpoints. Collective.
 
     Raises LeaseLost, on any rank, before anything can be seen by others.
     """
-    folder = _folder(task) / f"step-{step:07d}"
+    folder = _folder(task) / f"step-{progress.step:07d}"
     aside = folder.with_name(f".{folder.name}.tmp")
     if dist.get_rank() == 0:
         shutil.rmtree(aside, ignore_errors=True)
@@ -68,7 +67,7 @@ def save_checkpoint(task: Task, engine: Engine, identity: Identity, step: int) -
     write_tensors(engine.state(is_loading=False), aside)
     write_json(aside / f"rng-{dist.get_rank():05d}.json", _rng_state())
     if dist.get_rank() == 0:
-        write_json(aside / STATE, identity.state(step))
+        write_json(aside / STATE, identity.state(progress))
     dist.barrier()
     task.check_lease()
     if dist.get_rank() == 0:
@@ -80,17 +79,17 @@ def save_checkpoint(task: Task, engine: Engine, identity: Identity, step: int) -
             shutil.rmtree(old)
 
 
-def save_weights(folder: Path, engine: Engine, identity: Identity, step: int) -> None:
+def save_weights(folder: Path, engine: Engine, identity: Identity, progress: Progress) -> None:
     """Save the weights alone: what others read. Collective."""
     write_tensors(engine.weights(), folder)
     if dist.get_rank() == 0:
-        write_json(folder / STATE, identity.state(step))
+        write_json(folder / STATE, identity.state(progress))
     dist.barrier()
     seal(folder)
 
 
-def resume(task: Task, engine: Engine, identity: Identity) -> int:
-    """Load the newest sound checkpoint and return its step; 0 if there is none. Collective.
+def resume(task: Task, engine: Engine, identity: Identity) -> Progress:
+    """Load the newest sound checkpoint and return its position; the beginning if there is none. Collective.
 
     One that is incomplete or damaged is named in the log and passed over: a run may have been killed while writing it.
     Raises DataError if a sound one belongs to another run.
@@ -103,12 +102,13 @@ def resume(task: Task, engine: Engine, identity: Identity) -> int:
                 print(f"passing over a checkpoint: {error}", file=sys.stderr, flush=True)
             continue
         state = read_state(folder)
-        if state != identity.state(step := int(state["step"])):
+        progress = read_progress(state, folder)
+        if state != identity.state(progress):
             raise DataError(folder, "a checkpoint of another run", "Remove it, or give this run its own folder")
         engine.load(read_tensors(engine.state(is_loading=True), folder))
         _restore_rng(read_json(folder / f"rng-{dist.get_rank():05d}.json"))
-        return step
-    return 0
+        return progress
+    return Progress()
 
 
 def _folder(task: Task) -> Path:

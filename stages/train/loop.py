@@ -26,6 +26,7 @@ from stages.train.data import Source, build_dataset, microbatches
 from stages.train.engine import Engine, SetWeights, build_engine, drawn
 from stages.train.log import StepLog
 from stages.train.objectives import Batch, Objective
+from stages.train.progress import Progress
 from stages.train.schedule import learning_rate
 
 FINAL = "final"
@@ -71,9 +72,9 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     dataset = job.arrange(texts)
     engine = build_engine(config, vocab_size, job.set_weights)
     identity = Identity(config, vocab_size, job.tokenizer.sha256)
-    done = resume(task, engine, identity)
-    log = StepLog(task.work, config, done) if dist.get_rank() == 0 else None
-    for step in range(done, config.steps):
+    progress = resume(task, engine, identity)
+    log = StepLog(task.work, config, progress.step) if dist.get_rank() == 0 else None
+    for step in range(progress.step, config.steps):
         if log:
             log.start_step()
         batches = microbatches(dataset, config, step, device.device())
@@ -84,15 +85,16 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
         engine.update(lr)
         if log:
             log.end_step(step + 1, loss=loss, lr=lr, grad_norm=grad_norm)
+        progress = Progress(step=step + 1, sequences=progress.sequences + config.global_batch)
         task.progress(step + 1)
         last = step + 1 == config.steps
         if stop or last or (step + 1) % config.checkpoint_every == 0:
-            save_checkpoint(task, engine, identity, step + 1)
+            save_checkpoint(task, engine, identity, progress)
         if stop and not last:
             raise Checkpointed(f"step {step + 1} of {config.steps}")
     if log:
         log.close()
-    return _finish(task, engine, identity, job.set_weights or drawn(config))
+    return _finish(task, engine, identity, progress, job.set_weights or drawn(config))
 
 
 def _agree(losses: list[torch.Tensor], *, stop: bool) -> tuple[float, bool]:
@@ -108,14 +110,16 @@ def _agree(losses: list[torch.Tensor], *, stop: bool) -> tuple[float, bool]:
     return total / labels, stops > 0
 
 
-def _finish(task: Task, engine: Engine, identity: Identity, set_weights: SetWeights) -> dict[str, Any]:
+def _finish(
+    task: Task, engine: Engine, identity: Identity, progress: Progress, set_weights: SetWeights
+) -> dict[str, Any]:
     """Write the outputs; return the summary on rank 0. The weights that it started from are made again."""
     config = identity.config
     task.check_lease()
-    save_weights(task.out / FINAL, engine, identity, config.steps)
+    save_weights(task.out / FINAL, engine, identity, progress)
     for chunk in engine.chunks:
         set_weights(chunk)
-    save_weights(task.out / UNTRAINED, engine, identity, 0)
+    save_weights(task.out / UNTRAINED, engine, identity, Progress())
     summary: dict[str, Any] = {}
     if dist.get_rank() == 0:
         rows = read_metrics(task.work / METRICS)
