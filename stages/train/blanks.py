@@ -7,6 +7,8 @@ A sample is a function of the run's seed and its number in the data's order: a r
     labels                     x5  x6 [E]  x3 [E]       loss on part B alone
     in text   0  1  2  3   4    4  4  4     2  2        where it stands in part A; in B, where its blank stands
     in span   0  0  0  0   0    1  2  3     1  2        counted from 1 in part B
+
+A tenth of the tokens that part B reads in short blanks are replaced by one that says nothing; their labels stay.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ class Pieces:
     document_mask: int
     start: int
     end: int
+    block_mask: int
     eos: int
     """Ends a document; no blank of a span or sentence holds it."""
     ends_sentence: NDArray[np.bool_]
@@ -48,7 +51,7 @@ class Pieces:
 
 
 def pieces_of(tokenizer: Tokenizer) -> Pieces:
-    """Return them for a tokenizer: GLM's five tokens have the ids after its own."""
+    """Return them for a tokenizer: GLM's own tokens have the ids after its pieces."""
     names = [piece.replace("<0x0A>", "\n") for piece in tokenizer.pieces()]
     ends = np.array([bool(_SENTENCE_ENDS.intersection(name)) for name in names])
     own = range(tokenizer.vocab_size, tokenizer.vocab_size + len(GLM_PIECES))
@@ -83,7 +86,17 @@ def blank_out(tokens: Tokens, config: BlanksConfig, pieces: Pieces, draw: Genera
     else:
         text, spans, mask = *draw_ending(tokens, config, draw), pieces.document_mask
     shuffled = [spans[i] for i in draw.permutation(len(spans))]
-    return lay_out(text, shuffled, mask, pieces, len(tokens))
+    made = lay_out(text, shuffled, mask, pieces, len(tokens))
+    if mask == pieces.mask:
+        hide_read(made, config.block_mask, pieces, draw)
+    return made
+
+
+def hide_read(made: Batch, share: float, pieces: Pieces, draw: Generator) -> None:
+    """Replace each token that part B reads, but for those that start a blank, with that probability; in place."""
+    is_read = (made["loss_mask"] == 1) & (made["tokens"] != pieces.start)
+    hidden = torch.from_numpy(draw.random(len(is_read)) < share)
+    made["tokens"][is_read & hidden] = pieces.block_mask
 
 
 def draw_spans(tokens: Tokens, config: BlanksConfig, pieces: Pieces, draw: Generator) -> tuple[Tokens, list[Span]]:

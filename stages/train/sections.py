@@ -112,6 +112,9 @@ class BlanksConfig(Section):
     """Mean of the Poisson distribution that short blanks' lengths come from, in tokens."""
     min_generated: float = Field(0.25, gt=0, lt=1)
     """Least share of the text that a blank to its end covers; the most is all but a token."""
+    block_mask: float = Field(0.1, ge=0, lt=1)
+    """Share of short blanks' tokens that are hidden from the tokens after them too, so that these lean on the text. Not
+    in the paper: --block-mask-prob of its code (THUDM/GLM, config/ds_block_10B.sh)."""
 
     @model_validator(mode="after")
     def _check(self) -> BlanksConfig:

@@ -54,9 +54,9 @@ def test_more_experts_a_token_than_there_are_is_refused() -> None:
         ModelConfig(moe={}, bias=True)
 
 
-def test_glm_needs_five_tokens_more_than_its_tokenizer_has() -> None:
+def test_glm_needs_six_tokens_more_than_its_tokenizer_has() -> None:
     glm = ModelConfig(position="glm")
-    assert glm.num_rows(380) == glm.num_rows(512 - 5) == 512
+    assert glm.num_rows(380) == glm.num_rows(512 - 6) == 512
     assert ModelConfig().num_rows(380) == 384
 
 

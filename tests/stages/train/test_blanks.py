@@ -25,7 +25,7 @@ from stages.train.sections import BlanksConfig
 
 EOS, STOP = 2, 10
 ENDS = np.arange(300) == STOP
-PIECES = Pieces(300, 301, 302, 303, 304, eos=EOS, ends_sentence=ENDS)
+PIECES = Pieces(300, 301, 302, 303, 304, 305, eos=EOS, ends_sentence=ENDS)
 
 
 def make_text(size: int, seed: int = 0) -> np.ndarray:
@@ -96,7 +96,8 @@ def test_a_blank_to_the_end_is_long_enough_and_leaves_a_beginning() -> None:
 def test_every_kind_fits_in_the_sequence_and_loses_nothing(size: int) -> None:
     for seed in range(40):
         text = make_text(size, seed)
-        made = blank_out(text, BlanksConfig(spans=0.4, sentences=0.3), PIECES, np.random.default_rng(seed))
+        config = BlanksConfig(spans=0.4, sentences=0.3, block_mask=0)
+        made = blank_out(text, config, PIECES, np.random.default_rng(seed))
         length_a = int(made["length_a"])
         used = length_a + int(made["loss_mask"].sum())
         assert made["tokens"].shape == made["labels"].shape == (size,)
@@ -105,6 +106,28 @@ def test_every_kind_fits_in_the_sequence_and_loses_nothing(size: int) -> None:
         ours = {*range(300, 305)}
         kept = [int(token) for token in made["tokens"][:used] if int(token) not in ours]
         assert sorted(kept) == sorted(text[: len(kept)].tolist())
+
+
+def test_a_tenth_of_what_part_b_reads_in_short_blanks_is_hidden_and_no_label() -> None:
+    hidden = read = 0
+    for seed in range(30):
+        text = make_text(400, seed)
+        kinds = {"spans": 1.0, "sentences": 0.0} if seed < 20 else {"spans": 0.0}
+        one, other = (
+            blank_out(text, BlanksConfig(**kinds, block_mask=share), PIECES, np.random.default_rng(seed))
+            for share in (0.1, 0.0)
+        )
+        assert all(torch.equal(one[name], other[name]) for name in other if name != "tokens")
+        changed = one["tokens"] != other["tokens"]
+        assert set(one["tokens"][changed].tolist()) <= {305}
+        assert not changed[: int(one["length_a"])].any()
+        assert not changed[other["tokens"] == PIECES.start].any()
+        if seed < 20:
+            hidden += int(changed.sum())
+            read += int(((one["loss_mask"] == 1) & (other["tokens"] != PIECES.start)).sum())
+        else:  # whole sentences and endings are read as they are
+            assert not changed.any()
+    assert hidden / read == pytest.approx(0.1, rel=0.2)
 
 
 def test_a_sample_follows_from_seed_and_number(tmp_path: Path, corpus: str) -> None:
@@ -120,6 +143,7 @@ def test_sentence_marks_and_glms_own_tokens_are_found_in_a_vocabulary(corpus: st
     tokenizer = Tokenizer(Path(corpus) / "tokenizer.model")
     pieces = pieces_of(tokenizer)
     assert (pieces.mask, pieces.end) == (tokenizer.vocab_size, tokenizer.vocab_size + 4)
+    assert pieces.block_mask == tokenizer.vocab_size + 5
     assert pieces.ends_sentence[tokenizer.encode("word.")[-1]]
     assert pieces.ends_sentence[tokenizer.pieces().index("<0x0A>")]
     assert not pieces.ends_sentence[tokenizer.encode("bace")].any()
