@@ -16,8 +16,8 @@ VOCAB_MULTIPLE = 128
 FFN_MULTIPLE = 256
 """LLaMA's `multiple_of` (meta-llama/llama, model.py)."""
 GLM_PIECES = ("[MASK]", "[sMASK]", "[gMASK]", "[sop]", "[eop]", "[dBLOCK]")
-"""Tokens that GLM needs beyond the tokenizer's pieces, in the order of their ids (arXiv:2103.10360, section 2.1; the last
-one THUDM/GLM, blocklm_utils.py)."""
+"""Tokens that GLM needs beyond the tokenizer's pieces, in the order of their ids (arXiv:2103.10360, section 2.1; of the
+last one THUDM/GLM, blocklm_utils.py)."""
 
 
 class MoEConfig(Section):
