@@ -17,6 +17,7 @@ from stages.train.planner.forecast import forecast
 from stages.train.planner.rules import require
 from stages.train.planner.shape import choices, layout_of, workload_of
 from stages.train.planner.tokens import chinchilla_tokens, parse_tokens
+from stages.train.schedule import steps_for
 from stages.train.sections import GuardConfig, LayoutConfig, LossScaleConfig, OptimizerConfig, RampConfig
 
 LLAMA_PIECES = 32_000
@@ -32,11 +33,11 @@ WEIGHTS_DEPEND_ON = (
 
 def _steps(earlier: dict[str, Any]) -> int:
     """Return the steps that the settings before `steps` lead to; 1 if one of them is wrong, which is said elsewhere."""
-    if not {"model", "global_batch", "train_tokens"} <= earlier.keys():
+    if not {"model", "global_batch", "ramp", "train_tokens"} <= earlier.keys():
         return 1
     model: ModelConfig = earlier["model"]
     tokens = earlier["train_tokens"] or chinchilla_tokens(model.num_parameters(0))
-    return math.ceil(tokens / (earlier["global_batch"] * model.seq_len))
+    return steps_for(math.ceil(tokens / model.seq_len), earlier["global_batch"], earlier["ramp"])
 
 
 class TrainingConfig(StageConfig):
@@ -53,6 +54,8 @@ class TrainingConfig(StageConfig):
     """Processes. Part of a run's identity: another layout adds numbers up in another order."""
     global_batch: int = Field(16, ge=1)
     """Sequences a step, over all ranks and microbatches."""
+    ramp: RampConfig | None = None
+    """A batch that grows to global_batch; None: global_batch from the first step."""
     train_tokens: Annotated[int | None, BeforeValidator(parse_tokens)] = Field(None, ge=1)
     """Tokens to train on, also written 1.4T or 300B; None: as many as `steps` says."""
     steps: int = Field(default_factory=_steps, ge=1)
@@ -62,7 +65,7 @@ class TrainingConfig(StageConfig):
     lr: float = Field(2e-3, gt=0)
     """Peak learning rate."""
     warmup_steps: int = Field(40, ge=0)
-    """Steps of linear warm-up from 0."""
+    """Steps of linear warm-up from 0. With a ramp it is linear in the sequences of these steps."""
     min_lr_ratio: float = Field(0.1, ge=0, le=1)
     """What the cosine decays to at the last step, as a share of lr. LLaMA: 0.1."""
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -71,8 +74,6 @@ class TrainingConfig(StageConfig):
     """Of weights and activations; with 16 bits the optimizer keeps float32 weights, gradients add up in float32."""
     loss_scale: LossScaleConfig = LossScaleConfig()
     """Used with fp16 alone."""
-    ramp: RampConfig | None = None
-    """A batch that grows to global_batch; None: global_batch from the first step."""
     attend_across_documents: bool = True
     """Whether a token sees the documents before its own in its sequence."""
     z_loss: float = Field(0.0, ge=0)
@@ -101,7 +102,7 @@ class TrainingConfig(StageConfig):
     def _check(self) -> TrainingConfig:
         require(workload_of(self), layout_of(self))
         if self.train_tokens is not None:
-            wanted = math.ceil(self.train_tokens / self.tokens_per_step)
+            wanted = steps_for(math.ceil(self.train_tokens / self.model.seq_len), self.global_batch, self.ramp)
             if self.steps != wanted:
                 said = f"{wanted}, or no such line, with train_tokens {self.train_tokens}"
                 raise ConfigError("steps", self.steps, said)
@@ -125,11 +126,6 @@ class TrainingConfig(StageConfig):
         return forecast(self.training(inputs), machine)
 
     @property
-    def num_microbatches(self) -> int:
-        """Microbatches a rank takes per step."""
-        return self.global_batch // (self.microbatch * self.layout.dp)
-
-    @property
     def tokens_per_step(self) -> int:
-        """Tokens a step, over all ranks."""
+        """Tokens a step, over all ranks, once the batch has its full size."""
         return self.global_batch * self.model.seq_len

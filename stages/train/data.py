@@ -19,6 +19,7 @@ from stages.shared.errors import DataError
 from stages.shared.files import write_json
 from stages.train.config import TrainingConfig
 from stages.train.objectives import Batch
+from stages.train.schedule import sequences_before
 
 _BUILT = "built.json"
 _COLUMNS = ("tokens", "labels", "loss_mask", "position_ids", "length_a")
@@ -62,7 +63,7 @@ def build_dataset(
     mixture = [source for source in sources if tokens[source]]
     if not mixture:
         raise DataError(", ".join(str(s.bin_path) for s in sources), "no tokens", "Want at least one document")
-    samples = config.steps * config.global_batch
+    samples = sequences_before(config, config.steps)
     weights = [float(tokens[source]) if source.weight is None else source.weight for source in mixture]
     if dist.get_rank() == 0 and not (cache / _BUILT).exists():
         shutil.rmtree(cache, ignore_errors=True)
@@ -89,15 +90,15 @@ def build_dataset(
 
 
 def microbatches(
-    dataset: torch.utils.data.Dataset[Batch], config: TrainingConfig, step: int, device: torch.device
+    dataset: torch.utils.data.Dataset[Batch], config: TrainingConfig, sequences: range, device: torch.device
 ) -> Iterator[Batch]:
-    """Yield this rank's microbatches of step `step` (from 0): columns of int64 or float32 [microbatch, seq_len].
+    """Yield this rank's microbatches of a step's sequences: columns of int64 or float32 [microbatch, seq_len].
 
     A global batch is cut into dp runs of sequences, one a data parallel rank: which sequences make up a step does not
     depend on the layout.
     """
-    per_rank = config.global_batch // config.layout.dp
-    start = step * config.global_batch + parallel_state.get_data_parallel_rank() * per_rank
+    per_rank = len(sequences) // config.layout.dp
+    start = sequences.start + parallel_state.get_data_parallel_rank() * per_rank
     for first in range(start, start + per_rank, config.microbatch):
         rows = [dataset[i] for i in range(first, first + config.microbatch)]
         columns = [name for name in _COLUMNS if name in rows[0]]

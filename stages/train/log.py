@@ -8,6 +8,7 @@ from typing import IO
 
 from stages.shared.metrics import METRICS, metrics_line, parse_metrics_line, write_metrics
 from stages.train.config import TrainingConfig
+from stages.train.schedule import batch_size, sequences_before
 
 
 class StepLog:
@@ -29,9 +30,9 @@ class StepLog:
 
     def end_step(self, step: int, *, loss: float, lr: float, grad_norm: float) -> None:
         """Write the row of step `step`, counted from 1."""
-        tokens = self._config.tokens_per_step
-        speed = tokens / (time.monotonic() - self._began)
-        row = {"step": step, "tokens": step * tokens, "loss": loss, "lr": lr, "grad_norm": grad_norm}
+        tokens = sequences_before(self._config, step) * self._config.model.seq_len
+        speed = batch_size(self._config, step - 1) * self._config.model.seq_len / (time.monotonic() - self._began)
+        row = {"step": step, "tokens": tokens, "loss": loss, "lr": lr, "grad_norm": grad_norm}
         self._file.write(metrics_line({**row, "tokens_per_s": round(speed, 1), "wall_time": round(time.time(), 3)}))
         if step % self._config.log_every == 0 or step == self._config.steps:
             line = f"step {step}/{self._config.steps}  loss {loss:.4f}  lr {lr:.2e}  {speed:.0f} tokens/s"

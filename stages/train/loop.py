@@ -27,7 +27,7 @@ from stages.train.engine import Engine, SetWeights, build_engine, drawn
 from stages.train.log import StepLog
 from stages.train.objectives import Batch, Objective
 from stages.train.progress import Progress
-from stages.train.schedule import learning_rate
+from stages.train.schedule import batch_size, learning_rate
 
 FINAL = "final"
 UNTRAINED = "untrained"
@@ -77,15 +77,17 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     for step in range(progress.step, config.steps):
         if log:
             log.start_step()
-        batches = microbatches(dataset, config, step, device.device())
-        losses = engine.accumulate(job.objective, batches, config.num_microbatches)
+        size = batch_size(config, step)
+        taken = range(progress.sequences, progress.sequences + size)
+        batches = microbatches(dataset, config, taken, device.device())
+        losses = engine.accumulate(job.objective, batches, size // (config.microbatch * config.layout.dp))
         loss, stop = _agree(losses, stop=task.should_stop())
         grad_norm = engine.gradient_norm()
         lr = learning_rate(config, step + 1)
         engine.update(lr)
         if log:
             log.end_step(step + 1, loss=loss, lr=lr, grad_norm=grad_norm)
-        progress = Progress(step=step + 1, sequences=progress.sequences + config.global_batch)
+        progress = Progress(step=step + 1, sequences=taken.stop)
         task.progress(step + 1)
         last = step + 1 == config.steps
         if stop or last or (step + 1) % config.checkpoint_every == 0:

@@ -1,20 +1,92 @@
-"""The learning rate as a pure function of the step: nothing to save, nothing to restore."""
+"""The size of each step's batch and the learning rate: pure functions of the step, nothing to save or to restore."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
-from stages.train.config import TrainingConfig
+from stages.train.sections import RampConfig
+
+if TYPE_CHECKING:
+    from stages.train.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Steps that have one batch size."""
+
+    size: int
+    first_step: int
+    sequences: int
+    """Taken before the first step."""
+
+
+@cache
+def _levels(global_batch: int, ramp: RampConfig | None) -> tuple[_Level, ...]:
+    """Return the batch's sizes, in order.
+
+    As Megatron-LM's --rampup-batch-size: with n increments from start to global_batch, the size of a step is start +
+    increment x the whole n-ths of ramp.sequences that were taken before it.
+    """
+    made: list[_Level] = []
+    step = taken = 0
+    increments = (global_batch - ramp.start) // ramp.increment if ramp else 0
+    for number in range(increments):
+        assert ramp is not None
+        size = ramp.start + number * ramp.increment
+        left = (number + 1) * ramp.sequences - taken * increments  # n-ths of a sequence
+        if left > 0:
+            made.append(_Level(size, step, taken))
+            steps = math.ceil(left / (size * increments))
+            step, taken = step + steps, taken + steps * size
+    return (*made, _Level(global_batch, step, taken))
+
+
+def batch_size(config: TrainingConfig, step: int) -> int:
+    """Return the sequences of step `step`, counted from 0, over all ranks and microbatches."""
+    levels = _levels(config.global_batch, config.ramp)
+    return levels[bisect_right(levels, step, key=lambda level: level.first_step) - 1].size
+
+
+def sequences_before(config: TrainingConfig, step: int) -> int:
+    """Return the sequences of all steps before step `step`, counted from 0: what `step` steps take."""
+    levels = _levels(config.global_batch, config.ramp)
+    level = levels[bisect_right(levels, step, key=lambda level: level.first_step) - 1]
+    return level.sequences + (step - level.first_step) * level.size
+
+
+def steps_for(sequences: int, global_batch: int, ramp: RampConfig | None) -> int:
+    """Return the fewest steps that take so many sequences, or more."""
+    levels = _levels(global_batch, ramp)
+    level = levels[max(0, bisect_right(levels, sequences, key=lambda level: level.sequences) - 1)]
+    return level.first_step + math.ceil((sequences - level.sequences) / level.size)
+
+
+def sizes(steps: int, global_batch: int, ramp: RampConfig | None) -> list[tuple[int, int]]:
+    """Return each batch size of the first `steps` steps, with the number of steps that have it."""
+    levels = _levels(global_batch, ramp)
+    ends = [*(level.first_step for level in levels[1:]), steps]
+    return [
+        (level.size, min(end, steps) - level.first_step)
+        for level, end in zip(levels, ends, strict=True)
+        if level.first_step < steps
+    ]
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
     """Return the rate of step `step`, counted from 1.
 
     Linear warm-up to lr at `warmup_steps`, then half a cosine down to min_lr_ratio x lr at `steps` (arXiv:2302.13971,
-    section 2.3).
+    section 2.3). Where the batch grows, both are linear in the sequences taken, not in the steps, as trainings with
+    growing batches state their schedules (arXiv:2005.14165, appendix B).
     """
-    if step < config.warmup_steps:
-        return config.lr * step / config.warmup_steps
-    span = config.steps - config.warmup_steps
-    done = (step - config.warmup_steps) / span if span else 1.0
+    place, warm, end = (step, config.warmup_steps, config.steps)
+    if config.ramp:
+        place, warm, end = (sequences_before(config, number) for number in (place, warm, end))
+    if place < warm:
+        return config.lr * place / warm
+    done = (place - warm) / (end - warm) if end > warm else 1.0
     return config.lr * (config.min_lr_ratio + (1 - config.min_lr_ratio) * 0.5 * (1 + math.cos(math.pi * done)))

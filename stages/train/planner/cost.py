@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.shared.machine import Machine
 from stages.train.planner.memory import device_memory
 from stages.train.planner.shape import Layout, Workload
 from stages.train.planner.speed import StepTime, step_operations, step_time
+from stages.train.schedule import sizes
 
 DAY_S = 86_400
 PROCESS_MB = 400
@@ -37,7 +38,20 @@ class Training:
     def core_seconds(self) -> float:
         """Core-seconds of all ranks, without GPUs."""
         alone = Machine(ranks_per_node=self.layout.ranks)
-        return self.steps * self.layout.ranks * step_time(self.work, self.layout, alone).total
+        return self.full_steps(alone) * self.layout.ranks * step_time(self.work, self.layout, alone).total
+
+    @property
+    def sequences(self) -> int:
+        """Sequences of all steps."""
+        return sum(size * steps for size, steps in sizes(self.steps, self.work.global_batch, self.work.ramp))
+
+    def full_steps(self, machine: Machine) -> float:
+        """Return the steps of full batches that take as long as all steps; a ramp's first ones take less."""
+        full = step_time(self.work, self.layout, machine).total
+        return sum(
+            steps * step_time(replace(self.work, global_batch=size), self.layout, machine).total / full
+            for size, steps in sizes(self.steps, self.work.global_batch, self.work.ramp)
+        )
 
     @property
     def mem_mb(self) -> float:
@@ -73,11 +87,11 @@ class Cost:
 def training_cost(training: Training, time: StepTime, machine: Machine) -> Cost:
     """Return the totals, given the time of a step."""
     work, ranks, step, gpu = training.work, training.layout.ranks, time.total, machine.gpu
-    hours = training.steps * step / 3600
+    hours = training.full_steps(machine) * step / 3600
     gpu_hours = hours * ranks if gpu else 0.0
     energy = gpu_hours * gpu.watts / 1e3 * gpu.pue if gpu else 0.0
     return Cost(
-        tokens=training.steps * work.tokens,
+        tokens=training.sequences * work.shape.seq_len,
         tokens_per_s=work.tokens / step,
         hours=hours,
         gpu_hours=gpu_hours,

@@ -12,6 +12,7 @@ from stages.train.planner.rules import NEAREST, nearest
 from stages.train.planner.search import Candidate, assess, ranked
 from stages.train.planner.shape import Layout
 from stages.train.planner.speed import Assumptions
+from stages.train.schedule import sizes
 
 FASTER = 0.95
 """Another layout is worth a line if a step takes less than this share of the time."""
@@ -46,6 +47,8 @@ def forecast(training: Training, machine: Machine) -> Forecast:
         "assumed": _assumed(training, machine),
     }
     rows = [_memory_row(chosen, machine), _time_row(chosen, cost, machine)]
+    if work.ramp:
+        rows.append(_ramp_row(training))
     if machine.gpu:
         rows.append(_cost_row(cost))
     if faster:
@@ -126,6 +129,15 @@ def _time_row(chosen: Candidate, cost: Cost, machine: Machine) -> tuple[str, str
     speed = f"{_short(cost.tokens_per_day)} tokens a day, {cost.tokens_per_s / ranks:,.0f} a second and rank"
     speed += f", {cost.utilisation:.0%} of the peak" if machine.gpu else ""
     return "time", f"{size} a step: {parts}; {speed}"
+
+
+def _ramp_row(training: Training) -> tuple[str, str]:
+    work, every = training.work, sizes(training.steps, training.work.global_batch, training.work.ramp)
+    ramp = [(size, steps) for size, steps in every if size < work.global_batch]
+    share = sum(size * steps for size, steps in ramp) / training.sequences
+    steps = sum(steps for _, steps in ramp)
+    text = f"{every[0][0]:,} sequences a step, {every[-1][0]:,} after {steps:,} of {training.steps:,} steps"
+    return "ramp", f"{text}, which take {share:.1%} of the tokens; the speed is that of {work.global_batch:,}"
 
 
 def _cost_row(cost: Cost) -> tuple[str, str]:

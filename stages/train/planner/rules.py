@@ -50,11 +50,33 @@ def problems(work: Workload, layout: Layout) -> Iterator[Problem]:
         near = max(1, round(work.global_batch / unit)) * unit
         wanted = f"a multiple of microbatch x layout.dp ({layout.microbatch} x {layout.dp}), as {near}"
         yield Problem("global_batch", work.global_batch, wanted)
-    elif layout.interleave > 1 and layout.microbatches(work.global_batch) % layout.pp:
+        return
+    if layout.interleave > 1:
         unit *= layout.pp
-        near = max(1, round(work.global_batch / unit)) * unit
-        wanted = f"a multiple of microbatch x layout.dp x layout.pp ({unit}) where stages interleave, as {near}"
-        yield Problem("global_batch", work.global_batch, wanted)
+        if work.global_batch % unit:
+            near = max(1, round(work.global_batch / unit)) * unit
+            wanted = f"a multiple of microbatch x layout.dp x layout.pp ({unit}) where stages interleave, as {near}"
+            yield Problem("global_batch", work.global_batch, wanted)
+            return
+    yield from _ramp_problems(work, unit)
+
+
+def _ramp_problems(work: Workload, unit: int) -> Iterator[Problem]:
+    """Yield what keeps a growing batch from being a multiple of what all ranks take at once, at each of its sizes."""
+    ramp, full = work.ramp, work.global_batch
+    if ramp is None:
+        return
+    if full == unit:
+        yield Problem("ramp.start", ramp.start, f"no ramp: global_batch ({full}) is a microbatch of every rank already")
+    elif ramp.start % unit or ramp.start >= full:
+        near = min(max(1, round(ramp.start / unit)) * unit, full - unit)
+        wanted = f"a multiple of what all ranks take at once ({unit}), below global_batch ({full}), as {near}"
+        yield Problem("ramp.start", ramp.start, wanted)
+    elif ramp.increment % unit or (full - ramp.start) % ramp.increment:
+        steps = divisors((full - ramp.start) // unit)
+        near = min(steps, key=lambda n: abs(n * unit - ramp.increment)) * unit
+        wanted = f"a multiple of what all ranks take at once ({unit}) that divides global_batch - ramp.start"
+        yield Problem("ramp.increment", ramp.increment, f"{wanted} ({full - ramp.start}), as {near}")
 
 
 def _expert_problems(work: Workload, layout: Layout) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 from stages.model.config import ModelConfig
+from stages.train.sections import RampConfig
 
 if TYPE_CHECKING:
     from stages.train.config import TrainingConfig
@@ -81,6 +82,8 @@ class Workload:
     shape: Shape
     global_batch: int
     """Sequences a step."""
+    ramp: RampConfig | None = None
+    """How the first steps' batches grow to it."""
     dtype: str = "bf16"
 
     @property
@@ -162,7 +165,7 @@ def shape_of(model: ModelConfig, vocab_size: int = 0, tp: int = 1) -> Shape:
 def workload_of(config: TrainingConfig, vocab_size: int = 0) -> Workload:
     """Return a training's step."""
     shape = shape_of(config.model, vocab_size, config.layout.tp)
-    return Workload(shape=shape, global_batch=config.global_batch, dtype=config.dtype)
+    return Workload(shape=shape, global_batch=config.global_batch, ramp=config.ramp, dtype=config.dtype)
 
 
 def layout_of(config: TrainingConfig) -> Layout:

@@ -32,9 +32,9 @@ def test_what_does_not_divide_names_the_nearest_that_does(settings: dict[str, An
         PretrainConfig(tokens="x", tokenizer="x", model=MODEL, **settings)
 
 
-def test_microbatches_and_tokens_follow_from_the_batch() -> None:
+def test_tokens_follow_from_the_batch() -> None:
     config = PretrainConfig(tokens="x", tokenizer="x", global_batch=24, microbatch=3, layout={"dp": 2})
-    assert (config.num_microbatches, config.tokens_per_step, config.layout.ranks) == (4, 24 * 128, 2)
+    assert (config.tokens_per_step, config.layout.ranks) == (24 * 128, 2)
 
 
 def test_only_how_often_to_save_and_print_changes_no_weight() -> None:

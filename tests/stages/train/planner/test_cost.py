@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stages.shared.machine import Machine
 from stages.train.planner.cost import CUDA_PROCESS_MB, Cost, Training, host_mb, training_cost
 from stages.train.planner.search import ranked
 from stages.train.planner.shape import Layout
-from stages.train.planner.speed import StepTime
+from stages.train.planner.speed import StepTime, step_time
+from stages.train.sections import RampConfig
 from tests.stages.train.planner.llama import A100, LLAMA, MAY, NODES, Published
 
 SECONDS = {"tensor": 0.0, "pipeline": 0.0, "data": 0.0, "optimizer": 0.0}
@@ -55,6 +58,23 @@ def test_without_gpus_there_are_hours_and_tokens_and_nothing_else() -> None:
     cost = training_cost(training, StepTime(compute=3600.0, **SECONDS), Machine())
     assert (cost.hours, cost.tokens, cost.gpu_hours, cost.energy_kwh) == (10.0, 10 * model.work.tokens, 0.0, 0.0)
     assert cost.tokens_per_day == 24 * model.work.tokens
+
+
+def test_a_growing_batchs_first_steps_have_fewer_tokens_and_take_less_time() -> None:
+    full = LLAMA["7B"].work
+    assert full.global_batch == 2048
+    growing = replace(full, ramp=RampConfig(start=1024, increment=512, sequences=4096))
+    layout = Layout(tp=8, dp=8, microbatch=4)
+    time = step_time(full, layout, NODES)
+    costs = [
+        training_cost(Training(work=work, layout=layout, steps=14, may=()), time, NODES) for work in (full, growing)
+    ]
+    # 2 steps of 1,024 and 2 of 1,536 sequences, then full ones
+    sequences = 2 * 1024 + 2 * 1536 + 10 * 2048
+    assert costs[1].tokens == sequences * 2048
+    assert costs[0].tokens == 14 * 2048 * 2048
+    assert costs[1].hours == pytest.approx(costs[0].hours * sequences / (14 * 2048), rel=0.02)
+    assert costs[1].tokens_per_s == costs[0].tokens_per_s
 
 
 def test_an_offloaded_optimizer_is_in_the_hosts_memory() -> None:

@@ -13,6 +13,7 @@ from stages.shared.machine import Gpu, Machine
 from stages.train.planner.cost import Training
 from stages.train.planner.forecast import forecast
 from stages.train.planner.shape import Layout, Shape, Workload
+from stages.train.sections import RampConfig
 from tests.stages.train.planner.llama import LLAMA, MAY, NODES
 
 LARGE = LLAMA["65B"]
@@ -47,6 +48,14 @@ def test_the_fastest_layout_is_not_told_of_a_faster_one() -> None:
     assert best == "tp 4 pp 4 dp 128 interleave 4 sp microbatch 2"
     chosen = large(tp=4, pp=4, dp=128, interleave=4, sp=True, microbatch=2)
     assert forecast(chosen, NODES).data["faster"] is None
+
+
+def test_a_growing_batch_has_a_line() -> None:
+    ramp = RampConfig(start=512, increment=512, sequences=12_000)
+    training = replace(large(tp=8, pp=4, dp=64, sp=True), work=replace(LARGE.work, ramp=ramp))
+    row = dict(forecast(training, NODES).rows)["ramp"]
+    steps = 8 + 4 + 3  # of 512, 1,024 and 1,536 sequences, for 4,000 each
+    assert row.startswith(f"512 sequences a step, 2,048 after {steps} of {LARGE.steps:,} steps, which take 0.0% of the")
 
 
 def test_a_training_on_a_laptop_is_told_without_what_only_gpus_have() -> None:

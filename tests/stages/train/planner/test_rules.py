@@ -9,10 +9,15 @@ import pytest
 from stages.shared.errors import ConfigError
 from stages.train.planner.rules import nearest, problems, require, splits
 from stages.train.planner.shape import Layout, Shape, Workload
+from stages.train.sections import RampConfig
 
 SHAPE = Shape(num_layers=12, dim=96, num_heads=12, num_kv_heads=6, head_dim=8, ffn=252, seq_len=64, vocab_size=384)
 WORK = Workload(shape=SHAPE, global_batch=24)
 MOE = replace(WORK, shape=replace(SHAPE, experts=8, top_k=2))
+
+
+def growing(start: int, increment: int) -> Workload:
+    return replace(WORK, ramp=RampConfig(start=start, increment=increment, sequences=100))
 
 
 @pytest.mark.parametrize(
@@ -28,6 +33,16 @@ MOE = replace(WORK, shape=replace(SHAPE, experts=8, top_k=2))
         (WORK, Layout(dp=2, ep=2), r"layout\.ep is 2: want 1: the model has no experts"),
         (MOE, Layout(dp=3, ep=3), r"layout\.ep is 3: want a divisor of the model's experts \(8\), as 2"),
         (MOE, Layout(dp=6, ep=4), r"layout\.ep is 4: want a divisor of layout\.dp \(6\), as 3"),
+        (growing(5, 4), Layout(dp=2, microbatch=2), r"ramp\.start is 5: want a multiple of .* \(4\), .* \(24\), as 4"),
+        (growing(24, 4), Layout(dp=4), r"ramp\.start is 24: want a multiple of .* below global_batch \(24\), as 20"),
+        (growing(8, 8), Layout(dp=24), r"ramp\.start is 8: want no ramp: global_batch \(24\) is a microbatch of every"),
+        (
+            growing(8, 6),
+            Layout(dp=4),
+            r"ramp\.increment is 6: want a multiple of .* \(4\) that divides .* \(16\), as 4",
+        ),
+        (growing(8, 12), Layout(dp=4), r"ramp\.increment is 12: want .* divides .* \(16\), as 8"),
+        (growing(4, 4), Layout(pp=2, dp=4, interleave=2), r"ramp\.start is 4: want a multiple of .* \(8\), .*, as 8"),
     ],
 )
 def test_a_layout_that_cannot_work_is_refused_with_what_is_wrong(work: Workload, layout: Layout, said: str) -> None:
@@ -57,3 +72,4 @@ def test_what_is_offered_keeps_every_rule() -> None:
 def test_a_layout_that_works_has_no_problem() -> None:
     require(WORK, Layout(tp=2, pp=2, dp=6, interleave=2))
     require(MOE, Layout(dp=8, ep=8, microbatch=3))
+    require(growing(8, 8), Layout(pp=2, dp=4, interleave=2))

@@ -21,7 +21,7 @@ def test_a_step_is_read_from_the_settings() -> None:
     work = workload_of(config, 300)
     assert (work.tokens, work.width, work.shape.vocab_size) == (24 * 128, 2, 384)
     assert layout_of(config) == Layout(tp=2, pp=2, dp=3, microbatch=2)
-    assert layout_of(config).microbatches(24) == config.num_microbatches
+    assert layout_of(config).microbatches(24) == 4
 
 
 def test_a_layout_is_written_without_what_it_does_not_use() -> None:

@@ -1,0 +1,32 @@
+"""What a batch is made of, through the loop on real ranks: a size that grows, killed and split."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from stages.shared.metrics import read_metrics
+from tests.stages.train.equal import assert_equal
+from tests.stages.train.ranks import Run, losses, train
+
+GROWING: dict[str, Any] = {
+    "ramp": {"start": 4, "increment": 4, "sequences": 40},
+    **{"steps": 14, "global_batch": 16, "warmup_steps": 3, "checkpoint_every": 4},
+}
+SIZES = [4, 4, 4, 4, 8, 8, 12, *[16] * 7]
+
+
+def trained(run: Run) -> Run:
+    assert set(train(run)) == {0}
+    return run
+
+
+def test_a_batch_grows_and_a_killed_run_and_a_split_one_take_the_same_sequences(run: Run) -> None:
+    whole = trained(replace(run, folder=run.folder + "-whole", config=GROWING))
+    rows = read_metrics(whole.out / "metrics.jsonl")
+    assert [row["tokens"] for row in rows] == [32 * sum(SIZES[: step + 1]) for step in range(14)]
+    killed = replace(run, config=GROWING)
+    assert train(replace(killed, die_at=6)) == [-9]  # between a checkpoint at 4 and the next size
+    assert_equal(trained(killed), whole)
+    pair = trained(replace(run, folder=run.folder + "-pair", config=GROWING | {"layout": {"dp": 2}}))
+    assert max(abs(a - b) for a, b in zip(losses(whole), losses(pair), strict=True)) < 1e-4
