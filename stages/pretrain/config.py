@@ -47,6 +47,8 @@ class PretrainConfig(TrainingConfig):
         if (self.blanks is not None) != (self.model.position == "glm"):
             wanted = "{} or its settings, for position glm" if self.blanks is None else "set for position glm alone"
             raise ConfigError("blanks", self.blanks and self.blanks.model_dump(), wanted)
+        if self.blanks is not None and not self.attend_across_documents:
+            raise ConfigError("attend_across_documents", False, "true with blanks: part A sees all of its sequence")
         if self.blanks is not None and self.model.seq_len < MIN_BLANKED:
             raise ConfigError("model.seq_len", self.model.seq_len, f"at least {MIN_BLANKED} with blanks")
         return self

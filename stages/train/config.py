@@ -75,7 +75,8 @@ class TrainingConfig(StageConfig):
     loss_scale: LossScaleConfig = LossScaleConfig()
     """Used with fp16 alone."""
     attend_across_documents: bool = True
-    """Whether a token sees the documents before its own in its sequence."""
+    """Whether a token sees the documents before its own in its sequence. False: only its own (arXiv:2407.21783, section
+    3.2), and attention computes the squares of their lengths alone."""
     z_loss: float = Field(0.0, ge=0)
     """Weight of the mean square of the softmax's log-partition (arXiv:2204.02311, section 5); there 1e-4. It enters
     through the gradient alone."""
@@ -106,6 +107,8 @@ class TrainingConfig(StageConfig):
             if self.steps != wanted:
                 said = f"{wanted}, or no such line, with train_tokens {self.train_tokens}"
                 raise ConfigError("steps", self.steps, said)
+        if not self.attend_across_documents and self.layout.cp > 1:
+            raise ConfigError("attend_across_documents", False, "true with layout.cp: it cuts sequences elsewhere")
         if self.warmup_steps > self.steps:
             raise ConfigError("warmup_steps", self.warmup_steps, f"at most steps ({self.steps})")
         return self

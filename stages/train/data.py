@@ -83,10 +83,23 @@ def build_dataset(
         create_attention_mask=False,
     )
     builder = BlendedMegatronDatasetBuilder(GPTDataset, [samples, 0, 0], lambda: True, dataset_config)
-    dataset = builder.build()[0]
+    dataset: torch.utils.data.Dataset[Batch] = builder.build()[0]
     if dist.get_rank() == 0:
         write_json(cache / _BUILT, {"samples": samples, "tokens": {source.name: tokens[source] for source in mixture}})
-    return dataset
+    return dataset if config.attend_across_documents else _Apart(dataset, eod)
+
+
+class _Apart(torch.utils.data.Dataset[Batch]):
+    """The sequences of another dataset, and where their documents end: with the token for it, or with the sequence."""
+
+    def __init__(self, texts: torch.utils.data.Dataset[Batch], eod: int) -> None:
+        self.texts, self.eod = texts, eod
+
+    def __getitem__(self, index: int) -> Batch:
+        row = self.texts[index]
+        ends = row["tokens"] == self.eod
+        ends[-1] = True
+        return row | {"document_lengths": torch.diff(ends.nonzero()[:, 0], prepend=torch.tensor([-1]))}
 
 
 def microbatches(
@@ -95,14 +108,17 @@ def microbatches(
     """Yield this rank's microbatches of a step's sequences: columns of int64 or float32 [microbatch, seq_len].
 
     A global batch is cut into dp runs of sequences, one a data parallel rank: which sequences make up a step does not
-    depend on the layout.
+    depend on the layout. `document_lengths`, int64 [documents], is that of all rows in order, and stays on the host.
     """
     per_rank = len(sequences) // config.layout.dp
     start = sequences.start + parallel_state.get_data_parallel_rank() * per_rank
     for first in range(start, start + per_rank, config.microbatch):
         rows = [dataset[i] for i in range(first, first + config.microbatch)]
         columns = [name for name in _COLUMNS if name in rows[0]]
-        yield {name: torch.stack([row[name] for row in rows]).to(device) for name in columns}
+        batch = {name: torch.stack([row[name] for row in rows]).to(device) for name in columns}
+        if "document_lengths" in rows[0]:
+            batch["document_lengths"] = torch.cat([row["document_lengths"] for row in rows])
+        yield batch
 
 
 def _count_tokens(source: Source) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stages.model.attention import documents_apart
 from stages.model.glm import hidden_keys
 
 # Shape suffixes: B = sequences of a microbatch, T = tokens of a sequence.
@@ -26,9 +27,15 @@ def next_token(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Callable[[
 
     A batch holds int64 `tokens`, `labels` and `position_ids` [B, T], and `loss_mask` [B, T] that is 1 where a label
     counts. The output is the cross-entropy of each label in nats, [B, T] float32, on the last pipeline stage.
+
+    With `document_lengths`, on the host, a token sees its own document alone. The token that ends a document is still
+    scored by the one that follows it, the first of another: that is what a model asked without a context goes by.
     """
     batch = next(batches)
-    output = model(batch["tokens"], batch["position_ids"], None, labels=batch["labels"])
+    tokens, apart = batch["tokens"], None
+    if "document_lengths" in batch:
+        apart = documents_apart(batch["document_lengths"], tokens.size(1), tokens.device)
+    output = model(tokens, batch["position_ids"], None, labels=batch["labels"], packed_seq_params=apart)
     return output, partial(_sum_of_labels, batch["loss_mask"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 
 import pytest
 import torch
@@ -10,7 +11,13 @@ from megatron.core.transformer import TransformerConfig
 from torch import Tensor
 
 from stages.model import parallel
-from stages.model.attention import AlibiAttention, CausalAttention, MaskedAttention, alibi_slopes
+from stages.model.attention import (
+    AlibiAttention,
+    CausalAttention,
+    MaskedAttention,
+    alibi_slopes,
+    documents_apart,
+)
 from stages.shared.contract import Ranks
 
 
@@ -74,6 +81,25 @@ def test_alibi_keeps_its_precision_at_two_thousand_tokens_and_in_bfloat16() -> N
     half = [x.bfloat16() for x in inputs]
     unbiased = (CausalAttention(config)(*half, None) - naive(*(x.double() for x in inputs))).abs().max()
     assert (attention(*half, None) - exact).abs().max() < 2 * unbiased
+
+
+@pytest.mark.parametrize("kind", [CausalAttention, AlibiAttention])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_documents_apart_are_each_document_alone(kind: type[CausalAttention], groups: int) -> None:
+    parallel.start(Ranks())
+    config = TransformerConfig(num_layers=1, hidden_size=32, num_attention_heads=4, num_query_groups=groups)
+    attention, inputs = kind(config), draw_inputs(17, 4, groups)
+    lengths = [[5, 1, 11], [17], [1, 1, 15]]
+    apart = documents_apart(torch.tensor([*chain(*lengths)]), 17, torch.device("cpu"))
+    ours = attention(*inputs, None, packed_seq_params=apart)
+    alone = [
+        torch.cat([attention(*part, None) for part in zip(*(x[:, [b]].split(row) for x in inputs), strict=True)])
+        for b, row in enumerate(lengths)
+    ]
+    theirs = torch.cat(alone, dim=1)
+    assert (ours - theirs).abs().max() < 1e-5
+    assert_gradients_equal(ours, theirs, inputs)
+    assert (ours - attention(*inputs, None)).abs().max() > 0.1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from stages.model import parallel
+from stages.model.attention import documents_apart
 from stages.model.config import ModelConfig
 from stages.model.glm import hidden_keys
 from stages.model.llama import build_model, initialise
@@ -98,6 +100,25 @@ def test_gradients_equal_transformers_llama() -> None:
     reference(tokens).logits.square().sum().backward()
     expected = reference.model.layers[0].self_attn.o_proj.weight.grad
     assert (weight.grad - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+@pytest.mark.parametrize("changes", [{"num_kv_heads": 2}, {"position": "alibi"}, {"moe": {"num_experts": 4}}])
+def test_documents_apart_are_each_document_alone(changes: dict[str, Any]) -> None:
+    config = ModelConfig(**SMALL.model_dump() | changes)
+    model = build(config)
+    tokens = torch.randint(VOCAB_SIZE, (2, 24), generator=torch.Generator().manual_seed(5))
+    places, lengths = torch.arange(24).expand(2, 24), [[9, 1, 14], [1, 1, 2, 20]]
+    apart = documents_apart(torch.tensor([*chain(*lengths)]), 24, torch.device("cpu"))
+    ours = model(tokens, places, None, packed_seq_params=apart)
+    alone = [
+        torch.cat([logits_of(model, part) for part in tokens[[b]].split(row, 1)], 1) for b, row in enumerate(lengths)
+    ]
+    assert (ours[..., :VOCAB_SIZE] - torch.cat(alone)).abs().max() < 1e-5
+    assert (ours - model(tokens, places, None)).abs().max() > 0.1
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    together = torch.autograd.grad(ours[..., :VOCAB_SIZE].square().sum(), weights)
+    for one, other in zip(together, torch.autograd.grad(torch.cat(alone).square().sum(), weights), strict=True):
+        assert (one - other).abs().max() < 1e-5 * other.abs().max()
 
 
 OTHERS = {

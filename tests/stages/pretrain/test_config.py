@@ -61,6 +61,11 @@ def test_blanks_and_glms_positions_come_together() -> None:
         PretrainConfig(tokens="x", tokenizer="x", blanks={}, model={"position": "glm", "seq_len": 8})
 
 
+def test_blanks_are_filled_from_the_whole_sequence() -> None:
+    with pytest.raises(ConfigError, match=r"attend_across_documents is False: want true with blanks"):
+        PretrainConfig(tokens="x", tokenizer="x", blanks={}, model={"position": "glm"}, attend_across_documents=False)
+
+
 def test_a_start_from_other_weights_is_an_input() -> None:
     config = PretrainConfig(tokens="x", tokenizer="x", init_from="folder")
     folder = InputFile(Path("folder"), "folder")

@@ -1,4 +1,4 @@
-"""What a batch is made of, through the loop on real ranks: a size that grows, killed and split."""
+"""What a batch is made of, through the loop on real ranks: a size that grows, documents apart; killed and split."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ GROWING: dict[str, Any] = {
     "ramp": {"start": 4, "increment": 4, "sequences": 40},
     **{"steps": 14, "global_batch": 16, "warmup_steps": 3, "checkpoint_every": 4},
 }
+APART: dict[str, Any] = {"attend_across_documents": False, "steps": 12, "warmup_steps": 2, "checkpoint_every": 5}
 SIZES = [4, 4, 4, 4, 8, 8, 12, *[16] * 7]
 
 
 def trained(run: Run) -> Run:
     assert set(train(run)) == {0}
     return run
+
+
+def largest_difference(one: Run, other: Run) -> float:
+    return max(abs(a - b) for a, b in zip(losses(one), losses(other), strict=True))
 
 
 def test_a_batch_grows_and_a_killed_run_and_a_split_one_take_the_same_sequences(run: Run) -> None:
@@ -29,4 +34,13 @@ def test_a_batch_grows_and_a_killed_run_and_a_split_one_take_the_same_sequences(
     assert train(replace(killed, die_at=6)) == [-9]  # between a checkpoint at 4 and the next size
     assert_equal(trained(killed), whole)
     pair = trained(replace(run, folder=run.folder + "-pair", config=GROWING | {"layout": {"dp": 2}}))
-    assert max(abs(a - b) for a, b in zip(losses(whole), losses(pair), strict=True)) < 1e-4
+    assert largest_difference(whole, pair) < 1e-4
+
+
+def test_documents_apart_are_learned_and_a_split_model_repeats_one_ranks_losses(run: Run) -> None:
+    one = trained(replace(run, folder=run.folder + "-one", config=APART))
+    split = trained(replace(run, folder=run.folder + "-split", config=APART | {"layout": {"tp": 2, "pp": 2}}))
+    assert largest_difference(one, split) < 1e-4
+    assert losses(one)[-1] < losses(one)[0] - 0.3
+    together = trained(replace(run, folder=run.folder + "-together", config=APART | {"attend_across_documents": True}))
+    assert largest_difference(one, together) > 1e-3

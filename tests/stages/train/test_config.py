@@ -24,6 +24,10 @@ MODEL = {"num_layers": 6, "dim": 96, "num_heads": 6, "num_kv_heads": 3, "ffn_dim
             {"layout": {"dp": 3}, "microbatch": 2, "global_batch": 16},
             r"global_batch is 16: want a multiple of microbatch x layout\.dp \(2 x 3\), as 18",
         ),
+        (
+            {"layout": {"cp": 2}, "attend_across_documents": False},
+            r"attend_across_documents is False: want true with layout\.cp",
+        ),
         ({"steps": 400, "warmup_steps": 500}, r"warmup_steps is 500: want at most steps \(400\)"),
     ],
 )

@@ -57,6 +57,28 @@ def test_one_epoch_holds_every_token_once_and_labels_are_the_next_tokens(tmp_pat
         assert row["position_ids"].tolist() == list(range(16))
 
 
+def test_documents_that_shall_be_apart_come_with_their_lengths(tmp_path: Path) -> None:
+    source = write(tmp_path, "a", 132)
+    parallel.start(Ranks())
+    config = settings(attend_across_documents=False)
+    dataset = build_dataset([source], config, tmp_path / "index", eod=EOD, vocab_size=60_000)
+    for batch in microbatches(dataset, config, range(8), torch.device("cpu")):
+        for row, lengths in zip(batch["tokens"], by_row(batch["document_lengths"].tolist()), strict=True):
+            parts = row.split(lengths)
+            assert all(EOD not in part[:-1] for part in parts)
+            assert all(part[-1] == EOD for part in parts[:-1])
+            assert all((part.diff()[:-1] == 1).all() for part in parts)
+
+
+def by_row(lengths: list[int]) -> list[list[int]]:
+    rows: list[list[int]] = [[]]
+    for length in lengths:
+        if sum(rows[-1]) == 16:
+            rows.append([])
+        rows[-1].append(length)
+    return rows
+
+
 def test_a_source_smaller_than_one_sequence_is_read_again_and_again(tmp_path: Path) -> None:
     rows = build(tmp_path, [write(tmp_path, "tiny", 1)], settings())
     assert len(rows) == 80
