@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -31,46 +31,61 @@ from stages.model.attention import AlibiAttention, CausalAttention, MaskedAttent
 from stages.model.config import ModelConfig
 from stages.model.glm import BlockPositions
 from stages.model.norm import LayerNorm, RMSNorm
+from stages.model.parallel import has_transformer_engine
 
 _NORMS = {"rmsnorm": RMSNorm, "layernorm": LayerNorm}
 _POSITIONS = {"rope": "rope", "alibi": "none", "glm": "learned_absolute"}
 _ATTENTION = {"rope": CausalAttention, "alibi": AlibiAttention, "glm": MaskedAttention}
 _RESIDUAL = ("linear_proj.weight", "linear_fc2.weight")
 """Projections back into the residual stream, by the end of their name."""
+Recompute = Literal["none", "selective", "full"]
+_RECOMPUTE: dict[Recompute, dict[str, Any]] = {
+    "none": {},
+    "selective": {"recompute_granularity": "selective", "recompute_modules": ["layernorm"]},
+    "full": {"recompute_granularity": "full", "recompute_method": "uniform", "recompute_num_layers": 1},
+}
 
 
-def build_model(config: ModelConfig, vocab_size: int, dtype: torch.dtype = torch.float32) -> GPTModel:
-    """Return this rank's part of the decoder; tensor and pipeline sizes come from Megatron's parallel state.
+def build_model(
+    config: ModelConfig,
+    vocab_size: int,
+    dtype: torch.dtype = torch.float32,
+    *,
+    chunk: int = 0,
+    sp: bool = False,
+    recompute: Recompute = "none",
+) -> GPTModel:
+    """Return this rank's part of the decoder, or one of its parts where pipeline stages interleave: `chunk` says which.
 
-    Weights are unset: see `initialise`. Tokens go in as [B, T] and logits come out as [B, T, V], where V is this tensor
-    parallel rank's part of the padded vocabulary.
+    The sizes of all parallelisms come from Megatron's parallel state; `sp` is sequence parallelism. Weights are unset:
+    see `initialise`. Tokens go in as [B, T] and logits come out as [B, T, V], where V is this tensor parallel rank's
+    part of the padded vocabulary.
     """
     tp = parallel_state.get_tensor_model_parallel_world_size()
-    settings = _transformer_config(config, dtype)
+    settings = _transformer_config(config, dtype, sequence_parallel=sp, **_RECOMPUTE[recompute])
+    interleaved = settings.virtual_pipeline_model_parallel_size is not None
+    place = {"ignore_virtual": not interleaved, "vp_stage": chunk}
     model = GPTModel(
         config=settings,
-        transformer_layer_spec=block_spec(config, settings),
+        transformer_layer_spec=block_spec(config, settings, chunk),
         vocab_size=config.num_rows(vocab_size, tp),
         max_sequence_length=config.seq_len,
-        pre_process=parallel_state.is_pipeline_first_stage(),
-        post_process=parallel_state.is_pipeline_last_stage(),
+        pre_process=parallel_state.is_pipeline_first_stage(**place),
+        post_process=parallel_state.is_pipeline_last_stage(**place),
         share_embeddings_and_output_weights=config.tied_embeddings,
         position_embedding_type=_POSITIONS[config.position],
         rotary_base=config.rope_theta,
+        vp_stage=chunk if interleaved else None,
     )
     if config.position == "glm" and model.pre_process:
         model.embedding.position_embeddings = BlockPositions(config.num_positions, config.dim)
     return model
 
 
-def block_spec(config: ModelConfig, settings: TransformerConfig) -> TransformerBlockSubmodules:
+def block_spec(config: ModelConfig, settings: TransformerConfig, chunk: int) -> TransformerBlockSubmodules:
     """Return the modules of this rank's layers, and the norm before the head."""
-    final = LayerNormImpl if _has_transformer_engine() else _NORMS[config.norm]
-    return TransformerBlockSubmodules([layer_spec(config)] * get_num_layers_to_build(settings), final)
-
-
-def _has_transformer_engine() -> bool:
-    return HAVE_TE and torch.cuda.is_available()
+    final = LayerNormImpl if has_transformer_engine() else _NORMS[config.norm]
+    return TransformerBlockSubmodules([layer_spec(config)] * get_num_layers_to_build(settings, chunk), final)
 
 
 def layer_spec(config: ModelConfig) -> ModuleSpec:
@@ -80,7 +95,7 @@ def layer_spec(config: ModelConfig) -> ModuleSpec:
     Attention is TE's only for RoPE: its ALiBi wants the bias written out.
     """
     experts = config.moe.num_experts if config.moe else None
-    if _has_transformer_engine():
+    if has_transformer_engine():
         spec = get_gpt_layer_with_transformer_engine_spec(num_experts=experts)
         if config.position != "rope":
             spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
@@ -96,7 +111,8 @@ def layer_spec(config: ModelConfig) -> ModuleSpec:
     return spec
 
 
-def _transformer_config(config: ModelConfig, dtype: torch.dtype) -> TransformerConfig:
+def _transformer_config(config: ModelConfig, dtype: torch.dtype, **split: Any) -> TransformerConfig:
+    interleaved = parallel_state.get_virtual_pipeline_model_parallel_world_size()
     return TransformerConfig(
         num_layers=config.num_layers,
         hidden_size=config.dim,
@@ -111,10 +127,13 @@ def _transformer_config(config: ModelConfig, dtype: torch.dtype) -> TransformerC
         hidden_dropout=0.0,
         attention_dropout=0.0,
         bf16=dtype is torch.bfloat16,
+        fp16=dtype is torch.float16,
         params_dtype=dtype,
         pipeline_dtype=dtype,
         tensor_model_parallel_size=parallel_state.get_tensor_model_parallel_world_size(),
         pipeline_model_parallel_size=parallel_state.get_pipeline_model_parallel_world_size(),
+        virtual_pipeline_model_parallel_size=interleaved,
+        context_parallel_size=parallel_state.get_context_parallel_world_size(),
         # The loss is a sum over labels and the gradient is divided once by their count over all ranks and
         # microbatches: the same number in every layout.
         calculate_per_token_loss=True,
@@ -122,13 +141,13 @@ def _transformer_config(config: ModelConfig, dtype: torch.dtype) -> TransformerC
         # weights as such, and unmarked ones count on one rank only in the gradient's norm.
         perform_initialization=True,
         use_cpu_initialization=not torch.cuda.is_available(),
-        # Fused kernels of Apex and Transformer Engine; sequence parallelism wants their norms.
+        # Fused kernels of Apex and Transformer Engine.
         gradient_accumulation_fusion=False,
         bias_activation_fusion=False,
         masked_softmax_fusion=False,
-        sequence_parallel=False,
         batch_p2p_comm=False,
         **_expert_settings(config),
+        **split,
     )
 
 

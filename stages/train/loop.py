@@ -55,7 +55,9 @@ def train(task: Task, job: Job) -> dict[str, Any]:
     """
     config: TrainingConfig = task.config
     _settle(config)
-    parallel.start(task.ranks, tp=config.layout.tp, pp=config.layout.pp, ep=config.layout.ep, seed=config.seed)
+    split = config.layout
+    sizes = parallel.Sizes(tp=split.tp, pp=split.pp, interleave=split.interleave, cp=split.cp, ep=split.ep)
+    parallel.start(task.ranks, sizes, seed=config.seed)
     try:
         summary = _train(task, job, config)
     except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import tee
 from typing import Any
 
 import torch
@@ -31,15 +32,20 @@ class MegatronEngine:
     """A rank's part of the model behind Megatron's gradient buffers, and its share of AdamW's state (ZeRO-1)."""
 
     def __init__(self, config: TrainingConfig, vocab_size: int, set_weights: Callable[[GPTModel], None]) -> None:
-        dtype = DTYPES[config.dtype]
-        core = build_model(config.model, vocab_size, dtype).to(device.device())
-        set_weights(core)
-        core.config.finalize_model_grads_func = finalize_model_grads
-        ddp = DistributedDataParallelConfig(use_distributed_optimizer=True, grad_reduce_in_fp32=True)
-        inner = Float16Module(core.config, core) if dtype is not torch.float32 else core
+        dtype, layout = DTYPES[config.dtype], config.layout
         self.config = config
-        self.chunks = [core]
-        self.models = [DistributedDataParallel(core.config, ddp, inner)]
+        self.chunks = [
+            build_model(config.model, vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute)
+            for number in range(layout.interleave)
+        ]
+        self.models = []
+        for number, chunk in enumerate(self.chunks):
+            chunk.to(device.device())
+            set_weights(chunk)
+            inner = Float16Module(chunk.config, chunk) if dtype is not torch.float32 else chunk
+            ddp = DistributedDataParallelConfig(use_distributed_optimizer=True, grad_reduce_in_fp32=True)
+            self.models.append(DistributedDataParallel(chunk.config, ddp, inner, disable_bucketing=number > 0))
+            chunk.config.finalize_model_grads_func = finalize_model_grads
         self.optimizer: MegatronOptimizer = get_megatron_optimizer(
             _optimizer_config(config, dtype), self.models, use_gloo_process_groups=False
         )
@@ -54,7 +60,7 @@ class MegatronEngine:
         self.optimizer.zero_grad()
         losses: list[Tensor] = self._forward_backward(
             forward_step_func=objective,
-            data_iterator=batches,
+            data_iterator=batches if len(self.models) == 1 else list(tee(batches, len(self.models))),
             model=self.models,
             num_microbatches=num_microbatches,
             seq_length=self.config.model.seq_len,
@@ -83,7 +89,9 @@ class MegatronEngine:
 
     def weights(self) -> ShardedStateDict:
         """Return the weights under their global names: see Engine."""
-        return tensors_of(self.chunks[0].sharded_state_dict(prefix=WEIGHTS))
+        each = [chunk.sharded_state_dict(prefix=WEIGHTS) for chunk in self.chunks]
+        # Chunks have layers of the same local names; the names in a checkpoint are global.
+        return tensors_of({f"{number}.{name}": part for number, own in enumerate(each) for name, part in own.items()})
 
     def state(self, *, is_loading: bool) -> ShardedStateDict:
         """Return weights and optimizer: see Engine."""
@@ -94,8 +102,10 @@ class MegatronEngine:
     def load(self, state: StateDict) -> None:
         """Take over weights and optimizer: see Engine."""
         self._load_optimizer(state.pop("optimizer"))
-        weights = {name.removeprefix(WEIGHTS): value for name, value in state.items()}
-        self.chunks[0].load_state_dict(weights, strict=False)
+        for number, chunk in enumerate(self.chunks):
+            place = f"{number}.{WEIGHTS}"
+            own = {name.removeprefix(place): value for name, value in state.items() if name.startswith(place)}
+            chunk.load_state_dict(own, strict=False)
 
     def _load_optimizer(self, state: dict[Any, Any]) -> None:
         """Load Megatron's optimizer state around two faults of 0.16.1 with torch's AdamW.
