@@ -79,7 +79,8 @@ class MegatronEngine:
         if self._norm == float("inf"):
             return False
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            # Megatron leaves both to its scheduler, which is not used: a multiplier alone exempts nothing from decay.
+            group["lr"], group["weight_decay"] = lr, group["wd_mult"] * self.config.optimizer.weight_decay
         for optimizer in self.optimizer.chained_optimizers:
             clip_grad_by_total_norm_fp32(optimizer.get_parameters(), self.config.optimizer.clip_grad, self._norm)
         return bool(self.optimizer.step_with_ready_grads())
