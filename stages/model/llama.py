@@ -32,6 +32,7 @@ from stages.model.config import ModelConfig
 from stages.model.glm import BlockPositions
 from stages.model.norm import LayerNorm, RMSNorm
 from stages.model.parallel import has_transformer_engine
+from stages.model.recompute import make_forgetful
 
 _NORMS = {"rmsnorm": RMSNorm, "layernorm": LayerNorm}
 _POSITIONS = {"rope": "rope", "alibi": "none", "glm": "learned_absolute"}
@@ -79,6 +80,8 @@ def build_model(
     )
     if config.position == "glm" and model.pre_process:
         model.embedding.position_embeddings = BlockPositions(config.num_positions, config.dim)
+    if recompute == "selective":
+        make_forgetful(model)
     return model
 
 
