@@ -84,17 +84,24 @@ class RampConfig(Section):
 
 
 class GuardConfig(Section):
-    """What is done about a batch that would harm the weights: its loss jumps, or a number is not finite."""
+    """What is done about a batch that would harm the weights: its loss jumps, or a number is not finite.
+
+    A batch that is left out counts as a step: the data and the learning rate move on. One that gives numbers that are
+    not finite is always left out.
+    """
 
     on_spike: Literal["none", "skip", "rollback"] = "skip"
-    """A batch whose loss jumps: train on it, leave it out, or go back to a checkpoint and leave out all batches since
-    then (arXiv:2204.02311, section 5.1)."""
+    """A batch whose loss jumps: train on it, leave it out, or go back to the weights of a checkpoint and leave out all
+    batches since then (arXiv:2204.02311, section 5.1)."""
     window: int = Field(128, ge=8)
-    """Losses that a loss is compared with: the last ones that were no spike."""
+    """Losses that a loss is compared with: the last ones that were trained on. Before there are as many, no loss is a
+    spike."""
     deviations: float = Field(8.0, gt=0)
-    """How many standard deviations of them above their mean is a spike."""
+    """How many standard deviations of them above their median is a spike."""
     least_jump: float = Field(0.5, gt=0)
     """And how many nats above it at least: late losses deviate little."""
+    rollback_every: int = Field(100, ge=1)
+    """With rollback: steps between the checkpoints that can be gone back to, which are saved beside the others."""
     most: int = Field(10, ge=1)
     """Batches left out in a row; one more ends the run."""
 
