@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from stages.shared.contract import InputFile, Inputs, Output, Reads, StagePlan, Step
+from stages.shared.contract import Forecast, InputFile, Inputs, Output, Reads, StagePlan, Step
 from stages.shared.errors import ConfigError, nearest
+from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
+from stages.train.mixture import Reading, readings, warning
 from stages.train.sections import BlanksConfig
 
 CHECKPOINTS = ("final", "untrained")
@@ -17,6 +21,10 @@ CHECKPOINTS = ("final", "untrained")
 METRICS = "metrics.jsonl"
 MIN_BLANKED = 16
 """Tokens of the shortest sequence that blanks are drawn in."""
+NARROW = 65_500
+"""Pieces from which on a dataset takes 4 bytes a token, not 2 (Megatron's DType.optimal_dtype)."""
+SHOWN = 6
+"""Sources that a plan names."""
 
 
 class PretrainConfig(TrainingConfig):
@@ -82,10 +90,35 @@ class PretrainConfig(TrainingConfig):
             core_seconds=training.core_seconds,
             disk_mb=training.disk_mb,
             mem_mb=training.mem_mb,
+            version=2,
         )
         outputs = [Output("", 0, name, "checkpoint", name) for name in CHECKPOINTS]
         outputs.append(Output("", 0, METRICS, "metrics", ""))
         return StagePlan(steps=(step,), outputs=tuple(outputs))
+
+    def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast:
+        """Return what every training's says, and how often each source is read, if the datasets' sizes are known."""
+        told = super().forecast(step, inputs, machine)
+        found = self._readings(inputs)
+        if not found:
+            return told
+        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        rows = [("data", "about: " + "; ".join(map(str, found[:SHOWN])) + more)]
+        if said := warning(found):
+            rows.append(("repeated", said))
+        data = {**told.data, "sources": [asdict(reading) for reading in found]}
+        return replace(told, rows=(*told.rows, *rows), data=data)
+
+    def _readings(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> list[Reading]:
+        """Return them by the datasets' sizes; none if one is not known."""
+        files = inputs.get("tokens", ())
+        if not files or not all(file.mb for file in files):
+            return []
+        pieces = next((file.count for file in inputs.get("tokenizer", ())), 0)
+        tokens: dict[str, float] = defaultdict(float)
+        for file in files:
+            tokens[file.source] += file.mb * 1e6 / (2 if pieces < NARROW else 4)
+        return readings(tokens, self.mixture, self.training(inputs).sequences * self.model.seq_len)
 
     def _check_sources(self, sources: list[str]) -> None:
         mixture = self.mixture or {}

@@ -50,8 +50,13 @@ class TokensConfig(StageConfig):
             core_seconds=5.0 + 0.01 * mb,
             disk_mb=1.5 * mb,
         )
-        sources = list(dict.fromkeys(file.source for file in files))
-        outputs = [Output("merge", 0, dataset_name(source), "tokens", source) for source in sources]
+        sizes: dict[str, float] = {}
+        for file in files:
+            sizes[file.source] = sizes.get(file.source, 0.0) + 1.5 * file.mb
+        outputs = [
+            Output("merge", 0, dataset_name(source), "tokens", source, mb=round(size, 3))
+            for source, size in sizes.items()
+        ]
         outputs.append(Output("merge", 0, HELDOUT, "heldout", ""))
         outputs.append(Output("merge", 0, COUNTS, "token_counts", ""))
         return StagePlan(steps=(encode, merge), outputs=tuple(outputs))

@@ -4,6 +4,7 @@ checkpoints/step-0000100/    weights, AdamW's moments and float32 weights (stage
 
 state.json    step, sequences and whatever else stages/train/progress.py has: how far it is
               identity       the settings and tokenizer that made it
+              sources        the data that made it (stages/train/data.py)
               model, vocab_size, dtype, tokenizer_sha256: what stages/model/load.py needs
 rng-<rank>.json              generator states; nothing draws from them while there is no dropout
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import base64
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,8 @@ class Identity:
     config: TrainingConfig
     vocab_size: int
     tokenizer_sha256: str
+    sources: Mapping[str, Any]
+    """What the data is: stages.train.data.Corpus.identity."""
 
     def state(self, progress: Progress) -> dict[str, Any]:
         """Return state.json's content at a position."""
@@ -47,6 +51,7 @@ class Identity:
         return {
             **progress.model_dump(mode="json"),
             "identity": {"stage": self.config.stage, **settings},
+            "sources": self.sources,
             "model": self.config.model.model_dump(mode="json"),
             "vocab_size": self.vocab_size,
             "dtype": self.config.dtype,
@@ -103,12 +108,19 @@ def resume(task: Task, engine: Engine, identity: Identity) -> Progress:
             continue
         state = read_state(folder)
         progress = read_progress(state, folder)
+        if changed := _changed(state.get("sources", {}), identity.sources):
+            remedy = "Put the data back, or give this run its own folder"
+            raise DataError(folder, f"a checkpoint of a run on other data: {', '.join(changed)}", remedy)
         if state != identity.state(progress):
             raise DataError(folder, "a checkpoint of another run", "Remove it, or give this run its own folder")
         engine.load(read_tensors(engine.state(is_loading=True), folder))
         _restore_rng(read_json(folder / f"rng-{dist.get_rank():05d}.json"))
         return progress
     return Progress()
+
+
+def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
 
 
 def _folder(task: Task) -> Path:

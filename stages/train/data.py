@@ -1,10 +1,12 @@
-"""Megatron's GPT dataset over the sources, and the part of each global batch that falls to a rank."""
+"""The sources, blended by Megatron, and the part of each global batch that falls to a rank."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +14,91 @@ import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
 from megatron.core.datasets.blended_megatron_dataset_builder import BlendedMegatronDatasetBuilder
-from megatron.core.datasets.gpt_dataset import GPTDataset, GPTDatasetConfig
+from megatron.core.datasets.gpt_dataset import GPTDatasetConfig
 from megatron.core.datasets.indexed_dataset import IndexedDataset
 
 from stages.shared.errors import DataError
-from stages.shared.files import write_json
+from stages.shared.files import read_json, write_json
 from stages.train.config import TrainingConfig
+from stages.train.epochs import EpochDataset
+from stages.train.mixture import Reading, readings, warning
 from stages.train.objectives import Batch
 from stages.train.schedule import sequences_before
 
 _BUILT = "built.json"
+_SAMPLES, _SAMPLE = 16, 1 << 16
+"""Places in a dataset, and bytes at each, that its digest is made of."""
 _COLUMNS = ("tokens", "labels", "loss_mask", "position_ids", "length_a")
 """What objectives read; the last one GLM's alone."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One tokenised corpus of the mixture."""
+    """One dataset of a source; a source may have several, which then share its weight by their tokens."""
 
     name: str
     bin_path: Path
     weight: float | None = None
-    """Its share of the sequences, relative to the others'; None: its tokens."""
+    """The source's share of the sequences, relative to the others'; None for all: their tokens."""
 
     @property
     def prefix(self) -> str:
         """The path without `.bin`, as Megatron wants it."""
         return str(self.bin_path.with_suffix(""))
+
+
+@dataclass(frozen=True)
+class Content:
+    """What tells a dataset from another that took its place."""
+
+    tokens: int
+    documents: int
+    digest: str
+    """Of samples of its bytes."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The datasets that hold any tokens, with what is in them."""
+
+    contents: dict[Source, Content]
+
+    def told(self, config: TrainingConfig) -> list[str]:
+        """Return lines for the console: what is read, and how often."""
+        found = self.readings(config)
+        lines = [f"source {each}: {each.tokens:,} tokens" for each in found]
+        return [*lines, f"warning: {said}"] if (said := warning(found)) else lines
+
+    @property
+    def identity(self) -> dict[str, list[dict[str, Any]]]:
+        """What the order of the data depends on, by source: part of a checkpoint."""
+        found = defaultdict(list)
+        for source, content in self.contents.items():
+            found[source.name].append(asdict(content))
+        return dict(found)
+
+    def readings(self, config: TrainingConfig) -> list[Reading]:
+        """Return how often each source is read."""
+        wanted = sequences_before(config, config.steps) * config.model.seq_len
+        return readings(self._tokens(), self._mixture(), wanted)
+
+    def weights(self) -> list[float]:
+        """Return each dataset's weight: its part of its source's."""
+        tokens, mixture = self._tokens(), self._mixture()
+        return [
+            content.tokens * (mixture[source.name] / tokens[source.name] if mixture else 1.0)
+            for source, content in self.contents.items()
+        ]
+
+    def _tokens(self) -> dict[str, float]:
+        found: dict[str, float] = defaultdict(int)
+        for source, content in self.contents.items():
+            found[source.name] += content.tokens
+        return found
+
+    def _mixture(self) -> dict[str, float] | None:
+        given = {source.name: source.weight for source in self.contents if source.weight is not None}
+        return given or None
 
 
 @dataclass(frozen=True)
@@ -50,28 +110,41 @@ class _Eod:
     unique_identifiers: dict[str, Any] = field(default_factory=dict)
 
 
+def open_corpus(sources: Sequence[Source]) -> Corpus:
+    """Return the sources' datasets with what is in them; one without documents is left out.
+
+    Raises DataError if there is no dataset, or no token, where some are wanted.
+    """
+    contents = {source: content for source in sources if (content := _content(source)).tokens}
+    if not contents:
+        raise DataError(", ".join(str(s.bin_path) for s in sources), "no tokens", "Want at least one document")
+    held = {source.name for source in contents}
+    for source in sources:
+        if source.weight is not None and source.name not in held:
+            remedy = f"Leave {source.name!r} out of the mixture, or give it documents"
+            raise DataError(source.bin_path, "no tokens, but a share of the sequences", remedy)
+    return Corpus(contents)
+
+
 def build_dataset(
-    sources: Sequence[Source], config: TrainingConfig, cache: Path, *, eod: int, vocab_size: int
+    corpus: Corpus, config: TrainingConfig, cache: Path, *, eod: int, vocab_size: int
 ) -> torch.utils.data.Dataset[Batch]:
     """Return the run's sequences in order: item i is the i-th sequence of training, in any layout.
 
     Documents are shuffled and cut into sequences of seq_len tokens (plus the last one's label); a source too small for
-    its share is read again in another order. Megatron's indices are kept in `cache`; a set that a killed attempt left
-    unfinished is made again. Collective. Raises DataError if there are no tokens.
+    its share is read again in another order. The indices are kept in `cache`; a set that a killed attempt left
+    unfinished, or that was made of other data, is made again. Collective.
     """
-    tokens = {source: _count_tokens(source) for source in sources}
-    mixture = [source for source in sources if tokens[source]]
-    if not mixture:
-        raise DataError(", ".join(str(s.bin_path) for s in sources), "no tokens", "Want at least one document")
     samples = sequences_before(config, config.steps)
-    weights = [float(tokens[source]) if source.weight is None else source.weight for source in mixture]
-    if dist.get_rank() == 0 and not (cache / _BUILT).exists():
+    weights = corpus.weights()
+    made_of = {"samples": samples, "seq_len": config.model.seq_len, "seed": config.seed, "sources": corpus.identity}
+    if dist.get_rank() == 0 and (not (cache / _BUILT).exists() or read_json(cache / _BUILT) != made_of):
         shutil.rmtree(cache, ignore_errors=True)
     dist.barrier()
     dataset_config = GPTDatasetConfig(
         random_seed=config.seed,
         sequence_length=config.model.seq_len,
-        blend_per_split=[([source.prefix for source in mixture], weights), None, None],
+        blend_per_split=[([source.prefix for source in corpus.contents], weights), None, None],
         path_to_cache=str(cache),
         # Megatron draws at most about one sequence beyond a source's share; its default surplus (0.5 %) is less than
         # that for small sources, and an error.
@@ -82,10 +155,10 @@ def build_dataset(
         eod_mask_loss=False,
         create_attention_mask=False,
     )
-    builder = BlendedMegatronDatasetBuilder(GPTDataset, [samples, 0, 0], lambda: True, dataset_config)
+    builder = BlendedMegatronDatasetBuilder(EpochDataset, [samples, 0, 0], lambda: True, dataset_config)
     dataset: torch.utils.data.Dataset[Batch] = builder.build()[0]
     if dist.get_rank() == 0:
-        write_json(cache / _BUILT, {"samples": samples, "tokens": {source.name: tokens[source] for source in mixture}})
+        write_json(cache / _BUILT, made_of)
     return dataset if config.attend_across_documents else _Apart(dataset, eod)
 
 
@@ -121,10 +194,17 @@ def microbatches(
         yield batch
 
 
-def _count_tokens(source: Source) -> int:
+def _content(source: Source) -> Content:
     if not source.bin_path.exists() or not source.bin_path.with_suffix(".idx").exists():
         raise DataError(source.bin_path, "no dataset (.bin with .idx)", "Make it with the tokens stage")
-    if source.bin_path.stat().st_size == 0:  # cannot be mapped into memory
-        return 0
+    size = source.bin_path.stat().st_size
+    if size == 0:  # cannot be mapped into memory
+        return Content(0, 0, "")
     dataset = IndexedDataset(source.prefix)  # held by name: its arrays are unmapped with it
-    return int(dataset.sequence_lengths.sum())
+    lengths = dataset.sequence_lengths
+    digest = hashlib.sha256()
+    with source.bin_path.open("rb") as file:
+        for place in range(_SAMPLES):
+            file.seek(max(0, size - _SAMPLE) * place // (_SAMPLES - 1))
+            digest.update(file.read(_SAMPLE))
+    return Content(int(lengths.sum()), len(lengths), digest.hexdigest()[:16])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from stages.shared.metrics import METRICS, read_metrics, write_metrics
 from stages.shared.tokenizer import Tokenizer
 from stages.train.checkpoints import Identity, resume, save_checkpoint, save_weights
 from stages.train.config import TrainingConfig
-from stages.train.data import Source, build_dataset, microbatches
+from stages.train.data import Source, build_dataset, microbatches, open_corpus
 from stages.train.engine import Engine, SetWeights, build_engine, drawn
 from stages.train.log import StepLog
 from stages.train.objectives import Batch, Objective
@@ -70,11 +70,14 @@ def train(task: Task, job: Job) -> dict[str, Any]:
 
 def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     vocab_size = job.tokenizer.vocab_size
-    texts = build_dataset(job.sources, config, task.work / "index", eod=job.tokenizer.eos_id, vocab_size=vocab_size)
+    corpus = open_corpus(job.sources)
+    texts = build_dataset(corpus, config, task.work / "index", eod=job.tokenizer.eos_id, vocab_size=vocab_size)
     dataset = job.arrange(texts)
     engine = build_engine(config, vocab_size, job.set_weights)
-    identity = Identity(config, vocab_size, job.tokenizer.sha256)
+    identity = Identity(config, vocab_size, job.tokenizer.sha256, corpus.identity)
     progress = resume(task, engine, identity)
+    if dist.get_rank() == 0:
+        print(*corpus.told(config), sep="\n", flush=True)
     log = StepLog(task.work, config, progress.step) if dist.get_rank() == 0 else None
     for step in range(progress.step, config.steps):
         if log:
@@ -98,7 +101,10 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
             raise Checkpointed(f"step {step + 1} of {config.steps}")
     if log:
         log.close()
-    return _finish(task, engine, identity, progress, job.set_weights or drawn(config))
+    summary = _finish(task, engine, identity, progress, job.set_weights or drawn(config))
+    if dist.get_rank() == 0:
+        summary["sources"] = [asdict(reading) for reading in corpus.readings(config)]
+    return summary
 
 
 def _agree(losses: list[torch.Tensor], *, stop: bool) -> tuple[float, bool]:

@@ -9,6 +9,7 @@ import pytest
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
+from stages.shared.machine import Machine
 
 TOKENS = {"tokens": tuple(InputFile(Path(f"tokens-{s}.bin"), s) for s in ("web", "books"))}
 
@@ -50,6 +51,21 @@ def test_a_mixture_must_name_the_sources(mixture: dict[str, float], message: str
 def test_a_weight_must_be_above_nothing(weight: float) -> None:
     with pytest.raises(ConfigError, match=r"mixture\.web is .*: want a weight above 0"):
         PretrainConfig(tokens="x", tokenizer="x", mixture={"web": weight})
+
+
+def test_a_plan_says_how_often_each_source_is_read() -> None:
+    config = PretrainConfig(
+        **{"tokens": "x", "tokenizer": "x", "mixture": {"web": 3.0, "books": 1.0}, "model": {"seq_len": 100}},
+        **{"steps": 100, "global_batch": 10, "microbatch": 1},
+    )
+    sizes = {"web": 0.2, "books": 0.008}  # MB: 100,000 and 4,000 tokens
+    files = tuple(InputFile(file.path, file.source, sizes[file.source]) for file in TOKENS["tokens"])
+    told = config.forecast("", {"tokens": files}, Machine())
+    rows = dict(told.rows)
+    assert rows["data"] == "about: web 75.0%, read 0.75 times; books 25.0%, read 6.25 times"
+    assert rows["repeated"].startswith("books 6.2 times: beyond 4")
+    assert [source["epochs"] for source in told.data["sources"]] == [0.75, 6.25]
+    assert "data" not in dict(config.forecast("", TOKENS, Machine()).rows)  # nobody knows their sizes
 
 
 def test_blanks_and_glms_positions_come_together() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from stages.shared.metrics import read_metrics
@@ -13,7 +15,8 @@ GROWING: dict[str, Any] = {
     "ramp": {"start": 4, "increment": 4, "sequences": 40},
     **{"steps": 14, "global_batch": 16, "warmup_steps": 3, "checkpoint_every": 4},
 }
-APART: dict[str, Any] = {"attend_across_documents": False, "steps": 12, "warmup_steps": 2, "checkpoint_every": 5}
+SHORT: dict[str, Any] = {"steps": 12, "warmup_steps": 2, "checkpoint_every": 5}
+APART: dict[str, Any] = SHORT | {"attend_across_documents": False}
 SIZES = [4, 4, 4, 4, 8, 8, 12, *[16] * 7]
 
 
@@ -44,3 +47,15 @@ def test_documents_apart_are_learned_and_a_split_model_repeats_one_ranks_losses(
     assert losses(one)[-1] < losses(one)[0] - 0.3
     together = trained(replace(run, folder=run.folder + "-together", config=APART | {"attend_across_documents": True}))
     assert largest_difference(one, together) > 1e-3
+
+
+def test_data_that_is_not_what_it_was_is_refused_and_what_was_put_back_is_not(run: Run, tmp_path: Path) -> None:
+    moved = replace(run, data=shutil.copytree(run.data, tmp_path / "data"), config=SHORT)
+    whole = trained(replace(run, folder=run.folder + "-whole", config=SHORT))
+    assert train(replace(moved, die_at=8)) == [-9]
+    dataset = tmp_path / "data" / "tokens-large.bin"
+    content = dataset.read_bytes()
+    dataset.write_bytes(content[2:] + content[:2])
+    assert train(moved) == [1]
+    dataset.write_bytes(content)
+    assert_equal(trained(moved), whole)

@@ -16,7 +16,7 @@ from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import Ranks
 from stages.shared.errors import DataError
 from stages.tokens.indexed import DatasetWriter
-from stages.train.data import Source, build_dataset, microbatches
+from stages.train.data import Source, build_dataset, microbatches, open_corpus
 
 EOD = 2
 SETTINGS: dict[str, Any] = {"steps": 10, "global_batch": 8, "microbatch": 2, "warmup_steps": 1}
@@ -38,7 +38,7 @@ def write(folder: Path, name: str, documents: int, first: int = 100, weight: flo
 
 def build(folder: Path, sources: list[Source], config: PretrainConfig) -> list[torch.Tensor]:
     parallel.start(Ranks())
-    dataset = build_dataset(sources, config, folder / "index", eod=EOD, vocab_size=60_000)
+    dataset = build_dataset(open_corpus(sources), config, folder / "index", eod=EOD, vocab_size=60_000)
     return [dataset[i]["tokens"] for i in range(config.steps * config.global_batch)]
 
 
@@ -46,7 +46,7 @@ def test_one_epoch_holds_every_token_once_and_labels_are_the_next_tokens(tmp_pat
     source = write(tmp_path, "a", 132)  # 1,320 tokens: 82 sequences of 16 and their labels
     parallel.start(Ranks())
     config = settings()
-    dataset = build_dataset([source], config, tmp_path / "index", eod=EOD, vocab_size=60_000)
+    dataset = build_dataset(open_corpus([source]), config, tmp_path / "index", eod=EOD, vocab_size=60_000)
     rows = [dataset[i] for i in range(80)]
     seen = Counter(int(token) for row in rows for token in row["tokens"] if token != EOD)
     assert max(seen.values()) == 1
@@ -61,7 +61,7 @@ def test_documents_that_shall_be_apart_come_with_their_lengths(tmp_path: Path) -
     source = write(tmp_path, "a", 132)
     parallel.start(Ranks())
     config = settings(attend_across_documents=False)
-    dataset = build_dataset([source], config, tmp_path / "index", eod=EOD, vocab_size=60_000)
+    dataset = build_dataset(open_corpus([source]), config, tmp_path / "index", eod=EOD, vocab_size=60_000)
     for batch in microbatches(dataset, config, range(8), torch.device("cpu")):
         for row, lengths in zip(batch["tokens"], by_row(batch["document_lengths"].tolist()), strict=True):
             parts = row.split(lengths)
@@ -94,10 +94,61 @@ def test_sources_share_the_sequences_by_their_tokens_or_by_their_weights(tmp_pat
     assert sum(int(row.max()) >= 20_000 for row in rows) == pytest.approx(60, abs=1)
 
 
+def test_any_number_of_sequences_is_mixed_as_wanted_to_within_one(tmp_path: Path) -> None:
+    shares = {"a": 0.5, "b": 0.3, "c": 0.15, "d": 0.05}
+    sources = [
+        write(tmp_path, name, 20, first=1000 + 10_000 * number, weight=share)
+        for number, (name, share) in enumerate(shares.items())
+    ]
+    taken = dict.fromkeys(shares, 0)
+    for count, row in enumerate(build(tmp_path, sources, settings(steps=60)), start=1):
+        taken["abcd"[int(row.max()) // 10_000]] += 1
+        assert all(abs(taken[name] - count * share) <= 1 for name, share in shares.items())
+
+
+def test_a_sources_datasets_share_its_weight(tmp_path: Path) -> None:
+    sources = [
+        write(tmp_path, "large", 30, weight=1.0),
+        Source("large", write(tmp_path, "more", 10, first=20_000).bin_path, 1.0),
+        write(tmp_path, "small", 5, first=40_000, weight=1.0),
+    ]
+    assert open_corpus(sources).weights() == pytest.approx([0.75, 0.25, 1.0])
+    first = [int(row.max()) // 20_000 for row in build(tmp_path, sources, settings())]
+    assert [first.count(number) for number in range(3)] == pytest.approx([30, 10, 40], abs=1)
+    found = open_corpus(sources).readings(settings())
+    assert [(each.source, each.tokens, each.share) for each in found] == [("large", 400, 0.5), ("small", 50, 0.5)]
+    assert [each.epochs for each in found] == pytest.approx([640 / 400, 640 / 50])
+
+
 @pytest.mark.parametrize("weights", [(1.0, 1e-4), (1.0, 0.3, 0.01), (0.2,) * 5])
 def test_no_mixture_asks_a_source_for_more_than_it_prepared(tmp_path: Path, weights: tuple[float, ...]) -> None:
     sources = [write(tmp_path, f"s{i}", 3, first=1000 * i, weight=weight) for i, weight in enumerate(weights)]
     assert len(build(tmp_path, sources, settings())) == 80
+
+
+def test_an_index_of_other_data_is_made_again(tmp_path: Path) -> None:
+    build(tmp_path, [write(tmp_path, "a", 50)], settings())
+    rows = build(tmp_path, [write(tmp_path, "a", 40, first=20_000)], settings())
+    assert torch.cat(rows).ne(EOD).sum() == torch.cat(rows).ge(20_000).sum()
+
+
+def test_data_is_told_from_other_data_of_the_same_size(tmp_path: Path) -> None:
+    one, other = (
+        open_corpus([write(tmp_path / folder, "a", 5_000, first=first)]).identity
+        for folder, first in (("one", 100), ("other", 101))
+    )
+    assert (one["a"][0]["tokens"], one["a"][0]["documents"]) == (50_000, 5_000)
+    assert one != other
+    assert one == open_corpus([Source("a", tmp_path / "one" / "a.bin")]).identity
+
+
+def test_what_is_read_often_is_said(tmp_path: Path) -> None:
+    sources = [write(tmp_path, "big", 300, weight=3.0), write(tmp_path, "small", 5, weight=1.0)]
+    assert open_corpus(sources).told(settings()) == [
+        "source big 75.0%, read 0.32 times: 3,000 tokens",
+        "source small 25.0%, read 6.40 times: 50 tokens",
+        "warning: small 6.4 times: beyond 4 the same text teaches less than new one (arXiv:2305.16264)",
+    ]
 
 
 def test_the_order_follows_from_the_seed_not_from_the_path(tmp_path: Path) -> None:
@@ -125,6 +176,8 @@ def test_an_empty_source_is_left_out_and_nothing_but_empty_ones_is_an_error(tmp_
         build(tmp_path, [empty], settings())
     with pytest.raises(DataError, match=r"nowhere\.bin: no dataset"):
         build(tmp_path, [Source("nowhere", tmp_path / "nowhere.bin")], settings())
+    with pytest.raises(DataError, match=r"empty\.bin: no tokens, but a share .* Leave 'empty' out"):
+        open_corpus([Source("empty", empty.bin_path, 1.0), Source("full", full.bin_path, 1.0)])
 
 
 @pytest.mark.parametrize(("dp", "microbatch"), [(1, 8), (1, 2), (2, 2), (4, 1)])

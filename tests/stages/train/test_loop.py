@@ -91,7 +91,8 @@ def test_started_as_a_module_a_rank_says_what_it_does_and_starts_no_process(run:
     assert process.returncode == 0, warned
     assert not seen
     assert "step-0000020: incomplete or damaged checkpoint (no readable complete.json)" in warned
-    assert [line.split("  ")[0] for line in said.splitlines()] == ["step 20/50", "step 40/50", "step 50/50"]
+    assert [line.split()[0] for line in said.splitlines()[:2]] == ["source", "source"]
+    assert [line.split("  ")[0] for line in said.splitlines()[2:]] == ["step 20/50", "step 40/50", "step 50/50"]
     assert_equal(run, undisturbed)
 
 
@@ -110,3 +111,7 @@ def test_the_summary_says_what_was_made(undisturbed: Run) -> None:
     assert summary["weights_sha256"] == digest(undisturbed).strip()
     assert (summary["step"], summary["tokens"]) == (50, 50 * 256)
     assert summary["loss"] == losses(undisturbed)[-1]
+    assert [(source["source"], source["tokens"] > 1000) for source in summary["sources"]] == [
+        ("tokens-large", True),
+        ("tokens-small", True),
+    ]
