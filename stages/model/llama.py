@@ -55,11 +55,12 @@ def build_model(
     chunk: int = 0,
     sp: bool = False,
     recompute: Recompute = "none",
+    apart: bool = False,
 ) -> GPTModel:
     """Return this rank's part of the decoder, or one of its parts where pipeline stages interleave: `chunk` says which.
 
-    The sizes of all parallelisms come from Megatron's parallel state; `sp` is sequence parallelism. Weights are unset:
-    see `initialise`. Tokens go in as [B, T] and logits come out as [B, T, V], where V is this tensor parallel rank's
+    The sizes of all parallelisms come from Megatron's parallel state; `sp` is sequence parallelism, and `apart` says
+    that it will be given stages.model.attention.Documents. Weights are unset: see `initialise`. Tokens go in as [B, T] and logits come out as [B, T, V], where V is this tensor parallel rank's
     part of the padded vocabulary.
     """
     tp = parallel_state.get_tensor_model_parallel_world_size()
@@ -68,7 +69,7 @@ def build_model(
     place = {"ignore_virtual": not interleaved, "vp_stage": chunk}
     model = GPTModel(
         config=settings,
-        transformer_layer_spec=block_spec(config, settings, chunk),
+        transformer_layer_spec=block_spec(config, settings, chunk, apart=apart),
         vocab_size=config.num_rows(vocab_size, tp),
         max_sequence_length=config.seq_len,
         pre_process=parallel_state.is_pipeline_first_stage(**place),
@@ -85,22 +86,26 @@ def build_model(
     return model
 
 
-def block_spec(config: ModelConfig, settings: TransformerConfig, chunk: int) -> TransformerBlockSubmodules:
+def block_spec(
+    config: ModelConfig, settings: TransformerConfig, chunk: int, *, apart: bool
+) -> TransformerBlockSubmodules:
     """Return the modules of this rank's layers, and the norm before the head."""
     final = LayerNormImpl if has_transformer_engine() else _NORMS[config.norm]
-    return TransformerBlockSubmodules([layer_spec(config)] * get_num_layers_to_build(settings, chunk), final)
+    layers = [layer_spec(config, apart=apart)] * get_num_layers_to_build(settings, chunk)
+    return TransformerBlockSubmodules(layers, final)
 
 
-def layer_spec(config: ModelConfig) -> ModuleSpec:
+def layer_spec(config: ModelConfig, *, apart: bool) -> ModuleSpec:
     """Return the modules of a layer: Transformer Engine's where it is installed and there is CUDA, else Megatron's with
     our norms and attention.
 
-    Attention is TE's only for RoPE: its ALiBi wants the bias written out.
+    Attention is TE's only for RoPE: its ALiBi wants the bias written out. And not for documents apart, for which TE
+    wants sequences joined to one.
     """
     experts = config.moe.num_experts if config.moe else None
     if has_transformer_engine():
         spec = get_gpt_layer_with_transformer_engine_spec(num_experts=experts)
-        if config.position != "rope":
+        if config.position != "rope" or apart:
             spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
         return spec
     spec = get_gpt_layer_local_spec(num_experts=experts)
