@@ -25,32 +25,24 @@ import torch.distributed as dist
 from megatron.core import dist_checkpointing
 from megatron.core.dist_checkpointing.dict_utils import extract_matching_values
 from megatron.core.dist_checkpointing.mapping import ShardedObject, ShardedStateDict, StateDict
-from megatron.core.dist_checkpointing.strategies.torch import (
-    MCoreSavePlanner,
-    TorchDistSaveShardedStrategy,
-    _replace_state_dict_keys_with_sharded_keys,
-    mcore_to_pyt_state_dict,
-)
 from torch import Tensor
 from torch.distributed.checkpoint import (
     DefaultLoadPlanner,
     FileSystemReader,
-    FileSystemWriter,
     LoadPlan,
     load,
-    save,
 )
 from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, MetadataIndex
 from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
 
 from stages.shared.errors import DataError
-from stages.shared.files import read_json, sha256_file, write_json
+from stages.shared.files import read_json, sha256_file
 
 STATE = "state.json"
 COMPLETE = "complete.json"
 WEIGHTS = "model."
 """What the names of the model's weights start with; the optimizer's tensors start with "optimizer."."""
-_INDEX = ".metadata"
+INDEX = ".metadata"
 _INDEX_CLASSES = {
     "torch": {"Size", "float32", "bfloat16"},
     "torch.serialization": {"_get_layout"},
@@ -67,36 +59,9 @@ _INDEX_CLASSES = {
 """What torch's index may name when it is unpickled; nothing here runs code of the file's choosing."""
 
 
-class _Writer(FileSystemWriter):
-    def storage_meta(self) -> None:
-        """Return nothing: torch would write the path and a random id into the index."""
-        return
-
-
-class _SaveInProcess(TorchDistSaveShardedStrategy):
-    """Megatron's torch_dist format, written by this process.
-
-    Megatron's own strategy starts a manager process and forks one writer a file; started processes re-run the entry
-    module, which dies or hangs where that is `python -m` something, and outlive a kill -9 of their parent.
-    """
-
-    def save(self, sharded_state_dict: ShardedStateDict, checkpoint_dir: str | Path) -> None:
-        by_key, _, _ = _replace_state_dict_keys_with_sharded_keys(sharded_state_dict, keep_only_main_replica=True)
-        planner = MCoreSavePlanner(dedup_replicated_tensors=False, flatten_state_dict=False)
-        save(mcore_to_pyt_state_dict(by_key), storage_writer=_Writer(checkpoint_dir), planner=planner)
-
-
 def tensors_of(sharded: ShardedStateDict) -> ShardedStateDict:
     """Return a sharded state dict without its objects: Megatron's are empty here, and would be pickles."""
     return extract_matching_values(sharded, lambda value: not isinstance(value, ShardedObject))[0]
-
-
-def write_tensors(sharded: ShardedStateDict, folder: Path) -> None:
-    """Write this rank's part of the tensors (and the plain values beside them) into an empty folder."""
-    if dist.get_rank() == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-    dist.barrier()
-    dist_checkpointing.save(sharded, str(folder), sharded_strategy=_SaveInProcess("torch_dist", 1))
 
 
 def read_tensors(sharded: ShardedStateDict, folder: Path) -> StateDict:
@@ -104,13 +69,13 @@ def read_tensors(sharded: ShardedStateDict, folder: Path) -> StateDict:
 
     Raises DataError if the index names anything but tensors' own classes. Call `verify` first.
     """
-    _check_index(folder / _INDEX)
+    _check_index(folder / INDEX)
     return dist_checkpointing.load(sharded, str(folder))
 
 
 def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
     """Yield the model's full weights by global name, in order of name, one in memory at a time. Not collective."""
-    _check_index(folder / _INDEX)
+    _check_index(folder / INDEX)
     entries = FileSystemReader(folder).read_metadata().state_dict_metadata
     for name in sorted(name for name in entries if name.startswith(WEIGHTS)):
         weight = torch.empty(entries[name].size, dtype=entries[name].properties.dtype)
@@ -123,7 +88,7 @@ def read_slice(folder: Path, name: str, index: tuple[int, ...]) -> Tensor:
 
     Raises DataError if the checkpoint has no such tensor. Not collective; call `verify` first.
     """
-    _check_index(folder / _INDEX)
+    _check_index(folder / INDEX)
     stored = FileSystemReader(folder).read_metadata().state_dict_metadata.get(name)
     if stored is None or any(place >= size for place, size in zip(index, stored.size, strict=False)):
         raise DataError(folder, f"lacks {name} {[*index]}", "Train it again")
@@ -151,16 +116,6 @@ class _SlicePlanner(DefaultLoadPlanner):
         return self.part
 
 
-def seal(folder: Path) -> None:
-    """Write the mark: the folder holds everything it should. Ranks share the hashing."""
-    names = _agree(sorted(path.name for path in folder.iterdir() if path.name != COMPLETE))
-    mine = {name: _describe(folder / name) for name in names[dist.get_rank() :: dist.get_world_size()]}
-    files = {name: entry for part in _gather(mine) for name, entry in part.items()}
-    if dist.get_rank() == 0:
-        write_json(folder / COMPLETE, {"files": files})
-    dist.barrier()
-
-
 def verify(folder: Path) -> None:
     """Raise DataError, naming the file, if the folder is not sealed or a sealed file changed. Ranks share the work."""
     try:
@@ -173,7 +128,7 @@ def verify(folder: Path) -> None:
         path = folder / name
         if not path.is_file():
             problems.append(f"{name} is missing")
-        elif _describe(path) != files[name]:
+        elif describe(path) != files[name]:
             problems.append(f"{name} is not what was written")
     problems = [problem for part in _gather(problems) for problem in part]
     if problems:
@@ -191,7 +146,8 @@ def read_state(folder: Path) -> dict[str, Any]:
     return state
 
 
-def _describe(path: Path) -> dict[str, Any]:
+def describe(path: Path) -> dict[str, Any]:
+    """Return a file's size and SHA-256, as the mark holds them."""
     return {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
 
 

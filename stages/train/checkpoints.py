@@ -14,8 +14,10 @@ from __future__ import annotations
 import base64
 import shutil
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +25,19 @@ import torch
 import torch.distributed as dist
 from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
-from stages.model.checkpoint import STATE, read_state, read_tensors, seal, verify, write_tensors
+from stages.model.checkpoint import STATE, read_state, read_tensors, verify
+from stages.model.saving import Draft, Saver, mark, save
 from stages.shared.contract import Task
-from stages.shared.errors import DataError
-from stages.shared.files import read_json, replace_dir, write_json
+from stages.shared.errors import DataError, StagecoachError
+from stages.shared.files import read_json, replace_dir
 from stages.train.config import TrainingConfig
 from stages.train.engine import Engine
 from stages.train.progress import Progress, read_progress
 
 KEEP = 2
 """Checkpoints kept: one more than needed, for when the newest turns out damaged."""
+ASIDE = ".tmp"
+"""How the name of a folder ends that is being written."""
 
 
 @dataclass(frozen=True)
@@ -59,83 +64,161 @@ class Identity:
         }
 
 
-def save_checkpoint(task: Task, engine: Engine, identity: Identity, progress: Progress) -> None:
-    """Save everything that the next step depends on, and drop old checkpoints. Collective.
+class Checkpoints:
+    """A run's checkpoints in task.work/checkpoints: written while the training goes on, then committed between steps.
 
-    Raises LeaseLost, on any rank, before anything can be seen by others.
+    Every rank calls its methods, at the same place between the same steps.
     """
-    folder = _folder(task) / f"step-{progress.step:07d}"
-    aside = folder.with_name(f".{folder.name}.tmp")
-    if dist.get_rank() == 0:
-        shutil.rmtree(aside, ignore_errors=True)
-    dist.barrier()
-    write_tensors(engine.state(is_loading=False), aside)
-    write_json(aside / f"rng-{dist.get_rank():05d}.json", _rng_state())
-    if dist.get_rank() == 0:
-        write_json(aside / STATE, identity.state(progress))
-    dist.barrier()
-    task.check_lease()
-    if dist.get_rank() == 0:
-        replace_dir(aside, folder)
-    dist.barrier()
-    seal(folder)
-    if dist.get_rank() == 0:
-        for old in _steps(_folder(task))[:-KEEP]:
-            shutil.rmtree(old)
+
+    def __init__(self, task: Task, engine: Engine, identity: Identity) -> None:
+        self._task, self._engine, self._identity = task, engine, identity
+        self._folder = task.work / "checkpoints"
+        self._saver = Saver()
+        self._write: _Write | None = None
+
+    def resume(self) -> Progress:
+        """Load the newest sound checkpoint and return its position; the beginning if there is none. Collective.
+
+        One that is incomplete or damaged is named in the log and passed over: a run may have been killed while writing
+        it. Raises DataError if a sound one belongs to another run.
+        """
+        self.settle()
+        for folder in reversed(self._shared_list()):
+            try:
+                verify(folder)
+            except DataError as error:
+                if dist.get_rank() == 0:
+                    print(f"passing over a checkpoint: {error}", file=sys.stderr, flush=True)
+                continue
+            state = read_state(folder)
+            progress = read_progress(state, folder)
+            if changed := _changed(state.get("sources", {}), self._identity.sources):
+                remedy = "Put the data back, or give this run its own folder"
+                raise DataError(folder, f"a checkpoint of a run on other data: {', '.join(changed)}", remedy)
+            if state != self._identity.state(progress):
+                raise DataError(folder, "a checkpoint of another run", "Remove it, or give this run its own folder")
+            self._engine.load(read_tensors(self._engine.state(is_loading=True), folder))
+            _restore_rng(read_json(folder / _rng_name()))
+            return progress
+        return Progress()
+
+    def save(self, progress: Progress, *, wait: bool) -> None:
+        """Begin to save all that the next step depends on, once what was begun before is committed. Collective.
+
+        Told to wait, it commits as well, and needs no memory for a copy of the state.
+        """
+        self.settle()
+        folder = self._folder / f"step-{progress.step:07d}"
+        values = {_rng_name(): _rng_state()}
+        if dist.get_rank() == 0:
+            values[STATE] = self._identity.state(progress)
+        aside = folder.with_name(f".{folder.name}{ASIDE}")
+        state = self._engine.state(is_loading=False)
+        self._write = _Write(self._saver.start(state, aside, values, copied=not wait), folder)
+        self._write.run() if wait else self._write.start()
+        if wait:
+            self.settle()
+
+    @property
+    def is_written(self) -> bool:
+        """Whether this rank has written its part of a checkpoint that is not committed yet."""
+        return self._write is not None and self._write.is_done
+
+    def settle(self) -> None:
+        """Wait until the checkpoint that was begun is written, commit it and drop old ones. Collective.
+
+        Raises, on every rank, LeaseLost before anything can be seen by others, or DataError if it cannot be written.
+        """
+        write, self._write = self._write, None
+        if write is None:
+            return
+        together(partial(self._check, write))
+        together(partial(self._commit, write))
+
+    def _check(self, write: _Write) -> None:
+        write.wait()
+        self._task.check_lease()
+
+    def _commit(self, write: _Write) -> None:
+        try:
+            files = write.draft.finish()
+            if dist.get_rank() == 0:
+                self._task.check_lease()
+                replace_dir(write.draft.folder, write.folder)
+                mark(write.folder, files)
+                for old in _steps(self._folder)[:-KEEP]:
+                    shutil.rmtree(old)
+        except OSError as error:
+            raise _unwritten(write.folder, error) from error
+
+    def _shared_list(self) -> list[Path]:
+        """Return rank 0's list on every rank, which must try the same ones in the same order; remove what was left."""
+        if dist.get_rank() == 0:
+            for aside in self._folder.glob(f".step-*{ASIDE}"):
+                shutil.rmtree(aside)
+        box = [[path.name for path in _steps(self._folder)]]
+        dist.broadcast_object_list(box, src=0)
+        return [self._folder / name for name in box[0]]
+
+
+class _Write(threading.Thread):
+    """Writes this rank's part of a checkpoint aside."""
+
+    def __init__(self, draft: Draft, folder: Path) -> None:
+        super().__init__(daemon=True)  # a training that fails does not wait for it
+        self.draft, self.folder = draft, folder
+        self.is_done = False
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        """Write."""
+        try:
+            self.draft.write()
+        except Exception as error:  # told by `wait`, in the training's own thread
+            self._error = error
+        self.is_done = True
+
+    def wait(self) -> None:
+        """Return when it is written. Raises DataError if it could not be."""
+        if self.ident is not None:
+            self.join()
+        if self._error is not None:
+            raise _unwritten(self.folder, self._error) from self._error
+
+
+def _unwritten(folder: Path, error: Exception) -> DataError:
+    return DataError(folder, f"rank {dist.get_rank()} cannot write its part ({error})", "Make room, run again")
 
 
 def save_weights(folder: Path, engine: Engine, identity: Identity, progress: Progress) -> None:
     """Save the weights alone: what others read. Collective."""
-    write_tensors(engine.weights(), folder)
-    if dist.get_rank() == 0:
-        write_json(folder / STATE, identity.state(progress))
-    dist.barrier()
-    seal(folder)
-
-
-def resume(task: Task, engine: Engine, identity: Identity) -> Progress:
-    """Load the newest sound checkpoint and return its position; the beginning if there is none. Collective.
-
-    One that is incomplete or damaged is named in the log and passed over: a run may have been killed while writing it.
-    Raises DataError if a sound one belongs to another run.
-    """
-    for folder in reversed(_shared_list(_folder(task))):
-        try:
-            verify(folder)
-        except DataError as error:
-            if dist.get_rank() == 0:
-                print(f"passing over a checkpoint: {error}", file=sys.stderr, flush=True)
-            continue
-        state = read_state(folder)
-        progress = read_progress(state, folder)
-        if changed := _changed(state.get("sources", {}), identity.sources):
-            remedy = "Put the data back, or give this run its own folder"
-            raise DataError(folder, f"a checkpoint of a run on other data: {', '.join(changed)}", remedy)
-        if state != identity.state(progress):
-            raise DataError(folder, "a checkpoint of another run", "Remove it, or give this run its own folder")
-        engine.load(read_tensors(engine.state(is_loading=True), folder))
-        _restore_rng(read_json(folder / f"rng-{dist.get_rank():05d}.json"))
-        return progress
-    return Progress()
+    values = {STATE: identity.state(progress)} if dist.get_rank() == 0 else {}
+    save(engine.weights(), folder, values)
 
 
 def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
 
 
-def _folder(task: Task) -> Path:
-    return task.work / "checkpoints"
+def together(action: Callable[[], None]) -> None:
+    """Do something on every rank; if it fails with an error of ours on one, raise that on all. Collective."""
+    said: tuple[type[StagecoachError], str] | None = None
+    try:
+        action()
+    except StagecoachError as error:
+        said = type(error), str(error)
+    everyone: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, said)
+    for kind, text in filter(None, everyone):
+        raise kind.__new__(kind, text)
 
 
 def _steps(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"))
 
 
-def _shared_list(folder: Path) -> list[Path]:
-    """Return rank 0's list of checkpoints on every rank: they must try the same ones in the same order."""
-    box = [[path.name for path in _steps(folder)]]
-    dist.broadcast_object_list(box, src=0)
-    return [folder / name for name in box[0]]
+def _rng_name() -> str:
+    return f"rng-{dist.get_rank():05d}.json"
 
 
 def _rng_state() -> dict[str, Any]:

@@ -20,7 +20,7 @@ from stages.shared.contract import Task
 from stages.shared.errors import Checkpointed
 from stages.shared.metrics import METRICS, read_metrics, write_metrics
 from stages.shared.tokenizer import Tokenizer
-from stages.train.checkpoints import Identity, resume, save_checkpoint, save_weights
+from stages.train.checkpoints import Checkpoints, Identity, save_weights
 from stages.train.config import TrainingConfig
 from stages.train.data import Source, build_dataset, microbatches, open_corpus
 from stages.train.engine import Engine, SetWeights, build_engine, drawn
@@ -75,7 +75,8 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     dataset = job.arrange(texts)
     engine = build_engine(config, vocab_size, job.set_weights)
     identity = Identity(config, vocab_size, job.tokenizer.sha256, corpus.identity)
-    progress = resume(task, engine, identity)
+    checkpoints = Checkpoints(task, engine, identity)
+    progress = checkpoints.resume()
     if dist.get_rank() == 0:
         print(*corpus.told(config), sep="\n", flush=True)
     log = StepLog(task.work, config, progress.step) if dist.get_rank() == 0 else None
@@ -86,7 +87,9 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
         taken = range(progress.sequences, progress.sequences + size)
         batches = microbatches(dataset, config, taken, device.device())
         losses = engine.accumulate(job.objective, batches, size // (config.microbatch * config.layout.dp))
-        loss, stop = _agree(losses, stop=task.should_stop())
+        loss, stop, written = _agree(losses, stop=task.should_stop(), written=checkpoints.is_written)
+        if written:
+            checkpoints.settle()
         grad_norm = engine.gradient_norm()
         lr = learning_rate(config, step + 1)
         engine.update(lr)
@@ -96,7 +99,7 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
         task.progress(step + 1)
         last = step + 1 == config.steps
         if stop or last or (step + 1) % config.checkpoint_every == 0:
-            save_checkpoint(task, engine, identity, progress)
+            checkpoints.save(progress, wait=stop or last or not config.checkpoint_async)
         if stop and not last:
             raise Checkpointed(f"step {step + 1} of {config.steps}")
     if log:
@@ -107,17 +110,18 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     return summary
 
 
-def _agree(losses: list[torch.Tensor], *, stop: bool) -> tuple[float, bool]:
-    """Return the step's loss in nats a token, and whether any rank was asked to stop: one all-reduce for both.
+def _agree(losses: list[torch.Tensor], *, stop: bool, written: bool) -> tuple[float, bool, bool]:
+    """Return the step's loss in nats a token, whether any rank was asked to stop, and whether every rank has written
+    its part of a checkpoint: one all-reduce for all.
 
     Only the last pipeline stage has losses, and its tensor parallel ranks have the same ones: the first speaks.
     """
     speaks = parallel_state.get_tensor_model_parallel_rank() == 0
     sums = torch.stack(losses).double().sum(0).tolist() if speaks and losses else [0.0, 0.0]
-    box = torch.tensor([*sums, float(stop)], dtype=torch.float64, device=device.device())
+    box = torch.tensor([*sums, float(stop), float(written)], dtype=torch.float64, device=device.device())
     dist.all_reduce(box)
-    total, labels, stops = box.tolist()
-    return total / labels, stops > 0
+    total, labels, stops, writes = box.tolist()
+    return total / labels, stops > 0, writes == dist.get_world_size()
 
 
 def _finish(

@@ -10,11 +10,11 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from stages.model import parallel
-from stages.model.checkpoint import STATE, seal, tensors_of, write_tensors
+from stages.model.checkpoint import STATE, tensors_of
 from stages.model.config import ModelConfig
 from stages.model.llama import build_model, initialise
+from stages.model.saving import save
 from stages.shared.contract import Ranks
-from stages.shared.files import write_json
 from stages.shared.tokenizer import Tokenizer
 
 TEXT = """The heron stands in the river and the fox looks for a hare. In the market bread costs four coins.
@@ -84,7 +84,6 @@ def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0) -> Path:
     parallel.start(Ranks())
     model = build_model(config, pieces.vocab_size)
     initialise(model, config, seed)
-    write_tensors(tensors_of(model.sharded_state_dict(prefix="model.")), folder)
     state = {
         "model": config.model_dump(),
         "vocab_size": pieces.vocab_size,
@@ -92,6 +91,5 @@ def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0) -> Path:
         "tokenizer_sha256": pieces.sha256,
         "step": 0,
     }
-    write_json(folder / STATE, state)
-    seal(folder)
+    save(tensors_of(model.sharded_state_dict(prefix="model.")), folder, {STATE: state})
     return folder

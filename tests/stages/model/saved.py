@@ -8,9 +8,10 @@ import torch
 from megatron.core.models.gpt import GPTModel
 
 from stages.model import parallel
-from stages.model.checkpoint import STATE, WEIGHTS, seal, tensors_of, write_tensors
+from stages.model.checkpoint import COMPLETE, STATE, WEIGHTS, describe, tensors_of
 from stages.model.config import ModelConfig
 from stages.model.llama import build_model, initialise
+from stages.model.saving import save
 from stages.shared.contract import Ranks
 from stages.shared.files import write_json
 
@@ -30,8 +31,15 @@ def save_untrained(
     parallel.start(Ranks())
     model = build_model(config, vocab_size, dtype).to(dtype).eval()
     initialise(model, config, seed)
-    write_tensors(tensors_of(model.sharded_state_dict(prefix=WEIGHTS)), folder)
     state = {"model": config.model_dump(mode="json"), "vocab_size": vocab_size, "dtype": "fp32"}
-    write_json(folder / STATE, {**state, "tokenizer_sha256": "0" * 64, "step": 0})
-    seal(folder)
+    save(
+        tensors_of(model.sharded_state_dict(prefix=WEIGHTS)),
+        folder,
+        {STATE: {**state, "tokenizer_sha256": "0" * 64, "step": 0}},
+    )
     return model
+
+
+def seal(folder: Path) -> None:
+    """Write the mark of a folder that was changed on purpose."""
+    write_json(folder / COMPLETE, {"files": {p.name: describe(p) for p in folder.iterdir() if p.name != COMPLETE}})

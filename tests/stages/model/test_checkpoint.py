@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch.distributed.checkpoint.metadata import _MEM_FORMAT_ENCODING
 
-from stages.model.checkpoint import _check_index, read_slice, read_weights, seal
+from stages.model.checkpoint import _check_index, read_slice, read_weights
 from stages.model.load import load_model
 from stages.shared.errors import DataError
 from stages.shared.files import sha256_file
-from tests.stages.model.saved import SMALL, save_untrained
+from tests.stages.model.saved import SMALL, save_untrained, seal
 
 
 def test_equal_weights_are_equal_files(saved: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from stages.model import parallel
-from stages.model.checkpoint import STATE, seal
+from stages.model.checkpoint import STATE
 from stages.model.config import ModelConfig
 from stages.model.hf_export import export_checkpoint, plan_shards
 from stages.model.hf_import import import_weights
@@ -21,7 +21,7 @@ from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
 from stages.shared.tokenizer import Tokenizer
 from tests.stages.model.folders import KINDS, SHAPE, VOCAB_SIZE, make_tokenizer, tokens
-from tests.stages.model.saved import save_untrained
+from tests.stages.model.saved import save_untrained, seal
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.model.checkpoint import seal
 from stages.model.config import ModelConfig
 from stages.model.glm import hidden_keys
 from stages.model.load import load_model
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
-from tests.stages.model.saved import SMALL, VOCAB_SIZE, save_untrained
+from tests.stages.model.saved import SMALL, VOCAB_SIZE, save_untrained, seal
 
 
 def test_a_loaded_model_gives_the_logits_of_the_one_that_was_saved(tmp_path: Path) -> None:

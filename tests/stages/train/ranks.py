@@ -172,20 +172,21 @@ def make_task(run: Run, rank: int) -> Task:
 
 def plant(part: str) -> None:
     """Make this process die in a part of the next checkpoint."""
+    from stages.model.saving import Draft  # noqa: PLC0415
     from stages.train import checkpoints, loop  # noqa: PLC0415
 
-    write = checkpoints.write_tensors
+    write = Draft.write
 
-    def cut_short(*args: Any) -> None:
-        write(*args)
-        tensors = next(args[1].glob("*.distcp"))
+    def cut_short(draft: Draft) -> None:
+        write(draft)
+        tensors = next(draft.folder.glob("*.distcp"))
         tensors.write_bytes(tensors.read_bytes()[:1000])
         die()
 
     if part == "write":
-        checkpoints.write_tensors = cut_short
+        Draft.write = cut_short  # type: ignore[method-assign]
     elif part == "mark":
-        checkpoints.seal = lambda _folder: die()
+        checkpoints.mark = lambda *_args: die()
     elif part == "finish":
         loop.save_weights = lambda *_args: die()
 
