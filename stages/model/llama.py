@@ -55,12 +55,11 @@ def build_model(
     chunk: int = 0,
     sp: bool = False,
     recompute: Recompute = "none",
-    apart: bool = False,
 ) -> GPTModel:
     """Return this rank's part of the decoder, or one of its parts where pipeline stages interleave: `chunk` says which.
 
-    The sizes of all parallelisms come from Megatron's parallel state; `sp` is sequence parallelism, and `apart` says
-    that it will be given stages.model.attention.Documents. Weights are unset: see `initialise`. Tokens go in as [B, T] and logits come out as [B, T, V], where V is this tensor parallel rank's
+    The sizes of all parallelisms come from Megatron's parallel state; `sp` is sequence parallelism. Weights are unset:
+    see `initialise`. Tokens go in as [B, T] and logits come out as [B, T, V], where V is this tensor parallel rank's
     part of the padded vocabulary.
     """
     tp = parallel_state.get_tensor_model_parallel_world_size()
@@ -69,7 +68,7 @@ def build_model(
     place = {"ignore_virtual": not interleaved, "vp_stage": chunk}
     model = GPTModel(
         config=settings,
-        transformer_layer_spec=block_spec(config, settings, chunk, apart=apart),
+        transformer_layer_spec=block_spec(config, settings, chunk),
         vocab_size=config.num_rows(vocab_size, tp),
         max_sequence_length=config.seq_len,
         pre_process=parallel_state.is_pipeline_first_stage(**place),
@@ -86,26 +85,22 @@ def build_model(
     return model
 
 
-def block_spec(
-    config: ModelConfig, settings: TransformerConfig, chunk: int, *, apart: bool
-) -> TransformerBlockSubmodules:
+def block_spec(config: ModelConfig, settings: TransformerConfig, chunk: int) -> TransformerBlockSubmodules:
     """Return the modules of this rank's layers, and the norm before the head."""
     final = LayerNormImpl if has_transformer_engine() else _NORMS[config.norm]
-    layers = [layer_spec(config, apart=apart)] * get_num_layers_to_build(settings, chunk)
-    return TransformerBlockSubmodules(layers, final)
+    return TransformerBlockSubmodules([layer_spec(config)] * get_num_layers_to_build(settings, chunk), final)
 
 
-def layer_spec(config: ModelConfig, *, apart: bool) -> ModuleSpec:
+def layer_spec(config: ModelConfig) -> ModuleSpec:
     """Return the modules of a layer: Transformer Engine's where it is installed and there is CUDA, else Megatron's with
     our norms and attention.
 
-    Attention is TE's only for RoPE: its ALiBi wants the bias written out. And not for documents apart, for which TE
-    wants sequences joined to one.
+    Attention is TE's only for RoPE: its ALiBi wants the bias written out.
     """
     experts = config.moe.num_experts if config.moe else None
     if has_transformer_engine():
         spec = get_gpt_layer_with_transformer_engine_spec(num_experts=experts)
-        if config.position != "rope" or apart:
+        if config.position != "rope":
             spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
         return spec
     spec = get_gpt_layer_local_spec(num_experts=experts)
@@ -173,6 +168,15 @@ def _expert_settings(config: ModelConfig) -> dict[str, Any]:
         "moe_token_dispatcher_type": "allgather",
         "expert_model_parallel_size": parallel_state.get_expert_model_parallel_world_size(),
     }
+
+
+def take_documents(model: GPTModel) -> None:
+    """Have the model take Documents: our attention in the place of Transformer Engine's, which knows documents apart
+    only where all sequences are joined to one.
+    """
+    for layer in model.decoder.layers:
+        if not isinstance(layer.self_attention.core_attention, CausalAttention):
+            layer.self_attention.core_attention = CausalAttention(model.config)
 
 
 def initialise(model: GPTModel, config: ModelConfig, seed: int) -> None:

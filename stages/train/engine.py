@@ -10,7 +10,7 @@ from megatron.core.dist_checkpointing.mapping import ShardedStateDict, StateDict
 from megatron.core.models.gpt import GPTModel
 from torch import Tensor
 
-from stages.model.llama import initialise
+from stages.model.llama import initialise, take_documents
 from stages.train.config import TrainingConfig
 from stages.train.engines.megatron import MegatronEngine
 from stages.train.objectives import Batch, Objective
@@ -56,7 +56,11 @@ def build_engine(config: TrainingConfig, vocab_size: int, set_weights: SetWeight
 
     None draws them from the seed.
     """
-    return MegatronEngine(config, vocab_size, set_weights or drawn(config))
+    engine = MegatronEngine(config, vocab_size, set_weights or drawn(config))
+    if not config.attend_across_documents:
+        for chunk in engine.chunks:
+            take_documents(chunk)
+    return engine
 
 
 def drawn(config: TrainingConfig) -> SetWeights:

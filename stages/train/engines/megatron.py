@@ -34,9 +34,9 @@ class MegatronEngine:
     def __init__(self, config: TrainingConfig, vocab_size: int, set_weights: Callable[[GPTModel], None]) -> None:
         dtype, layout = DTYPES[config.dtype], config.layout
         self.config = config
-        how = {"sp": layout.sp, "recompute": layout.recompute, "apart": not config.attend_across_documents}
         self.chunks = [
-            build_model(config.model, vocab_size, dtype, chunk=number, **how) for number in range(layout.interleave)
+            build_model(config.model, vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute)
+            for number in range(layout.interleave)
         ]
         self.models = []
         for number, chunk in enumerate(self.chunks):

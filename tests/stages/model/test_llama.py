@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 from megatron.core.models.gpt import GPTModel
+from megatron.core.transformer.dot_product_attention import DotProductAttention
+from megatron.core.transformer.enums import AttnMaskType
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -15,7 +17,7 @@ from stages.model import parallel
 from stages.model.attention import documents_apart
 from stages.model.config import ModelConfig
 from stages.model.glm import hidden_keys
-from stages.model.llama import build_model, initialise
+from stages.model.llama import build_model, initialise, take_documents
 from stages.shared.contract import Ranks
 from tests.stages.model.saved import SMALL, VOCAB_SIZE
 
@@ -119,6 +121,17 @@ def test_documents_apart_are_each_document_alone(changes: dict[str, Any]) -> Non
     together = torch.autograd.grad(ours[..., :VOCAB_SIZE].square().sum(), weights)
     for one, other in zip(together, torch.autograd.grad(torch.cat(alone).square().sum(), weights), strict=True):
         assert (one - other).abs().max() < 1e-5 * other.abs().max()
+
+
+def test_another_attention_makes_room_for_one_that_takes_documents() -> None:
+    model, theirs = build(SMALL), build(SMALL)
+    for layer in theirs.decoder.layers:  # as Transformer Engine's would be there
+        layer.self_attention.core_attention = DotProductAttention(theirs.config, 1, AttnMaskType.causal, "self")
+    tokens = torch.randint(VOCAB_SIZE, (2, 24), generator=torch.Generator().manual_seed(5))
+    places, apart = torch.arange(24).expand(2, 24), documents_apart(torch.tensor([9, 15, 24]), 24, torch.device("cpu"))
+    take_documents(theirs)
+    ours, other = (each(tokens, places, None, packed_seq_params=apart) for each in (model, theirs))
+    assert torch.equal(ours, other)
 
 
 OTHERS = {
