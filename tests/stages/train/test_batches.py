@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from stages.shared.metrics import read_metrics
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import Run, losses, train
@@ -18,6 +20,12 @@ GROWING: dict[str, Any] = {
 SHORT: dict[str, Any] = {"steps": 12, "warmup_steps": 2, "checkpoint_every": 5}
 APART: dict[str, Any] = SHORT | {"attend_across_documents": False}
 SIZES = [4, 4, 4, 4, 8, 8, 12, *[16] * 7]
+
+
+@pytest.fixture(scope="module")
+def apart(corpus: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run on one rank with documents apart."""
+    return trained(Run(str(tmp_path_factory.mktemp("apart")), corpus, APART))
 
 
 def trained(run: Run) -> Run:
@@ -40,13 +48,23 @@ def test_a_batch_grows_and_a_killed_run_and_a_split_one_take_the_same_sequences(
     assert largest_difference(whole, pair) < 1e-4
 
 
-def test_documents_apart_are_learned_and_a_split_model_repeats_one_ranks_losses(run: Run) -> None:
-    one = trained(replace(run, folder=run.folder + "-one", config=APART))
-    split = trained(replace(run, folder=run.folder + "-split", config=APART | {"layout": {"tp": 2, "pp": 2}}))
-    assert largest_difference(one, split) < 1e-4
-    assert losses(one)[-1] < losses(one)[0] - 0.3
-    together = trained(replace(run, folder=run.folder + "-together", config=APART | {"attend_across_documents": True}))
-    assert largest_difference(one, together) > 1e-3
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"tp": 2, "pp": 2},
+        {"tp": 2, "sp": True, "recompute": "selective"},
+        {"pp": 2, "interleave": 2, "recompute": "full"},
+    ],
+    ids=["tp2 pp2", "tp2 sp", "pp2 interleaved"],
+)
+def test_a_split_model_keeps_documents_apart(run: Run, apart: Run, layout: dict[str, Any]) -> None:
+    assert largest_difference(apart, trained(replace(run, config=APART | {"layout": layout}))) < 1e-4
+
+
+def test_documents_apart_are_learned_otherwise_than_together(run: Run, apart: Run) -> None:
+    assert losses(apart)[-1] < losses(apart)[0] - 0.3
+    together = trained(replace(run, config=SHORT))
+    assert largest_difference(apart, together) > 1e-3
 
 
 def test_data_that_is_not_what_it_was_is_refused_and_what_was_put_back_is_not(run: Run, tmp_path: Path) -> None:
