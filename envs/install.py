@@ -242,7 +242,9 @@ def _clean_env() -> dict[str, str]:
     """Return the user's environment with all of pip's settings, but those that would make it install elsewhere."""
     elsewhere = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER")
     env = {key: value for key, value in os.environ.items() if key not in elsewhere}
-    return {**env, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUNBUFFERED": "1"}
+    # deepspeed comes as source, and can be told to compile kernels; none of them is used.
+    ours = {"DS_BUILD_OPS": "0", "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUNBUFFERED": "1"}
+    return {**env, **ours}
 
 
 def _write_mark(folder: Path, mark: dict[str, object]) -> None:

@@ -233,6 +233,11 @@ def test_the_pins_of_a_level_contain_those_of_the_smaller_ones_and_torch_only_wh
     assert stages["torch"] == everything["torch"]
 
 
+def test_nothing_is_compiled_whatever_the_users_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DS_BUILD_OPS", "1")
+    assert install._clean_env()["DS_BUILD_OPS"] == "0"
+
+
 def test_every_pin_agrees_with_the_constraints() -> None:
     lines = bootstrap.CONSTRAINTS.read_text().splitlines()
     locked = {name.lower().replace("_", "-"): version for name, _, version in (line.partition("==") for line in lines)}
