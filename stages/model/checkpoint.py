@@ -44,7 +44,7 @@ WEIGHTS = "model."
 """What the names of the model's weights start with; the optimizer's tensors start with "optimizer."."""
 INDEX = ".metadata"
 _INDEX_CLASSES = {
-    "torch": {"Size", "float32", "bfloat16"},
+    "torch": {"Size", "float32", "bfloat16", "float16"},
     "torch.serialization": {"_get_layout"},
     "torch.distributed.checkpoint.metadata": {
         "ChunkStorageMetadata",

@@ -37,7 +37,7 @@ _SHAPES_NO_WEIGHT = ("seq_len", "init_std")
 
 
 def to_config_json(model: ModelConfig, vocab_size: int, dtype: str, *, bos_id: int, eos_id: int) -> dict[str, Any]:
-    """Return config.json's content; `dtype` is float32 or bfloat16.
+    """Return config.json's content; `dtype` is float32, bfloat16 or float16.
 
     Raises ValueError, saying which setting, if transformers has no architecture with these settings.
     """

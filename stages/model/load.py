@@ -17,7 +17,7 @@ from stages.model.llama import build_model
 from stages.shared.contract import Ranks
 from stages.shared.errors import DataError
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,14 @@ from itertools import tee
 from typing import Any
 
 import torch
+from megatron.core import parallel_state
 from megatron.core.dist_checkpointing.mapping import ShardedStateDict, StateDict
 from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig, finalize_model_grads
 from megatron.core.models.gpt import GPTModel
-from megatron.core.optimizer import MegatronOptimizer, OptimizerConfig, get_megatron_optimizer
 from megatron.core.optimizer.clip_grads import clip_grad_by_total_norm_fp32
 from megatron.core.pipeline_parallel import get_forward_backward_func
 from megatron.core.transformer.module import Float16Module
+from megatron.core.utils import get_batch_on_this_cp_rank
 from torch import Tensor
 
 from stages.model import device
@@ -21,7 +22,9 @@ from stages.model.checkpoint import WEIGHTS, tensors_of
 from stages.model.llama import build_model
 from stages.model.load import DTYPES
 from stages.train.config import TrainingConfig
-from stages.train.objectives import Batch, Objective
+from stages.train.engines.offload import activations_on_host
+from stages.train.engines.optimizer import build_optimizer, load_optimizer, on_host
+from stages.train.objectives import Batch, Loss, Objective
 
 _SHARDING = {"distrib_optim_sharding_type": "fully_reshardable", "chained_optim_avoid_prefix": True}
 """Megatron's format of the optimizer's state that any TP x PP x DP can read, and any EP: experts that are shared out
@@ -38,18 +41,25 @@ class MegatronEngine:
             build_model(config.model, vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute)
             for number in range(layout.interleave)
         ]
+        ddp = DistributedDataParallelConfig(
+            use_distributed_optimizer=True,
+            grad_reduce_in_fp32=True,
+            overlap_grad_reduce=overlaps(),
+            overlap_param_gather=overlaps(),
+        )
         self.models = []
         for number, chunk in enumerate(self.chunks):
             chunk.to(device.device())
             set_weights(chunk)
             inner = Float16Module(chunk.config, chunk) if dtype is not torch.float32 else chunk
-            ddp = DistributedDataParallelConfig(use_distributed_optimizer=True, grad_reduce_in_fp32=True)
             self.models.append(DistributedDataParallel(chunk.config, ddp, inner, disable_bucketing=number > 0))
+        self.optimizer = build_optimizer(config, self.models)
+        self._hosts = on_host(self.optimizer)
+        for chunk in self.chunks:
             chunk.config.finalize_model_grads_func = finalize_model_grads
-        self.optimizer: MegatronOptimizer = get_megatron_optimizer(
-            _optimizer_config(config, dtype), self.models, use_gloo_process_groups=False
-        )
-        _allocate_state(self.optimizer)
+            chunk.config.grad_scale_func = self.optimizer.scale_loss if dtype is torch.float16 else None
+            chunk.config.no_sync_func = _no_sync(self.models) if overlaps() else None
+            chunk.config.overlap_p2p_comm = overlaps() and layout.interleave > 1
         self._forward_backward = get_forward_backward_func()
         self._norm = 0.0
 
@@ -58,9 +68,10 @@ class MegatronEngine:
         for model in self.models:
             model.zero_grad_buffer()
         self.optimizer.zero_grad()
+        own = (_of_this_context_rank(batch) for batch in batches)
         losses: list[Tensor] = self._forward_backward(
-            forward_step_func=objective,
-            data_iterator=batches if len(self.models) == 1 else list(tee(batches, len(self.models))),
+            forward_step_func=self._forward(objective),
+            data_iterator=own if len(self.models) == 1 else list(tee(own, len(self.models))),
             model=self.models,
             num_microbatches=num_microbatches,
             seq_length=self.config.model.seq_len,
@@ -68,9 +79,27 @@ class MegatronEngine:
         )
         return losses
 
+    def _forward(self, objective: Objective) -> Objective:
+        if "activations" not in self.config.layout.offload:
+            return objective
+        weights = [weight for model in self.models for weight in model.parameters()]
+
+        def offloading(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Callable[[Tensor], Loss]]:
+            with activations_on_host(weights):
+                return objective(batches, model)
+
+        return offloading
+
     def gradient_norm(self) -> float:
-        """Return the norm of the whole gradient: see Engine."""
-        overflowed = self.optimizer.prepare_grads()
+        """Return the norm of the whole gradient: see Engine. An overflow in fp16 is told to the loss's scaler here."""
+        optimizers = self.optimizer.chained_optimizers
+        for optimizer in optimizers:
+            optimizer._copy_model_grads_to_main_grads()
+        overflowed = False
+        if self.config.dtype == "fp16":
+            found = [optimizer._unscale_main_grads_and_check_for_nan() for optimizer in optimizers]
+            overflowed = any(found)  # of all, each being collective
+            optimizers[0].grad_scaler.update(overflowed)
         self._norm = float("inf") if overflowed else float(self.optimizer.get_grad_norm())
         return self._norm
 
@@ -83,13 +112,19 @@ class MegatronEngine:
             group["lr"], group["weight_decay"] = lr, group["wd_mult"] * self.config.optimizer.weight_decay
         for optimizer in self.optimizer.chained_optimizers:
             clip_grad_by_total_norm_fp32(optimizer.get_parameters(), self.config.optimizer.clip_grad, self._norm)
-        return bool(self.optimizer.step_with_ready_grads())
+        done = bool(self.optimizer.step_with_ready_grads())
+        for host in self._hosts:
+            host.free()
+        return done
 
     def drop(self) -> None:
         """Forget the gradient; the next `accumulate` starts with empty buffers anyway."""
 
     def weights(self) -> ShardedStateDict:
         """Return the weights under their global names: see Engine."""
+        for model in self.models:
+            if model.ddp_config.overlap_param_gather:  # those of other ranks come when they are first used
+                model.start_param_sync(force_sync=True)
         each = [chunk.sharded_state_dict(prefix=WEIGHTS) for chunk in self.chunks]
         # Chunks have layers of the same local names; the names in a checkpoint are global.
         return tensors_of({f"{number}.{name}": part for number, own in enumerate(each) for name, part in own.items()})
@@ -97,59 +132,40 @@ class MegatronEngine:
     def state(self, *, is_loading: bool) -> ShardedStateDict:
         """Return weights and optimizer: see Engine."""
         weights = self.weights()
+        for host in self._hosts:
+            host.restore()
         optimizer = self.optimizer.sharded_state_dict(weights, is_loading=is_loading, metadata=_SHARDING)
+        for host in self._hosts:
+            host.free()
         return {**weights, "optimizer": optimizer}
 
     def load(self, state: StateDict) -> None:
         """Take over weights and optimizer: see Engine."""
-        self._load_optimizer(state.pop("optimizer"))
+        for host in self._hosts:
+            host.restore()
+        load_optimizer(self.optimizer, state.pop("optimizer"))
+        for host in self._hosts:
+            host.adopt()
+            host.free()
         for number, chunk in enumerate(self.chunks):
             place = f"{number}.{WEIGHTS}"
             own = {name.removeprefix(place): value for name, value in state.items() if name.startswith(place)}
             chunk.load_state_dict(own, strict=False)
 
-    def _load_optimizer(self, state: dict[Any, Any]) -> None:
-        """Load Megatron's optimizer state around two faults of 0.16.1 with torch's AdamW.
 
-        It asks the file for each weight's `step`, which it keeps once; and it hands all weights one `step` tensor,
-        which every weight would then advance.
-        """
-        optimizers = self.optimizer.chained_optimizers
-        each = [state] if len(optimizers) == 1 else [state[number] for number in range(len(optimizers))]
-        for optimizer, own in zip(optimizers, each, strict=True):
-            moments = own.pop("param_state")
-            optimizer.load_state_dict(own)
-            states = optimizer.optimizer.state
-            steps = {weight: states[weight].pop("step").clone() for weight in states if "step" in states[weight]}
-            optimizer.load_parameter_state_from_fully_reshardable(moments)
-            for weight, step in steps.items():
-                states[weight]["step"] = step
+def overlaps() -> bool:
+    """Return whether ranks reduce gradients, gather weights and pass activations on while they compute.
+
+    With gloo they do not: its threads would take the cores that compute, and nothing is hidden.
+    """
+    return torch.cuda.is_available()
 
 
-def _optimizer_config(config: TrainingConfig, dtype: torch.dtype) -> OptimizerConfig:
-    chosen = config.optimizer
-    return OptimizerConfig(
-        optimizer="adam",
-        lr=config.lr,
-        weight_decay=chosen.weight_decay,
-        adam_beta1=chosen.beta1,
-        adam_beta2=chosen.beta2,
-        adam_eps=chosen.eps,
-        clip_grad=chosen.clip_grad,
-        bf16=dtype is torch.bfloat16,
-        params_dtype=dtype,
-        use_distributed_optimizer=True,
-    )
+def _no_sync(models: list[DistributedDataParallel]) -> Any:
+    each = [model.no_sync for model in models]
+    return each[0] if len(each) == 1 else each
 
 
-def _allocate_state(optimizer: MegatronOptimizer) -> None:
-    """Make the moments now, as torch's first step would: Megatron cannot load into, or save, torch's empty state."""
-    for megatron_optimizer in optimizer.chained_optimizers:
-        adam = megatron_optimizer.optimizer
-        if not isinstance(adam, torch.optim.AdamW):  # TE's and Apex's keep their step elsewhere
-            continue
-        for group in adam.param_groups:
-            group["fused"], group["foreach"] = True, False
-            for weight in group["params"]:
-                moments = {name: torch.zeros_like(weight) for name in ("exp_avg", "exp_avg_sq")}
-                adam.state[weight] = {"step": torch.zeros((), dtype=torch.float32, device=weight.device), **moments}
+def _of_this_context_rank(batch: Batch) -> Batch:
+    """Return this context parallel rank's part of every sequence: two chunks of it, for balance."""
+    return get_batch_on_this_cp_rank(batch) if parallel_state.get_context_parallel_world_size() > 1 else batch

@@ -15,7 +15,7 @@ from stages.model.config import ModelConfig
 from stages.model.hf_export import export_checkpoint, plan_shards
 from stages.model.hf_import import import_weights
 from stages.model.llama import build_model
-from stages.model.load import load_model
+from stages.model.load import DTYPES, load_model
 from stages.shared.contract import Ranks
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
@@ -68,16 +68,17 @@ def test_the_tokenizer_comes_along_and_gives_the_same_ids(tmp_path: Path, tokeni
     assert (theirs.bos_token_id, theirs.eos_token_id) == (1, 2)
 
 
-def test_a_bfloat16_model_stays_one(tmp_path: Path, tokenizer: Path) -> None:
+@pytest.mark.parametrize("name", ["bf16", "fp16"])
+def test_a_model_of_16_bits_stays_one(name: str, tmp_path: Path, tokenizer: Path) -> None:
     parallel.start(Ranks())
     checkpoint = tmp_path / "checkpoint"
-    save_untrained(checkpoint, ModelConfig(**SHAPE), vocab_size=VOCAB_SIZE, dtype=torch.bfloat16)
-    state = {"tokenizer_sha256": Tokenizer(tokenizer).sha256, "dtype": "bf16"}
+    save_untrained(checkpoint, ModelConfig(**SHAPE), vocab_size=VOCAB_SIZE, dtype=DTYPES[name])
+    state = {"tokenizer_sha256": Tokenizer(tokenizer).sha256, "dtype": name}
     write_json(checkpoint / STATE, read_json(checkpoint / STATE) | state)
     seal(checkpoint)
     export_checkpoint(checkpoint, tmp_path / "release", tokenizer)
     theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "release", dtype="auto")
-    assert {weight.dtype for weight in theirs.parameters()} == {torch.bfloat16}
+    assert {weight.dtype for weight in theirs.parameters()} == {DTYPES[name]}
 
 
 def test_a_folder_is_written_whole_and_twice_the_same(tmp_path: Path, tokenizer: Path) -> None:

@@ -1,17 +1,25 @@
-"""Model, gradient buffers and optimizer in one process."""
+"""Model, gradient buffers and optimizer, in one process and on ranks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import pytest
 import torch
 
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import Ranks
 from stages.train.engine import drawn
+from stages.train.engines import megatron
 from stages.train.engines.megatron import MegatronEngine
+from stages.train.loop import weights_digest
 from stages.train.objectives import Batch, next_token
+from tests.stages.train.equal import assert_equal
+from tests.stages.train.ranks import Run, digest, finish, losses, start, train, work
 
 SMALL = {"num_layers": 2, "dim": 32, "num_heads": 2, "ffn_dim": 48, "seq_len": 8}
 
@@ -65,3 +73,86 @@ def test_the_norm_is_the_whole_gradients_and_a_longer_one_is_clipped() -> None:
 
 def count(model: torch.nn.Module) -> int:
     return sum(weight.numel() for weight in model.parameters())
+
+
+def test_an_overflow_in_fp16_leaves_a_step_without_an_update_and_the_second_one_halves_the_scale() -> None:
+    engine = make(dtype="fp16", loss_scale={"initial": 2.0**30})
+    before = [weight.clone() for weight in engine.chunks[0].parameters()]
+    scales = []
+    for _ in range(3):
+        engine.accumulate(next_token, iter([batch()]), 1)
+        assert engine.gradient_norm() == float("inf")
+        assert not engine.update(0.1)
+        scales.append(float(engine.optimizer.get_loss_scale()))
+    assert scales == [2.0**26, 2.0**25, 2.0**24]  # of a sum over 16 labels
+    assert all(map(torch.equal, before, engine.chunks[0].parameters()))
+    assert {weight.dtype for weight in engine.chunks[0].parameters()} == {torch.float16}
+
+
+def test_in_fp16_the_gradients_norm_is_that_of_the_loss_without_its_scale() -> None:
+    norms = []
+    for settings in ({}, {"dtype": "fp16"}):
+        engine = make(**settings)
+        engine.accumulate(next_token, iter([batch()]), 1)
+        norms.append(engine.gradient_norm())
+        assert engine.update(0.1)
+    assert norms[1] == pytest.approx(norms[0], rel=1e-2)
+
+
+SHORT = {"steps": 8, "warmup_steps": 2, "checkpoint_every": 3}
+
+
+def overlapping(bucket_size: int | None, run: Run, rank: int) -> None:
+    """Be a rank that exchanges while it computes, as one with CUDA does."""
+    megatron.overlaps = lambda: True
+    megatron.DistributedDataParallelConfig = partial(megatron.DistributedDataParallelConfig, bucket_size=bucket_size)
+    work(run, rank)
+
+
+def train_with(run: Run, target: Callable[[Run, int], None] | None) -> list[int]:
+    return finish(start(run, target))
+
+
+@pytest.mark.parametrize(
+    ("changes", "target"),
+    [
+        ({"dtype": "fp16", "loss_scale": {"initial": 2.0**17, "window": 4}, "layout": {"dp": 2}}, None),
+        ({"dtype": "bf16", "layout": {"dp": 2, "offload": ["optimizer", "activations"]}}, None),
+        ({"layout": {"pp": 2, "interleave": 2}}, None),
+        ({"layout": {"dp": 2}}, partial(overlapping, 5000)),
+    ],
+    ids=["fp16", "offloaded", "interleaved", "overlapped in many buckets"],
+)
+def test_killed_after_a_step_it_ends_with_the_same_bytes(
+    changes: dict[str, Any], target: Callable[[Run, int], None] | None, run: Run
+) -> None:
+    killed, whole = (replace(run, folder=run.folder + name, config=SHORT | changes) for name in ("", "-whole"))
+    assert train_with(whole, target) == [0, 0]
+    assert train_with(replace(killed, die_at=5), target)[1] == -9
+    assert train_with(killed, target) == [0, 0]
+    assert_equal(killed, whole)
+    assert losses(whole)[-1] < losses(whole)[0] - 0.1
+
+
+def test_overlap_changes_no_bit(run: Run) -> None:
+    split = {"layout": {"pp": 2, "interleave": 2, "dp": 2}}
+    plain, overlapped = (replace(run, folder=run.folder + name, config=SHORT | split) for name in ("", "-overlapped"))
+    assert train(plain) == [0] * 4
+    assert train_with(overlapped, partial(overlapping, None)) == [0] * 4
+    assert digest(plain) == digest(overlapped)
+
+
+def test_offloading_changes_no_bit(run: Run) -> None:
+    layouts = ({}, {"offload": ["optimizer", "activations"]})
+    runs = [
+        replace(run, folder=f"{run.folder}-{len(x)}", config=SHORT | {"layout": x, "dtype": "bf16"}) for x in layouts
+    ]
+    assert [train(each) for each in runs] == [[0], [0]]
+    assert digest(runs[0]) == digest(runs[1])
+
+
+def test_the_same_weights_are_drawn_however_stages_interleave(undisturbed: Run, run: Run) -> None:
+    interleaved = replace(run, config={"steps": 1, "warmup_steps": 1, "layout": {"pp": 2, "interleave": 2}})
+    assert train(interleaved) == [0, 0]
+    one, other = (weights_digest(each.out / "untrained", 300) for each in (undisturbed, interleaved))
+    assert one == other
