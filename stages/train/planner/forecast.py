@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
 from stages.shared.contract import Forecast
 from stages.shared.errors import ConfigError
@@ -23,9 +23,12 @@ def forecast(training: Training, machine: Machine) -> Forecast:
     """Return what a training takes on a machine.
 
     Raises ConfigError, with the nearest layouts that do work, if the machine has too few GPUs, if the ranks leave GPUs
-    of a node idle, or if a GPU has too little memory.
+    of a node idle, if a GPU has too little memory, or if there is none where the layout wants them.
     """
     work, layout = training.work, training.layout
+    if machine.gpu is None and layout.cp > 1:
+        near = "; ".join(map(str, nearest(work, replace(layout, cp=1, dp=layout.dp * layout.cp))))
+        raise ConfigError("layout.cp", layout.cp, f"1 without GPUs (nearest layouts that work: {near})")
     chosen = assess(work, layout, machine)
     if machine.gpu:
         _require_gpus(training, machine, machine.gpu, chosen)

@@ -21,30 +21,76 @@ class Problem:
     """Why a layout cannot work, in the words of a ConfigError."""
 
     setting: str
-    value: int
+    value: object
     wanted: str
 
 
 def problems(work: Workload, layout: Layout) -> Iterator[Problem]:
     """Yield what keeps a layout from working on any device, the most telling first."""
+    yield from _engine_problems(work, layout)
     shape = work.shape
-    ffn = "model.ffn_dim"
     for setting, whole in (
         ("model.num_heads", shape.num_heads),
         ("model.num_kv_heads", shape.num_kv_heads),
-        (ffn, shape.ffn),
+        ("model.ffn_dim", shape.ffn),
     ):
         if whole % layout.tp:
             yield _divides("layout.tp", layout.tp, whole, setting)
     if shape.num_layers % layout.pp:
         yield _divides("layout.pp", layout.pp, shape.num_layers, "model.num_layers")
+    elif layout.interleave > 1 and layout.pp == 1:
+        yield Problem("layout.interleave", layout.interleave, "1, or layout.pp above 1: there is no other stage")
     elif shape.num_layers // layout.pp % layout.interleave:
         layers = shape.num_layers // layout.pp
         yield _divides("layout.interleave", layout.interleave, layers, "model.num_layers / layout.pp")
     yield from _expert_problems(work, layout)
-    if layout.cp > 1 and shape.seq_len % (2 * layout.cp):  # Megatron gives each process two chunks, for balance
-        near = max(1, round(shape.seq_len / (2 * layout.cp))) * 2 * layout.cp
-        yield Problem("model.seq_len", shape.seq_len, f"a multiple of 2 x layout.cp ({2 * layout.cp}), as {near}")
+    yield from _sequence_problems(work, layout)
+    yield from _batch_problems(work, layout)
+
+
+def _engine_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
+    """Yield what an engine does not have, or has no use for together."""
+    if work.engine == "deepspeed":
+        for name in ("pp", "ep", "cp", "interleave"):
+            if getattr(layout, name) > 1:
+                yield Problem(
+                    f"layout.{name}", getattr(layout, name), "1 with engine deepspeed: engine megatron has it"
+                )
+        if "weights" in layout.offload and layout.zero < 3:
+            yield Problem("layout.zero", layout.zero, "3 where weights are offloaded")
+        if "activations" in layout.offload:
+            yield Problem("layout.offload", list(layout.offload), "no activations with engine deepspeed")
+        return
+    if layout.zero > 1:
+        yield Problem("layout.zero", layout.zero, "1 with engine megatron: engine deepspeed has 2 and 3")
+    if "weights" in layout.offload:
+        yield Problem("layout.offload", list(layout.offload), "no weights with engine megatron: engine deepspeed can")
+    if "activations" in layout.offload and layout.recompute == "selective":
+        wanted = "none or full where activations are offloaded: what it forgets would be copied to the host before"
+        yield Problem("layout.recompute", layout.recompute, wanted)
+
+
+def _sequence_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
+    """Yield what keeps sequences from being split."""
+    length = work.shape.seq_len
+    if layout.sp and layout.tp == 1:
+        yield Problem("layout.sp", layout.sp, "false, or layout.tp above 1: there is nobody to split a sequence with")
+    elif layout.sp and length // layout.cp % layout.tp:
+        near = max(1, round(length / layout.tp / layout.cp)) * layout.tp * layout.cp
+        wanted = f"a multiple of layout.tp ({layout.tp}) with sequence parallelism, as {near}"
+        yield Problem("model.seq_len", length, wanted)
+    if layout.cp == 1:
+        return
+    if not work.causal:
+        wanted = "1 with ALiBi or GLM: plain causal attention alone is split"
+        yield Problem("layout.cp", layout.cp, wanted)
+    elif length % (2 * layout.cp):  # Megatron gives each process two chunks, for balance
+        near = max(1, round(length / (2 * layout.cp))) * 2 * layout.cp
+        yield Problem("model.seq_len", length, f"a multiple of 2 x layout.cp ({2 * layout.cp}), as {near}")
+
+
+def _batch_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
+    """Yield what keeps a batch from being a whole number of microbatches for every rank."""
     unit = layout.microbatch * layout.dp
     if work.global_batch % unit:
         near = max(1, round(work.global_batch / unit)) * unit
@@ -101,21 +147,36 @@ def require(work: Workload, layout: Layout) -> None:
     """Raise ConfigError if a layout cannot work: it says why, and names the nearest layouts that can."""
     for problem in problems(work, layout):
         near = "; ".join(map(str, nearest(work, layout)))
-        raise ConfigError(problem.setting, problem.value, f"{problem.wanted} (nearest layouts that work: {near})")
+        wanted = f"{problem.wanted} (nearest layouts that work: {near})" if near else problem.wanted
+        raise ConfigError(problem.setting, problem.value, wanted)
 
 
 def splits(work: Workload, like: Layout, ranks: int) -> Iterator[Layout]:
     """Yield every layout of `ranks` processes that keeps the rules, `like` another in what does not split the model."""
-    shape = work.shape
+    shape, like = work.shape, _possible(work, like)
     for tp in divisors(math.gcd(shape.num_heads, shape.num_kv_heads, shape.ffn)):
         for pp in divisors(shape.num_layers):
             dp, rest = divmod(ranks, tp * pp * like.cp)
-            if dp and not rest:
-                layout = replace(like, tp=tp, pp=pp, dp=dp)
-                layout = replace(layout, sp=like.sp and tp > 1, interleave=like.interleave if pp > 1 else 1)
-                layout = replace(layout, ep=math.gcd(like.ep, dp, shape.experts) if shape.experts else 1)
+            if not dp or rest:
+                continue
+            ep = math.gcd(like.ep, dp, shape.experts) if shape.experts else 1
+            layout = replace(like, tp=tp, pp=pp, dp=dp, ep=ep, sp=(like.sp or shape.experts > 0) and tp > 1)
+            for interleave in {like.interleave if pp > 1 else 1, 1}:
+                layout = replace(layout, interleave=interleave)
                 if not any(problems(work, layout)):
                     yield layout
+
+
+def _possible(work: Workload, like: Layout) -> Layout:
+    """Return a layout without what its engine does not have."""
+    like = replace(like, cp=like.cp if work.causal and work.engine == "megatron" else 1)
+    if work.engine == "deepspeed":
+        kept = tuple(name for name in like.offload if name != "activations")
+        zero = 3 if "weights" in kept else like.zero
+        return replace(like, ep=1, interleave=1, zero=zero, offload=kept)
+    kept = tuple(name for name in like.offload if name != "weights")
+    recompute = "none" if "activations" in kept and like.recompute == "selective" else like.recompute
+    return replace(like, zero=1, offload=kept, recompute=recompute)
 
 
 def nearest(work: Workload, layout: Layout, *, most: int | None = None, multiple: int = 1) -> list[Layout]:
@@ -133,5 +194,5 @@ def nearest(work: Workload, layout: Layout, *, most: int | None = None, multiple
 
 
 def _distance(one: Layout, other: Layout) -> float:
-    pairs = ((one.tp, other.tp), (one.pp, other.pp), (one.dp, other.dp))
+    pairs = ((one.tp, other.tp), (one.pp, other.pp), (one.dp, other.dp), (one.interleave, other.interleave))
     return sum(abs(math.log(a / b)) for a, b in pairs)

@@ -85,6 +85,9 @@ class Workload:
     ramp: RampConfig | None = None
     """How the first steps' batches grow to it."""
     dtype: str = "bf16"
+    engine: str = "megatron"
+    causal: bool = True
+    """Whether attention is plain: over what came before, with no bias on the scores."""
 
     @property
     def tokens(self) -> int:
@@ -165,7 +168,14 @@ def shape_of(model: ModelConfig, vocab_size: int = 0, tp: int = 1) -> Shape:
 def workload_of(config: TrainingConfig, vocab_size: int = 0) -> Workload:
     """Return a training's step."""
     shape = shape_of(config.model, vocab_size, config.layout.tp)
-    return Workload(shape=shape, global_batch=config.global_batch, ramp=config.ramp, dtype=config.dtype)
+    return Workload(
+        shape=shape,
+        global_batch=config.global_batch,
+        ramp=config.ramp,
+        dtype=config.dtype,
+        engine=config.engine,
+        causal=config.model.position == "rope",
+    )
 
 
 def layout_of(config: TrainingConfig) -> Layout:

@@ -96,3 +96,9 @@ def test_more_gpus_than_there_are_or_than_fill_nodes_are_refused() -> None:
     small = replace(LLAMA["7B"].work, global_batch=4)
     fits = Training(work=small, layout=Layout(tp=4, pp=1, dp=1), steps=9, may=())
     assert forecast(fits, NODES).hours > 0  # part of one node is fine
+
+
+def test_context_parallelism_is_refused_without_gpus() -> None:
+    work = replace(LARGE.work, shape=TINY, global_batch=8)
+    with pytest.raises(ConfigError, match=r"layout\.cp is 2: want 1 without GPUs .*: tp 1 pp 1 dp 2;"):
+        forecast(Training(work=work, layout=Layout(cp=2), steps=1, may=()), Machine())

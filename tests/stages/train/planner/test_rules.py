@@ -13,6 +13,10 @@ from stages.train.sections import RampConfig
 
 SHAPE = Shape(num_layers=12, dim=96, num_heads=12, num_kv_heads=6, head_dim=8, ffn=252, seq_len=64, vocab_size=384)
 WORK = Workload(shape=SHAPE, global_batch=24)
+SHORT = replace(WORK, global_batch=3)
+ALIBI = replace(WORK, causal=False)
+DEEPSPEED = replace(WORK, engine="deepspeed")
+FORGETS = Layout(recompute="selective", offload=("activations",))
 MOE = replace(WORK, shape=replace(SHAPE, experts=8, top_k=2))
 
 
@@ -31,6 +35,35 @@ def growing(start: int, increment: int) -> Workload:
         (WORK, Layout(dp=5), r"global_batch is 24: want a multiple of microbatch x layout\.dp \(1 x 5\), as 25"),
         (WORK, Layout(cp=3), r"model\.seq_len is 64: want a multiple of 2 x layout\.cp \(6\), as 66"),
         (WORK, Layout(dp=2, ep=2), r"layout\.ep is 2: want 1: the model has no experts"),
+        (WORK, Layout(sp=True), r"layout\.sp is True: want false, or layout\.tp above 1.*work: tp 1 pp 1 dp 1\)"),
+        (
+            SHORT,
+            Layout(tp=3, sp=True),
+            r"model\.seq_len is 64: want a multiple of layout\.tp \(3\).*, as 63 .*: tp 1 pp 1 dp 3;",
+        ),
+        (
+            WORK,
+            Layout(interleave=2, dp=4),
+            r"layout\.interleave is 2: want 1, or layout\.pp above 1.*: tp 1 pp 1 dp 4;",
+        ),
+        (ALIBI, Layout(cp=2, dp=2), r"layout\.cp is 2: want 1 with ALiBi.*work: .*tp 1 pp 1 dp 4"),
+        (WORK, Layout(dp=2, zero=2), r"layout\.zero is 2: want 1 with engine megatron.*work: tp 1 pp 1 dp 2;"),
+        (WORK, Layout(offload=("weights",)), r"offload is \['weights'\]: want no weights .*work: tp 1 pp 1 dp 1\)"),
+        (WORK, FORGETS, r"recompute is 'selective': want none or full .*: tp 1 pp 1 dp 1 offload activations\)"),
+        (
+            DEEPSPEED,
+            Layout(pp=2, zero=2),
+            r"layout\.pp is 2: want 1 with engine deepspeed.*work: tp 1 pp 1 dp 2 zero 2;",
+        ),
+        (DEEPSPEED, Layout(pp=2, interleave=2), r"layout\.pp is 2: want 1 with engine deepspeed"),
+        (DEEPSPEED, Layout(cp=2), r"layout\.cp is 2: want 1 with engine deepspeed.*work: tp 1 pp 1 dp 2;"),
+        (
+            DEEPSPEED,
+            Layout(offload=("weights",)),
+            r"layout\.zero is 1: want 3 where .*: tp 1 pp 1 dp 1 zero 3 offload weights\)",
+        ),
+        (DEEPSPEED, FORGETS, r"layout\.offload is \['activations'\]: want no activations with engine deepspeed"),
+        (MOE, Layout(tp=2, dp=2), r"layout\.tp is 2: want 1 with experts, but for seq.*work: tp 2 pp 1 dp 2 sp;"),
         (MOE, Layout(dp=3, ep=3), r"layout\.ep is 3: want a divisor of the model's experts \(8\), as 2"),
         (MOE, Layout(dp=6, ep=4), r"layout\.ep is 4: want a divisor of layout\.dp \(6\), as 3"),
         (growing(5, 4), Layout(dp=2, microbatch=2), r"ramp\.start is 5: want a multiple of .* \(4\), .* \(24\), as 4"),
@@ -71,5 +104,8 @@ def test_what_is_offered_keeps_every_rule() -> None:
 
 def test_a_layout_that_works_has_no_problem() -> None:
     require(WORK, Layout(tp=2, pp=2, dp=6, interleave=2))
+    require(WORK, Layout(cp=2, dp=2))
     require(MOE, Layout(dp=8, ep=8, microbatch=3))
+    require(MOE, Layout(tp=2, dp=2, ep=2, sp=True))
+    require(DEEPSPEED, Layout(tp=2, dp=2, zero=3, offload=("optimizer", "weights"), recompute="selective"))
     require(growing(8, 8), Layout(pp=2, dp=4, interleave=2))
