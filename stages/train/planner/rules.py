@@ -58,12 +58,9 @@ def _engine_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
                 )
         if "weights" in layout.offload and layout.zero < 3:
             yield Problem("layout.zero", layout.zero, "3 where weights are offloaded")
-        if "activations" in layout.offload:
-            yield Problem("layout.offload", list(layout.offload), "no activations with engine deepspeed")
-        return
-    if layout.zero > 1:
+    elif layout.zero > 1:
         yield Problem("layout.zero", layout.zero, "1 with engine megatron: engine deepspeed has 2 and 3")
-    if "weights" in layout.offload:
+    elif "weights" in layout.offload:
         yield Problem("layout.offload", list(layout.offload), "no weights with engine megatron: engine deepspeed can")
     if "activations" in layout.offload and layout.recompute == "selective":
         wanted = "none or full where activations are offloaded: what it forgets would be copied to the host before"
@@ -168,15 +165,13 @@ def splits(work: Workload, like: Layout, ranks: int) -> Iterator[Layout]:
 
 
 def _possible(work: Workload, like: Layout) -> Layout:
-    """Return a layout without what its engine does not have."""
-    like = replace(like, cp=like.cp if work.causal and work.engine == "megatron" else 1)
+    """Return a layout without what its engine does not have, or has no use for together."""
+    if like.recompute == "selective" and "activations" in like.offload:
+        like = replace(like, recompute="none")
     if work.engine == "deepspeed":
-        kept = tuple(name for name in like.offload if name != "activations")
-        zero = 3 if "weights" in kept else like.zero
-        return replace(like, ep=1, interleave=1, zero=zero, offload=kept)
+        return replace(like, cp=1, ep=1, interleave=1, zero=3 if "weights" in like.offload else like.zero)
     kept = tuple(name for name in like.offload if name != "weights")
-    recompute = "none" if "activations" in kept and like.recompute == "selective" else like.recompute
-    return replace(like, zero=1, offload=kept, recompute=recompute)
+    return replace(like, cp=like.cp if work.causal else 1, zero=1, offload=kept)
 
 
 def nearest(work: Workload, layout: Layout, *, most: int | None = None, multiple: int = 1) -> list[Layout]:

@@ -62,7 +62,7 @@ def growing(start: int, increment: int) -> Workload:
             Layout(offload=("weights",)),
             r"layout\.zero is 1: want 3 where .*: tp 1 pp 1 dp 1 zero 3 offload weights\)",
         ),
-        (DEEPSPEED, FORGETS, r"layout\.offload is \['activations'\]: want no activations with engine deepspeed"),
+        (DEEPSPEED, FORGETS, r"recompute is 'selective': want none or full .*: tp 1 pp 1 dp 1 offload activations\)"),
         (MOE, Layout(tp=2, dp=2), r"layout\.tp is 2: want 1 with experts, but for seq.*work: tp 2 pp 1 dp 2 sp;"),
         (MOE, Layout(dp=3, ep=3), r"layout\.ep is 3: want a divisor of the model's experts \(8\), as 2"),
         (MOE, Layout(dp=6, ep=4), r"layout\.ep is 4: want a divisor of layout\.dp \(6\), as 3"),
