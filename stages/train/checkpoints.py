@@ -15,7 +15,7 @@ import base64
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,14 +76,17 @@ class Checkpoints:
         self._saver = Saver()
         self._write: _Write | None = None
 
-    def resume(self) -> Progress:
+    def resume(self, every: int = 1) -> Progress:
         """Load the newest sound checkpoint and return its position; the beginning if there is none. Collective.
 
-        One that is incomplete or damaged is named in the log and passed over: a run may have been killed while writing
-        it. Raises DataError if a sound one belongs to another run.
+        Only those after a multiple of `every` steps are looked at. One that is incomplete or damaged is named in the
+        log and passed over: a run may have been killed while writing it. Raises DataError if a sound one belongs to
+        another run.
         """
         self.settle()
         for folder in reversed(self._shared_list()):
+            if _step(folder) % every:
+                continue
             try:
                 verify(folder)
             except DataError as error:
@@ -120,6 +123,11 @@ class Checkpoints:
             self.settle()
 
     @property
+    def newest(self) -> Path | None:
+        """The newest checkpoint that is committed."""
+        return max(_steps(self._folder), default=None)
+
+    @property
     def is_written(self) -> bool:
         """Whether this rank has written its part of a checkpoint that is not committed yet."""
         return self._write is not None and self._write.is_done
@@ -146,7 +154,7 @@ class Checkpoints:
                 self._task.check_lease()
                 replace_dir(write.draft.folder, write.folder)
                 mark(write.folder, files)
-                for old in _steps(self._folder)[:-KEEP]:
+                for old in outdated(_steps(self._folder), self._identity.config):
                     shutil.rmtree(old)
         except OSError as error:
             raise _unwritten(write.folder, error) from error
@@ -213,8 +221,18 @@ def together(action: Callable[[], None]) -> None:
         raise kind.__new__(kind, text)
 
 
+def outdated(folders: Sequence[Path], config: TrainingConfig) -> list[Path]:
+    """Return the checkpoints that are not kept, of all in order: what the guard may go back to is kept too."""
+    back = [folder for folder in folders if config.rollback_every and _step(folder) % config.rollback_every == 0]
+    return [folder for folder in folders[:-KEEP] if folder not in back[-1:]]
+
+
 def _steps(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"))
+
+
+def _step(folder: Path) -> int:
+    return int(folder.name.removeprefix("step-"))
 
 
 def _rng_name() -> str:

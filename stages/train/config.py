@@ -132,3 +132,12 @@ class TrainingConfig(StageConfig):
     def tokens_per_step(self) -> int:
         """Tokens a step, over all ranks, once the batch has its full size."""
         return self.global_batch * self.model.seq_len
+
+    @property
+    def rollback_every(self) -> int | None:
+        """Steps between the checkpoints that the guard may go back to; None: it goes back to none."""
+        return self.guard.rollback_every if self.guard.on_spike == "rollback" else None
+
+    def is_saved(self, step: int) -> bool:
+        """Return whether a checkpoint follows a step, counted from 1, that is not the last."""
+        return any(every and step % every == 0 for every in (self.checkpoint_every, self.rollback_every))

@@ -41,7 +41,8 @@ class GuardState(BaseModel):
 class Trouble:
     """Why a batch is left out, and how."""
 
-    kind: Literal["spike", "not finite"]
+    kind: Literal["spike", "not finite", "overflow"]
+    """overflow: in fp16 the gradient did not fit, and the loss's scale falls: nothing is wrong with the batch."""
     why: str
     """In words, for metrics.jsonl, the console and the report."""
     back_to: int | None = None
@@ -56,15 +57,22 @@ class Trouble:
         return replace(self, why=f"{self.why}; back to step {step}", back_to=step)
 
 
-def judge(config: GuardConfig, state: GuardState, loss: float, grad_norm: float) -> Trouble | None:
+def judge(
+    config: GuardConfig, state: GuardState, loss: float, grad_norm: float, *, is_scaled: bool = False
+) -> Trouble | None:
     """Return what is wrong with a step's loss (nats a token) and gradient; None: the batch can be trained on.
+
+    `is_scaled` says that the loss was scaled for fp16, and that its scale can still fall.
 
     A spike is above the median of the last losses by `deviations` of their standard deviations, estimated from their
     median absolute deviation, which one outlier does not move; and by `least_jump`. It takes a full window to know.
     """
-    if not (isfinite(loss) and isfinite(grad_norm)):
-        what = "loss" if not isfinite(loss) else "gradient's norm"
-        return Trouble("not finite", f"the {what} is {loss if not isfinite(loss) else grad_norm}")
+    if not isfinite(loss):
+        return Trouble("not finite", f"the loss is {loss}")
+    if not isfinite(grad_norm):
+        if is_scaled:
+            return Trouble("overflow", "the gradient overflows at this scale of the loss")
+        return Trouble("not finite", f"the gradient's norm is {grad_norm}")
     if config.on_spike == "none" or len(state.losses) < config.window:
         return None
     usual = median(state.losses)

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from stages.shared.metrics import METRICS, metrics_line, parse_metrics_line, write_metrics
 from stages.train.config import TrainingConfig
+from stages.train.guard import Trouble
 from stages.train.schedule import batch_size, sequences_before
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """What became of a step, on any rank."""
+
+    step: int
+    """Counted from 1."""
+    loss: float
+    lr: float
+    grad_norm: float
+    trouble: Trouble | None = None
+    """Why the batch was left out, if it was."""
 
 
 class StepLog:
@@ -28,15 +43,31 @@ class StepLog:
         """Note that a step begins: its speed is measured from here."""
         self._began = time.monotonic()
 
-    def end_step(self, step: int, *, loss: float, lr: float, grad_norm: float) -> None:
-        """Write the row of step `step`, counted from 1."""
-        tokens = sequences_before(self._config, step) * self._config.model.seq_len
-        speed = batch_size(self._config, step - 1) * self._config.model.seq_len / (time.monotonic() - self._began)
-        row = {"step": step, "tokens": tokens, "loss": loss, "lr": lr, "grad_norm": grad_norm}
-        self._file.write(metrics_line({**row, "tokens_per_s": round(speed, 1), "wall_time": round(time.time(), 3)}))
-        if step % self._config.log_every == 0 or step == self._config.steps:
-            line = f"step {step}/{self._config.steps}  loss {loss:.4f}  lr {lr:.2e}  {speed:.0f} tokens/s"
+    def end_step(self, record: StepRecord) -> None:
+        """Write the row of a step, and now and then a line for people."""
+        step, config = record.step, self._config
+        tokens = sequences_before(config, step) * config.model.seq_len
+        speed = batch_size(config, step - 1) * config.model.seq_len / (time.monotonic() - self._began)
+        row = {"step": step, "tokens": tokens, "loss": record.loss, "lr": record.lr, "grad_norm": record.grad_norm}
+        row |= {"tokens_per_s": round(speed, 1), "wall_time": round(time.time(), 3), **self._left_out(record)}
+        self._file.write(metrics_line(row))
+        if step % config.log_every == 0 or step == config.steps:
+            line = f"step {step}/{config.steps}  loss {record.loss:.4f}  lr {record.lr:.2e}  {speed:.0f} tokens/s"
             print(line, flush=True)
+
+    def _left_out(self, record: StepRecord) -> dict[str, Any]:
+        """Return what a row says of a batch that was left out; say so too, but of fp16's everyday overflows."""
+        trouble = record.trouble
+        if trouble is None:
+            return {}
+        first, end = (sequences_before(self._config, step) for step in (record.step - 1, record.step))
+        if trouble.kind != "overflow":
+            print(
+                f"step {record.step}: left out, {trouble.kind}: {trouble.why}; sequences {first} to {end - 1}",
+                flush=True,
+            )
+        told = {"left_out": trouble.kind, "why": trouble.why, "sequences": [first, end - 1]}
+        return told | ({} if trouble.back_to is None else {"back_to": trouble.back_to})
 
     def close(self) -> None:
         """Close the file."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,11 @@ from stages.train.checkpoints import Checkpoints, Identity, save_weights
 from stages.train.config import TrainingConfig
 from stages.train.data import Source, build_dataset, microbatches, open_corpus
 from stages.train.engine import Engine, SetWeights, build_engine, drawn
-from stages.train.log import StepLog
+from stages.train.guard import judge
+from stages.train.log import StepLog, StepRecord
 from stages.train.objectives import Batch, Objective
 from stages.train.progress import Progress
+from stages.train.recovery import end_if_too_many, recover
 from stages.train.schedule import batch_size, learning_rate
 
 FINAL = "final"
@@ -85,20 +89,26 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
             log.start_step()
         size = batch_size(config, step)
         taken = range(progress.sequences, progress.sequences + size)
-        batches = microbatches(dataset, config, taken, device.device())
-        losses = engine.accumulate(job.objective, batches, size // (config.microbatch * config.layout.dp))
-        loss, stop, written = _agree(losses, stop=task.should_stop(), written=checkpoints.is_written)
+        run = partial(_accumulate, engine, job.objective, dataset, config, taken)
+        loss, stop, written = _agree(run(), stop=task.should_stop(), written=checkpoints.is_written)
         if written:
             checkpoints.settle()
         grad_norm = engine.gradient_norm()
         lr = learning_rate(config, step + 1)
-        engine.update(lr)
+        guard = progress.guard.after_good(loss, config.guard)
+        trouble = judge(config.guard, progress.guard, loss, grad_norm)
+        if trouble is None or trouble.kind == "overflow":
+            engine.update(lr)
+        else:
+            trouble, guard = recover(trouble, config.guard, progress.guard, engine, checkpoints, run)
         if log:
-            log.end_step(step + 1, loss=loss, lr=lr, grad_norm=grad_norm)
-        progress = Progress(step=step + 1, sequences=taken.stop)
+            log.end_step(StepRecord(step=step + 1, loss=loss, lr=lr, grad_norm=grad_norm, trouble=trouble))
+        if trouble is not None:
+            end_if_too_many(config.guard, guard, step + 1, trouble)
+        progress = Progress(step=step + 1, sequences=taken.stop, guard=guard)
         task.progress(step + 1)
         last = step + 1 == config.steps
-        if stop or last or (step + 1) % config.checkpoint_every == 0:
+        if stop or last or config.is_saved(step + 1):
             checkpoints.save(progress, wait=stop or last or not config.checkpoint_async)
         if stop and not last:
             raise Checkpointed(f"step {step + 1} of {config.steps}")
@@ -108,6 +118,19 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     if dist.get_rank() == 0:
         summary["sources"] = [asdict(reading) for reading in corpus.readings(config)]
     return summary
+
+
+def _accumulate(
+    engine: Engine,
+    objective: Objective,
+    dataset: Dataset[Batch],
+    config: TrainingConfig,
+    sequences: range,
+    look: Callable[[Iterator[Batch]], Iterator[Batch]] = iter,
+) -> list[torch.Tensor]:
+    """Run a step's sequences forward and back, each microbatch through `look`; return their losses: see Engine."""
+    batches = look(microbatches(dataset, config, sequences, device.device()))
+    return engine.accumulate(objective, batches, len(sequences) // (config.microbatch * config.layout.dp))
 
 
 def _agree(losses: list[torch.Tensor], *, stop: bool, written: bool) -> tuple[float, bool, bool]:
@@ -121,7 +144,7 @@ def _agree(losses: list[torch.Tensor], *, stop: bool, written: bool) -> tuple[fl
     box = torch.tensor([*sums, float(stop), float(written)], dtype=torch.float64, device=device.device())
     dist.all_reduce(box)
     total, labels, stops, writes = box.tolist()
-    return total / labels, stops > 0, writes == dist.get_world_size()
+    return total / labels if labels else math.nan, stops > 0, writes == dist.get_world_size()
 
 
 def _finish(
@@ -131,8 +154,7 @@ def _finish(
     config = identity.config
     task.check_lease()
     save_weights(task.out / FINAL, engine, identity, progress)
-    for chunk in engine.chunks:
-        set_weights(chunk)
+    engine.reset(set_weights)
     save_weights(task.out / UNTRAINED, engine, identity, Progress())
     summary: dict[str, Any] = {}
     if dist.get_rank() == 0:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.shared.errors import DataError
+from stages.train.guard import GuardState
 
 
 class Progress(BaseModel):
@@ -19,6 +20,8 @@ class Progress(BaseModel):
     """Steps done."""
     sequences: int = Field(default=0, ge=0)
     """Taken from the dataset, which is the data's whole position."""
+    guard: GuardState = GuardState()
+    """What the guard against bad batches remembers."""
 
 
 def read_progress(state: dict[str, Any], folder: Path) -> Progress:

@@ -23,7 +23,7 @@ from typing import Any
 
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile, Ranks, Task
-from stages.shared.errors import Checkpointed
+from stages.shared.errors import Checkpointed, StagecoachError
 
 CHECKPOINTED = 85
 TIMEOUT_S = 240
@@ -45,6 +45,8 @@ class Run:
     """Step during which the last rank, and only it, is told to stop."""
     die_at: int = 0
     """Step after which a rank gets a SIGKILL, on the spot."""
+    bad: dict[str, str] = field(default_factory=dict)
+    """What is bad in a step, by its number: noise (its tokens), layer (an output is infinite) or weight (nan)."""
     die_in: str = ""
     """Part of the first checkpoint in which rank 0 gets a SIGKILL (write, commit, mark); or finish: the outputs."""
 
@@ -125,10 +127,16 @@ def work(run: Run, rank: int) -> None:
     task = make_task(run, rank)
     if run.die_in and rank == 0:
         plant(run.die_in)
+    if run.bad:
+        plant_bad(run)
     try:
         summary = run_stage(task)
     except Checkpointed:
         sys.exit(CHECKPOINTED)
+    except StagecoachError as error:
+        (Path(run.folder) / f"error-{rank}.txt").write_text(str(error), "utf-8")
+        print(error, file=sys.stderr, flush=True)
+        sys.exit(error.exit_code)
     if rank == 0:
         (Path(run.folder) / "summary.json").write_text(json.dumps(summary), "utf-8")
 
@@ -191,9 +199,55 @@ def plant(part: str) -> None:
         loop.save_weights = lambda *_args: die()
 
 
+def plant_bad(run: Run) -> None:
+    """Make the steps of run.bad bad, each time that they are run: the second layer's weight only once."""
+    import torch  # noqa: PLC0415
+    from megatron.core import parallel_state  # noqa: PLC0415
+
+    from stages.train import loop  # noqa: PLC0415
+
+    build, microbatches = loop.build_engine, loop.microbatches
+    left, now, chunks = dict(run.bad), [""], []
+
+    def bad_batches(dataset: Any, config: Any, sequences: range, device: Any) -> Any:
+        step = str(sequences.start // config.global_batch + 1)
+        now[0] = run.bad.get(step, "")
+        if left.pop(step, "") == "weight":
+            for layer in layers():
+                layer.mlp.linear_fc2.weight.data[0, 0] = float("nan")
+        draw = torch.Generator().manual_seed(sequences.start)
+        for batch in microbatches(dataset, config, sequences, device):
+            if now[0] == "noise":
+                batch["tokens"] = torch.randint(300, batch["tokens"].shape, generator=draw)
+                batch["labels"] = torch.randint(300, batch["labels"].shape, generator=draw)
+            yield batch
+
+    def layers() -> list[Any]:
+        last = parallel_state.get_tensor_model_parallel_rank() + 1 == settings(run).layout.tp
+        return [layer for chunk in chunks for layer in chunk.decoder.layers if layer.layer_number == 2 and last]
+
+    def spoil(_module: Any, _inputs: Any, output: Any) -> Any:
+        return (output[0] * float("inf"), *output[1:]) if now[0] == "layer" else output
+
+    def build_bad(*args: Any) -> Any:
+        engine = build(*args)
+        chunks.extend(engine.chunks)
+        for layer in layers():
+            layer.mlp.linear_fc1.register_forward_hook(spoil)
+        return engine
+
+    loop.build_engine, loop.microbatches = build_bad, bad_batches
+
+
 def die() -> None:
     """End this process as kill -9 does."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def left_out(run: Run) -> list[dict[str, Any]]:
+    """Return the rows of a run, finished or not, whose batches were left out."""
+    lines = (Path(run.folder) / "work" / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [row for row in map(json.loads, lines) if "left_out" in row]
 
 
 def losses(run: Run) -> list[float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stages.pretrain.config import PretrainConfig
 from stages.shared.metrics import METRICS, read_metrics
-from stages.train.log import StepLog
+from stages.train.log import StepLog, StepRecord
 
 CONFIG = PretrainConfig(tokens="x", tokenizer="x")
 
@@ -15,7 +15,7 @@ def write(work: Path, done: int, until: int, loss: float) -> None:
     log = StepLog(work, CONFIG, done)
     for step in range(done + 1, until + 1):
         log.start_step()
-        log.end_step(step, loss=loss, lr=1e-3, grad_norm=1.0)
+        log.end_step(StepRecord(step=step, loss=loss, lr=1e-3, grad_norm=1.0))
     log.close()
 
 
