@@ -154,7 +154,8 @@ def _finish(
     config = identity.config
     task.check_lease()
     save_weights(task.out / FINAL, engine, identity, progress)
-    engine.reset(set_weights)
+    for chunk in engine.chunks:
+        set_weights(chunk)
     save_weights(task.out / UNTRAINED, engine, identity, Progress())
     summary: dict[str, Any] = {}
     if dist.get_rank() == 0:
