@@ -26,6 +26,10 @@ class Engine(Protocol):
     def chunks(self) -> Sequence[GPTModel]:
         """The bare models, in order of their layers: one, but for interleaved pipeline stages."""
 
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the next step's loss is scaled for fp16, and the scale can fall: the gradient may overflow."""
+
     def accumulate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
         """Run the step's microbatches forward and back; return each one's summed loss and labels, [2] float32.
 

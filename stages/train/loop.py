@@ -89,6 +89,7 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
             log.start_step()
         size = batch_size(config, step)
         taken = range(progress.sequences, progress.sequences + size)
+        is_scaled = engine.is_scaled
         run = partial(_accumulate, engine, job.objective, dataset, config, taken)
         loss, stop, written = _agree(run(), stop=task.should_stop(), written=checkpoints.is_written)
         if written:
@@ -96,7 +97,7 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
         grad_norm = engine.gradient_norm()
         lr = learning_rate(config, step + 1)
         guard = progress.guard.after_good(loss, config.guard)
-        trouble = judge(config.guard, progress.guard, loss, grad_norm)
+        trouble = judge(config.guard, progress.guard, loss, grad_norm, is_scaled=is_scaled)
         if trouble is None or trouble.kind == "overflow":
             engine.update(lr)
         else:

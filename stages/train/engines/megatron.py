@@ -63,6 +63,11 @@ class MegatronEngine:
         self._forward_backward = get_forward_backward_func()
         self._norm = 0.0
 
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the gradient may overflow: see Engine."""
+        return self.config.dtype == "fp16" and float(self.optimizer.get_loss_scale()) > self.config.loss_scale.least
+
     def accumulate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
         """Run the step's microbatches forward and back: see Engine."""
         for model in self.models:

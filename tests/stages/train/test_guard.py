@@ -49,6 +49,13 @@ def test_what_is_not_finite_is_always_bad(loss: float, norm: float, why: str) ->
     assert (trouble.kind, trouble.why) == ("not finite", why)
 
 
+def test_a_gradient_that_overflows_in_fp16_is_the_scales_business_until_it_can_fall_no_more() -> None:
+    trouble = judge(CONFIG, LEVEL, 3.0, inf, is_scaled=True)
+    assert trouble
+    assert trouble.kind == "overflow"
+    assert judge(CONFIG, LEVEL, nan, inf, is_scaled=True) == judge(CONFIG, LEVEL, nan, inf)
+
+
 def test_the_window_holds_the_last_losses_that_were_trained_on() -> None:
     state = GuardState()
     for loss in range(20):
