@@ -26,10 +26,17 @@ class MoEConfig(Section):
     num_experts: int = Field(8, ge=2)
     """Feed-forward blocks to choose from, each `ffn_dim` wide."""
     top_k: int = Field(2, ge=1)
-    """Experts a token goes to; their outputs are weighted by a softmax over the chosen ones' scores."""
+    """Experts a token goes to; their outputs are weighted by a softmax over the chosen ones' scores, one alone by its
+    probability among all (arXiv:2101.03961, section 2.1)."""
     aux_loss: float = Field(0.01, ge=0)
     """Weight of the load-balancing loss, num_experts x sum of (share of tokens x mean probability)
     (arXiv:2101.03961, section 2.2). It enters through the gradient alone: the reported loss is the language model's."""
+    balance: Literal["microbatch", "sequence"] = "microbatch"
+    """What is to be balanced: each rank's microbatch, so that its size matters, or each sequence by itself, which is
+    the same in every layout and binds more (arXiv:2501.11873)."""
+    capacity_factor: float | None = Field(None, gt=0)
+    """In training an expert takes at most this times tokens x top_k / num_experts of a rank's microbatch
+    (arXiv:2101.03961, section 2.2), those that want it most; the others do without it. None: all that come."""
     z_loss: float = Field(0.0, ge=0)
     """Weight of the router's z-loss, the mean square of its log-partition (arXiv:2202.08906, section 3); there 1e-3."""
 

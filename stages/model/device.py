@@ -25,6 +25,9 @@ class _Stream:
 
     def synchronize(self) -> None: ...
 
+    def record_event(self) -> _Stream:
+        return self
+
 
 def device() -> torch.device:
     """Return the device of this process: its CUDA device if there is one, else the CPU."""
@@ -45,6 +48,7 @@ def install() -> None:
     # Pipeline receives and checkpoint saves wait for the device; DDP asks for its streams.
     torch.cuda.synchronize = lambda *_args: None
     torch.cuda.current_stream = torch.cuda.default_stream = lambda *_args: _Stream()
+    torch.cuda.Stream = _Stream
     # Embedding set-up and checkpoint gathers move tensors "to the GPU" by method.
     torch.Tensor.cuda = torch.nn.Module.cuda = lambda self, *_args, **_kwargs: self
     # `with torch.device("meta")` knows factories by identity and looks once: before they are replaced.
@@ -59,6 +63,7 @@ def install() -> None:
     # Optimizers and clip_grads sort parameters by the name of their type, "torch.cuda.FloatTensor".
     torch.Tensor.type = _cuda_type_name(torch.Tensor.type)
     _install_megatron_rng()
+    _install_megatron_dispatcher()
 
 
 def _install_megatron_rng() -> None:
@@ -68,6 +73,17 @@ def _install_megatron_rng() -> None:
 
     megatron_random._get_cuda_rng_state = lambda *_args, **_kwargs: torch.get_rng_state()
     megatron_random._set_cuda_rng_state = lambda state, *_args, **_kwargs: torch.set_rng_state(state)
+
+
+def _install_megatron_dispatcher() -> None:
+    # The sizes in which experts exchange tokens are counted on the GPU and wanted as an array on the CPU; a tensor that
+    # is there already stays one, which torch does not take. Imported here as above.
+    from megatron.core.transformer.moe import token_dispatcher  # noqa: PLC0415
+
+    def to_cpu(tensor: Any, as_numpy: bool = False, **_options: Any) -> Any:
+        return tensor.numpy() if as_numpy and torch.is_tensor(tensor) else tensor
+
+    token_dispatcher.maybe_move_tensor_to_cpu = to_cpu
 
 
 def _without_cuda(factory: Any) -> Any:

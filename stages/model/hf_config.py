@@ -47,6 +47,8 @@ def to_config_json(model: ModelConfig, vocab_size: int, dtype: str, *, bos_id: i
     settings = {theirs: getattr(model, ours) for ours, theirs in _SIZES.items()}
     settings |= {"num_key_value_heads": model.kv_heads, "intermediate_size": model.ffn}
     experts: dict[str, Any] = {}
+    if model.moe and model.moe.top_k == 1:
+        raise ValueError("model.moe.top_k 1: Mixtral gives an only expert the weight 1, not its probability")
     if model.moe:
         experts = {
             "num_local_experts": model.moe.num_experts,
@@ -87,6 +89,8 @@ def from_config_json(settings: Mapping[str, Any], path: Path) -> tuple[ModelConf
         values = {ours: settings[theirs] for ours, theirs in _SIZES.items() if settings.get(theirs) is not None}
         moe = None
         if kind == "mixtral":
+            if settings["num_experts_per_tok"] == 1:
+                raise ValueError("num_experts_per_tok 1: want more; an only expert has another weight here")
             moe = MoEConfig(num_experts=settings["num_local_experts"], top_k=settings["num_experts_per_tok"])
         model = ModelConfig(
             **values,

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from stages.model.attention import AlibiAttention, CausalAttention, MaskedAttention
 from stages.model.config import ModelConfig
+from stages.model.experts import Router
 from stages.model.glm import BlockPositions
 from stages.model.norm import LayerNorm, RMSNorm
 from stages.model.parallel import has_transformer_engine
@@ -102,11 +103,14 @@ def layer_spec(config: ModelConfig) -> ModuleSpec:
         spec = get_gpt_layer_with_transformer_engine_spec(num_experts=experts)
         if config.position != "rope":
             spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
+        if experts:
+            spec.submodules.mlp.submodules.router = Router
         return spec
     spec = get_gpt_layer_local_spec(num_experts=experts)
     spec.submodules.input_layernorm = spec.submodules.pre_mlp_layernorm = _NORMS[config.norm]
     spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
     if experts:
+        spec.submodules.mlp.submodules.router = Router
         # Megatron's local spec files this norm under the dense block's projection, TE's spec does not.
         del spec.submodules.sharded_state_dict_keys_map["pre_mlp_layernorm."]
         if not HAVE_TE:
@@ -157,15 +161,20 @@ def _transformer_config(config: ModelConfig, dtype: torch.dtype, **split: Any) -
 def _expert_settings(config: ModelConfig) -> dict[str, Any]:
     if config.moe is None:
         return {}
+    tp = parallel_state.get_tensor_model_parallel_world_size()
     return {
         "num_moe_experts": config.moe.num_experts,
         "moe_ffn_hidden_size": config.ffn,
         "moe_router_topk": config.moe.top_k,
+        "moe_router_pre_softmax": config.moe.top_k == 1,  # among the chosen ones alone its weight would always be 1
         "moe_aux_loss_coeff": config.moe.aux_loss,
+        "moe_router_load_balancing_type": {"microbatch": "aux_loss", "sequence": "seq_aux_loss"}[config.moe.balance],
+        "moe_expert_capacity_factor": config.moe.capacity_factor,
         "moe_z_loss_coeff": config.moe.z_loss or None,
         "moe_router_dtype": "fp32",
-        # The all-to-all dispatcher makes CUDA streams.
-        "moe_token_dispatcher_type": "allgather",
+        # All-to-all sends a token only where it is wanted; with tensor parallelism it gathers parts of unequal size,
+        # which gloo cannot.
+        "moe_token_dispatcher_type": "alltoall" if tp == 1 or torch.cuda.is_available() else "allgather",
         "expert_model_parallel_size": parallel_state.get_expert_model_parallel_world_size(),
     }
 

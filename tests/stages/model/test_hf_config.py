@@ -59,6 +59,13 @@ def test_what_this_decoder_cannot_be_is_refused(changes: dict[str, Any], message
         from_config_json(LLAMA | changes, PATH)
 
 
+def test_an_only_expert_has_no_architecture_there() -> None:
+    with pytest.raises(DataError, match="num_experts_per_tok 1"):
+        from_config_json(MIXTRAL | {"num_experts_per_tok": 1}, PATH)
+    with pytest.raises(ValueError, match=r"model\.moe\.top_k 1: Mixtral"):
+        to_config_json(ModelConfig(moe={"top_k": 1}), 290, "float32", bos_id=1, eos_id=2)
+
+
 def test_a_training_may_choose_its_own_context_and_losses() -> None:
     one = ModelConfig(moe={"num_experts": 4})
     assert not differences(one, ModelConfig(seq_len=64, init_std=0.1, moe={"num_experts": 4, "z_loss": 0.1}))

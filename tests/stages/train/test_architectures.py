@@ -44,11 +44,24 @@ def test_a_split_model_repeats_one_ranks_losses(
 
 
 def test_experts_on_two_ranks_repeat_experts_on_each(run: Run) -> None:
-    experts = {"moe": {"num_experts": 4, "top_k": 2, "z_loss": 1e-3}}
+    experts = {"moe": {"num_experts": 4, "top_k": 2, "z_loss": 1e-3, "capacity_factor": 1.1}}
     each = trained(make(run, "each", experts, layout={"dp": 2}))
     shared = trained(make(run, "shared", experts, layout={"dp": 2, "ep": 2}))
     assert largest_difference(each, shared) < 1e-4
     assert losses(each)[-1] < losses(each)[0] - 0.3
+    free = trained(make(run, "free", {"moe": experts["moe"] | {"capacity_factor": None}}, layout={"dp": 2}))
+    assert largest_difference(each, free) > 1e-3
+
+
+@pytest.mark.parametrize("balance", ["microbatch", "sequence"])
+def test_experts_losses_weigh_as_much_in_every_layout(run: Run, balance: str) -> None:
+    strong = {"moe": {"num_experts": 4, "aux_loss": 1.0, "z_loss": 0.1, "balance": balance}}
+    one = trained(make(run, "one", strong))
+    split = trained(make(run, "split", strong, layout={"tp": 2, "sp": True}))
+    assert largest_difference(one, split) < 1e-4
+    other = trained(make(run, "other", strong, layout={"dp": 2, "ep": 2}, microbatch=4))
+    same = largest_difference(one, other) < 1e-4
+    assert same == (balance == "sequence")  # a microbatch's balance depends on its size
 
 
 @pytest.mark.parametrize(
