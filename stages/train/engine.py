@@ -54,17 +54,29 @@ class Engine(Protocol):
     def load(self, state: StateDict) -> None:
         """Take over what a checkpoint held for `state(is_loading=True)`."""
 
+    def reset(self, set_weights: SetWeights) -> None:
+        """Put other weights in place of the trained ones, for `weights`: there is no training on from them."""
+
 
 def build_engine(config: TrainingConfig, vocab_size: int, set_weights: SetWeights | None = None) -> Engine:
     """Return the engine with the weights to start from; call it on every rank, after stages.model.parallel.start.
 
     None draws them from the seed.
     """
-    engine = MegatronEngine(config, vocab_size, set_weights or drawn(config))
+    engine = _engine_class(config)(config, vocab_size, set_weights or drawn(config))
     if not config.attend_across_documents:
         for chunk in engine.chunks:
             take_documents(chunk)
     return engine
+
+
+def _engine_class(config: TrainingConfig) -> type[Engine]:
+    if config.engine == "megatron":
+        return MegatronEngine
+    # Not above: it reads its environment and changes it while it is imported, and not every run needs it.
+    from stages.train.engines.deepspeed import DeepSpeedEngine  # noqa: PLC0415
+
+    return DeepSpeedEngine
 
 
 def drawn(config: TrainingConfig) -> SetWeights:

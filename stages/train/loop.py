@@ -155,8 +155,7 @@ def _finish(
     config = identity.config
     task.check_lease()
     save_weights(task.out / FINAL, engine, identity, progress)
-    for chunk in engine.chunks:
-        set_weights(chunk)
+    engine.reset(set_weights)
     save_weights(task.out / UNTRAINED, engine, identity, Progress())
     summary: dict[str, Any] = {}
     if dist.get_rank() == 0:

@@ -125,6 +125,11 @@ class MegatronEngine:
     def drop(self) -> None:
         """Forget the gradient; the next `accumulate` starts with empty buffers anyway."""
 
+    def reset(self, set_weights: Callable[[GPTModel], None]) -> None:
+        """Put other weights in place of the trained ones: see Engine."""
+        for chunk in self.chunks:
+            set_weights(chunk)
+
     def weights(self) -> ShardedStateDict:
         """Return the weights under their global names: see Engine."""
         for model in self.models:

@@ -96,7 +96,8 @@ def activations_on_host(weights: Iterable[nn.Parameter]) -> Iterator[None]:
 
     def pack(tensor: Tensor) -> tuple[torch.device | None, Tensor]:
         small = tensor.numel() < _SMALL or not tensor.is_floating_point()
-        if small or tensor.untyped_storage().data_ptr() in resident:
+        # ZeRO-3 takes a weight's numbers away and brings them back elsewhere: there the weight itself is what to keep.
+        if small or isinstance(tensor, nn.Parameter) or tensor.untyped_storage().data_ptr() in resident:
             return None, tensor
         host = torch.empty_like(tensor, device="cpu", pin_memory=tensor.is_cuda)
         return tensor.device, host.copy_(tensor, non_blocking=True)

@@ -12,6 +12,7 @@ from megatron.core.optimizer import MegatronOptimizer, OptimizerConfig, get_mega
 
 from stages.train.config import TrainingConfig
 from stages.train.engines.offload import HostAdamW
+from stages.train.sections import LossScaleConfig
 
 
 def build_optimizer(config: TrainingConfig, models: Sequence[DistributedDataParallel]) -> MegatronOptimizer:
@@ -27,6 +28,16 @@ def build_optimizer(config: TrainingConfig, models: Sequence[DistributedDataPara
         elif isinstance(each.optimizer, torch.optim.AdamW):  # TE's and Apex's keep their step elsewhere
             _allocate_state(each.optimizer)
     return optimizer
+
+
+def loss_scale(config: TrainingConfig) -> LossScaleConfig:
+    """Return fp16's scale for the loss that is differentiated: a microbatch's sum over labels.
+
+    A scale of 2^16 is too much for it: the settings are of the mean. A power of 2 rounds nothing.
+    """
+    labels = 2 ** int(math.log2(config.microbatch * config.model.seq_len))
+    chosen = config.loss_scale
+    return chosen.model_copy(update={"initial": chosen.initial / labels, "least": chosen.least / labels})
 
 
 def on_host(optimizer: MegatronOptimizer) -> list[HostAdamW]:
@@ -54,10 +65,7 @@ def load_optimizer(optimizer: MegatronOptimizer, state: dict[Any, Any]) -> None:
 
 
 def _settings(config: TrainingConfig, model: DistributedDataParallel) -> OptimizerConfig:
-    chosen, scale = config.optimizer, config.loss_scale
-    # Our loss is the sum over a microbatch's labels, and a scale of 2^16 too much for it: the settings are of the mean.
-    # A power of 2 rounds nothing.
-    labels = 2 ** int(math.log2(config.microbatch * config.model.seq_len))
+    chosen, scale = config.optimizer, loss_scale(config)
     return OptimizerConfig(
         optimizer="adam",
         lr=config.lr,
@@ -69,8 +77,8 @@ def _settings(config: TrainingConfig, model: DistributedDataParallel) -> Optimiz
         bf16=config.dtype == "bf16",
         fp16=config.dtype == "fp16",
         params_dtype=model.config.params_dtype,
-        initial_loss_scale=scale.initial / labels,
-        min_loss_scale=scale.least / labels,
+        initial_loss_scale=scale.initial,
+        min_loss_scale=scale.least,
         loss_scale_window=scale.window,
         hysteresis=scale.hysteresis,
         use_distributed_optimizer=True,
