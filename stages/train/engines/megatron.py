@@ -23,7 +23,7 @@ from stages.model.llama import build_model
 from stages.model.load import DTYPES
 from stages.train.config import TrainingConfig
 from stages.train.engines.offload import activations_on_host
-from stages.train.engines.optimizer import build_optimizer, load_optimizer, on_host
+from stages.train.engines.optimizer import build_optimizer, load_optimizer, loss_scale, on_host
 from stages.train.objectives import Batch, Loss, Objective
 
 _SHARDING = {"distrib_optim_sharding_type": "fully_reshardable", "chained_optim_avoid_prefix": True}
@@ -66,7 +66,7 @@ class MegatronEngine:
     @property
     def is_scaled(self) -> bool:
         """Whether the gradient may overflow: see Engine."""
-        return self.config.dtype == "fp16" and float(self.optimizer.get_loss_scale()) > self.config.loss_scale.least
+        return self.config.dtype == "fp16" and float(self.optimizer.get_loss_scale()) > loss_scale(self.config).least
 
     def accumulate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
         """Run the step's microbatches forward and back: see Engine."""
