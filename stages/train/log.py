@@ -22,6 +22,8 @@ class StepRecord:
     loss: float
     lr: float
     grad_norm: float
+    dropped: float | None = None
+    """Share of the experts that tokens wanted and that were full; None: they have no capacity."""
     trouble: Trouble | None = None
     """Why the batch was left out, if it was."""
 
@@ -49,6 +51,7 @@ class StepLog:
         tokens = sequences_before(config, step) * config.model.seq_len
         speed = batch_size(config, step - 1) * config.model.seq_len / (time.monotonic() - self._began)
         row = {"step": step, "tokens": tokens, "loss": record.loss, "lr": record.lr, "grad_norm": record.grad_norm}
+        row |= {"dropped": record.dropped and round(record.dropped, 6)}
         row |= {"tokens_per_s": round(speed, 1), "wall_time": round(time.time(), 3), **self._left_out(record)}
         self._file.write(metrics_line(row))
         if step % config.log_every == 0 or step == config.steps:

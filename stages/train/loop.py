@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch.utils.data import Dataset
 
 from stages.model import device, parallel
 from stages.model.checkpoint import read_weights
+from stages.model.experts import loads
 from stages.shared.contract import Task
 from stages.shared.errors import Checkpointed
 from stages.shared.metrics import METRICS, read_metrics, write_metrics
@@ -102,8 +104,10 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
             engine.update(lr)
         else:
             trouble, guard = recover(trouble, config.guard, progress.guard, engine, checkpoints, run)
+        dropped = _dropped(engine, config)
         if log:
-            log.end_step(StepRecord(step=step + 1, loss=loss, lr=lr, grad_norm=grad_norm, trouble=trouble))
+            record = StepRecord(step=step + 1, loss=loss, lr=lr, grad_norm=grad_norm, dropped=dropped, trouble=trouble)
+            log.end_step(record)
         if trouble is not None:
             end_if_too_many(config.guard, guard, step + 1, trouble)
         progress = Progress(step=step + 1, sequences=taken.stop, guard=guard)
@@ -132,6 +136,13 @@ def _accumulate(
     """Run a step's sequences forward and back, each microbatch through `look`; return their losses: see Engine."""
     batches = look(microbatches(dataset, config, sequences, device.device()))
     return engine.accumulate(objective, batches, len(sequences) // (config.microbatch * config.layout.dp))
+
+
+def _dropped(engine: Engine, config: TrainingConfig) -> float | None:
+    """Return the share of the experts that the step's tokens wanted and that were full; None without a capacity."""
+    if config.model.moe is None or config.model.moe.capacity_factor is None:
+        return None
+    return fmean(load.dropped for load in loads(engine.chunks))
 
 
 def _agree(losses: list[torch.Tensor], *, stop: bool, written: bool) -> tuple[float, bool, bool]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from stages.model.load import load_model
+from stages.shared.metrics import read_metrics
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import TINY, Run, losses, train
 
@@ -49,6 +50,9 @@ def test_experts_on_two_ranks_repeat_experts_on_each(run: Run) -> None:
     shared = trained(make(run, "shared", experts, layout={"dp": 2, "ep": 2}))
     assert largest_difference(each, shared) < 1e-4
     assert losses(each)[-1] < losses(each)[0] - 0.3
+    shares = [row["dropped"] for row in read_metrics(shared.out / "metrics.jsonl")]
+    assert shares == [row["dropped"] for row in read_metrics(each.out / "metrics.jsonl")]
+    assert all(0 < share < 0.5 for share in shares)
     free = trained(make(run, "free", {"moe": experts["moe"] | {"capacity_factor": None}}, layout={"dp": 2}))
     assert largest_difference(each, free) > 1e-3
 
