@@ -2,7 +2,8 @@
 
     python -m tests.bench.attention [--tokens 4096]          a line a kind; each is a process of its own
 
-8 heads of 64, float32, one thread; memory is the growth of the process's peak, time the best of three in CPU seconds.
+8 heads of 64, float32, one thread; documents apart have 500 tokens each. Memory is the growth of the process's peak,
+time the best of three in CPU seconds.
 """
 
 from __future__ import annotations
@@ -22,12 +23,18 @@ from megatron.core.transformer.enums import AttnMaskType
 from torch import Tensor
 
 from stages.model import parallel
-from stages.model.attention import AlibiAttention, CausalAttention, MaskedAttention, alibi_slopes
+from stages.model.attention import (
+    AlibiAttention,
+    CausalAttention,
+    MaskedAttention,
+    alibi_slopes,
+    documents_apart,
+)
 from stages.model.glm import hidden_keys
 from stages.shared.contract import Ranks
 
-HEADS, WIDTH = 8, 64
-KINDS = ("causal", "alibi", "glm", "alibi written out", "megatron")
+HEADS, WIDTH, DOCUMENT = 8, 64, 500
+KINDS = ("causal", "documents apart", "alibi", "glm", "alibi written out", "megatron")
 
 
 def main() -> None:
@@ -70,6 +77,10 @@ def attention(kind: str, tokens: int) -> Callable[..., Tensor]:
         return lambda *inputs: theirs(*inputs, None)
     if kind == "alibi written out":
         return written_out
+    if kind == "documents apart":
+        lengths = torch.arange(tokens).div(DOCUMENT, rounding_mode="floor").bincount()
+        apart, ours = documents_apart(lengths, tokens, torch.device("cpu")), CausalAttention(config)
+        return lambda *inputs: ours(*inputs, None, packed_seq_params=apart)
     ours = {"causal": CausalAttention, "alibi": AlibiAttention, "glm": MaskedAttention}[kind](config)
     mask = hidden_keys(torch.tensor([tokens // 2]), tokens) if kind == "glm" else None
     return lambda *inputs: ours(*inputs, mask)
