@@ -15,7 +15,7 @@ import base64
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ import torch
 import torch.distributed as dist
 from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
-from stages.model.checkpoint import STATE, read_state, read_tensors, verify
+from stages.model.checkpoint import COMPLETE, STATE, read_state, read_tensors, verify
 from stages.model.saving import Draft, Saver, mark, save
 from stages.shared.contract import Task
 from stages.shared.errors import DataError, StagecoachError
@@ -33,9 +33,8 @@ from stages.shared.files import read_json, replace_dir
 from stages.train.config import TrainingConfig
 from stages.train.engine import Engine
 from stages.train.progress import Progress, read_progress
+from stages.train.retention import outdated
 
-KEEP = 2
-"""Checkpoints kept: one more than needed, for when the newest turns out damaged."""
 ASIDE = ".tmp"
 """How the name of a folder ends that is being written."""
 
@@ -154,10 +153,14 @@ class Checkpoints:
                 self._task.check_lease()
                 replace_dir(write.draft.folder, write.folder)
                 mark(write.folder, files)
-                for old in outdated(_steps(self._folder), self._identity.config):
-                    shutil.rmtree(old)
+                self._drop_old()
         except OSError as error:
             raise _unwritten(write.folder, error) from error
+
+    def _drop_old(self) -> None:
+        marked = {_step(folder): folder for folder in _steps(self._folder) if (folder / COMPLETE).exists()}
+        for step in outdated(marked, self._identity.config, best=None):
+            shutil.rmtree(marked[step])
 
     def _shared_list(self) -> list[Path]:
         """Return rank 0's list on every rank, which must try the same ones in the same order; remove what was left."""
@@ -219,12 +222,6 @@ def together(action: Callable[[], None]) -> None:
     dist.all_gather_object(everyone, said)
     for kind, text in filter(None, everyone):
         raise kind.__new__(kind, text)
-
-
-def outdated(folders: Sequence[Path], config: TrainingConfig) -> list[Path]:
-    """Return the checkpoints that are not kept, of all in order: what the guard may go back to is kept too."""
-    back = [folder for folder in folders if config.rollback_every and _step(folder) % config.rollback_every == 0]
-    return [folder for folder in folders[:-KEEP] if folder not in back[-1:]]
 
 
 def _steps(folder: Path) -> list[Path]:

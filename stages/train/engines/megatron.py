@@ -23,12 +23,8 @@ from stages.model.llama import build_model
 from stages.model.load import DTYPES
 from stages.train.config import TrainingConfig
 from stages.train.engines.offload import activations_on_host
-from stages.train.engines.optimizer import build_optimizer, load_optimizer, loss_scale, on_host
+from stages.train.engines.optimizer import build_optimizer, load_optimizer, loss_scale, on_host, optimizer_state
 from stages.train.objectives import Batch, Loss, Objective
-
-_SHARDING = {"distrib_optim_sharding_type": "fully_reshardable", "chained_optim_avoid_prefix": True}
-"""Megatron's format of the optimizer's state that any TP x PP x DP can read, and any EP: experts that are shared out
-have an optimizer of their own, but names like the others'."""
 
 
 class MegatronEngine:
@@ -142,21 +138,11 @@ class MegatronEngine:
     def state(self, *, is_loading: bool) -> ShardedStateDict:
         """Return weights and optimizer: see Engine."""
         weights = self.weights()
-        for host in self._hosts:
-            host.restore()
-        optimizer = self.optimizer.sharded_state_dict(weights, is_loading=is_loading, metadata=_SHARDING)
-        for host in self._hosts:
-            host.free()
-        return {**weights, "optimizer": optimizer}
+        return {**weights, "optimizer": optimizer_state(self.optimizer, weights)}
 
     def load(self, state: StateDict) -> None:
         """Take over weights and optimizer: see Engine."""
-        for host in self._hosts:
-            host.restore()
-        load_optimizer(self.optimizer, state.pop("optimizer"))
-        for host in self._hosts:
-            host.adopt()
-            host.free()
+        load_optimizer(self.optimizer, state["optimizer"])
         for number, chunk in enumerate(self.chunks):
             place = f"{number}.{WEIGHTS}"
             own = {name.removeprefix(place): value for name, value in state.items() if name.startswith(place)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +17,7 @@ class HostAdamW(torch.optim.Optimizer):
 
     Float32 weights and moments are the host's, and so is the update: gradients go there and weights come back. `copies`
     are the float32 copies that the device has of 16-bit weights: between updates they hold no memory (`free`). Megatron
-    reads and writes them where it fills the weights, saves and loads (`restore`, `adopt`).
+    reads them where it fills the weights (`restore`).
 
     Megatron's HybridDeviceOptimizer is not used: it moves nothing that is not on CUDA, and it cannot load float32
     weights (0.16.1).
@@ -62,23 +61,14 @@ class HostAdamW(torch.optim.Optimizer):
         for weight, host in self._host.items():
             weight.copy_(host, non_blocking=True)
 
-    @torch.no_grad()
-    def adopt(self) -> None:
-        """Take over the device's weights, which something has loaded."""
-        for weight, host in self._host.items():
-            host.copy_(weight)
+    def host_of(self, weight: Tensor) -> Tensor:
+        """Return the host's float32 numbers of a weight: what a checkpoint holds."""
+        return self._host[weight]
 
     def free(self) -> None:
         """Free the device's float32 copies of 16-bit weights."""
         for weight in self._copies:
             weight.untyped_storage().resize_(0)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over the settings and the count of steps; moments are loaded in place."""
-        for group, saved in zip(self.param_groups, state["param_groups"], strict=True):
-            group.update({name: value for name, value in saved.items() if name != "params"})
-            for weight in group["params"]:
-                self.state[weight]["step"] = torch.tensor(float(saved["step"]))
 
 
 def _on_host(weight: Tensor) -> Tensor:

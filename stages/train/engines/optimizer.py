@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import torch
+from megatron.core.dist_checkpointing.mapping import ShardedStateDict, StateDict
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer, OptimizerConfig, get_megatron_optimizer
+from torch import Tensor
+from torch.nn import Parameter
 
 from stages.train.config import TrainingConfig
 from stages.train.engines.offload import HostAdamW
+from stages.train.engines.runs import parts_of
 from stages.train.sections import LossScaleConfig
+
+KINDS = ("param", "exp_avg", "exp_avg_sq")
+"""The float32 weights and AdamW's moments, as Megatron names them in a checkpoint."""
 
 
 def build_optimizer(config: TrainingConfig, models: Sequence[DistributedDataParallel]) -> MegatronOptimizer:
     """Return AdamW whose state is split over the data parallel ranks: one for experts and one for the rest."""
-    _count_padding(models)
     optimizer = get_megatron_optimizer(_settings(config, models[0]), list(models), use_gloo_process_groups=False)
     for each in optimizer.chained_optimizers:
         # The loss has one scale, wherever fp16 overflows; Megatron gives each optimizer a scaler that hears of its own.
@@ -25,8 +30,8 @@ def build_optimizer(config: TrainingConfig, models: Sequence[DistributedDataPara
         if "optimizer" in config.layout.offload:
             copies = [weight for group in each.shard_fp32_from_float16_groups for weight in group]
             each.optimizer = HostAdamW(each.optimizer, copies)
-        elif isinstance(each.optimizer, torch.optim.AdamW):  # TE's and Apex's keep their step elsewhere
-            _allocate_state(each.optimizer)
+        else:
+            _allocate_state(each)
     return optimizer
 
 
@@ -46,22 +51,57 @@ def on_host(optimizer: MegatronOptimizer) -> list[HostAdamW]:
     return [each for each in found if isinstance(each, HostAdamW)]
 
 
-def load_optimizer(optimizer: MegatronOptimizer, state: dict[Any, Any]) -> None:
-    """Take over what a checkpoint held for the optimizer, around two faults of Megatron's with torch's AdamW.
+def optimizer_state(optimizer: MegatronOptimizer, weights: ShardedStateDict) -> ShardedStateDict:
+    """Return what the optimizer remembers: this rank's float32 weights and moments, as they are, to save or to load.
 
-    It asks the file for each weight's `step`, which it keeps once; and it hands all weights one `step` tensor, which
-    every weight would then advance.
+    `weights` says where the model's weights lie. Megatron's own format that any layout reads gathers the state of all
+    data parallel ranks on each of them.
     """
-    optimizers = optimizer.chained_optimizers
-    parts = [state] if len(optimizers) == 1 else [state[number] for number in range(len(optimizers))]
-    for each, own in zip(optimizers, parts, strict=True):
-        moments = own.pop("param_state")
-        each.load_state_dict(own)
-        states = each.optimizer.state
-        steps = {weight: states[weight].pop("step").clone() for weight in states if "step" in states[weight]}
-        each.load_parameter_state_from_fully_reshardable(moments)
-        for weight, step in steps.items():
-            states[weight]["step"] = step
+    shards = {shard.data: shard for shard in weights.values()}
+    parts = {}
+    for each in optimizer.chained_optimizers:
+        for weight, start in _shares(each):
+            for kind, run in _runs(each, weight).items():
+                found = parts_of(shards[weight], weight.shape, run, start, f"optimizer.state.{kind}")
+                parts.update({f"{part.key}{part.global_offset}": part for part in found})
+    scaler = optimizer.chained_optimizers[0].grad_scaler
+    return {"parts": parts, "step": _steps(optimizer), "scaler": scaler.state_dict() if scaler else {}}
+
+
+def load_optimizer(optimizer: MegatronOptimizer, state: StateDict) -> None:
+    """Take over what is no tensor; tensors were read in place."""
+    for each in optimizer.chained_optimizers:
+        for group in each.optimizer.param_groups:
+            group["step"] = int(state["step"])  # where Transformer Engine's looks for it
+            for weight in group["params"]:
+                if "step" in (held := each.optimizer.state[weight]):
+                    held["step"].fill_(state["step"])
+        if each.grad_scaler:
+            each.grad_scaler.load_state_dict(state["scaler"])
+
+
+def _shares(optimizer: MegatronOptimizer) -> Iterator[tuple[Parameter, int]]:
+    """Yield the weights that this rank's share of the optimizer has numbers of, and the first of those."""
+    for buffer in optimizer.gbuf_ranges:
+        for buckets in buffer.values():
+            for bucket in buckets:
+                for weight, ranges in bucket["param_map"].items():
+                    yield weight, ranges["param"].start
+
+
+def _runs(optimizer: MegatronOptimizer, weight: Parameter) -> dict[str, Tensor]:
+    held = optimizer._get_main_param_and_optimizer_states(weight)
+    if isinstance(optimizer.optimizer, HostAdamW):
+        held["param"] = optimizer.optimizer.host_of(held["param"])
+    return {kind: held[kind].detach() for kind in KINDS}
+
+
+def _steps(optimizer: MegatronOptimizer) -> float:
+    for each in optimizer.chained_optimizers:
+        for group in each.optimizer.param_groups:
+            for weight in group["params"]:
+                return float(each.optimizer.state[weight].get("step", group.get("step", 0)))
+    return 0.0
 
 
 def _settings(config: TrainingConfig, model: DistributedDataParallel) -> OptimizerConfig:
@@ -86,23 +126,12 @@ def _settings(config: TrainingConfig, model: DistributedDataParallel) -> Optimiz
     )
 
 
-def _count_padding(models: Sequence[DistributedDataParallel]) -> None:
-    """Have checkpoints count what buckets are padded with.
-
-    Megatron saves the optimizer's state from buffers without that padding, by weights' places in buffers with it: with
-    more than one bucket it would save every weight behind the first padding shifted.
-    """
-    for model in models:
-        for buffer in (*model.buffers, *model.expert_parallel_buffers):
-            buffer.numel_unpadded = buffer.numel
-            for bucket in buffer.buckets:
-                bucket.numel_unpadded = bucket.grad_data.numel()
-
-
-def _allocate_state(adam: torch.optim.AdamW) -> None:
-    """Make the moments now, as torch's first step would: Megatron cannot load into, or save, torch's empty state."""
-    for group in adam.param_groups:
-        group["fused"], group["foreach"] = True, False
-        for weight in group["params"]:
-            moments = {name: torch.zeros_like(weight) for name in ("exp_avg", "exp_avg_sq")}
-            adam.state[weight] = {"step": torch.zeros((), dtype=torch.float32, device=weight.device), **moments}
+def _allocate_state(optimizer: MegatronOptimizer) -> None:
+    """Make the moments now, as the first step would: a checkpoint is read into them."""
+    adam = optimizer.optimizer
+    optimizer.init_state_fn(adam)
+    if isinstance(adam, torch.optim.AdamW):  # TE's and Apex's count their steps in the groups
+        for group in adam.param_groups:
+            group["fused"], group["foreach"] = True, False
+            for weight in group["params"]:
+                adam.state[weight]["step"] = torch.zeros((), dtype=torch.float32, device=weight.device)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -43,3 +46,26 @@ def save_untrained(
 def seal(folder: Path) -> None:
     """Write the mark of a folder that was changed on purpose."""
     write_json(folder / COMPLETE, {"files": {p.name: describe(p) for p in folder.iterdir() if p.name != COMPLETE}})
+
+
+def cut(path: Path) -> None:
+    """Take the last bytes of a file away."""
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """Have the disk refuse larger files of this process, as a full one does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from stages.model.checkpoint import _check_index, read_slice, read_weights
 from stages.model.load import load_model
 from stages.shared.errors import DataError
 from stages.shared.files import sha256_file
-from tests.stages.model.saved import SMALL, save_untrained, seal
+from tests.stages.model.saved import SMALL, cut, flip, save_untrained, seal
 
 
 def test_equal_weights_are_equal_files(saved: Path, tmp_path: Path) -> None:
@@ -37,12 +39,16 @@ def test_a_missing_file_is_named(checkpoint: Path, name: str, problem: str) -> N
         load_model(checkpoint)
 
 
-def test_a_changed_file_is_named(checkpoint: Path) -> None:
-    tensors = checkpoint / "__0_0.distcp"
-    content = bytearray(tensors.read_bytes())
-    content[len(content) // 3] ^= 1
-    tensors.write_bytes(content)
-    with pytest.raises(DataError, match=r"__0_0\.distcp is not what was written"):
+@pytest.mark.parametrize("damage", [cut, flip])
+def test_a_changed_file_is_named(checkpoint: Path, damage: Callable[[Path], None]) -> None:
+    for path in [path for path in checkpoint.iterdir() if path.name != "complete.json"]:
+        content = path.read_bytes()
+        damage(path)
+        with pytest.raises(DataError, match=rf"{re.escape(path.name)} is not what was written"):
+            load_model(checkpoint)
+        path.write_bytes(content)
+    damage(checkpoint / "complete.json")
+    with pytest.raises(DataError, match="incomplete or damaged"):
         load_model(checkpoint)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from stages.model.llama import build_model, initialise
 from stages.model.saving import HostCopy, Saver, mark, save
 from stages.shared.contract import Ranks
 from stages.shared.files import sha256_file
-from tests.stages.model.saved import SMALL, VOCAB_SIZE
+from tests.stages.model.saved import SMALL, VOCAB_SIZE, files_up_to
 
 
 @pytest.fixture
@@ -64,16 +61,6 @@ def test_a_state_of_another_structure_wants_a_saver_of_its_own(model: GPTModel, 
     del state["model.output_layer.weight"]
     with pytest.raises(RuntimeError, match="structure changed"):
         saver.start(state, tmp_path, {}, copied=False)
-
-
-@contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_disk_that_takes_no_more_is_an_error(model: GPTModel, tmp_path: Path) -> None:

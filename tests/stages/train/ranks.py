@@ -23,7 +23,7 @@ from typing import Any
 
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile, Ranks, Task
-from stages.shared.errors import Checkpointed, StagecoachError
+from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
 
 CHECKPOINTED = 85
 TIMEOUT_S = 240
@@ -49,6 +49,8 @@ class Run:
     """What is bad in a step, by its number: noise (its tokens), layer (an output is infinite) or weight (nan)."""
     die_in: str = ""
     """Part of the first checkpoint in which rank 0 gets a SIGKILL (write, commit, mark); or finish: the outputs."""
+    lost_by: int | None = None
+    """Rank that finds its lease lost at the first checkpoint."""
 
     @property
     def out(self) -> Path:
@@ -106,17 +108,39 @@ def train(run: Run) -> list[int]:
     return finish(start(run))
 
 
-def train_through_kills(run: Run, kills: int, seed: int) -> Run:
-    """Run to the end, with a SIGKILL to all ranks at `kills` random moments on the way."""
-    draw = random.Random(seed)
-    for _ in range(kills):
+def train_through_kills(run: Run, kills: int, seed: int) -> int:
+    """Run to the end, with a SIGKILL to one rank or to all at `kills` random moments on the way.
+
+    Every second one waits for a checkpoint that is being written. Returns how many left one half written.
+    """
+    draw, half_written = random.Random(seed), 0
+    for number in range(kills):
         ranks = start(run)
-        time.sleep(draw.uniform(0.3, 3.0))
-        kill(ranks)
+        if number % 2:
+            wait_for_write(run, ranks)
+            time.sleep(draw.uniform(0, 0.02))
+        else:
+            time.sleep(draw.uniform(0.5, 2.5))
+        kill([draw.choice(ranks)] if draw.random() < 0.5 else ranks)
+        finish(ranks)  # the peers of a dead rank fail by themselves
+        half_written += bool(being_written(run))
         for path in sorted(run.out.rglob("*"), reverse=True):  # the worker gives each attempt an empty folder
             path.rmdir() if path.is_dir() else path.unlink()
     assert train(run) == [0] * settings(run).layout.ranks
-    return run
+    return half_written
+
+
+def being_written(run: Run) -> list[Path]:
+    """Return the folders of checkpoints that are not committed."""
+    return list((Path(run.folder) / "work" / "checkpoints").glob(".step-*"))
+
+
+def wait_for_write(run: Run, ranks: list[Any]) -> None:
+    """Return once a checkpoint is being written that was not when this was called, or when a rank has ended."""
+    left = set(being_written(run))
+    while not set(being_written(run)) - left and all(rank.is_alive() for rank in ranks):
+        left &= set(being_written(run))  # the next attempt removes what the last one left
+        time.sleep(0.0005)
 
 
 def work(run: Run, rank: int) -> None:
@@ -155,6 +179,8 @@ def make_task(run: Run, rank: int) -> Task:
     def check_lease() -> None:
         if run.die_in == "commit" and rank == 0:
             die()
+        if run.lost_by == rank:
+            raise LeaseLost("another process has the lease")
 
     folder = Path(run.folder)
     data = Path(run.data)

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from stages.model.load import load_model
+from stages.pretrain.run import run as run_stage
+from stages.shared.errors import DataError, LeaseLost
 from stages.train.loop import weights_digest
-from tests.stages.train.equal import assert_equal
+from tests.stages.model.saved import cut, files_up_to, flip
+from tests.stages.train.equal import assert_equal, same_files
 from tests.stages.train.ranks import (
+    CHECKPOINTED,
+    TINY,
     Run,
+    being_written,
+    make_task,
     train,
+    train_through_kills,
 )
 
-ROOT = Path(__file__).parents[3]
+
+def checkpoint(run: Run, step: int) -> Path:
+    return Path(run.folder) / "work" / "checkpoints" / f"step-{step:07d}"
+
+
+def attempt(run: Run) -> dict[str, Any]:
+    """Run an attempt in this process; return the summary."""
+    for name in ("out", "work"):
+        (Path(run.folder) / name).mkdir(parents=True, exist_ok=True)
+    return run_stage(make_task(run, 0))
 
 
 @pytest.mark.parametrize("part", ["write", "commit", "mark"])
@@ -26,23 +45,70 @@ def test_killed_inside_a_checkpoint_it_starts_from_the_one_before(run: Run, undi
     assert_equal(run, undisturbed)
 
 
-@pytest.mark.parametrize("damage", ["cut tensors", "flipped bit", "no mark", "no state"])
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(run: Run, undisturbed: Run, damage: str) -> None:
-    assert train(replace(run, die_at=25)) == [-9]
-    newest = Path(run.folder) / "work" / "checkpoints" / "step-0000020"
-    tensors = next(newest.glob("*.distcp"))
-    content = bytearray(tensors.read_bytes())
-    if damage == "cut tensors":
-        tensors.write_bytes(content[:-100])
-    elif damage == "flipped bit":
-        content[len(content) // 2] ^= 1
-        tensors.write_bytes(content)
-    elif damage == "no mark":
-        (newest / "complete.json").unlink()
-    else:
-        (newest / "state.json").unlink()
-    assert train(run) == [0]
-    assert_equal(run, undisturbed)
+def test_killed_twenty_times_it_ends_with_the_bytes_of_an_undisturbed_run(run: Run, capsys: Any) -> None:
+    seed = random.randrange(2**32)
+    small = {**TINY["model"], "num_layers": 2, "dim": 32}
+    often = replace(run, config={"model": small, "layout": {"dp": 2}, "checkpoint_every": 2})
+    whole = replace(often, folder=run.folder + "-whole", config={**often.config, "checkpoint_every": 1000})
+    with capsys.disabled():
+        print(f"seed {seed}")
+    half_written = train_through_kills(often, kills=20, seed=seed)
+    assert train(whole) == [0, 0]
+    assert_equal(often, whole)
+    assert half_written >= 3
+
+
+def test_written_in_the_background_it_has_the_bytes_of_one_written_at_once(run: Run) -> None:
+    runs = [
+        replace(run, folder=f"{run.folder}-{name}", config={"checkpoint_async": name == "later", "layout": {"dp": 2}})
+        for name in ("later", "once")
+    ]
+    for each in runs:
+        assert train(replace(each, stop_at=25)) == [CHECKPOINTED] * 2
+        assert each.checkpoints == ["step-0000020", "step-0000025"]
+    assert same_files(*(Path(each.folder) / "work" / "checkpoints" for each in runs))
+
+
+def test_damaged_checkpoints_are_named_and_passed_over(corpus: str, tmp_path: Path, capfd: Any) -> None:
+    run = Run(str(tmp_path), corpus, {"steps": 12, "warmup_steps": 2, "checkpoint_every": 3, "checkpoint_keep": 4})
+    assert train(replace(run, stop_at=11)) == [CHECKPOINTED]
+    assert run.checkpoints == ["step-0000003", "step-0000006", "step-0000009", "step-0000011"]
+    cut(checkpoint(run, 11) / "__0_0.distcp")
+    flip(checkpoint(run, 9) / ".metadata")  # written in the background, as the next one
+    flip(checkpoint(run, 6) / "__0_0.distcp")
+    assert attempt(run)["step"] == 12
+    said = capfd.readouterr().err
+    for step, file in ((11, "__0_0.distcp"), (9, ".metadata"), (6, "__0_0.distcp")):
+        assert f"step-{step:07d}: incomplete or damaged checkpoint ({file} is not what was written)" in said
+    whole = replace(run, folder=str(tmp_path / "whole"))
+    assert train(whole) == [0]
+    assert_equal(run, whole)
+
+
+def test_a_full_disk_is_one_error_at_the_next_step(run: Run) -> None:
+    with files_up_to(300_000), pytest.raises(DataError, match=r"step-0000010: rank 0 cannot write its part") as caught:
+        attempt(run)
+    assert "Make room, run again" in str(caught.value)
+    assert run.checkpoints == []
+    assert [path.name for path in being_written(run)] == [".step-0000010.tmp"]
+
+
+def test_what_a_killed_write_left_is_removed_at_the_next_start(run: Run) -> None:
+    assert train(replace(run, die_in="write")) == [-9]
+    assert [path.name for path in being_written(run)] == [".step-0000010.tmp"]
+    assert train(replace(run, stop_at=1)) == [CHECKPOINTED]
+    assert being_written(run) == []
+
+
+def test_who_lost_the_lease_shows_no_checkpoint(run: Run) -> None:
+    with pytest.raises(LeaseLost, match="another process has the lease"):
+        attempt(replace(run, lost_by=0))
+    assert run.checkpoints == []
+
+
+def test_when_one_rank_lost_the_lease_none_goes_on(run: Run) -> None:
+    assert train(replace(run, config={"layout": {"dp": 2}}, lost_by=1)) == [LeaseLost.exit_code] * 2
+    assert run.checkpoints == []
 
 
 def test_killed_while_writing_its_outputs_it_has_no_step_to_repeat(run: Run, undisturbed: Run) -> None:
@@ -54,8 +120,8 @@ def test_killed_while_writing_its_outputs_it_has_no_step_to_repeat(run: Run, und
 
 def test_a_checkpoint_of_another_run_is_refused(run: Run) -> None:
     short = replace(run, config={"steps": 12})
-    assert train(replace(short, die_at=11)) == [-9]
-    assert train(replace(short, config={"steps": 12, "seed": 2})) == [1]
+    assert train(replace(short, stop_at=11)) == [CHECKPOINTED]
+    assert train(replace(short, config={"steps": 12, "seed": 2})) == [DataError.exit_code]
 
 
 def test_checkpoint_frequency_changes_no_byte(run: Run, undisturbed: Run) -> None:
