@@ -1,13 +1,15 @@
-"""Recipes and a cluster file for journeys on the testbed."""
+"""What journeys on the testbed have in common: a short demo, a training that takes a minute, a cluster file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 CLUSTER = """\
 kind: slurm
 testbed: true
-signal_lead_s: 10
+environment: {OMP_NUM_THREADS: "1"}
+signal_lead_s: 50
 srun_args: ["--cpu-bind=none"]
 defaults:
   data: {mem_gb: 0, time_min: 10, throttle: 2}
@@ -15,12 +17,16 @@ defaults:
   small: {mem_gb: 0, time_min: 10}
 """
 
-DATA = """\
-sample: {pages: 300}
-web: {inputs: from:sample, dedup: {preset: fineweb, bucket_shards: 2}, exact: {parts: 2}, write_index: true}
-tokenizer: {documents: from:web, vocab_size: 512}
-tokens: {documents: from:web, tokenizer: from:tokenizer}
-"""
+SHORT = {
+    "sample.pages": 600,
+    "web.exact.parts": 2,
+    "web.write_index": "true",
+    "tokenizer.vocab_size": 512,
+    "pretrain.steps": 40,
+    "pretrain.warmup_steps": 5,
+    "evaluate.tasks": "[perplexity, generate]",
+}
+"""Settings of a demo that takes a minute, with every step that the web stage can have."""
 
 PRETRAIN = """\
   stage: pretrain
@@ -34,8 +40,21 @@ PRETRAIN = """\
 """
 
 
+def short_demo() -> list[str]:
+    """Return the words that make a demo a short one."""
+    return [word for name, value in SHORT.items() for word in ("--set", f"{name}={value}")]
+
+
 def write_cluster(folder: Path) -> Path:
-    """Write the testbed's cluster file with a short signal lead and return its path."""
+    """Write the testbed's cluster file with limits that are soon reached and return its path."""
     path = folder / "quick-testbed.yaml"
     path.write_text(CLUSTER)
     return path
+
+
+def crashes(codes: Iterable[int | None]) -> int:
+    """Count the attempts that ended neither well nor with their state saved.
+
+    A killed rank shows as 137, or as whatever the ranks that lost it end with: srun reports either.
+    """
+    return sum(code not in (None, 0, 85) for code in codes)

@@ -6,23 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.cluster import DATA
+from tests.journeys.cluster import short_demo
 from tests.launching import launch, step_dir
 
 
 @pytest.fixture(scope="session")
-def data_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run a small sample web up to its tokens, undisturbed, on this machine; return the run's folder."""
-    runs = tmp_path_factory.mktemp("data")
-    (runs / "data.yaml").write_text(f"targets: [tokens]\n{DATA}")
-    launch("run", str(runs / "data.yaml"), "--cluster", "local", runs=runs)
-    return runs / "data"
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run a short demo, undisturbed, on this machine; return the run's folder."""
+    runs = tmp_path_factory.mktemp("short")
+    launch("demo", *short_demo(), runs=runs)
+    return runs / "demo"
 
 
 @pytest.fixture(scope="session")
-def tokens(data_run: Path) -> dict[str, str]:
+def tokens(here: Path) -> dict[str, str]:
     """Give the patterns of its datasets and its tokenizer, for a recipe that starts from there."""
     return {
-        "tokens": str(step_dir(data_run, "tokens.merge") / "shards" / "00000" / "*.bin"),
-        "tokenizer": str(step_dir(data_run, "tokenizer") / "shards" / "00000" / "tokenizer.model"),
+        "tokens": str(step_dir(here, "tokens.merge") / "shards" / "00000" / "*.bin"),
+        "tokenizer": str(step_dir(here, "tokenizer") / "shards" / "00000" / "tokenizer.model"),
     }
