@@ -1,4 +1,4 @@
-"""Real pages take the same way as made-up ones: 607 of them, as far as 100 steps of training."""
+"""Real pages take the same way as made-up ones: 607 of them, as far as 50 steps of training."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def test_real_pages_become_a_model(tmp_path: Path) -> None:
         f"web.inputs={PAGES}",
         "web.language.languages=null",
         "tokenizer.vocab_size=2000",
-        "pretrain.steps=100",
+        "pretrain.steps=50",
         "pretrain.warmup_steps=10",
         "targets=[pretrain]",
     )
     said = launch("run", "demo", "--cluster", "local", "--name", "real", *flags(settings), runs=tmp_path).stdout
     assert "real is finished" in said
     losses = [record["loss"] for record in metrics(tmp_path / "real", "pretrain")]
-    assert len(losses) == 100
+    assert len(losses) == 50
     assert losses[0] == pytest.approx(math.log(2048), abs=0.6)  # near uniform over the padded vocabulary
     assert sum(losses[-10:]) / 10 < losses[0] - 1
     assert len(list(read_documents(step_dir(tmp_path / "real", "web.documents") / DOCUMENTS_FILE))) > 300
