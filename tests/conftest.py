@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from envs.testbed import control
 
@@ -20,11 +21,17 @@ class ByPart(LoadScopeScheduling):
     """Gives a worker whole parts of the house, in which a session's fixtures are shared, and to one all of Slurm's.
 
     The testbed is one; and others, which its own tests start, may want its ports if they start at the same moment.
+    What takes minutes comes first, so that no worker is left with it when the others have nothing more to do.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.partition("::")[0])
         return "testbed" if _uses_testbed(path) else "/".join(path.parts[:3])
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        longest = min(self.workqueue, key=lambda part: (part != "testbed", not part.startswith("tests/journeys/")))
+        self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
 
 
 @lru_cache
