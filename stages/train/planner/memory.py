@@ -3,12 +3,13 @@
 Weights, gradients and optimizer as ZeRO counts them (arXiv:1910.02054, section 3), with Megatron's float32 gradients;
 activations by the tensors that autograd keeps for a block: arXiv:2205.05198, section 4, for the modules that run here
 (RMSNorm, gated feed-forward, fused attention without a T x T tensor, no dropout). A pipeline stage holds as many
-microbatches as there are stages from it to the last (1F1B, arXiv:2104.04473, section 2.2).
+microbatches as there are stages from it to the last (1F1B, arXiv:2104.04473, section 2.2), and more where stages
+interleave (arXiv:2205.05198, section 4.2.3).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from stages.train.planner.shape import Layout, Shape, Workload
 
@@ -60,15 +61,18 @@ def _stage(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> Memor
     shared = dense / layout.replicas + experts / (layout.replicas / layout.ep)
     weights, held = dense + experts, work.width
     state = 8 if held == 4 else 12  # AdamW's moments, and float32 weights beside 16-bit ones
-    activations = _kept(work, layout, stage, on_gpu=on_gpu)
-    buffers = _buffers(work, layout, stage)
+    activations, buffers = _kept(work, layout, stage, on_gpu=on_gpu), _buffers(work, layout, stage)
     gradients = 4 * (shared if layout.zero >= 2 else weights)
-    if not on_gpu and gradients > activations + buffers:  # gloo reduces a copy of them, once the activations are gone
-        activations, buffers = 0.0, gradients
+    update = 0.0 if on_gpu else gradients  # gloo reduces a copy of them, once the activations are gone
+    if "optimizer" in layout.offload:  # float32 weights come back, to be rounded
+        state = 0 if on_gpu else 16  # with float32 weights and gradients, whatever the weights' type
+        update = max(update, 4 * shared if held < 4 else 0)
+    if update > activations + buffers:
+        activations, buffers = 0.0, update
     return Memory(
         weights=held * (shared if layout.zero >= 3 else weights),
         gradients=gradients,
-        optimizer=0.0 if "optimizer" in layout.offload else state * (shared if layout.zero >= 1 else weights),
+        optimizer=state * (shared if layout.zero >= 1 else weights),
         activations=activations,
         buffers=buffers,
         outside=OUTSIDE + FRAGMENTATION * (activations + buffers) if on_gpu else 0.0,
@@ -93,48 +97,49 @@ def _tokens(work: Workload, layout: Layout) -> float:
 
 def _kept(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> float:
     """Return the bytes that autograd keeps between the passes, over the stage's layers and microbatches in flight."""
-    shape, tokens, layers = work.shape, _tokens(work, layout), work.shape.num_layers / layout.pp
-    in_flight = min(layout.pp - stage, layout.microbatches(work.global_batch))
-    chunks = in_flight
-    if (
-        layout.interleave > 1
-    ):  # arXiv:2205.05198, section 4.2.3: the first stage holds 1 + (p - 1) / (p v) times as much
-        chunks = in_flight * (1 + (layout.pp - 1) / (layout.pp * layout.interleave))
-    layer = layer_bytes(work, layout, on_gpu=on_gpu)
+    shape, tokens = work.shape, _tokens(work, layout)
+    layers = _in_flight(work, layout, stage) * shape.num_layers / layout.pp
+    whole, kept = (layer_bytes(work, each) for each in (replace(layout, recompute="none"), layout))
     inputs = work.width * tokens * shape.dim / (layout.tp if layout.sp else 1)
-    kept = chunks * layers * layer
     if layout.recompute == "full":  # every layer's input, and one layer at a time in full
-        kept = chunks * layers * inputs + layer
-    if stage == layout.pp - 1:  # the final norm, before the head
-        kept += _norm_bytes(work, on_gpu=on_gpu) * tokens * shape.dim / (layout.tp if layout.sp else 1)
-    return kept
+        kept = inputs
+    total = layers * kept + (whole - kept if layout.recompute != "none" else 0.0)
+    if "activations" in layout.offload and on_gpu:  # the host's memory is the same one where there is no GPU
+        total = whole
+    return total + (2 * inputs if stage == layout.pp - 1 else 0.0)  # the final norm, before the head
 
 
-def layer_bytes(work: Workload, layout: Layout, *, on_gpu: bool) -> float:
-    """Return the bytes that one layer keeps of one microbatch.
+def _in_flight(work: Workload, layout: Layout, stage: int) -> float:
+    """Return the microbatches whose activations a stage holds at most, for all of its layers."""
+    microbatches, chunks = layout.microbatches(work.global_batch), layout.interleave
+    if chunks == 1:
+        return min(layout.pp - stage, microbatches)
+    warm_up = 2 * (layout.pp - 1 - stage) + (chunks - 1) * layout.pp
+    # With as many microbatches as stages Megatron does all forward passes first.
+    return microbatches if microbatches == layout.pp else min(microbatches, (warm_up + 1) / chunks)
 
-    Per token: two norms; query, key and value as projected, query and key again as rotated, what attention gives and
-    its log-sum-exp; of the feed-forward block what goes into the activation and what comes out of each product. With
-    plain tensor parallelism the norms are on every device in full; sequence parallelism splits them too. Selective
-    recomputation (section 5) drops what is inside attention, and fused attention keeps nothing there.
+
+def layer_bytes(work: Workload, layout: Layout) -> float:
+    """Return the bytes that one layer keeps of one microbatch, unless it is recomputed in full.
+
+    Per token: two norms, in and out; query, key and value as projected, query and key again as rotated, what attention
+    gives and its log-sum-exp; of the feed-forward block what goes into the activation and what comes out of each
+    product. With plain tensor parallelism the norms are on every device in full; sequence parallelism splits them too.
+    Selective recomputation forgets what norms give and all behind the activation's input (stages/model/recompute.py).
     """
     shape, width = work.shape, work.width
     queries, keys = shape.num_heads * shape.head_dim, shape.num_kv_heads * shape.head_dim
-    norms = 2 * _norm_bytes(work, on_gpu=on_gpu) * shape.dim / (layout.tp if layout.sp else 1)
+    forgets = layout.recompute == "selective"
+    norms = 2 * (1 if forgets else 2) * width * shape.dim / (layout.tp if layout.sp else 1)
     attention = (width * (3 * queries + 3 * keys) + 4 * shape.num_heads) / layout.tp
-    feed_forward = width * (5 if shape.gated else 2) * shape.ffn / layout.tp
+    inner = 5 if shape.gated else 2
+    if forgets and not shape.experts:
+        inner = 2 if shape.gated else 1
+    feed_forward = width * inner * shape.ffn / layout.tp
     if shape.experts:  # routed copies of the token go in and come out, beside the gathered tokens of all ep processes
         feed_forward = shape.top_k * (feed_forward + 2 * width * shape.dim) + layout.ep * width * shape.dim
     angles = 4 * width * shape.head_dim * shape.seq_len / layout.cp  # sine and cosine, for query and for key
     return _tokens(work, layout) * (norms + attention + feed_forward) + angles
-
-
-def _norm_bytes(work: Workload, *, on_gpu: bool) -> float:
-    """Return the bytes a token and channel that RMSNorm keeps: its input and its output.
-
-    torch's kernel for CPUs is made of parts that work in float32: input, normalised input and output.
-    """
-    return 2 * work.width if on_gpu else 8 + work.width
 
 
 def _buffers(work: Workload, layout: Layout, stage: int) -> float:

@@ -6,7 +6,8 @@ one share for products and one for links (`Assumptions`), the same for every mod
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 
 from stages.shared.machine import Machine
 from stages.train.planner.memory import layer_bytes, stage_weights
@@ -20,7 +21,7 @@ CORE_BYTES = 8e9
 GLOO_BYTES = 1e9
 """Bytes a second between two processes of a node through gloo; assumed."""
 HOST_LINK = 20e9
-"""Bytes a second between a GPU and its host (PCIe 4.0, 16 lanes), where the optimizer is offloaded; assumed."""
+"""Bytes a second between a GPU and its host (PCIe 4.0, 16 lanes), where something is offloaded; assumed."""
 HALF_FOR_FP32 = 16
 """How much slower a GPU is in float32 than in 16-bit matrix products: A100 19.5 of 312 Tflop/s, H100 67 of 989."""
 
@@ -77,6 +78,8 @@ class _Rates:
     """Bytes to a rank of its node."""
     far: float
     """Bytes to a rank of another node."""
+    host: float
+    """Bytes to the host's memory."""
     touches: float
     per_node: int
     overlap: bool
@@ -106,8 +109,7 @@ def step_time(work: Workload, layout: Layout, machine: Machine, assume: Assumpti
     rates = _rates(work, machine, assume or Assumptions())
     shape, microbatches = work.shape, layout.microbatches(work.global_batch)
     tokens = layout.microbatch * shape.seq_len / layout.cp
-    between = shape.num_layers / layout.pp * layer_bytes(work, layout, on_gpu=True) * rates.touches / rates.memory
-    compute = tokens * _stage_operations(work, layout) / rates.flops + between
+    compute = tokens * _stage_operations(work, layout) / rates.flops + _between_products(work, layout, rates)
     tensor = _collectives(work, layout, tokens, rates)
     bubble = (layout.pp - 1) / layout.interleave * (compute + tensor)
     stride = layout.tp * layout.replicas
@@ -137,10 +139,25 @@ def _rates(work: Workload, machine: Machine, assume: Assumptions) -> _Rates:
         memory=memory,
         near=near,
         far=far,
+        host=HOST_LINK if gpu else math.inf,  # a CPU's memory is the host's
         touches=assume.touches if gpu else 0.0,  # a core's rate was measured with everything in it
         per_node=machine.ranks_per_node,
         overlap=assume.overlap and gpu is not None,
     )
+
+
+def _between_products(work: Workload, layout: Layout, rates: _Rates) -> float:
+    """Return the seconds that a microbatch's elementwise passes and copies to the host take in a stage.
+
+    What is recomputed is moved once more as forward, a third of all times. What is offloaded goes there and back.
+    """
+    whole, kept = (layer_bytes(work, replace(layout, recompute=again)) for again in ("none", layout.recompute))
+    again = whole if layout.recompute == "full" else whole - kept
+    seconds = (whole + again / 3) * rates.touches / rates.memory
+    if "activations" in layout.offload:
+        inputs = work.width * layout.microbatch * work.shape.seq_len * work.shape.dim / layout.cp / layout.tp
+        seconds += 2 * (inputs if layout.recompute == "full" else whole) / rates.host
+    return work.shape.num_layers / layout.pp * seconds
 
 
 def _stage_operations(work: Workload, layout: Layout) -> float:
@@ -149,7 +166,7 @@ def _stage_operations(work: Workload, layout: Layout) -> float:
     layers = shape.num_layers / layout.pp
     weights = (shape.used - shape.embedding) / layout.pp
     attention = 2 * layers * shape.seq_len * shape.num_heads * shape.head_dim
-    again = {"none": 0.0, "selective": attention, "full": 2 * weights + attention}[layout.recompute]
+    again = 2 * weights + attention if layout.recompute == "full" else 0.0
     return (6 * (weights + shape.embedding) + 3 * attention + again) / layout.tp
 
 

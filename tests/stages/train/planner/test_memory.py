@@ -21,6 +21,11 @@ MEASURED: dict[str, dict[str, Any]] = {
     "pipeline": {"layout": {"pp": 2}},
     "data parallel in bfloat16": {"layout": {"dp": 2}, "dtype": "bf16"},
     "tensor parallel in a pipeline": {"layout": {"tp": 2, "pp": 2}},
+    "tensor and sequence parallel": {"layout": {"tp": 2, "sp": True}},
+    "interleaved pipeline": {"layout": {"pp": 2, "interleave": 2}},
+    "recomputed in full": {"layout": {"recompute": "full"}, "microbatch": 8},
+    "recomputed in part": {"layout": {"recompute": "selective"}},
+    "optimizer offloaded, in bfloat16": {"layout": {"offload": ("optimizer",)}, "dtype": "bf16"},
     "experts": {"model": {**MODEL, "ffn_dim": 256, "moe": {"num_experts": 4, "top_k": 2}}},
 }
 
@@ -75,20 +80,26 @@ def test_a_layer_keeps_what_korthikanti_counts_for_the_modules_that_run_here() -
     # output; 5 of ffn (its two inputs and three products).
     per_token = 2 * (4 + 6) * 4096 + 2 * 5 * 11008 + 4 * 32  # and a float32 log-sum-exp a head
     angles = 4 * 2 * 128 * 2048
-    assert layer_bytes(LLAMA, Layout(), on_gpu=True) == 2048 * per_token + angles
+    assert layer_bytes(LLAMA, Layout()) == 2048 * per_token + angles
 
 
 def test_sequence_parallelism_splits_what_tensor_parallelism_leaves_whole() -> None:
-    whole, split = (layer_bytes(LLAMA, Layout(tp=8, sp=sp), on_gpu=True) for sp in (False, True))
+    whole, split = (layer_bytes(LLAMA, Layout(tp=8, sp=sp)) for sp in (False, True))
     assert whole - split == pytest.approx(2048 * 2 * 4 * 4096 * 7 / 8)
 
 
 def test_recomputing_keeps_the_layers_inputs_and_one_layer_at_a_time() -> None:
-    kept, recomputed = on_gpu(dp=8), on_gpu(dp=8, recompute="full")
-    final_norm = 2 * 2 * 2048 * 4096
-    inputs = 32 * 2 * 2048 * 4096
-    assert recomputed.activations == inputs + final_norm + layer_bytes(LLAMA, Layout(), on_gpu=True)
-    assert on_gpu(dp=8, recompute="selective") == kept  # it drops scores, and fused attention has none
+    recomputed = on_gpu(dp=8, recompute="full")
+    final_norm, inputs = 2 * 2 * 2048 * 4096, 2 * 2048 * 4096
+    assert recomputed.activations == 31 * inputs + final_norm + layer_bytes(LLAMA, Layout())
+
+
+def test_recomputing_a_part_forgets_what_norms_and_activations_give() -> None:
+    whole, selective = (layer_bytes(LLAMA, Layout(recompute=again)) for again in ("none", "selective"))
+    assert whole - selective == 2048 * 2 * (2 * 4096 + 3 * 11008)
+    moe = replace(LLAMA, shape=replace(SHAPE, experts=8, top_k=2))
+    whole, selective = (layer_bytes(moe, Layout(recompute=again)) for again in ("none", "selective"))
+    assert whole - selective == 2048 * 2 * 2 * 4096  # experts keep theirs
 
 
 def test_without_a_gpu_the_reduction_of_gradients_may_be_the_fullest_moment() -> None:
@@ -100,13 +111,24 @@ def test_without_a_gpu_the_reduction_of_gradients_may_be_the_fullest_moment() ->
 def test_the_first_stage_of_a_pipeline_holds_a_microbatch_for_each_stage_and_more_where_stages_interleave() -> None:
     plain, one = on_gpu(pp=8, dp=8), on_gpu(dp=8)
     assert plain.activations == pytest.approx(one.activations, rel=0.01)  # 8 microbatches of an eighth of the layers
-    assert on_gpu(pp=8, dp=8, interleave=2).activations == pytest.approx(plain.activations * (1 + 7 / 16))
+    assert on_gpu(pp=8, dp=8, interleave=2).activations == pytest.approx(one.activations * (1 + 7 / 16), rel=0.01)
+    assert on_gpu(pp=8, dp=64, interleave=2).activations == pytest.approx(one.activations, rel=0.01)  # all at once
     assert on_gpu(pp=8, dp=512).activations == pytest.approx(one.activations / 8, rel=0.05)  # a single microbatch
 
 
-def test_an_offloaded_optimizer_takes_nothing_and_a_gpu_something_that_torch_does_not_count() -> None:
-    memory = on_gpu(offload=("optimizer",))
+def test_what_is_offloaded_takes_nothing_but_a_layer_at_a_time() -> None:
+    memory = on_gpu(dp=64, offload=("optimizer", "activations"))
     assert memory.optimizer == 0
+    assert memory.activations == layer_bytes(LLAMA, Layout()) + 2 * 2 * 2048 * 4096
+
+
+def test_where_an_offloaded_optimizers_weights_come_back_may_be_the_fullest_moment() -> None:
+    memory = on_gpu(recompute="full", offload=("optimizer",))
+    assert (memory.activations, memory.buffers) == (0, 4 * LLAMA.shape.parameters)
+
+
+def test_a_gpu_has_something_that_torch_does_not_count() -> None:
+    memory = on_gpu()
     assert memory.outside > 1e9
     assert memory.allocated == memory.total - memory.outside
 

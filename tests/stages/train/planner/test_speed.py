@@ -33,15 +33,24 @@ def test_compute_is_operations_over_the_share_of_the_peak_and_the_bytes_between_
     plain = bare(dp=2048)
     assert plain.compute == pytest.approx(step_operations(WORK) / 2048 / (312e12 * 0.5))
     between = bare(replace(BARE, touches=6.0), dp=2048).compute - plain.compute
-    assert between == pytest.approx(6 * 32 * layer_bytes(WORK, Layout(), on_gpu=True) / 2039e9)
+    assert between == pytest.approx(6 * 32 * layer_bytes(WORK, Layout()) / 2039e9)
 
 
 def test_recomputing_in_full_takes_eight_operations_a_weight_in_place_of_six() -> None:
     blocks = SHAPE.used - SHAPE.embedding
     more = bare(dp=2048, recompute="full").compute - bare(dp=2048).compute
     assert more == pytest.approx(TOKENS * (2 * blocks + ATTENTION / 3) / (312e12 * 0.5))
-    scores = bare(dp=2048, recompute="selective").compute - bare(dp=2048).compute
-    assert scores == pytest.approx(TOKENS * ATTENTION / 3 / (312e12 * 0.5))
+
+
+def test_what_is_recomputed_is_moved_once_more_and_what_is_offloaded_there_and_back() -> None:
+    moving = replace(BARE, touches=6.0)
+    more = bare(moving, dp=2048, recompute="selective").compute - bare(moving, dp=2048).compute
+    forgotten = layer_bytes(WORK, Layout()) - layer_bytes(WORK, Layout(recompute="selective"))
+    assert more == pytest.approx(2 * 32 * forgotten / 2039e9)
+    away = bare(dp=2048, offload=("activations",)).compute - bare(dp=2048).compute
+    assert away == pytest.approx(2 * 32 * layer_bytes(WORK, Layout()) / 20e9)
+    alone = Machine(cores=4)
+    assert bare(machine=alone, offload=("activations",)) == bare(machine=alone)
 
 
 def test_tensor_parallelism_reduces_every_layers_output_four_times_a_microbatch() -> None:
