@@ -48,7 +48,7 @@ _RECOMPUTE: dict[Recompute, dict[str, Any]] = {
 }
 
 
-def build_model(
+def build_model(  # noqa: PLR0913
     config: ModelConfig,
     vocab_size: int,
     dtype: torch.dtype = torch.float32,
@@ -56,15 +56,18 @@ def build_model(
     chunk: int = 0,
     sp: bool = False,
     recompute: Recompute = "none",
+    on_host: bool = False,
 ) -> GPTModel:
     """Return this rank's part of the decoder, or one of its parts where pipeline stages interleave: `chunk` says which.
 
     The sizes of all parallelisms come from Megatron's parallel state; `sp` is sequence parallelism. Weights are unset:
-    see `initialise`. Tokens go in as [B, T] and logits come out as [B, T, V], where V is this tensor parallel rank's
-    part of the padded vocabulary.
+    see `initialise`; those of matrices are on the device unless told otherwise. Tokens go in as [B, T] and logits come
+    out as [B, T, V], where V is this tensor parallel rank's part of the padded vocabulary.
     """
     tp = parallel_state.get_tensor_model_parallel_world_size()
-    settings = _transformer_config(config, dtype, sequence_parallel=sp, **_RECOMPUTE[recompute])
+    on_cpu = on_host or not torch.cuda.is_available()
+    split = {"sequence_parallel": sp, "use_cpu_initialization": on_cpu, **_RECOMPUTE[recompute]}
+    settings = _transformer_config(config, dtype, **split)
     interleaved = settings.virtual_pipeline_model_parallel_size is not None
     place = {"ignore_virtual": not interleaved, "vp_stage": chunk}
     model = GPTModel(
@@ -147,7 +150,6 @@ def _transformer_config(config: ModelConfig, dtype: torch.dtype, **split: Any) -
         # `initialise` draws the weights anew: Megatron's draw depends on the layout. But there it also marks split
         # weights as such, and unmarked ones count on one rank only in the gradient's norm.
         perform_initialization=True,
-        use_cpu_initialization=not torch.cuda.is_available(),
         # Fused kernels of Apex and Transformer Engine.
         gradient_accumulation_fusion=False,
         bias_activation_fusion=False,

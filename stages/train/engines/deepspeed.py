@@ -16,6 +16,7 @@ from megatron.core.models.gpt import GPTModel
 from megatron.core.optimizer.grad_scaler import DynamicGradScaler
 from megatron.core.transformer.moe.moe_utils import MoEAuxLossAutoScaler
 from torch import Tensor
+from torch.nn import Parameter
 
 from stages.model.checkpoint import WEIGHTS, tensors_of
 from stages.model.llama import build_model
@@ -62,11 +63,9 @@ class DeepSpeedEngine:
         self._scale, self._norm = 1.0, 0.0
 
     def _build(self) -> GPTModel:
-        config, dtype = self.config, DTYPES[self.config.dtype]
-        model = build_model(
-            config.model, self.vocab_size, dtype, sp=config.layout.sp, recompute=config.layout.recompute
-        )
-        return model.to(dtype)  # norms are made in float32
+        config, layout, dtype = self.config, self.config.layout, DTYPES[self.config.dtype]
+        split = {"sp": layout.sp, "recompute": layout.recompute, "on_host": layout.zero == 3}
+        return build_model(config.model, self.vocab_size, dtype, **split).to(dtype)  # norms are made in float32
 
     @property
     def is_scaled(self) -> bool:
@@ -108,6 +107,11 @@ class DeepSpeedEngine:
         if self._scaler:
             self._scaler.update(not math.isfinite(self._norm))
         return self._norm
+
+    def shares(self) -> Iterator[tuple[Parameter, Tensor, Tensor]]:
+        """Yield this rank's share of the model: see Engine."""
+        for weight, numbers, gradient in self._partition.shares():
+            yield weight, numbers, gradient / self._scale
 
     def update(self, lr: float) -> bool:
         """Clip the gradient and apply it: see Engine."""
@@ -184,11 +188,15 @@ class _Engine(deepspeed.DeepSpeedEngine):
         os.environ["LOCAL_RANK"] = str(torch.cuda.current_device()) if torch.cuda.is_available() else "0"
         deepspeed.ops.__compatible_ops__.clear()  # or it compiles an all-reduce of its own, if it finds a compiler
         deepspeed.init_distributed(dist.get_backend(), auto_mpi_discovery=False)
-        settings = _settings(core, config)
+        settings, adamw = _settings(core, config), _adamw(core, config)
+        if config.layout.zero == 3:
+            # By itself DeepSpeed takes the whole model to the device first; this is one weight at a time.
+            group = parallel_state.get_data_parallel_group()
+            deepspeed.zero.Init(core, data_parallel_group=group, config_dict_or_path=settings, mpu=_Groups)
         super().__init__(
             None,
             core,
-            optimizer=_adamw(core, config),
+            optimizer=adamw,
             mpu=_Groups,
             config=settings,
             config_class=DeepSpeedConfig(settings, _Groups),

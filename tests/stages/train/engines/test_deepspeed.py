@@ -189,6 +189,20 @@ def test_reset_puts_other_weights_in_place(layout: dict[str, Any], tmp_path: Pat
     assert differ(start, weights(make(), tmp_path / "megatron's")) == 0
 
 
+@each_layout
+def test_shares_are_every_weight_and_its_gradient_before_clipping(layout: dict[str, Any]) -> None:
+    engine = make(layout, optimizer={"clip_grad": 1e-3})
+    step(engine, 1)
+    norm = accumulate(engine, 2, 3)
+    shares = [(weight, numbers.clone(), gradient.clone()) for weight, numbers, gradient in engine.shares()]
+    assert {id(weight) for weight, _, _ in shares} == {id(weight) for weight in engine.chunks[0].parameters()}
+    whole = torch.cat([gradient.flatten() for _, _, gradient in shares])
+    assert abs(float(whole.norm()) - norm) < 1e-5
+    state = engine.state(is_loading=False)["optimizer"]["param"].values()
+    masters = torch.cat([shard.data.flatten() for shard in state])
+    assert torch.equal(torch.cat([numbers.flatten() for _, numbers, _ in shares]), masters)
+
+
 @pytest.mark.parametrize("recompute", ["selective", "full"])
 @each_layout
 def test_recomputation_changes_no_gradient(layout: dict[str, Any], recompute: str) -> None:
