@@ -12,8 +12,9 @@ from pydantic import Field, model_validator
 from stages.shared.contract import Forecast, InputFile, Inputs, Output, Reads, StagePlan, Step
 from stages.shared.errors import ConfigError, nearest
 from stages.shared.machine import Machine
+from stages.shared.readings import READINGS, Reading
 from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
-from stages.train.mixture import Reading, readings, warning
+from stages.train.mixture import readings, warning
 from stages.train.sections import BlanksConfig
 
 CHECKPOINTS = ("final", "untrained")
@@ -93,7 +94,7 @@ class PretrainConfig(TrainingConfig):
             version=2,
         )
         outputs = [Output("", 0, name, "checkpoint", name) for name in CHECKPOINTS]
-        outputs.append(Output("", 0, METRICS, "metrics", ""))
+        outputs += [Output("", 0, METRICS, "metrics", ""), Output("", 0, READINGS, "readings", "")]
         return StagePlan(steps=(step,), outputs=tuple(outputs))
 
     def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast:

@@ -11,6 +11,7 @@ from stages.report.data import Example, Missing, Pages, ReportData
 from stages.shared.documents import read_documents
 from stages.shared.funnel import Funnel, merge, read_funnel
 from stages.shared.metrics import Metrics, read_metrics
+from stages.shared.readings import read_readings
 from stages.shared.results import Generation, Results, read_generations, read_results
 from stages.shared.tables import merge as merge_tables
 from stages.shared.tables import read_tables
@@ -42,6 +43,7 @@ def collect(files: Files, run_dir: Path, made: float) -> ReportData:
         pages=_part(files, "web", lambda found: _pages(found, files.get("rejects", ()), files.get("tables", ()))),
         tokens=_part(files, "tokens", _tokens),
         training=_part(files, "metrics", _training),
+        readings=[reading for path, _ in files.get("readings", ()) for reading in read_readings(path)],
         results=_part(files, "results", _results),
         generations=_part(files, "generations", _generations),
         attempts=read_attempts(run_dir) or Missing("this run has no ledger: it was not started by the launcher"),

@@ -25,6 +25,8 @@ class ReportConfig(StageConfig):
     """Tokens by source."""
     metrics: Annotated[Inputs | None, Reads("metrics")] = None
     """Loss, learning rate and speed by training step."""
+    readings: Annotated[Inputs | None, Reads("readings")] = None
+    """How often the training read each source."""
     results: Annotated[Inputs | None, Reads("results")] = None
     """Scores of the evaluation."""
     generations: Annotated[Inputs | None, Reads("generations")] = None
@@ -32,7 +34,7 @@ class ReportConfig(StageConfig):
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the one step. Its bytes are no function of its inputs: they show the run's history and the clock."""
-        fields = ("web", "rejects", "tables", "tokens", "metrics", "results", "generations")
+        fields = ("web", "rejects", "tables", "tokens", "metrics", "readings", "results", "generations")
         step = Step(
             name="",
             run="stages.report.build:run",

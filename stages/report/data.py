@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.shared.funnel import Funnel
 from stages.shared.metrics import Metrics
+from stages.shared.readings import Reading
 from stages.shared.results import Generation, Results
 from stages.shared.tables import Tables
 from stages.shared.token_counts import Counts
@@ -74,6 +75,8 @@ class ReportData:
     tokens: Counts | Missing
     training: list[Metrics] | Missing
     """One row a step, in order; never empty."""
+    readings: Sequence[Reading] = ()
+    """What it read; empty where the recipe does not give it to the report."""
     results: list[Results] | Missing
     generations: list[Generation] | Missing
     attempts: list[Attempt] | Missing

@@ -19,9 +19,10 @@ from megatron.core.datasets.indexed_dataset import IndexedDataset
 
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
+from stages.shared.readings import Reading
 from stages.train.config import TrainingConfig
 from stages.train.epochs import EpochDataset
-from stages.train.mixture import Reading, readings, warning
+from stages.train.mixture import readings, warning
 from stages.train.objectives import Batch
 from stages.train.schedule import sequences_before
 

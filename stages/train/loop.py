@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -23,6 +23,7 @@ from stages.model.experts import loads
 from stages.shared.contract import Task
 from stages.shared.errors import Checkpointed
 from stages.shared.metrics import METRICS, read_metrics, write_metrics
+from stages.shared.readings import READINGS, write_readings
 from stages.shared.tokenizer import Tokenizer
 from stages.train.checkpoints import Checkpoints, Identity, save_weights
 from stages.train.config import TrainingConfig
@@ -54,7 +55,8 @@ class Job:
 
 
 def train(task: Task, job: Job) -> dict[str, Any]:
-    """Train from where the last attempt's checkpoint ends; put final/, untrained/, metrics and a digest in task.out.
+    """Train from where the last attempt's checkpoint ends; put two models, what was measured and read, and a digest in
+    task.out.
 
     Every rank calls it. Returns the summary, on rank 0. Raises Checkpointed, on every rank, once `task.should_stop()`
     was true on any of them and the state is saved. Killed anywhere, any number of times, it ends with the same weights.
@@ -121,7 +123,7 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
         log.close()
     summary = _finish(task, engine, identity, progress, job.set_weights or drawn(config))
     if dist.get_rank() == 0:
-        summary["sources"] = [asdict(reading) for reading in corpus.readings(config)]
+        write_readings(task.out / READINGS, corpus.readings(config))
     return summary
 
 

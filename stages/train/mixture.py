@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from stages.shared.readings import Reading
 
 WORTHWHILE = 4
 """Readings of a text until new text would teach clearly more (arXiv:2305.16264, section 5)."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a training takes from one source."""
-
-    source: str
-    tokens: float
-    """In the source; an estimate in a plan."""
-    share: float
-    """Of the training's sequences."""
-    epochs: float
-    """Times that it is read, on average."""
-
-    def __str__(self) -> str:
-        return f"{self.source} {self.share:.1%}, read {self.epochs:.{2 if self.epochs < 10 else 0}f} times"
 
 
 def readings(tokens: Mapping[str, float], mixture: Mapping[str, float] | None, wanted: float) -> list[Reading]:

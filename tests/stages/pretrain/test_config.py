@@ -23,6 +23,7 @@ def test_all_ranks_of_the_layout_work_on_one_shard() -> None:
         ("final", "checkpoint", "final"),
         ("untrained", "checkpoint", "untrained"),
         ("metrics.jsonl", "metrics", ""),
+        ("readings.json", "readings", ""),
     ]
 
 

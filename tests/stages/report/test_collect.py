@@ -6,6 +6,7 @@ from stages.report.collect import EXAMPLE_CHARS, collect
 from stages.report.data import Missing, Pages
 from stages.shared.documents import DocumentWriter
 from stages.shared.errors import DataError
+from stages.shared.readings import Reading, write_readings
 from tests.stages.report.journey import REJECTS, START, make_run
 
 
@@ -25,6 +26,13 @@ def test_what_is_missing_says_why(tmp_path: Path) -> None:
     assert data.training == Missing("the pretrain stage has not finished")
     assert data.results == Missing("this recipe does not give the report the output of the evaluate stage")
     assert isinstance(data.attempts, Missing)
+
+
+def test_readings_are_shown_if_there_are_any(tmp_path: Path) -> None:
+    found = [Reading("web", 1_000, 0.75, 1.5)]
+    write_readings(tmp_path / "readings.json", found)
+    assert collect({"readings": [(tmp_path / "readings.json", "")]}, tmp_path, START).readings == found
+    assert not collect({"readings": []}, tmp_path, START).readings
 
 
 def test_an_empty_file_is_a_part_that_wrote_nothing(tmp_path: Path) -> None:

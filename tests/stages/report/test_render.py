@@ -7,6 +7,7 @@ from stages.report.data import Attempt, Example, Missing, Pages, ReportData
 from stages.report.render import TEMPLATES, render, script_json, spread
 from stages.shared.funnel import StepCount
 from stages.shared.metrics import FIELDS
+from stages.shared.readings import Reading
 from stages.shared.results import EvaluationKey, Generation, Results, Score
 from stages.shared.tables import Tables
 
@@ -49,6 +50,7 @@ def hostile_data() -> ReportData:
         ),
         tokens={text: {"documents": 1, "tokens": 10, "heldout_documents": 0} for text in HOSTILE},
         training=[{**dict.fromkeys(FIELDS, 1), "loss": float("nan")}],
+        readings=[Reading(text, 10, 0.5, 2.5) for text in HOSTILE],
         results=[
             Results(
                 key=EvaluationKey(checkpoint="c", source=text, task=text, num_fewshot=0, harness="h"),
@@ -128,6 +130,15 @@ def test_without_plotly_the_tables_stay_and_nothing_is_scripted(monkeypatch: pyt
     page = render(hostile_data())
     assert "script" not in parse(page).tags
     assert 'id="scores"' in page
+
+
+def test_what_the_training_read_is_a_table_if_it_is_known() -> None:
+    training = [dict.fromkeys(FIELDS, 1)]
+    page = render(empty_data(training=training, readings=[Reading("wiki", 25_700_000_000, 0.045, 2.45)]))
+    row = page.split('<tr data-source="wiki">')[1].split("</tr>")[0]
+    assert 'data-value="2.45">2.450<' in row
+    assert "4.5" in row
+    assert 'id="reading-table"' not in render(empty_data(training=training))
 
 
 def test_json_in_a_script_has_no_end_tag() -> None:
