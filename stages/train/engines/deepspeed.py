@@ -76,7 +76,7 @@ class DeepSpeedEngine:
         """Run the step's microbatches forward and back: see Engine."""
         scale = float(self._scaler.scale) if self._scaler else 1.0
         self._zero.override_loss_scale(scale)
-        MoEAuxLossAutoScaler.set_loss_scale(torch.tensor(scale, device=self._engine.device))
+        MoEAuxLossAutoScaler.set_loss_scale(torch.tensor([scale], device=self._engine.device))
         losses, labels = [], torch.zeros((), device=self._engine.device)
         for number in range(num_microbatches):
             self._engine.set_gradient_accumulation_boundary(number == num_microbatches - 1)

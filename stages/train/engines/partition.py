@@ -46,7 +46,8 @@ def shards_of(core: GPTModel) -> dict[str, Shard]:
 @dataclass(frozen=True)
 class _Weight:
     name: str
-    tensor: Parameter
+    tensor: Any
+    """A Parameter, to which DeepSpeed adds its own attributes."""
     shape: torch.Size
     shard: Shard
     owner: int
@@ -117,7 +118,7 @@ class Partition:
                 gradient = self._gradient(weight.tensor)[: numbers.numel()]
                 yield weight.tensor, numbers.to(device.device()), gradient.to(device.device())
 
-    def _gradient(self, tensor: Parameter) -> Tensor:
+    def _gradient(self, tensor: Any) -> Any:
         if hasattr(tensor, "ds_id"):
             return self._zero._get_fp32_grad_state_partition(tensor, release_swap_buffers=True)[0]
         return tensor._hp_mapping.get_lp_grad_fragment(tensor._index_in_param_group).flatten()
