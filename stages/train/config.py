@@ -97,7 +97,10 @@ class TrainingConfig(StageConfig):
     layer_stats_every: int | None = Field(None, ge=1)
     """Steps between rows of every layer's norms in layers.jsonl; None: none."""
     log_every: int = Field(20, ge=1)
-    """Steps between lines on the console; metrics.jsonl has every step."""
+    """Steps between lines on the console, with which memory and the ranks' own times are read; metrics.jsonl has every
+    step."""
+    tensorboard: bool = True
+    """Whether TensorBoard event files are written: stages/train/README.md."""
 
     @model_validator(mode="after")
     def _check(self) -> TrainingConfig:

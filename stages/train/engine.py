@@ -9,6 +9,7 @@ from typing import Protocol
 from megatron.core.dist_checkpointing.mapping import ShardedStateDict, StateDict
 from megatron.core.models.gpt import GPTModel
 from torch import Tensor
+from torch.nn import Parameter
 
 from stages.model.llama import initialise, take_documents
 from stages.train.config import TrainingConfig
@@ -17,6 +18,10 @@ from stages.train.objectives import Batch, Objective
 
 SetWeights = Callable[[GPTModel], None]
 """Fills a rank's model with the weights that training starts from."""
+
+
+Share = tuple[Parameter, Tensor, Tensor]
+"""A weight of the rank's model, a piece of its numbers, and the gradient of those, before it is clipped."""
 
 
 class Engine(Protocol):
@@ -38,6 +43,12 @@ class Engine(Protocol):
 
     def gradient_norm(self) -> float:
         """Return the norm of the whole gradient, not finite if a number in it is not. After `accumulate`."""
+
+    def shares(self) -> Iterator[Share]:
+        """Yield this rank's share of the model; data parallel ranks have all of it between them. After `gradient_norm`.
+
+        What tensor or pipeline parallel ranks all have is in the share of each.
+        """
 
     def update(self, lr: float) -> bool:
         """Clip the gradient and apply it; False if fp16 overflowed and nothing was applied. After `gradient_norm`."""

@@ -1,16 +1,25 @@
-"""A run's metrics.jsonl and its lines on the console."""
+"""What a run says of itself: metrics.jsonl, layers.jsonl, ranks.json, TensorBoard, the console. On rank 0."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from stages.shared.metrics import METRICS, metrics_line, parse_metrics_line, write_metrics
+from stages.shared.layers import LAYERS, LayerRow, layers_text, parse_layers_line, read_layers, write_layers
+from stages.shared.metrics import METRICS, Metrics, metrics_line, parse_metrics_line, read_metrics, write_metrics
+from stages.shared.ranks import RANKS, read_ranks, write_ranks
 from stages.train.config import TrainingConfig
 from stages.train.guard import Trouble
 from stages.train.schedule import batch_size, sequences_before
+from stages.train.stragglers import Reading, Stragglers
+from stages.train.tensorboard import FOLDER, Board, publish_board
+from stages.train.utilisation import operations, peak_here
+
+Row = dict[str, Any]
+UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,49 +38,131 @@ class StepRecord:
 
 
 class StepLog:
-    """Writes one row a step; opened on rank 0 only. What a killed attempt wrote beyond its checkpoint is cut off."""
+    """Writes one row a step. What a killed attempt wrote beyond its checkpoint is cut off."""
 
-    def __init__(self, work: Path, config: TrainingConfig, done: int) -> None:
-        """Keep the rows of the `done` steps that the checkpoint holds, and append from there."""
-        self.path = work / METRICS
-        self._config = config
-        lines = self.path.read_text("utf-8").splitlines() if self.path.exists() else []
-        rows = [row for line in lines if (row := parse_metrics_line(line)) and row["step"] <= done]
-        write_metrics(self.path, rows)
-        self._file: IO[str] = self.path.open("a", encoding="utf-8", buffering=1)
+    def __init__(self, work: Path, config: TrainingConfig, done: int, *, vocab_size: int, nodes: Sequence[str]) -> None:
+        """Keep the rows of the `done` steps that the checkpoint holds, and append from there.
+
+        `nodes` are all ranks' host names.
+        """
+        self._work, self._config, self._vocab_size = work, config, vocab_size
+        peak = peak_here(config.dtype)
+        self._peak = peak and peak * len(nodes)
+        self._stragglers = Stragglers(nodes)
+        self._metrics = _reopened(work / METRICS, parse_metrics_line, write_metrics, done)
+        self._layers = _reopened(work / LAYERS, parse_layers_line, write_layers, done)
+        self._board = Board(work, done) if config.tensorboard else None
+        if self._board:
+            print(f"curves: tensorboard --logdir {work / FOLDER}", flush=True)
+        self._said = _Moment(done, time.monotonic())
         self._began = time.monotonic()
 
     def start_step(self) -> None:
         """Note that a step begins: its speed is measured from here."""
         self._began = time.monotonic()
 
-    def end_step(self, record: StepRecord) -> None:
-        """Write the row of a step, and now and then a line for people."""
-        step, config = record.step, self._config
-        tokens = sequences_before(config, step) * config.model.seq_len
-        speed = batch_size(config, step - 1) * config.model.seq_len / (time.monotonic() - self._began)
-        row = {"step": step, "tokens": tokens, "loss": record.loss, "lr": record.lr, "grad_norm": record.grad_norm}
-        row |= {"dropped": record.dropped and round(record.dropped, 6)}
-        row |= {"tokens_per_s": round(speed, 1), "wall_time": round(time.time(), 3), **self._left_out(record)}
-        self._file.write(metrics_line(row))
-        if step % config.log_every == 0 or step == config.steps:
-            line = f"step {step}/{config.steps}  loss {record.loss:.4f}  lr {record.lr:.2e}  {speed:.0f} tokens/s"
-            print(line, flush=True)
+    def end_step(self, record: StepRecord, layers: list[LayerRow], reading: Reading | None) -> None:
+        """Write the row of a step, and what was measured beside it, if anything was."""
+        row = self._row(record, time.monotonic() - self._began, reading)
+        self._metrics.write(metrics_line(row))
+        self._layers.write(layers_text(layers))
+        if self._board:
+            self._board.add_row(row)
+            self._board.add_layers(layers)
+        if record.trouble and record.trouble.kind != "overflow":  # in fp16 they are common
+            first, last = row["sequences"]
+            told = f"{record.trouble.kind}: {record.trouble.why}; sequences {first} to {last}"
+            print(f"step {record.step}: left out, {told}", flush=True)
+        if reading:
+            for line in self._stragglers.add(reading):
+                print(f"step {record.step}: {line}", flush=True)
+            write_ranks(self._work / RANKS, self._stragglers.times(record.step))
+            self._say(row)
 
-    def _left_out(self, record: StepRecord) -> dict[str, Any]:
-        """Return what a row says of a batch that was left out; say so too, but of fp16's everyday overflows."""
-        trouble = record.trouble
-        if trouble is None:
-            return {}
-        first, end = (sequences_before(self._config, step) for step in (record.step - 1, record.step))
-        if trouble.kind != "overflow":
-            print(
-                f"step {record.step}: left out, {trouble.kind}: {trouble.why}; sequences {first} to {end - 1}",
-                flush=True,
-            )
-        told = {"left_out": trouble.kind, "why": trouble.why, "sequences": [first, end - 1]}
-        return told | ({} if trouble.back_to is None else {"back_to": trouble.back_to})
+    def _row(self, record: StepRecord, seconds: float, reading: Reading | None) -> Metrics:
+        step, config = record.step, self._config
+        size = batch_size(config, step - 1)
+        first, end = sequences_before(config, step - 1), sequences_before(config, step)
+        row: Metrics = {
+            "step": step,
+            "tokens": end * config.model.seq_len,
+            "loss": record.loss,
+            "lr": record.lr,
+            "grad_norm": record.grad_norm,
+            "tokens_per_s": round(size * config.model.seq_len / seconds, 1),
+            "wall_time": round(time.time(), 3),
+            "dropped": record.dropped and round(record.dropped, 6),
+        }
+        if self._peak:
+            row["mfu"] = round(operations(config, self._vocab_size, size) / seconds / self._peak, 4)
+        if reading:
+            row["memory_mb"] = round(max(reading.memory_mb), 1)
+        if record.trouble:
+            trouble = record.trouble
+            row |= {"left_out": trouble.kind, "why": trouble.why, "sequences": [first, end - 1]}
+            row["back_to"] = trouble.back_to
+        return row
+
+    def _say(self, row: Metrics) -> None:
+        """Print a line on the steps since the last one."""
+        step, steps, now = row["step"], self._config.steps, time.monotonic()
+        then, taken, planned = (sequences_before(self._config, of) for of in (self._said.step, step, steps))
+        seconds = (now - self._said.at) / (taken - then)
+        self._said = _Moment(step, now)
+        parts = [f"step {step}/{steps}", f"loss {row['loss']:.4f}", f"lr {row['lr']:.2e}"]
+        parts.append(f"{self._config.model.seq_len / seconds:.0f} tokens/s")
+        if "mfu" in row:
+            parts.append(f"{100 * row['mfu']:.1f} % of the peak")
+        parts.append(f"{row['memory_mb']:.0f} MB")
+        if step < steps:
+            parts.append(f"{span((planned - taken) * seconds)} left")
+        print("  ".join(parts), flush=True)
+
+    def flush(self) -> None:
+        """Have on disk what a checkpoint is about to hold."""
+        if self._board:
+            self._board.flush()
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the files."""
+        self._metrics.close()
+        self._layers.close()
+        if self._board:
+            self._board.close()
+
+
+@dataclass(frozen=True)
+class _Moment:
+    step: int
+    at: float
+    """Seconds of a clock that only runs forward."""
+
+
+def publish(work: Path, out: Path) -> Metrics:
+    """Put what a finished run has said of itself into its outputs; return the last row of the metrics."""
+    rows = read_metrics(work / METRICS)
+    write_metrics(out / METRICS, rows)
+    write_ranks(out / RANKS, read_ranks(work / RANKS))
+    if layers := read_layers(work / LAYERS):
+        write_layers(out / LAYERS, layers)
+    publish_board(work, out)
+    return rows[-1]
+
+
+def _reopened(
+    path: Path, parse: Callable[[str], Row | None], write: Callable[[Path, list[Row]], None], done: int
+) -> IO[str]:
+    """Keep the rows of a file that are of the first `done` steps, and open it for more."""
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    write(path, [row for line in lines if (row := parse(line)) and row["step"] <= done])
+    return path.open("a", encoding="utf-8", buffering=1)
+
+
+def span(seconds: float) -> str:
+    """Return a time as people say it: the two largest units that matter."""
+    left, parts = round(seconds), []
+    for size, unit in UNITS:
+        amount, left = divmod(left, size)
+        if amount or parts:
+            parts.append(f"{amount} {unit}")
+    return " ".join(parts[:2]) or "0 s"

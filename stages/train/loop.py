@@ -22,7 +22,6 @@ from stages.model.checkpoint import read_weights
 from stages.model.experts import loads
 from stages.shared.contract import Task
 from stages.shared.errors import Checkpointed
-from stages.shared.metrics import METRICS, read_metrics, write_metrics
 from stages.shared.readings import READINGS, write_readings
 from stages.shared.tokenizer import Tokenizer
 from stages.train.checkpoints import Checkpoints, Identity, save_weights
@@ -30,9 +29,10 @@ from stages.train.config import TrainingConfig
 from stages.train.data import Source, build_dataset, microbatches, open_corpus
 from stages.train.engine import Engine, SetWeights, build_engine, drawn
 from stages.train.guard import judge
-from stages.train.log import StepLog, StepRecord
+from stages.train.log import StepRecord, publish
 from stages.train.objectives import Batch, Objective
 from stages.train.progress import Progress
+from stages.train.recorder import Recorder
 from stages.train.recovery import end_if_too_many, recover
 from stages.train.schedule import batch_size, learning_rate
 
@@ -87,18 +87,18 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     progress = checkpoints.resume()
     if dist.get_rank() == 0:
         print(*corpus.told(config), sep="\n", flush=True)
-    log = StepLog(task.work, config, progress.step) if dist.get_rank() == 0 else None
+    recorder = Recorder(task.work, config, engine, vocab_size, progress.step)
     for step in range(progress.step, config.steps):
-        if log:
-            log.start_step()
+        recorder.start(step + 1)
         size = batch_size(config, step)
         taken = range(progress.sequences, progress.sequences + size)
         is_scaled = engine.is_scaled
         run = partial(_accumulate, engine, job.objective, dataset, config, taken)
-        loss, stop, written = _agree(run(), stop=task.should_stop(), written=checkpoints.is_written)
+        loss, stop, written = _agree(run(recorder.batches), stop=task.should_stop(), written=checkpoints.is_written)
         if written:
             checkpoints.settle()
         grad_norm = engine.gradient_norm()
+        recorder.read()
         lr = learning_rate(config, step + 1)
         guard = progress.guard.after_good(loss, config.guard)
         trouble = judge(config.guard, progress.guard, loss, grad_norm, is_scaled=is_scaled)
@@ -107,20 +107,19 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
         else:
             trouble, guard = recover(trouble, config.guard, progress.guard, engine, checkpoints, run)
         dropped = _dropped(engine, config)
-        if log:
-            record = StepRecord(step=step + 1, loss=loss, lr=lr, grad_norm=grad_norm, dropped=dropped, trouble=trouble)
-            log.end_step(record)
+        record = StepRecord(step=step + 1, loss=loss, lr=lr, grad_norm=grad_norm, dropped=dropped, trouble=trouble)
+        recorder.end(record)
         if trouble is not None:
             end_if_too_many(config.guard, guard, step + 1, trouble)
         progress = Progress(step=step + 1, sequences=taken.stop, guard=guard)
         task.progress(step + 1)
         last = step + 1 == config.steps
         if stop or last or config.is_saved(step + 1):
+            recorder.flush()
             checkpoints.save(progress, wait=stop or last or not config.checkpoint_async)
         if stop and not last:
             raise Checkpointed(f"step {step + 1} of {config.steps}")
-    if log:
-        log.close()
+    recorder.close()
     summary = _finish(task, engine, identity, progress, job.set_weights or drawn(config))
     if dist.get_rank() == 0:
         write_readings(task.out / READINGS, corpus.readings(config))
@@ -172,11 +171,10 @@ def _finish(
     save_weights(task.out / UNTRAINED, engine, identity, Progress())
     summary: dict[str, Any] = {}
     if dist.get_rank() == 0:
-        rows = read_metrics(task.work / METRICS)
-        write_metrics(task.out / METRICS, rows)
+        last = publish(task.work, task.out)
         digest = weights_digest(task.out / FINAL, config.model.used_rows(identity.vocab_size))
         (task.out / DIGEST).write_text(digest + "\n", encoding="utf-8")
-        summary = {name: rows[-1][name] for name in ("step", "tokens", "loss")} | {"weights_sha256": digest}
+        summary = {name: last[name] for name in ("step", "tokens", "loss")} | {"weights_sha256": digest}
     dist.barrier()
     return summary
 

@@ -16,6 +16,7 @@ from megatron.core.pipeline_parallel import get_forward_backward_func
 from megatron.core.transformer.module import Float16Module
 from megatron.core.utils import get_batch_on_this_cp_rank
 from torch import Tensor
+from torch.nn import Parameter
 
 from stages.model import device
 from stages.model.checkpoint import WEIGHTS, tensors_of
@@ -103,6 +104,16 @@ class MegatronEngine:
             optimizers[0].grad_scaler.update(overflowed)
         self._norm = float("inf") if overflowed else float(self.optimizer.get_grad_norm())
         return self._norm
+
+    def shares(self) -> Iterator[tuple[Parameter, Tensor, Tensor]]:
+        """Yield this rank's share of the model: see Engine."""
+        for each in self.optimizer.chained_optimizers:
+            weights = (*each.model_float16_groups, *each.model_fp32_groups)
+            parts = (*each.shard_float16_groups, *each.shard_fp32_groups)
+            owners = (*each.shard_fp32_from_float16_groups, *each.shard_fp32_groups)
+            for group in zip(weights, parts, owners, strict=True):
+                for weight, part, owner in zip(*group, strict=True):
+                    yield weight, part, owner.grad
 
     def update(self, lr: float) -> bool:
         """Clip the gradient and apply it: see Engine."""

@@ -47,6 +47,8 @@ class Run:
     """Step after which a rank gets a SIGKILL, on the spot."""
     bad: dict[str, str] = field(default_factory=dict)
     """What is bad in a step, by its number: noise (its tokens), layer (an output is infinite) or weight (nan)."""
+    slow: float = 0.0
+    """Seconds that the last rank waits in every attention."""
     die_in: str = ""
     """Part of the first checkpoint in which rank 0 gets a SIGKILL (write, commit, mark); or finish: the outputs."""
     lost_by: int | None = None
@@ -153,6 +155,8 @@ def work(run: Run, rank: int) -> None:
         plant(run.die_in)
     if run.bad:
         plant_bad(run)
+    if run.slow and rank + 1 == settings(run).layout.ranks:
+        slow_down(run.slow)
     try:
         summary = run_stage(task)
     except Checkpointed:
@@ -263,6 +267,19 @@ def plant_bad(run: Run) -> None:
         return engine
 
     loop.build_engine, loop.microbatches = build_bad, bad_batches
+
+
+def slow_down(seconds: float) -> None:
+    """Make this process slow in attention, as a bad processor would."""
+    from stages.model.attention import CausalAttention  # noqa: PLC0415
+
+    forward = CausalAttention.forward
+
+    def slowly(*args: Any, **options: Any) -> Any:
+        time.sleep(seconds)
+        return forward(*args, **options)
+
+    CausalAttention.forward = slowly
 
 
 def die() -> None:

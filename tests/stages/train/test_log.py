@@ -1,21 +1,41 @@
-"""metrics.jsonl across attempts."""
+"""What a run says of itself, across attempts."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from stages.pretrain.config import PretrainConfig
+from stages.shared.layers import FIELDS, LAYERS, read_layers
 from stages.shared.metrics import METRICS, read_metrics
-from stages.train.log import StepLog, StepRecord
+from stages.shared.ranks import RANKS, read_ranks
+from stages.train import log as log_module
+from stages.train.guard import Trouble
+from stages.train.log import StepLog, StepRecord, publish, span
+from stages.train.stragglers import Reading
 
-CONFIG = PretrainConfig(tokens="x", tokenizer="x")
+CONFIG = PretrainConfig(tokens="x", tokenizer="x", steps=40, warmup_steps=0, tensorboard=False)
+READING = Reading((0.1, 0.1), (100.0, 200.0))
 
 
-def write(work: Path, done: int, until: int, loss: float) -> None:
-    log = StepLog(work, CONFIG, done)
+def record(step: int, loss: float, trouble: Trouble | None = None) -> StepRecord:
+    return StepRecord(step=step, loss=loss, lr=1e-3, grad_norm=1.0, trouble=trouble)
+
+
+def opened(work: Path, done: int, config: PretrainConfig = CONFIG) -> StepLog:
+    return StepLog(work, config, done, vocab_size=300, nodes=["n1", "n2"])
+
+
+def write(work: Path, done: int, until: int, loss: float, config: PretrainConfig = CONFIG) -> None:
+    log = opened(work, done, config)
     for step in range(done + 1, until + 1):
         log.start_step()
-        log.end_step(StepRecord(step=step, loss=loss, lr=1e-3, grad_norm=1.0))
+        layers = [{**dict.fromkeys(FIELDS, loss), "step": step, "part": "head"}] if step % 2 == 0 else []
+        log.end_step(record(step, loss), layers, READING if step % 4 == 0 else None)
     log.close()
 
 
@@ -26,17 +46,73 @@ def test_a_resumed_attempt_keeps_the_rows_of_its_checkpoint_and_no_more(tmp_path
     assert [row["step"] for row in rows] == list(range(1, 10))
     assert [row["loss"] for row in rows] == [1.0] * 5 + [2.0] * 4
     assert rows[-1]["tokens"] == 9 * CONFIG.tokens_per_step
+    assert [(row["step"], row["grad_norm"]) for row in read_layers(tmp_path / LAYERS)] == [
+        (2, 1),
+        (4, 1),
+        (6, 2),
+        (8, 2),
+    ]
 
 
 def test_a_line_cut_by_a_kill_is_dropped(tmp_path: Path) -> None:
     write(tmp_path, 0, 3, loss=1.0)
-    with (tmp_path / METRICS).open("a") as file:
-        file.write('{"step": 4, "tok')
+    for name in (METRICS, LAYERS):
+        with (tmp_path / name).open("a") as file:
+            file.write('{"step": 4, "tok')
     write(tmp_path, 3, 4, loss=2.0)
     assert [row["step"] for row in read_metrics(tmp_path / METRICS)] == [1, 2, 3, 4]
+    assert [row["step"] for row in read_layers(tmp_path / LAYERS)] == [2, 4]
 
 
 def test_an_attempt_from_scratch_begins_an_empty_file(tmp_path: Path) -> None:
     write(tmp_path, 0, 3, loss=1.0)
-    StepLog(tmp_path, CONFIG, 0).close()
+    opened(tmp_path, 0).close()
     assert read_metrics(tmp_path / METRICS) == []
+
+
+def test_a_batch_that_was_left_out_is_in_its_row_and_on_the_console(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = opened(tmp_path, 0)
+    log.end_step(record(1, 9.0, Trouble("spike", "loss 9", back_to=0)), [], None)
+    log.end_step(record(2, 3.0, Trouble("overflow", "too large")), [], None)
+    log.close()
+    spike, overflow = read_metrics(tmp_path / METRICS)
+    assert {name: spike[name] for name in ("left_out", "why", "sequences", "back_to")} == {
+        **{"left_out": "spike", "why": "loss 9", "sequences": [0, 15], "back_to": 0}
+    }
+    assert (overflow["left_out"], overflow.get("back_to")) == ("overflow", None)
+    assert capsys.readouterr().out.splitlines() == ["step 1: left out, spike: loss 9; sequences 0 to 15"]
+
+
+def test_a_line_now_and_then_has_speed_use_memory_and_the_time_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "peak_here", lambda _dtype: 1e9)
+    now = iter(range(1000, 9999, 10))
+    monkeypatch.setattr(log_module, "time", SimpleNamespace(monotonic=lambda: float(next(now)), time=time.time))
+    write(tmp_path, 0, 4, loss=1.0)
+    # 4 steps of 2,048 tokens; the clock is asked every 10 s, 10 times from the start to the line.
+    (line,) = capsys.readouterr().out.splitlines()
+    parts = line.split("  ")
+    assert parts[:3] == ["step 4/40", "loss 1.0000", "lr 1.00e-03"]
+    assert parts[3] == f"{4 * CONFIG.tokens_per_step / 100:.0f} tokens/s"
+    row = read_metrics(tmp_path / METRICS)[-1]
+    assert parts[4:] == [f"{100 * row['mfu']:.1f} % of the peak", "200 MB", "15 min 0 s left"]
+    assert row["mfu"] > 0
+    assert row["memory_mb"] == 200
+
+
+def test_a_finished_run_publishes_what_there_is(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"tensorboard": True})
+    write(tmp_path / "work", 0, 4, loss=1.0, config=config)
+    assert publish(tmp_path / "work", tmp_path / "out")["step"] == 4
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [LAYERS, METRICS, RANKS, "tensorboard"]
+    assert read_ranks(tmp_path / "out" / RANKS).ranks[1].node == "n2"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (59.6, "1 min 0 s"), (7260.0, "2 h 1 min"), (200_000.0, "2 d 7 h")]
+)
+def test_a_span_has_two_units(seconds: float, text: Any) -> None:
+    assert span(seconds) == text
