@@ -113,19 +113,21 @@ def train(run: Run) -> list[int]:
 def train_through_kills(run: Run, kills: int, seed: int) -> int:
     """Run to the end, with a SIGKILL to one rank or to all at `kills` random moments on the way.
 
-    Every second one waits for a checkpoint that is being written. Returns how many left one half written.
+    The first half of them wait for a checkpoint that is being written. Returns how many left one half written.
     """
     draw, half_written = random.Random(seed), 0
     for number in range(kills):
-        ranks = start(run)
-        if number % 2:
+        ranks, waits = start(run), number < kills // 2
+        if waits:
             wait_for_write(run, ranks)
             time.sleep(draw.uniform(0, 0.02))
         else:
             time.sleep(draw.uniform(0.5, 2.5))
-        kill([draw.choice(ranks)] if draw.random() < 0.5 else ranks)
-        finish(ranks)  # the peers of a dead rank fail by themselves
-        half_written += bool(being_written(run))
+        if draw.random() < 0.5:
+            kill([draw.choice(ranks)])
+            time.sleep(draw.uniform(0, 0.5))  # peers fail by themselves; those that still wait for it to come do not
+        kill(ranks)
+        half_written += waits and bool(being_written(run))
         for path in sorted(run.out.rglob("*"), reverse=True):  # the worker gives each attempt an empty folder
             path.rmdir() if path.is_dir() else path.unlink()
     assert train(run) == [0] * settings(run).layout.ranks
