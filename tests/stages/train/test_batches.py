@@ -49,16 +49,17 @@ def test_a_batch_grows_and_a_killed_run_and_a_split_one_take_the_same_sequences(
 
 
 @pytest.mark.parametrize(
-    "layout",
+    "split",
     [
-        {"tp": 2, "pp": 2},
-        {"tp": 2, "sp": True, "recompute": "selective"},
-        {"pp": 2, "interleave": 2, "recompute": "full"},
+        {"layout": {"tp": 2, "pp": 2}},
+        {"layout": {"tp": 2, "sp": True, "recompute": "selective"}},
+        {"layout": {"pp": 2, "interleave": 2, "recompute": "full"}},
+        {"layout": {"dp": 2, "zero": 2}, "engine": "deepspeed"},
     ],
-    ids=["tp2 pp2", "tp2 sp", "pp2 interleaved"],
+    ids=["tp2 pp2", "tp2 sp", "pp2 interleaved", "deepspeed"],
 )
-def test_a_split_model_keeps_documents_apart(run: Run, apart: Run, layout: dict[str, Any]) -> None:
-    assert largest_difference(apart, trained(replace(run, config=APART | {"layout": layout}))) < 1e-4
+def test_a_split_model_keeps_documents_apart(run: Run, apart: Run, split: dict[str, Any]) -> None:
+    assert largest_difference(apart, trained(replace(run, config=APART | split))) < 1e-4
 
 
 def test_documents_apart_are_learned_otherwise_than_together(run: Run, apart: Run) -> None:
