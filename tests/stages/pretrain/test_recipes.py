@@ -6,6 +6,9 @@ import pytest
 
 from jobs.recipe import read_recipe
 from stages.pretrain.config import PretrainConfig
+from stages.train.planner.forecast import forecast
+from stages.train.planner.search import RESERVE
+from tests.stages.train.planner.llama import NODES
 
 
 def pretraining(name: str) -> PretrainConfig:
@@ -31,6 +34,13 @@ def test_llamas_are_the_papers(name: str, parameters: int, lr: float, tokens: fl
     optimizer = config.optimizer
     assert (optimizer.beta2, optimizer.weight_decay, optimizer.clip_grad) == (0.95, 0.1, 1.0)
     assert config.layout.ranks == gpus
+
+
+@pytest.mark.parametrize("name", ["llama-7b", "llama-13b", "llama-33b", "llama-65b", "glm-10b"])
+def test_a_layout_fits_and_no_other_of_as_many_gpus_is_much_faster(name: str) -> None:
+    told = forecast(pretraining(name).training({}), NODES)
+    assert sum(told.data["memory_gb"].values()) < 85 * (1 - RESERVE)
+    assert told.data["faster"] is None
 
 
 def test_the_mixture_is_mixtrals_shape() -> None:

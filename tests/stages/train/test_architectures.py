@@ -13,6 +13,7 @@ from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import TINY, Run, losses, train
 
 SHORT: dict[str, Any] = {"steps": 12, "warmup_steps": 2, "checkpoint_every": 5}
+EVERYTHING = {"tp": 2, "pp": 2, "interleave": 2, "sp": True, "recompute": "selective"}
 GLM = {"position": "glm", "norm": "layernorm", "activation": "gelu", "bias": True, "tied_embeddings": True}
 
 
@@ -32,11 +33,11 @@ def largest_difference(one: Run, other: Run) -> float:
 
 @pytest.mark.parametrize(
     ("model", "changes", "layout"),
-    [({"position": "alibi"}, {}, {"tp": 2}), (GLM, {"blanks": {}}, {"tp": 2, "pp": 2})],
+    [({"position": "alibi"}, {}, {"tp": 2}), (GLM, {"blanks": {}}, EVERYTHING)],
     ids=["alibi", "glm"],
 )
 def test_a_split_model_repeats_one_ranks_losses(
-    run: Run, model: dict[str, Any], changes: dict[str, Any], layout: dict[str, int]
+    run: Run, model: dict[str, Any], changes: dict[str, Any], layout: dict[str, Any]
 ) -> None:
     one = trained(make(run, "one", model, **changes))
     split = trained(make(run, "split", model, layout=layout, **changes))
