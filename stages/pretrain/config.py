@@ -11,7 +11,9 @@ from pydantic import Field, model_validator
 
 from stages.shared.contract import Forecast, InputFile, Inputs, Output, Reads, StagePlan, Step
 from stages.shared.errors import ConfigError, nearest
+from stages.shared.layers import LAYERS
 from stages.shared.machine import Machine
+from stages.shared.ranks import RANKS
 from stages.shared.readings import READINGS, Reading
 from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
 from stages.train.mixture import readings, warning
@@ -94,7 +96,8 @@ class PretrainConfig(TrainingConfig):
             version=2,
         )
         outputs = [Output("", 0, name, "checkpoint", name) for name in CHECKPOINTS]
-        outputs += [Output("", 0, METRICS, "metrics", ""), Output("", 0, READINGS, "readings", "")]
+        told = {METRICS: "metrics", READINGS: "readings", LAYERS: "layers", RANKS: "ranks"}
+        outputs += [Output("", 0, name, kind, "") for name, kind in told.items()]
         return StagePlan(steps=(step,), outputs=tuple(outputs))
 
     def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast:

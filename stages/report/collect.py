@@ -10,7 +10,9 @@ from stages.report.attempts import read_attempts
 from stages.report.data import Example, Missing, Pages, ReportData
 from stages.shared.documents import read_documents
 from stages.shared.funnel import Funnel, merge, read_funnel
+from stages.shared.layers import read_layers
 from stages.shared.metrics import Metrics, read_metrics
+from stages.shared.ranks import read_ranks
 from stages.shared.readings import read_readings
 from stages.shared.results import Generation, Results, read_generations, read_results
 from stages.shared.tables import merge as merge_tables
@@ -44,6 +46,8 @@ def collect(files: Files, run_dir: Path, made: float) -> ReportData:
         tokens=_part(files, "tokens", _tokens),
         training=_part(files, "metrics", _training),
         readings=[reading for path, _ in files.get("readings", ()) for reading in read_readings(path)],
+        layers=[row for path, _ in files.get("layers", ()) for row in read_layers(path)],
+        ranks=next((read_ranks(path) for path, _ in files.get("ranks", ())), None),
         results=_part(files, "results", _results),
         generations=_part(files, "generations", _generations),
         attempts=read_attempts(run_dir) or Missing("this run has no ledger: it was not started by the launcher"),

@@ -27,6 +27,10 @@ class ReportConfig(StageConfig):
     """Loss, learning rate and speed by training step."""
     readings: Annotated[Inputs | None, Reads("readings")] = None
     """How often the training read each source."""
+    layers: Annotated[Inputs | None, Reads("layers")] = None
+    """Norms of weights, gradients and activations by layer, if the training measured them (layer_stats_every)."""
+    ranks: Annotated[Inputs | None, Reads("ranks")] = None
+    """The training ranks' own times."""
     results: Annotated[Inputs | None, Reads("results")] = None
     """Scores of the evaluation."""
     generations: Annotated[Inputs | None, Reads("generations")] = None
@@ -34,7 +38,8 @@ class ReportConfig(StageConfig):
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the one step. Its bytes are no function of its inputs: they show the run's history and the clock."""
-        fields = ("web", "rejects", "tables", "tokens", "metrics", "readings", "results", "generations")
+        training = ("metrics", "readings", "layers", "ranks")
+        fields = ("web", "rejects", "tables", "tokens", *training, "results", "generations")
         step = Step(
             name="",
             run="stages.report.build:run",

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.shared.funnel import Funnel
+from stages.shared.layers import LayerRow
 from stages.shared.metrics import Metrics
+from stages.shared.ranks import RankTimes
 from stages.shared.readings import Reading
 from stages.shared.results import Generation, Results
 from stages.shared.tables import Tables
@@ -77,6 +79,10 @@ class ReportData:
     """One row a step, in order; never empty."""
     readings: Sequence[Reading] = ()
     """What it read; empty where the recipe does not give it to the report."""
+    layers: Sequence[LayerRow] = ()
+    """Norms by part of the model, in order of step; empty unless the training was told to measure them."""
+    ranks: RankTimes | None = None
+    """Its ranks' own times; None where the recipe does not give them to the report."""
     results: list[Results] | Missing
     generations: list[Generation] | Missing
     attempts: list[Attempt] | Missing

@@ -6,11 +6,13 @@ Pure. Plotly's own figure classes are not used: importing them takes longer than
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from stages.report.comparison import Comparison
 from stages.report.timeline import Timeline
+from stages.report.training import Grid
 from stages.report.words import duration, visible
 from stages.shared.metrics import Metrics
 
@@ -55,6 +57,48 @@ def curve_figure(rows: Sequence[Metrics], field: str, color: str, template: str)
             "margin": {"l": 8, "r": 12, "t": 10, "b": 8},
             "xaxis": {"title": {"text": "step"}, "tickformat": ","},
             "yaxis": {"rangemode": "normal" if field == "loss" else "tozero"},
+        },
+    }
+
+
+def loss_figure(rows: Sequence[Metrics], left_out: Sequence[Metrics]) -> Figure:
+    """Return the loss of the batches that were trained on, and that of the others as marks."""
+    figure = curve_figure(rows, "loss", "--dropped", ".4f")
+    marked = [row for row in left_out if math.isfinite(row["loss"])]
+    if marked:
+        figure["data"].append({
+            "type": "scatter",
+            "mode": "markers",
+            "x": [row["step"] for row in marked],
+            "y": [row["loss"] for row in marked],
+            "marker": {"symbol": "x", "size": 9, "color": "--bad"},
+            "hovertemplate": "step %{x:,}, left out: %{y:.4f}<extra></extra>",
+        })  # fmt: skip
+    return figure
+
+
+def layers_figure(grid: Grid) -> Figure:
+    """Return a heat map of one number by part of the model and step; colours tell powers of ten apart."""
+    logs = [[math.log10(value) if value else None for value in values] for values in grid.values]
+    texts = [[f"{value:.3g}" if value is not None else "not finite" for value in values] for values in grid.values]
+    return {
+        "data": [
+            {
+                "type": "heatmap",
+                "x": [f"{step:,}" for step in grid.steps],
+                "y": [label(part) for part in grid.parts],
+                "z": logs,
+                "text": texts,
+                "colorscale": [[0, "--card"], [0.5, "--kept"], [1, "--dropped"]],
+                "showscale": False,
+                "hovertemplate": "%{y}, step %{x}: %{text}<extra></extra>",
+            }
+        ],
+        "layout": {
+            "height": 110 + max(8, min(22, 600 // len(grid.parts))) * len(grid.parts),
+            "margin": {"l": 8, "r": 12, "t": 10, "b": 8},
+            "xaxis": {"title": {"text": "step"}, "type": "category", "nticks": 8},
+            "yaxis": {"type": "category", "showgrid": False},
         },
     }
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stages.report import figures, funnel_figures, words
+from stages.report import figures, funnel_figures, training, words
 from stages.report.comparison import CLEAR, UNTRAINED, Comparison, compare
 from stages.report.crawl import notes, rankings, reasons
 from stages.report.data import Missing, ReportData
@@ -23,12 +23,12 @@ from stages.report.meanings import reason_meaning, step_meaning
 from stages.report.plotly_js import pack_plotly, script_hash
 from stages.report.story import tell
 from stages.report.timeline import Timeline, lay_out
+from stages.report.training import tell_training
+from stages.shared.layers import LayerRow
 from stages.shared.metrics import Metrics
 from stages.shared.results import Generation
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "report"
-MAX_ROWS = 20
-"""Rows of the table of training metrics."""
 MAX_TROUBLES = 50
 """Failed attempts listed by name; the table counts the others."""
 
@@ -49,11 +49,12 @@ def render(data: ReportData) -> str:
         most_dropped=max((row.pages for rows in by_step.values() for row in rows), default=0),
         notes=[] if isinstance(data.pages, Missing) else notes(data.pages),
         rankings=[] if isinstance(data.pages, Missing) else rankings(data.pages.tables),
-        training_rows=[] if isinstance(data.training, Missing) else spread(data.training),
+        training=None if isinstance(data.training, Missing) else tell_training(data.training, data.layers, data.ranks),
         comparisons=comparisons,
         clear=CLEAR,
         timeline=timeline,
         max_troubles=MAX_TROUBLES,
+        max_bad=training.MAX_BAD,
         prompts=[] if isinstance(data.generations, Missing) else by_prompt(data.generations),
         figures=drawn,
         figures_json=script_json(drawn),
@@ -74,21 +75,25 @@ def draw(data: ReportData, comparisons: list[Comparison], timeline: Timeline | N
         drawn["chart-tokens"] = funnel_figures.tokens_figure(funnel)
         drawn["chart-dumps"] = funnel_figures.dumps_figure(funnel, by_source) if len(by_source) > 1 else None
     if not isinstance(data.training, Missing):
-        rows = data.training
-        drawn["chart-loss"] = figures.curve_figure(rows, "loss", "--dropped", ".4f")
-        drawn["chart-lr"] = figures.curve_figure(rows, "lr", "--second", ".3e")
-        drawn["chart-speed"] = figures.curve_figure(rows, "tokens_per_s", "--kept", ",.0f")
+        drawn |= draw_training(data.training, data.layers)
     drawn["chart-scores"] = figures.scores_figure(comparisons)
     if timeline is not None:
         drawn["chart-timeline"] = figures.timeline_figure(timeline)
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def spread(rows: list[Metrics]) -> list[Metrics]:
-    """Return up to MAX_ROWS rows, evenly spread, the first and the last among them."""
-    if len(rows) <= MAX_ROWS:
-        return rows
-    return [rows[round(number * (len(rows) - 1) / (MAX_ROWS - 1))] for number in range(MAX_ROWS)]
+def draw_training(rows: list[Metrics], layers: Sequence[LayerRow]) -> dict[str, figures.Figure | None]:
+    """Return the figures of a training."""
+    good, used = training.trained(rows), training.has(rows, "mfu")
+    by_layer = {name: training.grid(layers, name) for name in ("grad_norm", "activation_rms")} if layers else {}
+    return {
+        "chart-loss": figures.loss_figure(good, training.bad(rows)),
+        "chart-lr": figures.curve_figure(rows, "lr", "--second", ".3e"),
+        "chart-speed": figures.curve_figure(rows, "tokens_per_s", "--kept", ",.0f"),
+        "chart-norm": figures.curve_figure(good, "grad_norm", "--accent", ".4f"),
+        "chart-mfu": figures.curve_figure(used, "mfu", "--kept", ".1%") if used else None,
+        **{f"chart-{words.slug(name)}": figures.layers_figure(grid) for name, grid in by_layer.items()},
+    }
 
 
 def by_prompt(generations: list[Generation]) -> dict[str, list[Generation]]:

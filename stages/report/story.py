@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from stages.report.comparison import Comparison, headline
 from stages.report.data import Missing, ReportData
 from stages.report.timeline import Timeline
+from stages.report.training import trained
 from stages.report.words import count, duration, number, percent, plural, short
 
 
@@ -59,7 +60,8 @@ def _tokens(data: ReportData) -> Card:
 def _training(data: ReportData) -> Card:
     if isinstance(data.training, Missing):
         return _not_run("loss-last", "final loss", "training", data.training)
-    first, last = data.training[0], data.training[-1]
+    good = trained(data.training)
+    first, last = good[0], good[-1]
     note = f"from {number(first['loss'])}, in {plural(last['step'], 'step')} over {short(last['tokens'])} tokens"
     return Card(
         id="loss-last", label="final loss", text=number(last["loss"]), value=last["loss"], note=note, anchor="training"

@@ -143,8 +143,7 @@ def publish(work: Path, out: Path) -> Metrics:
     rows = read_metrics(work / METRICS)
     write_metrics(out / METRICS, rows)
     write_ranks(out / RANKS, read_ranks(work / RANKS))
-    if layers := read_layers(work / LAYERS):
-        write_layers(out / LAYERS, layers)
+    write_layers(out / LAYERS, read_layers(work / LAYERS))
     publish_board(work, out)
     return rows[-1]
 

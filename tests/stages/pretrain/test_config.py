@@ -24,13 +24,19 @@ def test_all_ranks_of_the_layout_work_on_one_shard() -> None:
         ("untrained", "checkpoint", "untrained"),
         ("metrics.jsonl", "metrics", ""),
         ("readings.json", "readings", ""),
+        ("layers.jsonl", "layers", ""),
+        ("ranks.json", "ranks", ""),
     ]
 
 
 def test_settings_that_change_no_weight_are_not_in_the_identity() -> None:
     (step,) = PretrainConfig(tokens="x", tokenizer="x").plan(TOKENS).steps
     left_out = set(PretrainConfig.model_fields) - set(step.uses) - set(step.reads)
-    seen = {name for name in left_out if name.startswith("checkpoint_")} | {"layer_stats_every", "log_every"}
+    seen = {name for name in left_out if name.startswith("checkpoint_")} | {
+        "layer_stats_every",
+        "log_every",
+        "tensorboard",
+    }
     assert left_out - seen == {"train_tokens", "init_from", "reference", "tolerance"}
     (checked,) = PretrainConfig(tokens="x", tokenizer="x", reference="x").plan(TOKENS).steps
     assert set(checked.uses) - set(step.uses) == {"tolerance"}

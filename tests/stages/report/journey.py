@@ -10,7 +10,9 @@ from typing import Any
 
 from stages.shared.documents import DocumentWriter
 from stages.shared.funnel import StepCount, write_funnel
+from stages.shared.layers import write_layers
 from stages.shared.metrics import write_metrics
+from stages.shared.ranks import RankTime, RankTimes, write_ranks
 from stages.shared.results import (
     EvaluationKey,
     Generation,
@@ -57,6 +59,8 @@ def make_run(folder: Path) -> Files:
         "tables": [(write_tables(folder / f"tables-{dump}.json"), dump) for dump in DUMPS],
         "tokens": [(write_tokens(folder), "")],
         "metrics": [(write_curves(folder), "")],
+        "layers": [(write_layer_norms(folder), "")],
+        "ranks": [(write_rank_times(folder), "")],
         "results": write_scores(folder),
         "generations": write_continuations(folder),
     }
@@ -122,8 +126,38 @@ def write_curves(folder: Path, steps: int = 400) -> Path:
         }
         for step in range(1, steps + 1)
     ]
+    rows[149] |= {"loss": 7.5, "left_out": "spike", "why": "loss 7.5, where 1.41 is usual", "sequences": [2384, 2399]}
+    rows[249] |= {"loss": math.nan, "grad_norm": math.nan, "left_out": "not finite", "sequences": [3984, 3999]}
+    rows[249]["why"] = "the loss is nan: layers.1.mlp.linear_fc1, output: 14 nan of 4096 numbers (rank 2)"
+    for row in rows[19::20]:
+        row["memory_mb"] = 812.0 + row["step"]
     write_metrics(folder / "metrics.jsonl", rows)
     return folder / "metrics.jsonl"
+
+
+def write_layer_norms(folder: Path) -> Path:
+    parts = ["embedding", *(f"layers.{number}" for number in range(4)), "head"]
+    rows = [
+        {
+            **{"step": step, "part": part, "weight_norm": 10.0 + number, "weight_max": 0.3},
+            **{"grad_norm": math.nan if step == 250 else 2.0 ** -(number + step / 100), "activation_rms": 1.0 + number},
+        }
+        for step in range(10, 401, 10)
+        for number, part in enumerate(parts)
+    ]
+    write_layers(folder / "layers.jsonl", rows)
+    return folder / "layers.jsonl"
+
+
+def write_rank_times(folder: Path) -> Path:
+    ranks = (
+        RankTime(
+            rank=rank, node=f"n{rank // 4}", seconds=0.3 + 0.1 * (rank == 5), memory_mb=812.0, slow=7 * (rank == 5)
+        )
+        for rank in range(8)
+    )
+    write_ranks(folder / "ranks.json", RankTimes(step=400, readings=20, ranks=tuple(ranks)))
+    return folder / "ranks.json"
 
 
 def score(task: str, metric: str, value: float, stderr: float | None, **rest: Any) -> Score:

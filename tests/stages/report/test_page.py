@@ -53,6 +53,10 @@ def test_values_are_read_from_the_page_and_nothing_overflows_or_is_loaded(
     assert browser.value("#tokens-total") == "681122"
     score = "#scores [data-task=facts][data-metric=acc][data-source=final] [data-label=Score]"
     assert browser.value(score) == browser.value("#score") == "0.96875"
+    assert browser.value("#left-out [data-step='150'] [data-value]") == "spike"
+    assert browser.value("#ranks tbody tr:first-child td[data-value]") == "0.4"
+    assert browser.value("#layers [data-name='layers.3'] [data-name=activation_rms]") == "5.0"
+    assert browser.value("#memory") == "1212.0"
     assert browser.value("#jobs [data-job=pretrain] [data-label=Attempts]") == "3"
     check_layout(browser, width)
     assert browser.ask("return document.querySelectorAll('[data-figure] svg.main-svg').length") >= 10

@@ -4,9 +4,11 @@ from html.parser import HTMLParser
 import pytest
 
 from stages.report.data import Attempt, Example, Missing, Pages, ReportData
-from stages.report.render import TEMPLATES, render, script_json, spread
+from stages.report.render import TEMPLATES, render, script_json
 from stages.shared.funnel import StepCount
+from stages.shared.layers import FIELDS as LAYER_FIELDS
 from stages.shared.metrics import FIELDS
+from stages.shared.ranks import RankTime, RankTimes
 from stages.shared.readings import Reading
 from stages.shared.results import EvaluationKey, Generation, Results, Score
 from stages.shared.tables import Tables
@@ -49,7 +51,16 @@ def hostile_data() -> ReportData:
             tables=hostile_tables(),
         ),
         tokens={text: {"documents": 1, "tokens": 10, "heldout_documents": 0} for text in HOSTILE},
-        training=[{**dict.fromkeys(FIELDS, 1), "loss": float("nan")}],
+        training=[
+            {**dict.fromkeys(FIELDS, 1), "loss": float("nan"), "left_out": text, "why": text, "sequences": [0, 1]}
+            for text in HOSTILE
+        ],
+        layers=[{**dict.fromkeys(LAYER_FIELDS, float("inf")), "step": 1, "part": text} for text in HOSTILE],
+        ranks=RankTimes(
+            step=1,
+            readings=1,
+            ranks=tuple(RankTime(rank=1, node=text, seconds=0.0, memory_mb=0.0, slow=0) for text in HOSTILE),
+        ),
         readings=[Reading(text, 10, 0.5, 2.5) for text in HOSTILE],
         results=[
             Results(
@@ -145,10 +156,26 @@ def test_json_in_a_script_has_no_end_tag() -> None:
     assert "<" not in script_json({"a": "</script><!--"})
 
 
-def test_spread_keeps_the_first_and_the_last_row() -> None:
-    rows = [{"step": step} for step in range(1, 1001)]
-    assert (len(spread(rows)), spread(rows)[0]["step"], spread(rows)[-1]["step"]) == (20, 1, 1000)
-    assert spread(rows[:3]) == rows[:3]
+def test_what_was_left_out_is_a_table_and_overflows_a_line() -> None:
+    row = {**dict.fromkeys(FIELDS, 1), "sequences": [8, 15]}
+    bad = [{**row, "step": step, "left_out": "spike", "why": f"<b>{step}</b>"} for step in range(2, 60)]
+    page = render(empty_data(training=[dict.fromkeys(FIELDS, 1), *bad, {**row, "left_out": "overflow", "why": "fp16"}]))
+    assert "Batches that were left out, the first 50 of 58" in page
+    assert page.count('<tr data-step="') == 50
+    assert "&lt;b&gt;2&lt;/b&gt;" in page
+    assert "1 step went by without an update" in page
+    clean = render(empty_data(training=[dict.fromkeys(FIELDS, 1)]))
+    assert 'id="left-out"' not in clean
+    assert 'id="ranks"' not in clean
+    assert 'id="layers"' not in clean
+
+
+def test_use_of_the_peak_is_shown_where_it_is_known() -> None:
+    rows = [{**dict.fromkeys(FIELDS, 1), "mfu": share, "memory_mb": 70_000.0} for share in (0.4, 0.5)]
+    page = render(empty_data(training=rows))
+    assert 'id="mfu" data-value="0.45"' in page
+    assert 'data-figure="chart-mfu"' in page
+    assert 'id="memory" data-value="70000.0"' in page
 
 
 def test_templates_name_no_other_place() -> None:
