@@ -16,6 +16,8 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 from torch.nn.attention.varlen import varlen_attn
 
+from stages.model.rotary import turn, turns
+
 # Shape suffixes: T = tokens, B = sequences, N = B x T, S = documents, H = heads of this rank, K = key/value heads of
 # this rank, D = head width.
 
@@ -105,6 +107,29 @@ class CausalAttention(MegatronModule):
     def sharded_state_dict(self, *_args: Any, **_kwargs: Any) -> dict[str, torch.Tensor]:
         """Return nothing: attention has no weights of its own."""
         return {}
+
+
+class RotaryAttention(CausalAttention):
+    """Causal attention of queries and keys that are turned by an angle which grows with the position: RoPE
+    (arXiv:2104.09864). Megatron's layers then turn nothing.
+    """
+
+    def __init__(self, config: TransformerConfig, theta: int, **_spec: Any) -> None:
+        super().__init__(config=config)
+        self.theta = theta
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        packed_seq_params: Documents | None = None,
+        **_options: Any,
+    ) -> Tensor:
+        """Return the mixed values, [T, B, H*D]; shapes as in CausalAttention."""
+        angles = turns(query.size(0), query.size(3), self.theta, query.dtype, query.device)
+        return super().forward(turn(query, *angles), turn(key, *angles), value, mask, packed_seq_params)
 
 
 class AlibiAttention(CausalAttention):

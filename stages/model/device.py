@@ -64,6 +64,7 @@ def install() -> None:
     torch.Tensor.type = _cuda_type_name(torch.Tensor.type)
     _install_megatron_rng()
     _install_megatron_dispatcher()
+    _install_megatron_collectives()
 
 
 def _install_megatron_rng() -> None:
@@ -84,6 +85,24 @@ def _install_megatron_dispatcher() -> None:
         return tensor.numpy() if as_numpy and torch.is_tensor(tensor) else tensor
 
     token_dispatcher.maybe_move_tensor_to_cpu = to_cpu
+
+
+def _install_megatron_collectives() -> None:
+    import megatron.core.distributed.param_and_grad_buffer as buffers  # noqa: PLC0415
+
+    # gloo copies what a single rank reduces or gathers in place, forth and back.
+    buffers.dist_all_gather_func = _unless_alone(buffers.dist_all_gather_func)
+    buffers.dist_reduce_scatter_func = _unless_alone(buffers.dist_reduce_scatter_func)
+
+
+def _unless_alone(collective: Any) -> Any:
+    @wraps(collective)
+    def unless_alone(out: torch.Tensor, own: torch.Tensor, **options: Any) -> Any:
+        if options["group"].size() == 1 and out.data_ptr() == own.data_ptr():
+            return None
+        return collective(out, own, **options)
+
+    return unless_alone
 
 
 def _without_cuda(factory: Any) -> Any:

@@ -27,17 +27,18 @@ from megatron.core.transformer.transformer_block import (
 )
 from torch import Tensor
 
-from stages.model.attention import AlibiAttention, CausalAttention, MaskedAttention
+from stages.model.attention import AlibiAttention, CausalAttention, MaskedAttention, RotaryAttention
 from stages.model.config import ModelConfig
+from stages.model.cross_entropy import cross_entropy
 from stages.model.experts import Router
 from stages.model.glm import BlockPositions
 from stages.model.norm import LayerNorm, RMSNorm
 from stages.model.parallel import has_transformer_engine
 from stages.model.recompute import make_forgetful
+from stages.model.swiglu import SwiGLU
 
 _NORMS = {"rmsnorm": RMSNorm, "layernorm": LayerNorm}
-_POSITIONS = {"rope": "rope", "alibi": "none", "glm": "learned_absolute"}
-_ATTENTION = {"rope": CausalAttention, "alibi": AlibiAttention, "glm": MaskedAttention}
+_ATTENTION = {"alibi": AlibiAttention, "glm": MaskedAttention}
 _RESIDUAL = ("linear_proj.weight", "linear_fc2.weight")
 """Projections back into the residual stream, by the end of their name."""
 Recompute = Literal["none", "selective", "full"]
@@ -46,6 +47,17 @@ _RECOMPUTE: dict[Recompute, dict[str, Any]] = {
     "selective": {"recompute_granularity": "selective", "recompute_modules": ["layernorm"]},
     "full": {"recompute_granularity": "full", "recompute_method": "uniform", "recompute_num_layers": 1},
 }
+
+
+class Decoder(GPTModel):
+    """Megatron's decoder with our loss in the place of its own."""
+
+    z_loss: float
+    """Weight of the square of the softmax's log-partition, in the gradient alone."""
+
+    def compute_language_model_loss(self, labels: Tensor, logits: Tensor) -> Tensor:
+        """Return each label's cross-entropy in nats, [B, T] float32, for labels [B, T] and logits [T, B, V]."""
+        return cross_entropy(logits, labels.t(), self.pg_collection.tp, self.z_loss).t()
 
 
 def build_model(  # noqa: PLR0913
@@ -57,12 +69,14 @@ def build_model(  # noqa: PLR0913
     sp: bool = False,
     recompute: Recompute = "none",
     on_host: bool = False,
+    z_loss: float = 0.0,
 ) -> GPTModel:
     """Return this rank's part of the decoder, or one of its parts where pipeline stages interleave: `chunk` says which.
 
     The sizes of all parallelisms come from Megatron's parallel state; `sp` is sequence parallelism. Weights are unset:
     see `initialise`; those of matrices are on the device unless told otherwise. Tokens go in as [B, T] and logits come
-    out as [B, T, V], where V is this tensor parallel rank's part of the padded vocabulary.
+    out as [B, T, V], where V is this tensor parallel rank's part of the padded vocabulary. With labels comes their
+    cross-entropy instead, [B, T]; `z_loss` adds to its gradient: see cross_entropy.
     """
     tp = parallel_state.get_tensor_model_parallel_world_size()
     on_cpu = on_host or not torch.cuda.is_available()
@@ -70,7 +84,7 @@ def build_model(  # noqa: PLR0913
     settings = _transformer_config(config, dtype, **split)
     interleaved = settings.virtual_pipeline_model_parallel_size is not None
     place = {"ignore_virtual": not interleaved, "vp_stage": chunk}
-    model = GPTModel(
+    model = Decoder(
         config=settings,
         transformer_layer_spec=block_spec(config, settings, chunk),
         vocab_size=config.num_rows(vocab_size, tp),
@@ -78,15 +92,22 @@ def build_model(  # noqa: PLR0913
         pre_process=parallel_state.is_pipeline_first_stage(**place),
         post_process=parallel_state.is_pipeline_last_stage(**place),
         share_embeddings_and_output_weights=config.tied_embeddings,
-        position_embedding_type=_POSITIONS[config.position],
+        position_embedding_type=_position_embedding(config),
         rotary_base=config.rope_theta,
         vp_stage=chunk if interleaved else None,
     )
+    model.z_loss = z_loss
     if config.position == "glm" and model.pre_process:
         model.embedding.position_embeddings = BlockPositions(config.num_positions, config.dim)
     if recompute == "selective":
         make_forgetful(model)
     return model
+
+
+def _position_embedding(config: ModelConfig) -> str:
+    if config.position == "glm":
+        return "learned_absolute"
+    return "rope" if config.position == "rope" and has_transformer_engine() else "none"  # else attention sees to it
 
 
 def block_spec(config: ModelConfig, settings: TransformerConfig, chunk: int) -> TransformerBlockSubmodules:
@@ -111,7 +132,11 @@ def layer_spec(config: ModelConfig) -> ModuleSpec:
         return spec
     spec = get_gpt_layer_local_spec(num_experts=experts)
     spec.submodules.input_layernorm = spec.submodules.pre_mlp_layernorm = _NORMS[config.norm]
-    spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
+    rotary = ModuleSpec(module=RotaryAttention, params={"theta": config.rope_theta})
+    spec.submodules.self_attention.submodules.core_attention = _ATTENTION.get(config.position, rotary)
+    blocks = spec.submodules.mlp.submodules.experts if experts else spec.submodules.mlp
+    if config.activation == "swiglu":
+        blocks.submodules.activation_func = SwiGLU
     if experts:
         spec.submodules.mlp.submodules.router = Router
         # Megatron's local spec files this norm under the dense block's projection, TE's spec does not.
@@ -153,6 +178,8 @@ def _transformer_config(config: ModelConfig, dtype: torch.dtype, **split: Any) -
         # Fused kernels of Apex and Transformer Engine.
         gradient_accumulation_fusion=False,
         bias_activation_fusion=False,
+        # Says that the layer spec's activation is to be used, whoever made it: SwiGLU is ours.
+        use_te_activation_func=config.activation == "swiglu" and not has_transformer_engine(),
         masked_softmax_fusion=False,
         batch_p2p_comm=False,
         **_expert_settings(config),

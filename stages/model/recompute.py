@@ -16,6 +16,8 @@ from megatron.core.models.gpt import GPTModel
 from megatron.core.transformer.mlp import MLP
 from torch import Tensor
 
+from stages.model.swiglu import SwiGLU
+
 
 class Recomputed(tensor_parallel.CheckpointWithoutOutput):
     """A function whose output is freed once it was used, and made again when its gradient is asked for."""
@@ -48,7 +50,7 @@ def _forgetful_forward(mlp: MLP, hidden_states: Tensor, **_options: Any) -> tupl
 def _activate(mlp: MLP, inner: Tensor, bias: Tensor | None) -> Tensor:
     if bias is not None:
         inner = inner + bias
-    if not mlp.config.gated_linear_unit:
+    if not mlp.config.gated_linear_unit or isinstance(mlp.activation_func, SwiGLU):
         return mlp.activation_func(inner)
     gate, up = inner.chunk(2, dim=-1)
     return mlp.activation_func(gate) * up

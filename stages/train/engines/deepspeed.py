@@ -65,6 +65,7 @@ class DeepSpeedEngine:
     def _build(self) -> GPTModel:
         config, layout, dtype = self.config, self.config.layout, DTYPES[self.config.dtype]
         split = {"sp": layout.sp, "recompute": layout.recompute, "on_host": layout.zero == 3}
+        split["z_loss"] = config.z_loss
         return build_model(config.model, self.vocab_size, dtype, **split).to(dtype)  # norms are made in float32
 
     @property

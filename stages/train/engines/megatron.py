@@ -34,9 +34,9 @@ class MegatronEngine:
     def __init__(self, config: TrainingConfig, vocab_size: int, set_weights: Callable[[GPTModel], None]) -> None:
         dtype, layout = DTYPES[config.dtype], config.layout
         self.config = config
+        split = {"sp": layout.sp, "recompute": layout.recompute, "z_loss": config.z_loss}
         self.chunks = [
-            build_model(config.model, vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute)
-            for number in range(layout.interleave)
+            build_model(config.model, vocab_size, dtype, chunk=number, **split) for number in range(layout.interleave)
         ]
         ddp = DistributedDataParallelConfig(
             use_distributed_optimizer=True,

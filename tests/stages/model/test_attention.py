@@ -15,10 +15,12 @@ from stages.model.attention import (
     AlibiAttention,
     CausalAttention,
     MaskedAttention,
+    RotaryAttention,
     alibi_slopes,
     documents_apart,
 )
 from stages.shared.contract import Ranks
+from tests.stages.model.test_rotary import turned
 
 
 def naive(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | float = 0.0) -> Tensor:
@@ -55,6 +57,16 @@ def test_values_and_gradients_equal_the_formula(groups: int) -> None:
     config = TransformerConfig(num_layers=1, hidden_size=32, num_attention_heads=4, num_query_groups=groups)
     inputs = draw_inputs(17, 4, groups)
     ours, theirs = CausalAttention(config)(*inputs, None), naive(*inputs)
+    assert (ours - theirs).abs().max() < 1e-5
+    assert_gradients_equal(ours, theirs, inputs)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_with_rope_queries_and_keys_are_turned_first(groups: int) -> None:
+    config = TransformerConfig(num_layers=1, hidden_size=32, num_attention_heads=4, num_query_groups=groups)
+    query, key, value = inputs = draw_inputs(17, 4, groups)
+    ours = RotaryAttention(config, theta=100)(*inputs, None)
+    theirs = naive(turned(query, 100), turned(key, 100), value)
     assert (ours - theirs).abs().max() < 1e-5
     assert_gradients_equal(ours, theirs, inputs)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from stages.model import parallel
-from stages.model.attention import documents_apart
+from stages.model.attention import CausalAttention, documents_apart
 from stages.model.config import ModelConfig
 from stages.model.glm import hidden_keys
 from stages.model.llama import build_model, initialise, take_documents
@@ -125,8 +125,10 @@ def test_documents_apart_are_each_document_alone(changes: dict[str, Any]) -> Non
 
 def test_another_attention_makes_room_for_one_that_takes_documents() -> None:
     model, theirs = build(SMALL), build(SMALL)
-    for layer in theirs.decoder.layers:  # as Transformer Engine's would be there
-        layer.self_attention.core_attention = DotProductAttention(theirs.config, 1, AttnMaskType.causal, "self")
+    for layer, other in zip(model.decoder.layers, theirs.decoder.layers, strict=True):
+        layer.self_attention.core_attention = CausalAttention(model.config)
+        # As Transformer Engine's would be there, which Megatron hands what is turned already.
+        other.self_attention.core_attention = DotProductAttention(theirs.config, 1, AttnMaskType.causal, "self")
     tokens = torch.randint(VOCAB_SIZE, (2, 24), generator=torch.Generator().manual_seed(5))
     places, apart = torch.arange(24).expand(2, 24), documents_apart(torch.tensor([9, 15, 24]), 24, torch.device("cpu"))
     take_documents(theirs)
