@@ -13,15 +13,23 @@ from typing import Any
 from stages.report.comparison import Comparison
 from stages.report.timeline import Timeline
 from stages.report.training import Grid
-from stages.report.words import duration, visible
+from stages.report.words import duration, number, visible
 from stages.shared.metrics import Metrics
 
 Figure = dict[str, Any]
 MAX_POINTS = 600
 """Points of a curve; longer runs are averaged in equal stretches."""
+START = 50
+"""Of a long run's losses this part, the first ones, may lie above the picture."""
 VERDICTS = ("done", "requeue", "running", "failed", "never", "bad-node", "lost")
 MAX_LABEL = 48
 """Characters of a label; Plotly does not break lines."""
+AXES = {
+    "loss": {"rangemode": "normal"},
+    "lr": {"exponentformat": "power"},
+    "mfu": {"tickformat": ".0%"},
+}
+"""What the axis of a metric has of its own."""
 LANE_PX = 16
 LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
 TIME_UNITS = (
@@ -56,51 +64,80 @@ def curve_figure(rows: Sequence[Metrics], field: str, color: str, template: str)
             "showlegend": False,
             "margin": {"l": 8, "r": 12, "t": 10, "b": 8},
             "xaxis": {"title": {"text": "step"}, "tickformat": ","},
-            "yaxis": {"rangemode": "normal" if field == "loss" else "tozero"},
+            "yaxis": {"rangemode": "tozero", "separatethousands": True, **AXES.get(field, {})},
         },
     }
 
 
 def loss_figure(rows: Sequence[Metrics], left_out: Sequence[Metrics]) -> Figure:
-    """Return the loss of the batches that were trained on, and that of the others as marks."""
+    """Return the loss of the batches that were trained on, with a mark for each of the others.
+
+    The axis is that of the curve, of a long run's after its first fall, else the rest would be a flat line. A mark that
+    would be above it, or that is no number, is at its top.
+    """
     figure = curve_figure(rows, "loss", "--dropped", ".4f")
-    marked = [row for row in left_out if math.isfinite(row["loss"])]
-    if marked:
-        figure["data"].append({
-            "type": "scatter",
-            "mode": "markers",
-            "x": [row["step"] for row in marked],
-            "y": [row["loss"] for row in marked],
-            "marker": {"symbol": "x", "size": 9, "color": "--bad"},
-            "hovertemplate": "step %{x:,}, left out: %{y:.4f}<extra></extra>",
-        })  # fmt: skip
+    losses = figure["data"][0]["y"]
+    fall = len(losses) // START if len(rows) > MAX_POINTS else 0
+    curve = [value for value in losses[fall:] if math.isfinite(value)]
+    if len(curve) < 2 or min(curve) == max(curve):
+        return figure
+    low, top = min(curve), max(curve)
+    figure["layout"]["xaxis"]["range"] = [rows[0]["step"], rows[-1]["step"]]
+    figure["layout"]["yaxis"] = {"range": [low - 0.05 * (top - low), top + 0.05 * (top - low)]}
+    figure["data"].append({
+        "type": "scatter",
+        "mode": "markers",
+        "x": [row["step"] for row in left_out],
+        "y": [min(row["loss"], top) if math.isfinite(row["loss"]) else top for row in left_out],
+        "text": [f"step {row['step']:,}, left out: {number(row['loss'])}" for row in left_out],
+        "marker": {"symbol": "x", "size": 9, "color": "--bad"},
+        "hovertemplate": "%{text}<extra></extra>",
+    })  # fmt: skip
     return figure
 
 
 def layers_figure(grid: Grid) -> Figure:
-    """Return a heat map of one number by part of the model and step; colours tell powers of ten apart."""
+    """Return a heat map of one number by part of the model and step; colours tell powers of ten apart.
+
+    What is not finite is a gap, through which the background's warning colour shows.
+    """
     logs = [[math.log10(value) if value else None for value in values] for values in grid.values]
+    found = [log for row in logs for log in row if log is not None] or [0.0]
+    zeros = [
+        [min(found) if value == 0 else log for value, log in zip(*row, strict=True)]
+        for row in zip(grid.values, logs, strict=True)
+    ]
     texts = [[f"{value:.3g}" if value is not None else "not finite" for value in values] for values in grid.values]
     return {
         "data": [
             {
                 "type": "heatmap",
-                "x": [f"{step:,}" for step in grid.steps],
+                "x": list(grid.steps),
                 "y": [label(part) for part in grid.parts],
-                "z": logs,
+                "z": zeros,
                 "text": texts,
-                "colorscale": [[0, "--card"], [0.5, "--kept"], [1, "--dropped"]],
-                "showscale": False,
-                "hovertemplate": "%{y}, step %{x}: %{text}<extra></extra>",
+                "colorscale": [[0, "--card"], [1, "--kept"]],
+                "colorbar": {"thickness": 10, "outlinewidth": 0, **_ticks(min(found), max(found))},
+                "hovertemplate": "%{y}, step %{x:,}: %{text}<extra></extra>",
             }
         ],
         "layout": {
             "height": 110 + max(8, min(22, 600 // len(grid.parts))) * len(grid.parts),
             "margin": {"l": 8, "r": 12, "t": 10, "b": 8},
-            "xaxis": {"title": {"text": "step"}, "type": "category", "nticks": 8},
+            "plot_bgcolor": "--bad",
+            "xaxis": {"title": {"text": "step"}, "tickformat": ",", "showgrid": False},
             "yaxis": {"type": "category", "showgrid": False},
         },
     }
+
+
+def _ticks(low: float, high: float) -> Figure:
+    """Return the ticks of a scale between two powers of ten: whole powers, or 1, 2 and 5 of each if they are few."""
+    exponents = range(math.floor(low), math.ceil(high) + 1)
+    leading = (1,) if high - low > 1.5 else (1, 2, 5)
+    values = [digit * 10.0**exponent for exponent in exponents for digit in leading]
+    shown = [value for value in values if low <= math.log10(value) <= high]
+    return {"tickvals": [math.log10(value) for value in shown], "ticktext": [f"{value:g}" for value in shown]}
 
 
 def thin(rows: Sequence[Metrics], field: str) -> list[tuple[int, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from statistics import median_low
+from statistics import median, median_low
 from typing import TypeVar
 
 from stages.shared.layers import LayerRow
@@ -56,6 +56,8 @@ class Training:
     """Some steps, for the table."""
     bad: list[Metrics]
     overflows: int
+    speed: float
+    """Tokens a second: the median of the steps."""
     mfu: float | None
     """Mean share of the peak over the steps that know it."""
     memory_mb: float | None
@@ -74,6 +76,7 @@ def tell_training(rows: Sequence[Metrics], layers: Sequence[LayerRow], ranks: Ra
         rows=spread(rows, MAX_ROWS),
         bad=bad(rows),
         overflows=overflows(rows),
+        speed=median(row["tokens_per_s"] for row in rows),
         mfu=sum(row["mfu"] for row in used) / len(used) if used else None,
         memory_mb=max((row["memory_mb"] for row in has(rows, "memory_mb")), default=None),
         layers=latest(layers),

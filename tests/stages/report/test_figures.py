@@ -1,3 +1,5 @@
+from math import nan
+
 import pytest
 
 from stages.report.figures import (
@@ -29,19 +31,38 @@ def test_one_step_is_a_point() -> None:
     assert curve_figure([{"step": 1, "loss": 2.0}], "loss", "--kept", ".3f")["data"][0]["mode"] == "markers"
 
 
-def test_losses_of_batches_that_were_left_out_are_marks_where_they_are_numbers() -> None:
-    rows = [{"step": 1, "loss": 2.0}, {"step": 3, "loss": 1.9}]
-    marks = loss_figure(rows, [{"step": 2, "loss": 7.0}, {"step": 4, "loss": float("nan")}])["data"][1]
-    assert (marks["x"], marks["y"]) == ([2], [7.0])
-    assert len(loss_figure(rows, [])["data"]) == 1
+def test_every_batch_that_was_left_out_is_a_mark_within_the_curves_range() -> None:
+    rows = [{"step": step, "loss": 3.0 - step} for step in (1, 2)]
+    left_out = [{"step": step, "loss": loss} for step, loss in ((3, 1.5), (4, 7.0), (5, nan))]
+    figure = loss_figure(rows, left_out)
+    marks = figure["data"][1]
+    assert (marks["x"], marks["y"]) == ([3, 4, 5], [1.5, 2.0, 2.0])
+    assert marks["text"][1:] == ["step 4, left out: 7.000", "step 5, left out: not a number"]
+    assert figure["layout"]["yaxis"]["range"] == pytest.approx([0.95, 2.05])
+
+
+def test_a_long_runs_first_fall_lies_above_the_picture() -> None:
+    rows = [{"step": step, "loss": 10.0 if step < 10 else 2.0 - step / 1000} for step in range(700)]
+    assert loss_figure(rows, [])["layout"]["yaxis"]["range"][1] < 2.1
+
+
+def test_a_curve_of_no_height_keeps_its_axis() -> None:
+    assert "range" not in loss_figure([{"step": 1, "loss": nan}], [{"step": 1, "loss": nan}])["layout"]["yaxis"]
 
 
 def test_a_heat_map_tells_powers_of_ten_apart_and_has_gaps() -> None:
     grid = Grid(parts=("embedding", "head"), steps=(10, 1000), values=((1.0, 100.0), (0.0, None)))
     (trace,) = layers_figure(grid)["data"]
-    assert trace["z"] == [[0.0, 2.0], [None, None]]
+    assert trace["z"] == [[0.0, 2.0], [0.0, None]]
     assert trace["text"] == [["1", "100"], ["0", "not finite"]]
-    assert trace["x"] == ["10", "1,000"]
+    assert trace["x"] == [10, 1000]
+    assert trace["colorbar"]["ticktext"] == ["1", "10", "100"]
+
+
+def test_a_heat_map_of_few_powers_has_ticks_between_them_and_one_of_nothing_none() -> None:
+    grid = Grid(parts=("head",), steps=(1, 2), values=((0.04, 0.6),))
+    assert layers_figure(grid)["data"][0]["colorbar"]["ticktext"] == ["0.05", "0.1", "0.2", "0.5"]
+    assert layers_figure(Grid(parts=("head",), steps=(1,), values=((None,),)))["data"][0]["z"] == [[None]]
 
 
 def test_without_a_chance_level_there_is_no_picture_of_scores() -> None:

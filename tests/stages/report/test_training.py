@@ -17,6 +17,13 @@ def test_the_curve_is_of_batches_that_were_trained_on() -> None:
     assert (told.overflows, told.mfu, told.memory_mb, told.ranks, told.layers) == (1, None, None, None, [])
 
 
+def test_its_speed_is_that_of_most_steps() -> None:
+    assert (
+        tell_training([row(step, tokens_per_s=speed) for step, speed in ((1, 10), (2, 90), (3, 100))], [], None).speed
+        == 90
+    )
+
+
 def test_a_training_of_bad_batches_alone_is_shown_as_it_is() -> None:
     assert tell_training([row(1, left_out="not finite", loss=nan)], [], None).first["step"] == 1
 
