@@ -76,17 +76,17 @@ class PretrainConfig(TrainingConfig):
         sources = [file.source for file in inputs.get("tokens", ())]
         if self.mixture is not None:
             self._check_sources(sources)
-        if len(inputs.get("init_from", ())) > 1:
-            raise ConfigError("init_from", self.init_from, f"one folder, not {len(inputs['init_from'])}")
-        checked = ("reference",) if self.reference is not None else ()
-        started = ("init_from",) if self.init_from is not None else ()
+        for field in ("init_from", "resume_from"):
+            if len(inputs.get(field, ())) > 1:
+                raise ConfigError(field, getattr(self, field), f"one folder, not {len(inputs[field])}")
+        given = [name for name in ("init_from", "resume_from", "reference") if getattr(self, name) is not None]
         training = self.training(inputs)
         step = Step(
             name="",
             run="stages.pretrain.run:run",
             shards=1,
-            uses=(*self.weights_depend_on, *(("tolerance",) if checked else ())),
-            reads=("tokens", "tokenizer", *started, *checked),
+            uses=(*self.weights_depend_on, *(("tolerance",) if "reference" in given else ())),
+            reads=("tokens", "tokenizer", *given),
             ranks=self.layout.ranks,
             resumes=True,
             shape="train",

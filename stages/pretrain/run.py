@@ -51,10 +51,11 @@ def _job(task: Task, sources: list[Source], tokenizer: Tokenizer) -> Job:
 def compare(path: Path, reference: Path, tolerance: float) -> float:
     """Return the largest difference between two runs' losses, in nats a token.
 
-    Raises DataError at the first step where it is above `tolerance`, or if one run has steps that the other has not.
+    A run that went on from a checkpoint without the metrics up to it is compared from there on. Raises DataError at the
+    first step where the difference is above `tolerance`, or if one run has steps that the other has not.
     """
     ours = {row["step"]: row["loss"] for row in read_metrics(path)}
-    theirs = {row["step"]: row["loss"] for row in read_metrics(reference)}
+    theirs = {row["step"]: row["loss"] for row in read_metrics(reference) if row["step"] >= min(ours)}
     if ours.keys() != theirs.keys():
         raise DataError(reference, f"{len(theirs)} steps, not {len(ours)}", "Want a reference of as many steps")
     for step, loss in ours.items():

@@ -32,6 +32,17 @@ from stages.shared.errors import DataError, StagecoachError
 from stages.shared.files import read_json, replace_dir
 from stages.train.config import TrainingConfig
 from stages.train.engine import Engine
+from stages.train.log import take_over
+from stages.train.origin import (
+    STEP,
+    changed_sources,
+    checkpoints_in,
+    require_same_training,
+    same_split,
+    scale_ratio,
+    step_of,
+    work_of,
+)
 from stages.train.progress import Progress, read_progress
 from stages.train.retention import outdated
 
@@ -75,6 +86,16 @@ class Checkpoints:
         self._saver = Saver()
         self._write: _Write | None = None
 
+    def begin(self) -> Progress:
+        """Return where the run starts: after its own newest sound checkpoint, else after that of `resume_from`, which
+        becomes its own first, else at the beginning. Collective. Raises as `resume` does.
+        """
+        progress = self.resume()
+        if not progress.step:
+            for origin in self._task.inputs.get("resume_from", ()):
+                progress = self._take_over(origin.path)
+        return progress
+
     def resume(self, every: int = 1) -> Progress:
         """Load the newest sound checkpoint and return its position; the beginning if there is none. Collective.
 
@@ -84,25 +105,49 @@ class Checkpoints:
         """
         self.settle()
         for folder in reversed(self._shared_list()):
-            if _step(folder) % every:
-                continue
-            try:
-                verify(folder)
-            except DataError as error:
-                if dist.get_rank() == 0:
-                    print(f"passing over a checkpoint: {error}", file=sys.stderr, flush=True)
+            if step_of(folder) % every or not _is_sound(folder):
                 continue
             state = read_state(folder)
             progress = read_progress(state, folder)
-            if changed := _changed(state.get("sources", {}), self._identity.sources):
+            if changed := changed_sources(state, self._identity.state(progress)):
                 remedy = "Put the data back, or give this run its own folder"
                 raise DataError(folder, f"a checkpoint of a run on other data: {', '.join(changed)}", remedy)
             if state != self._identity.state(progress):
-                raise DataError(folder, "a checkpoint of another run", "Remove it, or give this run its own folder")
+                remedy = "Remove it, or give this run its own folder; resume_from goes on from it in another layout"
+                raise DataError(folder, "a checkpoint of another run", remedy)
             self._engine.load(read_tensors(self._engine.state(is_loading=True), folder))
             _restore_rng(read_json(folder / _rng_name()))
             return progress
         return Progress()
+
+    def _take_over(self, path: Path) -> Progress:
+        """Load the newest sound checkpoint of another run and save it as this one's; return its position.
+
+        From then on this run needs nothing of the other's. What it had measured comes along.
+        """
+        found = [folder for folder in reversed(_agreed(checkpoints_in, path)) if _is_sound(folder)][:1]
+        if not found:
+            raise DataError(path, "no checkpoint in it is sound", "Name another one, or train without resume_from")
+        progress = self._load_other(found[0])
+        if dist.get_rank() == 0:
+            print(f"going on from {found[0]}", flush=True)
+            take_over(work_of(found[0]), self._task.work)
+        self.save(progress, wait=True)
+        return progress
+
+    def _load_other(self, folder: Path) -> Progress:
+        """Load a sound checkpoint of the same training, split in any way."""
+        then = read_state(folder)
+        progress = read_progress(then, folder)
+        now = self._identity.state(progress)
+        require_same_training(folder, then, now, self._identity.config)
+        state = read_tensors(self._engine.state(is_loading=True), folder)
+        if scaler := state["optimizer"]["scaler"]:
+            scaler["scale"] *= scale_ratio(then, self._identity.config)
+        self._engine.load(state)
+        if same_split(then, now):
+            _restore_rng(read_json(folder / _rng_name()))
+        return progress
 
     def save(self, progress: Progress, *, wait: bool) -> None:
         """Begin to save all that the next step depends on, once what was begun before is committed. Collective.
@@ -110,7 +155,7 @@ class Checkpoints:
         Told to wait, it commits as well, and needs no memory for a copy of the state.
         """
         self.settle()
-        folder = self._folder / f"step-{progress.step:07d}"
+        folder = self._folder / f"{STEP}{progress.step:07d}"
         values = {_rng_name(): _rng_state()}
         if dist.get_rank() == 0:
             values[STATE] = self._identity.state(progress)
@@ -158,18 +203,16 @@ class Checkpoints:
             raise _unwritten(write.folder, error) from error
 
     def _drop_old(self) -> None:
-        marked = {_step(folder): folder for folder in _steps(self._folder) if (folder / COMPLETE).exists()}
+        marked = {step_of(folder): folder for folder in _steps(self._folder) if (folder / COMPLETE).exists()}
         for step in outdated(marked, self._identity.config, best=None):
             shutil.rmtree(marked[step])
 
     def _shared_list(self) -> list[Path]:
         """Return rank 0's list on every rank, which must try the same ones in the same order; remove what was left."""
         if dist.get_rank() == 0:
-            for aside in self._folder.glob(f".step-*{ASIDE}"):
+            for aside in self._folder.glob(f".{STEP}*{ASIDE}"):
                 shutil.rmtree(aside)
-        box = [[path.name for path in _steps(self._folder)]]
-        dist.broadcast_object_list(box, src=0)
-        return [self._folder / name for name in box[0]]
+        return _agreed(_steps, self._folder)
 
 
 class _Write(threading.Thread):
@@ -207,8 +250,28 @@ def save_weights(folder: Path, engine: Engine, identity: Identity, progress: Pro
     save(engine.weights(), folder, values)
 
 
-def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    return sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
+def _is_sound(folder: Path) -> bool:
+    """Return whether a checkpoint can be used; if not, rank 0 says so. Collective."""
+    try:
+        verify(folder)
+    except DataError as error:
+        if dist.get_rank() == 0:
+            print(f"passing over a checkpoint: {error}", file=sys.stderr, flush=True)
+        return False
+    return True
+
+
+def _agreed(look: Callable[[Path], list[Path]], folder: Path) -> list[Path]:
+    """Return what rank 0 sees in a folder, on every rank. Raises what `look` raises, on every rank. Collective."""
+    box: list[list[Path]] = [[]]
+
+    def look_once() -> None:
+        if dist.get_rank() == 0:
+            box[0] = look(folder)
+
+    together(look_once)
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
 
 
 def together(action: Callable[[], None]) -> None:
@@ -225,11 +288,7 @@ def together(action: Callable[[], None]) -> None:
 
 
 def _steps(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*"))
-
-
-def _step(folder: Path) -> int:
-    return int(folder.name.removeprefix("step-"))
+    return sorted(folder.glob(f"{STEP}*"))
 
 
 def _rng_name() -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from stages.model.config import ModelConfig
-from stages.shared.contract import Forecast, InputFile, StageConfig
+from stages.shared.contract import Forecast, InputFile, Inputs, Reads, StageConfig
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
 from stages.train.planner.cost import Training
@@ -86,6 +86,9 @@ class TrainingConfig(StageConfig):
     """Of the initial weights and of the order of the data."""
     threads: int = Field(1, ge=1)
     """CPU threads a rank. Part of a run's identity: it decides how sums are split."""
+    resume_from: Annotated[Inputs | None, Reads("checkpoints")] = None
+    """Another run's checkpoint to go on from, in another layout: its work folder's `checkpoints`, of which the newest
+    sound one is taken, or one `step-...` in it. Not used once this run has checkpoints of its own. None: the start."""
     checkpoint_every: int = Field(100, ge=1)
     """Steps between checkpoints. Changes no weight, so it is not part of a run's identity."""
     checkpoint_async: bool = True

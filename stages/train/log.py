@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from stages.shared.files import write_atomic
 from stages.shared.layers import LAYERS, LayerRow, layers_text, parse_layers_line, read_layers, write_layers
 from stages.shared.metrics import METRICS, Metrics, metrics_line, parse_metrics_line, read_metrics, write_metrics
 from stages.shared.ranks import RANKS, read_ranks, write_ranks
@@ -110,10 +111,10 @@ class StepLog:
         seconds = (now - self._said.at) / (taken - then)
         self._said = _Moment(step, now)
         parts = [f"step {step}/{steps}", f"loss {row['loss']:.4f}", f"lr {row['lr']:.2e}"]
-        parts.append(f"{self._config.model.seq_len / seconds:.0f} tokens/s")
+        parts.append(f"{self._config.model.seq_len / seconds:,.0f} tokens/s")
         if "mfu" in row:
             parts.append(f"{100 * row['mfu']:.1f} % of the peak")
-        parts.append(f"{row['memory_mb']:.0f} MB")
+        parts.append(memory(row["memory_mb"]))
         if step < steps:
             parts.append(f"{span((planned - taken) * seconds)} left")
         print("  ".join(parts), flush=True)
@@ -148,6 +149,14 @@ def publish(work: Path, out: Path) -> Metrics:
     return rows[-1]
 
 
+def take_over(theirs: Path, work: Path) -> None:
+    """Copy what another run has said of itself, as far as it is there: the first part of this run's curves."""
+    for name in (METRICS, LAYERS):
+        if (theirs / name).is_file():
+            write_atomic(work / name, (theirs / name).read_bytes())
+    publish_board(theirs, work)
+
+
 def _reopened(
     path: Path, parse: Callable[[str], Row | None], write: Callable[[Path, list[Row]], None], done: int
 ) -> IO[str]:
@@ -155,6 +164,11 @@ def _reopened(
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     write(path, [row for line in lines if (row := parse(line)) and row["step"] <= done])
     return path.open("a", encoding="utf-8", buffering=1)
+
+
+def memory(megabytes: float) -> str:
+    """Return an amount of memory in the unit that the plan uses for it."""
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
 
 
 def span(seconds: float) -> str:

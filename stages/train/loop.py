@@ -84,7 +84,7 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     engine = build_engine(config, vocab_size, job.set_weights)
     identity = Identity(config, vocab_size, job.tokenizer.sha256, corpus.identity)
     checkpoints = Checkpoints(task, engine, identity)
-    progress = checkpoints.resume()
+    progress = checkpoints.begin()
     if dist.get_rank() == 0:
         print(*corpus.told(config), sep="\n", flush=True)
     recorder = Recorder(task.work, config, engine, vocab_size, progress.step)

@@ -37,7 +37,7 @@ def test_settings_that_change_no_weight_are_not_in_the_identity() -> None:
         "log_every",
         "tensorboard",
     }
-    assert left_out - seen == {"train_tokens", "init_from", "reference", "tolerance"}
+    assert left_out - seen == {"train_tokens", "init_from", "resume_from", "reference", "tolerance"}
     (checked,) = PretrainConfig(tokens="x", tokenizer="x", reference="x").plan(TOKENS).steps
     assert set(checked.uses) - set(step.uses) == {"tolerance"}
 
@@ -89,12 +89,14 @@ def test_blanks_are_filled_from_the_whole_sequence() -> None:
         PretrainConfig(tokens="x", tokenizer="x", blanks={}, model={"position": "glm"}, attend_across_documents=False)
 
 
-def test_a_start_from_other_weights_is_an_input() -> None:
-    config = PretrainConfig(tokens="x", tokenizer="x", init_from="folder")
+@pytest.mark.parametrize("field", ["init_from", "resume_from"])
+def test_a_start_from_what_another_run_made_is_an_input(field: str) -> None:
+    config = PretrainConfig(tokens="x", tokenizer="x", **{field: "folder"})
     folder = InputFile(Path("folder"), "folder")
-    assert "init_from" in config.plan(TOKENS | {"init_from": (folder,)}).steps[0].reads
-    with pytest.raises(ConfigError, match=r"init_from is 'folder': want one folder, not 2"):
-        config.plan(TOKENS | {"init_from": (folder, folder)})
+    assert field in config.plan(TOKENS | {field: (folder,)}).steps[0].reads
+    assert field not in PretrainConfig(tokens="x", tokenizer="x").plan(TOKENS).steps[0].reads
+    with pytest.raises(ConfigError, match=rf"{field} is 'folder': want one folder, not 2"):
+        config.plan(TOKENS | {field: (folder, folder)})
 
 
 def test_experts_are_shared_out_over_data_parallel_ranks() -> None:

@@ -40,6 +40,8 @@ class Run:
     folder: str
     data: str
     config: dict[str, Any] = field(default_factory=dict)
+    resume_from: str = ""
+    """Checkpoints of another run to go on from."""
     port: int = 0
     stop_at: int = 0
     """Step during which the last rank, and only it, is told to stop."""
@@ -198,6 +200,7 @@ def make_task(run: Run, rank: int) -> Task:
         inputs={
             "tokens": tuple(InputFile(path, path.stem) for path in sorted(data.glob("*.bin"))),
             "tokenizer": (InputFile(data / "tokenizer.model", ""),),
+            **({"resume_from": (InputFile(Path(run.resume_from), ""),)} if run.resume_from else {}),
         },
         steps={},
         out=folder / "out",
