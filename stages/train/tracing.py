@@ -156,5 +156,5 @@ def _count(tensor: Tensor) -> str:
     if not tensor.is_floating_point() or bool(torch.isfinite(tensor).all()):
         return ""
     counts = ((int(torch.isnan(tensor).sum()), "nan"), (int(torch.isinf(tensor).sum()), "infinite"))
-    what = ", ".join(f"{count} {word}" for count, word in counts if count)
-    return f"{what} of {tensor.numel()} numbers (rank {dist.get_rank()})"
+    what = ", ".join(f"{count:,} {word}" for count, word in counts if count)
+    return f"{what} of {tensor.numel():,} numbers (rank {dist.get_rank()})"

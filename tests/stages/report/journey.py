@@ -128,7 +128,7 @@ def write_curves(folder: Path, steps: int = 400) -> Path:
     ]
     rows[149] |= {"loss": 7.5, "left_out": "spike", "why": "loss 7.5, where 1.41 is usual", "sequences": [2384, 2399]}
     rows[249] |= {"loss": math.nan, "grad_norm": math.nan, "left_out": "not finite", "sequences": [3984, 3999]}
-    rows[249]["why"] = "the loss is nan: layers.1.mlp.linear_fc1, output: 14 nan of 4096 numbers (rank 2)"
+    rows[249]["why"] = "the loss is nan: layers.1.mlp.linear_fc1, output: 14 nan of 4,096 numbers (rank 2)"
     for row in rows[19::20]:
         row["memory_mb"] = 812.0 + row["step"]
     write_metrics(folder / "metrics.jsonl", rows)

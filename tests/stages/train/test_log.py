@@ -15,7 +15,7 @@ from stages.shared.metrics import METRICS, read_metrics
 from stages.shared.ranks import RANKS, read_ranks
 from stages.train import log as log_module
 from stages.train.guard import Trouble
-from stages.train.log import StepLog, StepRecord, publish, span
+from stages.train.log import StepLog, StepRecord, memory, publish, span
 from stages.train.stragglers import Reading
 
 CONFIG = PretrainConfig(tokens="x", tokenizer="x", steps=40, warmup_steps=0, tensorboard=False)
@@ -96,7 +96,7 @@ def test_a_line_now_and_then_has_speed_use_memory_and_the_time_left(
     (line,) = capsys.readouterr().out.splitlines()
     parts = line.split("  ")
     assert parts[:3] == ["step 4/40", "loss 1.0000", "lr 1.00e-03"]
-    assert parts[3] == f"{4 * CONFIG.tokens_per_step / 100:.0f} tokens/s"
+    assert parts[3] == f"{4 * CONFIG.tokens_per_step / 100:,.0f} tokens/s"
     row = read_metrics(tmp_path / METRICS)[-1]
     assert parts[4:] == [f"{100 * row['mfu']:.1f} % of the peak", "200 MB", "15 min 0 s left"]
     assert row["mfu"] > 0
@@ -116,3 +116,7 @@ def test_a_finished_run_publishes_what_there_is(tmp_path: Path) -> None:
 )
 def test_a_span_has_two_units(seconds: float, text: Any) -> None:
     assert span(seconds) == text
+
+
+def test_memory_has_the_plans_units() -> None:
+    assert [memory(megabytes) for megabytes in (99.6, 999.0, 61_234.0)] == ["100 MB", "999 MB", "61.2 GB"]

@@ -50,7 +50,7 @@ def test_after_bad_batches_the_loss_is_within_the_noise_of_clean_runs(
     assert spike.get("back_to") == (60 if guard is ROLLBACK else None)
     assert (infinite["step"], infinite["left_out"]) == (90, "not finite")
     assert math.isnan(infinite["loss"])
-    assert "layers.1.mlp.linear_fc1, output: 16384 infinite of 16384 numbers (rank 0)" in infinite["why"]
+    assert "layers.1.mlp.linear_fc1, output: 16,384 infinite of 16,384 numbers (rank 0)" in infinite["why"]
     print(f"last ten losses: {last_losses(bad):.4f}, clean {seeds[0]:.4f}, four seeds' deviation {stdev(seeds):.4f}")
     assert abs(last_losses(bad) - seeds[0]) < stdev(seeds)
 
@@ -92,7 +92,7 @@ def test_four_ranks_leave_out_the_same_batches_and_name_the_layer_and_the_rank(r
     bad = replace(run, config={**SKIP, "steps": 32}, bad={"15": "layer", "29": "noise"})
     split = finished(replace(bad, config={**bad.config, "layout": {"tp": 2, "pp": 2}}), "split")
     infinite, spike = left_out(split)
-    assert "layers.1.mlp.linear_fc1, output: 8192 infinite of 8192 numbers (rank 1); input and" in infinite["why"]
+    assert "layers.1.mlp.linear_fc1, output: 8,192 infinite of 8,192 numbers (rank 1); input and" in infinite["why"]
     assert (spike["step"], spike["left_out"]) == (29, "spike")
     ours, theirs = (losses(run)[:14] + losses(run)[15:] for run in (split, finished(bad, "one")))
     assert max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) < 1e-4
@@ -101,7 +101,7 @@ def test_four_ranks_leave_out_the_same_batches_and_name_the_layer_and_the_rank(r
 def test_a_bad_weight_ends_the_run_and_is_named_with_the_checkpoint_before(run: Run) -> None:
     assert train(replace(run, config=SKIP, bad={"25": "weight"})) == [EXIT_NEVER]
     said = (Path(run.folder) / "error-0.txt").read_text()
-    assert "layers.1.mlp.linear_fc2.weight: 1 nan of 8192 numbers (rank 0)" in said
+    assert "layers.1.mlp.linear_fc2.weight: 1 nan of 8,192 numbers (rank 0)" in said
     assert "checkpoints/step-0000020" in said
 
 

@@ -44,7 +44,7 @@ def test_a_weight_is_named_before_what_it_spoils() -> None:
     engine = make()
     engine.chunks[0].decoder.layers[1].mlp.linear_fc2.weight.data[:2, 0] = torch.tensor([INF, float("nan")])
     assert find(engine) == Finding(
-        "layers.1.mlp.linear_fc2.weight: 1 nan, 1 infinite of 1536 numbers (rank 0)", in_weights=True
+        "layers.1.mlp.linear_fc2.weight: 1 nan, 1 infinite of 1,536 numbers (rank 0)", in_weights=True
     )
 
 
@@ -56,7 +56,7 @@ def test_the_first_module_is_named_with_what_was_sound(recompute: str) -> None:
         found = find(engine)
     assert found
     assert found.what.startswith("layers.0.mlp.linear_fc1, output: ")
-    assert found.what.endswith(" of 1536 numbers (rank 0); input and weights are finite")
+    assert found.what.endswith(" of 1,536 numbers (rank 0); input and weights are finite")
 
 
 def test_of_two_microbatches_the_first_bad_one_tells() -> None:
