@@ -49,6 +49,7 @@ def test_an_exported_model_gives_the_same_logits_and_comes_back_bit_for_bit(
     with torch.no_grad():
         expected = theirs(tokens()).logits
     assert expected.std() > 0.3
+    print(f"largest difference of a logit: {(ours.logits(tokens()) - expected).abs().max():.1e}")
     assert (ours.logits(tokens()) - expected).abs().max() < 1e-4
     again = build_model(ours.config, VOCAB_SIZE)
     import_weights(again, ours.config, tmp_path / "release", Tokenizer(tokenizer))
