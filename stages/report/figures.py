@@ -69,31 +69,51 @@ def curve_figure(rows: Sequence[Metrics], field: str, color: str, template: str)
     }
 
 
-def loss_figure(rows: Sequence[Metrics], left_out: Sequence[Metrics]) -> Figure:
-    """Return the loss of the batches that were trained on, with a mark for each of the others.
+def loss_figure(rows: Sequence[Metrics], left_out: Sequence[Metrics], heldout: Sequence[Metrics]) -> Figure:
+    """Return the loss of the batches that were trained on, a mark for each of the others, and that of held-out text.
 
-    The axis is that of the curve, of a long run's after its first fall, else the rest would be a flat line. A mark that
-    would be above it, or that is no number, is at its top.
+    The axis is that of the curves, of a long run's after its first fall, else the rest would be a flat line. A mark
+    that would be above it, or that is no number, is at its top.
     """
     figure = curve_figure(rows, "loss", "--dropped", ".4f")
-    losses = figure["data"][0]["y"]
-    fall = len(losses) // START if len(rows) > MAX_POINTS else 0
-    curve = [value for value in losses[fall:] if math.isfinite(value)]
-    if len(curve) < 2 or min(curve) == max(curve):
-        return figure
-    low, top = min(curve), max(curve)
-    figure["layout"]["xaxis"]["range"] = [rows[0]["step"], rows[-1]["step"]]
-    figure["layout"]["yaxis"] = {"range": [low - 0.05 * (top - low), top + 0.05 * (top - low)]}
-    figure["data"].append({
-        "type": "scatter",
-        "mode": "markers",
-        "x": [row["step"] for row in left_out],
-        "y": [min(row["loss"], top) if math.isfinite(row["loss"]) else top for row in left_out],
-        "text": [f"step {row['step']:,}, left out: {number(row['loss'])}" for row in left_out],
-        "marker": {"symbol": "x", "size": 9, "color": "--bad"},
-        "hovertemplate": "%{text}<extra></extra>",
-    })  # fmt: skip
+    curve, layout = figure["data"][0], figure["layout"]
+    fall = len(curve["x"]) // START if len(rows) > MAX_POINTS else 0
+    shown = [*curve["y"][fall:], *(row["heldout"] for row in heldout if row["step"] >= curve["x"][fall])]
+    low, top = _range(shown)
+    if low < top:
+        layout["xaxis"]["range"] = [rows[0]["step"], rows[-1]["step"]]
+        layout["yaxis"] = {"range": [low - 0.05 * (top - low), top + 0.05 * (top - low)]}
+    if heldout:
+        figure["data"].append({
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": "held-out text",
+            "x": [row["step"] for row in heldout],
+            "y": [row["heldout"] for row in heldout],
+            "line": {"color": "--kept", "width": 2},
+            "hovertemplate": "step %{x:,}, held-out text: %{y:.4f}<extra></extra>",
+        })  # fmt: skip
+    if left_out:
+        figure["data"].append({
+            "type": "scatter",
+            "mode": "markers",
+            "name": "left out",
+            "x": [row["step"] for row in left_out],
+            "y": [min(row["loss"], top) if math.isfinite(row["loss"]) else top for row in left_out],
+            "text": [f"step {row['step']:,}, left out: {number(row['loss'])}" for row in left_out],
+            "marker": {"symbol": "x", "size": 9, "color": "--bad"},
+            "hovertemplate": "%{text}<extra></extra>",
+        })  # fmt: skip
+    if len(figure["data"]) > 1:
+        curve["name"] = "training"
+        layout |= {"showlegend": True, "legend": LEGEND, "height": 280, "margin": {**layout["margin"], "t": 30}}
     return figure
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """Return the smallest and the largest of the finite values; 0 and 0 if there are none."""
+    finite = [value for value in values if math.isfinite(value)] or [0.0]
+    return min(finite), max(finite)
 
 
 def layers_figure(grid: Grid) -> Figure:

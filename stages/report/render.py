@@ -87,7 +87,7 @@ def draw_training(rows: list[Metrics], layers: Sequence[LayerRow]) -> dict[str, 
     good, used = training.trained(rows), training.has(rows, "mfu")
     by_layer = {name: training.grid(layers, name) for name in ("grad_norm", "activation_rms")} if layers else {}
     return {
-        "chart-loss": figures.loss_figure(good, training.bad(rows)),
+        "chart-loss": figures.loss_figure(good, training.bad(rows), training.has(rows, "heldout")),
         "chart-lr": figures.curve_figure(rows, "lr", "--second", ".3e"),
         "chart-speed": figures.curve_figure(rows, "tokens_per_s", "--kept", ",.0f"),
         "chart-norm": figures.curve_figure(good, "grad_norm", "--accent", ".4f"),

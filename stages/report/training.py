@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from statistics import median, median_low
 from typing import TypeVar
 
@@ -65,11 +65,15 @@ class Training:
     layers: list[LayerRow]
     """Of the last reading."""
     ranks: Ranks | None
+    heldout: list[Metrics]
+    """Some of the steps after which the loss on what is held out was measured, for the table."""
+    best: Metrics | None
+    """The one of them all with the lowest such loss."""
 
 
 def tell_training(rows: Sequence[Metrics], layers: Sequence[LayerRow], ranks: RankTimes | None) -> Training:
     """Return a training in numbers; `rows` are not empty."""
-    good, used = trained(rows), has(rows, "mfu")
+    good, used, heldout = trained(rows), has(rows, "mfu"), has(rows, "heldout")
     return Training(
         first=good[0],
         last=good[-1],
@@ -81,6 +85,8 @@ def tell_training(rows: Sequence[Metrics], layers: Sequence[LayerRow], ranks: Ra
         memory_mb=max((row["memory_mb"] for row in has(rows, "memory_mb")), default=None),
         layers=latest(layers),
         ranks=slowest(ranks) if ranks else None,
+        heldout=spread(heldout, MAX_ROWS),
+        best=min(heldout, key=lambda row: row["heldout"] if isfinite(row["heldout"]) else inf, default=None),
     )
 
 

@@ -34,7 +34,7 @@ def test_one_step_is_a_point() -> None:
 def test_every_batch_that_was_left_out_is_a_mark_within_the_curves_range() -> None:
     rows = [{"step": step, "loss": 3.0 - step} for step in (1, 2)]
     left_out = [{"step": step, "loss": loss} for step, loss in ((3, 1.5), (4, 7.0), (5, nan))]
-    figure = loss_figure(rows, left_out)
+    figure = loss_figure(rows, left_out, [])
     marks = figure["data"][1]
     assert (marks["x"], marks["y"]) == ([3, 4, 5], [1.5, 2.0, 2.0])
     assert marks["text"][1:] == ["step 4, left out: 7.000", "step 5, left out: not a number"]
@@ -43,11 +43,20 @@ def test_every_batch_that_was_left_out_is_a_mark_within_the_curves_range() -> No
 
 def test_a_long_runs_first_fall_lies_above_the_picture() -> None:
     rows = [{"step": step, "loss": 10.0 if step < 10 else 2.0 - step / 1000} for step in range(700)]
-    assert loss_figure(rows, [])["layout"]["yaxis"]["range"][1] < 2.1
+    assert loss_figure(rows, [], [])["layout"]["yaxis"]["range"][1] < 2.1
 
 
 def test_a_curve_of_no_height_keeps_its_axis() -> None:
-    assert "range" not in loss_figure([{"step": 1, "loss": nan}], [{"step": 1, "loss": nan}])["layout"]["yaxis"]
+    rows = [{"step": 1, "loss": nan}]
+    assert "range" not in loss_figure(rows, rows, [])["layout"]["yaxis"]
+
+
+def test_losses_on_held_out_text_are_a_curve_of_their_own() -> None:
+    rows = [{"step": step, "loss": 3.0 - step} for step in (1, 2)]
+    figure = loss_figure(rows, [], [{"step": 2, "heldout": 4.0}])
+    assert [trace["name"] for trace in figure["data"]] == ["training", "held-out text"]
+    assert figure["layout"]["yaxis"]["range"] == pytest.approx([0.85, 4.15])
+    assert len(loss_figure(rows, [], [])["data"]) == 1
 
 
 def test_a_heat_map_tells_powers_of_ten_apart_and_has_gaps() -> None:

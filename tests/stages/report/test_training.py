@@ -24,6 +24,14 @@ def test_its_speed_is_that_of_most_steps() -> None:
     )
 
 
+def test_the_best_step_is_that_of_the_lowest_loss_on_held_out_text() -> None:
+    rows = [row(step, heldout=loss) for step, loss in ((1, nan), (2, 2.0), (3, 2.1))]
+    told = tell_training([*rows, row(4)], [], None)
+    assert told.best == rows[1]
+    assert told.heldout == rows
+    assert tell_training([row(1)], [], None).best is None
+
+
 def test_a_training_of_bad_batches_alone_is_shown_as_it_is() -> None:
     assert tell_training([row(1, left_out="not finite", loss=nan)], [], None).first["step"] == 1
 
