@@ -35,6 +35,8 @@ PRODUCERS = {
     "generations": "the task `generate` of the evaluate stage",
 }
 """Who makes what, to say who is missing."""
+MEANWHILE = {"metrics": "; meanwhile `tensorboard --logdir` of the run's folder draws its curves"}
+"""Where to look until then."""
 
 
 def collect(files: Files, run_dir: Path, made: float) -> ReportData:
@@ -58,7 +60,7 @@ def _part(files: Files, field: str, read: Callable[[Sequence[tuple[Path, str]]],
     if field not in files:
         return Missing(f"this recipe does not give the report the output of {PRODUCERS[field]}")
     if not files[field]:
-        return Missing(f"{PRODUCERS[field]} has not finished")
+        return Missing(f"{PRODUCERS[field]} has not finished{MEANWHILE.get(field, '')}")
     return read(files[field]) or Missing(f"{PRODUCERS[field]} has written nothing")
 
 

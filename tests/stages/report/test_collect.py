@@ -23,7 +23,8 @@ def test_everything_a_finished_run_wrote_is_there(tmp_path: Path) -> None:
 def test_what_is_missing_says_why(tmp_path: Path) -> None:
     data = collect({"web": [], "metrics": []}, tmp_path, START)
     assert data.pages == Missing("the web stage has not finished")
-    assert data.training == Missing("the pretrain stage has not finished")
+    assert isinstance(data.training, Missing)
+    assert data.training.reason.startswith("the pretrain stage has not finished; meanwhile `tensorboard")
     assert data.results == Missing("this recipe does not give the report the output of the evaluate stage")
     assert isinstance(data.attempts, Missing)
 
