@@ -21,6 +21,8 @@ from stages.train.sections import BlanksConfig
 
 CHECKPOINTS = ("final", "untrained")
 """Folders in the shard: the trained weights, and those it started from for comparison."""
+BEST = "best"
+"""With heldout_every beside them: the weights with the lowest loss on what is held out."""
 METRICS = "metrics.jsonl"
 MIN_BLANKED = 16
 """Tokens of the shortest sequence that blanks are drawn in."""
@@ -80,12 +82,17 @@ class PretrainConfig(TrainingConfig):
             if len(inputs.get(field, ())) > 1:
                 raise ConfigError(field, getattr(self, field), f"one folder, not {len(inputs[field])}")
         given = [name for name in ("init_from", "resume_from", "reference") if getattr(self, name) is not None]
+        uses = [*self.weights_depend_on, *(["tolerance"] if "reference" in given else [])]
+        models = list(CHECKPOINTS)
+        if self.heldout_every is not None:
+            uses.append("heldout_every")
+            models.append(BEST)
         training = self.training(inputs)
         step = Step(
             name="",
             run="stages.pretrain.run:run",
             shards=1,
-            uses=(*self.weights_depend_on, *(("tolerance",) if "reference" in given else ())),
+            uses=tuple(uses),
             reads=("tokens", "tokenizer", *given),
             ranks=self.layout.ranks,
             resumes=True,
@@ -95,7 +102,7 @@ class PretrainConfig(TrainingConfig):
             mem_mb=training.mem_mb,
             version=2,
         )
-        outputs = [Output("", 0, name, "checkpoint", name) for name in CHECKPOINTS]
+        outputs = [Output("", 0, name, "checkpoint", name) for name in models]
         told = {METRICS: "metrics", READINGS: "readings", LAYERS: "layers", RANKS: "ranks"}
         outputs += [Output("", 0, name, kind, "") for name, kind in told.items()]
         return StagePlan(steps=(step,), outputs=tuple(outputs))

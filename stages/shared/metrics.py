@@ -10,6 +10,7 @@ Some rows have more:
     mfu          share of the GPUs' peak that the model's own operations took; where the peak is known
     memory_mb    the most memory that any rank has used so far: a GPU's as torch counts it, else a process's
     dropped      share of the experts that tokens wanted and that were full; where experts have a capacity
+    heldout      mean loss, in nats a token, on sequences that are never trained on; after the step's update
     left_out     spike, not finite or overflow: why the batch was not trained on; with
     why            the same in words, the first bad layer among them
     sequences      first and last of its sequences, counted from 0 over the whole run
@@ -31,7 +32,7 @@ from stages.shared.files import write_atomic
 METRICS = "metrics.jsonl"
 FIELDS = ("step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "wall_time")
 
-OPTIONAL = ("mfu", "memory_mb", "dropped", "left_out", "why", "sequences", "back_to")
+OPTIONAL = ("mfu", "memory_mb", "dropped", "heldout", "left_out", "why", "sequences", "back_to")
 
 Metrics = dict[str, Any]
 

@@ -1,5 +1,6 @@
 """A run's checkpoints in task.work: saved aside, renamed, marked; the newest sound one is where a new attempt goes on.
 
+checkpoints/best.json        step and loss of the one with the lowest loss on what is held out, if that is measured
 checkpoints/step-0000100/    weights, AdamW's moments and float32 weights (stages/model/checkpoint.py), and
 
 state.json    step, sequences and whatever else stages/train/progress.py has: how far it is
@@ -29,7 +30,7 @@ from stages.model.checkpoint import COMPLETE, STATE, read_state, read_tensors, v
 from stages.model.saving import Draft, Saver, mark, save
 from stages.shared.contract import Task
 from stages.shared.errors import DataError, StagecoachError
-from stages.shared.files import read_json, replace_dir
+from stages.shared.files import read_json, replace_dir, write_json
 from stages.train.config import TrainingConfig
 from stages.train.engine import Engine
 from stages.train.log import take_over
@@ -37,15 +38,19 @@ from stages.train.origin import (
     STEP,
     changed_sources,
     checkpoints_in,
+    name_of,
     require_same_training,
     same_split,
     scale_ratio,
+    sibling,
     step_of,
     work_of,
 )
-from stages.train.progress import Progress, read_progress
+from stages.train.progress import Best, Progress, read_progress
 from stages.train.retention import outdated
 
+BEST = "best.json"
+"""The mark of the best checkpoint, beside them."""
 ASIDE = ".tmp"
 """How the name of a folder ends that is being written."""
 
@@ -91,9 +96,13 @@ class Checkpoints:
         becomes its own first, else at the beginning. Collective. Raises as `resume` does.
         """
         progress = self.resume()
-        if not progress.step:
-            for origin in self._task.inputs.get("resume_from", ()):
+        for origin in self._task.inputs.get("resume_from", ()):
+            if not progress.step:
                 progress = self._take_over(origin.path)
+            if progress.best and progress.best.step not in map(step_of, self._shared_list()):
+                best = sibling(origin.path, progress.best.step)
+                self.save(self._load_other(best), wait=True)
+                progress = self.resume()
         return progress
 
     def resume(self, every: int = 1) -> Progress:
@@ -105,33 +114,38 @@ class Checkpoints:
         """
         self.settle()
         for folder in reversed(self._shared_list()):
-            if step_of(folder) % every or not _is_sound(folder):
-                continue
-            state = read_state(folder)
-            progress = read_progress(state, folder)
-            if changed := changed_sources(state, self._identity.state(progress)):
-                remedy = "Put the data back, or give this run its own folder"
-                raise DataError(folder, f"a checkpoint of a run on other data: {', '.join(changed)}", remedy)
-            if state != self._identity.state(progress):
-                remedy = "Remove it, or give this run its own folder; resume_from goes on from it in another layout"
-                raise DataError(folder, "a checkpoint of another run", remedy)
-            self._engine.load(read_tensors(self._engine.state(is_loading=True), folder))
-            _restore_rng(read_json(folder / _rng_name()))
-            return progress
+            if step_of(folder) % every == 0 and _is_sound(folder):
+                return self._load(folder)
         return Progress()
+
+    def _load(self, folder: Path) -> Progress:
+        """Load a sound checkpoint of this run."""
+        state = read_state(folder)
+        progress = read_progress(state, folder)
+        if changed := changed_sources(state, self._identity.state(progress)):
+            remedy = "Put the data back, or give this run its own folder"
+            raise DataError(folder, f"a checkpoint of a run on other data: {', '.join(changed)}", remedy)
+        if state != self._identity.state(progress):
+            remedy = "Remove it, or give this run its own folder; resume_from goes on from it in another layout"
+            raise DataError(folder, "a checkpoint of another run", remedy)
+        self._engine.load(read_tensors(self._engine.state(is_loading=True), folder))
+        _restore_rng(read_json(folder / _rng_name()))
+        return progress
 
     def _take_over(self, path: Path) -> Progress:
         """Load the newest sound checkpoint of another run and save it as this one's; return its position.
 
-        From then on this run needs nothing of the other's. What it had measured comes along.
+        From then on this run needs nothing of the other's but the best one. What it had measured comes along.
         """
-        found = [folder for folder in reversed(_agreed(checkpoints_in, path)) if _is_sound(folder)][:1]
-        if not found:
+        found = next(filter(_is_sound, reversed(_agreed(checkpoints_in, path))), None)
+        if found is None:
             raise DataError(path, "no checkpoint in it is sound", "Name another one, or train without resume_from")
-        progress = self._load_other(found[0])
+        progress = self._load_other(found)
+        if progress.best and not _is_sound(sibling(found, progress.best.step)):
+            progress = progress.model_copy(update={"best": None})
         if dist.get_rank() == 0:
-            print(f"going on from {found[0]}", flush=True)
-            take_over(work_of(found[0]), self._task.work)
+            print(f"going on from {found}", flush=True)
+            take_over(work_of(found), self._task.work)
         self.save(progress, wait=True)
         return progress
 
@@ -155,16 +169,30 @@ class Checkpoints:
         Told to wait, it commits as well, and needs no memory for a copy of the state.
         """
         self.settle()
-        folder = self._folder / f"{STEP}{progress.step:07d}"
+        folder = self._folder / name_of(progress.step)
         values = {_rng_name(): _rng_state()}
         if dist.get_rank() == 0:
             values[STATE] = self._identity.state(progress)
         aside = folder.with_name(f".{folder.name}{ASIDE}")
         state = self._engine.state(is_loading=False)
-        self._write = _Write(self._saver.start(state, aside, values, copied=not wait), folder)
+        draft = self._saver.start(state, aside, values, copied=not wait)
+        self._write = _Write(draft, folder, progress.best)
         self._write.run() if wait else self._write.start()
         if wait:
             self.settle()
+
+    def load_best(self, last: Progress) -> Progress:
+        """Load the best checkpoint and return its position; `last`, whose weights stay, if that is the best or the best
+        is damaged. Collective.
+        """
+        if last.best is None or last.best.step == last.step:
+            return last
+        folder = self._folder / name_of(last.best.step)
+        if _is_sound(folder):
+            return self._load(folder)
+        if dist.get_rank() == 0:
+            print(f"the best checkpoint is lost: that of step {last.step} is put in its place", file=sys.stderr)
+        return last
 
     @property
     def newest(self) -> Path | None:
@@ -198,13 +226,15 @@ class Checkpoints:
                 self._task.check_lease()
                 replace_dir(write.draft.folder, write.folder)
                 mark(write.folder, files)
-                self._drop_old()
+                if write.best:
+                    write_json(self._folder / BEST, write.best.model_dump())
+                self._drop_old(write.best)
         except OSError as error:
             raise _unwritten(write.folder, error) from error
 
-    def _drop_old(self) -> None:
+    def _drop_old(self, best: Best | None) -> None:
         marked = {step_of(folder): folder for folder in _steps(self._folder) if (folder / COMPLETE).exists()}
-        for step in outdated(marked, self._identity.config, best=None):
+        for step in outdated(marked, self._identity.config, best=best and best.step):
             shutil.rmtree(marked[step])
 
     def _shared_list(self) -> list[Path]:
@@ -218,9 +248,9 @@ class Checkpoints:
 class _Write(threading.Thread):
     """Writes this rank's part of a checkpoint aside."""
 
-    def __init__(self, draft: Draft, folder: Path) -> None:
+    def __init__(self, draft: Draft, folder: Path, best: Best | None) -> None:
         super().__init__(daemon=True)  # a training that fails does not wait for it
-        self.draft, self.folder = draft, folder
+        self.draft, self.folder, self.best = draft, folder, best
         self.is_done = False
         self._error: Exception | None = None
 

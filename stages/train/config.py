@@ -27,6 +27,7 @@ LLAMA_PIECES = 32_000
 WEIGHTS_DEPEND_ON = (
     *("model", "layout", "steps", "global_batch", "microbatch", "lr", "warmup_steps", "min_lr_ratio", "optimizer"),
     *("engine", "dtype", "loss_scale", "ramp", "attend_across_documents", "z_loss", "guard", "seed", "threads"),
+    "heldout_batches",
 )
 """Fields of TrainingConfig that change the weights."""
 
@@ -97,6 +98,12 @@ class TrainingConfig(StageConfig):
     """Newest checkpoints kept; with fewer than 2 a damaged one cannot be passed over."""
     checkpoint_keep_every: int | None = Field(None, ge=1)
     """Steps whose multiples are kept for good; None: none."""
+    heldout_batches: int = Field(0, ge=0)
+    """Global batches of sequences that are held out: cut from documents that are never trained on, drawn by the seed
+    from each source in its share. 0: all documents are trained on."""
+    heldout_every: int | None = Field(None, ge=1)
+    """Steps between measurements of the loss on what is held out, each followed by a checkpoint, of which the best is
+    kept; the last step is measured too. Changes no weight. None: never."""
     layer_stats_every: int | None = Field(None, ge=1)
     """Steps between rows of every layer's norms in layers.jsonl; None: none."""
     log_every: int = Field(20, ge=1)
@@ -115,6 +122,8 @@ class TrainingConfig(StageConfig):
                 raise ConfigError("steps", self.steps, said)
         if not self.attend_across_documents and self.layout.cp > 1:
             raise ConfigError("attend_across_documents", False, "true with layout.cp: it cuts sequences elsewhere")
+        if self.heldout_every is not None and not self.heldout_batches:
+            raise ConfigError("heldout_batches", 0, "at least 1 with heldout_every")
         if self.warmup_steps > self.steps:
             raise ConfigError("warmup_steps", self.warmup_steps, f"at most steps ({self.steps})")
         return self
@@ -144,6 +153,17 @@ class TrainingConfig(StageConfig):
         """Steps between the checkpoints that the guard may go back to; None: it goes back to none."""
         return self.guard.rollback_every if self.guard.on_spike == "rollback" else None
 
+    @property
+    def heldout_sequences(self) -> int:
+        """Sequences that are never trained on, over all sources."""
+        return self.heldout_batches * self.global_batch
+
     def is_saved(self, step: int) -> bool:
         """Return whether a checkpoint follows a step, counted from 1, that is not the last."""
-        return any(every and step % every == 0 for every in (self.checkpoint_every, self.rollback_every))
+        return any(
+            every and step % every == 0 for every in (self.checkpoint_every, self.rollback_every, self.heldout_every)
+        )
+
+    def is_measured(self, step: int) -> bool:
+        """Return whether the loss on what is held out is measured after a step, counted from 1."""
+        return self.heldout_every is not None and (step % self.heldout_every == 0 or step == self.steps)

@@ -5,23 +5,29 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
 from megatron.core.datasets.blended_megatron_dataset_builder import BlendedMegatronDatasetBuilder
 from megatron.core.datasets.gpt_dataset import GPTDatasetConfig
 from megatron.core.datasets.indexed_dataset import IndexedDataset
+from megatron.core.datasets.utils import Split
+from numpy.typing import NDArray
+from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
 from stages.shared.readings import Reading
 from stages.train.config import TrainingConfig
 from stages.train.epochs import EpochDataset
+from stages.train.heldout import choose, divide
 from stages.train.mixture import readings, warning
 from stages.train.objectives import Batch
 from stages.train.schedule import sequences_before
@@ -127,22 +133,61 @@ def open_corpus(sources: Sequence[Source]) -> Corpus:
     return Corpus(contents)
 
 
-def build_dataset(
-    corpus: Corpus, config: TrainingConfig, cache: Path, *, eod: int, vocab_size: int
-) -> torch.utils.data.Dataset[Batch]:
+def build_dataset(corpus: Corpus, config: TrainingConfig, cache: Path, *, eod: int, vocab_size: int) -> Dataset[Batch]:
     """Return the run's sequences in order: item i is the i-th sequence of training, in any layout.
 
     Documents are shuffled and cut into sequences of seq_len tokens (plus the last one's label); a source too small for
-    its share is read again in another order. The indices are kept in `cache`; a set that a killed attempt left
-    unfinished, or that was made of other data, is made again. Collective.
+    its share is read again in another order. What is held out is left out. The indices are kept in `cache`; a set that
+    a killed attempt left unfinished, or that was made of other data, is made again. Collective.
     """
+    held_out = _hold_out(corpus, config)
+    settings = _index_settings(corpus, config, cache, _Eod(eod, vocab_size), held_out)
     samples = sequences_before(config, config.steps)
-    weights = corpus.weights()
-    made_of = {"samples": samples, "seq_len": config.model.seq_len, "seed": config.seed, "sources": corpus.identity}
+    with _index_in(cache, corpus, config, samples):
+        builder = BlendedMegatronDatasetBuilder(_TrainedOn, [samples, 0, 0], lambda: True, settings)
+        dataset: Dataset[Batch] = builder.build()[0]
+    return dataset if config.attend_across_documents else _Apart(dataset, eod)
+
+
+def build_heldout(corpus: Corpus, config: TrainingConfig, cache: Path, *, eod: int, vocab_size: int) -> Dataset[Batch]:
+    """Return the heldout_sequences that are held out, in an order that is the same in any layout.
+
+    They are cut from documents that `build_dataset` leaves out; `cache` is another than there. Collective.
+    """
+    held_out = _hold_out(corpus, config)
+    settings = _index_settings(corpus, config, cache, _Eod(eod, vocab_size), {})
+    parts = []
+    with _index_in(cache, corpus, config, config.heldout_sequences):
+        for source, (count, documents) in held_out.items():
+            args = (IndexedDataset(source.prefix), source.prefix, documents, count, Split.valid, settings)
+            if dist.get_rank() == 0:
+                EpochDataset(*args)
+            dist.barrier()  # the others read what it wrote
+            parts.append(Subset(EpochDataset(*args), range(count)))
+    dataset: Dataset[Batch] = ConcatDataset(parts)
+    return dataset if config.attend_across_documents else _Apart(dataset, eod)
+
+
+@contextmanager
+def _index_in(cache: Path, corpus: Corpus, config: TrainingConfig, sequences: int) -> Iterator[None]:
+    """Clear a folder of indices that are unfinished or of other data; mark it when they are made. Collective."""
+    made_of = {
+        **{"samples": sequences, "seq_len": config.model.seq_len, "seed": config.seed, "sources": corpus.identity},
+        "heldout": config.heldout_sequences,
+    }
     if dist.get_rank() == 0 and (not (cache / _BUILT).exists() or read_json(cache / _BUILT) != made_of):
         shutil.rmtree(cache, ignore_errors=True)
     dist.barrier()
-    dataset_config = GPTDatasetConfig(
+    yield
+    if dist.get_rank() == 0:
+        write_json(cache / _BUILT, made_of)
+
+
+def _index_settings(
+    corpus: Corpus, config: TrainingConfig, cache: Path, eod: _Eod, held_out: Mapping[Source, HeldOut]
+) -> _IndexConfig:
+    weights, samples = corpus.weights(), sequences_before(config, config.steps)
+    return _IndexConfig(
         random_seed=config.seed,
         sequence_length=config.model.seq_len,
         blend_per_split=[([source.prefix for source in corpus.contents], weights), None, None],
@@ -150,23 +195,55 @@ def build_dataset(
         # Megatron draws at most about one sequence beyond a source's share; its default surplus (0.5 %) is less than
         # that for small sources, and an error.
         mid_level_dataset_surplus=0.005 + 2 * sum(weights) / (min(weights) * samples),
-        tokenizer=_Eod(eod, vocab_size),
+        tokenizer=eod,
         reset_position_ids=False,
         reset_attention_mask=False,
         eod_mask_loss=False,
         create_attention_mask=False,
+        held_out={source.prefix: documents for source, (_, documents) in held_out.items()},
     )
-    builder = BlendedMegatronDatasetBuilder(EpochDataset, [samples, 0, 0], lambda: True, dataset_config)
-    dataset: torch.utils.data.Dataset[Batch] = builder.build()[0]
-    if dist.get_rank() == 0:
-        write_json(cache / _BUILT, made_of)
-    return dataset if config.attend_across_documents else _Apart(dataset, eod)
 
 
-class _Apart(torch.utils.data.Dataset[Batch]):
+def _hold_out(corpus: Corpus, config: TrainingConfig) -> dict[Source, HeldOut]:
+    """Return what is held out of each dataset that any is held out of."""
+    found = {}
+    counts = divide(config.heldout_sequences, corpus.weights())
+    for number, ((source, content), count) in enumerate(zip(corpus.contents.items(), counts, strict=True)):
+        if count:
+            dataset = IndexedDataset(source.prefix)
+            lengths = dataset.sequence_lengths
+            documents = choose(lengths, count * config.model.seq_len + 1, (config.seed, number))
+            if (taken := int(lengths[documents].sum())) * 2 > content.tokens:
+                problem = f"to hold out takes {taken:,} of its {content.tokens:,} tokens (sequences: {count})"
+                raise DataError(source.bin_path, problem, "Lower heldout_batches, or leave this source out")
+            found[source] = (count, documents)
+    return found
+
+
+HeldOut = tuple[int, NDArray[np.int32]]
+"""How many sequences of a dataset, and the documents that they are cut from."""
+
+
+@dataclass
+class _IndexConfig(GPTDatasetConfig):
+    held_out: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    """Documents by dataset."""
+
+
+class _TrainedOn(EpochDataset):
+    """A dataset but for its documents that are held out."""
+
+    def __init__(self, dataset: IndexedDataset, path: str, documents: NDArray[np.int32], *rest: Any) -> None:
+        config: _IndexConfig = rest[-1]
+        kept = np.ones(len(documents), dtype=bool)
+        kept[config.held_out.get(path, [])] = False
+        super().__init__(dataset, path, documents[kept], *rest)
+
+
+class _Apart(Dataset[Batch]):
     """The sequences of another dataset, and where their documents end: with the token for it, or with the sequence."""
 
-    def __init__(self, texts: torch.utils.data.Dataset[Batch], eod: int) -> None:
+    def __init__(self, texts: Dataset[Batch], eod: int) -> None:
         self.texts, self.eod = texts, eod
 
     def __getitem__(self, index: int) -> Batch:
@@ -177,7 +254,7 @@ class _Apart(torch.utils.data.Dataset[Batch]):
 
 
 def microbatches(
-    dataset: torch.utils.data.Dataset[Batch], config: TrainingConfig, sequences: range, device: torch.device
+    dataset: Dataset[Batch], config: TrainingConfig, sequences: range, device: torch.device
 ) -> Iterator[Batch]:
     """Yield this rank's microbatches of a step's sequences: columns of int64 or float32 [microbatch, seq_len].
 

@@ -25,7 +25,10 @@ Share = tuple[Parameter, Tensor, Tensor]
 
 
 class Engine(Protocol):
-    """A rank's share of what is trained. A step is `accumulate`, `gradient_norm`, then `update` or `drop`."""
+    """A rank's share of what is trained. A step is `accumulate`, `gradient_norm`, then `update` or `drop`.
+
+    Between two steps there may be an `evaluate`.
+    """
 
     @property
     def chunks(self) -> Sequence[GPTModel]:
@@ -39,6 +42,12 @@ class Engine(Protocol):
         """Run the step's microbatches forward and back; return each one's summed loss and labels, [2] float32.
 
         The list is empty but on the last pipeline stage. Gradients are those of the loss a label, over all ranks.
+        """
+
+    def evaluate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
+        """Run microbatches forward alone, as nothing is learned: without noise and with room for all in every expert.
+
+        Returns what `accumulate` returns. The next step is the same as if there had been none of it.
         """
 
     def gradient_norm(self) -> float:

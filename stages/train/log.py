@@ -14,6 +14,7 @@ from stages.shared.metrics import METRICS, Metrics, metrics_line, parse_metrics_
 from stages.shared.ranks import RANKS, read_ranks, write_ranks
 from stages.train.config import TrainingConfig
 from stages.train.guard import Trouble
+from stages.train.progress import Best
 from stages.train.schedule import batch_size, sequences_before
 from stages.train.stragglers import Reading, Stragglers
 from stages.train.tensorboard import FOLDER, Board, publish_board
@@ -36,6 +37,10 @@ class StepRecord:
     """Share of the experts that tokens wanted and that were full; None: they have no capacity."""
     trouble: Trouble | None = None
     """Why the batch was left out, if it was."""
+    heldout: float | None = None
+    """Loss on what is held out, in nats a token, with the weights that the step left; None: it was not measured."""
+    apart: float = 0.0
+    """Seconds since the step's start that were none of its training."""
 
 
 class StepLog:
@@ -53,6 +58,8 @@ class StepLog:
         self._metrics = _reopened(work / METRICS, parse_metrics_line, write_metrics, done)
         self._layers = _reopened(work / LAYERS, parse_layers_line, write_layers, done)
         self._board = Board(work, done) if config.tensorboard else None
+        if done:
+            print(f"going on after step {done} of {config.steps}", flush=True)
         if self._board:
             print(f"curves: tensorboard --logdir {work / FOLDER}", flush=True)
         self._said = _Moment(done, time.monotonic())
@@ -64,7 +71,7 @@ class StepLog:
 
     def end_step(self, record: StepRecord, layers: list[LayerRow], reading: Reading | None) -> None:
         """Write the row of a step, and what was measured beside it, if anything was."""
-        row = self._row(record, time.monotonic() - self._began, reading)
+        row = self._row(record, time.monotonic() - self._began - record.apart, reading)
         self._metrics.write(metrics_line(row))
         self._layers.write(layers_text(layers))
         if self._board:
@@ -80,6 +87,11 @@ class StepLog:
             write_ranks(self._work / RANKS, self._stragglers.times(record.step))
             self._say(row)
 
+    def say_heldout(self, step: int, loss: float, best: Best | None) -> None:
+        """Print the loss on what is held out."""
+        told = "the lowest so far" if best is None or best.step == step else f"above step {best.step}'s {best.loss:.4f}"
+        print(f"step {step}: held-out loss {loss:.4f}, {told}", flush=True)
+
     def _row(self, record: StepRecord, seconds: float, reading: Reading | None) -> Metrics:
         step, config = record.step, self._config
         size = batch_size(config, step - 1)
@@ -93,6 +105,7 @@ class StepLog:
             "tokens_per_s": round(size * config.model.seq_len / seconds, 1),
             "wall_time": round(time.time(), 3),
             "dropped": record.dropped and round(record.dropped, 6),
+            "heldout": record.heldout,
         }
         if self._peak:
             row["mfu"] = round(operations(config, self._vocab_size, size) / seconds / self._peak, 4)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -26,7 +27,7 @@ from stages.shared.readings import READINGS, write_readings
 from stages.shared.tokenizer import Tokenizer
 from stages.train.checkpoints import Checkpoints, Identity, save_weights
 from stages.train.config import TrainingConfig
-from stages.train.data import Source, build_dataset, microbatches, open_corpus
+from stages.train.data import Source, build_dataset, build_heldout, microbatches, open_corpus
 from stages.train.engine import Engine, SetWeights, build_engine, drawn
 from stages.train.guard import judge
 from stages.train.log import StepRecord, publish
@@ -38,6 +39,7 @@ from stages.train.schedule import batch_size, learning_rate
 
 FINAL = "final"
 UNTRAINED = "untrained"
+BEST = "best"
 DIGEST = "weights.sha256"
 
 
@@ -55,7 +57,7 @@ class Job:
 
 
 def train(task: Task, job: Job) -> dict[str, Any]:
-    """Train from where the last attempt's checkpoint ends; put two models, what was measured and read, and a digest in
+    """Train from where the last attempt's checkpoint ends; put the models, what was measured and read, and a digest in
     task.out.
 
     Every rank calls it. Returns the summary, on rank 0. Raises Checkpointed, on every rank, once `task.should_stop()`
@@ -79,8 +81,11 @@ def train(task: Task, job: Job) -> dict[str, Any]:
 def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     vocab_size = job.tokenizer.vocab_size
     corpus = open_corpus(job.sources)
-    texts = build_dataset(corpus, config, task.work / "index", eod=job.tokenizer.eos_id, vocab_size=vocab_size)
-    dataset = job.arrange(texts)
+    build = {"eod": job.tokenizer.eos_id, "vocab_size": vocab_size}
+    dataset = job.arrange(build_dataset(corpus, config, task.work / "index", **build))
+    heldout: Dataset[Batch] | None = None
+    if config.heldout_every is not None:
+        heldout = job.arrange(build_heldout(corpus, config, task.work / "index-heldout", **build))
     engine = build_engine(config, vocab_size, job.set_weights)
     identity = Identity(config, vocab_size, job.tokenizer.sha256, corpus.identity)
     checkpoints = Checkpoints(task, engine, identity)
@@ -107,11 +112,15 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
         else:
             trouble, guard = recover(trouble, config.guard, progress.guard, engine, checkpoints, run)
         dropped = _dropped(engine, config)
+        progress = Progress(step=step + 1, sequences=taken.stop, guard=guard, best=progress.best)
         record = StepRecord(step=step + 1, loss=loss, lr=lr, grad_norm=grad_norm, dropped=dropped, trouble=trouble)
-        recorder.end(record)
+        if heldout is not None and config.is_measured(step + 1):
+            began = time.monotonic()
+            progress = progress.measured(found := _measure(engine, job.objective, heldout, config))
+            record = replace(record, heldout=found, apart=time.monotonic() - began)
+        recorder.end(record, progress.best)
         if trouble is not None:
             end_if_too_many(config.guard, guard, step + 1, trouble)
-        progress = Progress(step=step + 1, sequences=taken.stop, guard=guard)
         task.progress(step + 1)
         last = step + 1 == config.steps
         if stop or last or config.is_saved(step + 1):
@@ -120,7 +129,7 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
         if stop and not last:
             raise Checkpointed(f"step {step + 1} of {config.steps}")
     recorder.close()
-    summary = _finish(task, engine, identity, progress, job.set_weights or drawn(config))
+    summary = _finish(task, engine, identity, checkpoints, progress, job.set_weights or drawn(config))
     if dist.get_rank() == 0:
         write_readings(task.out / READINGS, corpus.readings(config))
     return summary
@@ -137,6 +146,16 @@ def _accumulate(
     """Run a step's sequences forward and back, each microbatch through `look`; return their losses: see Engine."""
     batches = look(microbatches(dataset, config, sequences, device.device()))
     return engine.accumulate(objective, batches, len(sequences) // (config.microbatch * config.layout.dp))
+
+
+def _measure(engine: Engine, objective: Objective, heldout: Dataset[Batch], config: TrainingConfig) -> float:
+    """Return the mean loss on what is held out, in nats a token. It goes through the model as steps' batches do."""
+    losses: list[torch.Tensor] = []
+    for first in range(0, config.heldout_sequences, config.global_batch):
+        batches = microbatches(heldout, config, range(first, first + config.global_batch), device.device())
+        num_microbatches = config.global_batch // (config.microbatch * config.layout.dp)
+        losses += engine.evaluate(objective, batches, num_microbatches)
+    return _agree(losses, stop=False, written=False)[0]
 
 
 def _dropped(engine: Engine, config: TrainingConfig) -> float | None:
@@ -161,12 +180,19 @@ def _agree(losses: list[torch.Tensor], *, stop: bool, written: bool) -> tuple[fl
 
 
 def _finish(
-    task: Task, engine: Engine, identity: Identity, progress: Progress, set_weights: SetWeights
+    task: Task,
+    engine: Engine,
+    identity: Identity,
+    checkpoints: Checkpoints,
+    progress: Progress,
+    set_weights: SetWeights,
 ) -> dict[str, Any]:
     """Write the outputs; return the summary on rank 0. The weights that it started from are made again."""
     config = identity.config
     task.check_lease()
     save_weights(task.out / FINAL, engine, identity, progress)
+    if config.heldout_every is not None:
+        save_weights(task.out / BEST, engine, identity, checkpoints.load_best(progress))
     engine.reset(set_weights)
     save_weights(task.out / UNTRAINED, engine, identity, Progress())
     summary: dict[str, Any] = {}

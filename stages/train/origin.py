@@ -27,6 +27,16 @@ def step_of(folder: Path) -> int:
     return int(folder.name.removeprefix(STEP))
 
 
+def name_of(step: int) -> str:
+    """Return the name of a checkpoint's folder."""
+    return f"{STEP}{step:07d}"
+
+
+def sibling(path: Path, step: int) -> Path:
+    """Return the checkpoint of a step beside a checkpoint, or in the folder of all of them."""
+    return (path.parent if path.name.startswith(STEP) else path) / name_of(step)
+
+
 def checkpoints_in(folder: Path) -> list[Path]:
     """Return the checkpoints that a path stands for, in order: those in a folder, or the one that it is.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.shared.errors import DataError
 from stages.train.guard import GuardState
+
+
+class Best(BaseModel):
+    """The step after which the loss on what is held out was lowest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: int = Field(ge=1)
+    loss: float
+    """In nats a token."""
 
 
 class Progress(BaseModel):
@@ -22,6 +33,14 @@ class Progress(BaseModel):
     """Taken from the dataset, which is the data's whole position."""
     guard: GuardState = GuardState()
     """What the guard against bad batches remembers."""
+    best: Best | None = None
+    """The best of those that were measured; None: none was."""
+
+    def measured(self, loss: float | None) -> Progress:
+        """Return it with the loss on what is held out, in nats a token, after its step; None: it was not measured."""
+        if loss is None or not isfinite(loss) or (self.best is not None and self.best.loss <= loss):
+            return self
+        return self.model_copy(update={"best": Best(step=self.step, loss=loss)})
 
 
 def read_progress(state: dict[str, Any], folder: Path) -> Progress:

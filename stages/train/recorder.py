@@ -12,6 +12,7 @@ from stages.train.config import TrainingConfig
 from stages.train.engine import Engine
 from stages.train.log import StepLog, StepRecord
 from stages.train.objectives import Batch
+from stages.train.progress import Best
 from stages.train.statistics import LayerStatistics
 from stages.train.stragglers import RankClock, Reading, nodes
 
@@ -63,10 +64,12 @@ class Recorder:
         if self._has_layers:
             self._layers = self._statistics.read(self._step)
 
-    def end(self, record: StepRecord) -> None:
-        """Write down what became of the step."""
+    def end(self, record: StepRecord, best: Best | None) -> None:
+        """Write down what became of the step; `best` is the best by now of those measured on what is held out."""
         if self._log:
             self._log.end_step(record, self._layers, self._reading)
+            if record.heldout is not None:
+                self._log.say_heldout(record.step, record.heldout, best)
 
     def flush(self) -> None:
         """Have on disk what a checkpoint is about to hold."""

@@ -14,6 +14,7 @@ FLUSH_S = 60
 """A reader sees no older state than this."""
 _CURVES = {
     "loss": "train/loss",
+    "heldout": "heldout/loss",
     "lr": "train/lr",
     "grad_norm": "train/grad_norm",
     "tokens_per_s": "speed/tokens_per_s",

@@ -93,6 +93,17 @@ class DeepSpeedEngine:
         self._scale = scale * max(float(labels), 1.0) / dist.get_world_size(group)
         return losses
 
+    def evaluate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
+        """Run microbatches forward alone: see Engine."""
+        self._engine.eval()
+        losses = []
+        with torch.no_grad():
+            for _ in range(num_microbatches):
+                output, loss_of = objective(batches, self._engine)
+                losses.append(loss_of(output)[2])
+        self._engine.train()
+        return losses
+
     def _forward(self) -> AbstractContextManager[None]:
         if "activations" in self.config.layout.offload:
             return activations_on_host(self.chunks[0].parameters())

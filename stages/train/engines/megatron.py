@@ -70,14 +70,30 @@ class MegatronEngine:
         for model in self.models:
             model.zero_grad_buffer()
         self.optimizer.zero_grad()
+        return self._run(self._forward(objective), batches, num_microbatches, forward_only=False)
+
+    def evaluate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
+        """Run microbatches forward alone: see Engine."""
+        for model in self.models:
+            self._gather(model)
+            model.eval()
+        losses = self._run(objective, batches, num_microbatches, forward_only=True)
+        for model in self.models:
+            model.train()
+        return losses
+
+    def _run(
+        self, objective: Objective, batches: Iterator[Batch], num_microbatches: int, *, forward_only: bool
+    ) -> list[Tensor]:
         own = (_of_this_context_rank(batch) for batch in batches)
         losses: list[Tensor] = self._forward_backward(
-            forward_step_func=self._forward(objective),
+            forward_step_func=objective,
             data_iterator=own if len(self.models) == 1 else list(tee(own, len(self.models))),
             model=self.models,
             num_microbatches=num_microbatches,
             seq_length=self.config.model.seq_len,
             micro_batch_size=self.config.microbatch,
+            forward_only=forward_only,
         )
         return losses
 
@@ -140,11 +156,14 @@ class MegatronEngine:
     def weights(self) -> ShardedStateDict:
         """Return the weights under their global names: see Engine."""
         for model in self.models:
-            if model.ddp_config.overlap_param_gather:  # those of other ranks come when they are first used
-                model.start_param_sync(force_sync=True)
+            self._gather(model)
         each = [chunk.sharded_state_dict(prefix=WEIGHTS) for chunk in self.chunks]
         # Chunks have layers of the same local names; the names in a checkpoint are global.
         return tensors_of({f"{number}.{name}": part for number, own in enumerate(each) for name, part in own.items()})
+
+    def _gather(self, model: DistributedDataParallel) -> None:
+        if model.ddp_config.overlap_param_gather:  # those of other ranks come when they are first used
+            model.start_param_sync(force_sync=True)
 
     def state(self, *, is_loading: bool) -> ShardedStateDict:
         """Return weights and optimizer: see Engine."""

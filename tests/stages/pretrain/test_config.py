@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages.pretrain.config import PretrainConfig
-from stages.shared.contract import InputFile
+from stages.shared.contract import InputFile, Output
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
 
@@ -36,10 +36,19 @@ def test_settings_that_change_no_weight_are_not_in_the_identity() -> None:
         "layer_stats_every",
         "log_every",
         "tensorboard",
+        "heldout_every",
     }
     assert left_out - seen == {"train_tokens", "init_from", "resume_from", "reference", "tolerance"}
     (checked,) = PretrainConfig(tokens="x", tokenizer="x", reference="x").plan(TOKENS).steps
     assert set(checked.uses) - set(step.uses) == {"tolerance"}
+
+
+def test_where_the_best_is_found_out_it_comes_out() -> None:
+    plan = PretrainConfig(tokens="x", tokenizer="x", heldout_batches=4, heldout_every=100).plan(TOKENS)
+    assert Output("", 0, "best", "checkpoint", "best") in plan.outputs
+    assert {"heldout_batches", "heldout_every"} <= set(plan.steps[0].uses)
+    with pytest.raises(ConfigError, match="heldout_batches is 0: want at least 1 with heldout_every"):
+        PretrainConfig(tokens="x", tokenizer="x", heldout_every=100)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import torch
 from stages.model.load import load_model
 from stages.pretrain.run import run as run_stage
 from stages.shared.errors import DataError, LeaseLost
+from stages.shared.files import read_json
 from stages.train.loop import weights_digest
 from tests.stages.model.saved import cut, files_up_to, flip
 from tests.stages.train.equal import assert_equal, same_files
@@ -83,6 +84,54 @@ def test_damaged_checkpoints_are_named_and_passed_over(corpus: str, tmp_path: Pa
     whole = replace(run, folder=str(tmp_path / "whole"))
     assert train(whole) == [0]
     assert_equal(run, whole)
+
+
+RISING = {
+    **{"model": {**TINY["model"], "num_layers": 2, "dim": 32}, "steps": 9, "lr": 0.3, "warmup_steps": 9},
+    **{"heldout_batches": 2, "heldout_every": 3, "checkpoint_every": 4, "checkpoint_keep": 1},
+}
+"""A loss on what is held out that is lowest after step 3."""
+
+
+def best(run: Run) -> dict[str, Any]:
+    found: dict[str, Any] = read_json(Path(run.folder) / "work" / "checkpoints" / "best.json")
+    return found
+
+
+def test_the_best_is_marked_kept_through_kills_and_published(run: Run) -> None:
+    rising = replace(run, config=RISING)
+    whole = replace(rising, folder=run.folder + "-whole")
+    assert train(whole) == [0]
+    assert whole.checkpoints == ["step-0000003", "step-0000009"]
+    assert best(whole)["step"] == 3
+    assert load_model(whole.out / "best").step == 3
+    assert weights_digest(whole.out / "best", 300) == weights_digest(checkpoint(whole, 3), 300)
+    for step in (2, 5, 7):
+        assert train(replace(rising, die_at=step)) == [-9]
+    assert train(replace(rising, stop_at=8)) == [CHECKPOINTED]
+    assert train(rising) == [0]
+    assert_equal(rising, whole)
+    assert same_files(rising.out / "best", whole.out / "best")
+    assert best(rising) == best(whole)
+
+
+def test_the_best_goes_along_to_another_layout(run: Run) -> None:
+    before = replace(run, folder=run.folder + "-before", config=RISING)
+    assert train(replace(before, stop_at=7)) == [CHECKPOINTED]
+    after = replace(run, config=RISING | {"layout": {"dp": 2}}, resume_from=str(checkpoint(before, 7)))
+    assert train(replace(after, die_at=8))[1] == -9
+    assert after.checkpoints == ["step-0000003", "step-0000007"]
+    assert train(after) == [0, 0]
+    assert best(after) == best(before)
+    assert weights_digest(after.out / "best", 300) == weights_digest(checkpoint(before, 3), 300)
+
+
+def test_without_its_best_checkpoint_a_run_ends_with_the_last(run: Run) -> None:
+    rising = replace(run, config=RISING)
+    assert train(replace(rising, stop_at=8)) == [CHECKPOINTED]
+    flip(checkpoint(rising, 3) / "__0_0.distcp")
+    assert train(rising) == [0]
+    assert load_model(rising.out / "best").step == 9
 
 
 def test_a_full_disk_is_one_error_at_the_next_step(run: Run) -> None:

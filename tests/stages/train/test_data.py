@@ -16,7 +16,7 @@ from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import Ranks
 from stages.shared.errors import DataError
 from stages.tokens.indexed import DatasetWriter
-from stages.train.data import Source, build_dataset, microbatches, open_corpus
+from stages.train.data import Source, build_dataset, build_heldout, microbatches, open_corpus
 
 EOD = 2
 SETTINGS: dict[str, Any] = {"steps": 10, "global_batch": 8, "microbatch": 2, "warmup_steps": 1}
@@ -124,6 +124,35 @@ def test_a_sources_datasets_share_its_weight(tmp_path: Path) -> None:
 def test_no_mixture_asks_a_source_for_more_than_it_prepared(tmp_path: Path, weights: tuple[float, ...]) -> None:
     sources = [write(tmp_path, f"s{i}", 3, first=1000 * i, weight=weight) for i, weight in enumerate(weights)]
     assert len(build(tmp_path, sources, settings())) == 80
+
+
+def test_what_is_held_out_is_never_trained_on_and_all_else_is(tmp_path: Path) -> None:
+    sources = [write(tmp_path, "a", 120, weight=3.0), write(tmp_path, "b", 60, first=20_000, weight=1.0)]
+    config = settings(heldout_batches=2, steps=60)
+    trained = {*torch.cat(build(tmp_path, sources, config)).tolist()} - {EOD}
+    dataset = build_heldout(open_corpus(sources), config, tmp_path / "heldout", eod=EOD, vocab_size=60_000)
+    rows = [dataset[i] for i in range(16)]
+    assert [int(row["tokens"].max()) >= 20_000 for row in rows] == [False] * 12 + [True] * 4
+    unseen = {*torch.cat([row["tokens"] for row in rows]).tolist()} - {EOD}
+    assert not trained & unseen
+    documents = {token // 10 for token in trained | unseen}
+    held_out = {token // 10 for token in unseen}
+    assert len(documents) == 180
+    assert len(held_out) <= 28  # 12 x 16 + 1 tokens of documents of 10, and 4 x 16 + 1
+    for row in rows:
+        assert torch.equal(row["tokens"][1:], row["labels"][:-1])
+    again = build_heldout(open_corpus(sources), config, tmp_path / "elsewhere", eod=EOD, vocab_size=60_000)
+    assert all(torch.equal(row["tokens"], again[i]["tokens"]) for i, row in enumerate(rows))
+    apart = settings(heldout_batches=2, attend_across_documents=False)
+    row = build_heldout(open_corpus(sources), apart, tmp_path / "apart", eod=EOD, vocab_size=60_000)[0]
+    assert row["document_lengths"].sum() == 16
+
+
+def test_a_dataset_that_would_be_half_held_out_is_refused(tmp_path: Path) -> None:
+    sources = [write(tmp_path, "a", 1000, weight=100.0), write(tmp_path, "b", 1, first=20_000, weight=1.0)]
+    build(tmp_path, sources, settings(heldout_batches=1))  # no sequence of 8 falls to b
+    with pytest.raises(DataError, match=r"b\.bin: to hold out takes 10 of its 10 tokens \(sequences: 1\)\. Lower held"):
+        build(tmp_path, sources, settings(heldout_batches=8))
 
 
 def test_an_index_of_other_data_is_made_again(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +16,10 @@ from stages.shared.metrics import METRICS, read_metrics
 from stages.shared.ranks import RANKS, read_ranks
 from stages.train import log as log_module
 from stages.train.guard import Trouble
-from stages.train.log import StepLog, StepRecord, memory, publish, span
+from stages.train.log import StepLog, StepRecord, memory, publish, span, take_over
+from stages.train.progress import Best
 from stages.train.stragglers import Reading
+from stages.train.tensorboard import FOLDER
 
 CONFIG = PretrainConfig(tokens="x", tokenizer="x", steps=40, warmup_steps=0, tensorboard=False)
 READING = Reading((0.1, 0.1), (100.0, 200.0))
@@ -118,5 +121,38 @@ def test_a_span_has_two_units(seconds: float, text: Any) -> None:
     assert span(seconds) == text
 
 
+def test_where_an_attempt_goes_on_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    opened(tmp_path, 7).close()
+    assert capsys.readouterr().out == "going on after step 7 of 40\n"
+
+
 def test_memory_has_the_plans_units() -> None:
     assert [memory(megabytes) for megabytes in (99.6, 999.0, 61_234.0)] == ["100 MB", "999 MB", "61.2 GB"]
+
+
+def test_the_loss_on_what_is_held_out_has_its_line_and_its_time_is_not_the_steps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = opened(tmp_path, 0)
+    log.start_step()
+    time.sleep(0.2)
+    log.end_step(replace(record(1, 3.0), heldout=2.5, apart=0.19), [], None)
+    log.say_heldout(1, 2.5, Best(step=1, loss=2.5))
+    log.say_heldout(2, 2.75, Best(step=1, loss=2.5))
+    log.close()
+    (row,) = read_metrics(tmp_path / METRICS)
+    assert row["heldout"] == 2.5
+    assert row["tokens_per_s"] > CONFIG.tokens_per_step / 0.1
+    assert capsys.readouterr().out == (
+        "step 1: held-out loss 2.5000, the lowest so far\nstep 2: held-out loss 2.7500, above step 1's 2.5000\n"
+    )
+
+
+def test_what_another_run_said_comes_along_as_far_as_it_is_there(tmp_path: Path) -> None:
+    write(tmp_path / "theirs", 0, 4, loss=1.0, config=CONFIG.model_copy(update={"tensorboard": True}))
+    take_over(tmp_path / "theirs", tmp_path / "ours")
+    assert read_metrics(tmp_path / "ours" / METRICS) == read_metrics(tmp_path / "theirs" / METRICS)
+    assert read_layers(tmp_path / "ours" / LAYERS) == read_layers(tmp_path / "theirs" / LAYERS)
+    assert len(list((tmp_path / "ours" / FOLDER).iterdir())) == 1
+    take_over(tmp_path / "nowhere", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
