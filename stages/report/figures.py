@@ -28,6 +28,7 @@ AXES = {
     "loss": {"rangemode": "normal"},
     "lr": {"exponentformat": "power"},
     "mfu": {"tickformat": ".0%"},
+    "dropped": {"tickformat": "~%"},
 }
 """What the axis of a metric has of its own."""
 LANE_PX = 16

@@ -84,14 +84,16 @@ def draw(data: ReportData, comparisons: list[Comparison], timeline: Timeline | N
 
 def draw_training(rows: list[Metrics], layers: Sequence[LayerRow]) -> dict[str, figures.Figure | None]:
     """Return the figures of a training."""
-    good, used = training.trained(rows), training.has(rows, "mfu")
+    good, used, full = training.trained(rows), training.has(rows, "mfu"), training.has(rows, "dropped")
+    normed = [row for row in good if math.isfinite(row["grad_norm"])]
     by_layer = {name: training.grid(layers, name) for name in ("grad_norm", "activation_rms")} if layers else {}
     return {
         "chart-loss": figures.loss_figure(good, training.bad(rows), training.has(rows, "heldout")),
         "chart-lr": figures.curve_figure(rows, "lr", "--second", ".3e"),
         "chart-speed": figures.curve_figure(rows, "tokens_per_s", "--kept", ",.0f"),
-        "chart-norm": figures.curve_figure(good, "grad_norm", "--accent", ".4f"),
+        "chart-norm": figures.curve_figure(normed, "grad_norm", "--accent", ".4f"),
         "chart-mfu": figures.curve_figure(used, "mfu", "--kept", ".1%") if used else None,
+        "chart-full": figures.curve_figure(full, "dropped", "--dropped", ".2%") if full else None,
         **{f"chart-{words.slug(name)}": figures.layers_figure(grid) for name, grid in by_layer.items()},
     }
 

@@ -58,6 +58,7 @@ def test_values_are_read_from_the_page_and_nothing_overflows_or_is_loaded(
     assert browser.value("#layers [data-name='layers.3'] [data-name=activation_rms]") == "5.0"
     assert browser.value("#memory") == "1212.0"
     assert browser.value("#speed") is not None
+    assert browser.value("#best") is not None
     assert browser.value("#jobs [data-job=pretrain] [data-label=Attempts]") == "3"
     check_layout(browser, width)
     assert browser.ask("return document.querySelectorAll('[data-figure] svg.main-svg').length") >= 10

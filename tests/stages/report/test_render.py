@@ -178,6 +178,12 @@ def test_use_of_the_peak_is_shown_where_it_is_known() -> None:
     assert 'id="memory" data-value="70000.0"' in page
 
 
+def test_full_experts_are_shown_where_they_have_a_capacity() -> None:
+    rows = [{**dict.fromkeys(FIELDS, 1), "dropped": share} for share in (0.0, 0.1)]
+    assert 'data-figure="chart-full"' in render(empty_data(training=rows))
+    assert 'data-figure="chart-full"' not in render(empty_data(training=[dict.fromkeys(FIELDS, 1)]))
+
+
 def test_templates_name_no_other_place() -> None:
     texts = [path.read_text() for path in TEMPLATES.iterdir()]
     assert not any("//cdn" in text or "https://" in text for text in texts)
