@@ -25,7 +25,9 @@ from stages.train.objectives import Batch
 from stages.train.utilisation import memory_mb
 
 SLOW = 1.2
-"""A rank is a straggler in a reading if its own time is above the median by this."""
+"""A rank is a straggler in a reading if its own time is above the median by this factor,"""
+LEAST_S = 0.005
+"""and by so many seconds: less is what a machine's other work does to a step of milliseconds."""
 READINGS = 3
 """Readings in a row after which it is told."""
 _TIMED = "core_attention"
@@ -124,7 +126,7 @@ class Stragglers:
         told = []
         for rank, seconds in enumerate(reading.seconds):
             self._seconds[rank] += seconds
-            is_slow = seconds > SLOW * usual
+            is_slow = seconds > max(SLOW * usual, usual + LEAST_S)
             self._slow[rank] += is_slow
             self._in_a_row[rank] = self._in_a_row[rank] + 1 if is_slow else 0
             if self._in_a_row[rank] == READINGS:

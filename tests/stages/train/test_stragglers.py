@@ -29,6 +29,11 @@ def test_of_two_ranks_the_faster_one_is_usual() -> None:
     assert [len(stragglers.add(reading(1.0, 1.25))) for _ in range(4)] == [0, 0, 1, 0]
 
 
+def test_a_few_milliseconds_make_no_straggler() -> None:
+    stragglers = Stragglers(["n1", "n2"])
+    assert not any(stragglers.add(reading(0.003, 0.006)) for _ in range(4))
+
+
 def test_times_are_means_and_the_latest_memory() -> None:
     stragglers = Stragglers(["n1", "n2"])
     stragglers.add(reading(1.0, 2.0))
