@@ -54,7 +54,9 @@ class Run:
     die_in: str = ""
     """Part of the first checkpoint in which rank 0 gets a SIGKILL (write, commit, mark); or finish: the outputs."""
     lost_by: int | None = None
-    """Rank that finds its lease lost at the first checkpoint."""
+    """Rank that finds its lease lost."""
+    lost_at: int = 1
+    """Which time that it looks: once for a checkpoint, rank 0 twice."""
 
     @property
     def out(self) -> Path:
@@ -177,7 +179,7 @@ def make_task(run: Run, rank: int) -> Task:
     """Return one rank's task, with the hooks that stop or kill it."""
     config = settings(run)
     last = rank == config.layout.ranks - 1
-    now = [0]
+    now, looks = [0], [0]
 
     def progress(step: int) -> None:
         now[0] = step
@@ -187,7 +189,8 @@ def make_task(run: Run, rank: int) -> Task:
     def check_lease() -> None:
         if run.die_in == "commit" and rank == 0:
             die()
-        if run.lost_by == rank:
+        looks[0] += 1
+        if run.lost_by == rank and looks[0] >= run.lost_at:
             raise LeaseLost("another process has the lease")
 
     folder = Path(run.folder)

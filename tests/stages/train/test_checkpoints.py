@@ -52,8 +52,10 @@ def test_killed_twenty_times_it_ends_with_the_bytes_of_an_undisturbed_run(run: R
     often = replace(run, config={"model": small, "layout": {"dp": 2}, "steps": 80, "checkpoint_every": 2})
     whole = replace(often, folder=run.folder + "-whole", config={**often.config, "checkpoint_every": 1000})
     with capsys.disabled():
-        print(f"seed {seed}")
+        print(f"\nseed {seed}")
     half_written = train_through_kills(often, kills=20, seed=seed)
+    with capsys.disabled():
+        print(f"{half_written} of 20 kills left a checkpoint half written")
     assert train(whole) == [0, 0]
     assert_equal(often, whole)
     assert half_written >= 3
@@ -158,6 +160,16 @@ def test_who_lost_the_lease_shows_no_checkpoint(run: Run) -> None:
 def test_when_one_rank_lost_the_lease_none_goes_on(run: Run) -> None:
     assert train(replace(run, config={"layout": {"dp": 2}}, lost_by=1)) == [LeaseLost.exit_code] * 2
     assert run.checkpoints == []
+
+
+def test_a_lease_lost_in_the_middle_leaves_what_the_successor_goes_on_from(run: Run, undisturbed: Run) -> None:
+    # Rank 0 looks before a checkpoint's ranks agree to commit it, and again at the commit.
+    assert train(replace(run, lost_by=0, lost_at=6)) == [LeaseLost.exit_code]
+    assert run.checkpoints == ["step-0000010", "step-0000020"]
+    assert train(replace(run, lost_by=0, lost_at=1)) == [LeaseLost.exit_code]
+    assert run.checkpoints == ["step-0000010", "step-0000020"]
+    assert train(run) == [0]
+    assert_equal(run, undisturbed)
 
 
 def test_killed_while_writing_its_outputs_it_has_no_step_to_repeat(run: Run, undisturbed: Run) -> None:
