@@ -101,8 +101,9 @@ class Checkpoints:
                 progress = self._take_over(origin.path)
             if progress.best and progress.best.step not in map(step_of, self._shared_list()):
                 best = sibling(origin.path, progress.best.step)
-                self.save(self._load_other(best), wait=True)
-                progress = self.resume()
+                if _is_sound(best):
+                    self.save(self._load_other(best), wait=True)
+                    progress = self.resume()
         return progress
 
     def resume(self, every: int = 1) -> Progress:

@@ -84,6 +84,14 @@ def test_any_layout_and_engine_goes_on_from_any_other(
     assert [(row["step"], row["tokens"]) for row in rows] == [(row["step"], row["tokens"]) for row in whole]
 
 
+def test_in_the_same_layout_it_ends_with_the_same_bits(run: Run) -> None:
+    pair = {**SHORT, "layout": {"dp": 2}, "dtype": "bf16"}
+    other = stopped(run, 10, **pair)
+    after = going_on(run, other, **pair)
+    assert {*train(after), *train(other)} == {0}
+    assert_equal(after, other)
+
+
 def test_a_damaged_one_is_passed_over_and_metrics_that_are_not_there_are_not_missed(run: Run, corpus: str) -> None:
     other = stopped(run, 19, **SHORT | {"checkpoint_every": 9})
     cut(work(other) / "checkpoints" / "step-0000019" / "__0_0.distcp")
