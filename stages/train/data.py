@@ -71,9 +71,11 @@ class Corpus:
     contents: dict[Source, Content]
 
     def told(self, config: TrainingConfig) -> list[str]:
-        """Return lines for the console: what is read, and how often."""
+        """Return lines for the console: what is read, how often, and what is not."""
         found = self.readings(config)
         lines = [f"source {each}: {each.tokens:,} tokens" for each in found]
+        for source, (count, documents) in _hold_out(self, config).items():
+            lines.append(f"held out of {source.name}: {len(documents):,} documents, for {count:,} sequences")
         return [*lines, f"warning: {said}"] if (said := warning(found)) else lines
 
     @property

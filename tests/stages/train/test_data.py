@@ -148,6 +148,14 @@ def test_what_is_held_out_is_never_trained_on_and_all_else_is(tmp_path: Path) ->
     assert row["document_lengths"].sum() == 16
 
 
+def test_what_is_held_out_is_said(tmp_path: Path) -> None:
+    sources = [write(tmp_path, "a", 120, weight=3.0), write(tmp_path, "b", 60, first=20_000, weight=1.0)]
+    assert open_corpus(sources).told(settings(heldout_batches=2))[2:4] == [
+        "held out of a: 20 documents, for 12 sequences",
+        "held out of b: 7 documents, for 4 sequences",
+    ]
+
+
 def test_a_dataset_that_would_be_half_held_out_is_refused(tmp_path: Path) -> None:
     sources = [write(tmp_path, "a", 1000, weight=100.0), write(tmp_path, "b", 1, first=20_000, weight=1.0)]
     build(tmp_path, sources, settings(heldout_batches=1))  # no sequence of 8 falls to b
