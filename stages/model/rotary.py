@@ -24,8 +24,9 @@ def turns(tokens: int, width: int, theta: int, dtype: torch.dtype, device: torch
 def turn(x_TBHD: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
     """Return x with each head's numbers i and i + D / 2 turned as a pair, transformers' order.
 
-    The result lies in memory as [B, H, T, D]: torch's flash kernel for CPUs takes a fifth longer over rows that lie
-    further apart.
+    On a CPU the result lies in memory as [B, H, T, D]: torch's flash kernel there takes a fifth longer over rows that
+    lie further apart. On a GPU it lies as [T, B, H, D], as what the kernel there makes of it then does, and Megatron's
+    layers want.
     """
     return _Turn.apply(x_TBHD, cos_TE, sin_TE)
 
@@ -37,7 +38,9 @@ class _Turn(torch.autograd.Function):
     def forward(ctx: Any, x_TBHD: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
         ctx.cos_TE, ctx.sin_TE = cos_TE, sin_TE
         x_BHTD = x_TBHD.permute(1, 2, 0, 3)
-        turned_BHTD = torch.empty(x_BHTD.shape, dtype=x_BHTD.dtype, device=x_BHTD.device)
+        room = x_BHTD if x_TBHD.is_cpu else x_TBHD
+        turned = torch.empty(room.shape, dtype=room.dtype, device=room.device)
+        turned_BHTD = turned if x_TBHD.is_cpu else turned.permute(1, 2, 0, 3)
         return _turned(x_BHTD, cos_TE, sin_TE, turned_BHTD).permute(2, 0, 1, 3)
 
     @staticmethod

@@ -27,7 +27,7 @@ class Reading:
     """Times that it is read, on average."""
 
     def __str__(self) -> str:
-        return f"{self.source} {self.share:.1%}, read {self.epochs:.{2 if self.epochs < 10 else 0}f} times"
+        return f"{self.source} {self.share:.1%}, read {self.epochs:,.{2 if self.epochs < 10 else 0}f} times"
 
 
 def write_readings(path: Path, found: Iterable[Reading]) -> None:

@@ -26,7 +26,7 @@ def readings(tokens: Mapping[str, float], mixture: Mapping[str, float] | None, w
 def warning(found: list[Reading]) -> str:
     """Return the words about sources that are read too often; "" if none is."""
     often = ", ".join(
-        f"{each.source} {each.epochs:.1f} times"
+        f"{each.source} {each.epochs:,.1f} times"
         for each in sorted(found, key=lambda each: -each.epochs)
         if each.epochs > WORTHWHILE
     )

@@ -144,8 +144,8 @@ def _ramp_row(training: Training) -> tuple[str, str]:
 
 
 def _cost_row(cost: Cost) -> tuple[str, str]:
-    energy = f"{cost.energy_kwh / 1e3:,.0f} MWh" if cost.energy_kwh >= 1e4 else f"{cost.energy_kwh:,.1f} kWh"
-    carbon = f"{cost.co2_t:,.0f} t" if cost.co2_t >= 10 else f"{cost.co2_t * 1e3:,.1f} kg"
+    energy = _three_digits(cost.energy_kwh / 1e3, "MWh", "kWh")
+    carbon = _three_digits(cost.co2_t, "t", "kg")
     return "cost", f"{cost.gpu_hours:,.0f} GPU-hours, {energy}, {carbon} CO2"
 
 
@@ -176,3 +176,9 @@ def _duration(hours: float) -> str:
     if hours >= 1:
         return f"{hours:.1f} h"
     return f"{hours * 60:.1f} min" if hours * 60 >= 1 else f"{hours * 3600:.0f} s"
+
+
+def _three_digits(value: float, unit: str, thousandth: str) -> str:
+    if value < 1:
+        value, unit = value * 1e3, thousandth
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"

@@ -99,7 +99,9 @@ def _kept(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> float:
     """Return the bytes that autograd keeps between the passes, over the stage's layers and microbatches in flight."""
     shape, tokens = work.shape, _tokens(work, layout)
     layers = _in_flight(work, layout, stage) * shape.num_layers / layout.pp
-    whole, kept = (layer_bytes(work, each) for each in (replace(layout, recompute="none"), layout))
+    # torch's flash kernel for CPUs mixes sequence by sequence, and what it gives is kept again in Megatron's order.
+    copy = 0.0 if on_gpu else work.width * tokens * shape.num_heads * shape.head_dim / layout.tp
+    whole, kept = (copy + layer_bytes(work, each) for each in (replace(layout, recompute="none"), layout))
     inputs = work.width * tokens * shape.dim / (layout.tp if layout.sp else 1)
     if layout.recompute == "full":  # every layer's input, and one layer at a time in full
         kept = inputs
@@ -132,23 +134,19 @@ def layer_bytes(work: Workload, layout: Layout) -> float:
     forgets = layout.recompute == "selective"
     norms = 2 * (1 if forgets else 2) * width * shape.dim / (layout.tp if layout.sp else 1)
     attention = (width * (3 * queries + 3 * keys) + 4 * shape.num_heads) / layout.tp
-    inner = 5 if shape.gated else 2
-    if forgets and not shape.experts:
-        inner = 2 if shape.gated else 1
+    inner = (2 if shape.gated else 1) + (shape.experts > 0 or not forgets)
     feed_forward = width * inner * shape.ffn / layout.tp
     if shape.experts:  # routed copies of the token go in and come out, beside the gathered tokens of all ep processes
         feed_forward = shape.top_k * (feed_forward + 2 * width * shape.dim) + layout.ep * width * shape.dim
-    angles = 4 * width * shape.head_dim * shape.seq_len / layout.cp  # sine and cosine, for query and for key
-    return _tokens(work, layout) * (norms + attention + feed_forward) + angles
+    return _tokens(work, layout) * (norms + attention + feed_forward)
 
 
 def _buffers(work: Workload, layout: Layout, stage: int) -> float:
     """Return the largest of what lives only within the backward pass: at the head, or in a feed-forward block."""
     shape, width, tokens = work.shape, work.width, _tokens(work, layout)
-    block = width * tokens * (3 * shape.dim + 2 * shape.ffn * shape.top_k / layout.tp)
+    block = width * tokens * (3 * shape.dim + shape.ffn * shape.top_k / layout.tp)
     if stage < layout.pp - 1:
         return block
     rows = shape.vocab_size / layout.tp
-    logits = (4 if width == 4 else 6) * tokens * rows  # the loss works on a float32 copy
-    gradient = 4 * tokens * rows + width * (rows * shape.dim + tokens * shape.dim)
-    return max(block, logits, gradient)
+    # The logits become their gradient: stages/model/cross_entropy.py.
+    return max(block, width * (tokens * rows + rows * shape.dim + tokens * shape.dim))

@@ -30,7 +30,7 @@ HALF_FOR_FP32 = 16
 class Assumptions:
     """What no data sheet says. One setting for all models: see the table in stages/train/README.md."""
 
-    products: float = 0.55
+    products: float = 0.52
     """Share of the peak that matrix products and attention reach on one GPU."""
     touches: float = 6.0
     """How often each byte that a block keeps is moved by what lies between its products: written and read forward, and

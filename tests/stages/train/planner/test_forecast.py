@@ -45,8 +45,8 @@ def test_a_training_on_gpus_is_told_in_a_few_lines_that_also_come_as_data() -> N
 
 def test_the_fastest_layout_is_not_told_of_a_faster_one() -> None:
     best = forecast(large(tp=8, pp=4, dp=64, sp=True), NODES).data["faster"]["layout"]
-    assert best == "tp 2 pp 4 dp 256 interleave 4 sp recompute selective microbatch 1"
-    chosen = large(tp=2, pp=4, dp=256, interleave=4, sp=True, recompute="selective", microbatch=1)
+    assert best == "tp 4 pp 2 dp 256 interleave 4 sp microbatch 2"
+    chosen = large(tp=4, pp=2, dp=256, interleave=4, sp=True, microbatch=2)
     assert forecast(chosen, NODES).data["faster"] is None
 
 
@@ -64,7 +64,7 @@ def test_a_training_on_a_laptop_is_told_without_what_only_gpus_have() -> None:
     told = forecast(training, Machine(ranks_per_node=64))
     assert "2.16 M parameters on 1.23 M tokens, 2 CPU ranks: " in told.headline
     assert [label for label, _ in told.rows] == ["memory", "time", "assumed"]
-    assert dict(told.rows)["memory"].startswith("108 MB a rank: weights 9, gradients 9")
+    assert dict(told.rows)["memory"].startswith("93.2 MB a rank: weights 8.7, gradients 8.7")
     assert "a vocabulary of 1,024" in dict(told.rows)["assumed"]
     assert told.mem_mb == training.mem_mb
     assert told.hours * 3600 * 2 == pytest.approx(training.core_seconds)

@@ -77,10 +77,9 @@ def test_each_stage_of_zero_shares_out_one_part_more(zero: int, parts: tuple[flo
 
 def test_a_layer_keeps_what_korthikanti_counts_for_the_modules_that_run_here() -> None:
     # Per token, 16-bit, in units of dim: two norms of 2 (in, out), query, key, value, both rotated, and attention's
-    # output; 5 of ffn (its two inputs and three products).
-    per_token = 2 * (4 + 6) * 4096 + 2 * 5 * 11008 + 4 * 32  # and a float32 log-sum-exp a head
-    angles = 4 * 2 * 128 * 2048
-    assert layer_bytes(LLAMA, Layout()) == 2048 * per_token + angles
+    # output; 3 of ffn (gate, up and their product).
+    per_token = 2 * (4 + 6) * 4096 + 2 * 3 * 11008 + 4 * 32  # and a float32 log-sum-exp a head
+    assert layer_bytes(LLAMA, Layout()) == 2048 * per_token
 
 
 def test_sequence_parallelism_splits_what_tensor_parallelism_leaves_whole() -> None:
@@ -96,7 +95,7 @@ def test_recomputing_keeps_the_layers_inputs_and_one_layer_at_a_time() -> None:
 
 def test_recomputing_a_part_forgets_what_norms_and_activations_give() -> None:
     whole, selective = (layer_bytes(LLAMA, Layout(recompute=again)) for again in ("none", "selective"))
-    assert whole - selective == 2048 * 2 * (2 * 4096 + 3 * 11008)
+    assert whole - selective == 2048 * 2 * (2 * 4096 + 11008)
     moe = replace(LLAMA, shape=replace(SHAPE, experts=8, top_k=2))
     whole, selective = (layer_bytes(moe, Layout(recompute=again)) for again in ("none", "selective"))
     assert whole - selective == 2048 * 2 * 2 * 4096  # experts keep theirs
