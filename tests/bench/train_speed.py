@@ -1,0 +1,171 @@
+"""Our training step against a plain transformers loop: the same weights, data, optimizer and threads.
+
+Ours is the stage `pretrain`, loop and all; theirs is what a careful user writes (tests/bench/train_speed_theirs.py).
+Each turn is a process of its own, bound to as many cores as it has threads: the sides then share no allocator, no
+settings of torch and no caches, and memory is a side's own. Turns alternate, so that the machine's noise hits both. A
+round's time is the median of its steps, a side's the best of its rounds: processor seconds with one thread, seconds on
+the clock with more, or on a GPU. Both must have had the same losses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stages.pretrain.config import PretrainConfig
+from stages.train.utilisation import operations, peak_here
+from tests.bench.compare import Comparison
+from tests.bench.train_data import VOCABULARY, write_batches, write_data, write_weights
+
+ROOT = Path(__file__).parents[2]
+WARM, STEPS = 2, 10
+OURS, THEIRS = "tests.bench.train_speed_ours", "tests.bench.train_speed_theirs"
+TOLERANCE = {"fp32": 1e-3, "bf16": 3e-2}
+"""Nats a token that two losses may be apart: roundings, which AdamW carries on."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What both sides train."""
+
+    name: str
+    model: dict[str, int]
+    tokens: int
+    """Of a batch."""
+    dtype: str = "fp32"
+    threads: int = 1
+    more: dict[str, Any] = field(default_factory=dict)
+    """Settings of the stage beside these."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The stage's settings."""
+        sequences = self.tokens // self.model["seq_len"]
+        own = {"model": self.model, "global_batch": sequences, "microbatch": sequences, "dtype": self.dtype}
+        rest = {"steps": STEPS, "warmup_steps": 2, "lr": 1e-3, "checkpoint_every": STEPS, "threads": self.threads}
+        return {**own, **rest, "tensorboard": False, **self.more}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a process measured."""
+
+    steps: list[float]
+    """Seconds of each."""
+    peak_mb: float
+    """Growth of the process beyond what its imports take, or torch's count on a GPU."""
+    losses: list[float]
+
+    @property
+    def seconds(self) -> float:
+        """The median step's, once warm."""
+        return sorted(self.steps[WARM:])[len(self.steps[WARM:]) // 2]
+
+
+SMALL = {"num_layers": 6, "dim": 384, "num_heads": 6, "ffn_dim": 1024}
+CASES = [
+    Case(
+        f"{seq_len:,} tokens, {threads} thread{'s' * (threads > 1)}",
+        {**SMALL, "seq_len": seq_len},
+        2048,
+        "fp32",
+        threads,
+    )
+    for seq_len in (256, 1024)
+    for threads in (1, 2)
+]
+GPU = Case(
+    "1 B parameters, bf16, 4,096 tokens, a GPU",
+    {"num_layers": 22, "dim": 2048, "num_heads": 16, "ffn_dim": 5504, "seq_len": 4096},
+    tokens=16_384,
+    dtype="bf16",
+    more={"lr": 1e-4},
+)
+
+
+def comparisons(rounds: int) -> list[Comparison]:
+    """Return tokens a second of both at 256 and 1,024 tokens a sequence, on one thread and on two."""
+    return compared(CASES, rounds)
+
+
+def gpu_comparisons(rounds: int) -> list[Comparison]:
+    """Return tokens a second of both, theirs compiled, with the share of the GPU's peak; nothing without a GPU."""
+    used = peak_here("bf16")
+    if used is None:
+        print("no GPU whose peak is known: not measured", file=sys.stderr)
+        return []
+    return compared([GPU], rounds)
+
+
+def compared(cases: list[Case], rounds: int) -> list[Comparison]:
+    """Return a comparison a case."""
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_data(folder)
+        for number, case in enumerate(cases):
+            part = folder / str(number)
+            part.mkdir()
+            write_weights(part / "llama", case.model)
+            write_batches(folder, part, case.settings)
+            found.append(compare(case, folder, part, rounds))
+    return found
+
+
+def compare(case: Case, data: Path, part: Path, rounds: int) -> Comparison:
+    """Return one comparison."""
+    turns: dict[str, list[Turn]] = {OURS: [], THEIRS: []}
+    for number in range(rounds):
+        for side, taken in turns.items():
+            taken.append(take_turn(side, case, data, part, part / f"{number}-{side}"))
+    _must_agree(case, turns[OURS][0].losses, turns[THEIRS][0].losses)
+    ours, theirs = (min(taken, key=lambda turn: turn.seconds) for taken in turns.values())
+    return Comparison(
+        name=case.name,
+        unit="tokens",
+        ours=case.tokens / ours.seconds,
+        theirs=case.tokens / theirs.seconds,
+        against="transformers",
+        asked=1.0,
+        note=f"{ours.peak_mb:,.0f} MB, theirs {theirs.peak_mb:,.0f} MB{_used(case, ours, theirs)}",
+    )
+
+
+def take_turn(side: str, case: Case, data: Path, part: Path, work: Path) -> Turn:
+    """Run a side once, in a process of its own."""
+    order = {"data": str(data), "part": str(part), "work": str(work), "settings": case.settings}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(case.threads)}
+    on_gpu = case is GPU
+    cores = sorted(os.sched_getaffinity(0))
+    bound = cores if on_gpu else cores[-case.threads :]
+    done = subprocess.run(
+        ["taskset", "-c", ",".join(map(str, bound)), sys.executable, "-W", "ignore", "-m", side, json.dumps(order)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return Turn(answer["cpu" if case.threads == 1 and not on_gpu else "wall"], answer["peak_mb"], answer["losses"])
+
+
+def _must_agree(case: Case, ours: list[float], theirs: list[float]) -> None:
+    apart = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
+    if not apart <= TOLERANCE[case.dtype]:
+        raise SystemExit(f"{case.name}: losses are {apart:.2g} nats apart: the sides do not train the same")
+
+
+def _used(case: Case, ours: Turn, theirs: Turn) -> str:
+    most = peak_here(case.dtype) if case is GPU else None
+    if most is None:
+        return ""
+    config = PretrainConfig(tokens="unused", tokenizer="unused", **case.settings)
+    done = operations(config, VOCABULARY, config.global_batch)
+    return f"; {done / ours.seconds / most:.1%} of the peak, theirs {done / theirs.seconds / most:.1%}"
