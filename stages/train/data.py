@@ -189,6 +189,9 @@ def _index_settings(
     corpus: Corpus, config: TrainingConfig, cache: Path, eod: _Eod, held_out: Mapping[Source, HeldOut]
 ) -> _IndexConfig:
     weights, samples = corpus.weights(), sequences_before(config, config.steps)
+    unseen: dict[str, NDArray[np.int32]] = {}
+    for source, (_, documents) in held_out.items():  # two sources may be one dataset
+        unseen[source.prefix] = np.union1d(unseen.get(source.prefix, documents), documents)
     return _IndexConfig(
         random_seed=config.seed,
         sequence_length=config.model.seq_len,
@@ -202,7 +205,7 @@ def _index_settings(
         reset_attention_mask=False,
         eod_mask_loss=False,
         create_attention_mask=False,
-        held_out={source.prefix: documents for source, (_, documents) in held_out.items()},
+        held_out=unseen,
     )
 
 

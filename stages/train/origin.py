@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.model.checkpoint import COMPLETE, STATE
+from stages.model.checkpoint import STATE
 from stages.model.config import ModelConfig
 from stages.shared.errors import DataError
 from stages.train.config import TrainingConfig
@@ -42,12 +42,14 @@ def checkpoints_in(folder: Path) -> list[Path]:
 
     Raises DataError if there are none.
     """
-    if any((folder / name).exists() for name in (COMPLETE, STATE)):
-        found = [folder]
+    remedy = f"Name a run's work/.../checkpoints, or one {STEP}... in it"
+    if folder.name.startswith(STEP):
+        found = [folder] if folder.is_dir() else []
+    elif (folder / STATE).exists():
+        raise DataError(folder, "holds weights alone, not what a training goes on with", remedy)
     else:
         found = sorted(path for path in folder.glob(f"{STEP}*") if path.name.removeprefix(STEP).isdigit())
     if not found:
-        remedy = f"Name a run's work/.../checkpoints, or one {STEP}... in it"
         raise DataError(folder, f"holds no checkpoint ({STEP}...) of a training", remedy)
     return found
 

@@ -148,6 +148,14 @@ def test_what_is_held_out_is_never_trained_on_and_all_else_is(tmp_path: Path) ->
     assert row["document_lengths"].sum() == 16
 
 
+def test_what_one_of_two_names_of_a_dataset_holds_out_the_other_does_not_train_on(tmp_path: Path) -> None:
+    one = write(tmp_path, "a", 200, weight=1.0)
+    sources, config = [one, Source("b", one.bin_path, 2.0)], settings(heldout_batches=2, steps=60)
+    trained = {*torch.cat(build(tmp_path, sources, config)).tolist()} - {EOD}
+    dataset = build_heldout(open_corpus(sources), config, tmp_path / "heldout", eod=EOD, vocab_size=60_000)
+    assert not trained & {*torch.cat([dataset[i]["tokens"] for i in range(16)]).tolist()}
+
+
 def test_what_is_held_out_is_said(tmp_path: Path) -> None:
     sources = [write(tmp_path, "a", 120, weight=3.0), write(tmp_path, "b", 60, first=20_000, weight=1.0)]
     assert open_corpus(sources).told(settings(heldout_batches=2))[2:4] == [

@@ -119,11 +119,16 @@ def test_where_nothing_is_sound_the_run_says_so(run: Run) -> None:
 def test_a_path_is_a_checkpoint_or_holds_some(tmp_path: Path) -> None:
     for name in ("step-0000020", "step-0000003", ".step-0000021.tmp", "step-by-step"):
         (tmp_path / name).mkdir()
-    (tmp_path / "step-0000003" / "complete.json").touch()
     assert [path.name for path in checkpoints_in(tmp_path)] == ["step-0000003", "step-0000020"]
     assert checkpoints_in(tmp_path / "step-0000003") == [tmp_path / "step-0000003"]
     with pytest.raises(DataError, match=r"nowhere: holds no checkpoint \(step-\.\.\.\) of a training\. Name a run's"):
         checkpoints_in(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"step-0000004: holds no checkpoint"):
+        checkpoints_in(tmp_path / "step-0000004")
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "state.json").touch()
+    with pytest.raises(DataError, match="best: holds weights alone, not what a training goes on with"):
+        checkpoints_in(tmp_path / "best")
 
 
 def state(config: PretrainConfig, **changes: Any) -> dict[str, Any]:
