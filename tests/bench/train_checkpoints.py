@@ -1,6 +1,6 @@
 """What a checkpoint holds the training up: written in the background, beside written at once.
 
-Three trainings of the stage `pretrain`, each in a process of its own with two threads' cores, in turn: without a
+Three trainings of the stage `pretrain` in turn, each a process of one computing thread on two cores: without a
 checkpoint, with asynchronous ones, with synchronous ones. The stall is what a checkpoint adds to the steps' time on the
 clock: all steps from one checkpoint to the last before the next, since the background takes cores, memory and the disk
 from the steps that follow.
@@ -19,7 +19,7 @@ from tests.bench.train_speed import CASES, OURS, Case, take_turn
 
 EVERY, STEPS = 8, 33
 """Steps between checkpoints, and of a training: four checkpoints, each followed by its eight steps."""
-BASE = replace(CASES[0], threads=1)
+BASE = replace(CASES[0], cores=2)
 SIDES = {
     "none": {"checkpoint_every": STEPS},
     "async": {"checkpoint_every": EVERY, "checkpoint_async": True},

@@ -40,6 +40,8 @@ class Case:
     """Of a batch."""
     dtype: str = "fp32"
     threads: int = 1
+    cores: int = 1
+    """What a side is bound to; with one, time is the processor's, which other work on the machine disturbs less."""
     more: dict[str, Any] = field(default_factory=dict)
     """Settings of the stage beside these."""
 
@@ -71,11 +73,11 @@ class Turn:
 SMALL = {"num_layers": 6, "dim": 384, "num_heads": 6, "ffn_dim": 1024}
 CASES = [
     Case(
-        f"{seq_len:,} tokens, {threads} thread{'s' * (threads > 1)}",
-        {**SMALL, "seq_len": seq_len},
-        2048,
-        "fp32",
-        threads,
+        name=f"{seq_len:,} tokens, {threads} thread{'s' * (threads > 1)}",
+        model={**SMALL, "seq_len": seq_len},
+        tokens=2048,
+        threads=threads,
+        cores=threads,
     )
     for seq_len in (256, 1024)
     for threads in (1, 2)
@@ -85,6 +87,7 @@ GPU = Case(
     {"num_layers": 22, "dim": 2048, "num_heads": 16, "ffn_dim": 5504, "seq_len": 4096},
     tokens=16_384,
     dtype="bf16",
+    cores=8,
     more={"lr": 1e-4},
 )
 
@@ -141,9 +144,7 @@ def take_turn(side: str, case: Case, data: Path, part: Path, work: Path) -> Turn
     """Run a side once, in a process of its own."""
     order = {"data": str(data), "part": str(part), "work": str(work), "settings": case.settings}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(case.threads)}
-    on_gpu = case is GPU
-    cores = sorted(os.sched_getaffinity(0))
-    bound = cores if on_gpu else cores[-case.threads :]
+    bound = sorted(os.sched_getaffinity(0))[-case.cores :]
     done = subprocess.run(
         ["taskset", "-c", ",".join(map(str, bound)), sys.executable, "-W", "ignore", "-m", side, json.dumps(order)],
         cwd=ROOT,
@@ -153,7 +154,7 @@ def take_turn(side: str, case: Case, data: Path, part: Path, work: Path) -> Turn
         text=True,
     )
     answer = json.loads(done.stdout.splitlines()[-1])
-    return Turn(answer["cpu" if case.threads == 1 and not on_gpu else "wall"], answer["peak_mb"], answer["losses"])
+    return Turn(answer["cpu" if case.cores == 1 else "wall"], answer["peak_mb"], answer["losses"])
 
 
 def _must_agree(case: Case, ours: list[float], theirs: list[float]) -> None:
