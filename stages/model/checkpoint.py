@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import enum
 import pickle
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
     entries = FileSystemReader(folder).read_metadata().state_dict_metadata
     for name in sorted(name for name in entries if name.startswith(WEIGHTS)):
         weight = torch.empty(entries[name].size, dtype=entries[name].properties.dtype)
-        load({name: weight}, storage_reader=FileSystemReader(folder), no_dist=True)
+        _load_alone({name: weight}, storage_reader=FileSystemReader(folder))
         yield name, weight
 
 
@@ -93,8 +94,14 @@ def read_slice(folder: Path, name: str, index: tuple[int, ...]) -> Tensor:
     if stored is None or any(place >= size for place, size in zip(index, stored.size, strict=False)):
         raise DataError(folder, f"lacks {name} {[*index]}", "Train it again")
     part = torch.empty((*(1 for _ in index), *stored.size[len(index) :]), dtype=stored.properties.dtype)
-    load({name: part}, storage_reader=FileSystemReader(folder), planner=_SlicePlanner(part, index), no_dist=True)
+    _load_alone({name: part}, storage_reader=FileSystemReader(folder), planner=_SlicePlanner(part, index))
     return part.view(stored.size[len(index) :])
+
+
+def _load_alone(state: StateDict, **how: Any) -> None:
+    with warnings.catch_warnings():  # torch says that no other process takes part, though told so
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        load(state, **how, no_dist=True)
 
 
 class _SlicePlanner(DefaultLoadPlanner):
