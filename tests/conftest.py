@@ -15,10 +15,13 @@ from xdist.workermanage import WorkerController
 from envs.testbed import control
 
 HERE = Path(__file__).parent
+_TRAINING = Path("tests/stages/train")
 
 
 class ByPart(LoadScopeScheduling):
     """Gives a worker whole parts of the house, in which a session's fixtures are shared, and to one all of Slurm's.
+
+    Training's tests take minutes file by file: each file is a part.
 
     The testbed is one; and others, which its own tests start, may want its ports if they start at the same moment.
     What takes minutes comes first, so that no worker is left with it when the others have nothing more to do.
@@ -26,12 +29,17 @@ class ByPart(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.partition("::")[0])
-        return "testbed" if _uses_testbed(path) else "/".join(path.parts[:3])
+        return "testbed" if _uses_testbed(path) else "/".join(path.parts[: 4 if path.is_relative_to(_TRAINING) else 3])
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        longest = min(self.workqueue, key=lambda part: (part != "testbed", not part.startswith("tests/journeys/")))
+        longest = min(self.workqueue, key=_rank)
         self.workqueue.move_to_end(longest, last=False)
         super()._assign_work_unit(node)
+
+
+def _rank(part: str) -> int:
+    first = ("testbed", "tests/journeys/", str(_TRAINING))
+    return next((place for place, start in enumerate(first) if part.startswith(start)), len(first))
 
 
 @lru_cache

@@ -129,7 +129,9 @@ class RotaryAttention(CausalAttention):
     ) -> Tensor:
         """Return the mixed values, [T, B, H*D]; shapes as in CausalAttention."""
         angles = turns(query.size(0), query.size(3), self.theta, query.dtype, query.device)
-        return super().forward(turn(query, *angles), turn(key, *angles), value, mask, packed_seq_params)
+        query, key = turn(query, *angles), turn(key, *angles)
+        # Of the product that all three are parts of, nothing is then kept for the backward pass.
+        return super().forward(query, key, _copied(value), mask, packed_seq_params)
 
 
 class AlibiAttention(CausalAttention):
@@ -190,6 +192,13 @@ def alibi_slopes(num_heads: int) -> list[float]:
     slopes = [2.0 ** (-8.0 * (head + 1) / lower) for head in range(lower)]
     between = [2.0 ** (-4.0 * (head + 1) / lower) for head in range(0, 2 * lower, 2)]
     return slopes + between[: num_heads - lower]
+
+
+def _copied(x_TBHD: Tensor) -> Tensor:
+    """Return x in memory of its own, as `turn` lays it out."""
+    if x_TBHD.is_cpu:
+        return x_TBHD.permute(1, 2, 0, 3).contiguous().permute(2, 0, 1, 3)
+    return x_TBHD.contiguous()
 
 
 def _columns(columns: Tensor, like: Tensor) -> Tensor:

@@ -124,16 +124,16 @@ def _in_flight(work: Workload, layout: Layout, stage: int) -> float:
 def layer_bytes(work: Workload, layout: Layout) -> float:
     """Return the bytes that one layer keeps of one microbatch, unless it is recomputed in full.
 
-    Per token: two norms, in and out; query, key and value as projected, query and key again as rotated, what attention
-    gives and its log-sum-exp; of the feed-forward block what goes into the activation and what comes out of each
-    product. With plain tensor parallelism the norms are on every device in full; sequence parallelism splits them too.
-    Selective recomputation forgets what norms give and all behind the activation's input (stages/model/recompute.py).
+    Per token: two norms, in and out; query, key and value as attention takes them, what it gives and its log-sum-exp;
+    of the feed-forward block what goes into the activation and what comes out of it. With plain tensor parallelism the
+    norms are on every device in full; sequence parallelism splits them too. Selective recomputation forgets what norms
+    give and all behind the activation's input (stages/model/recompute.py).
     """
     shape, width = work.shape, work.width
     queries, keys = shape.num_heads * shape.head_dim, shape.num_kv_heads * shape.head_dim
     forgets = layout.recompute == "selective"
     norms = 2 * (1 if forgets else 2) * width * shape.dim / (layout.tp if layout.sp else 1)
-    attention = (width * (3 * queries + 3 * keys) + 4 * shape.num_heads) / layout.tp
+    attention = (2 * width * (queries + keys) + 4 * shape.num_heads) / layout.tp
     inner = (2 if shape.gated else 1) + (shape.experts > 0 or not forgets)
     feed_forward = width * inner * shape.ffn / layout.tp
     if shape.experts:  # routed copies of the token go in and come out, beside the gathered tokens of all ep processes

@@ -64,7 +64,7 @@ def test_a_training_on_a_laptop_is_told_without_what_only_gpus_have() -> None:
     told = forecast(training, Machine(ranks_per_node=64))
     assert "2.16 M parameters on 1.23 M tokens, 2 CPU ranks: " in told.headline
     assert [label for label, _ in told.rows] == ["memory", "time", "assumed"]
-    assert dict(told.rows)["memory"].startswith("93.2 MB a rank: weights 8.7, gradients 8.7")
+    assert dict(told.rows)["memory"].startswith("86.9 MB a rank: weights 8.7, gradients 8.7")
     assert "a vocabulary of 1,024" in dict(told.rows)["assumed"]
     assert told.mem_mb == training.mem_mb
     assert told.hours * 3600 * 2 == pytest.approx(training.core_seconds)

@@ -76,9 +76,9 @@ def test_each_stage_of_zero_shares_out_one_part_more(zero: int, parts: tuple[flo
 
 
 def test_a_layer_keeps_what_korthikanti_counts_for_the_modules_that_run_here() -> None:
-    # Per token, 16-bit, in units of dim: two norms of 2 (in, out), query, key, value, both rotated, and attention's
-    # output; 3 of ffn (gate, up and their product).
-    per_token = 2 * (4 + 6) * 4096 + 2 * 3 * 11008 + 4 * 32  # and a float32 log-sum-exp a head
+    # Per token, 16-bit, in units of dim: two norms of 2 (in, out), query, key, value and attention's output;
+    # 3 of ffn (gate, up and their product).
+    per_token = 2 * (4 + 4) * 4096 + 2 * 3 * 11008 + 4 * 32  # and a float32 log-sum-exp a head
     assert layer_bytes(LLAMA, Layout()) == 2048 * per_token
 
 
