@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from stages.shared.errors import DataError
 from stages.shared.files import write_atomic
+from stages.shared.jsonl import parse_row, read_rows
 
 LAYERS = "layers.jsonl"
 FIELDS = ("step", "part", "weight_norm", "weight_max", "grad_norm", "activation_rms")
@@ -34,20 +34,10 @@ def write_layers(path: Path, rows: Iterable[LayerRow]) -> None:
 
 
 def parse_layers_line(line: str) -> LayerRow | None:
-    """Return a line's row, or None if it is none (the last line of a killed run is often cut)."""
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) and set(FIELDS) <= row.keys() else None
+    """Return a line's row, or None if it is none."""
+    return parse_row(line, FIELDS)
 
 
 def read_layers(path: Path) -> list[LayerRow]:
     """Return the rows in order. Raises DataError, naming the file and the line, if one is no such row."""
-    rows: list[LayerRow] = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
-        row = parse_layers_line(line)
-        if row is None:
-            raise DataError(path, f"no row of a layer: {line[:80]!r}", f"Want JSON with {', '.join(FIELDS)}", number)
-        rows.append(row)
-    return rows
+    return read_rows(path, FIELDS, "row of a layer")

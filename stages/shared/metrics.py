@@ -26,8 +26,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from stages.shared.errors import DataError
 from stages.shared.files import write_atomic
+from stages.shared.jsonl import parse_row, read_rows
 
 METRICS = "metrics.jsonl"
 FIELDS = ("step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "wall_time")
@@ -50,19 +50,9 @@ def metrics_line(row: Metrics) -> str:
 
 def read_metrics(path: Path) -> list[Metrics]:
     """Return the rows in order. Raises DataError, naming the file and the line, if one is no metrics row."""
-    rows: list[Metrics] = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
-        row = parse_metrics_line(line)
-        if row is None:
-            raise DataError(path, f"no metrics row: {line[:80]!r}", f"Want JSON with {', '.join(FIELDS)}", number)
-        rows.append(row)
-    return rows
+    return read_rows(path, FIELDS, "metrics row")
 
 
 def parse_metrics_line(line: str) -> Metrics | None:
-    """Return a line's row, or None if it is none (the last line of a killed run is often cut)."""
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) and set(FIELDS) <= row.keys() else None
+    """Return a line's row, or None if it is none."""
+    return parse_row(line, FIELDS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 
@@ -73,3 +75,28 @@ def verdict(found: list[Comparison]) -> tuple[bool, str]:
     tightest = min(found, key=lambda comparison: comparison.ratio / comparison.asked)
     line = f"{tightest.name}: got {tightest.ratio:.2f}x, asked {tightest.asked:g}x"
     return tightest.ratio >= tightest.asked, line
+
+
+def add_options(parser: argparse.ArgumentParser, subjects: Collection[str]) -> None:
+    """Add what every bench with several subjects understands: --rounds, --check and --only."""
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each side; the best counts")
+    parser.add_argument(
+        "--check", action="store_true", help="end with `name: got X, asked Y`, and with exit code 1 if it falls short"
+    )
+    parser.add_argument("--only", choices=subjects, action="append", help="one subject; may be repeated")
+
+
+def show(subjects: Mapping[str, Callable[[int], list[Comparison]]], options: argparse.Namespace) -> int:
+    """Compare what was asked for and print it; return the exit code: with --check 1 if a comparison falls short."""
+    found: list[Comparison] = []
+    for name, compare in subjects.items():
+        if options.only is None or name in options.only:
+            print(f"{name} ...", file=sys.stderr)
+            found += compare(options.rounds)
+    if not found:
+        return 0
+    print(table(found))
+    is_enough, line = verdict(found)
+    if options.check:
+        print(line)
+    return int(options.check and not is_enough)
