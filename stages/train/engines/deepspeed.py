@@ -64,9 +64,9 @@ class DeepSpeedEngine:
 
     def _build(self) -> GPTModel:
         config, layout, dtype = self.config, self.config.layout, DTYPES[self.config.dtype]
-        split = {"sp": layout.sp, "recompute": layout.recompute, "on_host": layout.zero == 3}
-        split["z_loss"] = config.z_loss
-        return build_model(config.model, self.vocab_size, dtype, **split).to(dtype)  # norms are made in float32
+        split = {"sp": layout.sp, "recompute": layout.recompute, "z_loss": config.z_loss}
+        model = build_model(config.model, self.vocab_size, dtype, on_host=layout.zero == 3, **split)
+        return model.to(dtype)  # norms are made in float32
 
     @property
     def is_scaled(self) -> bool:
