@@ -4,7 +4,7 @@
 Standard library alone until the environment exists; never imports torch. `launch.py --help` needs no environment.
 Written so that an old Python (3.6, RHEL 8's) can read it as far as handing over to a newer one.
 
-    launch.py -> jobs/verbs.py -> jobs/dispatch.py -> jobs/render.py      from here to the sbatch text
+    launch.py -> jobs/verbs.py -> jobs/submit/dispatch.py -> jobs/submit/render.py      from here to the sbatch text
 """
 
 import argparse

@@ -12,11 +12,11 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from jobs.estimates import critical_path_hours, element_hours, node_gb, shortfalls
-from jobs.graph import Job
-from jobs.journey import Journey
 from jobs.paths import StepPaths
-from jobs.reconcile import ShardState, State, States
+from jobs.plan.estimates import critical_path_hours, element_hours, node_gb, shortfalls
+from jobs.plan.graph import Job
+from jobs.runs import Run
+from jobs.submit.reconcile import ShardState, State, States
 from stages.shared.contract import Forecast
 from stages.shared.files import read_json
 
@@ -59,7 +59,7 @@ class PlannedJob:
     """Why it is reused, or why it must run."""
 
 
-def planned_jobs(journey: Journey, states: States, max_array_size: int) -> list[PlannedJob]:
+def planned_jobs(journey: Run, states: States, max_array_size: int) -> list[PlannedJob]:
     """Return the plan's lines in order of dependency."""
     lines: list[PlannedJob] = []
     for name, job in journey.graph.jobs.items():
@@ -90,7 +90,7 @@ def planned_jobs(journey: Journey, states: States, max_array_size: int) -> list[
     return lines
 
 
-def _why(journey: Journey, job: Job, to_do: int, running: list[str]) -> str:
+def _why(journey: Run, job: Job, to_do: int, running: list[str]) -> str:
     if to_do == 0:
         return "reused"
     if to_do < job.step.shards:
@@ -128,7 +128,7 @@ def difference(before: Any, now: Any, path: str = "") -> list[str]:
     return [f"{path} {before} -> {now}"]
 
 
-def plan_data(journey: Journey, lines: list[PlannedJob], forecasts: Mapping[str, Forecast]) -> dict[str, Any]:
+def plan_data(journey: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast]) -> dict[str, Any]:
     """Return a plan as plain data, for `plan --json`."""
     return {
         "run": journey.name,
@@ -140,7 +140,7 @@ def plan_data(journey: Journey, lines: list[PlannedJob], forecasts: Mapping[str,
 
 
 def print_plan(
-    console: Console, journey: Journey, lines: list[PlannedJob], forecasts: Mapping[str, Forecast] | None = None
+    console: Console, journey: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast] | None = None
 ) -> None:
     """Print the jobs as a tree with what each asks for, the totals, and what stages say of their own jobs."""
     console.print(
@@ -214,7 +214,7 @@ def _disk(megabytes: float) -> str:
     return f"{megabytes:.{0 if megabytes >= 100 else 1}f} MB"
 
 
-def status_data(journey: Journey, states: States) -> dict[str, Any]:
+def status_data(journey: Run, states: States) -> dict[str, Any]:
     """Return a run's state as plain data, for `status --json`."""
     return {
         "run": journey.name,
@@ -233,7 +233,7 @@ def status_data(journey: Journey, states: States) -> dict[str, Any]:
     }
 
 
-def status_view(journey: Journey, states: States) -> Group:
+def status_view(journey: Run, states: States) -> Group:
     """Return the table of jobs, followed by one line for each thing that is wrong and what to do about it."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("job", "shards", "state", "detail"):
@@ -258,7 +258,7 @@ def _detail(shards: Mapping[int, ShardState]) -> str:
     return f"{waiting.slurm_id} {waiting.reason}".strip() if waiting else ""
 
 
-def verdict_lines(journey: Journey, states: States) -> list[tuple[str, str]]:
+def verdict_lines(journey: Run, states: States) -> list[tuple[str, str]]:
     """Return the lines that explain a run: each failure in one line, then what waits, then the remedy."""
     lines: list[tuple[str, str]] = []
     trouble = ""

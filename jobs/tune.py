@@ -10,16 +10,16 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jobs.graph import Job, used_settings
-from jobs.journey import Journey
-from jobs.recipe import apply_override, make_recipe
+from jobs.plan.graph import Job, used_settings
+from jobs.plan.recipe import apply_override, make_recipe
+from jobs.runs import Run
 from stages.shared.contract import shard_dir
 from stages.shared.errors import ConfigError
 from stages.web.config import WebConfig
 from stages.web.retune import STEPS, Verdict, compare
 
 
-def lines(journey: Journey, overrides: Sequence[str]) -> Iterator[RenderableType]:
+def lines(journey: Run, overrides: Sequence[str]) -> Iterator[RenderableType]:
     """Yield for each web stage of the run a table of what its thresholds drop and what the others would."""
     values = copy.deepcopy(dict(journey.recipe.values))
     for override in overrides:
@@ -39,7 +39,7 @@ def lines(journey: Journey, overrides: Sequence[str]) -> Iterator[RenderableType
 NOTHING = "Give other thresholds to compare, such as --set web.quality.min_words=80."
 
 
-def _section(journey: Journey, job: Job, before: WebConfig, after: WebConfig) -> Iterator[RenderableType]:
+def _section(journey: Run, job: Job, before: WebConfig, after: WebConfig) -> Iterator[RenderableType]:
     was = used_settings(before, job.step.uses)
     for name, value in used_settings(after, job.step.uses).items():
         if value != was[name]:

@@ -19,18 +19,20 @@ from rich.live import Live
 from rich.text import Text
 
 from envs import bootstrap
-from jobs import faults, show, slurm
-from jobs.cluster import Cluster, enter, known_clusters, load_cluster
-from jobs.dispatch import new_submission, script_for, settle_intents, submit_all
-from jobs.doctor import diagnose, print_findings
-from jobs.forecasts import forecasts, reckoned
-from jobs.graph import Job
-from jobs.journey import Journey, open_journey, plan_journey, run_roots
-from jobs.ledger import write_cancel
-from jobs.local import LocalRun
-from jobs.recipe import read_recipe
-from jobs.reconcile import LIVE, States, finished, in_flight, next_actions
-from jobs.snapshot import ROOT
+from jobs import show
+from jobs.checks.doctor import diagnose, print_findings
+from jobs.plan.cluster import Cluster, enter, known_clusters, load_cluster
+from jobs.plan.forecasts import forecasts, reckoned
+from jobs.plan.graph import Job
+from jobs.plan.recipe import read_recipe
+from jobs.run import faults
+from jobs.run.local import LocalRun
+from jobs.runs import Run, open_run, plan_run, run_roots
+from jobs.submit import slurm
+from jobs.submit.dispatch import new_submission, script_for, settle_intents, submit_all
+from jobs.submit.ledger import write_cancel
+from jobs.submit.reconcile import LIVE, States, finished, in_flight, next_actions
+from jobs.submit.snapshot import ROOT
 from stages.report.build import build_report
 from stages.shared.contract import shard_dir
 from stages.shared.errors import ClusterError, ConfigError, StagecoachError
@@ -47,15 +49,15 @@ def log(message: str) -> None:
     console.print(Text.assemble((time.strftime("%H:%M:%S "), "dim"), message), soft_wrap=True)
 
 
-def _asked(arguments: argparse.Namespace) -> Journey:
+def _asked(arguments: argparse.Namespace) -> Run:
     """Return the run that the command line describes."""
     recipe, cluster = read_recipe(arguments.recipe, arguments.set), load_cluster(arguments.cluster)
-    return plan_journey(recipe, cluster, run_roots(arguments.runs, [cluster])[0], arguments.name)
+    return plan_run(recipe, cluster, run_roots(arguments.runs, [cluster])[0], arguments.name)
 
 
-def _opened(arguments: argparse.Namespace) -> Journey:
+def _opened(arguments: argparse.Namespace) -> Run:
     """Return an existing run, with this process set up to speak to its cluster."""
-    journey = open_journey(run_roots(arguments.runs, known_clusters()), arguments.run)
+    journey = open_run(run_roots(arguments.runs, known_clusters()), arguments.run)
     enter(journey.cluster)
     os.umask(int(journey.cluster.umask, 8))
     return journey
@@ -92,7 +94,7 @@ def plan(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _states_if_answering(journey: Journey) -> States:
+def _states_if_answering(journey: Run) -> States:
     """Return every shard's state; for a cluster out of reach, as if its queue were empty."""
     try:
         enter(journey.cluster)
@@ -102,7 +104,7 @@ def _states_if_answering(journey: Journey) -> States:
         return journey.look(reach=False)[1]
 
 
-def _max_array_size(journey: Journey) -> int:
+def _max_array_size(journey: Run) -> int:
     if journey.cluster.kind == "local":
         return sys.maxsize
     try:
@@ -132,7 +134,7 @@ def heal(arguments: argparse.Namespace) -> int:
         return _advance(journey, heal=True, wait=arguments.wait)
 
 
-def _advance(journey: Journey, heal: bool, wait: bool) -> int:
+def _advance(journey: Run, heal: bool, wait: bool) -> int:
     """Do what is to be done next and say how it stands; the way of `run`, `heal` and `demo`."""
     if journey.cluster.kind == "slurm":
         settle_intents(journey, log)
@@ -158,7 +160,7 @@ def _advance(journey: Journey, heal: bool, wait: bool) -> int:
     return 0 if in_flight(states) and not wait else 1
 
 
-def _follow(journey: Journey) -> States:
+def _follow(journey: Run) -> States:
     """Watch a Slurm run until nothing can happen by itself any more."""
     with _display(journey) as display:
         while True:
@@ -176,7 +178,7 @@ def _follow(journey: Journey) -> States:
 class _display:  # noqa: N801  (used as a function: `with _display(journey) as show_states`)
     """A live table on a terminal; elsewhere one line whenever a job is done."""
 
-    def __init__(self, journey: Journey) -> None:
+    def __init__(self, journey: Run) -> None:
         self.journey = journey
         self.told: set[str] = set()
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
@@ -284,12 +286,12 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _report_job(journey: Journey) -> Job | None:
+def _report_job(journey: Run) -> Job | None:
     """Return the run's job that makes its report, if it has one."""
     return next((job for job in journey.graph.jobs.values() if job.config.stage == "report"), None)
 
 
-def _finished_outputs(journey: Journey) -> dict[str, list[tuple[Path, str]]]:
+def _finished_outputs(journey: Run) -> dict[str, list[tuple[Path, str]]]:
     """Return the report section's input files that exist by now, by field."""
     job = _report_job(journey)
     if job is None:
@@ -305,7 +307,7 @@ def demo(arguments: argparse.Namespace) -> int:
     return run(arguments)
 
 
-def _offer_report(journey: Journey) -> None:
+def _offer_report(journey: Run) -> None:
     """Link a finished run's report to where it is easily found, and say where that is."""
     job = _report_job(journey)
     if job is None:

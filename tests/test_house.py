@@ -33,7 +33,7 @@ ELSEWHERE = {
     "envs/testbed/conf.py": "tests/envs/testbed/test_control.py",
     "envs/testbed/daemons.py": "tests/envs/testbed/test_control.py",
     "envs/testbed/packages.py": "tests/envs/testbed/test_control.py",
-    "jobs/checks/finding.py": "tests/jobs/test_doctor.py",
+    "jobs/checks/finding.py": "tests/jobs/checks/test_doctor.py",
     "stages/evaluate/element.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/harness.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/interfaces.py": "tests/stages/evaluate/test_adapter.py",

@@ -45,7 +45,9 @@ def test_no_arguments_at_all_are_met_with_help() -> None:
     assert "start here" in done.stdout
 
 
-@pytest.mark.parametrize("module", ["launch", "jobs.verbs", "jobs.worker", "jobs.aftermath", "jobs.ranks"])
+@pytest.mark.parametrize(
+    "module", ["launch", "jobs.verbs", "jobs.run.worker", "jobs.run.attempt_end", "jobs.run.ranks"]
+)
 def test_the_launcher_and_what_wraps_a_task_import_nothing_heavy(module: str) -> None:
     probe = f"import sys, {module}; print(*[name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -18,9 +18,9 @@ from pathlib import Path
 from envs import bootstrap
 from jobs.checks.finding import Finding
 from jobs.checks.machine import stages_python
-from jobs.cluster import Cluster, Resources
-from jobs.render import flag_words, optional_flags
-from jobs.slurm import call
+from jobs.plan.cluster import Cluster, Resources
+from jobs.submit.render import flag_words, optional_flags
+from jobs.submit.slurm import call
 from stages.shared.errors import ClusterError
 
 ABOUT = "Slurm"

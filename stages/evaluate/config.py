@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from stages.formats.results import GENERATIONS, RESULTS, SAMPLES
 from stages.shared.contract import InputFile, Inputs, Output, Reads, Section, StageConfig, StagePlan, Step
 from stages.shared.errors import ConfigError
-from stages.shared.results import GENERATIONS, RESULTS, SAMPLES
 
 PERPLEXITY = "perplexity"
 FACTS = "facts"

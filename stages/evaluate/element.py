@@ -14,12 +14,7 @@ from stages.evaluate.harness import chances, harness_name, measure, sample_recor
 from stages.evaluate.sampling import Sampling
 from stages.evaluate.scores import collect_scores
 from stages.evaluate.tasks import as_loaded, facts_tasks, harness_tasks, perplexity_task
-from stages.model.checkpoint import COMPLETE
-from stages.model.load import LoadedModel, load_model
-from stages.shared.contract import Task
-from stages.shared.errors import DataError
-from stages.shared.files import sha256_file
-from stages.shared.results import (
+from stages.formats.results import (
     GENERATIONS,
     RESULTS,
     SAMPLES,
@@ -30,7 +25,12 @@ from stages.shared.results import (
     write_lines,
     write_results,
 )
-from stages.shared.tokenizer import Tokenizer
+from stages.formats.tokenizer import Tokenizer
+from stages.model.checkpoint import COMPLETE
+from stages.model.load import LoadedModel, load_model
+from stages.shared.contract import Task
+from stages.shared.errors import DataError
+from stages.shared.files import sha256_file
 
 
 def run(task: Task) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from stages.shared.results import Score
+from stages.formats.results import Score
 
 BITS = "bits_per_byte"
 

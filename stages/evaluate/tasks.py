@@ -15,7 +15,7 @@ from lm_eval.tasks import TaskManager
 from stages.evaluate.config import FACTS, GENERATE, PERPLEXITY
 from stages.evaluate.facts import read_facts
 from stages.evaluate.interfaces import Tokenizer
-from stages.shared.documents import read_documents
+from stages.formats.documents import read_documents
 from stages.shared.errors import ConfigError, DataError, nearest
 
 FACTS_SEEN = "facts_seen"

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from stages.formats.tokenizer import TOKENIZER_JSON, TOKENIZER_MODEL, Tokenizer
 from stages.model.checkpoint import WEIGHTS, read_slice, verify
 from stages.model.config import ModelConfig
 from stages.model.hf_config import CONFIG_JSON, to_config_json
@@ -20,7 +21,6 @@ from stages.model.hf_weights import EMBEDDING, HEAD, Slice, shapes, slices, spli
 from stages.model.load import DTYPES, read_settings
 from stages.shared.errors import DataError
 from stages.shared.files import flush_tree, replace_dir, write_json
-from stages.shared.tokenizer import TOKENIZER_JSON, TOKENIZER_MODEL, Tokenizer
 
 SHARD_BYTES = 5_000_000_000
 """Largest file of weights, as transformers' own; a single larger tensor gets a file of its own."""

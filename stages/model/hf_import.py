@@ -11,13 +11,13 @@ from megatron.core.models.gpt import GPTModel
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from stages.formats.tokenizer import TOKENIZER_MODEL, Tokenizer
 from stages.model.config import ModelConfig
 from stages.model.hf_config import CONFIG_JSON, differences, from_config_json
 from stages.model.hf_weights import EMBEDDING, HEAD, Slice, join, shapes, slices, with_rows
 from stages.model.llama import fill
 from stages.shared.errors import DataError
 from stages.shared.files import read_json
-from stages.shared.tokenizer import TOKENIZER_MODEL, Tokenizer
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"

@@ -9,12 +9,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
+from stages.formats.layers import LAYERS
+from stages.formats.rank_times import RANKS
+from stages.formats.readings import READINGS, Reading
 from stages.shared.contract import Forecast, InputFile, Inputs, Output, Reads, StagePlan, Step
 from stages.shared.errors import ConfigError, nearest
-from stages.shared.layers import LAYERS
 from stages.shared.machine import Machine
-from stages.shared.ranks import RANKS
-from stages.shared.readings import READINGS, Reading
 from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
 from stages.train.mixture import readings, warning
 from stages.train.sections import BlanksConfig

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stages.formats.metrics import METRICS, read_metrics
+from stages.formats.tokenizer import Tokenizer
 from stages.model.hf_import import import_weights
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import Task
 from stages.shared.errors import DataError
-from stages.shared.metrics import METRICS, read_metrics
-from stages.shared.tokenizer import Tokenizer
 from stages.train.blanks import BlankedDataset
 from stages.train.data import Source
 from stages.train.engine import SetWeights

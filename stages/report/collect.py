@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from stages.formats.documents import read_documents
+from stages.formats.funnel import Funnel, merge, read_funnel
+from stages.formats.layers import read_layers
+from stages.formats.metrics import Metrics, read_metrics
+from stages.formats.rank_times import read_ranks
+from stages.formats.readings import read_readings
+from stages.formats.results import Generation, Results, read_generations, read_results
+from stages.formats.tables import merge as merge_tables
+from stages.formats.tables import read_tables
+from stages.formats.token_counts import Counts, read_token_counts
 from stages.report.attempts import read_attempts
 from stages.report.data import Example, Missing, Pages, ReportData
-from stages.shared.documents import read_documents
-from stages.shared.funnel import Funnel, merge, read_funnel
-from stages.shared.layers import read_layers
-from stages.shared.metrics import Metrics, read_metrics
-from stages.shared.ranks import read_ranks
-from stages.shared.readings import read_readings
-from stages.shared.results import Generation, Results, read_generations, read_results
-from stages.shared.tables import merge as merge_tables
-from stages.shared.tables import read_tables
-from stages.shared.token_counts import Counts, read_token_counts
 
 Files = Mapping[str, Sequence[tuple[Path, str]]]
 """(path, source) of the files that exist, by field of ReportConfig. A field that the recipe does not set is absent."""

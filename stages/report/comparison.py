@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.shared.results import Results, Score
+from stages.formats.results import Results, Score
 
 UNTRAINED = "untrained"
 CLEAR = 2.0

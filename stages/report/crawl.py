@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stages.formats.tables import Row, Tables
 from stages.report.data import Example, Pages
-from stages.shared.tables import Row, Tables
 
 MAX_HOSTS = 20
 MAX_LANGUAGES = 20

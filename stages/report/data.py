@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.shared.funnel import Funnel
-from stages.shared.layers import LayerRow
-from stages.shared.metrics import Metrics
-from stages.shared.ranks import RankTimes
-from stages.shared.readings import Reading
-from stages.shared.results import Generation, Results
-from stages.shared.tables import Tables
-from stages.shared.token_counts import Counts
+from stages.formats.funnel import Funnel
+from stages.formats.layers import LayerRow
+from stages.formats.metrics import Metrics
+from stages.formats.rank_times import RankTimes
+from stages.formats.readings import Reading
+from stages.formats.results import Generation, Results
+from stages.formats.tables import Tables
+from stages.formats.token_counts import Counts
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from stages.formats.metrics import Metrics
 from stages.report.comparison import Comparison
 from stages.report.timeline import Timeline
 from stages.report.training import Grid
 from stages.report.words import duration, number, visible
-from stages.shared.metrics import Metrics
 
 Figure = dict[str, Any]
 MAX_POINTS = 600

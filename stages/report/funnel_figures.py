@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from stages.formats.funnel import Funnel, StepCount
 from stages.report.figures import LEGEND, Figure, label
 from stages.report.words import count, percent, short, size
-from stages.shared.funnel import Funnel, StepCount
 
 EXTRACTION = "extraction"
 """The step that turns markup into text; tokens are counted later."""

@@ -15,6 +15,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from stages.formats.layers import LayerRow
+from stages.formats.metrics import Metrics
+from stages.formats.results import Generation
 from stages.report import figures, funnel_figures, training, words
 from stages.report.comparison import CLEAR, UNTRAINED, Comparison, compare
 from stages.report.crawl import notes, rankings, reasons
@@ -24,9 +27,6 @@ from stages.report.plotly_js import pack_plotly, script_hash
 from stages.report.story import tell
 from stages.report.timeline import Timeline, lay_out
 from stages.report.training import tell_training
-from stages.shared.layers import LayerRow
-from stages.shared.metrics import Metrics
-from stages.shared.results import Generation
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "report"
 MAX_TROUBLES = 50

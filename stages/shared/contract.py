@@ -34,7 +34,7 @@ class Reads:
 
     kind: str
     crawl: bool = False
-    """Crawl files: besides paths also addresses, lists of paths and names of Common Crawl's dumps (jobs/crawl.py)."""
+    """Crawl files: besides paths also URLs, lists of paths and names of Common Crawl dumps (jobs/plan/crawl.py)."""
 
 
 Inputs = str | list[str] | dict[str, str | list[str]]

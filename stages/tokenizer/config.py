@@ -11,7 +11,7 @@ from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig
 from stages.shared.errors import ConfigError
 
 TOKENIZER_MODEL = "tokenizer.model"
-"""Name in the shard; stages.shared.tokenizer owns the format (and imports sentencepiece, so not here)."""
+"""Name in the shard; stages.formats.tokenizer owns the format (and imports sentencepiece, so not here)."""
 
 
 class TokenizerConfig(StageConfig):

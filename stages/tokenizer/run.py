@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from stages.formats.documents import read_documents
+from stages.formats.tokenizer import TOKENIZER_JSON, TOKENIZER_MODEL, Tokenizer
 from stages.shared.contract import Task
-from stages.shared.documents import read_documents
 from stages.shared.files import write_atomic
-from stages.shared.tokenizer import TOKENIZER_JSON, TOKENIZER_MODEL, Tokenizer
 from stages.tokenizer.hf import to_tokenizer_json
 from stages.tokenizer.spm import train
 

@@ -12,7 +12,7 @@ from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig
 
 HELDOUT = "heldout.jsonl.zst"
 COUNTS = "token_counts.json"
-"""Name in the shard; stages.shared.token_counts owns the format."""
+"""Name in the shard; stages.formats.token_counts owns the format."""
 
 
 class TokensConfig(StageConfig):

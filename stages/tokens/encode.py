@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from stages.formats.documents import DocumentWriter, read_documents
+from stages.formats.tokenizer import Tokenizer
 from stages.shared.contract import Task
-from stages.shared.documents import DocumentWriter, read_documents
 from stages.shared.errors import DataError
 from stages.shared.files import write_json
-from stages.shared.tokenizer import Tokenizer
 from stages.tokens.config import HELDOUT
 from stages.tokens.indexed import DatasetWriter
 

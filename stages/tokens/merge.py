@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from stages.formats.documents import DocumentWriter, read_documents
+from stages.formats.token_counts import FIELDS, Counts, write_token_counts
 from stages.shared.contract import Task, shard_dir
-from stages.shared.documents import DocumentWriter, read_documents
 from stages.shared.files import read_json
-from stages.shared.token_counts import FIELDS, Counts, write_token_counts
 from stages.tokens.config import COUNTS, HELDOUT, dataset_name
 from stages.tokens.encode import PART, PART_COUNTS
 from stages.tokens.indexed import DatasetWriter

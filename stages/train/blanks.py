@@ -21,8 +21,8 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from stages.formats.tokenizer import Tokenizer
 from stages.model.config import GLM_PIECES
-from stages.shared.tokenizer import Tokenizer
 from stages.train.objectives import Batch
 from stages.train.sections import BlanksConfig
 

@@ -22,9 +22,9 @@ from megatron.core.datasets.utils import Split
 from numpy.typing import NDArray
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
+from stages.formats.readings import Reading
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
-from stages.shared.readings import Reading
 from stages.train.config import TrainingConfig
 from stages.train.epochs import EpochDataset
 from stages.train.heldout import choose, divide

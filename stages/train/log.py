@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from stages.formats.layers import LAYERS, LayerRow, layers_text, parse_layers_line, read_layers, write_layers
+from stages.formats.metrics import METRICS, Metrics, metrics_line, parse_metrics_line, read_metrics, write_metrics
+from stages.formats.rank_times import RANKS, read_ranks, write_ranks
 from stages.shared.files import write_atomic
-from stages.shared.layers import LAYERS, LayerRow, layers_text, parse_layers_line, read_layers, write_layers
-from stages.shared.metrics import METRICS, Metrics, metrics_line, parse_metrics_line, read_metrics, write_metrics
-from stages.shared.ranks import RANKS, read_ranks, write_ranks
 from stages.train.config import TrainingConfig
 from stages.train.guard import Trouble
 from stages.train.progress import Best

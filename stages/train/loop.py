@@ -18,13 +18,13 @@ import torch.distributed as dist
 from megatron.core import parallel_state
 from torch.utils.data import Dataset
 
+from stages.formats.readings import READINGS, write_readings
+from stages.formats.tokenizer import Tokenizer
 from stages.model import device, parallel
 from stages.model.checkpoint import read_weights
 from stages.model.experts import loads
 from stages.shared.contract import Task
 from stages.shared.errors import Checkpointed
-from stages.shared.readings import READINGS, write_readings
-from stages.shared.tokenizer import Tokenizer
 from stages.train.checkpoints import Checkpoints, Identity, save_weights
 from stages.train.config import TrainingConfig
 from stages.train.data import Source, build_dataset, build_heldout, microbatches, open_corpus

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stages.shared.readings import Reading
+from stages.formats.readings import Reading
 
 WORTHWHILE = 4
 """Readings of a text until new text would teach clearly more (arXiv:2305.16264, section 5)."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-from stages.shared.layers import LayerRow
+from stages.formats.layers import LayerRow
 from stages.train.config import TrainingConfig
 from stages.train.engine import Engine
 from stages.train.log import StepLog, StepRecord

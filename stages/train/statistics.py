@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import Module
 from torch.utils.hooks import RemovableHandle
 
+from stages.formats.layers import LayerRow
 from stages.model import device
-from stages.shared.layers import LayerRow
 from stages.train.engine import Engine, Share
 from stages.train.tracing import HEAD, place_of
 

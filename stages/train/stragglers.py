@@ -19,8 +19,8 @@ import torch.distributed as dist
 from megatron.core.models.gpt import GPTModel
 from torch.utils.hooks import RemovableHandle
 
+from stages.formats.rank_times import RankTime, RankTimes
 from stages.model import device
-from stages.shared.ranks import RankTime, RankTimes
 from stages.train.objectives import Batch
 from stages.train.utilisation import memory_mb
 

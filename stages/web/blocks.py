@@ -9,7 +9,7 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.utils.typeshelper import StatHints
 
-from stages.shared.funnel import StepCount
+from stages.formats.funnel import StepCount
 from stages.web.rejects import Rejects
 
 DROPPED = f"{StatHints.dropped}_"

@@ -41,7 +41,7 @@ class WebConfig(StageConfig):
     inputs: Annotated[Inputs, Reads("warc", crawl=True)]
     """WARC or WET files, by dump: `from:sample`, a path or glob, an address (https, s3), a list of paths such as
     `warc.paths.gz`, the name of a dump of Common Crawl (`CC-MAIN-2024-10`, `CC-MAIN-2024-10:wet`), or a mapping from
-    dump name to these. `[:10]` behind a dump or a list takes its first ten files; jobs/crawl.py says more."""
+    dump name to these. `[:10]` behind a dump or a list takes its first ten files; jobs/plan/crawl.py says more."""
     url_lists: Annotated[Inputs | None, Reads("url_lists")] = None
     """Own lists, one entry a line, as a mapping from the kind of list to its files. `blocked` hosts are added to the
     block list and `allowed` hosts are never dropped; `excluded` (hosts that come from elsewhere), `strict`, `hard` and

@@ -9,7 +9,7 @@ from typing import Any
 import xxhash
 from datatrove.data import Document
 
-from stages.shared.documents import FIELDS, DocumentWriter
+from stages.formats.documents import FIELDS, DocumentWriter
 
 FALLBACK = "fallback"
 """What `extractor` says of a page whose good extractor gave up: its text is the fast one."""

@@ -9,7 +9,7 @@ from typing import Any
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
-from stages.shared.documents import DocumentWriter, read_documents
+from stages.formats.documents import DocumentWriter, read_documents
 from stages.web.rejects import to_row
 
 Progress = Callable[[int], None]

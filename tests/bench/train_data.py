@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from stages.formats.tokenizer import TOKENIZER_MODEL, Tokenizer
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import Ranks
-from stages.shared.tokenizer import TOKENIZER_MODEL, Tokenizer
 from stages.tokenizer.config import TokenizerConfig
 from stages.tokenizer.spm import train as train_tokenizer
 from stages.tokens.indexed import DatasetWriter

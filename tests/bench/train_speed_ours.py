@@ -10,10 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from stages.formats.metrics import METRICS, read_metrics
 from stages.pretrain.config import PretrainConfig
 from stages.pretrain.run import run
 from stages.shared.contract import InputFile, Task
-from stages.shared.metrics import METRICS, read_metrics
 from tests.bench.memory import grown_mb
 
 

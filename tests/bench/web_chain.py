@@ -26,8 +26,8 @@ from pathlib import Path
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from stages.formats.documents import DOCUMENTS, read_documents
 from stages.sample.config import SampleConfig
-from stages.shared.documents import DOCUMENTS, read_documents
 from stages.web.blocklist import cache_folder
 from stages.web.language import default_model
 from tests.bench.compare import Comparison, one_core

@@ -25,8 +25,8 @@ from datatrove.pipeline.dedup.minhash import MinhashConfig
 from datatrove.utils.logging import logger
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from stages.formats.documents import DOCUMENTS, DocumentWriter
 from stages.shared.contract import Step, shard_dir
-from stages.shared.documents import DOCUMENTS, DocumentWriter
 from stages.web.arrays import ColumnsWriter
 from stages.web.config import WebConfig
 from stages.web.fast_text import main_text

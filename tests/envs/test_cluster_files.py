@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.cluster import ENVS, Cluster, Resources, cluster_names, load_cluster
+from jobs.plan.cluster import ENVS, Cluster, Resources, cluster_names, load_cluster
 
 
 @pytest.mark.parametrize("name", cluster_names())

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jobs.cluster import Cluster
-from jobs.dispatch import write_job
-from jobs.graph import Job, build_graph
-from jobs.journey import Journey
-from jobs.ledger import Attempt, Submission, read_attempts, write_submission
 from jobs.paths import RunPaths, StepPaths
-from jobs.recipe import Recipe
+from jobs.plan.cluster import Cluster
+from jobs.plan.graph import Job, build_graph
+from jobs.plan.recipe import Recipe
+from jobs.runs import Run
+from jobs.submit.dispatch import write_job
+from jobs.submit.ledger import Attempt, Submission, read_attempts, write_submission
 from stages.shared.files import read_json, write_json
 from tests.jobs.toy.config import ToyConfig
 from tests.jobs.toy_stage import Toy
@@ -39,7 +39,7 @@ class Bench:
         recipe = Recipe("toy", "", ("toy",), {"toy": ToyConfig(moods=str(toy.moods), **settings)}, {}, {})
         cluster = Cluster(name="local", kind="local")
         graph = build_graph(recipe, cluster, self.paths, lambda value, setting: (), lambda file: [])
-        self.journey = Journey(self.paths, recipe, cluster, graph, {})
+        self.journey = Run(self.paths, recipe, cluster, graph, {})
         for job in graph.jobs.values():
             write_job(self.journey, job, self.code)
         self.number = 0
@@ -77,7 +77,7 @@ class Bench:
         """Start a worker."""
         step = self.step(entry.job.removeprefix("toy."))
         return subprocess.Popen(
-            [sys.executable, "-m", "jobs.worker", str(step.root), entry.key],
+            [sys.executable, "-m", "jobs.run.worker", str(step.root), entry.key],
             cwd=self.code,
             env=self._variables(element, restart, rank, ranks),
             stdout=subprocess.PIPE,
@@ -94,7 +94,7 @@ class Bench:
     def aftermath(self, entry: Submission, code: int, element: int = 0, restart: int = 0, ranks: int = 1) -> str:
         """Run the batch script's last act and return its verdict."""
         step = self.step(entry.job.removeprefix("toy."))
-        command = [sys.executable, "-m", "jobs.aftermath", str(step.root), entry.key, str(code)]
+        command = [sys.executable, "-m", "jobs.run.attempt_end", str(step.root), entry.key, str(code)]
         environment = self._variables(element, restart, 0, ranks)
         done = subprocess.run(command, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.cluster import Cluster, Resources
-from jobs.graph import Graph, Job
-from jobs.ledger import Attempt, Submission
-from jobs.slurm import QueueRow
+from jobs.plan.cluster import Cluster, Resources
+from jobs.plan.graph import Graph, Job
+from jobs.submit.ledger import Attempt, Submission
+from jobs.submit.slurm import QueueRow
 from stages.shared.contract import Step
 from tests.jobs.toy.config import ToyConfig
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from jobs.ledger import Attempt, read_attempts, read_submissions
-from jobs.slurm import QUEUE_COLUMNS, QueueRow, parse_queue
+from jobs.submit.ledger import Attempt, read_attempts, read_submissions
+from jobs.submit.slurm import QUEUE_COLUMNS, QueueRow, parse_queue
 from tests.jobs.bench import until
 from tests.jobs.fakes import write_fake
 from tests.jobs.toy_stage import Toy

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.ledger import ATTEMPT_FILE
 from jobs.paths import RunPaths, StepPaths, run_of
+from jobs.submit.ledger import ATTEMPT_FILE
 from tests.jobs.made import write_tree
 
 RUN = RunPaths(Path("/runs/a run"))

@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 
 from jobs import show
-from jobs.graph import Graph
-from jobs.journey import Journey
 from jobs.paths import RunPaths
-from jobs.recipe import Recipe
-from jobs.reconcile import ShardState
+from jobs.plan.graph import Graph
+from jobs.plan.recipe import Recipe
+from jobs.runs import Run
+from jobs.submit.reconcile import ShardState
 from stages.shared.contract import Forecast
 from stages.shared.files import write_json
 from tests.jobs import made
@@ -25,8 +25,8 @@ GRAPH = made.graph(made.job("a.x", 3, cpus=2, time_min=90), made.job("a.y", 1, [
 DONE = ShardState(state="done")
 
 
-def journey(folder: Path, graph: Graph = GRAPH, name: str = "mine") -> Journey:
-    return Journey(RunPaths(folder / name), Recipe("mine", "", (), {}, {}, {}), made.slurm_cluster(), graph, {})
+def journey(folder: Path, graph: Graph = GRAPH, name: str = "mine") -> Run:
+    return Run(RunPaths(folder / name), Recipe("mine", "", (), {}, {}, {}), made.slurm_cluster(), graph, {})
 
 
 def states(*of_x: ShardState, y: ShardState | None = None) -> dict[str, dict[int, ShardState]]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from jobs import verbs
-from jobs.journey import Journey
-from jobs.ledger import write_submission
 from jobs.paths import RunPaths
-from jobs.recipe import Recipe
+from jobs.plan.recipe import Recipe
+from jobs.runs import Run
+from jobs.submit.ledger import write_submission
 from tests.jobs import made
 from tests.jobs.bench import until
 from tests.jobs.fakes import fake
@@ -115,7 +115,7 @@ def test_following_a_run_outlives_a_controller_that_is_restarted(
 ) -> None:
     graph = made.graph(made.job("a.x"))
     recipe = Recipe("mine", "", (), {}, {}, {})
-    journey = Journey(RunPaths(tmp_path / "mine"), recipe, made.slurm_cluster(), graph, {})
+    journey = Run(RunPaths(tmp_path / "mine"), recipe, made.slurm_cluster(), graph, {})
     entry = made.submission("a.x", [(0,)], 1, "4")
     write_submission(journey.paths, entry)
     answers = ["echo '4_0|RUNNING|None|n1|0|x'", "echo 'Unable to contact slurm controller' >&2; exit 1", ":"]

@@ -1,6 +1,6 @@
 """A code root that holds a toy stage, and a driver that runs `launch.py` in it: for tests with real processes.
 
-The root is a snapshot of this very code (jobs.snapshot) with tests/jobs/toy put in as stages/toy.
+The root is a snapshot of this very code (jobs.submit.snapshot) with tests/jobs/toy put in as stages/toy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from jobs.paths import RunPaths, StepPaths
-from jobs.snapshot import take_snapshot
+from jobs.submit.snapshot import take_snapshot
 
 SOURCE = Path(__file__).with_name("toy")
 STEPS = ("toy.make", "toy.march", "toy.gather")

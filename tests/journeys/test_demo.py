@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from stages.shared.documents import read_documents
-from stages.shared.funnel import StepCount, merge, read_funnel
+from stages.formats.documents import read_documents
+from stages.formats.funnel import StepCount, merge, read_funnel
 from tests.answer_key import KEPT, Verdict, counts, expected
 from tests.launching import attempts, launch, metrics, step_dir
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.shared.documents import read_documents
+from stages.formats.documents import read_documents
 from tests.launching import DATA, launch, metrics, step_dir
 
 DOCUMENTS_FILE = "shards/00000/documents.jsonl.zst"

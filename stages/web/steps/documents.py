@@ -15,10 +15,10 @@ import numpy as np
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
+from stages.formats.documents import DOCUMENTS, REJECTS, read_documents
+from stages.formats.funnel import FUNNEL, read_funnel, write_funnel
+from stages.formats.tables import TABLES, read_tables
 from stages.shared.contract import Task, shard_dir
-from stages.shared.documents import DOCUMENTS, REJECTS, read_documents
-from stages.shared.funnel import FUNNEL, read_funnel, write_funnel
-from stages.shared.tables import TABLES, read_tables
 from stages.web.blocks import Gate, set_text, step_count
 from stages.web.config import WebConfig
 from stages.web.cut import NUMBER, SubstringCut

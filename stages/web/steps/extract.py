@@ -15,10 +15,10 @@ import numpy as np
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
+from stages.formats.documents import DOCUMENTS, REJECTS
+from stages.formats.funnel import FUNNEL, write_funnel
+from stages.formats.tables import TABLES, Tables
 from stages.shared.contract import Task
-from stages.shared.documents import DOCUMENTS, REJECTS
-from stages.shared.funnel import FUNNEL, write_funnel
-from stages.shared.tables import TABLES, Tables
 from stages.web.blocklist import ut1
 from stages.web.blocks import step_count
 from stages.web.config import WebConfig, shard_files

@@ -12,9 +12,9 @@ import numpy as np
 from datatrove.data import DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
+from stages.formats.documents import DOCUMENTS, REJECTS, read_documents
+from stages.formats.funnel import FUNNEL, read_funnel, write_funnel
 from stages.shared.contract import Task, shard_dir
-from stages.shared.documents import DOCUMENTS, REJECTS, read_documents
-from stages.shared.funnel import FUNNEL, read_funnel, write_funnel
 from stages.web.blocks import step_count
 from stages.web.config import WebConfig
 from stages.web.executor import run_pipeline

@@ -13,8 +13,8 @@ from typing import Any
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
+from stages.formats.documents import DOCUMENTS, read_documents
 from stages.shared.contract import Task, shard_dir
-from stages.shared.documents import DOCUMENTS, read_documents
 from stages.web.arrays import ColumnsWriter
 from stages.web.config import WebConfig
 from stages.web.minhash import MinHash

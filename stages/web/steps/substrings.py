@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from stages.formats.documents import DOCUMENTS, read_documents
 from stages.shared.contract import Task, shard_dir
-from stages.shared.documents import DOCUMENTS, read_documents
 from stages.web.config import WebConfig
 from stages.web.pages import number_pages
 from stages.web.spans import find_ranges, too_short

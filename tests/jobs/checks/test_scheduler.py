@@ -9,7 +9,7 @@ import pytest
 
 from jobs.checks import scheduler
 from jobs.checks.finding import Finding
-from jobs.cluster import Cluster, Defaults, Resources
+from jobs.plan.cluster import Cluster, Defaults, Resources
 
 CONFIG = scheduler.parse_config(
     """Configuration data as of 2026-11-23T04:16:29

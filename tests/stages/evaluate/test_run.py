@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from stages.evaluate.config import EvaluateConfig, GenerateConfig, PerplexityConfig
+from stages.formats.documents import DocumentWriter
+from stages.formats.results import read_generations, read_results
 from stages.shared.contract import InputFile
-from stages.shared.documents import DocumentWriter
 from stages.shared.errors import ConfigError, DataError
-from stages.shared.results import read_generations, read_results
 from tests.stages.evaluate.tiny import TEXT, make_checkpoint, train_tokenizer
 from tests.stages.harness import run_stage
 

@@ -6,7 +6,7 @@ from lm_eval.api.model import LM
 from stages.evaluate.harness import chances, measure, sample_records, without_samples
 from stages.evaluate.scores import collect_scores
 from stages.evaluate.tasks import as_loaded, facts_tasks, near, perplexity_task
-from stages.shared.documents import DocumentWriter
+from stages.formats.documents import DocumentWriter
 from stages.shared.errors import ConfigError, DataError
 from tests.stages.evaluate.test_facts import GOOD, write
 

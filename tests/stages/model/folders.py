@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MixtralConfig, MixtralForCausalLM, PreTrainedModel
 
+from stages.formats.tokenizer import TOKENIZER_JSON, TOKENIZER_MODEL
 from stages.model.config import ModelConfig
 from stages.model.hf_config import to_config_json
-from stages.shared.tokenizer import TOKENIZER_JSON, TOKENIZER_MODEL
 from stages.tokenizer.config import TokenizerConfig
 from stages.tokenizer.hf import to_tokenizer_json
 from stages.tokenizer.spm import train

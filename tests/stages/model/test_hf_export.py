@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from stages.formats.tokenizer import Tokenizer
 from stages.model import parallel
 from stages.model.checkpoint import STATE
 from stages.model.config import ModelConfig
@@ -19,7 +20,6 @@ from stages.model.load import DTYPES, load_model
 from stages.shared.contract import Ranks
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
-from stages.shared.tokenizer import Tokenizer
 from tests.stages.model.folders import KINDS, SHAPE, VOCAB_SIZE, make_tokenizer, tokens
 from tests.stages.model.saved import save_untrained, seal
 

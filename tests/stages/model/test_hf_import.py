@@ -11,13 +11,13 @@ import torch
 from megatron.core.models.gpt import GPTModel
 from safetensors.torch import load_file, save_file
 
+from stages.formats.tokenizer import Tokenizer
 from stages.model import parallel
 from stages.model.config import ModelConfig
 from stages.model.hf_import import import_weights
 from stages.model.llama import build_model
 from stages.shared.contract import Ranks
 from stages.shared.errors import DataError
-from stages.shared.tokenizer import Tokenizer
 from tests.stages.model.folders import KINDS, SHAPE, VOCAB_SIZE, make_tokenizer, random_release, tokens
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.recipe import read_recipe
+from jobs.plan.recipe import read_recipe
 from stages.pretrain.config import PretrainConfig
 from stages.train.planner.forecast import forecast
 from stages.train.planner.search import RESERVE

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from stages.formats.metrics import read_metrics
+from stages.formats.tokenizer import Tokenizer
 from stages.model.load import load_model
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
-from stages.shared.metrics import read_metrics
-from stages.shared.tokenizer import Tokenizer
 from tests.stages.harness import run_stage
 from tests.stages.train.corpus import write_corpus
 

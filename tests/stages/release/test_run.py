@@ -8,11 +8,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from stages.formats.metrics import read_metrics
 from stages.model.load import load_model
 from stages.pretrain.config import PretrainConfig
 from stages.release.config import ReleaseConfig
 from stages.shared.contract import InputFile
-from stages.shared.metrics import read_metrics
 from stages.tokenizer.hf import to_tokenizer_json
 from tests.stages.harness import run_stage
 from tests.stages.train.corpus import write_corpus

@@ -8,12 +8,12 @@ import random
 from pathlib import Path
 from typing import Any
 
-from stages.shared.documents import DocumentWriter
-from stages.shared.funnel import StepCount, write_funnel
-from stages.shared.layers import write_layers
-from stages.shared.metrics import write_metrics
-from stages.shared.ranks import RankTime, RankTimes, write_ranks
-from stages.shared.results import (
+from stages.formats.documents import DocumentWriter
+from stages.formats.funnel import StepCount, write_funnel
+from stages.formats.layers import write_layers
+from stages.formats.metrics import write_metrics
+from stages.formats.rank_times import RankTime, RankTimes, write_ranks
+from stages.formats.results import (
     EvaluationKey,
     Generation,
     Results,
@@ -21,8 +21,8 @@ from stages.shared.results import (
     write_generations,
     write_results,
 )
-from stages.shared.tables import Tables
-from stages.shared.token_counts import write_token_counts
+from stages.formats.tables import Tables
+from stages.formats.token_counts import write_token_counts
 
 START = 1_790_000_000.0
 DUMPS = ("CC-MAIN-2026-10", "CC-MAIN-2026-14")

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from stages.formats.documents import DocumentWriter
+from stages.formats.readings import Reading, write_readings
 from stages.report.collect import EXAMPLE_CHARS, collect
 from stages.report.data import Missing, Pages
-from stages.shared.documents import DocumentWriter
 from stages.shared.errors import DataError
-from stages.shared.readings import Reading, write_readings
 from tests.stages.report.journey import REJECTS, START, make_run
 
 

@@ -1,7 +1,7 @@
 import pytest
 
+from stages.formats.results import EvaluationKey, Results, Score
 from stages.report.comparison import compare, headline
-from stages.shared.results import EvaluationKey, Results, Score
 from tests.stages.report.journey import score
 
 

@@ -1,7 +1,7 @@
+from stages.formats.funnel import StepCount
+from stages.formats.tables import Row, Tables
 from stages.report.crawl import MAX_HOSTS, notes, rankings, reasons
 from stages.report.data import Pages
-from stages.shared.funnel import StepCount
-from stages.shared.tables import Row, Tables
 
 
 def test_reasons_keep_the_order_of_steps_and_put_the_commonest_first() -> None:

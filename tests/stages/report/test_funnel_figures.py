@@ -1,3 +1,4 @@
+from stages.formats.funnel import StepCount
 from stages.report.funnel_figures import (
     MAX_DUMPS,
     MAX_REASONS,
@@ -7,7 +8,6 @@ from stages.report.funnel_figures import (
     left_figure,
     tokens_figure,
 )
-from stages.shared.funnel import StepCount
 
 FUNNEL = [
     StepCount("read", 100, 90, 9_000, 0, {"not_html": 4, "empty_body": 6}),

@@ -3,15 +3,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from stages.formats.funnel import StepCount
+from stages.formats.layers import FIELDS as LAYER_FIELDS
+from stages.formats.metrics import FIELDS
+from stages.formats.rank_times import RankTime, RankTimes
+from stages.formats.readings import Reading
+from stages.formats.results import EvaluationKey, Generation, Results, Score
+from stages.formats.tables import Tables
 from stages.report.data import Attempt, Example, Missing, Pages, ReportData
 from stages.report.render import TEMPLATES, render, script_json
-from stages.shared.funnel import StepCount
-from stages.shared.layers import FIELDS as LAYER_FIELDS
-from stages.shared.metrics import FIELDS
-from stages.shared.ranks import RankTime, RankTimes
-from stages.shared.readings import Reading
-from stages.shared.results import EvaluationKey, Generation, Results, Score
-from stages.shared.tables import Tables
 
 HOSTILE = (
     "</script><script>window.hit = 1</script>",

@@ -1,8 +1,8 @@
 from math import inf, nan
 
+from stages.formats.metrics import FIELDS
+from stages.formats.rank_times import RankTime, RankTimes
 from stages.report.training import MAX_READINGS, grid, latest, slowest, spread, tell_training
-from stages.shared.metrics import FIELDS
-from stages.shared.ranks import RankTime, RankTimes
 
 
 def row(step: int, **more: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer as HfTokenizer
 
-from stages.shared.tokenizer import TOKENIZER_JSON, Tokenizer
+from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
 from stages.tokenizer.hf import to_tokenizer_json
 from tests.stages.tokenizer.texts import PROSE, TRICKY
 

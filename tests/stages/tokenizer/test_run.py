@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
 from stages.shared.contract import InputFile
 from stages.shared.files import sha256_file
-from stages.shared.tokenizer import TOKENIZER_JSON, Tokenizer
 from stages.tokenizer.run import MAX_LINE_BYTES, lines_of, sample_lines
 from tests.stages.tokenizer.texts import TRICKY, train
 

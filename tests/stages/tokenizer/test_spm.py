@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from stages.formats.tokenizer import Tokenizer
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
-from stages.shared.tokenizer import Tokenizer
 from tests.stages.tokenizer.texts import train, write_documents
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stages.formats.documents import DocumentWriter
 from stages.shared.contract import InputFile
-from stages.shared.documents import DocumentWriter
 from stages.tokens.config import TokensConfig
 from tests.stages.harness import run_stage
 

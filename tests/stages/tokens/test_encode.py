@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from stages.formats.documents import DocumentWriter
 from stages.shared.contract import InputFile
-from stages.shared.documents import DocumentWriter
 from stages.shared.errors import DataError
 from stages.tokens.config import TokensConfig
 from stages.tokens.encode import is_heldout

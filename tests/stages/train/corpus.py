@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from stages.shared.tokenizer import TOKENIZER_MODEL, Tokenizer
+from stages.formats.tokenizer import TOKENIZER_MODEL, Tokenizer
 from stages.tokenizer.config import TokenizerConfig
 from stages.tokenizer.spm import train
 from stages.tokens.indexed import DatasetWriter

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stages.shared.metrics import read_metrics
+from stages.formats.metrics import read_metrics
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import Run, losses, train
 

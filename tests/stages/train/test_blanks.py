@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.shared.tokenizer import Tokenizer
+from stages.formats.tokenizer import Tokenizer
 from stages.train.blanks import (
     BlankedDataset,
     Pieces,

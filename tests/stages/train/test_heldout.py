@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.shared.metrics import read_metrics
+from stages.formats.metrics import read_metrics
 from stages.train.heldout import choose, divide
 from tests.stages.train.equal import same_files
 from tests.stages.train.ranks import TINY, Run, digest, losses, train

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from stages.formats.layers import FIELDS, LAYERS, read_layers
+from stages.formats.metrics import METRICS, read_metrics
+from stages.formats.rank_times import RANKS, read_ranks
 from stages.pretrain.config import PretrainConfig
-from stages.shared.layers import FIELDS, LAYERS, read_layers
-from stages.shared.metrics import METRICS, read_metrics
-from stages.shared.ranks import RANKS, read_ranks
 from stages.train import log as log_module
 from stages.train.guard import Trouble
 from stages.train.log import StepLog, StepRecord, memory, publish, span, take_over

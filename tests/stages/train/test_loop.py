@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.shared.metrics import read_metrics
-from stages.shared.readings import read_readings
+from stages.formats.metrics import read_metrics
+from stages.formats.readings import read_readings
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import (
     CHECKPOINTED,

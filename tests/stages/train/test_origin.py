@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from stages.formats.metrics import read_metrics
 from stages.pretrain.config import PretrainConfig
 from stages.pretrain.run import compare
 from stages.shared.errors import DataError
-from stages.shared.metrics import read_metrics
 from stages.train.origin import checkpoints_in, require_same_training, same_split, scale_ratio
 from tests.stages.model.saved import cut
 from tests.stages.train.equal import assert_equal

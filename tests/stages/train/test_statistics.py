@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from stages.shared.layers import read_layers
+from stages.formats.layers import read_layers
 from stages.train.objectives import next_token
 from stages.train.statistics import LayerStatistics
 from tests.stages.train.engines.test_megatron import batch, make

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stages.shared.ranks import read_ranks
+from stages.formats.rank_times import read_ranks
 from stages.train.stragglers import Reading, Stragglers
 from tests.stages.train.ranks import Run, train
 

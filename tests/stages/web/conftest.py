@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from stages.formats.documents import read_documents
 from stages.sample.config import SampleConfig
-from stages.shared.documents import read_documents
 from stages.web.config import WebConfig
 from tests.stages.harness import Files, run_stage
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from stages.formats.documents import DOCUMENTS, REJECTS, DocumentWriter
+from stages.formats.funnel import FUNNEL, StepCount, write_funnel
+from stages.formats.tables import TABLES, Tables
 from stages.shared.contract import InputFile, Step, shard_dir
-from stages.shared.documents import DOCUMENTS, REJECTS, DocumentWriter
-from stages.shared.funnel import FUNNEL, StepCount, write_funnel
-from stages.shared.tables import TABLES, Tables
 from stages.web.config import WebConfig
 from stages.web.pages import PAGE, PAGES, number_pages, text_hash, url_hash
 from stages.web.steps.cluster import REMOVED

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from stages.formats.documents import DOCUMENTS, DocumentWriter
 from stages.shared.contract import InputFile, Step, shard_dir
-from stages.shared.documents import DOCUMENTS, DocumentWriter
 from stages.web.config import WebConfig
 from stages.web.pages import PAGE, PAGES, text_hash, url_hash
 from stages.web.steps.cluster import REMOVED

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from stages.formats.documents import read_documents
+from stages.formats.funnel import merge, read_funnel
 from stages.sample import chinese, prose
 from stages.sample.config import SampleConfig
 from stages.sample.html import FURNITURE
 from stages.sample.pages import make_page
 from stages.sample.world import make_world
-from stages.shared.documents import read_documents
-from stages.shared.funnel import merge, read_funnel
 from stages.web.settings import ExactSettings
 from stages.web.words import tokens
 from tests.answer_key import KEPT, Verdict, agree, counts, expected

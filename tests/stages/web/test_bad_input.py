@@ -29,9 +29,9 @@ RUN = """if 1:
     import json, resource, sys
     from pathlib import Path
     from stages.shared.contract import InputFile
-    from stages.shared.documents import DOCUMENTS, read_documents
+    from stages.formats.documents import DOCUMENTS, read_documents
     from stages.shared.errors import DataError
-    from stages.shared.funnel import FUNNEL, merge, read_funnel
+    from stages.formats.funnel import FUNNEL, merge, read_funnel
     from stages.web.config import WebConfig
     from tests.stages.harness import run_shard
 

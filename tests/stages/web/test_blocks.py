@@ -1,6 +1,6 @@
 from datatrove.data import Document
 
-from stages.shared.funnel import StepCount
+from stages.formats.funnel import StepCount
 from stages.web.blocks import NOTE, Gate, set_text, step_count
 from stages.web.rejects import Rejects
 

@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from stages.formats.documents import DOCUMENTS, REJECTS
+from stages.formats.funnel import FUNNEL
+from stages.formats.tables import TABLES
 from stages.shared.contract import InputFile
-from stages.shared.documents import DOCUMENTS, REJECTS
 from stages.shared.errors import ConfigError
-from stages.shared.funnel import FUNNEL
-from stages.shared.tables import TABLES
 from stages.web.config import WebConfig, shard_files
 from stages.web.settings import DedupSettings, match_probability
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from datatrove.data import Document
 
-from stages.shared.documents import FIELDS, read_documents
+from stages.formats.documents import FIELDS, read_documents
 from stages.web.rejects import SNIPPET, Rejects, to_row
 
 

@@ -3,8 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stages.formats.funnel import FUNNEL, merge, read_funnel
 from stages.shared.contract import shard_dir
-from stages.shared.funnel import FUNNEL, merge, read_funnel
 from stages.web.retune import STEPS, compare
 from stages.web.steps.extract import MEASURES_FILE
 from tests.stages.harness import step_folder

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from datatrove.executor import LocalPipelineExecutor
 
+from stages.formats.documents import read_documents
+from stages.formats.funnel import merge, read_funnel
 from stages.shared.contract import InputFile
-from stages.shared.documents import read_documents
 from stages.shared.errors import DataError
-from stages.shared.funnel import merge, read_funnel
 from stages.web.config import WebConfig
 from stages.web.extract import Extraction
 from stages.web.language import LanguageFilter

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from datatrove.data import Document
 
-from stages.shared.documents import read_documents
+from stages.formats.documents import read_documents
 from stages.web.measures import measure
 from stages.web.writer import ReadDocuments, WriteDocuments
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stages.shared.tokenizer import TOKENIZER_MODEL, Tokenizer
+from stages.formats.tokenizer import TOKENIZER_MODEL, Tokenizer
 from stages.tokenizer.config import TokenizerConfig
 from stages.tokenizer.spm import train as train_tokenizer
 from stages.tokens.indexed import DatasetWriter

@@ -4,10 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stages.formats.documents import DOCUMENTS, REJECTS, read_documents
+from stages.formats.funnel import FUNNEL, Funnel, read_funnel
+from stages.formats.tables import TABLES, Row, read_tables
 from stages.shared.contract import shard_dir
-from stages.shared.documents import DOCUMENTS, REJECTS, read_documents
-from stages.shared.funnel import FUNNEL, Funnel, read_funnel
-from stages.shared.tables import TABLES, Row, read_tables
 from stages.web.config import WebConfig
 from stages.web.steps.index import KEPT
 from stages.web.words import tokens

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from datatrove.data import Document
 
+from stages.formats.documents import DOCUMENTS, read_documents
+from stages.formats.tables import TABLES, read_tables
 from stages.shared.contract import shard_dir
-from stages.shared.documents import DOCUMENTS, read_documents
-from stages.shared.tables import TABLES, read_tables
 from stages.web.measures import MEASURES
 from stages.web.steps.extract import MEASURES_FILE, host
 from tests.stages.harness import step_folder

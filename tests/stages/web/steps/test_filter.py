@@ -3,9 +3,9 @@ from typing import Any
 
 import numpy as np
 
+from stages.formats.documents import DOCUMENTS, read_documents
+from stages.formats.funnel import FUNNEL, read_funnel
 from stages.shared.contract import shard_dir
-from stages.shared.documents import DOCUMENTS, read_documents
-from stages.shared.funnel import FUNNEL, read_funnel
 from stages.web.pages import PAGE, PAGES, text_hash, url_hash
 from stages.web.words import words
 from tests.stages.harness import run_shard, step_folder

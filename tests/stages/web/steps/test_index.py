@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stages.formats.documents import DOCUMENTS, read_documents
+from stages.formats.funnel import FUNNEL, read_funnel
 from stages.shared.contract import InputFile, shard_dir
-from stages.shared.documents import DOCUMENTS, read_documents
 from stages.shared.errors import ConfigError, DataError
-from stages.shared.funnel import FUNNEL, read_funnel
 from stages.web.pages import url_hash
 from stages.web.settings import DedupSettings
 from stages.web.steps.cluster import reasons

@@ -1,0 +1,56 @@
+"""What a plan costs beyond sums: the longest chain, and jobs that ask for less than they are likely to need. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from jobs.plan.graph import Graph, Job
+
+MARGIN = 1.2
+"""What to ask for, over the estimate."""
+
+
+def element_hours(job: Job) -> float:
+    """Return the estimated hours of one array element: its shards, one after the other."""
+    return job.resources.shards_per_element * job.step.core_seconds / 3600 / cores(job)
+
+
+def cores(job: Job) -> int:
+    """Return the cores that a shard keeps busy: training all of its own, any other step one, whatever it asks for."""
+    return max(1, job.step.ranks * job.resources.cpus) if job.step.shape == "train" else 1
+
+
+def node_gb(job: Job) -> float:
+    """Return the estimated peak memory of one of an element's nodes in GB; 0 if nobody has measured it."""
+    return job.step.mem_mb / 1e3 / job.resources.nodes(job.step.ranks)
+
+
+def critical_path_hours(graph: Graph, waves: Mapping[str, int]) -> float:
+    """Return the estimated hours of the longest chain, given how many waves of elements each job's throttle makes."""
+    hours: dict[str, float] = {}
+    for name, job in graph.jobs.items():
+        hours[name] = waves[name] * element_hours(job) + max((hours[need] for need in job.needs), default=0.0)
+    return max(hours.values(), default=0.0)
+
+
+def shortfalls(jobs: Iterable[Job]) -> Iterator[str]:
+    """Yield a line for each job that is likely to run out of memory or time, with the setting that mends it."""
+    for job in jobs:
+        asked, step = job.resources, job.step
+        needed = node_gb(job)
+        if asked.mem_gb and needed > asked.mem_gb:
+            yield (
+                f"{job.name} needs about {needed:.1f} GB and asks for {asked.mem_gb:g}: "
+                f"--set resources.{job.name}.mem_gb={_above(needed)}"
+            )
+        minutes = element_hours(job) * 60
+        if minutes > asked.time_min and not step.resumes:
+            fewer = " and fewer shards_per_element" if asked.shards_per_element > 1 else ""
+            yield (
+                f"{job.name} needs about {minutes:.0f} minutes an element and asks for {asked.time_min}: "
+                f"--set resources.{job.name}.time_min={_above(minutes)}{fewer}"
+            )
+
+
+def _above(estimate: float) -> int:
+    return int(estimate * MARGIN) + 1

@@ -1,0 +1,38 @@
+"""What the stages themselves say a job would take on its machine: for `plan`, and to refuse what cannot work. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from jobs.plan.cluster import Cluster
+from jobs.plan.estimates import cores
+from jobs.plan.graph import Graph, Job
+from stages.shared.contract import Forecast
+from stages.shared.errors import ConfigError
+
+
+def forecasts(jobs: Iterable[Job], cluster: Cluster) -> dict[str, Forecast]:
+    """Return the forecasts of those jobs that have one, by job.
+
+    Raises ConfigError if a job cannot work on its machine.
+    """
+    found: dict[str, Forecast] = {}
+    for job in jobs:
+        try:
+            forecast = job.config.forecast(job.step.name, job.inputs, cluster.machine(job.resources))
+        except ConfigError as error:
+            raise error.within(job.section) from None
+        if forecast is not None:
+            found[job.name] = forecast
+    return found
+
+
+def reckoned(graph: Graph, found: Mapping[str, Forecast]) -> Graph:
+    """Return the graph with forecasts in the place of the steps' own estimates."""
+
+    def better(job: Job, forecast: Forecast) -> Job:
+        seconds = 3600 * forecast.hours * cores(job)
+        return replace(job, step=replace(job.step, core_seconds=seconds, mem_mb=forecast.mem_mb))
+
+    return Graph({name: better(job, found[name]) if name in found else job for name, job in graph.jobs.items()})

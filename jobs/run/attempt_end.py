@@ -1,0 +1,99 @@
+"""Records an attempt's end and prints a verdict: `python -m jobs.run.attempt_end STEP_DIR KEY CODE`.
+
+Runs after the worker is gone, however it went, so that a SIGKILL leaves a record too. The verdict is one word for the
+shell: done, requeue, bad-node (followed by the node), never, failed, cancelled. It holds the crash-loop breaker:
+starting again is for those who get on.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.paths import StepPaths, run_of
+from jobs.run.worker import place_from_environment
+from jobs.submit.ledger import Attempt, read_attempts, read_cancels
+from stages.shared.errors import EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_DONE, EXIT_NEVER
+from stages.shared.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be done with the element, and why."""
+
+    word: str
+    reason: str
+
+
+def judge(code: int, past: Sequence[Attempt], progress: int, *, can_resume: bool, max_stalls: int) -> Verdict:
+    """Return the verdict on an attempt that ended with `code` after reaching `progress`. Pure.
+
+    `past` are the element's earlier attempts in order. An attempt gets on if it reached more than all before it; too
+    many in a row that do not are a crash loop. A step that cannot resume is not started again after an exception of its
+    own (it would meet the same one), only after being killed from outside.
+    """
+    if code == EXIT_DONE:
+        return Verdict("done", "")
+    if code == EXIT_NEVER:
+        return Verdict("never", "the input or the recipe is wrong; running again cannot help")
+    how = _how_it_ended(code)
+    killed = code > 128
+    if not (killed or code in (EXIT_CHECKPOINTED, EXIT_BAD_NODE) or can_resume):
+        return Verdict("failed", how)
+    stalls = _stalls([*(attempt.progress for attempt in past), progress])
+    if stalls > max_stalls:
+        return Verdict(
+            "failed", f"crash loop: {stalls} attempts in a row without progress past {max(0, progress)}, the last {how}"
+        )
+    return Verdict("bad-node" if code == EXIT_BAD_NODE else "requeue", how)
+
+
+def _stalls(reached: Sequence[int]) -> int:
+    """Return how many attempts at the end of the list got no further than the best before them."""
+    stalls, best = 0, 0
+    for progress in reached:
+        stalls = 0 if progress > best else stalls + 1
+        best = max(best, progress)
+    return stalls
+
+
+def _how_it_ended(code: int) -> str:
+    known = {EXIT_CHECKPOINTED: "state saved (exit 85)", EXIT_BAD_NODE: "the node is bad (exit 77)"}
+    if code in known:
+        return known[code]
+    return f"killed by signal {code - 128} (exit {code})" if code > 128 else f"failed (exit {code})"
+
+
+def main() -> None:
+    """Write the end record of the element that the environment names and print the verdict."""
+    step, key, code = StepPaths(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
+    place, run, job = place_from_environment(key), run_of(step.root), read_json(step.job_json)
+    mine = [entry for entry in read_attempts(run, [job["job"]]) if (entry.key, entry.element) == (key, place.element)]
+    now = next((entry for entry in mine if entry.restart == place.restart), None)
+    past = sorted((entry for entry in mine if entry.restart < place.restart), key=lambda entry: entry.restart)
+    progress, reasons, node = -1, [], ""
+    if now is not None:
+        progress, reasons, node = now.progress, list(now.result.get("failed", {}).values()), now.start.get("nodes", "")
+    trouble = run.attempt(job["job"], key, place.element, place.restart, "trouble")
+    if trouble.exists():  # the code of several ranks is that of those killed, because this one failed
+        first = read_json(trouble)
+        code, reasons, node = first["exit_code"], [first["reason"]], first["node"]
+    verdict = judge(code, past, progress, can_resume=job["can_resume"], max_stalls=job["max_stalls"])
+    if key in read_cancels(run) and verdict.word != "done":
+        verdict = Verdict("cancelled", "cancelled by the user")
+    record = {
+        "ended": time.time(),
+        "exit_code": code,
+        "verdict": verdict.word,
+        "reason": "; ".join(filter(None, [verdict.reason, *reasons[:1]])),
+        "progress": progress,
+    }
+    write_json(run.attempt(job["job"], key, place.element, place.restart, "end"), record)
+    print(f"bad-node {node}" if verdict.word == "bad-node" else verdict.word)
+
+
+if __name__ == "__main__":
+    main()

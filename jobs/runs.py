@@ -1,0 +1,160 @@
+"""A run on disk: made from a recipe, opened again by name. Holds what the verbs work on.
+
+The run's record keeps the recipe, the cluster and the resolved input files with their identities, so that looking at a
+run later needs neither the recipe file nor another pass over the input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.paths import RunPaths
+from jobs.plan.cluster import Cluster
+from jobs.plan.graph import Graph, build_graph
+from jobs.plan.inputs import external_files
+from jobs.plan.recipe import Recipe, make_recipe
+from jobs.plan.validation import validated
+from jobs.submit.ledger import Attempt, process_identity, read_attempts, read_cancels, read_submissions
+from jobs.submit.reconcile import ShardState, Snapshot, shard_states
+from jobs.submit.slurm import queue
+from stages.shared.contract import InputFile, Reads, input_file
+from stages.shared.errors import ConfigError, StagecoachError, nearest
+from stages.shared.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: its folder, its recipe, its cluster, its jobs."""
+
+    paths: RunPaths
+    recipe: Recipe
+    cluster: Cluster
+    graph: Graph
+    record: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The run's name, which is its folder's."""
+        return self.paths.root.name
+
+    def save(self) -> None:
+        """Write the run's record; from then on the run can be opened by name."""
+        write_json(self.paths.run_json, self.record)
+
+    def look(self, reach: bool = True) -> tuple[Snapshot, dict[str, dict[int, ShardState]]]:
+        """Return a snapshot and every shard's state.
+
+        Reads in the order in which a job moves, so that none falls between: submitted, queued, attempted, done.
+        """
+        submissions = read_submissions(self.paths)
+        rows = queue() if reach and self.cluster.kind == "slurm" else []
+        attempts = read_attempts(self.paths)
+        done = {name: self.paths.step(name, job.fingerprint).done_shards() for name, job in self.graph.jobs.items()}
+        seen = Snapshot(
+            done=done,
+            submissions=submissions,
+            attempts=attempts,
+            queue=rows,
+            cancelled=read_cancels(self.paths),
+            alive=is_alive if self.cluster.kind == "local" else lambda attempt: False,
+            launcher_elsewhere=self.cluster.kind == "local" and self._launcher_elsewhere(),
+        )
+        return seen, shard_states(self.graph, seen)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run against a second launcher submitting the same jobs. Raises StagecoachError if it is held."""
+        self.paths.root.mkdir(parents=True, exist_ok=True)
+        with self.paths.lock.open("a", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                # A file system may have no locks (Lustre, unless mounted with -o flock): then the record must do.
+                if isinstance(error, BlockingIOError) or self._launcher_elsewhere():
+                    raise StagecoachError(
+                        f"another launcher is at work on {self.name!r}: wait, or look with `launch.py status`"
+                    ) from None
+            file.truncate(0)
+            file.write(process_identity(os.getpid()))
+            file.flush()
+            yield
+
+    def _launcher_elsewhere(self) -> bool:
+        """Return whether the process that wrote the lock lives and is not this one."""
+        text = self.paths.lock.read_text(encoding="utf-8") if self.paths.lock.exists() else ""
+        pid = text.rpartition(":")[0].rpartition(":")[2] or text
+        return pid.isdigit() and int(pid) != os.getpid() and process_identity(int(pid)) == text
+
+
+def is_alive(attempt: Attempt) -> bool:
+    """Return whether an attempt's process, on this machine, still runs."""
+    return bool(attempt.start) and process_identity(attempt.start["pid"]) == attempt.start["process"] != ""
+
+
+def run_roots(asked: str | None, clusters: Sequence[Cluster]) -> list[Path]:
+    """Return the folders in which runs may lie, the one for new runs first.
+
+    That is `asked` (--runs) alone, or $STAGECOACH_RUNS alone; else the clusters' own folders, then ./runs.
+    """
+    told = asked or os.environ.get("STAGECOACH_RUNS")
+    own = [cluster.runs for cluster in clusters if cluster.runs is not None]
+    return [Path(folder).expanduser().absolute() for folder in ([told] if told else [*own, "runs"])]
+
+
+def plan_run(recipe: Recipe, cluster: Cluster, root: Path, name: str | None) -> Run:
+    """Return the run that `recipe` on `cluster` would be; writes nothing. Raises ConfigError."""
+    name = name or (recipe.name if cluster.kind == "local" else f"{recipe.name}-{cluster.name}")
+    if not name or name in (".", "..") or "/" in name or "\0" in name:
+        raise ConfigError("--name", name, "a folder name")
+    paths = RunPaths(root / name)
+    files: dict[str, Any] = {}
+
+    def expand(value: Any, setting: str, reads: Reads) -> tuple[InputFile, ...]:
+        found = external_files(value, setting, cluster.crawl if reads.crawl else None)
+        files[setting] = [[each.file.where, each.file.source, each.file.mb, each.identity] for each in found]
+        identities.update(found)
+        return tuple(each.file for each in found)
+
+    identities: dict[InputFile, list[str]] = {}
+    graph = build_graph(recipe, cluster, paths, expand, lambda file: identities[file])
+    record = {
+        "name": name,
+        "created": time.time(),
+        "recipe": recipe.values,
+        "cluster": cluster.model_dump(mode="json"),
+        "files": files,
+    }
+    return Run(paths, recipe, cluster, graph, record)
+
+
+def open_run(roots: Sequence[Path], name: str) -> Run:
+    """Return a run that was started before, by name or by path.
+
+    Raises ConfigError, with the nearest name, if there is none in any of `roots`.
+    """
+    folders = [Path(name).absolute()] if "/" in name else [root / name for root in roots]
+    paths = next((RunPaths(folder) for folder in folders if RunPaths(folder).run_json.is_file()), None)
+    if paths is None:
+        known = sorted(path.parent.name for root in roots for path in root.glob("*/run.json"))
+        where = ", ".join(map(str, roots))
+        raise ConfigError("run", name, f"a run in {where}; {nearest(name, known) if known else 'there is none yet'}")
+    record = read_json(paths.run_json)
+    recipe = make_recipe(record["recipe"])
+    cluster = validated(Cluster, record["cluster"], str(paths.run_json))
+    files = record["files"]
+    identities = {
+        input_file(where, source, mb): identity for entries in files.values() for where, source, mb, identity in entries
+    }
+
+    def expand(value: Any, setting: str, reads: Reads) -> tuple[InputFile, ...]:
+        return tuple(input_file(where, source, mb) for where, source, mb, _ in files[setting])
+
+    graph = build_graph(recipe, cluster, paths, expand, lambda file: identities[file])
+    return Run(paths, recipe, cluster, graph, record)

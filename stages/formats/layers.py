@@ -1,0 +1,43 @@
+"""The format of statistics by layer: JSON lines, one a part of the model and reading. Written by stages/train.
+
+    {"step": 100, "part": "layers.3", "weight_norm": 41.2, "weight_max": 0.31, "grad_norm": 0.08, "activation_rms": 1.3}
+
+Parts are `embedding`, `layers.0` and so on, and `head` (the last norm and the output layer). Norms are over all of a
+part's weights, before the step's update and before its gradient is clipped; `weight_max` is the largest magnitude;
+`activation_rms` is the root mean square of what the part hands on, of the head what its norm does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from stages.formats.jsonl import parse_row, read_rows
+from stages.shared.files import write_atomic
+
+LAYERS = "layers.jsonl"
+FIELDS = ("step", "part", "weight_norm", "weight_max", "grad_norm", "activation_rms")
+
+LayerRow = dict[str, Any]
+
+
+def layers_text(rows: Iterable[LayerRow]) -> str:
+    """Return rows as lines."""
+    return "".join(json.dumps({name: row[name] for name in FIELDS}) + "\n" for row in rows)
+
+
+def write_layers(path: Path, rows: Iterable[LayerRow]) -> None:
+    """Write all rows, replacing the file."""
+    write_atomic(path, layers_text(rows))
+
+
+def parse_layers_line(line: str) -> LayerRow | None:
+    """Return a line's row, or None if it is none."""
+    return parse_row(line, FIELDS)
+
+
+def read_layers(path: Path) -> list[LayerRow]:
+    """Return the rows in order. Raises DataError, naming the file and the line, if one is no such row."""
+    return read_rows(path, FIELDS, "row of a layer")

@@ -1,0 +1,72 @@
+"""Cluster files are closed and typed; what ships in envs/ loads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jobs.plan import cluster as module
+from jobs.plan.cluster import Cluster, Resources, cluster_names, enter, load_cluster
+from stages.shared.errors import ConfigError
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("name", cluster_names())
+def test_every_cluster_file_that_ships_loads(name: str) -> None:
+    assert load_cluster(name).name == name
+
+
+def test_a_file_of_ones_own_is_named_after_itself(tmp_path: Path) -> None:
+    made = load_cluster(write(tmp_path, "kind: slurm\ndefaults: {train: {gpus_per_node: 8}}\n"))
+    assert (made.name, made.defaults.train.gpus_per_node, made.defaults.data.gpus_per_node) == ("mine", 8, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kind: slrum\n", "mine.yaml.kind is 'slrum': want"),
+        ("kind: local\nuser: me\n", "mine.yaml.user is 'me': want a known key"),
+        (
+            "kind: local\ndefaults: {data: {cpu: 2}}\n",
+            "defaults.data.cpu is 2: want a known key; did you mean 'cpus'?",
+        ),
+        ("name: x\n", "cannot do without 'kind'"),
+        ("- local\n", "is 'list': want a mapping"),
+        ("kind: [\n", "not YAML"),
+        ("", "want a mapping"),
+        ("kind: slurm\nsbatch: {'x\\ny': 1}\n", "mine.yaml.sbatch.x"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_error(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_cluster(write(tmp_path, text))
+    assert said in str(caught.value)
+
+
+def test_an_unknown_name_is_met_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'local'"):
+        load_cluster("locla")
+
+
+@pytest.mark.parametrize(("answers", "name"), [(True, "slurm"), (False, "local")])
+def test_auto_is_slurm_if_it_answers(monkeypatch: pytest.MonkeyPatch, answers: bool, name: str) -> None:
+    monkeypatch.setattr(module, "slurm_answers", lambda: answers)
+    assert load_cluster("auto").name == name
+
+
+def test_ranks_fill_nodes() -> None:
+    asked = Resources(ranks_per_node=4)
+    assert [asked.nodes(ranks) for ranks in (1, 4, 5, 8, 9)] == [1, 1, 2, 2, 3]
+
+
+def test_entering_a_cluster_sets_its_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_CONF", "/elsewhere")
+    enter(Cluster(name="there", kind="slurm", environment={"SLURM_CONF": "/etc/there.conf"}))
+    assert os.environ["SLURM_CONF"] == "/etc/there.conf"

@@ -1,0 +1,51 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jobs.plan.estimates import critical_path_hours, element_hours, shortfalls
+from jobs.plan.graph import Job
+from tests.jobs import made
+
+
+def costly(name: str, core_seconds: float, mem_mb: float = 0.0, needs: tuple[str, ...] = (), **resources: Any) -> Job:
+    job = made.job(name, 8, needs, **resources)
+    return replace(job, step=replace(job.step, core_seconds=core_seconds, mem_mb=mem_mb))
+
+
+def test_the_longest_chain_counts_waves_and_waits_for_all_that_is_needed() -> None:
+    jobs = (
+        costly("a", 3600),
+        costly("b", 7200, needs=("a",)),
+        costly("c", 60, needs=("a",)),
+        costly("d", 0, needs=("b",)),
+    )
+    graph = made.graph(*jobs)
+    assert critical_path_hours(graph, dict.fromkeys("abcd", 1)) == pytest.approx(3)
+    assert critical_path_hours(graph, {"a": 2, "b": 1, "c": 500, "d": 1}) == pytest.approx(2 + 500 / 60)
+
+
+def test_an_element_works_through_its_shards_and_only_training_uses_all_cores() -> None:
+    job = costly("a", 3600, shards_per_element=4, cpus=2)
+    assert element_hours(job) == pytest.approx(4)
+    assert element_hours(replace(job, step=replace(job.step, shape="train", ranks=4))) == pytest.approx(0.5)
+
+
+def test_a_job_that_asks_for_too_little_is_told_what_to_ask_for() -> None:
+    lines = list(shortfalls([costly("a.b", 60, mem_mb=10_000, mem_gb=4), costly("a.c", 9000, time_min=100)]))
+    assert lines == [
+        "a.b needs about 10.0 GB and asks for 4: --set resources.a.b.mem_gb=13",
+        "a.c needs about 150 minutes an element and asks for 100: --set resources.a.c.time_min=181",
+    ]
+
+
+def test_enough_is_enough_and_what_resumes_may_meet_its_limit() -> None:
+    resuming = replace(costly("t", 1e6), step=replace(costly("t", 1e6).step, resumes=True))
+    unlimited = costly("m", 1, mem_mb=1e6, mem_gb=0)
+    assert not list(shortfalls([costly("a", 60, mem_mb=3_000, mem_gb=4), resuming, unlimited]))
+
+
+def test_memory_of_several_nodes_is_asked_of_each() -> None:
+    job = costly("t", 1, mem_mb=8_000, ranks_per_node=2, mem_gb=3)
+    job = replace(job, step=replace(job.step, ranks=4))
+    assert list(shortfalls([job])) == ["t needs about 4.0 GB and asks for 3: --set resources.t.mem_gb=5"]

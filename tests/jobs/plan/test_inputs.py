@@ -1,0 +1,170 @@
+"""Files outside the run: which ones a pattern means, and their identity, which is their content."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.plan import inputs
+from jobs.plan.inputs import external_files, file_identity
+from stages.shared.contract import InputFile
+from stages.shared.errors import ConfigError
+from tests.jobs.made import write_tree
+
+ROOT = Path(__file__).parents[3]
+HOSTILE = "a 'b' \"c\"\n$(touch pwned) [1-2] *.gz"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    write_tree(tmp_path, {f"{dump}/{number}.warc.gz": f"{dump}{number}" for dump in "ab" for number in (2, 0, 1)})
+    return tmp_path
+
+
+def files(value: Any, setting: str = "x", archive: str | None = None) -> list[InputFile]:
+    return [each.file for each in external_files(value, setting, archive)]
+
+
+def names(found: list[InputFile], folder: Path) -> list[str]:
+    return [str(file.path.relative_to(folder)) for file in found]
+
+
+def test_a_glob_gives_sorted_files(data: Path) -> None:
+    assert names(files(f"{data}/a/*.gz"), data) == ["a/0.warc.gz", "a/1.warc.gz", "a/2.warc.gz"]
+
+
+def test_a_list_keeps_the_order_of_its_patterns(data: Path) -> None:
+    found = files([f"{data}/b/*0*", f"{data}/a/*0*"])
+    assert names(found, data) == ["b/0.warc.gz", "a/0.warc.gz"]
+
+
+def test_a_mapping_names_the_sources_in_sorted_order(data: Path) -> None:
+    found = files({"two": f"{data}/b/1*", "one": [f"{data}/a/1*", f"{data}/a/2*"]})
+    assert [(file.source, file.path.name) for file in found] == [
+        ("one", "1.warc.gz"),
+        ("one", "2.warc.gz"),
+        ("two", "1.warc.gz"),
+    ]
+
+
+def test_a_file_without_a_named_source_is_its_own_up_to_the_first_dot(data: Path) -> None:
+    assert files(f"{data}/a/1.warc.gz")[0].source == "1"
+
+
+def test_two_stars_reach_into_folders(data: Path) -> None:
+    assert len(files(f"{data}/**/*.gz")) == 6
+
+
+def test_relative_patterns_start_here(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data)
+    assert names(files("a/0*"), data) == ["a/0.warc.gz"]
+
+
+def test_a_file_that_exists_is_taken_by_its_name_however_that_looks(tmp_path: Path) -> None:
+    (tmp_path / HOSTILE).write_text("x")
+    assert files(str(tmp_path / HOSTILE))[0].path.name == HOSTILE
+
+
+def test_a_link_keeps_its_own_name(data: Path) -> None:
+    (data / "dump.warc.gz").symlink_to(data / "a/1.warc.gz")
+    found = files(f"{data}/dump*")[0]
+    assert (found.source, found.path.name) == ("dump", "dump.warc.gz")
+
+
+@pytest.mark.parametrize("pattern", ["nothing/*.gz", "nothing"])
+def test_a_pattern_that_matches_nothing_is_told_with_the_folder_it_was_seen_from(pattern: str) -> None:
+    with pytest.raises(ConfigError, match=r"web\.inputs is .*seen from /"):
+        external_files(pattern, "web.inputs")
+
+
+def test_another_section_among_paths_is_refused(data: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be mixed"):
+        external_files([f"{data}/a/*", "from:sample"], "web.inputs")
+
+
+def test_identity_is_content_and_name_not_place_or_time(data: Path) -> None:
+    (data / "c").mkdir()
+    shutil.copyfile(data / "a/1.warc.gz", data / "c/1.warc.gz")
+    here, there = (InputFile(data / folder / "1.warc.gz", "s") for folder in "ac")
+    assert file_identity(here) == file_identity(there)
+    (data / "c/1.warc.gz").write_text("a2")
+    assert file_identity(here) != file_identity(there)
+
+
+def test_a_folders_identity_is_that_of_all_files_in_it(data: Path) -> None:
+    folder = InputFile(data / "a", "s")
+    before = file_identity(folder)
+    (data / "a/1.warc.gz").rename(data / "a/9.warc.gz")
+    assert file_identity(folder) != before
+
+
+def test_a_large_file_is_sampled_at_head_middle_and_tail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "WHOLE", 999)
+    monkeypatch.setattr(inputs, "SAMPLE", 10)
+    path = tmp_path / "large"
+
+    def identity(changed: int | None = None, size: int = 1000) -> list[str]:
+        content = bytearray(size)
+        if changed is not None:
+            content[changed] = 1
+        path.write_bytes(content)
+        return file_identity(InputFile(path, "s"))
+
+    whole = identity()
+    assert all(identity(at) != whole for at in (0, 505, 999))
+    assert identity(size=1001) != whole
+    assert identity(250) == whole, "not sampled there, as the README says"
+
+
+def test_the_identity_of_each_file_comes_with_it(data: Path) -> None:
+    found = external_files(f"{data}/*/*.gz", "x")
+    assert [each.identity for each in found] == [file_identity(each.file) for each in found]
+
+
+def test_crawl_files_below_a_folder_named_after_a_dump_are_of_that_dump(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"CC-MAIN-2024-10/00000.warc.gz": "", "CC-MAIN-20240301-00001.warc.gz": ""})
+    assert [file.source for file in files([f"{tmp_path}/*/*.gz", f"{tmp_path}/*.gz"], archive="/")] == [
+        "CC-MAIN-2024-10",
+        "CC-MAIN-20240301-00001",
+    ]
+
+
+def test_what_no_job_can_read_is_refused_before_anything_is_queued(data: Path) -> None:
+    os.mkfifo(data / "pipe")
+    with pytest.raises(ConfigError, match=r"web\.inputs is '.*/a': want files, not a folder"):
+        files(str(data / "a"), "web.inputs", archive="/")
+    with pytest.raises(ConfigError, match=r"web\.inputs is '.*/pipe': want a file that can be read twice"):
+        files(str(data / "pipe"), "web.inputs")
+    assert files(str(data / "a"))[0].path.is_dir(), "other inputs may be folders"
+
+
+def test_files_and_folders_without_permission_are_named(data: Path) -> None:
+    for name in ("a/1.warc.gz", "b"):
+        (data / name).chmod(0)
+    data.chmod(0o755)
+    probe = """if 1:
+        import os, sys
+        from jobs.plan.inputs import external_files
+        from stages.shared.errors import ConfigError
+        if os.geteuid() == 0:  # permissions do not bite for root
+            os.setgroups([]), os.setgid(65534), os.setuid(65534)
+        for pattern in sys.argv[1:]:
+            try:
+                external_files(pattern, "web.inputs")
+            except ConfigError as error:
+                print(error)
+    """
+    opened = [folder for folder in data.parents if not folder.stat().st_mode & 0o001]
+    for folder in opened:
+        folder.chmod(0o711)
+    command = [sys.executable, "-c", probe, str(data / "a/1.warc.gz"), str(data / "b/1.warc.gz")]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    (data / "b").chmod(0o755)
+    assert said.stdout.count("Permission denied") == 2, said.stderr
+    assert "a/1.warc.gz' : want" in said.stdout.replace("':", "' :") and "b/1.warc.gz" in said.stdout

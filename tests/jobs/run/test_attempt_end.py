@@ -1,0 +1,121 @@
+"""The verdict on an attempt that has ended: a table of the crash-loop logic, and the script's last act for real."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from jobs.run.attempt_end import judge
+from stages.shared.files import write_json
+from tests.jobs import made
+from tests.jobs.bench import Bench
+
+KILLED, SAVED, BAD_NODE, NEVER, FAILED, DONE = 137, 85, 77, 93, 1, 0
+
+
+@pytest.mark.parametrize(
+    ("code", "reached", "resumes", "word"),
+    [
+        (DONE, [3], True, "done"),
+        (DONE, [-1, -1, -1, -1], False, "done"),
+        (NEVER, [9], True, "never"),
+        (NEVER, [9], False, "never"),
+        # An exception of its own: a step that resumes may get over it, one that does not would meet it again.
+        (FAILED, [5], True, "requeue"),
+        (FAILED, [5], False, "failed"),
+        # Killed from outside, or asked to stop.
+        (KILLED, [5], False, "requeue"),
+        (KILLED, [-1], True, "requeue"),
+        (SAVED, [5], True, "requeue"),
+        (SAVED, [0], False, "requeue"),
+        (BAD_NODE, [-1], False, "bad-node"),
+        # With max_stalls 2 the third attempt in a row without progress is one too many.
+        (SAVED, [-1, -1], True, "requeue"),
+        (SAVED, [-1, -1, -1], True, "failed"),
+        (KILLED, [5, 5, 5], True, "requeue"),
+        (KILLED, [5, 5, 5, 5], True, "failed"),
+        (BAD_NODE, [-1, -1, -1], False, "failed"),
+        (KILLED, [0, 0, 0], False, "failed"),
+        # Progress forgives: only the end of the list counts.
+        (KILLED, [5, 5, 5, 6], True, "requeue"),
+        (SAVED, [1, 2, 3, 4, 5, 6, 7], True, "requeue"),
+        (KILLED, [9, 3, 4], True, "requeue"),
+        (KILLED, [9, 3, 4, 5], True, "failed"),
+    ],
+)
+def test_an_element_starts_again_as_long_as_it_gets_on(code: int, reached: list[int], resumes: bool, word: str) -> None:
+    entry = made.submission("a.x", [(0,)])
+    past = [made.attempt(entry, 0, number, progress) for number, progress in enumerate(reached[:-1])]
+    assert judge(code, past, reached[-1], can_resume=resumes, max_stalls=2).word == word
+
+
+@pytest.mark.parametrize(("stalls", "word"), [(0, "failed"), (1, "requeue")])
+def test_the_cluster_file_says_how_many_stalls_are_too_many(stalls: int, word: str) -> None:
+    assert judge(SAVED, [], -1, can_resume=True, max_stalls=stalls).word == word
+
+
+def test_the_reason_names_the_signal_the_count_and_the_progress() -> None:
+    entry = made.submission("a.x", [(0,)])
+    past = [made.attempt(entry, 0, number, 7) for number in range(3)]
+    reason = judge(KILLED, past, 7, can_resume=True, max_stalls=2).reason
+    assert reason == "crash loop: 3 attempts in a row without progress past 7, the last killed by signal 9 (exit 137)"
+
+
+def test_a_crash_loop_stops_and_heal_gives_a_fresh_start(bench: Bench) -> None:
+    bench.mark_done("make")
+    bench.toy.mood("march.0", "stall")
+    entry = bench.submit("march")
+    words = []
+    for restart in range(3):
+        code, _ = bench.work(entry, restart=restart)
+        words.append(bench.aftermath(entry, code, restart=restart))
+    assert words == ["requeue", "requeue", "failed"]
+    end = bench.attempt(entry, restart=2).end
+    assert end["reason"].startswith("crash loop: 3 attempts in a row without progress past 0, the last state saved")
+    again = bench.submit("march")
+    assert bench.aftermath(again, 85) == "requeue", "another submission counts from the beginning"
+
+
+def test_a_worker_killed_before_its_first_word_leaves_an_end(bench: Bench) -> None:
+    entry = bench.submit("make", (0,), (1,))
+    assert bench.aftermath(entry, 137, element=1) == "requeue"
+    attempt = bench.attempt(entry, element=1)
+    assert attempt.start == {}
+    assert (attempt.end["exit_code"], attempt.end["progress"]) == (137, -1)
+
+
+def test_the_first_failed_shards_own_words_are_in_the_reason(bench: Bench) -> None:
+    bench.toy.mood("make.0", "never")
+    entry = bench.submit("make", (0, 1))
+    code, _ = bench.work(entry)
+    assert bench.aftermath(entry, code) == "never"
+    reason = bench.attempt(entry).end["reason"]
+    assert reason == "the input or the recipe is wrong; running again cannot help; words.txt: no words. Write some"
+
+
+def test_a_cancelled_element_is_not_started_again_however_it_ended(bench: Bench) -> None:
+    bench.mark_done("make")
+    entry = bench.submit("march")
+    write_json(bench.paths.cancels / f"{entry.key}.json", {})
+    assert bench.aftermath(entry, 85) == "cancelled"
+    assert bench.aftermath(entry, 128 + signal.SIGTERM) == "cancelled"
+    assert bench.aftermath(entry, 0) == "done"
+
+
+def test_a_bad_node_is_named(bench: Bench) -> None:
+    bench.toy.mood("make.0", "node")
+    entry = bench.submit("make", (0,))
+    code, _ = bench.work(entry)
+    verdict = bench.aftermath(entry, code)
+    assert verdict == f"bad-node {bench.attempt(entry).start['nodes']}"
+
+
+def test_other_elements_and_later_restarts_do_not_count(bench: Bench) -> None:
+    bench.mark_done("make")
+    entry = bench.submit("march")
+    for restart in (0, 1, 3):
+        write_json(bench.paths.attempt("toy.march", entry.key, 1, restart, "end"), {"verdict": "requeue"})
+    for restart in (3, 4):
+        write_json(bench.paths.attempt("toy.march", entry.key, 0, restart, "end"), {"verdict": "requeue"})
+    assert bench.aftermath(entry, 85, restart=1) == "requeue"

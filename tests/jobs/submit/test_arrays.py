@@ -1,0 +1,196 @@
+"""Submission, with executables that answer as Slurm's do: refusals, a busy controller, an answer that got lost."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs.paths import RunPaths
+from jobs.submit.arrays import ArrayExecutor, ElementExecutor, find_submitted, submit_array, write_script
+from stages.shared.errors import ClusterError
+from tests.jobs.fakes import Fake, fake
+
+TEXT = "#!/bin/bash\n#SBATCH --array=0-1%2\necho work\n"
+KEY = "0001-abcd"
+HOSTILE = 'it\'s "a run"\nof $(touch pwned)'
+BUSY = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
+EMPTY_QUEUE = "true"
+IN_QUEUE = f"echo '52_0|PENDING|Resources||0|stagecoach:{KEY}'; echo '52_1|PENDING|Resources||0|stagecoach:{KEY}'"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunPaths:
+    return RunPaths(tmp_path / HOSTILE)
+
+
+class Cluster:
+    """Stand-ins for sbatch and squeue; pauses and words are noted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, run: RunPaths) -> None:
+        self.monkeypatch, self.folder, self.run = monkeypatch, folder, run
+        self.pauses: list[float] = []
+        self.words: list[str] = []
+
+    def answers(self, sbatch: str, squeue: str = EMPTY_QUEUE) -> tuple[Fake, Fake]:
+        return (
+            fake(self.monkeypatch, self.folder, "sbatch", sbatch),
+            fake(self.monkeypatch, self.folder, "squeue", squeue),
+        )
+
+    def submit(self) -> str:
+        return submit_array(self.run, TEXT, KEY, self.words.append, self.pauses.append)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: RunPaths) -> Cluster:
+    return Cluster(monkeypatch, tmp_path, run)
+
+
+def test_a_script_is_handed_over_as_it_is_and_the_answer_is_the_id(cluster: Cluster) -> None:
+    sbatch, squeue = cluster.answers(f'cat "$2" >{cluster.folder}/got; echo 51')
+    assert cluster.submit() == "51"
+    assert (cluster.folder / "got").read_text() == TEXT
+    assert [call[0] for call in sbatch.calls()] == ["--parsable"]
+    assert (squeue.calls(), cluster.pauses) == ([], [])
+    assert not list(cluster.folder.rglob("pwned"))
+
+
+@pytest.mark.parametrize("answer", ["51;north", "51", "sbatch: warning: the cluster is tired\\n51;north"])
+def test_a_federation_answers_with_the_cluster_behind_the_id(cluster: Cluster, answer: str) -> None:
+    cluster.answers(f"printf '{answer}\\n'")
+    assert cluster.submit() == "51"
+
+
+def test_an_answer_without_an_id_is_told(cluster: Cluster) -> None:
+    cluster.answers("echo thanks")
+    with pytest.raises(ClusterError, match="'thanks'"):
+        cluster.submit()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sbatch: error: Batch job submission failed: Invalid job array specification",
+        "sbatch: error: invalid partition specified: gpuu\nsbatch: error: Batch job submission failed: No partition",
+        "sbatch: error: Invalid generic resource (gres) specification",
+        "sbatch: error: QOSMaxSubmitJobPerUserLimit",
+    ],
+)
+def test_a_refusal_is_final_and_told_in_slurms_words(cluster: Cluster, words: str) -> None:
+    sbatch, _ = cluster.answers(f"cat >&2 <<'END'\n{words}\nEND\nexit 1")
+    with pytest.raises(ClusterError) as caught:
+        cluster.submit()
+    assert f"sbatch refused the array {KEY}: " in str(caught.value)
+    for line in words.splitlines():
+        assert line.removeprefix("sbatch: error: ") in str(caught.value)
+    assert len(sbatch.calls()) == 1
+
+
+def test_a_busy_controller_is_asked_again_with_growing_pauses(cluster: Cluster) -> None:
+    words = "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying"
+    sbatch, squeue = cluster.answers(f'[ "$call" = 2 ] && echo 51 && exit; echo "{words}" >&2; exit 1')
+    assert cluster.submit() == "51"
+    assert (len(sbatch.calls()), len(squeue.calls())) == (3, 2)
+    assert cluster.pauses == sorted(cluster.pauses) and len(set(cluster.pauses)) == 2
+    assert "temporarily unable" in cluster.words[0]
+
+
+def test_a_controller_that_stays_busy_is_given_up_with_what_to_do(cluster: Cluster) -> None:
+    sbatch, _ = cluster.answers(f'echo "{BUSY}" >&2; exit 1')
+    with pytest.raises(ClusterError, match="Run the same command again later"):
+        cluster.submit()
+    assert len(sbatch.calls()) == 5
+
+
+def test_an_array_that_went_through_although_sbatch_timed_out_is_found_and_not_submitted_twice(
+    cluster: Cluster,
+) -> None:
+    sbatch, _ = cluster.answers(f'echo "{BUSY}" >&2; exit 1', IN_QUEUE)
+    assert cluster.submit() == "52"
+    assert len(sbatch.calls()) == 1
+
+
+def test_a_queue_that_does_not_answer_either_ends_in_an_error_not_in_a_second_array(cluster: Cluster) -> None:
+    sbatch, _ = cluster.answers(f'echo "{BUSY}" >&2; exit 1', "echo 'slurm_load_jobs error: timed out' >&2; exit 1")
+    with pytest.raises(ClusterError, match="squeue"):
+        cluster.submit()
+    assert len(sbatch.calls()) == 1
+
+
+def test_only_the_array_with_this_very_key_is_found(cluster: Cluster) -> None:
+    cluster.answers("true", f"echo '7_0|RUNNING|None|n1|0|stagecoach:{KEY}ef'; echo '8|RUNNING|None|n1|0|{KEY}'")
+    assert find_submitted(KEY) == ""
+    cluster.answers("true", IN_QUEUE)
+    assert find_submitted(KEY) == "52"
+
+
+def test_an_enclosing_allocation_is_not_handed_on(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    leaks = ["SLURM_ARRAY_TASK_ID", "SLURM_JOB_ID", "SLURM_MEM_PER_CPU", "SBATCH_PARTITION", "SRUN_CPUS_PER_TASK"]
+    for name in [*leaks, "SUBMITIT_EXECUTOR", "SLURM_CONF", "SLURM_CLUSTERS", "MY_TOKEN_COUNT"]:
+        monkeypatch.setenv(name, "9")
+    sbatch, _ = cluster.answers("echo 51")
+    cluster.submit()
+    (seen,) = sbatch.environments()
+    assert not set(leaks) & set(seen)
+    assert "SUBMITIT_EXECUTOR" not in seen
+    assert (seen["SLURM_CONF"], seen["SLURM_CLUSTERS"], seen["MY_TOKEN_COUNT"]) == ("9", "9", "9")
+    assert os.environ["SLURM_JOB_ID"] == "9", "this process keeps its own"
+
+
+def test_submitits_own_files_stay_in_the_run(cluster: Cluster, run: RunPaths) -> None:
+    cluster.answers("echo 51")
+    cluster.submit()
+    assert {path.name for path in run.root.parent.iterdir()} == {run.root.name, "bin"}
+    assert {path.name for path in run.root.iterdir()} == {"scripts"}
+
+
+def test_a_percent_in_the_name_scatters_nothing_beside_the_run(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.run = RunPaths(tmp_path / "100%j of %%t")
+    cluster.answers("echo 51")
+    assert cluster.submit() == "51"
+    assert [path.name for path in tmp_path.iterdir() if path.name != "bin"] == []
+
+
+def test_the_template_is_used_for_this_very_submission(run: RunPaths) -> None:
+    # submitit's own array path builds a plain SlurmExecutor, and with it its own script (submitit 1.5.4).
+    assert ArrayExecutor(run, TEXT)._make_submission_file_text("ignored", "uid") == TEXT
+
+
+def test_a_script_is_kept_with_the_run(run: RunPaths) -> None:
+    path = write_script(run, KEY, TEXT)
+    assert path.read_text() == TEXT
+    assert path.is_relative_to(run.scripts)
+
+
+def element(run: RunPaths, text: str, log: Path, time_min: float = 1) -> int:
+    """Run a script as an element of the local cluster and return the code it ended with."""
+    executor = ElementExecutor(run, time_min, 1)
+    job = executor.start(write_script(run, KEY, text), log, 4, 2)
+    job._process.wait(timeout=30)
+    assert job.done()
+    return int(job._process.returncode)
+
+
+def test_a_local_element_knows_its_number_and_logs_to_its_file(run: RunPaths, tmp_path: Path) -> None:
+    log = run.log("a.x", KEY, 4)
+    element(run, 'echo "$STAGECOACH_ELEMENT $STAGECOACH_RESTART"; echo oops >&2\n', log)
+    element(run, "echo again\n", log)
+    assert log.read_text() == "4 2\noops\nagain\n"
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_a_local_element_is_told_to_save_before_its_time_is_up(run: RunPaths) -> None:
+    log = run.log("a.x", KEY, 4)
+    began = time.monotonic()
+    element(run, "trap 'echo saved; exit 85' USR2\nwhile :; do sleep 0.05; done\n", log, time_min=2.5 / 60)
+    assert log.read_text() == "saved\n"
+    assert time.monotonic() - began < 20
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_a_local_element(run: RunPaths) -> None:
+    log = run.log("a.x", KEY, 4)
+    element(run, "kill -INT $$; echo still here\n", log)
+    assert log.read_text() == "still here\n"

@@ -1,0 +1,202 @@
+"""From actions to arrays: packing, chunks, dependencies, and a ledger that survives the launcher at every moment."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.paths import RunPaths
+from jobs.plan.graph import Graph
+from jobs.plan.recipe import Recipe
+from jobs.runs import Run
+from jobs.submit.dispatch import chunks, settle_intents, submit_all
+from jobs.submit.ledger import read_submissions, write_submission
+from jobs.submit.reconcile import next_actions
+from stages.shared.errors import ClusterError
+from stages.shared.files import read_json, write_json
+from tests.jobs import made
+from tests.jobs.fakes import Fake, fake, write_fake
+
+GRAPH = made.graph(made.job("a.x", 5), made.job("b.x", 2, ["a.x"]), made.job("c.x", 1, ["a.x", "b.x"]))
+COUNTS = "echo $((100 + call))"
+
+
+@pytest.mark.parametrize(
+    ("shards", "pack", "most", "expected"),
+    [
+        (5, 1, 10, [((0,), (1,), (2,), (3,), (4,))]),
+        (5, 1, 2, [((0,), (1,)), ((2,), (3,)), ((4,),)]),
+        (5, 2, 2, [((0, 1), (2, 3)), ((4,),)]),
+        (1, 4, 11, [((0,),)]),
+        (0, 1, 11, []),
+    ],
+)
+def test_shards_are_packed_into_elements_and_elements_into_arrays(
+    shards: int, pack: int, most: int, expected: list[Any]
+) -> None:
+    assert list(chunks(range(shards), pack, most)) == expected
+
+
+def test_elements_count_from_nought_however_sparse_the_shards() -> None:
+    assert list(chunks((3, 17, 40), 1, 2)) == [((3,), (17,)), ((40,),)]
+
+
+class Place:
+    """A run on a cluster of stand-ins with MaxArraySize 2."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, graph: Graph = GRAPH) -> None:
+        paths = RunPaths(folder / "a run")
+        recipe = Recipe("mine", "", (), {}, {}, {})
+        self.journey = Run(paths, recipe, made.slurm_cluster(max_array_size=2), graph, {})
+        self.folder, self.words = folder / "bin", list[str]()
+        self.sbatch = fake(monkeypatch, folder, "sbatch", f'cp "$2" {self.folder}/script.$call; {COUNTS}')
+        self.squeue = fake(monkeypatch, folder, "squeue", "")
+        self.scontrol = fake(monkeypatch, folder, "scontrol", "")
+
+    def advance(self, heal: bool = False) -> int:
+        states = self.journey.look()[1]
+        return submit_all(self.journey, next_actions(self.journey.graph, states, heal), states, self.words.append)
+
+    def queue(self, *lines: str) -> Fake:
+        return write_fake(self.folder, "squeue", "cat <<'END'\n" + "\n".join(lines) + "\nEND")
+
+    def script(self, number: int) -> str:
+        return (self.folder / f"script.{number}").read_text(encoding="utf-8")
+
+    def dependency(self, number: int) -> str:
+        found = re.search(r"^#SBATCH --dependency=(.*)$", self.script(number), re.MULTILINE)
+        return found.group(1) if found else ""
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
+    return Place(monkeypatch, tmp_path)
+
+
+def test_a_long_array_is_chunked_and_dependents_wait_for_every_chunk(place: Place) -> None:
+    assert place.advance() == 5
+    assert [len(entry.elements) for entry in read_submissions(place.journey.paths)] == [2, 2, 1, 2, 1]
+    assert [place.dependency(number) for number in range(5)] == [
+        "",
+        "",
+        "",
+        "afterok:100:101:102",
+        "afterok:100:101:102:103",
+    ]
+    assert "#SBATCH --array=0-0%1\n" in place.script(2), "one item is an array too"
+
+
+def test_every_submission_is_on_record_with_its_script_and_its_id(place: Place) -> None:
+    place.advance()
+    entries = read_submissions(place.journey.paths)
+    assert [entry.number for entry in entries] == [1, 2, 3, 4, 5]
+    assert [entry.slurm_id for entry in entries] == ["100", "101", "102", "103", "104"]
+    for number, entry in enumerate(entries):
+        assert f"stagecoach:{entry.key}" in place.script(number)
+        assert (place.journey.paths.scripts / f"{entry.key}.sh").read_text() == place.script(number)
+        assert place.journey.paths.logs(entry.job).is_dir(), "Slurm does not make the folder of --output"
+
+
+def test_the_intent_is_on_disk_before_sbatch_is_called(place: Place) -> None:
+    write_fake(place.folder, "sbatch", f"cat {str(place.journey.paths.submissions)!r}/a.x/*.json >&2; exit 1")
+    with pytest.raises(ClusterError):
+        place.advance()
+    (intent,) = read_submissions(place.journey.paths)
+    assert (intent.slurm_id, intent.job) == ("", "a.x")
+
+
+def test_the_job_record_holds_what_a_worker_needs(place: Place) -> None:
+    place.advance()
+    jobs = place.journey.graph.jobs
+    record = read_json(place.journey.paths.step("c.x", jobs["c.x"].fingerprint).job_json)
+    assert [need["job"] for need in record["needs"]] == ["a.x", "b.x"]
+    assert [need["shards"] for need in record["needs"]] == [5, 2]
+    assert Path(record["needs"][0]["step"]) == place.journey.paths.step("a.x", jobs["a.x"].fingerprint).root
+    assert (place.journey.paths.code / record["code"] / "jobs/run/worker.py").exists()
+
+
+def test_what_is_queued_is_not_submitted_again(place: Place) -> None:
+    place.advance()
+    place.queue(*(f"{100 + number}_{element}|PENDING|Priority||0|x" for number in range(5) for element in range(2)))
+    assert place.advance() == 0
+    assert len(place.sbatch.calls()) == 5
+
+
+def test_a_refusal_midway_leaves_what_was_submitted_on_record_and_the_next_call_goes_on(place: Place) -> None:
+    write_fake(place.folder, "sbatch", '[ "$call" = 1 ] && echo "sbatch: error: no" >&2 && exit 1; ' + COUNTS)
+    with pytest.raises(ClusterError, match="no"):
+        place.advance()
+    assert [entry.slurm_id for entry in read_submissions(place.journey.paths)] == ["100", ""]
+    place.queue("100_0|RUNNING|None|n1|0|x", "100_1|PENDING|Priority||0|x")
+    settle_intents(place.journey, place.words.append)
+    place.advance()
+    shards = [entry.elements for entry in read_submissions(place.journey.paths) if entry.job == "a.x"]
+    assert shards == [((0,), (1,)), ((2,), (3,)), ((4,),)]
+
+
+def intend(place: Place) -> str:
+    """Record an intent, as a launcher killed while sbatch ran would leave it."""
+    intent = made.submission("a.x", [(0,), (1,)])
+    write_submission(place.journey.paths, intent)
+    return intent.key
+
+
+def test_an_array_that_a_killed_launcher_submitted_is_adopted(place: Place) -> None:
+    key = intend(place)
+    place.queue(f"77_0|RUNNING|None|n1|0|stagecoach:{key}", f"77_1|PENDING|Priority||0|stagecoach:{key}")
+    settle_intents(place.journey, place.words.append)
+    assert [entry.slurm_id for entry in read_submissions(place.journey.paths)] == ["77"]
+    assert "found array 77" in place.words[0]
+
+
+def test_one_that_has_left_the_queue_is_adopted_by_the_records_of_its_attempts(place: Place) -> None:
+    key = intend(place)
+    paths = place.journey.paths
+    write_json(paths.attempt("a.x", key, 0, 0, "start"), {"slurm_id": "77_0", "node": "n1", "started": 1.0})
+    write_json(paths.attempt("a.x", key, 0, 0, "end"), {"verdict": "failed", "reason": "why"})
+    settle_intents(place.journey, place.words.append)
+    assert [entry.slurm_id for entry in read_submissions(paths)] == ["77"]
+    assert place.journey.look()[1]["a.x"][0].reason == "why"
+
+
+def test_an_intent_that_slurm_never_heard_of_is_dropped(place: Place) -> None:
+    intend(place)
+    settle_intents(place.journey, place.words.append)
+    assert read_submissions(place.journey.paths) == []
+
+
+def test_while_slurm_does_not_answer_an_intent_stays_as_it_is(place: Place) -> None:
+    intend(place)
+    write_fake(place.folder, "squeue", "exit 1")
+    with pytest.raises(ClusterError):
+        settle_intents(place.journey, place.words.append)
+    assert len(read_submissions(place.journey.paths)) == 1
+
+
+def test_heal_submits_the_failed_shard_and_rewires_what_waits_to_living_elements(place: Place) -> None:
+    place.advance()
+    first = read_submissions(place.journey.paths)[0]
+    end = {"verdict": "failed", "reason": "why"}
+    write_json(place.journey.paths.attempt("a.x", first.key, 0, 0, "end"), end)
+    waiting = [f"{array}_{element}|PENDING|DependencyNeverSatisfied||0|x" for array in (103, 104) for element in (0, 1)]
+    running = [f"{array}_{element}|RUNNING|None|n1|0|x" for array in (101, 102) for element in (0, 1)]
+    place.queue("100_1|RUNNING|None|n1|0|x", *running, *waiting)
+    assert place.advance(heal=False) == 0, "run does not touch what has failed"
+    assert place.advance(heal=True) == 1
+    assert read_submissions(place.journey.paths)[-1].elements == ((0,),)
+    assert place.scontrol.calls() == [
+        ["update", "jobid=103", "dependency=afterok:100_1:101:102:105"],
+        ["update", "jobid=104", "dependency=afterok:100_1:101:102:105:103"],
+    ]
+
+
+def test_a_rewiring_that_slurm_refuses_does_not_stop_the_others(place: Place) -> None:
+    place.advance()
+    place.queue(*(f"{array}_0|PENDING|DependencyNeverSatisfied||0|x" for array in (103, 104)))
+    write_fake(place.folder, "scontrol", "echo 'Job/step already completing or completed' >&2; exit 1")
+    assert place.advance(heal=True) > 0
+    assert [call[1] for call in place.scontrol.calls()] == ["jobid=103", "jobid=104"]
+    assert sum("already completing" in line for line in place.words) == 2

@@ -1,0 +1,399 @@
+"""Every state a shard can be in, what is done about it, and that doing so again and again always ends well."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from jobs.plan.graph import Graph
+from jobs.submit.dispatch import chunks
+from jobs.submit.ledger import Attempt, Submission
+from jobs.submit.reconcile import (
+    LIVE,
+    ShardState,
+    Snapshot,
+    finished,
+    in_flight,
+    live_arrays,
+    next_actions,
+    shard_states,
+    waits_for,
+)
+from jobs.submit.slurm import QueueRow
+from tests.jobs import made
+from tests.jobs.made import attempt, row, submission
+
+GRAPH = made.graph(
+    made.job("a.x", 3), made.job("b.x", 2, ["a.x"]), made.job("c.x", 1, ["b.x"]), made.job("d.x", 1, ["a.x", "c.x"])
+)
+WHOLE = submission("a.x", [(0,), (1,), (2,)], 1, "40")
+
+
+def look(graph: Graph = GRAPH, **seen: Any) -> dict[str, dict[int, ShardState]]:
+    return shard_states(graph, Snapshot(**{"done": {}, "submissions": [], "attempts": [], "queue": [], **seen}))
+
+
+def one(**seen: Any) -> ShardState:
+    """Return the state of shard 1 of a.x, submitted as element 1 of array 40."""
+    return look(submissions=[WHOLE], **seen)["a.x"][1]
+
+
+def verdict(word: str, reason: str = "", **more: Any) -> dict[str, Any]:
+    return {"attempts": [attempt(WHOLE, 1, verdict=word, reason=reason, **more)]}
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "reason"),
+    [
+        ({"done": {"a.x": frozenset({1})}}, "done", ""),
+        ({"done": {"a.x": frozenset({1})}, "queue": [row("40_1", "COMPLETING")]}, "done", ""),
+        ({"queue": [row("40_1", "RUNNING")]}, "running", "on n1"),
+        ({"queue": [row("40_1", "COMPLETING")]}, "running", "on "),
+        ({"queue": [row("40_1", reason="Resources")]}, "queued", "Resources"),
+        ({"queue": [row("40_1", reason="BeginTime")], **verdict("requeue")}, "queued", "BeginTime"),
+        ({"queue": [row("40_1", "RUNNING")], **verdict("failed", "why")}, "failed", "why"),
+        ({"queue": [row("40_1", "COMPLETING")], **verdict("failed", "x", failed={"1": "why"})}, "failed", "why"),
+        ({"queue": [row("40_1", "COMPLETING")], **verdict("never", "why")}, "failed", "why"),
+        (
+            {"queue": [row("40_1", "RUNNING")], "cancelled": frozenset({WHOLE.key}), **verdict("cancelled")},
+            "cancelled",
+            "cancelled by the user",
+        ),
+        ({"queue": [row("40_1", "COMPLETING", restarts=1)], **verdict("failed", "why", restart=2)}, "failed", "why"),
+        ({"queue": [row("40_1", "RUNNING", restarts=1)], **verdict("failed", "why")}, "running", "on n1"),
+        ({"queue": [row("40_1", reason="BeginTime", restarts=1)], **verdict("failed")}, "queued", "BeginTime"),
+        ({"queue": [row("40_1", "RUNNING")], **verdict("requeue")}, "running", "on n1"),
+        ({"queue": [row("40_1", "COMPLETING")], **verdict("bad-node")}, "running", "on "),
+        ({"queue": [row("40_1", "COMPLETING")], **verdict("done")}, "running", "on "),
+        ({"queue": [row("40_1", reason="DependencyNeverSatisfied")]}, "blocked", "what it waits for has failed"),
+        (
+            {"queue": [row("40_1", "SPECIAL_EXIT", "job requeued in held state")]},
+            "blocked",
+            "held (job requeued in held state): scontrol release 40_1",
+        ),
+        ({"queue": [row("40_1", reason="JobHeldUser")]}, "blocked", "held (JobHeldUser): scontrol release 40_1"),
+        (verdict("failed", "failed (exit 1)"), "failed", "failed (exit 1)"),
+        (verdict("failed", "x", failed={"1": "RuntimeError: why"}), "failed", "RuntimeError: why"),
+        (verdict("never", "the input or the recipe is wrong"), "failed", "the input or the recipe is wrong"),
+        (verdict("failed", "crash loop: 3 attempts"), "failed", "crash loop: 3 attempts"),
+        (verdict("requeue", "state saved (exit 85)"), "lost", "state saved (exit 85); it was not started again"),
+        (verdict("bad-node", "the node is bad"), "lost", "the node is bad; it was not started again"),
+        (verdict("done"), "lost", "was done, but its completion mark is gone"),
+        ({"attempts": [attempt(WHOLE, 1)]}, "lost", "ended without a word on n1"),
+        ({"attempts": [attempt(WHOLE, 1, failed={"1": "why"})]}, "failed", "why"),
+        ({}, "lost", "left the queue before it began"),
+        ({"cancelled": frozenset({WHOLE.key})}, "cancelled", "cancelled by the user"),
+        ({"cancelled": frozenset({WHOLE.key}), **verdict("cancelled")}, "cancelled", "cancelled by the user"),
+        ({"cancelled": frozenset({WHOLE.key}), "queue": [row("40_1", "RUNNING")]}, "running", "on n1"),
+        ({"attempts": [attempt(WHOLE, 1)], "alive": lambda attempt: True}, "running", "process 1"),
+        ({"launcher_elsewhere": True}, "queued", "waits for a free core"),
+        ({"launcher_elsewhere": True, **verdict("requeue")}, "queued", "waits for a free core"),
+        ({"launcher_elsewhere": True, **verdict("failed", "why")}, "failed", "why"),
+    ],
+)
+def test_what_is_seen_of_a_shard_is_its_state(seen: dict[str, Any], state: str, reason: str) -> None:
+    found = one(**seen)
+    assert found.state == state
+    assert found.reason.startswith(reason)
+
+
+def test_a_shard_that_was_never_submitted_is_missing() -> None:
+    assert {state.state for state in look()["a.x"].values()} == {"missing"}
+
+
+def test_the_last_attempt_counts_and_the_best_progress_of_all() -> None:
+    tries = [attempt(WHOLE, 1, 1, 3, verdict="failed", reason="last"), attempt(WHOLE, 1, 0, 9, verdict="requeue")]
+    found = one(attempts=tries)
+    assert (found.state, found.reason, found.attempts, found.progress) == ("failed", "last", 2, 9)
+
+
+def test_of_two_submissions_for_a_shard_the_latest_counts() -> None:
+    again = submission("a.x", [(1,)], 2, "50")
+    seen: dict[str, Any] = {"submissions": [WHOLE, again], "attempts": [attempt(WHOLE, 1, verdict="failed")]}
+    states = look(**seen, queue=[row("50_0", "RUNNING"), row("40_2")])["a.x"]
+    assert [(state.state, state.slurm_id) for state in states.values()] == [
+        ("lost", "40_0"),
+        ("running", "50_0"),
+        ("queued", "40_2"),
+    ]
+
+
+def test_a_submission_at_another_fingerprint_is_none() -> None:
+    old = replace(WHOLE, fingerprint=made.fingerprint("as it was"))
+    assert {state.state for state in look(submissions=[old], queue=[row("40_1")])["a.x"].values()} == {"missing"}
+
+
+def test_a_job_that_the_recipe_no_longer_has_is_passed_over() -> None:
+    assert "z.x" not in look(submissions=[submission("z.x", [(0,)])])
+
+
+def test_packed_elements_share_their_fate_but_for_finished_shards() -> None:
+    packed = submission("a.x", [(0, 1, 2)], 1, "40")
+    tried = [attempt(packed, 0, verdict="failed", reason="exit 1", failed={"1": "why"})]
+    states = look(submissions=[packed], attempts=tried, done={"a.x": frozenset({0})})["a.x"]
+    assert [(state.state, state.reason) for state in states.values()] == [
+        ("done", ""),
+        ("failed", "why"),
+        ("failed", "exit 1"),
+    ]
+
+
+def queued(*names: str) -> dict[str, Any]:
+    """Return submissions and queue rows of whole jobs that wait for others."""
+    shards = {name: GRAPH.jobs[name].step.shards for name in names}
+    entries = [
+        submission(name, [(n,) for n in range(shards[name])], 2 + i, str(60 + i)) for i, name in enumerate(names)
+    ]
+    rows = [row(f"{each.slurm_id}_{n}", reason="Dependency") for each in entries for n in range(len(each.elements))]
+    return {"submissions": entries, "queue": rows}
+
+
+def test_a_job_behind_a_blocked_one_is_blocked_though_slurm_says_nothing() -> None:
+    waiting = queued("b.x", "c.x", "d.x")
+    waiting["submissions"].insert(0, WHOLE)
+    states = look(**waiting, **verdict("failed", "why"))
+    assert {states[name][0].state for name in ("b.x", "c.x", "d.x")} == {"blocked"}
+    assert states["d.x"][0].reason == "waits for a.x"
+    assert not in_flight(states)
+
+
+@pytest.mark.parametrize("state", ["lost", "cancelled"])
+def test_what_was_lost_or_cancelled_blocks_too_until_it_is_submitted_again(state: str) -> None:
+    waiting = queued("b.x")
+    waiting["submissions"].insert(0, WHOLE)
+    seen = {"cancelled": frozenset({WHOLE.key})} if state == "cancelled" else {}
+    states = look(**waiting, **seen)
+    assert (states["a.x"][1].state, states["b.x"][0].state) == (state, "blocked")
+    assert next_actions(GRAPH, states, heal=False).rewire == ("b.x",)
+
+
+def test_run_submits_what_is_missing_lost_or_cancelled_and_heal_also_what_failed() -> None:
+    entries = [submission("a.x", [(0,), (1,)], 1, "40")]
+    states = look(submissions=entries, attempts=[attempt(entries[0], 0, verdict="failed", reason="why")])
+    run, heal = next_actions(GRAPH, states, heal=False), next_actions(GRAPH, states, heal=True)
+    assert run.submit == {"a.x": (1, 2)}
+    assert heal.submit == {"a.x": (0, 1, 2), "b.x": (0, 1), "c.x": (0,), "d.x": (0,)}
+
+
+def test_what_depends_on_a_failure_that_is_not_healed_is_held_back_to_the_end_of_the_chain() -> None:
+    states = look(submissions=[WHOLE], queue=[row("40_0"), row("40_2")], **verdict("failed", "why"))
+    actions = next_actions(GRAPH, states, heal=False)
+    assert actions.submit == {}
+    assert actions.held_back == {"b.x": "waits for a.x", "c.x": "waits for b.x", "d.x": "waits for a.x"}
+    assert next_actions(GRAPH, states, heal=True).held_back == {}
+
+
+@pytest.mark.parametrize("lingering", [[], [row("40_1", "RUNNING")], [row("40_1", "COMPLETING")]])
+def test_heal_submits_the_failed_shard_alone_and_rewires_what_waits(lingering: list[QueueRow]) -> None:
+    waiting = queued("b.x", "c.x", "d.x")
+    waiting["submissions"].insert(0, WHOLE)
+    waiting["queue"] += lingering
+    states = look(**waiting, **verdict("failed", "why"), done={"a.x": frozenset({0, 2})})
+    actions = next_actions(GRAPH, states, heal=True)
+    assert actions.submit == {"a.x": (1,)}
+    assert set(actions.rewire) == {"b.x", "c.x", "d.x"}
+
+
+def test_a_rewiring_that_a_killed_launcher_left_undone_is_made_up_for() -> None:
+    waiting = queued("b.x")
+    stuck = [replace(each, reason="DependencyNeverSatisfied") for each in waiting["queue"]]
+    entries = [WHOLE, *waiting["submissions"], submission("a.x", [(1,)], 9, "90")]
+    states = look(submissions=entries, queue=[*stuck, row("90_0")], done={"a.x": frozenset({0, 2})})
+    actions = next_actions(GRAPH, states, heal=False)
+    assert "a.x" not in actions.submit
+    assert actions.rewire == ("b.x",)
+
+
+def test_nothing_is_done_about_a_run_that_gets_on_by_itself() -> None:
+    waiting = queued("a.x", "b.x", "c.x", "d.x")
+    states = look(**waiting)
+    actions = next_actions(GRAPH, states, heal=True)
+    assert (actions.submit, actions.rewire, actions.held_back) == ({}, (), {})
+    assert in_flight(states)
+
+
+def test_a_finished_run_is_finished() -> None:
+    done = {name: frozenset(range(job.step.shards)) for name, job in GRAPH.jobs.items()}
+    states = look(done=done)
+    assert finished(states)
+    assert not in_flight(states)
+    assert next_actions(GRAPH, states, heal=True).submit == {}
+
+
+def wait_ids(
+    rows: Sequence[QueueRow], attempts: Sequence[Attempt], done: frozenset[int] = frozenset()
+) -> tuple[str, ...]:
+    states = look(submissions=[WHOLE], queue=rows, attempts=attempts, done={"a.x": done})["a.x"]
+    return waits_for("a.x", states, [WHOLE], attempts)
+
+
+def test_a_dependent_waits_for_a_healthy_array_as_a_whole() -> None:
+    assert wait_ids([row("40_0"), row("40_1"), row("40_2")], []) == ("40",)
+    assert wait_ids([row("40_2")], [attempt(WHOLE, n, verdict="done") for n in (0, 1)], frozenset({0, 1})) == ("40",)
+
+
+@pytest.mark.parametrize("how", ["failed", "never", "requeue", None])
+def test_of_an_array_with_a_failed_element_a_dependent_waits_for_the_living_ones(how: str | None) -> None:
+    tried = [attempt(WHOLE, 1, verdict=how)] if how else []
+    assert wait_ids([row("40_0"), row("40_2", "RUNNING")], tried) == ("40_0", "40_2")
+
+
+def test_nobody_waits_for_an_element_that_has_failed_though_it_still_lingers() -> None:
+    rows = [row("40_0"), row("40_1", "COMPLETING"), row("40_2", "RUNNING")]
+    assert wait_ids(rows, [attempt(WHOLE, 1, verdict="failed")]) == ("40_0", "40_2")
+
+
+def test_an_element_that_failed_still_counts_when_its_shard_was_done_elsewhere() -> None:
+    assert wait_ids([row("40_2")], [attempt(WHOLE, 1, verdict="failed")], frozenset({0, 1})) == ("40_2",)
+
+
+def test_nobody_waits_for_what_is_done() -> None:
+    assert wait_ids([], [], frozenset({0, 1, 2})) == ()
+
+
+def test_live_arrays_are_those_with_something_in_the_queue() -> None:
+    entries = [WHOLE, submission("a.x", [(1,)], 2, "50"), submission("b.x", [(0,)], 3, "60")]
+    states = look(submissions=entries, queue=[row("40_0"), row("50_0"), row("60_0")])
+    assert live_arrays("a.x", states["a.x"], entries) == ("40", "50")
+
+
+@dataclass
+class Array:
+    """One array in the small Slurm below."""
+
+    entry: Submission
+    after: tuple[str, ...]
+    elements: list[str]
+    known: bool = True
+
+
+@dataclass
+class SmallSlurm:
+    """Slurm's rules for arrays and afterok, purging of old ids included, with elements that end as the dice fall.
+
+    One that failed may linger in the queue until the next starts.
+    """
+
+    graph: Graph
+    dice: random.Random
+    arrays: dict[str, Array] = field(default_factory=dict)
+    done: dict[str, set[int]] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def submit(self, name: str, elements: tuple[tuple[int, ...], ...], after: tuple[str, ...]) -> str:
+        slurm_id = str(100 + len(self.arrays))
+        entry = submission(name, elements, len(self.arrays) + 1, slurm_id)
+        self.arrays[slurm_id] = Array(entry, after, ["PENDING"] * len(elements))
+        return slurm_id
+
+    def met(self, after: tuple[str, ...]) -> bool | None:
+        """Return whether a dependency is met; None: it never will be. An id that is no longer known counts as met."""
+        states: list[str] = []
+        for text in after:
+            slurm_id, _, element = text.partition("_")
+            array = self.arrays[slurm_id]
+            if array.known:
+                states += [array.elements[int(element)]] if element else array.elements
+        if any(state in ("FAILED", "CANCELLED") for state in states):
+            return None
+        return all(state == "COMPLETED" for state in states)
+
+    def queue(self) -> list[QueueRow]:
+        rows = []
+        for slurm_id, array in self.arrays.items():
+            met = self.met(array.after)
+            reason = "DependencyNeverSatisfied" if met is None else "Priority" if met else "Dependency"
+            listed = {n: state for n, state in enumerate(array.elements) if state in ("PENDING", "COMPLETING")}
+            rows += [row(f"{slurm_id}_{n}", state, reason) for n, state in listed.items()]
+        return rows
+
+    def snapshot(self) -> Snapshot:
+        done = {name: frozenset(shards) for name, shards in self.done.items()}
+        entries = [array.entry for array in self.arrays.values()]
+        return Snapshot(done=done, submissions=entries, attempts=list(self.attempts), queue=self.queue())
+
+    def run_one(self, luck: float) -> bool:
+        """Run one element that may start; False if there is none."""
+        for array in self.arrays.values():
+            array.elements = ["FAILED" if state == "COMPLETING" else state for state in array.elements]
+        ready = [
+            (array, n)
+            for array in self.arrays.values()
+            if self.met(array.after)
+            for n, state in enumerate(array.elements)
+            if state == "PENDING"
+        ]
+        if not ready:
+            return False
+        array, element = self.dice.choice(ready)
+        entry = array.entry
+        complete = all(
+            len(self.done.get(need, ())) == self.graph.jobs[need].step.shards
+            for need in self.graph.jobs[entry.job].needs
+        )
+        fate = "done" if self.dice.random() < luck else self.dice.choice(["failed", "killed", "vanished"])
+        if not complete:
+            fate = "failed"  # the worker looks at the marks of what it needs before it begins
+        if fate == "done":
+            self.done.setdefault(entry.job, set()).update(entry.elements[element])
+        if fate != "vanished":
+            word = None if fate == "killed" else fate
+            self.attempts.append(attempt(entry, element, verdict=word))
+        failed = "COMPLETING" if fate == "failed" and self.dice.random() < 0.5 else "FAILED"
+        array.elements[element] = "COMPLETED" if fate == "done" else failed
+        return True
+
+    def forget(self) -> None:
+        """Purge arrays that have ended, as Slurm does after MinJobAge."""
+        for array in self.arrays.values():
+            listed = {"PENDING", "COMPLETING"} & set(array.elements)
+            array.known = array.known and (bool(listed) or self.dice.random() < 0.5)
+
+
+def launch(slurm: SmallSlurm, heal: bool) -> None:
+    """Do what `run` and `heal` do, by the same pure functions (jobs.submit.dispatch.submit_all does it for real)."""
+    seen = slurm.snapshot()
+    states = shard_states(slurm.graph, seen)
+    actions = next_actions(slurm.graph, states, heal)
+    waiting = {name: list(waits_for(name, shards, seen.submissions, seen.attempts)) for name, shards in states.items()}
+    for name, shards in actions.submit.items():
+        assert not [shard for shard in shards if states[name][shard].state in LIVE], "submitted twice"
+        needs = slurm.graph.jobs[name].needs
+        after = tuple(array for need in needs for array in waiting[need])
+        for elements in chunks(shards, slurm.dice.choice([1, 1, 2]), 3):
+            waiting[name].append(slurm.submit(name, elements, after))
+    for name in actions.rewire:
+        after = tuple(array for need in slurm.graph.jobs[name].needs for array in waiting[need])
+        for array in live_arrays(name, states[name], seen.submissions):
+            slurm.arrays[array].after = after
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_fails_and_whenever_one_looks_one_heal_ends_in_a_finished_run(seed: int) -> None:
+    dice = random.Random(seed)
+    names = [f"{letter}.x" for letter in "abcdef"]
+    jobs = [
+        made.job(name, dice.randint(1, 7), dice.sample(names[:index], min(index, dice.randint(0, 2))))
+        for index, name in enumerate(names)
+    ]
+    slurm = SmallSlurm(made.graph(*jobs), dice)
+    for _ in range(dice.randint(1, 20)):
+        launch(slurm, heal=dice.random() < 0.7)
+        for _ in range(dice.randint(0, 8)):
+            slurm.run_one(luck=0.6)
+        if dice.random() < 0.3:
+            slurm.forget()
+        states = shard_states(slurm.graph, slurm.snapshot())
+        if not slurm.run_one(luck=0.6):
+            assert not in_flight(states), "nothing can run, and status promises it"
+    launch(slurm, heal=False)
+    for _ in range(dice.randint(0, 5)):
+        slurm.run_one(luck=0.6)
+    launch(slurm, heal=True)
+    while slurm.run_one(luck=1.0):
+        pass
+    assert finished(shard_states(slurm.graph, slurm.snapshot())), "one heal is enough, however things stood"

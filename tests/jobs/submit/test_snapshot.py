@@ -1,0 +1,79 @@
+"""The code that is submitted is the code that runs: copied once per content, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.paths import RunPaths
+from jobs.submit.snapshot import ROOT, code_files, take_snapshot
+from tests.jobs.made import write_tree
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    names = ["launch.py", "jobs/a.py", "stages/web/data/list.txt", "templates/sbatch/x.j2", "envs/local.yaml"]
+    others = ["jobs/__pycache__/a.pyc", "stages/b.pyc", "tests/test_a.py", "README.md", "envs/.venv/bin/python"]
+    write_tree(tmp_path / "code", {name: name for name in [*names, *others]})
+    return tmp_path / "code"
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_runs_is_copied_and_nothing_else(code: Path, tmp_path: Path) -> None:
+    folder = take_snapshot(RunPaths(tmp_path / "run"), code)
+    assert tree(folder) == [
+        "envs/local.yaml",
+        "jobs/a.py",
+        "launch.py",
+        "stages/web/data/list.txt",
+        "templates/sbatch/x.j2",
+    ]
+
+
+def test_the_same_code_is_copied_once(code: Path, tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "run")
+    first = take_snapshot(run, code)
+    (code / "README.md").write_text("other words")
+    os.utime(code / "launch.py", (1, 1))
+    assert take_snapshot(run, code) == first
+    assert [path.name for path in run.code.iterdir()] == [first.name]
+
+
+def test_changed_code_is_another_snapshot_and_the_old_one_stays(code: Path, tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "run")
+    first = take_snapshot(run, code)
+    (code / "jobs/a.py").write_text("changed")
+    second = take_snapshot(run, code)
+    assert second != first
+    assert (first / "jobs/a.py").read_text() == "jobs/a.py"
+    (code / "jobs/a.py").rename(code / "jobs/b.py")
+    assert take_snapshot(run, code) not in (first, second), "a name is part of the content"
+
+
+def test_a_snapshot_cut_short_is_never_taken_for_a_whole_one(code: Path, tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "run")
+    whole = take_snapshot(run, code)
+    whole.rename(
+        run.code / f".{whole.name}.{os.getpid()}"
+    )  # as if killed before the rename, by a process of our number
+    (run.code / f".{whole.name}.{os.getpid()}" / "launch.py").write_text("half")
+    again = take_snapshot(run, code)
+    assert (again / "launch.py").read_text() == "launch.py"
+    assert len(tree(again)) == 5
+
+
+def test_a_snapshot_of_this_code_runs(tmp_path: Path) -> None:
+    folder = take_snapshot(RunPaths(tmp_path / "run"))
+    assert Path("jobs/run/worker.py") in code_files()
+    assert not any("__pycache__" in path.parts for path in code_files())
+    probe = "import jobs.run.worker, jobs.run.attempt_end, stages.shared.contract as c; print(c.__file__)"
+    done = subprocess.run([sys.executable, "-c", probe], cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(str(folder)), "not from the working tree"
+    assert not str(folder).startswith(str(ROOT))

@@ -1,0 +1,167 @@
+"""A run on disk: made from a recipe, opened again without it, and held by one launcher at a time."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs.plan.cluster import Cluster
+from jobs.plan.recipe import make_recipe
+from jobs.runs import Run, is_alive, open_run, plan_run, run_roots
+from jobs.submit.ledger import process_identity
+from jobs.submit.snapshot import ROOT
+from stages.shared.errors import ConfigError, StagecoachError
+from tests.jobs import made
+from tests.jobs.made import write_tree
+
+LOCAL = Cluster(name="local", kind="local")
+HOSTILE = 'it\'s "a run"\nof $(touch pwned) [1]'
+
+
+def planned(folder: Path, name: str | None = None, cluster: Cluster = LOCAL) -> Run:
+    write_tree(folder, {"data/b.zst": "b", "data/a.zst": "a"})
+    values = {"name": "words", "tokenizer": {"documents": f"{folder}/data/*.zst", "vocab_size": 300}}
+    return plan_run(make_recipe(values), cluster, folder / "runs", name)
+
+
+def test_planning_writes_nothing(tmp_path: Path) -> None:
+    journey = planned(tmp_path)
+    assert list(journey.graph.jobs) == ["tokenizer"]
+    assert not (tmp_path / "runs").exists()
+    assert {state.state for state in journey.look()[1]["tokenizer"].values()} == {"missing"}
+
+
+def test_a_run_is_named_after_its_recipe_and_unless_local_its_cluster(tmp_path: Path) -> None:
+    there = Cluster(name="there", kind="slurm")
+    assert planned(tmp_path).name == "words"
+    assert planned(tmp_path, cluster=there).name == "words-there"
+    assert planned(tmp_path, "mine", there).name == "mine"
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "/abs", "nul\0"])
+def test_a_name_that_is_no_folders_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="a folder name"):
+        planned(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["words", HOSTILE])
+def test_a_run_is_opened_by_name_with_the_same_jobs_though_its_files_have_changed(tmp_path: Path, name: str) -> None:
+    journey = planned(tmp_path, name)
+    journey.save()
+    write_tree(tmp_path, {"data/a.zst": "changed", "data/c.zst": "new"})
+    again = open_run([tmp_path / "runs"], name)
+    assert again.graph.jobs["tokenizer"].fingerprint == journey.graph.jobs["tokenizer"].fingerprint
+    assert again.graph.jobs["tokenizer"].inputs == journey.graph.jobs["tokenizer"].inputs
+    assert (again.name, again.cluster) == (name, LOCAL)
+    assert planned(tmp_path, name).graph.jobs["tokenizer"].inputs != journey.graph.jobs["tokenizer"].inputs
+
+
+def test_a_run_may_be_opened_by_its_folder(tmp_path: Path) -> None:
+    journey = planned(tmp_path)
+    journey.save()
+    assert open_run([Path("/nowhere")], str(journey.paths.root)).paths == journey.paths
+
+
+def test_an_unknown_run_is_met_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is none yet"):
+        open_run([tmp_path / "runs"], "wrods")
+    planned(tmp_path).save()
+    with pytest.raises(ConfigError, match="did you mean 'words'"):
+        open_run([tmp_path / "runs"], "wrods")
+
+
+def test_the_record_is_json_and_holds_the_recipe_and_the_cluster(tmp_path: Path) -> None:
+    journey = planned(tmp_path)
+    journey.save()
+    record = json.loads(journey.paths.run_json.read_text(encoding="utf-8"))
+    assert record["recipe"]["tokenizer"]["vocab_size"] == 300
+    assert record["cluster"]["name"] == "local"
+
+
+def test_a_second_launcher_is_refused_and_sees_that_the_first_is_at_work(tmp_path: Path) -> None:
+    journey = planned(tmp_path)
+    journey.save()
+    probe = (
+        "import sys, pathlib; from jobs.runs import open_run\n"
+        f"journey = open_run([pathlib.Path({str(tmp_path / 'runs')!r})], 'words')\n"
+        "print(journey.look()[0].launcher_elsewhere, flush=True)\n"
+        "with journey.lock(): print('held', flush=True)"
+    )
+    command = [sys.executable, "-c", probe]
+    with journey.lock():
+        assert not journey.look()[0].launcher_elsewhere, "this process is no other"
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.stdout == "True\n"
+        assert "StagecoachError: another launcher is at work on 'words'" in done.stderr
+        with pytest.raises(StagecoachError):
+            journey.lock().__enter__()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("held\n"), done.stderr
+
+
+def test_where_the_file_system_has_no_locks_the_record_keeps_a_second_launcher_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(file: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    journey = planned(tmp_path)
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with journey.lock():
+        pass
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        journey.paths.lock.write_text(process_identity(other.pid))
+        with pytest.raises(StagecoachError, match="another launcher"):
+            journey.lock().__enter__()
+    with journey.lock():
+        pass
+
+
+def test_the_lock_of_a_launcher_that_was_killed_holds_nobody_up(tmp_path: Path) -> None:
+    journey = planned(tmp_path)
+    probe = (
+        "import os, sys, pathlib; from jobs.runs import *; from jobs.paths import RunPaths\n"
+        f"journey = Run(RunPaths(pathlib.Path({str(journey.paths.root)!r})), None, None, None, {{}})\n"
+        "journey.lock().__enter__(); os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == -9
+    assert journey.paths.lock.read_text()
+    assert not journey.look()[0].launcher_elsewhere
+    with journey.lock():
+        pass
+
+
+def test_an_attempt_is_alive_if_its_very_process_is() -> None:
+
+    entry = made.submission("a.x", [(0,)])
+    alive = made.attempt(entry)
+    mine = {"pid": os.getpid(), "process": process_identity(os.getpid())}
+    assert not is_alive(alive)
+    assert is_alive(replace(alive, start=mine))
+    assert not is_alive(replace(alive, start={**mine, "process": "another boot:1:1"}))
+    assert not is_alive(replace(alive, start={}))
+
+
+def test_a_run_is_looked_for_in_every_folder_of_runs(tmp_path: Path) -> None:
+    journey = planned(tmp_path)
+    journey.save()
+    assert open_run([tmp_path / "elsewhere", tmp_path / "runs"], "words").paths == journey.paths
+
+
+def test_runs_lie_where_one_says_or_else_the_cluster_file_or_else_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STAGECOACH_RUNS", raising=False)
+    there = Cluster(name="there", kind="slurm", runs="/scratch/runs")
+    assert run_roots(None, [LOCAL, there]) == [Path("/scratch/runs"), tmp_path / "runs"]
+    monkeypatch.setenv("STAGECOACH_RUNS", "/variable")
+    assert run_roots(None, [there]) == [Path("/variable")]
+    assert run_roots("/asked", [there]) == [Path("/asked")]

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from stages.formats.results import (
+    EvaluationKey,
+    Generation,
+    Results,
+    Score,
+    read_generations,
+    read_results,
+    write_generations,
+    write_results,
+)
+from stages.shared.errors import DataError
+from stages.shared.files import read_json
+
+RESULTS = Results(
+    key=EvaluationKey(checkpoint="abc", source="final", task="facts", num_fewshot=0, harness="lm-eval 0"),
+    scores=(
+        Score(task="facts", metric="acc", value=0.1 + 0.2, stderr=None, samples=1, chance=0.25, higher_is_better=True),
+    ),
+)
+GENERATION = Generation(
+    checkpoint="abc",
+    source="final",
+    prompt="\u202e\n<b>",
+    continuation="x\ud800",
+    tokens=1,
+    stopped="eos",
+    temperature=0.0,
+)
+
+
+def test_results_come_back_as_written_beside_lm_evals(tmp_path: Path) -> None:
+    write_results(tmp_path / "results.json", RESULTS, {"results": {"facts": {"acc,none": 1}}})
+    assert read_results(tmp_path / "results.json") == RESULTS
+    assert read_json(tmp_path / "results.json")["results"] == {"facts": {"acc,none": 1}}
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"stagecoach": {"key": {}, "scores": []}}'])
+def test_what_is_no_result_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(DataError, match=r"results\.json: not an evaluation result"):
+        read_results(tmp_path / "results.json")
+
+
+def test_generations_are_a_line_each_whatever_their_text(tmp_path: Path) -> None:
+    path = tmp_path / "generations.jsonl"
+    write_generations(path, [GENERATION, GENERATION])
+    assert [g.prompt for g in read_generations(path)] == [GENERATION.prompt] * 2
+    path.write_text(path.read_text() + "{}\n")
+    with pytest.raises(DataError, match="record 3"):
+        list(read_generations(path))
