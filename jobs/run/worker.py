@@ -25,7 +25,7 @@ from jobs.paths import StepPaths, run_of
 from jobs.run import faults
 from jobs.run.rendezvous import meet
 from jobs.submit.ledger import process_identity
-from stages.shared.contract import Ranks, Task, input_file, shard_dir, shard_name
+from stages.shared.contract import input_file, shard_dir, shard_name
 from stages.shared.errors import (
     EXIT_BAD_NODE,
     EXIT_CHECKPOINTED,
@@ -38,6 +38,7 @@ from stages.shared.errors import (
     StagecoachError,
 )
 from stages.shared.files import flush_tree, read_json, replace_dir, write_json
+from stages.shared.task import Ranks, Task
 
 CODE = Path(__file__).resolve().parents[2].name
 """Digest of the snapshot that runs: the job's record may name that of a later submission."""

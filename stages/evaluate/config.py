@@ -1,4 +1,4 @@
-"""Settings of `evaluate`: which tasks, on which checkpoints. One array element is one (checkpoint, task)."""
+"""Settings of `evaluate`: which tasks, on which checkpoints. A unit is one (checkpoint, task)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from stages.formats.results import GENERATIONS, RESULTS, SAMPLES
-from stages.shared.contract import InputFile, Inputs, Output, Reads, Section, StageConfig, StagePlan, Step
+from stages.formats.kinds import KINDS
+from stages.shared.contract import (
+    InputFile,
+    Inputs,
+    Kind,
+    Output,
+    Reads,
+    Section,
+    StageConfig,
+    StagePlan,
+    Step,
+    Unit,
+    unique_keys,
+)
 from stages.shared.errors import ConfigError
 
 PERPLEXITY = "perplexity"
@@ -16,6 +28,11 @@ FACTS = "facts"
 GENERATE = "generate"
 NEEDS = {PERPLEXITY: "heldout", FACTS: "facts"}
 """The input without which one of our own tasks has nothing to measure. Other names are lm-eval's."""
+
+SETTINGS = {PERPLEXITY: ("perplexity",), FACTS: (), GENERATE: ("generate",)}
+"""Settings that change the scores of one of our own tasks."""
+HARNESS_SETTINGS = ("num_fewshot", "limit")
+"""Settings that change the scores of lm-eval's tasks."""
 
 
 class PerplexityConfig(Section):
@@ -45,13 +62,13 @@ class EvaluateConfig(StageConfig):
 
     stage: ClassVar[str] = "evaluate"
 
-    checkpoints: Annotated[Inputs, Reads("checkpoint")] = "from:pretrain"
+    checkpoints: Annotated[Inputs, Reads(KINDS.checkpoint)] = "from:pretrain"
     """Checkpoint folders; the source names each in tables (`final`, `untrained`)."""
-    tokenizer: Annotated[Inputs, Reads("tokenizer")] = "from:tokenizer"
+    tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)] = "from:tokenizer"
     """The tokenizer all these checkpoints were trained with."""
-    heldout: Annotated[Inputs | None, Reads("heldout")] = None
+    heldout: Annotated[Inputs | None, Reads(KINDS.heldout)] = None
     """Documents kept out of training, for the task `perplexity`."""
-    facts: Annotated[Inputs | None, Reads("facts")] = None
+    facts: Annotated[Inputs | None, Reads(KINDS.facts)] = None
     """JSONL of {id, question, choices, answer}, for the task `facts`."""
     tasks: tuple[str, ...] = (PERPLEXITY,)
     """`perplexity`, `facts`, `generate`, or any task or group that lm-eval knows."""
@@ -69,43 +86,54 @@ class EvaluateConfig(StageConfig):
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return one array over checkpoints x tasks, tasks fastest. Raises ConfigError for a task without its data."""
         self._check(inputs)
-        pairs = [(checkpoint.source, task) for checkpoint in inputs["checkpoints"] for task in self.tasks]
+        checkpoints = inputs["checkpoints"]
+        names = unique_keys(checkpoint.source or checkpoint.path.name for checkpoint in checkpoints)
+        cells = [
+            (f"{name}/{task}", checkpoint, task)
+            for name, checkpoint in zip(names, checkpoints, strict=True)
+            for task in self.tasks
+        ]
         step = Step(
             name="",
             run="stages.evaluate.run:run",
-            shards=len(pairs),
-            uses=("tasks", "num_fewshot", "limit", "perplexity", "generate", "batch_tokens"),
-            reads=("checkpoints", "tokenizer", *(field for task, field in NEEDS.items() if task in self.tasks)),
+            units=tuple(self._unit(key, checkpoint, task, inputs) for key, checkpoint, task in cells),
+            uses=("batch_tokens",),
+            reads=("checkpoints", "tokenizer", *NEEDS.values()),
             resumes=True,
             shape="small",
             core_seconds=15.0,
         )
         outputs = (
-            Output(step="", shard=shard, name=name, kind=kind, source=source)
-            for shard, (source, task) in enumerate(pairs)
-            for name, kind in offers(task)
+            Output(step="", unit=key, kind=kind, source=checkpoint.source)
+            for key, checkpoint, task in cells
+            for kind in offers(task)
         )
         return StagePlan(steps=(step,), outputs=tuple(outputs))
 
+    def _unit(self, key: str, checkpoint: InputFile, task: str, inputs: Mapping[str, tuple[InputFile, ...]]) -> Unit:
+        """Return the unit of a checkpoint and a task, which reads no other task's data and settings."""
+        others = {field: () for name, field in NEEDS.items() if name != task and field in inputs}
+        return Unit(key=key, inputs={"checkpoints": (checkpoint,), **others}, uses=SETTINGS.get(task, HARNESS_SETTINGS))
+
     def _check(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            raise ConfigError("evaluate.tasks", list(self.tasks), "one or more different task names")
+            raise ConfigError("tasks", list(self.tasks), "one or more different task names")
         if not inputs.get("checkpoints"):
-            raise ConfigError("evaluate.checkpoints", self.checkpoints, "at least one checkpoint folder")
+            raise ConfigError("checkpoints", self.checkpoints, "at least one checkpoint folder")
         if len(inputs.get("tokenizer", ())) != 1:
             found = len(inputs.get("tokenizer", ()))
-            raise ConfigError("evaluate.tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
+            raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
         for task, field in NEEDS.items():
             if task in self.tasks and not inputs.get(field):
                 wanted = f"a file, because evaluate.tasks has {task!r}; set it or take {task!r} out"
-                raise ConfigError(f"evaluate.{field}", getattr(self, field), wanted)
+                raise ConfigError(f"{field}", getattr(self, field), wanted)
         if GENERATE in self.tasks and not self.generate.prompts:
-            raise ConfigError("evaluate.generate.prompts", [], "at least one prompt for the task 'generate'")
+            raise ConfigError("generate.prompts", [], "at least one prompt for the task 'generate'")
 
 
-def offers(task: str) -> tuple[tuple[str, str], ...]:
-    """Return (file name, kind) of what a shard of this task holds."""
-    return ((GENERATIONS, "generations"),) if task == GENERATE else ((RESULTS, "results"), (SAMPLES, "samples"))
+def offers(task: str) -> tuple[Kind, ...]:
+    """Return the kinds of file that a unit of this task writes."""
+    return (KINDS.generations,) if task == GENERATE else (KINDS.results, KINDS.samples)
 
 
 Config = EvaluateConfig

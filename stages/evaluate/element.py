@@ -14,30 +14,21 @@ from stages.evaluate.harness import chances, harness_name, measure, sample_recor
 from stages.evaluate.sampling import Sampling
 from stages.evaluate.scores import collect_scores
 from stages.evaluate.tasks import as_loaded, facts_tasks, harness_tasks, perplexity_task
-from stages.formats.results import (
-    GENERATIONS,
-    RESULTS,
-    SAMPLES,
-    EvaluationKey,
-    Generation,
-    Results,
-    write_generations,
-    write_lines,
-    write_results,
-)
+from stages.formats.kinds import KINDS
+from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint import COMPLETE
 from stages.model.load import LoadedModel, load_model
-from stages.shared.contract import Task
 from stages.shared.errors import DataError
 from stages.shared.files import sha256_file
+from stages.shared.task import Task
 
 
-def run(task: Task) -> dict[str, Any]:
-    """Do the element: checkpoints are the slow index, tasks the fast one. Returns a summary for the mark."""
-    config: EvaluateConfig = task.config
-    checkpoint = task.inputs["checkpoints"][task.shard // len(config.tasks)]
-    name = config.tasks[task.shard % len(config.tasks)]
+def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
+    """Evaluate one checkpoint on one task; return a summary for the mark."""
+    config = task.config
+    checkpoint = task.inputs["checkpoints"][0]
+    name = task.unit.rpartition("/")[2]
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     loaded = None if name == GENERATE else _load_tasks(name, task, tokenizer)
     model = _open_model(checkpoint.path, tokenizer)
@@ -46,7 +37,7 @@ def run(task: Task) -> dict[str, Any]:
     adapter = CheckpointLM(model, tokenizer, answers, config.batch_tokens)
     if loaded is None:
         generations = continuations(adapter, config.generate, identity, checkpoint.source)
-        write_generations(task.out / GENERATIONS, generations)
+        write_generations(task.out / KINDS.generations.file, generations)
         return {"checkpoint": checkpoint.source, "task": name, "generations": len(generations)}
     ours_only = name in (PERPLEXITY, FACTS)
     measured = measure(adapter, loaded, limit=None if ours_only else config.limit)
@@ -58,8 +49,8 @@ def run(task: Task) -> dict[str, Any]:
         harness=harness_name(),
     )
     scores = collect_scores(measured, chances(loaded, measured))
-    write_results(task.out / RESULTS, Results(key=key, scores=scores), without_samples(measured))
-    write_lines(task.out / SAMPLES, sample_records(measured))
+    write_results(task.out / KINDS.results.file, Results(key=key, scores=scores), without_samples(measured))
+    write_lines(task.out / KINDS.samples.file, sample_records(measured))
     return {
         "checkpoint": checkpoint.source,
         "task": name,

@@ -31,7 +31,7 @@ def measure(model: LM, loaded: dict[str, Any], limit: int | None) -> dict[str, A
     """
     for name, task in loaded["tasks"].items():
         if getattr(task, "UNSAFE_CODE", False):
-            raise ConfigError("evaluate.tasks", name, "a task that does not run the model's output as code")
+            raise ConfigError("tasks", name, "a task that does not run the model's output as code")
     results = evaluate(lm=model, task_dict=loaded, limit=limit, bootstrap_iters=BOOTSTRAP_ITERS, log_samples=True)
     return {**results, "lm_eval_version": version("lm_eval")}
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from stages.shared.contract import Task
+from stages.shared.task import Task
 
 
 def run(task: Task) -> dict[str, Any]:

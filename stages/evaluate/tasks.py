@@ -113,7 +113,7 @@ def harness_tasks(name: str, num_fewshot: int | None, manager: TaskManager) -> d
     """
     if name not in manager.task_index:
         known = [PERPLEXITY, FACTS, GENERATE, *manager.all_tasks]
-        raise ConfigError("evaluate.tasks", name, f"one of our tasks or a name lm-eval knows; {near(name, known)}")
+        raise ConfigError("tasks", name, f"one of our tasks or a name lm-eval knows; {near(name, known)}")
     try:
         loaded = manager.load([name])
     except (OSError, ValueError, DatasetsError) as error:
@@ -121,7 +121,7 @@ def harness_tasks(name: str, num_fewshot: int | None, manager: TaskManager) -> d
             "a task whose data is on this machine: evaluation has no network. Download the data on a machine that has, "
             f"then name that folder in evaluate.datasets_cache ({str(error).splitlines()[0]})"
         )
-        raise ConfigError("evaluate.tasks", name, wanted) from error
+        raise ConfigError("tasks", name, wanted) from error
     for task in loaded["tasks"].values():
         _set_fewshot(task, num_fewshot)
     return dict(loaded)

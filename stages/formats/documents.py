@@ -16,8 +16,6 @@ import zstandard
 
 from stages.shared.errors import DataError
 
-DOCUMENTS = "documents.jsonl.zst"
-REJECTS = "rejects.jsonl.zst"
 FIELDS = ("id", "url", "text", "language", "language_score", "source", "dump")
 LEVEL = 3
 BLOCK = 1 << 17

@@ -14,8 +14,6 @@ from typing import Any
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
 
-FUNNEL = "funnel.json"
-
 
 @dataclass
 class StepCount:

@@ -17,7 +17,6 @@ from typing import Any
 from stages.formats.jsonl import parse_row, read_rows
 from stages.shared.files import write_atomic
 
-LAYERS = "layers.jsonl"
 FIELDS = ("step", "part", "weight_norm", "weight_max", "grad_norm", "activation_rms")
 
 LayerRow = dict[str, Any]

@@ -29,7 +29,6 @@ from typing import Any
 from stages.formats.jsonl import parse_row, read_rows
 from stages.shared.files import write_atomic
 
-METRICS = "metrics.jsonl"
 FIELDS = ("step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "wall_time")
 
 OPTIONAL = ("mfu", "memory_mb", "dropped", "heldout", "left_out", "why", "sequences", "back_to")

@@ -16,8 +16,6 @@ from typing import Any
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
 
-RANKS = "ranks.json"
-
 
 @dataclass(frozen=True, kw_only=True)
 class RankTime:

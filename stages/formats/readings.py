@@ -11,8 +11,6 @@ from pathlib import Path
 
 from stages.shared.files import read_json, write_json
 
-READINGS = "readings.json"
-
 
 @dataclass(frozen=True)
 class Reading:

@@ -21,9 +21,6 @@ from typing import Any
 from stages.shared.errors import DataError
 from stages.shared.files import write_atomic, write_json
 
-RESULTS = "results.json"
-SAMPLES = "samples.jsonl"
-GENERATIONS = "generations.jsonl"
 OURS = "stagecoach"
 """The one name added to lm-eval's results."""
 REMEDY = "Remove this shard and run `evaluate` again"

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_atomic
 
-TABLES = "tables.json"
 MAX_HOSTS = 1_000
 """Hosts listed in a file."""
 MAX_COUNTED = 50 * MAX_HOSTS

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from stages.shared.files import read_json, write_json
 
-TOKEN_COUNTS = "token_counts.json"
 FIELDS = ("documents", "tokens", "heldout_documents")
 
 Counts = dict[str, dict[str, int]]

@@ -13,7 +13,6 @@ import sentencepiece
 
 from stages.shared.errors import DataError
 
-TOKENIZER_MODEL = "tokenizer.model"
 TOKENIZER_JSON = "tokenizer.json"
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from stages.formats.tokenizer import TOKENIZER_JSON, TOKENIZER_MODEL, Tokenizer
+from stages.formats.kinds import KINDS
+from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
 from stages.model.checkpoint import WEIGHTS, read_slice, verify
 from stages.model.config import ModelConfig
 from stages.model.hf_config import CONFIG_JSON, to_config_json
@@ -105,7 +106,7 @@ def _tensors(checkpoint: Path, model: ModelConfig, part: Slice, vocab_size: int)
 
 
 def _copy_tokenizer(tokenizer: Path, folder: Path, seq_len: int) -> None:
-    shutil.copyfile(tokenizer, folder / TOKENIZER_MODEL)
+    shutil.copyfile(tokenizer, folder / KINDS.tokenizer.file)
     shutil.copyfile(tokenizer.with_name(TOKENIZER_JSON), folder / TOKENIZER_JSON)
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",

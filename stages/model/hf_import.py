@@ -11,7 +11,8 @@ from megatron.core.models.gpt import GPTModel
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from stages.formats.tokenizer import TOKENIZER_MODEL, Tokenizer
+from stages.formats.kinds import KINDS
+from stages.formats.tokenizer import Tokenizer
 from stages.model.config import ModelConfig
 from stages.model.hf_config import CONFIG_JSON, differences, from_config_json
 from stages.model.hf_weights import EMBEDDING, HEAD, Slice, join, shapes, slices, with_rows
@@ -69,7 +70,7 @@ def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer
     if other := differences(config, release.config):
         remedy = f"Give the recipe's model section {', '.join(f'{name}: {value}' for name, value in other.items())}"
         raise DataError(folder / CONFIG_JSON, "another shape than the recipe's", remedy)
-    _check_pieces(folder / TOKENIZER_MODEL, tokenizer)
+    _check_pieces(folder / KINDS.tokenizer.file, tokenizer)
     parts = {(part.key, part.index): part for part in slices(config)}
     last: tuple[Slice | None, Tensor] = (None, torch.empty(0))
 

@@ -14,8 +14,8 @@ from stages.model.checkpoint import WEIGHTS, read_state, read_tensors, tensors_o
 from stages.model.config import GLM_PIECES, ModelConfig
 from stages.model.glm import as_generation
 from stages.model.llama import build_model
-from stages.shared.contract import Ranks
 from stages.shared.errors import DataError
+from stages.shared.task import Ranks
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

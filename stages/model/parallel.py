@@ -13,8 +13,8 @@ from megatron.core.extensions.transformer_engine import HAVE_TE
 from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
 
 from stages.model import device
-from stages.shared.contract import Ranks
 from stages.shared.errors import ConfigError
+from stages.shared.task import Ranks
 
 TIMEOUT = timedelta(minutes=10)
 """How long a collective waits for a silent peer before it fails; a dead peer fails it at once."""

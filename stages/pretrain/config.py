@@ -9,10 +9,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from stages.formats.layers import LAYERS
-from stages.formats.rank_times import RANKS
-from stages.formats.readings import READINGS, Reading
-from stages.shared.contract import Forecast, InputFile, Inputs, Output, Reads, StagePlan, Step
+from stages.formats.kinds import KINDS
+from stages.formats.readings import Reading
+from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Output, Reads, StagePlan, Step
 from stages.shared.errors import ConfigError, nearest
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
@@ -23,7 +22,6 @@ CHECKPOINTS = ("final", "untrained")
 """Folders in the shard: the trained weights, and those it started from for comparison."""
 BEST = "best"
 """With heldout_every beside them: the weights with the lowest loss on what is held out."""
-METRICS = "metrics.jsonl"
 MIN_BLANKED = 16
 """Tokens of the shortest sequence that blanks are drawn in."""
 NARROW = 65_500
@@ -38,19 +36,19 @@ class PretrainConfig(TrainingConfig):
     stage: ClassVar[str] = "pretrain"
     weights_depend_on: ClassVar[tuple[str, ...]] = (*WEIGHTS_DEPEND_ON, "mixture", "blanks")
 
-    tokens: Annotated[Inputs, Reads("tokens")]
+    tokens: Annotated[Inputs, Reads(KINDS.tokens)]
     """Datasets of the tokens stage (`.bin`, with `.idx` beside it), one a source."""
-    tokenizer: Annotated[Inputs, Reads("tokenizer")]
+    tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)]
     """The tokenizer that made them."""
     mixture: dict[str, float] | None = None
     """Share of the sequences by source name, relative to one another; None: in proportion to the sources' tokens."""
 
     blanks: BlanksConfig | None = None
     """GLM's objective: fill in blanks, for a model with position `glm`; None: predict the next token."""
-    init_from: Annotated[Inputs | None, Reads("release")] = None
+    init_from: Annotated[Inputs | None, Reads(KINDS.release)] = None
     """A LLaMA or Mixtral folder as transformers saves it, to start from its weights; None: drawn from the seed."""
 
-    reference: Annotated[Inputs | None, Reads("metrics")] = None
+    reference: Annotated[Inputs | None, Reads(KINDS.metrics)] = None
     """Metrics of a run that must have had the same losses, such as the same training in another layout; None: any."""
     tolerance: float = Field(1e-4, gt=0)
     """With a reference: the largest difference of a loss, in nats a token, that counts as the same."""
@@ -74,7 +72,7 @@ class PretrainConfig(TrainingConfig):
         return self
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return one step of one shard, worked on by all ranks of the layout."""
+        """Return one step of one unit, worked on by all ranks of the layout."""
         sources = [file.source for file in inputs.get("tokens", ())]
         if self.mixture is not None:
             self._check_sources(sources)
@@ -91,7 +89,7 @@ class PretrainConfig(TrainingConfig):
         step = Step(
             name="",
             run="stages.pretrain.run:run",
-            shards=1,
+            units=WHOLE,
             uses=tuple(uses),
             reads=("tokens", "tokenizer", *given),
             ranks=self.layout.ranks,
@@ -102,9 +100,10 @@ class PretrainConfig(TrainingConfig):
             mem_mb=training.mem_mb,
             version=2,
         )
-        outputs = [Output("", 0, name, "checkpoint", name) for name in models]
-        told = {METRICS: "metrics", READINGS: "readings", LAYERS: "layers", RANKS: "ranks"}
-        outputs += [Output("", 0, name, kind, "") for name, kind in told.items()]
+        unit = WHOLE[0].key
+        outputs = [Output(step="", unit=unit, kind=KINDS.checkpoint, source=name, name=name) for name in models]
+        measured = (KINDS.metrics, KINDS.readings, KINDS.layers, KINDS.rank_times)
+        outputs += [Output(step="", unit=unit, kind=kind, source="") for kind in measured]
         return StagePlan(steps=(step,), outputs=tuple(outputs))
 
     def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast:

@@ -6,12 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.formats.metrics import METRICS, read_metrics
+from stages.formats.kinds import KINDS
+from stages.formats.metrics import read_metrics
 from stages.formats.tokenizer import Tokenizer
 from stages.model.hf_import import import_weights
 from stages.pretrain.config import PretrainConfig
-from stages.shared.contract import Task
 from stages.shared.errors import DataError
+from stages.shared.task import Task
 from stages.train.blanks import BlankedDataset
 from stages.train.data import Source
 from stages.train.engine import SetWeights
@@ -33,7 +34,9 @@ def run(task: Task) -> dict[str, Any]:
     summary = train(task, _job(task, sources, tokenizer))
     if task.ranks.rank == 0:
         for reference in task.inputs.get("reference", ()):
-            summary["largest_difference"] = compare(task.out / METRICS, reference.path, task.config.tolerance)
+            summary["largest_difference"] = compare(
+                task.out / KINDS.metrics.file, reference.path, task.config.tolerance
+            )
     return summary
 
 

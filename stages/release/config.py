@@ -7,11 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step
+from stages.formats.kinds import KINDS
+from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step, Unit, unique_keys
 from stages.shared.errors import ConfigError
-
-RELEASE = "release"
-"""Folder in the shard, and the kind of output."""
 
 
 class ReleaseConfig(StageConfig):
@@ -19,9 +17,9 @@ class ReleaseConfig(StageConfig):
 
     stage: ClassVar[str] = "release"
 
-    checkpoints: Annotated[Inputs, Reads("checkpoint")] = "from:pretrain"
+    checkpoints: Annotated[Inputs, Reads(KINDS.checkpoint)] = "from:pretrain"
     """Checkpoint folders, also those in the middle of a training."""
-    tokenizer: Annotated[Inputs, Reads("tokenizer")] = "from:tokenizer"
+    tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)] = "from:tokenizer"
     """The tokenizer that they were trained with."""
     skip: tuple[str, ...] = ("untrained",)
     """Sources of checkpoints that are left out."""
@@ -29,7 +27,7 @@ class ReleaseConfig(StageConfig):
     """Largest file of weights, in GB; so much of the model is in memory at a time."""
 
     def chosen(self, checkpoints: tuple[InputFile, ...]) -> tuple[InputFile, ...]:
-        """Return the checkpoints to release, one a shard."""
+        """Return the checkpoints to release, one a unit."""
         return tuple(checkpoint for checkpoint in checkpoints if checkpoint.source not in self.skip)
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
@@ -39,18 +37,23 @@ class ReleaseConfig(StageConfig):
             raise ConfigError("checkpoints", self.checkpoints, f"a checkpoint beside {', '.join(self.skip)}")
         if (found := len(inputs.get("tokenizer", ()))) != 1:
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
+        keys = unique_keys(checkpoint.source for checkpoint in chosen)
+        units = [Unit(key=key, inputs={"checkpoints": (file,)}) for key, file in zip(keys, chosen, strict=True)]
         step = Step(
             name="",
             run="stages.release.run:run",
-            shards=len(chosen),
-            uses=("skip", "file_gb"),
+            units=tuple(units),
+            uses=("file_gb",),
             reads=("checkpoints", "tokenizer"),
             shape="small",
             core_seconds=30.0,
             disk_mb=max(checkpoint.mb for checkpoint in chosen),
             mem_mb=1_000 + 1_000 * self.file_gb,
         )
-        outputs = (Output("", shard, RELEASE, RELEASE, file.source) for shard, file in enumerate(chosen))
+        outputs = (
+            Output(step="", unit=key, kind=KINDS.release, source=file.source)
+            for key, file in zip(keys, chosen, strict=True)
+        )
         return StagePlan(steps=(step,), outputs=tuple(outputs))
 
 

@@ -1,21 +1,21 @@
-"""One shard: a checkpoint becomes a Hugging Face folder."""
+"""The step of the release stage: one checkpoint becomes a Hugging Face folder."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from stages.formats.kinds import KINDS
 from stages.model import parallel
 from stages.model.hf_export import export_checkpoint
-from stages.release.config import RELEASE, ReleaseConfig
-from stages.shared.contract import Ranks, Task
+from stages.release.config import ReleaseConfig
+from stages.shared.task import Ranks, Task
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(task: Task[ReleaseConfig]) -> dict[str, Any]:
     """Write the folder into task.out; return which checkpoint it is and its parameter count."""
-    config: ReleaseConfig = task.config
-    checkpoint = config.chosen(task.inputs["checkpoints"])[task.shard]
+    checkpoint = task.inputs["checkpoints"][0]
     parallel.start(Ranks())
     count = export_checkpoint(
-        checkpoint.path, task.out / RELEASE, task.inputs["tokenizer"][0].path, int(config.file_gb * 1e9)
+        checkpoint.path, task.out / KINDS.release.file, task.inputs["tokenizer"][0].path, int(task.config.file_gb * 1e9)
     )
     return {"checkpoint": checkpoint.source, "parameters": count}

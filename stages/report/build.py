@@ -6,18 +6,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+from stages.formats.kinds import KINDS
 from stages.report.collect import Files, collect
-from stages.report.config import REPORT
 from stages.report.render import render
-from stages.shared.contract import Task
 from stages.shared.files import write_atomic
+from stages.shared.task import Task
 
 
 def run(task: Task) -> dict[str, Any]:
     """Write the report of the run that this task belongs to, as it stands now."""
     files = {field: [(file.path, file.source) for file in found] for field, found in task.inputs.items()}
-    build_report(task.run_dir, files, task.out / REPORT)
-    return {"bytes": (task.out / REPORT).stat().st_size}
+    build_report(task.run_dir, files, task.out / KINDS.report.file)
+    return {"bytes": (task.out / KINDS.report.file).stat().st_size}
 
 
 def build_report(run_dir: Path, files: Files, path: Path) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
-from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step
-
-REPORT = "report.html"
+from stages.formats.kinds import KINDS
+from stages.shared.contract import WHOLE, InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step
 
 
 class ReportConfig(StageConfig):
@@ -15,25 +14,25 @@ class ReportConfig(StageConfig):
 
     stage: ClassVar[str] = "report"
 
-    web: Annotated[Inputs | None, Reads("funnel")] = None
+    web: Annotated[Inputs | None, Reads(KINDS.funnel)] = None
     """Counts of pages by step and reason."""
-    rejects: Annotated[Inputs | None, Reads("rejects")] = None
+    rejects: Annotated[Inputs | None, Reads(KINDS.rejects)] = None
     """Samples of the rejected pages, to be opened in the report."""
-    tables: Annotated[Inputs | None, Reads("tables")] = None
+    tables: Annotated[Inputs | None, Reads(KINDS.tables)] = None
     """Pages, bytes and tokens by host and by language."""
-    tokens: Annotated[Inputs | None, Reads("token_counts")] = None
+    tokens: Annotated[Inputs | None, Reads(KINDS.token_counts)] = None
     """Tokens by source."""
-    metrics: Annotated[Inputs | None, Reads("metrics")] = None
+    metrics: Annotated[Inputs | None, Reads(KINDS.metrics)] = None
     """Loss, learning rate and speed by training step."""
-    readings: Annotated[Inputs | None, Reads("readings")] = None
+    readings: Annotated[Inputs | None, Reads(KINDS.readings)] = None
     """How often the training read each source."""
-    layers: Annotated[Inputs | None, Reads("layers")] = None
+    layers: Annotated[Inputs | None, Reads(KINDS.layers)] = None
     """Norms of weights, gradients and activations by layer, if the training measured them (layer_stats_every)."""
-    ranks: Annotated[Inputs | None, Reads("ranks")] = None
+    ranks: Annotated[Inputs | None, Reads(KINDS.rank_times)] = None
     """The training ranks' own times."""
-    results: Annotated[Inputs | None, Reads("results")] = None
+    results: Annotated[Inputs | None, Reads(KINDS.results)] = None
     """Scores of the evaluation."""
-    generations: Annotated[Inputs | None, Reads("generations")] = None
+    generations: Annotated[Inputs | None, Reads(KINDS.generations)] = None
     """Sample continuations."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
@@ -43,14 +42,14 @@ class ReportConfig(StageConfig):
         step = Step(
             name="",
             run="stages.report.build:run",
-            shards=1,
+            units=WHOLE,
             uses=(),
             reads=tuple(field for field in fields if inputs.get(field)),
             shape="small",
             core_seconds=5.0,
             disk_mb=5.0,
         )
-        return StagePlan(steps=(step,), outputs=(Output("", 0, REPORT, "report", ""),))
+        return StagePlan(steps=(step,), outputs=(Output(step="", unit=WHOLE[0].key, kind=KINDS.report, source=""),))
 
 
 Config = ReportConfig

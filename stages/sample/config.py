@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints, model_validator
 
-from stages.shared.contract import InputFile, Output, StageConfig, StagePlan, Step
+from stages.formats.kinds import KINDS
+from stages.shared.contract import InputFile, Output, StageConfig, StagePlan, Step, Unit
 from stages.shared.errors import ConfigError
 
 DumpName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -15,6 +16,8 @@ DumpName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]
 BLOCK = 200
 """Pages of a block, in which every kind of page has its number; the Chinese pages come on top."""
 MIN_CHINESE = 0.2
+
+SUFFIX = ".warc.gz"
 
 
 class SampleConfig(StageConfig):
@@ -31,39 +34,40 @@ class SampleConfig(StageConfig):
     dumps: tuple[DumpName, DumpName] = ("sample-2024-10", "sample-2025-05")
     """Names of the two dumps. The second has pages of the first again."""
     files_per_dump: int = Field(default=2, ge=1)
-    """WARC files of a dump; each is one shard."""
+    """WARC files of a dump; each is one unit."""
 
     @model_validator(mode="after")
     def _fits(self) -> SampleConfig:
         if self.dumps[0] == self.dumps[1]:
-            raise ConfigError("sample.dumps", self.dumps, "two different names")
+            raise ConfigError("dumps", self.dumps, "two different names")
         if 0 < self.chinese < MIN_CHINESE:
-            raise ConfigError("sample.chinese", self.chinese, f"0, or at least {MIN_CHINESE}")
+            raise ConfigError("chinese", self.chinese, f"0, or at least {MIN_CHINESE}")
         if self.pages < BLOCK + self.num_chinese:
             wanted = f"at least {BLOCK + self.num_chinese}, so that there is one page of each kind"
-            raise ConfigError("sample.pages", self.pages, wanted)
+            raise ConfigError("pages", self.pages, wanted)
         if self.pages < 2 * self.files_per_dump:
-            raise ConfigError("sample.files_per_dump", self.files_per_dump, "at least one page for each file")
+            raise ConfigError("files_per_dump", self.files_per_dump, "at least one page for each file")
         return self
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return one step with a shard per WARC file; the first shard also writes the facts."""
-        shards = 2 * self.files_per_dump
-        mb = self.pages / shards * 0.0025
+        """Return one step with a unit for each WARC file; the first unit also writes the facts."""
+        files = [self.file_name(place) for place in range(2 * self.files_per_dump)]
+        units = tuple(Unit(key=name.removesuffix(SUFFIX)) for name in files)
+        mb = self.pages / len(files) * 0.0025
         step = Step(
             name="",
             run="stages.sample.generate:run",
-            shards=shards,
+            units=units,
             uses=("seed", "pages", "chinese", "dumps", "files_per_dump"),
-            core_seconds=1.0 + self.pages / shards / 5_000,
+            core_seconds=1.0 + self.pages / len(files) / 5_000,
             disk_mb=mb,
         )
         outputs = [
-            Output(step="", shard=shard, name=name, kind=kind, source=self.dump_of(shard), mb=size)
-            for shard in range(shards)
-            for kind, name, size in (("warc", self.file_name(shard), mb), ("key", "key.jsonl", mb / 10))
+            Output(step="", unit=unit.key, kind=kind, name=name, source=self.dump_of(place), mb=size)
+            for place, unit in enumerate(units)
+            for kind, name, size in ((KINDS.warc, files[place], mb), (KINDS.key, "", mb / 10))
         ]
-        facts = Output(step="", shard=0, name="facts.jsonl", kind="facts", source="sample")
+        facts = Output(step="", unit=units[0].key, kind=KINDS.facts, source="sample")
         return StagePlan(steps=(step,), outputs=(*outputs, facts))
 
     @property
@@ -71,18 +75,18 @@ class SampleConfig(StageConfig):
         """Chinese pages of a block."""
         return round(BLOCK * self.chinese / (1 - self.chinese))
 
-    def dump_of(self, shard: int) -> str:
-        """Return the name of the dump that a shard belongs to."""
-        return self.dumps[shard // self.files_per_dump]
+    def dump_of(self, place: int) -> str:
+        """Return the name of the dump that a file belongs to."""
+        return self.dumps[place // self.files_per_dump]
 
-    def file_name(self, shard: int) -> str:
-        """Return the name of a shard's WARC file, such as `sample-2024-10-00000.warc.gz`."""
-        return f"{self.dump_of(shard)}-{shard % self.files_per_dump:05d}.warc.gz"
+    def file_name(self, place: int) -> str:
+        """Return the name of a WARC file, such as `sample-2024-10-00000.warc.gz`."""
+        return f"{self.dump_of(place)}-{place % self.files_per_dump:05d}{SUFFIX}"
 
-    def pages_of(self, shard: int) -> range:
-        """Return the numbers of the pages in a shard: page numbers run through all shards in order."""
-        shards = 2 * self.files_per_dump
-        return range(self.pages * shard // shards, self.pages * (shard + 1) // shards)
+    def pages_of(self, place: int) -> range:
+        """Return the numbers of the pages in a file: page numbers run through all files in order."""
+        files = 2 * self.files_per_dump
+        return range(self.pages * place // files, self.pages * (place + 1) // files)
 
 
 Config = SampleConfig

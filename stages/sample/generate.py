@@ -1,6 +1,6 @@
-"""The step of the sample stage: one WARC file, its part of the answer key, and in the first shard the facts.
+"""The step of the sample stage: one WARC file, its part of the answer key, and in the first unit the facts.
 
-A shard is written page by page and needs no other shard: time grows with its pages, memory does not.
+A unit is written page by page and needs no other unit: time grows with its pages, memory does not.
 """
 
 from __future__ import annotations
@@ -10,24 +10,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from stages.formats.kinds import KINDS
 from stages.sample.config import SampleConfig
 from stages.sample.pages import SamplePage, is_damaged, is_truncated, make_page
 from stages.sample.prose import question
 from stages.sample.warc import damage, gzip_member, response_record, warcinfo_record
 from stages.sample.world import World, fact_row, make_world
-from stages.shared.contract import Task
-
-KEY = "key.jsonl"
-FACTS = "facts.jsonl"
+from stages.shared.task import Task
 
 
-def run(task: Task) -> dict[str, Any]:
-    """Write one shard."""
-    config: SampleConfig = task.config
+def run(task: Task[SampleConfig]) -> dict[str, Any]:
+    """Write one WARC file and its answer key."""
+    config = task.config
     world = make_world(config.seed)
-    name = config.file_name(task.shard)
-    pages = config.pages_of(task.shard)
-    with (task.out / name).open("wb") as warc, (task.out / KEY).open("w", encoding="utf-8") as key:
+    name = config.file_name(task.place)
+    pages = config.pages_of(task.place)
+    with (task.out / name).open("wb") as warc, (task.out / KINDS.key.file).open("w", encoding="utf-8") as key:
         for count, number in enumerate(pages):
             page = make_page(config, world, number)
             if count == 0:
@@ -35,8 +33,8 @@ def run(task: Task) -> dict[str, Any]:
             warc.write(_member(page))
             key.write(_line(page.key_row()))
             task.progress(count + 1)
-    if task.shard == 0:
-        write_lines(task.out / FACTS, facts(world))
+    if task.place == 0:
+        write_lines(task.out / KINDS.facts.file, facts(world))
     return {"pages": len(pages)}
 
 

@@ -1,18 +1,23 @@
-"""The contract between the launcher and a stage.
+"""The contract between the launcher and a stage: what a stage declares on the login node.
 
-A stage is a folder with a light `config.py`: one `StageConfig` that says, without touching the disk, which steps the
-stage has, how many shards each step has, and which files come out. The launcher plans with that alone. On a compute
-node the worker imports the step's `run` function and hands it a `Task`.
+A stage is a folder with a light `config.py`. Its `StageConfig` says, without reading the disk, which steps the stage
+has, which units each step has, and which files come out. The launcher plans with that alone. On a compute node the
+worker imports the step's `run` function and hands it a `Task` (stages/shared/task.py).
 
     recipe section -> StageConfig.plan(inputs) -> StagePlan(steps, outputs)        login node, pure
     Task -> run(task) -> summary                                                  compute node
+
+A **unit** is the smallest thing that is done or not done: the extraction of one crawl file, one (checkpoint, task) of
+an evaluation. Its identity is what changes its bytes: the settings that its step uses, the inputs that it reads, the
+units of earlier steps that it reads, the declared code version.
 
 Imports pydantic and the standard library only: this module is loaded on login nodes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -22,30 +27,50 @@ from pydantic import BaseModel, ConfigDict
 from stages.shared.machine import Machine
 
 FROM = "from:"
-"""Prefix of an input that is another job's output: `documents: from:web`."""
+"""Prefix of an input that is another section's output: `documents: from:web`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of file in which stages meet. All of them stand in `stages.formats.kinds.KINDS`."""
+
+    name: str
+    file: str = ""
+    """File name in a unit's folder; empty where the name varies."""
 
 
 @dataclass(frozen=True)
 class Reads:
-    """Marks a config field as an input and names the kind of output it takes from another job.
+    """Marks a config field as an input and names the kind of output that it takes from another section.
 
-    documents: Annotated[Inputs, Reads("documents")]
+    documents: Annotated[Inputs, Reads(KINDS.documents)]
     """
 
-    kind: str
+    kind: Kind
     crawl: bool = False
     """Crawl files: besides paths also URLs, lists of paths and names of Common Crawl dumps (jobs/plan/crawl.py)."""
+
+
+@dataclass(frozen=True)
+class ReadsRun:
+    """Marks a config field that takes every output of certain kinds: `run` for the whole run, or section names.
+
+    The files carry `section` and `kind`. What is not made yet may be missing when the step runs.
+    """
+
+    kinds: tuple[Kind, ...]
 
 
 Inputs = str | list[str] | dict[str, str | list[str]]
 """`from:web`, a path or glob, a list of them, or a mapping from source name to any of these.
 
 The launcher resolves it to a tuple of InputFile; the config itself keeps what the user wrote. `from:web` yields web's
-outputs of the field's kind, in order of shard; a path or glob yields files in sorted order.
+outputs of the field's kind, in order of unit; a path or glob yields files in sorted order. A source name in a mapping
+replaces the outputs' own source names where it names one section's outputs of one source.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class InputFile:
     """One input file and the source (dump, corpus) it belongs to."""
 
@@ -53,69 +78,139 @@ class InputFile:
     """Where it is; of a remote file its name alone, which cannot be opened."""
     source: str
     mb: float = 0.0
-    """Size in MB, or an estimate of it; for `plan` only, 0 if nobody can say."""
+    """Size in MB, or an estimate of it; for `plan` only, 0 if unknown."""
     url: str = ""
-    """Address (https:// or s3://) of a file that is not on this file system."""
+    """URL (https:// or s3://) of a file that is not on this file system."""
     count: int = 0
     """As Output.count."""
+    kind: str = ""
+    """Name of its Kind, where another section makes it."""
+    section: str = ""
+    """The section that makes it; empty for a file from outside the run."""
+    unit: str = ""
+    """Key of the unit that makes it; empty for a file from outside the run."""
 
     @property
     def where(self) -> str:
-        """Path or address: what `input_file` makes the same file of again."""
+        """Path or URL: `input_file` makes the same file of it."""
         return self.url or str(self.path)
 
 
 def input_file(where: str, source: str, mb: float = 0.0) -> InputFile:
-    """Return the file at a path or at an address, which is told by the scheme that it starts with."""
+    """Return the file at a path or at a URL, which starts with a scheme."""
     scheme, mark, _ = where.partition("://")
     if mark and scheme.isalnum():
         return InputFile(Path(where.partition("?")[0].rpartition("/")[2]), source, mb, where)
     return InputFile(Path(where), source, mb)
 
 
-@dataclass(frozen=True)
-class Output:
-    """A file that a finished stage offers to others: `<step folder>/shards/<shard>/<name>`."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unit:
+    """The smallest thing of a step that is done or not done."""
+
+    key: str
+    """Names the unit among those of its step, such as `CC-MAIN-2024-10/00017.warc`. Part of the unit's identity."""
+    inputs: Mapping[str, tuple[InputFile, ...]] = field(default_factory=dict)
+    """Files that this unit reads, by input field. A field of Step.reads that is not here is read whole by the unit."""
+    core_seconds: float | None = None
+    """Estimated core-seconds; None: the step's."""
+
+    uses: tuple[str, ...] = ()
+    """Settings that change this unit's bytes, besides Step.uses."""
+
+
+WHOLE: tuple[Unit, ...] = (Unit(key="all"),)
+"""The units of a step that is not divided."""
+
+
+def unique_keys(names: Iterable[str]) -> list[str]:
+    """Return unit keys for names: a name that was there before gets `~2`, `~3` and so on."""
+    seen: Counter[str] = Counter()
+    keys = []
+    for name in names:
+        seen[name] += 1
+        keys.append(name if seen[name] == 1 else f"{name}~{seen[name]}")
+    return keys
+
+
+def file_key(file: InputFile) -> str:
+    """Return a key for the unit that reads a file: the key of the unit that makes it, else its source and name."""
+    return file.unit or "/".join(filter(None, (file.source, file.path.name)))
+
+
+def parts(count: int) -> tuple[Unit, ...]:
+    """Return the units of a step whose work is divided into `count` parts: `0-of-2`, `1-of-2`."""
+    return tuple(Unit(key=f"{part}-of-{count}") for part in range(count))
+
+
+SAME: Literal["same"] = "same"
+ALL: Literal["all"] = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """An earlier step of the same stage that a step reads from, and which of its units."""
 
     step: str
-    shard: int
-    name: str
-    kind: str
+    units: Literal["same", "all"] = ALL
+    """SAME: each unit reads the unit of the same key. ALL: each unit reads all units, and runs again when one of them
+    changes or is added."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """A file that a unit offers to other sections."""
+
+    step: str
+    unit: str
+    """Key of the unit."""
+    kind: Kind
     source: str
+    name: str = ""
+    """File name in the unit's folder; empty: the kind's."""
+    during: bool = False
+    """Whether it appears while the unit still runs, by Task.publish. Others read it as soon as it is complete."""
     mb: float = 0.0
     """Estimated size in MB, for `plan`; 0 if it hardly matters."""
     count: int = 0
-    """What it holds many of (a tokenizer's pieces), for `plan`; 0 if nobody can say."""
+    """Number of things in it (a tokenizer's pieces), for `plan`; 0 if unknown."""
+
+    @property
+    def file(self) -> str:
+        """File name in the unit's folder."""
+        return self.name or self.kind.file
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One job array: the same function over `shards` independent shards."""
+    """The same function over independent units: one or more job arrays."""
 
     name: str
     """Name within the stage; "" if the stage has only this step. The job is called `<section>.<name>`."""
     run: str
     """`package.module:function`, imported only on the compute node."""
-    shards: int
+    units: tuple[Unit, ...]
     uses: tuple[str, ...]
     """Config fields, or `section.setting` of one, that change this step's bytes: they, and nothing else of the config,
-    enter its identity."""
+    enter the units' identities."""
     reads: tuple[str, ...] = ()
-    """Input fields (those marked Reads) that this step opens."""
-    after: tuple[str, ...] = ()
-    """Names of earlier steps of the same stage whose folders it opens."""
+    """Input fields (marked Reads) that this step opens."""
+    after: tuple[After, ...] = ()
+    """Earlier steps of the same stage whose units this step opens."""
     ranks: int = 1
-    """Processes that work on one shard together (the world size of a training job)."""
+    """Processes that work on one unit together (the world size of a training)."""
     resumes: bool = False
-    """Whether it polls should_stop() and continues from its `work` folder. Others start a shard from its beginning."""
-    shape: Literal["data", "train", "small"] = "data"
-    """Which of the cluster file's resource defaults applies."""
+    """Whether it polls should_stop() and continues from its `work` folder. Other steps start a unit from the start."""
+    is_service: bool = False
+    """Whether a unit runs until it is stopped. Its address file, written by Task.serve, marks it as ready."""
+    shape: str = "data"
+    """Name of the cluster file's resources that applies: data, train, small, generate, serve or another one."""
     core_seconds: float = 1.0
-    """Estimated core-seconds of one shard, for `plan`. An order of magnitude."""
+    """Estimated core-seconds of one unit, for `plan`. An order of magnitude."""
     disk_mb: float = 1.0
-    """Estimated output of one shard in MB, for `plan`."""
+    """Estimated output of one unit in MB, for `plan`."""
     mem_mb: float = 0.0
-    """Estimated peak memory of one shard in MB, for `plan`; 0 if nobody has measured it."""
+    """Estimated peak memory of one unit in MB, for `plan`; 0 if unknown."""
     version: int = 1
     """Declared code version: raise it when a code change changes the bytes."""
     data: str = ""
@@ -124,7 +219,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class StagePlan:
-    """What a stage will do and what will come out."""
+    """The steps of a stage and the outputs that it offers."""
 
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
@@ -132,15 +227,15 @@ class StagePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What a step would take on a machine, in the stage's own words: `plan` prints it as it is."""
+    """Time and memory of a step on a machine, in the stage's own words: `plan` prints it unchanged."""
 
     headline: str
     rows: tuple[tuple[str, str], ...]
     """Label and text, a line each."""
     hours: float
-    """Of one shard there: better than the step's core_seconds, which know no machine."""
+    """Of one unit there: better than the step's core_seconds, which know no machine."""
     mem_mb: float
-    """Memory of one shard there, on the hosts, over all ranks: better than the step's."""
+    """Memory of one unit there, on the hosts, over all ranks: better than the step's."""
     data: Mapping[str, Any]
     """The same as plain data, for `plan --json`."""
 
@@ -152,6 +247,8 @@ class StageConfig(BaseModel):
 
     stage: ClassVar[str]
     """The stage's folder name under stages/."""
+    tools: ClassVar[Mapping[str, str]] = {}
+    """Verbs of the stage's own, such as `tune`, with `package.module:function` for each (jobs/tools.py)."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the steps and outputs, given the files behind each input field. Pure.
@@ -161,9 +258,9 @@ class StageConfig(BaseModel):
         raise NotImplementedError
 
     def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast | None:
-        """Return what a step would take on a machine; None, if there is no more to say than its estimates. Pure.
+        """Return time and memory of a step on a machine; None if the step's own estimates are the best known. Pure.
 
-        Raises ConfigError if the machine cannot do it.
+        Raises ConfigError if the machine cannot run it.
         """
         return None
 
@@ -172,57 +269,3 @@ class Section(BaseModel):
     """Base of a group of settings nested in a StageConfig."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def shard_name(shard: int) -> str:
-    """Return a shard's folder name, zero-padded so that listings sort."""
-    return f"{shard:05d}"
-
-
-def shard_dir(step_dir: Path, shard: int) -> Path:
-    """Return the folder that holds a finished shard's files."""
-    return step_dir / f"shards/{shard_name(shard)}"  # one join: a plan of a dump makes hundreds of thousands
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranks:
-    """This process's place among the processes that work on one shard."""
-
-    rank: int = 0
-    world_size: int = 1
-    local_rank: int = 0
-    master_addr: str = "127.0.0.1"
-    master_port: int = 0
-    listen_fd: int | None = None
-    """On rank 0: a socket that listens on master_port already, so that nobody else can take the port meanwhile."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """Everything a step's `run(task)` may use. It returns a small JSON-able summary (counts), kept in the mark.
-
-    `out` is an empty folder made for this attempt; when `run` returns it becomes the shard's folder in one rename, and
-    then the completion mark is written. A step that can stop midway keeps its state in `work`, which survives attempts,
-    polls `should_stop()` and raises Checkpointed after saving. With several ranks all see the same paths, only rank 0
-    may write to `out`, unless the step arranges otherwise, and all must return.
-    """
-
-    config: Any
-    """The stage's own StageConfig, validated."""
-    step: str
-    shard: int
-    num_shards: int
-    inputs: Mapping[str, tuple[InputFile, ...]]
-    """Absolute paths by input field, for the fields in Step.reads."""
-    steps: Mapping[str, Path]
-    """Folders of the earlier steps named in Step.after; see shard_dir."""
-    out: Path
-    work: Path
-    run_dir: Path
-    ranks: Ranks = field(default_factory=Ranks)
-    should_stop: Callable[[], bool] = lambda: False
-    """True once the scheduler has asked this process to stop (USR2 or TERM). Ranks may learn it at different times."""
-    progress: Callable[[int], None] = lambda done: None
-    """Say how far this shard is, in any unit that only grows over attempts (steps, records). Cheap; call it often."""
-    check_lease: Callable[[], None] = lambda: None
-    """Raise LeaseLost if a successor owns this shard. Call it right before a checkpoint is committed."""

@@ -26,18 +26,17 @@ class StagecoachError(Exception):
 
 
 class ConfigError(StagecoachError):
-    """A setting is wrong: says which, the value got, what was wanted."""
+    """A setting is wrong. Names it, its value and what it must be: `steps = 0: must be at least 1`."""
 
     exit_code = EXIT_NEVER
 
     def __init__(self, setting: str, value: Any, wanted: str) -> None:
-        super().__init__(f"{setting} is {value!r}: want {wanted}")
+        super().__init__(f"{setting} = {value!r}: must be {wanted}")
         self.setting, self.value, self.wanted = setting, value, wanted
 
     def within(self, section: str) -> ConfigError:
         """Return this error with its setting named from the top of the recipe, as the user writes it."""
-        known = self.setting.partition(".")[0] == section
-        return self if known else ConfigError(f"{section}.{self.setting}", self.value, self.wanted)
+        return ConfigError(f"{section}.{self.setting}", self.value, self.wanted)
 
 
 class DataError(StagecoachError):
@@ -46,7 +45,7 @@ class DataError(StagecoachError):
     exit_code = EXIT_NEVER
 
     def __init__(self, path: Path | str, problem: str, remedy: str, record: str | int | None = None) -> None:
-        where = f"{path}" if record is None else f"{path}, record {record}"
+        where = f"{path}" if record is None else f"{path}:{record}"
         super().__init__(f"{where}: {problem}. {remedy}")
 
 
@@ -61,7 +60,7 @@ class NodeError(StagecoachError):
 
 
 class LeaseLost(StagecoachError):  # noqa: N818  (an outcome, not an error)
-    """A successor has taken over this shard: stop without writing."""
+    """A successor has taken over this unit: stop without writing."""
 
     exit_code = EXIT_NEVER
 

@@ -7,11 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step
+from stages.formats.kinds import KINDS
+from stages.shared.contract import WHOLE, InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step
 from stages.shared.errors import ConfigError
-
-TOKENIZER_MODEL = "tokenizer.model"
-"""Name in the shard; stages.formats.tokenizer owns the format (and imports sentencepiece, so not here)."""
 
 
 class TokenizerConfig(StageConfig):
@@ -19,7 +17,7 @@ class TokenizerConfig(StageConfig):
 
     stage: ClassVar[str] = "tokenizer"
 
-    documents: Annotated[Inputs, Reads("documents")]
+    documents: Annotated[Inputs, Reads(KINDS.documents)]
     """Documents to learn from."""
     vocab_size: int = Field(32_000, ge=260)
     """Pieces, of which 3 are special and 256 are bytes. LLaMA: 32,000."""
@@ -33,22 +31,22 @@ class TokenizerConfig(StageConfig):
     @model_validator(mode="after")
     def _check(self) -> TokenizerConfig:
         if self.vocab_size > 1_000_000:
-            raise ConfigError("tokenizer.vocab_size", self.vocab_size, "at most 1000000 pieces")
+            raise ConfigError("vocab_size", self.vocab_size, "at most 1000000 pieces")
         return self
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return one step of one shard: byte-pair merges are counted over the whole text."""
+        """Return one step of one unit: byte-pair merges are counted over the whole text."""
         mb = sum(file.mb for file in inputs.get("documents", ()))
         step = Step(
             name="",
             run="stages.tokenizer.run:run",
-            shards=1,
+            units=WHOLE,
             uses=("vocab_size", "character_coverage", "max_lines", "seed"),
             reads=("documents",),
             core_seconds=5.0 + 0.5 * mb,
             disk_mb=1.0,
         )
-        model = Output("", 0, TOKENIZER_MODEL, "tokenizer", "", count=self.vocab_size)
+        model = Output(step="", unit=WHOLE[0].key, kind=KINDS.tokenizer, source="", count=self.vocab_size)
         return StagePlan(steps=(step,), outputs=(model,))
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stages.formats.documents import read_documents
-from stages.formats.tokenizer import TOKENIZER_JSON, TOKENIZER_MODEL, Tokenizer
-from stages.shared.contract import Task
+from stages.formats.kinds import KINDS
+from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
 from stages.shared.files import write_atomic
+from stages.shared.task import Task
 from stages.tokenizer.hf import to_tokenizer_json
 from stages.tokenizer.spm import train
 
@@ -23,9 +24,9 @@ def run(task: Task) -> dict[str, Any]:
     texts = (document["text"] for path in paths for document in read_documents(path))
     lines = sample_lines(lines_of(texts), task.config.max_lines, task.config.seed)
     model = train(lines, task.config)
-    write_atomic(task.out / TOKENIZER_MODEL, model)
+    write_atomic(task.out / KINDS.tokenizer.file, model)
     write_atomic(task.out / TOKENIZER_JSON, to_tokenizer_json(model))
-    tokenizer = Tokenizer(task.out / TOKENIZER_MODEL)
+    tokenizer = Tokenizer(task.out / KINDS.tokenizer.file)
     return {"vocab_size": tokenizer.vocab_size, "lines": len(lines), "sha256": tokenizer.sha256}
 
 

@@ -57,5 +57,5 @@ def _explained(words: str, config: TokenizerConfig) -> Exception:
         )
     if found := _TOO_SMALL.search(words):
         wanted = f"at least {found[2]} for this text's characters, or a lower tokenizer.character_coverage"
-        return ConfigError("tokenizer.vocab_size", config.vocab_size, wanted)
+        return ConfigError("vocab_size", config.vocab_size, wanted)
     return DataError("tokenizer.documents", f"SentencePiece refused ({words})", "Look at the text it was given")

@@ -8,11 +8,22 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step
-
-HELDOUT = "heldout.jsonl.zst"
-COUNTS = "token_counts.json"
-"""Name in the shard; stages.formats.token_counts owns the format."""
+from stages.formats.kinds import KINDS
+from stages.shared.contract import (
+    WHOLE,
+    After,
+    InputFile,
+    Inputs,
+    Kind,
+    Output,
+    Reads,
+    StageConfig,
+    StagePlan,
+    Step,
+    Unit,
+    file_key,
+    unique_keys,
+)
 
 
 class TokensConfig(StageConfig):
@@ -20,9 +31,9 @@ class TokensConfig(StageConfig):
 
     stage: ClassVar[str] = "tokens"
 
-    documents: Annotated[Inputs, Reads("documents")]
+    documents: Annotated[Inputs, Reads(KINDS.documents)]
     """Documents to encode."""
-    tokenizer: Annotated[Inputs, Reads("tokenizer")]
+    tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)]
     """Tokenizer to encode them with."""
     heldout: float = Field(0.01, ge=0, lt=1)
     """Share of the documents kept for evaluation instead, chosen by a hash of their id, so the same in any sharding."""
@@ -31,10 +42,11 @@ class TokensConfig(StageConfig):
         """Return an array that encodes each file, and a step that joins the parts of each source."""
         files = inputs.get("documents", ())
         mb = sum(file.mb for file in files)
+        keys = unique_keys(file_key(file) for file in files)
         encode = Step(
             name="encode",
             run="stages.tokens.encode:run",
-            shards=len(files),
+            units=tuple(Unit(key=key, inputs={"documents": (file,)}) for key, file in zip(keys, files, strict=True)),
             uses=("heldout",),
             reads=("documents", "tokenizer"),
             core_seconds=5.0 + mb / max(1, len(files)),  # 3 MB of text to a compressed one, a million tokens a second
@@ -43,10 +55,10 @@ class TokensConfig(StageConfig):
         merge = Step(
             name="merge",
             run="stages.tokens.merge:run",
-            shards=1,
+            units=WHOLE,
             uses=(),
             reads=("documents",),
-            after=("encode",),
+            after=(After("encode"),),
             core_seconds=5.0 + 0.01 * mb,
             disk_mb=1.5 * mb,
         )
@@ -54,12 +66,14 @@ class TokensConfig(StageConfig):
         for file in files:
             sizes[file.source] = sizes.get(file.source, 0.0) + 1.5 * file.mb
         outputs = [
-            Output("merge", 0, dataset_name(source), "tokens", source, mb=round(size, 3))
-            for source, size in sizes.items()
+            _merged(KINDS.tokens, source, dataset_name(source), round(size, 3)) for source, size in sizes.items()
         ]
-        outputs.append(Output("merge", 0, HELDOUT, "heldout", ""))
-        outputs.append(Output("merge", 0, COUNTS, "token_counts", ""))
+        outputs += [_merged(KINDS.heldout), _merged(KINDS.token_counts)]
         return StagePlan(steps=(encode, merge), outputs=tuple(outputs))
+
+
+def _merged(kind: Kind, source: str = "", name: str = "", mb: float = 0.0) -> Output:
+    return Output(step="merge", unit=WHOLE[0].key, kind=kind, source=source, name=name, mb=mb)
 
 
 def dataset_name(source: str) -> str:

@@ -6,22 +6,24 @@ import hashlib
 from typing import Any
 
 from stages.formats.documents import DocumentWriter, read_documents
+from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
-from stages.shared.contract import Task
 from stages.shared.errors import DataError
 from stages.shared.files import write_json
-from stages.tokens.config import HELDOUT
+from stages.shared.task import Task
+from stages.tokens.config import TokensConfig
 from stages.tokens.indexed import DatasetWriter
 
 PART = "part.bin"
 PART_COUNTS = "counts.json"
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(task: Task[TokensConfig]) -> dict[str, Any]:
     """Write the part, the held-out documents and their counts into task.out; return the counts."""
-    file = task.inputs["documents"][task.shard]
+    file = task.inputs["documents"][0]
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
-    with DatasetWriter(task.out / PART, tokenizer.vocab_size) as part, DocumentWriter(task.out / HELDOUT) as heldout:
+    dataset = DatasetWriter(task.out / PART, tokenizer.vocab_size)
+    with dataset as part, DocumentWriter(task.out / KINDS.heldout.file) as heldout:
         for number, document in enumerate(read_documents(file.path), start=1):
             if not isinstance(document.get("id"), str):
                 raise DataError(file.path, "a document without an id", "Want a string `id` on every line", number)

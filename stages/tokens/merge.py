@@ -1,4 +1,4 @@
-"""The parts of each source, in order of shard, to one dataset a source; all held-out documents to one file."""
+"""The parts of each source, in order of unit, to one dataset a source; all held-out documents to one file."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from stages.formats.documents import DocumentWriter, read_documents
+from stages.formats.kinds import KINDS
 from stages.formats.token_counts import FIELDS, Counts, write_token_counts
-from stages.shared.contract import Task, shard_dir
 from stages.shared.files import read_json
-from stages.tokens.config import COUNTS, HELDOUT, dataset_name
+from stages.shared.task import Task
+from stages.tokens.config import TokensConfig, dataset_name
 from stages.tokens.encode import PART, PART_COUNTS
 from stages.tokens.indexed import DatasetWriter
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(task: Task[TokensConfig]) -> dict[str, Any]:
     """Write the datasets, the held-out documents and the counts into task.out; return the totals."""
     by_source: dict[str, list[Path]] = {}
-    for shard, file in enumerate(task.inputs["documents"]):
-        by_source.setdefault(file.source, []).append(shard_dir(task.steps["encode"], shard))
+    for file, part in zip(task.inputs["documents"], task.steps["encode"], strict=True):
+        by_source.setdefault(file.source, []).append(part)
     counts: Counts = {}
     for source, parts in by_source.items():
         entries = [read_json(part / PART_COUNTS) for part in parts]
@@ -26,10 +27,10 @@ def run(task: Task) -> dict[str, Any]:
         with DatasetWriter(task.out / dataset_name(source), entries[0]["vocab_size"]) as dataset:
             for part in parts:
                 dataset.append(part / PART)
-    with DocumentWriter(task.out / HELDOUT) as heldout:
+    with DocumentWriter(task.out / KINDS.heldout.file) as heldout:
         for parts in by_source.values():
             for part in parts:
-                for document in read_documents(part / HELDOUT):
+                for document in read_documents(part / KINDS.heldout.file):
                     heldout.write(document)
-    write_token_counts(task.out / COUNTS, counts)
+    write_token_counts(task.out / KINDS.token_counts.file, counts)
     return {name: sum(entry[name] for entry in counts.values()) for name in FIELDS}

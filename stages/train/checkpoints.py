@@ -28,9 +28,9 @@ from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
 from stages.model.checkpoint import COMPLETE, STATE, read_state, read_tensors, verify
 from stages.model.saving import Draft, Saver, mark, save
-from stages.shared.contract import Task
 from stages.shared.errors import DataError, StagecoachError
 from stages.shared.files import read_json, replace_dir, write_json
+from stages.shared.task import Task
 from stages.train.config import TrainingConfig
 from stages.train.engine import Engine
 from stages.train.log import take_over

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from stages.formats.kinds import KINDS
 from stages.model.config import ModelConfig
 from stages.shared.contract import Forecast, InputFile, Inputs, Reads, StageConfig
 from stages.shared.errors import ConfigError
@@ -87,7 +88,7 @@ class TrainingConfig(StageConfig):
     """Of the initial weights and of the order of the data."""
     threads: int = Field(1, ge=1)
     """CPU threads a rank. Part of a run's identity: it decides how sums are split."""
-    resume_from: Annotated[Inputs | None, Reads("checkpoints")] = None
+    resume_from: Annotated[Inputs | None, Reads(KINDS.checkpoint)] = None
     """Another run's checkpoint to go on from, in another layout: its work folder's `checkpoints`, of which the newest
     sound one is taken, or one `step-...` in it. Not used once this run has checkpoints of its own. None: the start."""
     checkpoint_every: int = Field(100, ge=1)

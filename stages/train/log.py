@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from stages.formats.layers import LAYERS, LayerRow, layers_text, parse_layers_line, read_layers, write_layers
-from stages.formats.metrics import METRICS, Metrics, metrics_line, parse_metrics_line, read_metrics, write_metrics
-from stages.formats.rank_times import RANKS, read_ranks, write_ranks
+from stages.formats.kinds import KINDS
+from stages.formats.layers import LayerRow, layers_text, parse_layers_line, read_layers, write_layers
+from stages.formats.metrics import Metrics, metrics_line, parse_metrics_line, read_metrics, write_metrics
+from stages.formats.rank_times import read_ranks, write_ranks
 from stages.shared.files import write_atomic
 from stages.train.config import TrainingConfig
 from stages.train.guard import Trouble
@@ -55,8 +56,8 @@ class StepLog:
         peak = peak_here(config.dtype)
         self._peak = peak and peak * len(nodes)
         self._stragglers = Stragglers(nodes)
-        self._metrics = _reopened(work / METRICS, parse_metrics_line, write_metrics, done)
-        self._layers = _reopened(work / LAYERS, parse_layers_line, write_layers, done)
+        self._metrics = _reopened(work / KINDS.metrics.file, parse_metrics_line, write_metrics, done)
+        self._layers = _reopened(work / KINDS.layers.file, parse_layers_line, write_layers, done)
         self._board = Board(work, done) if config.tensorboard else None
         if done:
             print(f"going on after step {done} of {config.steps}", flush=True)
@@ -84,7 +85,7 @@ class StepLog:
         if reading:
             for line in self._stragglers.add(reading):
                 print(f"step {record.step}: {line}", flush=True)
-            write_ranks(self._work / RANKS, self._stragglers.times(record.step))
+            write_ranks(self._work / KINDS.rank_times.file, self._stragglers.times(record.step))
             self._say(row)
 
     def say_heldout(self, step: int, loss: float, best: Best | None) -> None:
@@ -154,17 +155,17 @@ class _Moment:
 
 def publish(work: Path, out: Path) -> Metrics:
     """Put what a finished run has said of itself into its outputs; return the last row of the metrics."""
-    rows = read_metrics(work / METRICS)
-    write_metrics(out / METRICS, rows)
-    write_ranks(out / RANKS, read_ranks(work / RANKS))
-    write_layers(out / LAYERS, read_layers(work / LAYERS))
+    rows = read_metrics(work / KINDS.metrics.file)
+    write_metrics(out / KINDS.metrics.file, rows)
+    write_ranks(out / KINDS.rank_times.file, read_ranks(work / KINDS.rank_times.file))
+    write_layers(out / KINDS.layers.file, read_layers(work / KINDS.layers.file))
     publish_board(work, out)
     return rows[-1]
 
 
 def take_over(theirs: Path, work: Path) -> None:
     """Copy what another run has said of itself, as far as it is there: the first part of this run's curves."""
-    for name in (METRICS, LAYERS):
+    for name in (KINDS.metrics.file, KINDS.layers.file):
         if (theirs / name).is_file():
             write_atomic(work / name, (theirs / name).read_bytes())
     publish_board(theirs, work)

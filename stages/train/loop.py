@@ -18,13 +18,14 @@ import torch.distributed as dist
 from megatron.core import parallel_state
 from torch.utils.data import Dataset
 
-from stages.formats.readings import READINGS, write_readings
+from stages.formats.kinds import KINDS
+from stages.formats.readings import write_readings
 from stages.formats.tokenizer import Tokenizer
 from stages.model import device, parallel
 from stages.model.checkpoint import read_weights
 from stages.model.experts import loads
-from stages.shared.contract import Task
 from stages.shared.errors import Checkpointed
+from stages.shared.task import Task
 from stages.train.checkpoints import Checkpoints, Identity, save_weights
 from stages.train.config import TrainingConfig
 from stages.train.data import Source, build_dataset, build_heldout, microbatches, open_corpus
@@ -131,7 +132,7 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     recorder.close()
     summary = _finish(task, engine, identity, checkpoints, progress, job.set_weights or drawn(config))
     if dist.get_rank() == 0:
-        write_readings(task.out / READINGS, corpus.readings(config))
+        write_readings(task.out / KINDS.readings.file, corpus.readings(config))
     return summary
 
 

@@ -1,6 +1,6 @@
 """Arrays of 64-bit numbers on disk that are larger than memory, as plain .npy files, without mapping them.
 
-A mapping holds an open file, and a run has more shards than a process may have open files.
+A mapping holds an open file, and a run has more units than a process may have open files.
 """
 
 from __future__ import annotations
@@ -121,9 +121,3 @@ class ColumnsWriter:
                 for row, numbers in enumerate(np.ascontiguousarray(part.reshape(-1, self._rows).T)):
                     file.seek(begin + (row * self.count + start) * NUMBER.itemsize)
                     file.write(numbers.data)
-
-
-def files_of(step_dir: Path, name: str) -> list[Path]:
-    """Return a file of all shards of a step, in the order of the shards' numbers."""
-    shards = sorted((step_dir / "shards").iterdir(), key=lambda shard: int(shard.name))
-    return [shard / name for shard in shards]

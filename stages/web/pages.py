@@ -1,23 +1,21 @@
 """What the deduplication steps know of each filtered page, without its text: `pages.npy`, one row a page.
 
-Pages are numbered over all shards of the `filter` step in order: the page's global number.
+Pages are numbered over all units of the `filter` step in order: the page's global number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xxhash
 
-from stages.shared.contract import shard_dir
-
 PAGES = "pages.npy"
 STARTS = "starts.npy"
 NUMBERING = ("cluster", "substrings", "urls")
-"""Steps that look at the pages of all shards, and write how they are numbered."""
+"""Steps that read the pages of all units, and write how they are numbered."""
 
 PAGE = np.dtype([("url", "<u8"), ("text", "<u8"), ("words", "<u4"), ("strain", "<f4")])
 """Hash of the address, hash of the whole text, number of words, and how near the page is to its nearest threshold
@@ -37,25 +35,24 @@ def text_hash(text: str) -> int:
     return xxhash.xxh3_64_intdigest(" ".join(text.split()).encode("utf-8", errors="replace"))
 
 
-def number_pages(steps: Mapping[str, Path], out: Path) -> list[int]:
+def number_pages(steps: Mapping[str, Sequence[Path]], out: Path) -> list[int]:
     """Return `first_numbers` and leave it in the folder of a step, for those after it."""
     starts = first_numbers(steps)
     np.save(out / STARTS, np.array(starts, dtype=np.uint64), allow_pickle=False)
     return starts
 
 
-def first_numbers(steps: Mapping[str, Path]) -> list[int]:
-    """Return the global number of each shard's first page, and last the number of all pages.
+def first_numbers(steps: Mapping[str, Sequence[Path]]) -> list[int]:
+    """Return the global number of each unit's first page, and last the number of all pages.
 
-    Takes the folders of earlier steps. Only where none of them has numbered the pages all shards of `filter` are
-    looked at: each of 90,000 elements that did so would open 90,000 files.
+    Takes the folders of earlier steps. The units of `filter` are read only where no earlier step has numbered the
+    pages: each of 90,000 units would open 90,000 files.
     """
     for name in NUMBERING:
         if name in steps:
-            found: list[int] = np.load(shard_dir(steps[name], 0) / STARTS, allow_pickle=False).tolist()
+            found: list[int] = np.load(steps[name][0] / STARTS, allow_pickle=False).tolist()
             return found
-    shards = sorted((steps["filter"] / "shards").iterdir(), key=lambda shard: int(shard.name))
     starts = [0]
-    for shard in shards:
-        starts.append(starts[-1] + len(np.load(shard / PAGES, mmap_mode="r", allow_pickle=False)))
+    for unit in steps["filter"]:
+        starts.append(starts[-1] + len(np.load(unit / PAGES, mmap_mode="r", allow_pickle=False)))
     return starts

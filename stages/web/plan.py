@@ -7,10 +7,12 @@ The rates were measured on one core of an EPYC (Zen 4); README.md has the measur
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stages.shared.contract import Output, Step
+from stages.formats.kinds import KINDS
+from stages.shared.contract import SAME, WHOLE, After, InputFile, Output, Step, Unit, file_key, parts, unique_keys
 from stages.web.shipped import URL_LISTS, WORD_LISTS, shipped_digest
 
 if TYPE_CHECKING:
@@ -58,31 +60,38 @@ URLS_A_PASS = 67e6
 class Load:
     """What the steps have to carry, estimated from the sizes of the inputs."""
 
-    shards: int
+    units: tuple[Unit, ...]
+    """The units of the steps that read, filter and write pages: a group of files each."""
     mb: float
-    """MB of compressed input of one shard."""
+    """MB of compressed input of one unit."""
     chosen: bool
     """Whether some languages are chosen, not all kept."""
 
     @property
     def pages(self) -> float:
-        """Pages read in a shard."""
+        """Pages read in a unit."""
         return self.mb * PAGES_PER_MB
 
     @property
     def kept(self) -> float:
-        """Pages of a shard that pass the filters."""
+        """Pages of a unit that pass the filters."""
         return self.pages * KEPT[self.chosen]
 
     @property
     def all_kept(self) -> float:
-        """Pages of all shards that pass the filters."""
-        return self.kept * self.shards
+        """Pages of all units that pass the filters."""
+        return self.kept * len(self.units)
 
     @property
     def text_mb(self) -> float:
-        """Text of a shard's filtered pages, in MB; a third of it when compressed."""
+        """Text of a unit's filtered pages, in MB; a third of it when compressed."""
         return self.kept * TEXT_KB / 1e3
+
+
+def make_units(groups: Sequence[tuple[InputFile, ...]]) -> tuple[Unit, ...]:
+    """Return one unit for each group of files, named after its first file."""
+    keys = unique_keys(file_key(files[0]) for files in groups)
+    return tuple(Unit(key=key, inputs={"inputs": files}) for key, files in zip(keys, groups, strict=True))
 
 
 def make_steps(config: WebConfig, load: Load) -> tuple[Step, ...]:
@@ -112,9 +121,9 @@ def _extract(config: WebConfig, load: Load) -> Step:
     return Step(
         name="extract",
         run="stages.web.steps.extract:run",
-        shards=load.shards,
+        units=load.units,
         uses=(
-            *("files_per_shard", "rejects_per_reason", "read", "url", "extraction"),
+            *("rejects_per_reason", "read", "url", "extraction"),
             *("language.sample_chars", "language.position", "quality.stop_words"),
             *(("language.languages",) if gated else ()),
         ),
@@ -130,9 +139,9 @@ def _filter(config: WebConfig, load: Load) -> Step:
     return Step(
         name="filter",
         run="stages.web.steps.filter:run",
-        shards=load.shards,
+        units=load.units,
         uses=("language", "repetition", "quality", "lines", "rejects_per_reason"),
-        after=("extract",),
+        after=(After("extract", SAME),),
         data=shipped_digest(*WORD_LISTS),
         core_seconds=START_S + load.pages * REACHES[load.chosen] * FILTER_S,
         disk_mb=load.text_mb / 3 + 0.02 * load.kept / 1e3,
@@ -143,15 +152,15 @@ def _filter(config: WebConfig, load: Load) -> Step:
 def _fuzzy(config: WebConfig, load: Load) -> tuple[Step, ...]:
     dedup = config.dedup
     signed = tuple(f"dedup.{name}" for name in SIGNED)
-    shards, rows, tables = dedup.bucket_shards, dedup.num_rows, dedup.num_tables
+    units, rows, tables = dedup.bucket_units, dedup.num_rows, dedup.num_tables
     hashes = math.prod(dedup.shape) if dedup.method == "minhash" else 0
     by_dump = dedup.scope == "dump"
     signatures = Step(
         name="signatures",
         run="stages.web.steps.signatures:run",
-        shards=load.shards,
+        units=load.units,
         uses=signed,
-        after=("filter",),
+        after=(After("filter", SAME),),
         core_seconds=START_S + load.kept * (SIGN_S + hashes * HASH_S),
         disk_mb=load.kept * rows * 8 / 1e6,
         mem_mb=400,
@@ -159,24 +168,24 @@ def _fuzzy(config: WebConfig, load: Load) -> tuple[Step, ...]:
     buckets = Step(
         name="buckets",
         run="stages.web.steps.buckets:run",
-        shards=shards,
+        units=parts(units),
         uses=(
             *signed,
-            *(f"dedup.{name}" for name in ("simhash_distance", "simhash_blocks", "scope", "bucket_shards")),
-            *(("files_per_shard",) if by_dump else ()),
+            *(f"dedup.{name}" for name in ("simhash_distance", "simhash_blocks", "scope", "bucket_units")),
+            *(("files_per_unit",) if by_dump else ()),
         ),
-        reads=(*_given(config, "seen"), *(("inputs",) if by_dump else ())),  # the inputs say whose dump a shard is
-        after=("signatures",),
-        core_seconds=START_S + load.all_kept * tables / shards * BUCKET_S,
-        disk_mb=load.all_kept * PAIRS / shards * 16 / 1e6,
+        reads=(*_given(config, "seen"), *(("inputs",) if by_dump else ())),  # the inputs say the dump of each unit
+        after=(After("signatures"),),
+        core_seconds=START_S + load.all_kept * tables / units * BUCKET_S,
+        disk_mb=load.all_kept * PAIRS / units * 16 / 1e6,
         mem_mb=300 + min(dedup.memory_mb, load.all_kept * 80 / 1e6),
     )
     cluster = Step(
         name="cluster",
         run="stages.web.steps.cluster:run",
-        shards=1,
+        units=WHOLE,
         uses=("dedup.keep",),
-        after=("filter", "buckets"),
+        after=(After("filter"), After("buckets")),
         core_seconds=START_S + load.all_kept * PAIRS * PAIR_S,
         disk_mb=load.all_kept * (1 - UNIQUE) * 24 / 1e6,
         mem_mb=300 + load.all_kept * 17 / 1e6,
@@ -185,14 +194,14 @@ def _fuzzy(config: WebConfig, load: Load) -> tuple[Step, ...]:
 
 
 def _substrings(config: WebConfig, load: Load) -> Step:
-    parts = min(config.exact.parts, load.shards)
-    mb = load.text_mb * load.shards * UNIQUE / parts
+    count = min(config.exact.parts, len(load.units))
+    mb = load.text_mb * len(load.units) * UNIQUE / count
     return Step(
         name="substrings",
         run="stages.web.steps.substrings:run",
-        shards=parts,
+        units=parts(count),
         uses=("exact",),
-        after=("filter", *(("cluster",) if config.dedup.enabled else ())),
+        after=_after(config, "filter", "cluster"),
         core_seconds=START_S + mb / SUBSTRINGS_MB_S,
         disk_mb=0.01 * mb,
         mem_mb=300 + mb * SUBSTRINGS_MEMORY,
@@ -203,7 +212,7 @@ def _urls(config: WebConfig, load: Load) -> Step:
     return Step(
         name="urls",
         run="stages.web.steps.urls:run",
-        shards=1,
+        units=WHOLE,
         uses=("url_dedup",),
         reads=_given(config, "seen"),
         after=_after(config, "filter", "cluster", "substrings"),
@@ -217,9 +226,13 @@ def _documents(config: WebConfig, load: Load) -> Step:
     return Step(
         name="documents",
         run="stages.web.steps.documents:run",
-        shards=load.shards,
+        units=load.units,
         uses=("rejects_per_reason", "dedup.enabled", "exact", "url_dedup", "language"),
-        after=_after(config, "extract", "filter", "cluster", "substrings", "urls"),
+        after=(
+            After("extract", SAME),
+            After("filter", SAME),
+            *_after(config, "cluster", "substrings", "urls"),
+        ),
         core_seconds=START_S + load.kept * DOCUMENTS_S,
         disk_mb=load.text_mb / 3 * UNIQUE,
         mem_mb=400,
@@ -231,7 +244,7 @@ def _index(config: WebConfig, load: Load) -> Step:
     return Step(
         name="index",
         run="stages.web.steps.index:run",
-        shards=1,
+        units=WHOLE,
         uses=tuple(f"dedup.{name}" for name in SIGNED),
         after=_after(config, "filter", "signatures", "documents"),
         core_seconds=START_S + load.all_kept * UNIQUE * (rows + 1) * BUCKET_S,
@@ -245,8 +258,8 @@ def _given(config: WebConfig, *fields: str) -> tuple[str, ...]:
     return tuple(field for field in fields if getattr(config, field) is not None)
 
 
-def _after(config: WebConfig, *steps: str) -> tuple[str, ...]:
-    """Return those of the steps that these settings have."""
+def _after(config: WebConfig, *steps: str) -> tuple[After, ...]:
+    """Return all units of those of the steps that these settings have."""
     off = set()
     if not config.dedup.enabled:
         off |= {"signatures", "buckets", "cluster"}
@@ -254,19 +267,22 @@ def _after(config: WebConfig, *steps: str) -> tuple[str, ...]:
         off.add("substrings")
     if not config.url_dedup.enabled:
         off.add("urls")
-    return tuple(step for step in steps if step not in off)
+    return tuple(After(step) for step in steps if step not in off)
 
 
-def outputs(config: WebConfig, sources: list[str], load: Load) -> tuple[Output, ...]:
-    """Return the files that the finished stage offers, shard by shard; `sources` are the shards' dumps."""
+def outputs(config: WebConfig, load: Load) -> tuple[Output, ...]:
+    """Return the files that the finished stage offers, kind by kind in order of unit."""
     kinds = (
-        ("documents", "documents.jsonl.zst", load.text_mb / 3 * UNIQUE),
-        ("funnel", "funnel.json", 0.0),
-        ("rejects", "rejects.jsonl.zst", 0.0),
-        ("tables", "tables.json", 0.0),
+        (KINDS.documents, load.text_mb / 3 * UNIQUE),
+        (KINDS.funnel, 0.0),
+        (KINDS.rejects, 0.0),
+        (KINDS.tables, 0.0),
     )
-    return tuple(
-        Output(step="documents", shard=shard, name=name, kind=kind, source=source, mb=mb)
-        for kind, name, mb in kinds
-        for shard, source in enumerate(sources)
-    ) + ((Output(step="index", shard=0, name="index.npz", kind="index", source="index"),) if config.write_index else ())
+    found = [
+        Output(step="documents", unit=unit.key, kind=kind, source=unit.inputs["inputs"][0].source, mb=mb)
+        for kind, mb in kinds
+        for unit in load.units
+    ]
+    if config.write_index:
+        found.append(Output(step="index", unit=WHOLE[0].key, kind=KINDS.index, source="index"))
+    return tuple(found)

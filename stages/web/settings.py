@@ -125,7 +125,7 @@ class RepetitionSettings(Section):
             for n in getattr(self, name):
                 if n not in measured:
                     wanted = f"an n from {measured[0]} to {measured[-1]}: pages are measured once, for all thresholds"
-                    raise ConfigError(f"web.repetition.{name}", n, wanted)
+                    raise ConfigError(f"repetition.{name}", n, wanted)
         return self
 
 
@@ -206,7 +206,7 @@ class DedupSettings(Section):
     farthest from every threshold of the filters; of equals the longest, then the earliest."""
     scope: Literal["all", "dump"] = "all"
     """Pages that are compared: all of the run, or only those of the same dump."""
-    bucket_shards: int = Field(default=1, ge=1)
+    bucket_units: int = Field(default=1, ge=1)
     """Array elements over which the buckets are spread."""
     memory_mb: int = Field(default=4_000, ge=64)
     """Memory that one element of `buckets` may use, about. Less means more passes over the signatures, not other
@@ -217,7 +217,7 @@ class DedupSettings(Section):
         given = [number is not None for number in (self.buckets, self.hashes_per_bucket)]
         if not all(given) if self.preset == "custom" else any(given):
             wanted = "`custom` together with both buckets and hashes_per_bucket, or a named preset with neither"
-            raise ConfigError("web.dedup.preset", self.preset, wanted)
+            raise ConfigError("dedup.preset", self.preset, wanted)
         buckets, hashes = self.shape
         if (found := match_probability(0.9, buckets, hashes)) < 0.5:
             raise ConfigError(
@@ -228,12 +228,12 @@ class DedupSettings(Section):
             )
         if self.simhash_blocks is not None and self.simhash_blocks <= self.simhash_distance:
             wanted = f"more than the {self.simhash_distance} bits that may differ, or no block is sure to agree"
-            raise ConfigError("web.dedup.simhash_blocks", self.simhash_blocks, wanted)
+            raise ConfigError("dedup.simhash_blocks", self.simhash_blocks, wanted)
         if self.num_tables > MAX_TABLES:
             wanted = f"so few that at most {MAX_TABLES} choices of blocks result; these are {self.num_tables}"
-            raise ConfigError("web.dedup.simhash_blocks", self.simhash_blocks, wanted)
-        if self.bucket_shards > self.num_tables:
-            raise ConfigError("web.dedup.bucket_shards", self.bucket_shards, f"at most the {self.num_tables} buckets")
+            raise ConfigError("dedup.simhash_blocks", self.simhash_blocks, wanted)
+        if self.bucket_units > self.num_tables:
+            raise ConfigError("dedup.bucket_units", self.bucket_units, f"at most the {self.num_tables} buckets")
         return self
 
     @property
@@ -291,10 +291,10 @@ def check_gates(extraction: ExtractionSettings, language: LanguageSettings, qual
     least_score = min(row.min_language_score for row in rows) if language.preset == "bloom" else language.min_score
     why = "a gate tighter than its rule loses pages that the rule would keep"
     if gates.min_words > least_words:
-        raise ConfigError("web.extraction.gates.min_words", gates.min_words, f"at most {least_words}: {why}")
+        raise ConfigError("extraction.gates.min_words", gates.min_words, f"at most {least_words}: {why}")
     if language.languages is not None and gates.min_wanted > least_score:
         wanted = f"at most {least_score}, the least score of a page that stays: {why}"
-        raise ConfigError("web.extraction.gates.min_wanted", gates.min_wanted, wanted)
+        raise ConfigError("extraction.gates.min_wanted", gates.min_wanted, wanted)
 
 
 def match_probability(similarity: float, buckets: int, hashes_per_bucket: int) -> float:

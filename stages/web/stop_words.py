@@ -45,7 +45,7 @@ class StopWords:
         self._tables: dict[str, StopTable] = {}
         for code, words in self.stop.items():
             if len(set(words)) > MAX_STOP_WORDS:
-                raise ConfigError(f"web.quality.stop_words.{code}", len(words), f"at most {MAX_STOP_WORDS} words")
+                raise ConfigError(f"quality.stop_words.{code}", len(words), f"at most {MAX_STOP_WORDS} words")
 
     def table(self, language: str) -> StopTable:
         """Return the lists of a language; an empty table if it has none."""

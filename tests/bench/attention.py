@@ -31,7 +31,7 @@ from stages.model.attention import (
     documents_apart,
 )
 from stages.model.glm import hidden_keys
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 
 HEADS, WIDTH, DOCUMENT = 8, 64, 500
 KINDS = ("causal", "documents apart", "alibi", "glm", "alibi written out", "megatron")

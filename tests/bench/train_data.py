@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from stages.formats.tokenizer import TOKENIZER_MODEL, Tokenizer
+from stages.formats.kinds import KINDS
+from stages.formats.tokenizer import Tokenizer
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 from stages.tokenizer.config import TokenizerConfig
 from stages.tokenizer.spm import train as train_tokenizer
 from stages.tokens.indexed import DatasetWriter
@@ -28,8 +29,8 @@ def write_data(folder: Path) -> None:
     words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randrange(3, 9))) for _ in range(6_000)]
     texts = [" ".join(draw.choices(words, k=60)) for _ in range(600)]
     config = TokenizerConfig(documents="unused", vocab_size=VOCABULARY)
-    (folder / TOKENIZER_MODEL).write_bytes(train_tokenizer(texts, config))
-    tokenizer = Tokenizer(folder / TOKENIZER_MODEL)
+    (folder / KINDS.tokenizer.file).write_bytes(train_tokenizer(texts, config))
+    tokenizer = Tokenizer(folder / KINDS.tokenizer.file)
     with DatasetWriter(folder / "tokens-words.bin", tokenizer.vocab_size) as writer:
         for text in texts:
             writer.write([*tokenizer.encode(text), tokenizer.eos_id])
@@ -54,7 +55,7 @@ def write_weights(folder: Path, model: dict[str, int]) -> None:
 def write_batches(data: Path, folder: Path, settings: dict[str, Any]) -> None:
     """Write the sequences of every step as the stage will read them: [steps, B, T] of tokens and of labels."""
     config = PretrainConfig(tokens="unused", tokenizer="unused", **settings)
-    tokenizer = Tokenizer(data / TOKENIZER_MODEL)
+    tokenizer = Tokenizer(data / KINDS.tokenizer.file)
     parallel.start(Ranks())
     corpus = open_corpus([Source("words", data / "tokens-words.bin")])
     dataset = build_dataset(corpus, config, folder / "index", eod=tokenizer.eos_id, vocab_size=tokenizer.vocab_size)

@@ -10,10 +10,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from stages.formats.metrics import METRICS, read_metrics
+from stages.formats.kinds import KINDS
+from stages.formats.metrics import read_metrics
 from stages.pretrain.config import PretrainConfig
 from stages.pretrain.run import run
-from stages.shared.contract import InputFile, Task
+from stages.shared.contract import InputFile
+from stages.shared.task import Task
 from tests.bench.memory import grown_mb
 
 
@@ -28,7 +30,7 @@ def main(order: dict[str, Any]) -> None:
         wall.append(time.perf_counter())
         cpu.append(time.process_time())
         if step == config.steps:
-            losses = [row["loss"] for row in read_metrics(work / METRICS)]
+            losses = [row["loss"] for row in read_metrics(work / KINDS.metrics.file)]
             steps = {"wall": differences(wall), "cpu": differences(cpu)}
             print(json.dumps({**steps, "peak_mb": grown(), "losses": losses}), flush=True)
             os._exit(0)

@@ -26,7 +26,8 @@ from pathlib import Path
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from stages.formats.documents import DOCUMENTS, read_documents
+from stages.formats.documents import read_documents
+from stages.formats.kinds import KINDS
 from stages.sample.config import SampleConfig
 from stages.web.blocklist import cache_folder
 from stages.web.language import default_model
@@ -237,7 +238,7 @@ def agreement(full: Path, two_tier: Path) -> tuple[int, int, int]:
     wanted, got = (
         {
             row["id"]: row["text"]
-            for row in read_documents(step_folder(out / "run", "filter") / "shards/00000" / DOCUMENTS)
+            for row in read_documents(step_folder(out / "run", "filter") / "shards/00000" / KINDS.documents.file)
         }
         for out in (full, two_tier)
     )

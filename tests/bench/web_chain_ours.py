@@ -15,7 +15,7 @@ from typing import Any
 from stages.shared.contract import InputFile
 from stages.web.config import WebConfig
 from stages.web.steps import extract, filter  # noqa: F401 - imported outside of the clock, as on the other side
-from tests.stages.harness import run_shard
+from tests.stages.harness import run_unit
 
 STEPS = ("extract", "filter")
 
@@ -31,7 +31,7 @@ def run(config: WebConfig, input_file: str, out: Path) -> None:
     inputs = {"inputs": (InputFile(Path(input_file), "bench"),)}
     for step in config.plan(inputs).steps:
         if step.name in STEPS:
-            run_shard(config, step, 0, inputs, out)
+            run_unit(config, step, 0, inputs, out)
 
 
 def main(order: dict[str, Any]) -> dict[str, Any]:

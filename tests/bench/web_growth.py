@@ -18,7 +18,7 @@ from stages.sample.config import SampleConfig
 from stages.shared.contract import InputFile
 from stages.web.config import WebConfig
 from tests.bench.compare import Comparison
-from tests.stages.harness import run_shard, run_stage
+from tests.stages.harness import run_stage, run_unit
 
 ROOT = Path(__file__).parents[2]
 SCALES = (1, 4, 16)
@@ -52,7 +52,7 @@ def config(scale: int) -> WebConfig:
     """Return the settings for a scale: a part of exact deduplication has as many pages at every scale."""
     return WebConfig(
         inputs="x",
-        dedup={"preset": "fineweb", "bucket_shards": 2},
+        dedup={"preset": "fineweb", "bucket_units": 2},
         exact={"parts": scale},
     )
 
@@ -87,7 +87,7 @@ def _one_step(scale: int, step: str, files: list[list[str]], folder: str) -> tup
     Path("/proc/self/clear_refs").write_text("5")
     start = _cpu_seconds()
     for shard in range(chosen.shards):
-        run_shard(settings, chosen, shard, inputs, Path(folder))
+        run_unit(settings, chosen, shard, inputs, Path(folder))
     return _cpu_seconds() - start, _peak_mb()
 
 
@@ -102,7 +102,7 @@ def _warm_up(settings: WebConfig, step: Any, inputs: dict[str, Any], folder: Pat
         (Path(aside) / "steps").mkdir()
         for done in (folder / "steps").iterdir() if (folder / "steps").exists() else ():
             (Path(aside) / "steps" / done.name).symlink_to(done)
-        run_shard(settings, step, 0, inputs, Path(aside))
+        run_unit(settings, step, 0, inputs, Path(aside))
 
 
 def _cpu_seconds() -> float:

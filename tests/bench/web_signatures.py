@@ -25,8 +25,9 @@ from datatrove.pipeline.dedup.minhash import MinhashConfig
 from datatrove.utils.logging import logger
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from stages.formats.documents import DOCUMENTS, DocumentWriter
-from stages.shared.contract import Step, shard_dir
+from stages.formats.documents import DocumentWriter
+from stages.formats.kinds import KINDS
+from stages.shared.contract import Step
 from stages.web.arrays import ColumnsWriter
 from stages.web.config import WebConfig
 from stages.web.fast_text import main_text
@@ -35,7 +36,7 @@ from stages.web.pages import PAGE, PAGES
 from stages.web.steps.buckets import EDGES
 from stages.web.steps.signatures import BANDS, Signatures
 from tests.bench.compare import Comparison, alternate, one_core, table, verdict
-from tests.stages.harness import run_shard, step_folder
+from tests.stages.harness import run_unit, unit_folder
 
 ROOT = Path(__file__).parents[2]
 PAGES_FILE = ROOT.parent / "shared" / "data" / "web" / "pages.warc.gz"
@@ -141,36 +142,36 @@ def measure(step: str, num_pages: int, memory_mb: int) -> dict[str, float]:
 
 def _run_step(step: str, folder: Path, memory_mb: int) -> Mapping[str, Any]:
     plan = Step(name=step, run=f"stages.web.steps.{step}:run", shards=1, uses=(), after=STEPS[step])
-    return run_shard(WebConfig(inputs="x", dedup={"preset": "fineweb", "memory_mb": memory_mb}), plan, 0, {}, folder)
+    return run_unit(WebConfig(inputs="x", dedup={"preset": "fineweb", "memory_mb": memory_mb}), plan, 0, {}, folder)
 
 
 def _count_pairs(folder: Path) -> int:
-    return len(np.load(shard_dir(step_folder(folder, "buckets"), 0) / EDGES, mmap_mode="r"))
+    return len(np.load(unit_folder(folder, "buckets", 0) / EDGES, mmap_mode="r"))
 
 
 def _prepare(step: str, folder: Path, num_pages: int) -> None:
     """Write what comes before a step: texts, or signatures of which most have some like them, or their pairs."""
     for name in STEPS[step]:
-        shard_dir(step_folder(folder, name), 0).mkdir(parents=True)
-    filtered = shard_dir(step_folder(folder, "filter"), 0)
+        unit_folder(folder, name, 0).mkdir(parents=True)
+    filtered = unit_folder(folder, "filter", 0)
     if step == "signatures":
-        with DocumentWriter(filtered / DOCUMENTS) as writer:
+        with DocumentWriter(filtered / KINDS.documents.file) as writer:
             for start in range(0, num_pages, 500):
                 for text in made_texts(500, 300, seed=start):
                     writer.write({"id": str(writer.count), "text": text, **_NOTHING})
         return
     if step == "buckets":
-        with ColumnsWriter(shard_dir(step_folder(folder, "signatures"), 0) / BANDS, 14) as writer:
+        with ColumnsWriter(unit_folder(folder, "signatures", 0) / BANDS, 14) as writer:
             for column in _alike(num_pages):
                 writer.add(column)
         return
     for shard, start in enumerate(range(0, num_pages, SHARD)):
-        shard_dir(step_folder(folder, "filter"), shard).mkdir(parents=True, exist_ok=True)
+        unit_folder(folder, "filter", shard).mkdir(parents=True, exist_ok=True)
         pages = np.zeros(min(SHARD, num_pages - start), PAGE)
-        np.save(shard_dir(step_folder(folder, "filter"), shard) / PAGES, pages)
+        np.save(unit_folder(folder, "filter", shard) / PAGES, pages)
     draw = np.random.default_rng(num_pages)
     pairs = np.sort(draw.integers(0, num_pages, (num_pages, 2), dtype=np.uint64), axis=1)
-    np.save(shard_dir(step_folder(folder, "buckets"), 0) / EDGES, pairs[np.lexsort(pairs.T[::-1])])
+    np.save(unit_folder(folder, "buckets", 0) / EDGES, pairs[np.lexsort(pairs.T[::-1])])
 
 
 _NOTHING = {"url": "", "language": "", "language_score": 0.0, "source": "", "dump": ""}

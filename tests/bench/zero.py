@@ -21,7 +21,7 @@ from torch.multiprocessing import spawn
 
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 from stages.train.engine import Engine, build_engine
 from stages.train.objectives import Batch, next_token
 

@@ -1,4 +1,4 @@
-"""Runs a stage in this process through its contract, without the launcher: what most stage tests start from."""
+"""Runs a stage in this process through its contract, without the launcher: most stage tests start from here."""
 
 from __future__ import annotations
 
@@ -7,64 +7,77 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stages.shared.contract import InputFile, StageConfig, Step, Task, shard_dir, shard_name
+from stages.shared.contract import ALL, SAME, InputFile, StageConfig, Step
+from stages.shared.task import Task
 
 Files = tuple[InputFile, ...]
 
 
 def step_folder(folder: Path, step: str) -> Path:
-    """Return where `run_stage` keeps the folder of a step; the unnamed step lives in `step`."""
+    """Return where `run_stage` keeps the folders of a step's units; the unnamed step is kept in `step`."""
     return folder / "steps" / (step or "step")
 
 
-def make_task(config: StageConfig, step: Step, shard: int, inputs: Mapping[str, Files], folder: Path) -> Task:
-    """Return the task of one shard, with an empty `out` and a `work` that survives a second call."""
-    out = folder / "attempts" / (step.name or "step") / shard_name(shard)
-    work = folder / "work" / (step.name or "step") / shard_name(shard)
+def unit_folder(folder: Path, step: str, place: int) -> Path:
+    """Return where `run_stage` keeps the files of a unit."""
+    return step_folder(folder, step) / f"{place:05d}"
+
+
+def make_task(config: StageConfig, step: Step, place: int, inputs: Mapping[str, Files], folder: Path) -> Task[Any]:
+    """Return the task of one unit, with an empty `out` and a `work` that survives a second call."""
+    unit, name = step.units[place], f"{step.name or 'step'}/{place:05d}"
+    out, work = folder / "attempts" / name, folder / "work" / name
     out.mkdir(parents=True)
     work.mkdir(parents=True, exist_ok=True)
     return Task(
         config=config,
         step=step.name,
-        shard=shard,
-        num_shards=step.shards,
-        inputs={name: tuple(inputs.get(name, ())) for name in step.reads},
-        steps={name: step_folder(folder, name) for name in step.after},
+        unit=unit.key,
+        place=place,
+        inputs={field: tuple(unit.inputs.get(field, inputs.get(field, ()))) for field in step.reads},
+        fellows={after.step: unit_folder(folder, after.step, place) for after in step.after if after.units == SAME},
+        steps={after.step: all_units(folder, after.step) for after in step.after if after.units == ALL},
         out=out,
         work=work,
         run_dir=folder,
     )
 
 
-def load_run(step: Step) -> Callable[[Task], dict[str, Any]]:
+def all_units(folder: Path, step: str) -> tuple[Path, ...]:
+    """Return the folders of all units of a step that have run, in order."""
+    return tuple(sorted(step_folder(folder, step).iterdir()))
+
+
+def load_run(step: Step) -> Callable[[Task[Any]], dict[str, Any]]:
     """Return the function that a step names."""
     module, _, function = step.run.partition(":")
-    run: Callable[[Task], dict[str, Any]] = getattr(import_module(module), function)
+    run: Callable[[Task[Any]], dict[str, Any]] = getattr(import_module(module), function)
     return run
 
 
-def run_shard(config: StageConfig, step: Step, shard: int, inputs: Mapping[str, Files], folder: Path) -> dict[str, Any]:
-    """Run one shard of one step and move its output to its final place; return the step's summary."""
-    task = make_task(config, step, shard, inputs, folder)
+def run_unit(config: StageConfig, step: Step, place: int, inputs: Mapping[str, Files], folder: Path) -> dict[str, Any]:
+    """Run one unit of one step and move its output to its final place; return the step's summary."""
+    task = make_task(config, step, place, inputs, folder)
     summary = load_run(step)(task)
-    final = shard_dir(step_folder(folder, step.name), shard)
+    final = unit_folder(folder, step.name, place)
     final.parent.mkdir(parents=True, exist_ok=True)
     task.out.rename(final)
     return summary
 
 
 def run_stage(config: StageConfig, inputs: Mapping[str, Files], folder: Path) -> dict[str, Files]:
-    """Run every shard of every step in order (steps of one rank only); return the outputs by kind, in plan order."""
+    """Run every unit of every step in order (steps of one rank only); return the outputs by kind, in plan order."""
     plan = config.plan(inputs)
     for step in plan.steps:
         if step.ranks != 1:
             raise ValueError(f"step {step.name!r} wants {step.ranks} ranks: the harness has one process")
-        for shard in range(step.shards):
-            run_shard(config, step, shard, inputs, folder)
+        for place in range(len(step.units)):
+            run_unit(config, step, place, inputs, folder)
+    places = {(step.name, unit.key): place for step in plan.steps for place, unit in enumerate(step.units)}
     outputs: dict[str, list[InputFile]] = {}
     for output in plan.outputs:
-        path = shard_dir(step_folder(folder, output.step), output.shard) / output.name
+        path = unit_folder(folder, output.step, places[output.step, output.unit]) / output.file
         if not path.exists():
-            raise FileNotFoundError(f"{output.kind}: the stage promised {path}")
-        outputs.setdefault(output.kind, []).append(InputFile(path, output.source))
+            raise FileNotFoundError(f"{output.kind.name}: the stage promised {path}")
+        outputs.setdefault(output.kind.name, []).append(InputFile(path, output.source, unit=output.unit))
     return {kind: tuple(files) for kind, files in outputs.items()}

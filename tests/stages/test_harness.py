@@ -1,7 +1,8 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from stages.shared.contract import InputFile, Output, StageConfig, StagePlan, Step, Task
+from stages.shared.contract import InputFile, Output, StageConfig, StagePlan, Step
+from stages.shared.task import Task
 from tests.stages.harness import run_stage
 
 

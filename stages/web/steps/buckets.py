@@ -1,10 +1,10 @@
-"""The `buckets` step: in each bucket, the pages whose hashes agree. One array element does a share of the buckets.
+"""The `buckets` step: in each bucket, the pages whose hashes agree. One unit does a share of the buckets.
 
-Writes `edges.npy` (uint64, pairs x 2): page numbers, counted over all shards in order, each joined to the first page of
+Writes `edges.npy` (uint64, pairs x 2): page numbers, counted over all units in order, each joined to the first page of
 its value; or a page and SEEN, if an earlier run kept a page of that value.
 
 One bucket after the other; of a bucket as many pages as fit into `dedup.memory_mb`, by ranges of their hashes. Every
-range reads the bucket's row of all shards again: 8 bytes a page. A pair is usually written once, but may be twice.
+range reads the bucket's row of all units again: 8 bytes a page. A pair is usually written once, but may be twice.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.shared.contract import Task
-from stages.web.arrays import Rows, files_of
-from stages.web.config import WebConfig, shard_files
+from stages.shared.task import Task
+from stages.web.arrays import Rows
+from stages.web.config import WebConfig, unit_files
 from stages.web.minhash import MinHash
 from stages.web.near import SEEN, Joiner, PairsWriter, key_ranges, known_pairs, make_method, pages_at_once
 from stages.web.shingles import U64
@@ -32,7 +32,7 @@ PART = 1 << 16
 
 @dataclass(frozen=True)
 class Source:
-    """Signatures that are compared with others: a shard's, or those of an index of earlier runs."""
+    """Signatures that are compared with others: a unit's, or those of an index of earlier runs."""
 
     bands: Rows | U64
     """Rows x pages, on disk or mapped."""
@@ -57,30 +57,30 @@ class Source:
                 yield values, np.arange(self.first + start, self.first + start + len(values), dtype=np.uint64)
 
 
-def run(task: Task) -> dict[str, Any]:
-    """Find the pairs of this element's buckets."""
-    config: WebConfig = task.config
+def run(task: Task[WebConfig]) -> dict[str, Any]:
+    """Find the pairs of this unit's buckets."""
+    config = task.config
     method = make_method(config.dedup)
     at_once = pages_at_once(config.dedup.memory_mb)
     scopes = find_scopes(task)
     num_pages = sum(source.num_pages for sources in scopes for source in sources)
     with PairsWriter(task.out / EDGES, known_pairs(config.dedup.memory_mb, num_pages)) as pairs:
-        for table in range(task.shard, method.num_tables, task.num_shards):
+        for table in range(task.place, method.num_tables, config.dedup.bucket_units):
             for sources in scopes:
                 join_table(method, table, sources, at_once, pairs)
             task.progress(table + 1)
     return {"pairs": pairs.count}
 
 
-def find_scopes(task: Task) -> list[list[Source]]:
+def find_scopes(task: Task[WebConfig]) -> list[list[Source]]:
     """Return the sources that are compared with each other: all, or one list for each dump."""
-    config: WebConfig = task.config
+    config = task.config
     sources, dumps, number = [], [], 0
-    for path in files_of(task.steps["signatures"], BANDS):
-        sources.append(Source(Rows(path), number))
+    for folder in task.steps["signatures"]:
+        sources.append(Source(Rows(folder / BANDS), number))
         number += sources[-1].num_pages
     if config.dedup.scope == "dump":
-        dumps = [files[0].source for files in shard_files(task.inputs["inputs"], config.files_per_shard)]
+        dumps = [files[0].source for files in unit_files(task.inputs["inputs"], config.files_per_unit)]
         names = sorted(set(dumps))
         return [[source for source, dump in zip(sources, dumps, strict=True) if dump == name] for name in names]
     index = open_index(task.inputs.get("seen", ()))

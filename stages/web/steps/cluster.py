@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.shared.contract import Task
-from stages.web.arrays import BLOCK, Rows, RowsWriter, files_of
+from stages.shared.task import Task
+from stages.web.arrays import BLOCK, Rows, RowsWriter
 from stages.web.config import WebConfig
 from stages.web.near import SEEN
 from stages.web.pages import PAGES, number_pages
@@ -26,12 +26,12 @@ from stages.web.union_find import Parents, choose, join, make_parents, settle
 REMOVED = "removed.npy"
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(task: Task[WebConfig]) -> dict[str, Any]:
     """Join the pairs of all buckets into groups and choose the page of each that stays."""
-    config: WebConfig = task.config
-    pages = files_of(task.steps["filter"], PAGES)
+    config = task.config
+    pages = [folder / PAGES for folder in task.steps["filter"]]
     num_pages = number_pages(task.steps, task.out)[-1]
-    parents, is_seen = join_files(num_pages, files_of(task.steps["buckets"], EDGES))
+    parents, is_seen = join_files(num_pages, [folder / EDGES for folder in task.steps["buckets"]])
     kept = choose(parents, ranks(pages, config.dedup.keep)) if config.dedup.keep != "earliest" else None
     texts = column(pages, "text")
     with RowsWriter(task.out / REMOVED, 3) as writer:

@@ -1,8 +1,8 @@
-"""The `documents` step: what a shard's filtered pages are after deduplication, the whole funnel, a sample of rejects.
+"""The `documents` step: what a unit's filtered pages are after deduplication, the whole funnel, a sample of rejects.
 
 The gates come in the paper's order (arXiv:2306.01116, figure 2): near duplicates, exact substrings, addresses seen, and
 language where it stands after deduplication. A step that is switched off is not in the funnel. `kept.npy` (uint64) has
-the places, in the shard's filtered pages, of those that became documents.
+the places, in the unit's filtered pages, of those that became documents.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy as np
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
-from stages.formats.documents import DOCUMENTS, REJECTS, read_documents
-from stages.formats.funnel import FUNNEL, read_funnel, write_funnel
-from stages.formats.tables import TABLES, read_tables
-from stages.shared.contract import Task, shard_dir
+from stages.formats.documents import read_documents
+from stages.formats.funnel import read_funnel, write_funnel
+from stages.formats.kinds import KINDS
+from stages.formats.tables import read_tables
+from stages.shared.task import Task
 from stages.web.blocks import Gate, set_text, step_count
 from stages.web.config import WebConfig
 from stages.web.cut import NUMBER, SubstringCut
@@ -70,34 +71,34 @@ class Numbered(PipelineStep):
             self.progress(number + 1)
 
 
-def run(task: Task) -> dict[str, Any]:
-    """Write one shard's documents.jsonl.zst, rejects.jsonl.zst, funnel.json, tables.json and kept.npy."""
-    config: WebConfig = task.config
-    source = shard_dir(task.steps["filter"], task.shard)
+def run(task: Task[WebConfig]) -> dict[str, Any]:
+    """Write one unit's documents.jsonl.zst, rejects.jsonl.zst, funnel.json, tables.json and kept.npy."""
+    config = task.config
+    source = task.fellows["filter"]
     rejects = Rejects(config.rejects_per_reason)
-    for row in read_documents(source / REJECTS):
+    for row in read_documents(source / KINDS.rejects.file):
         rejects.add(row["step"], row["reason"], row)
-    gates = make_gates(task, config, rejects)
+    gates = make_gates(task, rejects)
     kept = _Kept(task)
-    reader = Numbered(source / DOCUMENTS, task.progress)
-    run_pipeline([reader, *gates, kept, WriteDocuments(task.out / DOCUMENTS)], task.work)
+    reader = Numbered(source / KINDS.documents.file, task.progress)
+    run_pipeline([reader, *gates, kept, WriteDocuments(task.out / KINDS.documents.file)], task.work)
     np.save(task.out / KEPT, np.array(kept.numbers, dtype=np.uint64), allow_pickle=False)
-    kept.tables.write(task.out / TABLES)
-    rejects.write(task.out / REJECTS)
-    funnel = [*read_funnel(source / FUNNEL), *map(step_count, gates)]
-    write_funnel(task.out / FUNNEL, funnel)
+    kept.tables.write(task.out / KINDS.tables.file)
+    rejects.write(task.out / KINDS.rejects.file)
+    funnel = [*read_funnel(source / KINDS.funnel.file), *map(step_count, gates)]
+    write_funnel(task.out / KINDS.funnel.file, funnel)
     last = funnel[-1]
     return {"pages_in": funnel[0].pages_in, "documents": last.pages_out, "bytes": last.bytes, "tokens": last.tokens}
 
 
-def make_gates(task: Task, config: WebConfig, rejects: Rejects | None = None) -> Sequence[PipelineStep]:
+def make_gates(task: Task[WebConfig], rejects: Rejects | None = None) -> Sequence[PipelineStep]:
     """Return what may still drop or change a page, each a step of the funnel."""
-    starts = first_numbers(task.steps)
+    config, starts = task.config, first_numbers(task.steps) if task.steps else []
     gates: list[PipelineStep] = []
     if config.dedup.enabled:
         gates.append(Listed("dedup", duplicates(task, starts), rejects))
     if config.exact.enabled:
-        short = short_numbers(task, starts, task.shard).astype(np.int64) - starts[task.shard]
+        short = short_numbers(task, starts, task.place).astype(np.int64) - starts[task.place]
         gates.append(SubstringCut(cut_ranges(task, starts), set(short.tolist()), rejects))
     if config.url_dedup.enabled:
         gates.append(Listed("urls", seen_addresses(task, starts), rejects))
@@ -106,25 +107,25 @@ def make_gates(task: Task, config: WebConfig, rejects: Rejects | None = None) ->
     return gates
 
 
-def duplicates(task: Task, starts: Sequence[int]) -> dict[int, str]:
-    """Return the reason for each page of this shard that another page stands for, by its place in the shard."""
-    removed = np.load(shard_dir(task.steps["cluster"], 0) / REMOVED, mmap_mode="r", allow_pickle=False)
-    rows = rows_between(removed, starts[task.shard], starts[task.shard + 1])
-    return dict(zip((rows[:, 0].astype(np.int64) - starts[task.shard]).tolist(), reasons(rows), strict=True))
+def duplicates(task: Task[WebConfig], starts: Sequence[int]) -> dict[int, str]:
+    """Return the reason for each page of this unit that another page stands for, by its place in the unit."""
+    removed = np.load(task.steps["cluster"][0] / REMOVED, mmap_mode="r", allow_pickle=False)
+    rows = rows_between(removed, starts[task.place], starts[task.place + 1])
+    return dict(zip((rows[:, 0].astype(np.int64) - starts[task.place]).tolist(), reasons(rows), strict=True))
 
 
-def cut_ranges(task: Task, starts: Sequence[int]) -> dict[int, np.ndarray[Any, np.dtype[np.int64]]]:
-    """Return the ranges to cut, rows (first token, end), of each page of this shard that has any, by its place."""
-    start, end = starts[task.shard], starts[task.shard + 1]
-    found = rows_between(of_part(task, task.shard, RANGES), start, end).astype(np.int64)
+def cut_ranges(task: Task[WebConfig], starts: Sequence[int]) -> dict[int, np.ndarray[Any, np.dtype[np.int64]]]:
+    """Return the ranges to cut, rows (first token, end), of each page of this unit that has any, by its place."""
+    start, end = starts[task.place], starts[task.place + 1]
+    found = rows_between(of_part(task, task.place, RANGES), start, end).astype(np.int64)
     return {number - start: ranges for number, ranges in by_document(found).items()}
 
 
-def seen_addresses(task: Task, starts: Sequence[int]) -> dict[int, str]:
-    """Return the reason for each page of this shard whose address an earlier page has, by its place in the shard."""
-    later = np.load(shard_dir(task.steps["urls"], 0) / LATER, mmap_mode="r", allow_pickle=False)
-    rows = rows_between(later, starts[task.shard], starts[task.shard + 1])
-    return dict.fromkeys((rows[:, 0].astype(np.int64) - starts[task.shard]).tolist(), "seen_url")
+def seen_addresses(task: Task[WebConfig], starts: Sequence[int]) -> dict[int, str]:
+    """Return the reason for each page of this unit whose address an earlier page has, by its place in the unit."""
+    later = np.load(task.steps["urls"][0] / LATER, mmap_mode="r", allow_pickle=False)
+    rows = rows_between(later, starts[task.place], starts[task.place + 1])
+    return dict.fromkeys((rows[:, 0].astype(np.int64) - starts[task.place]).tolist(), "seen_url")
 
 
 class _Kept(PipelineStep):
@@ -133,10 +134,10 @@ class _Kept(PipelineStep):
     name = "kept"
     type = "kept"
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task[WebConfig]) -> None:
         super().__init__()
         self.numbers: list[int] = []
-        self.tables = read_tables(shard_dir(task.steps["extract"], task.shard) / TABLES)
+        self.tables = read_tables(task.fellows["extract"] / KINDS.tables.file)
 
     def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
         for doc in data:

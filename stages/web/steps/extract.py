@@ -1,4 +1,4 @@
-"""The `extract` step: a shard's WARC files in; out come the pages' main texts with their language and their measures.
+"""The `extract` step: a unit's WARC files in; out come the pages' main texts with their language and their measures.
 
 Nearly all of the stage's time is spent here, so no threshold of the rules is applied yet: `filter` does that from what
 is stored, and a changed threshold never extracts a page again.
@@ -15,13 +15,13 @@ import numpy as np
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
-from stages.formats.documents import DOCUMENTS, REJECTS
-from stages.formats.funnel import FUNNEL, write_funnel
-from stages.formats.tables import TABLES, Tables
-from stages.shared.contract import Task
+from stages.formats.funnel import write_funnel
+from stages.formats.kinds import KINDS
+from stages.formats.tables import Tables
+from stages.shared.task import Task
 from stages.web.blocklist import ut1
 from stages.web.blocks import step_count
-from stages.web.config import WebConfig, shard_files
+from stages.web.config import WebConfig
 from stages.web.executor import run_pipeline
 from stages.web.extract import Extraction
 from stages.web.language import LanguageLabel
@@ -35,26 +35,26 @@ from stages.web.writer import WriteDocuments
 MEASURES_FILE = "measures.npy"
 
 
-def run(task: Task) -> dict[str, Any]:
-    """Extract one shard; write documents.jsonl.zst, measures.npy, rejects.jsonl.zst, funnel.json and tables.json."""
-    config: WebConfig = task.config
+def run(task: Task[WebConfig]) -> dict[str, Any]:
+    """Extract one unit; write documents.jsonl.zst, measures.npy, rejects.jsonl.zst, funnel.json and tables.json."""
+    config = task.config
     rejects = Rejects(config.rejects_per_reason)
-    gates = make_gates(task, config, rejects)
+    gates = make_gates(task, rejects)
     watch = _Watch(task)
     store = _Store(watch.tables)
     marks = [LanguageLabel(config.language, model_file(task)), Measure(config.quality.stop_words), store]
-    run_pipeline([gates[0], watch, *gates[1:], *marks, WriteDocuments(task.out / DOCUMENTS)], task.work)
+    run_pipeline([gates[0], watch, *gates[1:], *marks, WriteDocuments(task.out / KINDS.documents.file)], task.work)
     np.save(task.out / MEASURES_FILE, np.array(store.rows, dtype=MEASURES), allow_pickle=False)
-    rejects.write(task.out / REJECTS)
-    watch.tables.write(task.out / TABLES)
+    rejects.write(task.out / KINDS.rejects.file)
+    watch.tables.write(task.out / KINDS.tables.file)
     funnel = [step_count(block) for block in gates]
-    write_funnel(task.out / FUNNEL, funnel)
+    write_funnel(task.out / KINDS.funnel.file, funnel)
     return {"pages_in": funnel[0].pages_in, "pages_out": funnel[-1].pages_out}
 
 
-def make_gates(task: Task, config: WebConfig, rejects: Rejects) -> Sequence[PipelineStep]:
+def make_gates(task: Task[WebConfig], rejects: Rejects) -> Sequence[PipelineStep]:
     """Return the blocks that may drop a page, each a step of the funnel."""
-    files = shard_files(task.inputs["inputs"], config.files_per_shard)[task.shard]
+    config, files = task.config, task.inputs["inputs"]
     domains = ut1(task.work) if config.url.domains == "ut1" else ()
     lists = load_lists(task.inputs.get("url_lists", ()), domains)
     early = [WarcPages(files, config.read.max_page_mb, rejects), UrlFilter(lists, config.url.min_soft_words, rejects)]
@@ -64,7 +64,7 @@ def make_gates(task: Task, config: WebConfig, rejects: Rejects) -> Sequence[Pipe
     return [*early, Extraction(config.extraction, rejects, model_file(task))]
 
 
-def model_file(task: Task) -> Path | None:
+def model_file(task: Task[WebConfig]) -> Path | None:
     """Return the path of the user's language model, or None."""
     models = task.inputs.get("language_model", ())
     return models[0].path if models else None
@@ -76,7 +76,7 @@ class _Watch(PipelineStep):
     name = "watch"
     type = "watch"
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task[WebConfig]) -> None:
         super().__init__()
         self._report = task.progress
         self.tables = Tables()

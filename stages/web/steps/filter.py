@@ -1,6 +1,6 @@
 """The `filter` step: the rules for language, repetition and quality, from stored measures, then line-wise correction.
 
-The order is RefinedWeb's (arXiv:2306.01116, figure 2). Seconds a shard: this is how thresholds are tuned again.
+The order is RefinedWeb's (arXiv:2306.01116, figure 2). Seconds a unit: this is how thresholds are tuned again.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import numpy as np
 from datatrove.data import DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
-from stages.formats.documents import DOCUMENTS, REJECTS, read_documents
-from stages.formats.funnel import FUNNEL, read_funnel, write_funnel
-from stages.shared.contract import Task, shard_dir
+from stages.formats.documents import read_documents
+from stages.formats.funnel import read_funnel, write_funnel
+from stages.formats.kinds import KINDS
+from stages.shared.task import Task
 from stages.web.blocks import step_count
 from stages.web.config import WebConfig
 from stages.web.executor import run_pipeline
@@ -30,21 +31,21 @@ from stages.web.words import count_words
 from stages.web.writer import ReadDocuments, WriteDocuments
 
 
-def run(task: Task) -> dict[str, Any]:
-    """Filter one shard; write documents.jsonl.zst, pages.npy, rejects.jsonl.zst and funnel.json."""
-    config: WebConfig = task.config
-    source = shard_dir(task.steps["extract"], task.shard)
+def run(task: Task[WebConfig]) -> dict[str, Any]:
+    """Filter one unit; write documents.jsonl.zst, pages.npy, rejects.jsonl.zst and funnel.json."""
+    config = task.config
+    source = task.fellows["extract"]
     rejects = Rejects(config.rejects_per_reason)
-    for row in read_documents(source / REJECTS):
+    for row in read_documents(source / KINDS.rejects.file):
         rejects.add(row["step"], row["reason"], row)
     measures = np.load(source / MEASURES_FILE, allow_pickle=False)
     blocks = make_blocks(config, rejects)
     pages = _Pages(config)
-    reader = ReadDocuments(source / DOCUMENTS, measures, task.progress)
-    run_pipeline([reader, *blocks, pages, WriteDocuments(task.out / DOCUMENTS)], task.work)
+    reader = ReadDocuments(source / KINDS.documents.file, measures, task.progress)
+    run_pipeline([reader, *blocks, pages, WriteDocuments(task.out / KINDS.documents.file)], task.work)
     np.save(task.out / PAGES, np.array(pages.rows, dtype=PAGE), allow_pickle=False)
-    rejects.write(task.out / REJECTS)
-    write_funnel(task.out / FUNNEL, [*read_funnel(source / FUNNEL), *map(step_count, blocks)])
+    rejects.write(task.out / KINDS.rejects.file)
+    write_funnel(task.out / KINDS.funnel.file, [*read_funnel(source / KINDS.funnel.file), *map(step_count, blocks)])
     return {"pages_in": len(measures), "pages_out": len(pages.rows)}
 
 

@@ -18,18 +18,19 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from stages.shared.contract import InputFile, Task
+from stages.formats.kinds import KINDS
+from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
-from stages.web.arrays import NUMBER, Rows, files_of
+from stages.shared.task import Task
+from stages.web.arrays import NUMBER, Rows
 from stages.web.config import WebConfig
 from stages.web.pages import PAGES
 from stages.web.settings import DedupSettings
 from stages.web.shingles import U64
 from stages.web.steps.signatures import BANDS
 
-INDEX = "index.npz"
 KEPT = "kept.npy"
-"""Written by `documents`: the places, within the shard of `filter`, of the pages that became documents."""
+"""Written by `documents`: the places, within the unit of `filter`, of the pages that became documents."""
 MADE = "made.json"
 SIGNATURES_VERSION = 1
 """Raised when the same settings give other signatures than before."""
@@ -51,7 +52,7 @@ class Index:
         wanted = made_by(settings)
         for path, made in self.made:
             if made != wanted:
-                raise ConfigError("web.seen", str(path), f"an index made with {_say(wanted)}, not with {_say(made)}")
+                raise ConfigError("seen", str(path), f"an index made with {_say(wanted)}, not with {_say(made)}")
 
     def knows_urls(self, hashes: U64) -> NDArray[np.bool_]:
         """Return for each hash of an address whether an earlier run kept a page of that address."""
@@ -62,23 +63,23 @@ class Index:
         return found
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(task: Task[WebConfig]) -> dict[str, Any]:
     """Gather the signatures and addresses of all documents. Memory: 16 bytes a document."""
-    config: WebConfig = task.config
-    kept = [np.load(path, allow_pickle=False) for path in files_of(task.steps["documents"], KEPT)]
-    shards = [Rows(path) for path in files_of(task.steps["signatures"], BANDS)] if config.dedup.enabled else []
+    config = task.config
+    kept = [np.load(folder / KEPT, allow_pickle=False) for folder in task.steps["documents"]]
+    signed = [Rows(folder / BANDS) for folder in task.steps.get("signatures", ())]
     rows = config.dedup.num_rows if config.dedup.enabled else 0
-    pages = files_of(task.steps["filter"], PAGES)
+    pages = [folder / PAGES for folder in task.steps["filter"]]
     urls = np.concatenate(
         [np.load(path, allow_pickle=False)["url"][chosen] for path, chosen in zip(pages, kept, strict=True)]
     )
-    with zipfile.ZipFile(task.out / INDEX, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(task.out / KINDS.index.file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(MADE), json.dumps(made_by(config.dedup), sort_keys=True))
         with _member(archive, "urls", np.unique(urls).shape) as file:
             file.write(np.unique(urls).data)
         with _member(archive, "bands", (rows, len(urls))) as file:
             for row in range(rows):
-                file.write(np.sort(_row(shards, kept, row)).data)
+                file.write(np.sort(_row(signed, kept, row)).data)
                 task.progress(row + 1)
     return {"documents": len(urls)}
 
@@ -108,8 +109,8 @@ def _say(made: dict[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(made.items()))
 
 
-def _row(shards: Sequence[Rows], kept: Sequence[NDArray[Any]], row: int) -> U64:
-    parts = [shard.read(row)[chosen] for shard, chosen in zip(shards, kept, strict=True)]
+def _row(signed: Sequence[Rows], kept: Sequence[NDArray[Any]], row: int) -> U64:
+    parts = [unit.read(row)[chosen] for unit, chosen in zip(signed, kept, strict=True)]
     return np.concatenate([np.empty(0, np.uint64), *parts])
 
 
@@ -121,7 +122,7 @@ def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...]) -> IO[b
 
 
 def _open(path: Path) -> tuple[U64, U64, dict[str, Any]]:
-    remedy = f"Give the {INDEX} of a finished run of the web stage"
+    remedy = f"Give the {KINDS.index.file} of a finished run of the web stage"
     try:
         with zipfile.ZipFile(path) as archive:
             return _map(archive, path, "bands"), _map(archive, path, "urls"), json.loads(archive.read(MADE))

@@ -1,6 +1,6 @@
-"""The `signatures` step: the MinHash or SimHash signature of every filtered page of a shard.
+"""The `signatures` step: the MinHash or SimHash signature of every filtered page of a unit.
 
-It stands apart from `filter` so that another preset or seed does not filter the pages again. A shard's folder holds
+It stands apart from `filter` so that another preset or seed does not filter the pages again. A unit's folder holds
 `bands.npy` (uint64, rows x pages): of MinHash a row for each bucket, of SimHash one row.
 """
 
@@ -13,8 +13,9 @@ from typing import Any
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
-from stages.formats.documents import DOCUMENTS, read_documents
-from stages.shared.contract import Task, shard_dir
+from stages.formats.documents import read_documents
+from stages.formats.kinds import KINDS
+from stages.shared.task import Task
 from stages.web.arrays import ColumnsWriter
 from stages.web.config import WebConfig
 from stages.web.minhash import MinHash
@@ -44,12 +45,12 @@ class Signatures(PipelineStep):
                 yield doc
 
 
-def run(task: Task) -> dict[str, Any]:
-    """Sign one shard's pages."""
-    config: WebConfig = task.config
+def run(task: Task[WebConfig]) -> dict[str, Any]:
+    """Sign one unit's pages."""
+    config = task.config
     block = Signatures(task.out / BANDS, make_method(config.dedup))
     count = 0
-    for _ in block.run(_documents(shard_dir(task.steps["filter"], task.shard) / DOCUMENTS)):
+    for _ in block.run(_documents(task.fellows["filter"] / KINDS.documents.file)):
         count += 1
         task.progress(count)
     return {"pages": count}

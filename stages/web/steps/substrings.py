@@ -1,8 +1,8 @@
 """The `substrings` step: runs of at least `exact.min_tokens` tokens that occur twice in a part of the documents.
 
-Part p holds the documents of the shards whose number leaves p when divided by `exact.parts`, without near duplicates.
+Part p holds the documents of the units whose place leaves p when divided by `exact.parts`, without near duplicates.
 Writes `ranges.npy` (uint64, n x 3, sorted: page number, first token and end, counted in the page's `words.split`) and
-`short.npy` (uint64, sorted: pages that have too few words left). Pages are numbered over all shards in order.
+`short.npy` (uint64, sorted: pages that have too few words left). Pages are numbered over all units in order.
 
 Memory: 2 bytes for a byte of text, and 3 more for a byte of what is repeated (`spans.py`).
 """
@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.formats.documents import DOCUMENTS, read_documents
-from stages.shared.contract import Task, shard_dir
+from stages.formats.documents import read_documents
+from stages.formats.kinds import KINDS
+from stages.shared.task import Task
 from stages.web.config import WebConfig
 from stages.web.pages import number_pages
 from stages.web.spans import find_ranges, too_short
@@ -27,9 +28,9 @@ SHORT = "short.npy"
 U64 = np.ndarray[Any, np.dtype[np.uint64]]
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(task: Task[WebConfig]) -> dict[str, Any]:
     """Find the repeated ranges of one part."""
-    config: WebConfig = task.config
+    config = task.config
     part = PartTokens(config.exact.min_tokens)
     numbers = []
     starts = number_pages(task.steps, task.out)
@@ -53,35 +54,35 @@ def run(task: Task) -> dict[str, Any]:
     }
 
 
-def part_texts(task: Task, starts: Sequence[int], parts: int) -> Iterator[tuple[int, str]]:
+def part_texts(task: Task[WebConfig], starts: Sequence[int], parts: int) -> Iterator[tuple[int, str]]:
     """Yield number and text of the pages of this part in order, without those that `cluster` removed."""
-    for shard in range(task.shard, len(starts) - 1, parts):
-        removed = set(removed_numbers(task, starts, shard).tolist())
-        documents = read_documents(shard_dir(task.steps["filter"], shard) / DOCUMENTS)
-        for number, document in enumerate(documents, start=starts[shard]):
+    for place in range(task.place, len(starts) - 1, parts):
+        removed = set(removed_numbers(task, starts, place).tolist())
+        documents = read_documents(task.steps["filter"][place] / KINDS.documents.file)
+        for number, document in enumerate(documents, start=starts[place]):
             if number not in removed:
                 yield number, document["text"]
 
 
-def removed_numbers(task: Task, starts: Sequence[int], shard: int) -> U64:
-    """Return those of a shard's pages that `cluster` removed; none without that step."""
+def removed_numbers(task: Task[WebConfig], starts: Sequence[int], place: int) -> U64:
+    """Return those of a unit's pages that `cluster` removed; none without that step."""
     if "cluster" not in task.steps:
         return np.empty(0, dtype=np.uint64)
-    removed = np.load(shard_dir(task.steps["cluster"], 0) / REMOVED, mmap_mode="r", allow_pickle=False)
-    return rows_between(removed, starts[shard], starts[shard + 1])[:, 0]
+    removed = np.load(task.steps["cluster"][0] / REMOVED, mmap_mode="r", allow_pickle=False)
+    return rows_between(removed, starts[place], starts[place + 1])[:, 0]
 
 
-def short_numbers(task: Task, starts: Sequence[int], shard: int) -> U64:
-    """Return those of a shard's pages that are too short after the cut; none without the `substrings` step."""
+def short_numbers(task: Task[WebConfig], starts: Sequence[int], place: int) -> U64:
+    """Return those of a unit's pages that are too short after the cut; none without the `substrings` step."""
     if "substrings" not in task.steps:
         return np.empty(0, dtype=np.uint64)
-    return rows_between(of_part(task, shard, SHORT), starts[shard], starts[shard + 1])
+    return rows_between(of_part(task, place, SHORT), starts[place], starts[place + 1])
 
 
-def of_part(task: Task, shard: int, name: str) -> U64:
-    """Return an array file of the part to which a shard belongs, mapped rather than read."""
-    config: WebConfig = task.config
-    part = shard_dir(task.steps["substrings"], shard % config.exact.parts)
+def of_part(task: Task[WebConfig], place: int, name: str) -> U64:
+    """Return an array file of the part to which a unit belongs, mapped rather than read."""
+    config = task.config
+    part = task.steps["substrings"][place % config.exact.parts]
     return np.load(part / name, mmap_mode="r", allow_pickle=False)
 
 

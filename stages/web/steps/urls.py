@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.shared.contract import Task, shard_dir
+from stages.shared.task import Task
+from stages.web.config import WebConfig
 from stages.web.near import SEEN
 from stages.web.pages import PAGES, number_pages
 from stages.web.steps.index import Index, open_index
@@ -23,7 +24,7 @@ PAGES_A_PASS = 1 << 26
 U64 = np.ndarray[Any, np.dtype[np.uint64]]
 
 
-def run(task: Task) -> dict[str, Any]:
+def run(task: Task[WebConfig]) -> dict[str, Any]:
     """Find the later captures of every address."""
     starts = number_pages(task.steps, task.out)
     earlier = open_index(task.inputs.get("seen", ()))
@@ -35,17 +36,17 @@ def run(task: Task) -> dict[str, Any]:
     return {"pages": starts[-1], "seen": len(later), "seen_in_earlier_runs": int((later[:, 1] == SEEN).sum())}
 
 
-def kept_addresses(task: Task, starts: Sequence[int], index: int, passes: int) -> tuple[U64, U64]:
+def kept_addresses(task: Task[WebConfig], starts: Sequence[int], index: int, passes: int) -> tuple[U64, U64]:
     """Return hash of address and number of the pages that are still there, of one of so many classes of hashes."""
     hashes, numbers = [np.empty(0, dtype=np.uint64)], [np.empty(0, dtype=np.uint64)]
-    for shard, start in enumerate(starts[:-1]):
-        addresses = np.load(shard_dir(task.steps["filter"], shard) / PAGES, allow_pickle=False)["url"]
+    for place, start in enumerate(starts[:-1]):
+        addresses = np.load(task.steps["filter"][place] / PAGES, allow_pickle=False)["url"]
         is_wanted = addresses % np.uint64(passes) == index
-        for gone in (removed_numbers(task, starts, shard), short_numbers(task, starts, shard)):
+        for gone in (removed_numbers(task, starts, place), short_numbers(task, starts, place)):
             is_wanted[gone.astype(np.int64) - start] = False
         hashes.append(addresses[is_wanted])
         numbers.append(np.flatnonzero(is_wanted).astype(np.uint64) + np.uint64(start))
-        task.progress(starts[-1] * index + starts[shard + 1])
+        task.progress(starts[-1] * index + starts[place + 1])
     return np.concatenate(hashes), np.concatenate(numbers)
 
 

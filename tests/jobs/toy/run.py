@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stages.shared.contract import Task, shard_dir
+from stages.shared.contract import shard_dir
 from stages.shared.errors import Checkpointed, DataError, NodeError
 from stages.shared.files import write_atomic
+from stages.shared.task import Task
 
 
 def make(task: Task) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from stages.model.checkpoint import STATE, tensors_of
 from stages.model.config import ModelConfig
 from stages.model.llama import build_model, initialise
 from stages.model.saving import save
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 
 TEXT = """The heron stands in the river and the fox looks for a hare. In the market bread costs four coins.
 Over the roofs of the old town flies a red flag; people paint their doors white. One, two, three, 4, 56, 789!

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MixtralConfig, MixtralForCausalLM, PreTrainedModel
 
-from stages.formats.tokenizer import TOKENIZER_JSON, TOKENIZER_MODEL
+from stages.formats.kinds import KINDS
+from stages.formats.tokenizer import TOKENIZER_JSON
 from stages.model.config import ModelConfig
 from stages.model.hf_config import to_config_json
 from stages.tokenizer.config import TokenizerConfig
@@ -17,7 +18,7 @@ from stages.tokenizer.hf import to_tokenizer_json
 from stages.tokenizer.spm import train
 
 SHAPE: dict[str, Any] = {"num_layers": 2, "dim": 64, "num_heads": 4, "ffn_dim": 96, "seq_len": 24, "init_std": 0.1}
-KINDS: dict[str, dict[str, Any]] = {
+SHAPES: dict[str, dict[str, Any]] = {
     "LLaMA, as many key heads as heads": {},
     "LLaMA, grouped": {"num_kv_heads": 2, "rope_theta": 500_000, "norm_eps": 1e-6},
     "LLaMA, multi-query, tied": {"num_kv_heads": 1, "tied_embeddings": True},
@@ -33,9 +34,9 @@ def make_tokenizer(folder: Path, vocab_size: int = VOCAB_SIZE, text: Sequence[st
     """Write tokenizer.model and tokenizer.json; return the first."""
     folder.mkdir(parents=True, exist_ok=True)
     model = train(list(text), TokenizerConfig(documents="unused", vocab_size=vocab_size))
-    (folder / TOKENIZER_MODEL).write_bytes(model)
+    (folder / KINDS.tokenizer.file).write_bytes(model)
     (folder / TOKENIZER_JSON).write_text(to_tokenizer_json(model), "utf-8")
-    return folder / TOKENIZER_MODEL
+    return folder / KINDS.tokenizer.file
 
 
 def random_release(folder: Path, changes: dict[str, Any], vocab_size: int = VOCAB_SIZE) -> PreTrainedModel:

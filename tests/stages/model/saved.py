@@ -15,8 +15,8 @@ from stages.model.checkpoint import COMPLETE, STATE, WEIGHTS, describe, tensors_
 from stages.model.config import ModelConfig
 from stages.model.llama import build_model, initialise
 from stages.model.saving import save
-from stages.shared.contract import Ranks
 from stages.shared.files import write_json
+from stages.shared.task import Ranks
 
 VOCAB_SIZE = 301
 """No multiple of anything: embeddings are padded."""

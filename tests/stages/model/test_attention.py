@@ -19,7 +19,7 @@ from stages.model.attention import (
     alibi_slopes,
     documents_apart,
 )
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 from tests.stages.model.test_rotary import turned
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stages.model import parallel
 from stages.model.cross_entropy import cross_entropy
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 
 PIECES = 40
 Z_LOSS = 0.03

@@ -15,7 +15,7 @@ from stages.model import parallel
 from stages.model.config import ModelConfig
 from stages.model.experts import Load, Router, loads
 from stages.model.llama import build_model, initialise
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 from tests.stages.model.saved import SMALL, VOCAB_SIZE
 
 LOG3 = math.log(3)

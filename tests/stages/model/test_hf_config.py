@@ -10,7 +10,7 @@ import pytest
 from stages.model.config import ModelConfig
 from stages.model.hf_config import differences, from_config_json, to_config_json
 from stages.shared.errors import DataError
-from tests.stages.model.folders import KINDS, SHAPE
+from tests.stages.model.folders import SHAPE, SHAPES
 
 PATH = Path("folder/config.json")
 # As meta-llama/Llama-2-7b-hf and mistralai/Mixtral-8x7B-v0.1 have it, shortened.
@@ -26,7 +26,7 @@ MIXTRAL = {
 }
 
 
-@pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("changes", KINDS.values(), ids=SHAPES)
 def test_what_is_written_is_what_is_read(changes: dict[str, Any]) -> None:
     model = ModelConfig(**SHAPE | changes)
     found, vocab_size = from_config_json(to_config_json(model, 290, "float32", bos_id=1, eos_id=2), PATH)

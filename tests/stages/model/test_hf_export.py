@@ -17,10 +17,10 @@ from stages.model.hf_export import export_checkpoint, plan_shards
 from stages.model.hf_import import import_weights
 from stages.model.llama import build_model
 from stages.model.load import DTYPES, load_model
-from stages.shared.contract import Ranks
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
-from tests.stages.model.folders import KINDS, SHAPE, VOCAB_SIZE, make_tokenizer, tokens
+from stages.shared.task import Ranks
+from tests.stages.model.folders import SHAPE, SHAPES, VOCAB_SIZE, make_tokenizer, tokens
 from tests.stages.model.saved import save_untrained, seal
 
 
@@ -36,7 +36,7 @@ def make_checkpoint(folder: Path, tokenizer: Path, changes: dict[str, Any]) -> P
     return folder
 
 
-@pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("changes", KINDS.values(), ids=SHAPES)
 def test_an_exported_model_gives_the_same_logits_and_comes_back_bit_for_bit(
     changes: dict[str, Any], tmp_path: Path, tokenizer: Path
 ) -> None:

@@ -16,9 +16,9 @@ from stages.model import parallel
 from stages.model.config import ModelConfig
 from stages.model.hf_import import import_weights
 from stages.model.llama import build_model
-from stages.shared.contract import Ranks
 from stages.shared.errors import DataError
-from tests.stages.model.folders import KINDS, SHAPE, VOCAB_SIZE, make_tokenizer, random_release, tokens
+from stages.shared.task import Ranks
+from tests.stages.model.folders import SHAPE, SHAPES, VOCAB_SIZE, make_tokenizer, random_release, tokens
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def logits_of(model: GPTModel, ids: torch.Tensor) -> torch.Tensor:
         return model(ids, torch.arange(ids.size(1)).expand_as(ids), None)
 
 
-@pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("changes", KINDS.values(), ids=SHAPES)
 def test_an_imported_model_gives_transformers_logits(
     changes: dict[str, Any], tmp_path: Path, tokenizer: Tokenizer
 ) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from stages.model.config import ModelConfig
 from stages.model.hf_weights import join, shapes, slices, split, with_rows
-from tests.stages.model.folders import KINDS, SHAPE
+from tests.stages.model.folders import SHAPE, SHAPES
 
 
 def test_query_key_and_value_rows_are_kept_by_group() -> None:
@@ -26,7 +26,7 @@ def test_the_gate_is_above_the_up_projection() -> None:
     assert torch.equal(join(config, "x.linear_fc1.weight", [gate, up]), torch.cat([gate, up]))
 
 
-@pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("changes", KINDS.values(), ids=SHAPES)
 def test_splitting_undoes_joining_and_the_slices_are_all_weights(changes: dict[str, object]) -> None:
     config = ModelConfig(**SHAPE | changes)
     count = 0

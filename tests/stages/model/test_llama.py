@@ -18,7 +18,7 @@ from stages.model.attention import CausalAttention, documents_apart
 from stages.model.config import ModelConfig
 from stages.model.glm import hidden_keys
 from stages.model.llama import build_model, initialise, take_documents
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 from tests.stages.model.saved import SMALL, VOCAB_SIZE
 
 SHAPES = {

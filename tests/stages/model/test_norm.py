@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from stages.model import parallel
 from stages.model.norm import LayerNorm, RMSNorm
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 
 WIDTH, EPS = 96, 1e-3
 SETTINGS = {"num_layers": 1, "hidden_size": WIDTH, "num_attention_heads": 4}

@@ -7,7 +7,7 @@ import torch.distributed as dist
 from megatron.core import parallel_state
 
 from stages.model import parallel
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 
 
 def test_a_single_process_may_start_twice_and_stop() -> None:

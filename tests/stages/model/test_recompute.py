@@ -12,7 +12,7 @@ from torch import Tensor
 from stages.model import parallel
 from stages.model.config import ModelConfig
 from stages.model.llama import Recompute, build_model, initialise
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 from tests.stages.model.saved import SMALL, VOCAB_SIZE
 
 GLM = {"norm": "layernorm", "activation": "gelu", "bias": True}

@@ -13,8 +13,8 @@ from stages.model import parallel
 from stages.model.checkpoint import WEIGHTS, read_weights, tensors_of, verify
 from stages.model.llama import build_model, initialise
 from stages.model.saving import HostCopy, Saver, mark, save
-from stages.shared.contract import Ranks
 from stages.shared.files import sha256_file
+from stages.shared.task import Ranks
 from tests.stages.model.saved import SMALL, VOCAB_SIZE, files_up_to
 
 

@@ -8,7 +8,7 @@ import pytest
 from stages.sample.config import SampleConfig
 from stages.sample.prose import PHRASINGS, question
 from stages.sample.world import make_world
-from tests.stages.harness import run_shard, run_stage
+from tests.stages.harness import run_stage, run_unit
 
 CONFIG = SampleConfig(pages=2_000)
 
@@ -29,7 +29,7 @@ def files(folder: Path) -> dict[str, str]:
 def test_two_runs_write_the_same_bytes_in_whatever_order_the_shards_run(folder: Path, tmp_path: Path) -> None:
     (step,) = CONFIG.plan({}).steps
     for shard in reversed(range(step.shards)):
-        run_shard(CONFIG, step, shard, {}, tmp_path)
+        run_unit(CONFIG, step, shard, {}, tmp_path)
     assert files(tmp_path) == files(folder)
 
 
@@ -69,7 +69,7 @@ def test_memory_does_not_grow_with_the_pages_of_a_shard(tmp_path: Path) -> None:
     for pages in (400, 4_000):
         config = SampleConfig(pages=pages, files_per_dump=1)
         tracemalloc.start()
-        run_shard(config, config.plan({}).steps[0], 0, {}, tmp_path / str(pages))
+        run_unit(config, config.plan({}).steps[0], 0, {}, tmp_path / str(pages))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 1_000_000

@@ -12,7 +12,7 @@ from jobs.paths import RunPaths
 from jobs.plan.cluster import load_cluster
 from jobs.plan.graph import build_graph
 from jobs.plan.recipe import known_recipes, known_stages, read_recipe
-from stages.shared.contract import InputFile, Reads, Step, input_file, shard_dir, shard_name
+from stages.shared.contract import InputFile, Reads, Step, input_file
 
 MANY = 100
 """Input files: as many as the recipe with the most parts wants."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from stages.formats.tokenizer import TOKENIZER_MODEL, Tokenizer
+from stages.formats.kinds import KINDS
+from stages.formats.tokenizer import Tokenizer
 from stages.tokenizer.config import TokenizerConfig
 from stages.tokenizer.spm import train
 from stages.tokens.indexed import DatasetWriter
@@ -20,8 +21,8 @@ def write_corpus(folder: Path) -> Path:
     texts = [" ".join(draw.choices(words, k=draw.randrange(3, 60))) + "." for _ in range(400)]
     folder.mkdir(parents=True, exist_ok=True)
     model = train(texts, TokenizerConfig(documents="unused", vocab_size=300))
-    (folder / TOKENIZER_MODEL).write_bytes(model)
-    tokenizer = Tokenizer(folder / TOKENIZER_MODEL)
+    (folder / KINDS.tokenizer.file).write_bytes(model)
+    tokenizer = Tokenizer(folder / KINDS.tokenizer.file)
     for name, part in (("large", texts[50:]), ("small", texts[:50])):
         with DatasetWriter(folder / f"tokens-{name}.bin", tokenizer.vocab_size) as writer:
             for text in part:

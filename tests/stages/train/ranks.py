@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from stages.pretrain.config import PretrainConfig
-from stages.shared.contract import InputFile, Ranks, Task
+from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
+from stages.shared.task import Ranks, Task
 
 CHECKPOINTED = 85
 TIMEOUT_S = 240

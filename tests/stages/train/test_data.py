@@ -13,8 +13,8 @@ from megatron.core import parallel_state
 
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
-from stages.shared.contract import Ranks
 from stages.shared.errors import DataError
+from stages.shared.task import Ranks
 from stages.tokens.indexed import DatasetWriter
 from stages.train.data import Source, build_dataset, build_heldout, microbatches, open_corpus
 

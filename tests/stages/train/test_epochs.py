@@ -11,7 +11,7 @@ import torch
 
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 from stages.tokens.indexed import DatasetWriter
 from stages.train.data import Source, build_dataset, open_corpus
 

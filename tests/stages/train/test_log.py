@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from stages.formats.layers import FIELDS, LAYERS, read_layers
-from stages.formats.metrics import METRICS, read_metrics
-from stages.formats.rank_times import RANKS, read_ranks
+from stages.formats.kinds import KINDS
+from stages.formats.layers import FIELDS, read_layers
+from stages.formats.metrics import read_metrics
+from stages.formats.rank_times import read_ranks
 from stages.pretrain.config import PretrainConfig
 from stages.train import log as log_module
 from stages.train.guard import Trouble
@@ -45,11 +46,11 @@ def write(work: Path, done: int, until: int, loss: float, config: PretrainConfig
 def test_a_resumed_attempt_keeps_the_rows_of_its_checkpoint_and_no_more(tmp_path: Path) -> None:
     write(tmp_path, 0, 7, loss=1.0)
     write(tmp_path, 5, 9, loss=2.0)
-    rows = read_metrics(tmp_path / METRICS)
+    rows = read_metrics(tmp_path / KINDS.metrics.file)
     assert [row["step"] for row in rows] == list(range(1, 10))
     assert [row["loss"] for row in rows] == [1.0] * 5 + [2.0] * 4
     assert rows[-1]["tokens"] == 9 * CONFIG.tokens_per_step
-    assert [(row["step"], row["grad_norm"]) for row in read_layers(tmp_path / LAYERS)] == [
+    assert [(row["step"], row["grad_norm"]) for row in read_layers(tmp_path / KINDS.layers.file)] == [
         (2, 1),
         (4, 1),
         (6, 2),
@@ -59,18 +60,18 @@ def test_a_resumed_attempt_keeps_the_rows_of_its_checkpoint_and_no_more(tmp_path
 
 def test_a_line_cut_by_a_kill_is_dropped(tmp_path: Path) -> None:
     write(tmp_path, 0, 3, loss=1.0)
-    for name in (METRICS, LAYERS):
+    for name in (KINDS.metrics.file, KINDS.layers.file):
         with (tmp_path / name).open("a") as file:
             file.write('{"step": 4, "tok')
     write(tmp_path, 3, 4, loss=2.0)
-    assert [row["step"] for row in read_metrics(tmp_path / METRICS)] == [1, 2, 3, 4]
-    assert [row["step"] for row in read_layers(tmp_path / LAYERS)] == [2, 4]
+    assert [row["step"] for row in read_metrics(tmp_path / KINDS.metrics.file)] == [1, 2, 3, 4]
+    assert [row["step"] for row in read_layers(tmp_path / KINDS.layers.file)] == [2, 4]
 
 
 def test_an_attempt_from_scratch_begins_an_empty_file(tmp_path: Path) -> None:
     write(tmp_path, 0, 3, loss=1.0)
     opened(tmp_path, 0).close()
-    assert read_metrics(tmp_path / METRICS) == []
+    assert read_metrics(tmp_path / KINDS.metrics.file) == []
 
 
 def test_a_batch_that_was_left_out_is_in_its_row_and_on_the_console(
@@ -80,7 +81,7 @@ def test_a_batch_that_was_left_out_is_in_its_row_and_on_the_console(
     log.end_step(record(1, 9.0, Trouble("spike", "loss 9", back_to=0)), [], None)
     log.end_step(record(2, 3.0, Trouble("overflow", "too large")), [], None)
     log.close()
-    spike, overflow = read_metrics(tmp_path / METRICS)
+    spike, overflow = read_metrics(tmp_path / KINDS.metrics.file)
     assert {name: spike[name] for name in ("left_out", "why", "sequences", "back_to")} == {
         **{"left_out": "spike", "why": "loss 9", "sequences": [0, 15], "back_to": 0}
     }
@@ -100,7 +101,7 @@ def test_a_line_now_and_then_has_speed_use_memory_and_the_time_left(
     parts = line.split("  ")
     assert parts[:3] == ["step 4/40", "loss 1.0000", "lr 1.00e-03"]
     assert parts[3] == f"{4 * CONFIG.tokens_per_step / 100:,.0f} tokens/s"
-    row = read_metrics(tmp_path / METRICS)[-1]
+    row = read_metrics(tmp_path / KINDS.metrics.file)[-1]
     assert parts[4:] == [f"{100 * row['mfu']:.1f} % of the peak", "200 MB", "15 min 0 s left"]
     assert row["mfu"] > 0
     assert row["memory_mb"] == 200
@@ -110,8 +111,13 @@ def test_a_finished_run_publishes_what_there_is(tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"tensorboard": True})
     write(tmp_path / "work", 0, 4, loss=1.0, config=config)
     assert publish(tmp_path / "work", tmp_path / "out")["step"] == 4
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [LAYERS, METRICS, RANKS, "tensorboard"]
-    assert read_ranks(tmp_path / "out" / RANKS).ranks[1].node == "n2"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        KINDS.layers.file,
+        KINDS.metrics.file,
+        KINDS.rank_times.file,
+        "tensorboard",
+    ]
+    assert read_ranks(tmp_path / "out" / KINDS.rank_times.file).ranks[1].node == "n2"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +146,7 @@ def test_the_loss_on_what_is_held_out_has_its_line_and_its_time_is_not_the_steps
     log.say_heldout(1, 2.5, Best(step=1, loss=2.5))
     log.say_heldout(2, 2.75, Best(step=1, loss=2.5))
     log.close()
-    (row,) = read_metrics(tmp_path / METRICS)
+    (row,) = read_metrics(tmp_path / KINDS.metrics.file)
     assert row["heldout"] == 2.5
     assert row["tokens_per_s"] > CONFIG.tokens_per_step / 0.1
     assert capsys.readouterr().out == (
@@ -151,8 +157,10 @@ def test_the_loss_on_what_is_held_out_has_its_line_and_its_time_is_not_the_steps
 def test_what_another_run_said_comes_along_as_far_as_it_is_there(tmp_path: Path) -> None:
     write(tmp_path / "theirs", 0, 4, loss=1.0, config=CONFIG.model_copy(update={"tensorboard": True}))
     take_over(tmp_path / "theirs", tmp_path / "ours")
-    assert read_metrics(tmp_path / "ours" / METRICS) == read_metrics(tmp_path / "theirs" / METRICS)
-    assert read_layers(tmp_path / "ours" / LAYERS) == read_layers(tmp_path / "theirs" / LAYERS)
+    assert read_metrics(tmp_path / "ours" / KINDS.metrics.file) == read_metrics(
+        tmp_path / "theirs" / KINDS.metrics.file
+    )
+    assert read_layers(tmp_path / "ours" / KINDS.layers.file) == read_layers(tmp_path / "theirs" / KINDS.layers.file)
     assert len(list((tmp_path / "ours" / FOLDER).iterdir())) == 1
     take_over(tmp_path / "nowhere", tmp_path / "none")
     assert not (tmp_path / "none").exists()

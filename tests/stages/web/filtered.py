@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from stages.formats.documents import DOCUMENTS, REJECTS, DocumentWriter
-from stages.formats.funnel import FUNNEL, StepCount, write_funnel
-from stages.formats.tables import TABLES, Tables
-from stages.shared.contract import InputFile, Step, shard_dir
+from stages.formats.documents import DocumentWriter
+from stages.formats.funnel import StepCount, write_funnel
+from stages.formats.kinds import KINDS
+from stages.formats.tables import Tables
+from stages.shared.contract import InputFile, Step
 from stages.web.config import WebConfig
 from stages.web.pages import PAGE, PAGES, number_pages, text_hash, url_hash
 from stages.web.steps.cluster import REMOVED
 from stages.web.words import count_words
-from tests.stages.harness import run_shard, step_folder
+from tests.stages.harness import run_unit, step_folder, unit_folder
 
 Page = tuple[str, str]
 """Address and text."""
@@ -23,12 +24,12 @@ Page = tuple[str, str]
 def write_filtered(folder: Path, shards: Sequence[Sequence[Page]], languages: Mapping[str, str] | None = None) -> None:
     """Write what `extract` and `filter` would; languages are by address, `en` where not said."""
     for shard, pages in enumerate(shards):
-        extracted = shard_dir(step_folder(folder, "extract"), shard)
-        final = shard_dir(step_folder(folder, "filter"), shard)
+        extracted = unit_folder(folder, "extract", shard)
+        final = unit_folder(folder, "filter", shard)
         for path in (extracted, final):
             path.mkdir(parents=True)
         rows, tables = [], Tables()
-        with DocumentWriter(final / DOCUMENTS) as writer:
+        with DocumentWriter(final / KINDS.documents.file) as writer:
             for number, (url, text) in enumerate(pages):
                 language = (languages or {}).get(url, "en")
                 row = {"id": f"{shard}-{number}", "url": url, "text": text, "language": language, "language_score": 0.9}
@@ -36,17 +37,17 @@ def write_filtered(folder: Path, shards: Sequence[Sequence[Page]], languages: Ma
                 rows.append((url_hash(url), text_hash(text), count_words(text), 0.0))
                 tables.read("site.example", language)
         np.save(final / PAGES, np.array(rows, dtype=PAGE), allow_pickle=False)
-        tables.write(extracted / TABLES)
-        with DocumentWriter(final / REJECTS) as writer:
+        tables.write(extracted / KINDS.tables.file)
+        with DocumentWriter(final / KINDS.rejects.file) as writer:
             writer.write({"id": "x", "url": "http://x", "text": "x", "step": "quality", "reason": "short"})
         read = StepCount("read", pages_in=len(pages) + 1, pages_out=len(pages) + 1)
         quality = StepCount("quality", pages_in=len(pages) + 1, pages_out=len(pages), reasons={"short": 1})
-        write_funnel(final / FUNNEL, [read, quality])
+        write_funnel(final / KINDS.funnel.file, [read, quality])
 
 
 def write_removed(folder: Path, rows: Sequence[tuple[int, int, int]]) -> None:
     """Write what `cluster` would: removed page, page kept, whether the texts are equal."""
-    final = shard_dir(step_folder(folder, "cluster"), 0)
+    final = unit_folder(folder, "cluster", 0)
     final.mkdir(parents=True)
     np.save(final / REMOVED, np.array(rows, dtype=np.uint64).reshape(-1, 3), allow_pickle=False)
     number_pages({"filter": step_folder(folder, "filter")}, final)
@@ -59,9 +60,9 @@ def run_step(
     there = tuple(path.name for path in (folder / "steps").iterdir() if path.name != name)
     reads = ("seen",) if seen else ()
     step = Step(name=name, run=f"stages.web.steps.{name}:run", shards=shards, uses=(), reads=reads, after=there)
-    return [run_shard(config, step, shard, {"seen": tuple(seen)}, folder) for shard in range(shards)]
+    return [run_unit(config, step, shard, {"seen": tuple(seen)}, folder) for shard in range(shards)]
 
 
 def array(folder: Path, step: str, name: str, shard: int = 0) -> np.ndarray:
     """Return an array that a step wrote."""
-    return np.load(shard_dir(step_folder(folder, step), shard) / name, allow_pickle=False)
+    return np.load(unit_folder(folder, step, shard) / name, allow_pickle=False)

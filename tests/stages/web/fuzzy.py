@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from stages.formats.documents import DOCUMENTS, DocumentWriter
-from stages.shared.contract import InputFile, Step, shard_dir
+from stages.formats.documents import DocumentWriter
+from stages.formats.kinds import KINDS
+from stages.shared.contract import InputFile, Step
 from stages.web.config import WebConfig
 from stages.web.pages import PAGE, PAGES, text_hash, url_hash
 from stages.web.steps.cluster import REMOVED
 from stages.web.steps.index import INDEX, KEPT
 from stages.web.words import count_words
-from tests.stages.harness import run_shard, step_folder
+from tests.stages.harness import run_unit, step_folder, unit_folder
 
 WORDS = np.array([f"w{number}" for number in range(50_000)])
 
@@ -21,10 +22,10 @@ WORDS = np.array([f"w{number}" for number in range(50_000)])
 def write_filtered(folder: Path, shards: Sequence[Sequence[str]], strain: Mapping[str, float] | None = None) -> None:
     """Write what `filter` would: documents and pages. A text's address is its own; `strain` is by text."""
     for shard, texts in enumerate(shards):
-        final = shard_dir(step_folder(folder, "filter"), shard)
+        final = unit_folder(folder, "filter", shard)
         final.mkdir(parents=True)
         rows = []
-        with DocumentWriter(final / DOCUMENTS) as writer:
+        with DocumentWriter(final / KINDS.documents.file) as writer:
             for number, text in enumerate(texts):
                 url = f"http://site{shard}.example/{number}"
                 row = {"id": f"{shard}-{number}", "url": url, "text": text, "language": "en", "language_score": 1.0}
@@ -45,11 +46,11 @@ def find_duplicates(
     }
     for name, count, after in (
         ("signatures", shards, ("filter",)),
-        ("buckets", config.dedup.bucket_shards, ("signatures",)),
+        ("buckets", config.dedup.bucket_units, ("signatures",)),
         ("cluster", 1, ("filter", "buckets")),
     ):
         run_all(config, folder, name, count, after, inputs)
-    return np.load(shard_dir(step_folder(folder, "cluster"), 0) / REMOVED)
+    return np.load(unit_folder(folder, "cluster", 0) / REMOVED)
 
 
 def run_all(
@@ -57,7 +58,7 @@ def run_all(
 ) -> None:
     step = Step(name=name, run=f"stages.web.steps.{name}:run", shards=shards, uses=(), reads=tuple(inputs), after=after)
     for shard in range(shards):
-        run_shard(config, step, shard, inputs, folder)
+        run_unit(config, step, shard, inputs, folder)
 
 
 def write_index(folder: Path, dedup: Mapping[str, Any], removed: np.ndarray) -> Path:
@@ -67,14 +68,14 @@ def write_index(folder: Path, dedup: Mapping[str, Any], removed: np.ndarray) -> 
     for shard, final in enumerate(shards):
         count = len(np.load(final / PAGES))
         kept = [place for place in range(count) if start + place not in gone]
-        target = shard_dir(step_folder(folder, "documents"), shard)
+        target = unit_folder(folder, "documents", shard)
         target.mkdir(parents=True)
         np.save(target / KEPT, np.array(kept, dtype=np.uint32))
         start += count
     config = WebConfig(inputs="x", dedup=dict(dedup))
     after = ("filter", "documents", *(("signatures",) if config.dedup.enabled else ()))
     run_all(config, folder, "index", 1, after, {})
-    return shard_dir(step_folder(folder, "index"), 0) / INDEX
+    return unit_folder(folder, "index", 0) / INDEX
 
 
 def random_text(random: np.random.Generator, words: int) -> list[str]:

@@ -20,7 +20,7 @@ from stages.sample.world import make_world
 from stages.web.settings import ExactSettings
 from stages.web.words import tokens
 from tests.answer_key import KEPT, Verdict, agree, counts, expected
-from tests.stages.harness import run_shard, step_folder
+from tests.stages.harness import run_unit, step_folder
 
 NAMELESS = ("damaged_record",)
 """Losses whose record cannot be read, not even its id: only their number can be compared."""
@@ -139,7 +139,7 @@ def test_by_the_rule_first_every_passage_stays_on_one_page(sample_run: Any, tmp_
     steps = config.plan({"inputs": sample_run.warcs}).steps
     for step in (step for step in steps if step.name not in done):
         for shard in range(step.shards):
-            run_shard(config, step, shard, {"inputs": sample_run.warcs}, tmp_path)
+            run_unit(config, step, shard, {"inputs": sample_run.warcs}, tmp_path)
     files = sorted(step_folder(tmp_path, "documents").glob("shards/*/documents.jsonl.zst"))
     found = carriers(sample_run, [row for file in files for row in read_documents(file)])
     copies = Counter(passage for text, passage in found.values() if passage in text)

@@ -33,16 +33,16 @@ RUN = """if 1:
     from stages.shared.errors import DataError
     from stages.formats.funnel import FUNNEL, merge, read_funnel
     from stages.web.config import WebConfig
-    from tests.stages.harness import run_shard
+    from tests.stages.harness import run_unit
 
     folder, extractor, *names = sys.argv[1:]
     extraction = {"extractor": extractor, "timeout_s": 20}
     language = {"languages": None}
-    config = WebConfig(inputs="x", files_per_shard=99, extraction=extraction, language=language, exact={"parts": 1})
+    config = WebConfig(inputs="x", files_per_unit=99, extraction=extraction, language=language, exact={"parts": 1})
     files = tuple(InputFile(Path(name), "dump") for name in names)
     step = config.plan({"inputs": files}).steps[0]
     try:
-        run_shard(config, step, 0, {"inputs": files}, Path(folder))
+        run_unit(config, step, 0, {"inputs": files}, Path(folder))
     except DataError as error:
         print(json.dumps({"error": str(error)}))
         sys.exit(error.exit_code)

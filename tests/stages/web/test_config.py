@@ -3,9 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from stages.formats.documents import DOCUMENTS, REJECTS
-from stages.formats.funnel import FUNNEL
-from stages.formats.tables import TABLES
+from stages.formats.kinds import KINDS
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
 from stages.web.config import WebConfig, shard_files
@@ -28,8 +26,13 @@ def test_the_plan_has_a_shard_for_each_group_and_outputs_in_order() -> None:
         **dict.fromkeys(("buckets", "cluster", "substrings", "urls"), 1),
     }
     documents = [(output.shard, output.source, output.name) for output in plan.outputs if output.kind == "documents"]
-    assert documents == [(0, "a", DOCUMENTS), (1, "a", DOCUMENTS), (2, "b", DOCUMENTS)]
-    assert {output.name for output in plan.outputs} == {DOCUMENTS, REJECTS, FUNNEL, TABLES}
+    assert documents == [(0, "a", KINDS.documents.file), (1, "a", KINDS.documents.file), (2, "b", KINDS.documents.file)]
+    assert {output.name for output in plan.outputs} == {
+        KINDS.documents.file,
+        KINDS.rejects.file,
+        KINDS.funnel.file,
+        KINDS.tables.file,
+    }
 
 
 def test_gates_that_would_lose_what_the_rules_keep_are_refused() -> None:
@@ -86,18 +89,18 @@ def test_presets_and_own_numbers_do_not_mix() -> None:
     with pytest.raises(ConfigError, match="custom"):
         DedupSettings(preset="fineweb", buckets=3)
     with pytest.raises(ConfigError, match="at most the 14"):
-        DedupSettings(preset="fineweb", bucket_shards=15)
+        DedupSettings(preset="fineweb", bucket_units=15)
 
 
 def test_blocks_of_simhash_must_leave_one_that_agrees() -> None:
     assert DedupSettings(method="simhash").num_tables == 4
-    assert DedupSettings(method="simhash", simhash_blocks=6, bucket_shards=20).num_tables == 20
+    assert DedupSettings(method="simhash", simhash_blocks=6, bucket_units=20).num_tables == 20
     with pytest.raises(ConfigError, match="simhash_blocks is 3: want more than the 3 bits"):
         DedupSettings(method="simhash", simhash_blocks=3)
     with pytest.raises(ConfigError, match="at most 10000 choices"):
         DedupSettings(method="simhash", simhash_blocks=64)
     with pytest.raises(ConfigError, match="at most the 4 buckets"):
-        DedupSettings(method="simhash", bucket_shards=5)
+        DedupSettings(method="simhash", bucket_units=5)
 
 
 def test_buckets_know_the_dumps_only_if_they_are_kept_apart() -> None:
@@ -105,7 +108,7 @@ def test_buckets_know_the_dumps_only_if_they_are_kept_apart() -> None:
         steps = WebConfig(inputs="x", dedup={"scope": scope}).plan({"inputs": warcs("a", "b")}).steps
         (step,) = (step for step in steps if step.name == "buckets")
         assert step.reads == reads
-        assert ("files_per_shard" in step.uses) == (scope == "dump")
+        assert ("files_per_unit" in step.uses) == (scope == "dump")
 
 
 def test_what_was_seen_is_in_other_dumps() -> None:

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.shared.contract import shard_dir
 from stages.web.pages import PAGE, PAGES, first_numbers, number_pages, text_hash, url_hash
 
 

@@ -3,18 +3,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.formats.funnel import FUNNEL, merge, read_funnel
-from stages.shared.contract import shard_dir
+from stages.formats.funnel import merge, read_funnel
+from stages.formats.kinds import KINDS
 from stages.web.retune import STEPS, compare
 from stages.web.steps.extract import MEASURES_FILE
-from tests.stages.harness import step_folder
+from tests.stages.harness import step_folder, unit_folder
 
 
 def test_what_is_judged_from_measures_is_what_the_filter_step_has_counted(sample_run: Any) -> None:
     folder, shards = step_folder(sample_run.folder, "extract"), range(len(sample_run.warcs))
     now, then = compare([shard_dir(folder, shard) for shard in shards], sample_run.config, sample_run.config)
     filtered = step_folder(sample_run.folder, "filter")
-    funnel = {step.name: step for step in merge(read_funnel(shard_dir(filtered, s) / FUNNEL) for s in shards)}
+    funnel = {
+        step.name: step for step in merge(read_funnel(shard_dir(filtered, s) / KINDS.funnel.file) for s in shards)
+    }
     counted = {(step, reason): count for step in STEPS for reason, count in funnel[step].reasons.items()}
     assert now.dropped == then.dropped == counted and counted
     assert (now.pages, now.kept, now.tokens) == (
@@ -28,7 +30,7 @@ def test_other_thresholds_are_judged_on_the_same_rows(sample_run: Any) -> None:
     quality = sample_run.config.quality.model_copy(update={"min_words": 120})
     language = sample_run.config.language.model_copy(update={"min_score": 0.999})
     other = sample_run.config.model_copy(update={"quality": quality, "language": language})
-    now, then = compare([shard_dir(step_folder(sample_run.folder, "extract"), 0)], sample_run.config, other)
+    now, then = compare([unit_folder(sample_run.folder, "extract", 0)], sample_run.config, other)
     assert then.kept < now.kept and then.pages == now.pages
     assert then.dropped["language", "low_score"] > now.dropped.get(("language", "low_score"), 0)
     assert then.kept + sum(then.dropped.values()) == then.pages

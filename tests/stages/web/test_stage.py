@@ -21,7 +21,7 @@ from stages.web.language import LanguageFilter
 from stages.web.quality import QualityFilter
 from stages.web.reader import WarcPages
 from stages.web.writer import WriteDocuments
-from tests.stages.harness import run_shard, run_stage
+from tests.stages.harness import run_stage, run_unit
 from tests.stages.web.warcs import member
 
 ROOT = Path(__file__).parents[3]
@@ -36,18 +36,18 @@ def test_shards_in_another_order_write_the_same_bytes(sample_run: Any, tmp_path:
     inputs = {"inputs": sample_run.warcs}
     for step in sample_run.config.plan(inputs).steps:
         for shard in reversed(range(step.shards)):
-            run_shard(sample_run.config, step, shard, inputs, tmp_path)
+            run_unit(sample_run.config, step, shard, inputs, tmp_path)
     assert digests(tmp_path) == digests(sample_run.folder)
 
 
 def test_a_shard_killed_while_it_extracts_and_run_again_writes_the_same_bytes(sample_run: Any, tmp_path: Path) -> None:
     warc = str(sample_run.warcs[0].path)
     script = (
-        "import sys; from pathlib import Path; from tests.stages.harness import run_shard;"
+        "import sys; from pathlib import Path; from tests.stages.harness import run_unit, run_unit;"
         "from stages.shared.contract import InputFile; from stages.web.config import WebConfig;"
         "config = WebConfig(inputs='x', rejects_per_reason=10_000);"
         "inputs = {'inputs': (InputFile(Path(sys.argv[1]), sys.argv[2]),)};"
-        "run_shard(config, config.plan(inputs).steps[0], 0, inputs, Path(sys.argv[3]))"
+        "run_unit(config, config.plan(inputs).steps[0], 0, inputs, Path(sys.argv[3]))"
     )
     command = [sys.executable, "-c", script, warc, sample_run.warcs[0].source, str(tmp_path)]
     process = subprocess.Popen(
@@ -63,13 +63,13 @@ def test_a_shard_killed_while_it_extracts_and_run_again_writes_the_same_bytes(sa
     assert list(left.iterdir())
     inputs = {"inputs": sample_run.warcs[:1]}
     config = sample_run.config
-    run_shard(config, config.plan(inputs).steps[0], 0, inputs, tmp_path)
+    run_unit(config, config.plan(inputs).steps[0], 0, inputs, tmp_path)
     again, whole = digests(tmp_path), digests(sample_run.folder)
     assert again and all(whole[name] == digest for name, digest in again.items())
 
 
 def test_grouping_files_into_shards_does_not_change_the_documents(sample_run: Any, tmp_path: Path) -> None:
-    config = sample_run.config.model_copy(update={"files_per_shard": 2})
+    config = sample_run.config.model_copy(update={"files_per_unit": 2})
     outputs = run_stage(config, {"inputs": sample_run.warcs}, tmp_path)
     rows = [row for file in outputs["documents"] for row in read_documents(file.path)]
     assert len(outputs["documents"]) == 2
@@ -107,7 +107,7 @@ def test_files_without_any_page_give_empty_documents_and_a_full_count(tmp_path: 
 def test_every_dirty_file_goes_through_the_whole_stage(real_pages: Path, tmp_path: Path) -> None:
     paths = sorted((real_pages / "dirty").glob("*.warc.gz"))
     inputs = tuple(InputFile(path, "dirty") for path in paths)
-    config = WebConfig(inputs="x", files_per_shard=4, language={"languages": None})
+    config = WebConfig(inputs="x", files_per_unit=4, language={"languages": None})
     outputs = run_stage(config, {"inputs": inputs}, tmp_path)
     funnel = merge(read_funnel(file.path) for file in outputs["funnel"])
     reasons = {"no_url": 1, "not_html": 1, "truncated_record": 1, "damaged_record": 1, "too_large": 1}

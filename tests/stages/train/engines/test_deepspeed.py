@@ -18,7 +18,7 @@ from stages.model import parallel
 from stages.model.checkpoint import read_tensors, read_weights
 from stages.model.saving import save
 from stages.pretrain.config import PretrainConfig
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 from stages.train.engine import Engine, build_engine, drawn
 from stages.train.objectives import Batch, next_token
 from tests.stages.train.equal import assert_equal

@@ -12,7 +12,7 @@ import torch
 
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 from stages.train.engine import drawn
 from stages.train.engines import megatron
 from stages.train.engines.megatron import MegatronEngine

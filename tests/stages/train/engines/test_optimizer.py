@@ -15,7 +15,7 @@ from megatron.core.optimizer import MegatronOptimizer
 
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 from stages.train.engine import drawn
 from stages.train.engines import megatron
 from stages.train.engines.megatron import MegatronEngine

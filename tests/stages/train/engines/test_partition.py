@@ -14,7 +14,7 @@ from torch.distributed.checkpoint import FileSystemReader
 from stages.model import parallel
 from stages.model.checkpoint import read_slice, read_tensors
 from stages.model.saving import save
-from stages.shared.contract import Ranks
+from stages.shared.task import Ranks
 from stages.train.engine import build_engine
 from stages.train.engines.deepspeed import DeepSpeedEngine
 from stages.train.engines.partition import OPTIMIZER

@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stages.formats.tokenizer import TOKENIZER_MODEL, Tokenizer
+from stages.formats.kinds import KINDS
+from stages.formats.tokenizer import Tokenizer
 from stages.tokenizer.config import TokenizerConfig
 from stages.tokenizer.spm import train as train_tokenizer
 from stages.tokens.indexed import DatasetWriter
@@ -35,8 +36,8 @@ def write_many_words(folder: Path) -> Path:
     texts = [" ".join(draw.choices(words, k=40)) for _ in range(400)]
     folder.mkdir(parents=True, exist_ok=True)
     config = TokenizerConfig(documents="unused", vocab_size=VOCABULARY)
-    (folder / TOKENIZER_MODEL).write_bytes(train_tokenizer(texts, config))
-    tokenizer = Tokenizer(folder / TOKENIZER_MODEL)
+    (folder / KINDS.tokenizer.file).write_bytes(train_tokenizer(texts, config))
+    tokenizer = Tokenizer(folder / KINDS.tokenizer.file)
     with DatasetWriter(folder / "tokens-words.bin", tokenizer.vocab_size) as writer:
         for text in texts:
             writer.write([*tokenizer.encode(text), tokenizer.eos_id])

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.shared.contract import Step, shard_dir
+from stages.shared.contract import Step
 from stages.web.config import WebConfig
 from stages.web.near import SEEN
 from stages.web.steps import buckets
 from stages.web.steps.buckets import EDGES, of_this_run
 from stages.web.steps.signatures import BANDS
 from stages.web.union_find import join, make_parents, settle
-from tests.stages.harness import load_run, make_task, step_folder
+from tests.stages.harness import load_run, make_task, step_folder, unit_folder
 from tests.stages.web.fuzzy import edited, find_duplicates, random_text, write_filtered
 
 METHODS = ({"preset": "fineweb"}, {"method": "simhash", "simhash_distance": 8, "simhash_blocks": 10})
@@ -64,7 +64,7 @@ def test_the_groups_are_those_of_comparing_every_pair(
 
 def test_the_number_of_elements_and_the_memory_do_not_change_what_is_removed(tmp_path: Path) -> None:
     found = []
-    for name, settings in (("one", {}), ("five", {"bucket_shards": 5}), ("small", {"memory_mb": 64})):
+    for name, settings in (("one", {}), ("five", {"bucket_units": 5}), ("small", {"memory_mb": 64})):
         write_filtered(tmp_path / name, shards_of_families(seed=2))
         found.append(find_duplicates(tmp_path / name, {"preset": "fineweb", **settings}))
     assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
@@ -74,7 +74,7 @@ def test_a_rerun_gives_the_same_bytes(tmp_path: Path) -> None:
     contents = []
     for name in ("first", "again"):
         write_filtered(tmp_path / name, shards_of_families(seed=3))
-        find_duplicates(tmp_path / name, {"preset": "fineweb", "bucket_shards": 2})
+        find_duplicates(tmp_path / name, {"preset": "fineweb", "bucket_units": 2})
         files = sorted((tmp_path / name / "steps").rglob("*.npy"))
         contents.append([(path.relative_to(tmp_path / name), path.read_bytes()) for path in files])
     assert contents[0] == contents[1]
@@ -92,7 +92,7 @@ def test_a_killed_element_run_again_gives_the_same_bytes(tmp_path: Path) -> None
         again = tmp_path / "again" / name
         again.mkdir(parents=True)
         load_run(step)(replace(task, out=again))
-        final = shard_dir(step_folder(tmp_path, name), 0)
+        final = unit_folder(tmp_path, name, 0)
         assert {path.name: path.read_bytes() for path in again.iterdir()} == {
             path.name: path.read_bytes() for path in final.iterdir()
         }
@@ -109,7 +109,7 @@ def kill_at(count: int) -> Callable[[int], None]:
 def test_no_pages_at_all_are_no_pairs(tmp_path: Path) -> None:
     write_filtered(tmp_path, [[], []])
     assert find_duplicates(tmp_path, {}).shape == (0, 3)
-    assert np.load(shard_dir(step_folder(tmp_path, "buckets"), 0) / EDGES).shape == (0, 2)
+    assert np.load(unit_folder(tmp_path, "buckets", 0) / EDGES).shape == (0, 2)
 
 
 def test_only_pages_of_one_dump_are_compared_if_asked(tmp_path: Path) -> None:

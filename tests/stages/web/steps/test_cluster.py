@@ -57,7 +57,7 @@ def brute_force(texts: list[str]) -> dict[int, int]:
 def test_groups_of_2000_documents_are_those_of_their_exact_similarities(tmp_path: Path, preset: str) -> None:
     texts = corpus(np.random.default_rng(5), 2_000)
     write_filtered(tmp_path, [texts[:700], texts[700:1_100], [], texts[1_100:]])
-    removed = find_duplicates(tmp_path, {"preset": preset, "bucket_shards": 3})
+    removed = find_duplicates(tmp_path, {"preset": preset, "bucket_units": 3})
     assert dict(removed[:, :2].tolist()) == brute_force(texts)
     equal = {page for page, _, is_equal in removed.tolist() if is_equal}
     assert equal == {page for page, kept, _ in removed.tolist() if texts[page] == texts[kept]}

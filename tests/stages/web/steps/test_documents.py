@@ -4,14 +4,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.formats.documents import DOCUMENTS, REJECTS, read_documents
-from stages.formats.funnel import FUNNEL, Funnel, read_funnel
-from stages.formats.tables import TABLES, Row, read_tables
-from stages.shared.contract import shard_dir
+from stages.formats.documents import read_documents
+from stages.formats.funnel import Funnel, read_funnel
+from stages.formats.kinds import KINDS
+from stages.formats.tables import Row, read_tables
 from stages.web.config import WebConfig
 from stages.web.steps.index import KEPT
 from stages.web.words import tokens
-from tests.stages.harness import run_stage, step_folder
+from tests.stages.harness import run_stage, unit_folder
 from tests.stages.web.filtered import array, run_step, write_filtered, write_removed
 
 A, B, C, D, E, F = (f"http://site.example/{name}" for name in "abcdef")
@@ -48,11 +48,11 @@ def run_all(folder: Path, **settings: Any) -> WebConfig:
 
 
 def file(folder: Path, name: str, shard: int) -> Path:
-    return shard_dir(step_folder(folder, "documents"), shard) / name
+    return unit_folder(folder, "documents", shard) / name
 
 
 def texts(folder: Path, shard: int) -> list[str]:
-    return [row["text"] for row in read_documents(file(folder, DOCUMENTS, shard))]
+    return [row["text"] for row in read_documents(file(folder, KINDS.documents.file, shard))]
 
 
 def counts(funnel: Funnel) -> list[tuple[str, int, int, dict[str, int]]]:
@@ -64,7 +64,7 @@ def test_what_earlier_steps_found_is_applied_in_order_and_counted(tmp_path: Path
     cut = f"{words(2000, 80)}\n\n{words(3000, 9)}."
     assert texts(tmp_path, 0) == [words(1000, 70), cut]
     assert texts(tmp_path, 1) == [words(7000, 55)]
-    first, second = (read_funnel(file(tmp_path, FUNNEL, shard)) for shard in (0, 1))
+    first, second = (read_funnel(file(tmp_path, KINDS.funnel.file, shard)) for shard in (0, 1))
     assert counts(first)[2:] == [
         ("dedup", 3, 3, {}),
         ("substrings", 3, 2, {"too_short_after_cut": 1}),
@@ -84,7 +84,7 @@ def test_what_earlier_steps_found_is_applied_in_order_and_counted(tmp_path: Path
 def test_bytes_and_tokens_are_those_of_what_is_passed_on(tmp_path: Path) -> None:
     run_all(tmp_path)
     for shard in (0, 1):
-        last = read_funnel(file(tmp_path, FUNNEL, shard))[-1]
+        last = read_funnel(file(tmp_path, KINDS.funnel.file, shard))[-1]
         kept = texts(tmp_path, shard)
         assert last.bytes == sum(len(text.encode()) for text in kept)
         assert last.tokens == sum(len(tokens(text)) for text in kept)
@@ -93,7 +93,7 @@ def test_bytes_and_tokens_are_those_of_what_is_passed_on(tmp_path: Path) -> None
 @pytest.mark.parametrize("off", ["dedup", "exact", "url_dedup"])
 def test_a_step_that_is_switched_off_is_not_in_the_funnel(tmp_path: Path, off: str) -> None:
     run_all(tmp_path, **{off: {"enabled": False}})
-    names = [step.name for step in read_funnel(file(tmp_path, FUNNEL, 1))]
+    names = [step.name for step in read_funnel(file(tmp_path, KINDS.funnel.file, 1))]
     step = {"dedup": "dedup", "exact": "substrings", "url_dedup": "urls"}[off]
     assert names == [name for name in ("read", "quality", "dedup", "substrings", "urls") if name != step]
 
@@ -118,7 +118,7 @@ def test_kept_says_which_filtered_pages_became_documents(tmp_path: Path) -> None
 
 def test_rejects_keep_what_they_had_and_show_the_text_before_the_cut(tmp_path: Path) -> None:
     run_all(tmp_path)
-    rows = [row for shard in (0, 1) for row in read_documents(file(tmp_path, REJECTS, shard))]
+    rows = [row for shard in (0, 1) for row in read_documents(file(tmp_path, KINDS.rejects.file, shard))]
     found = {(row["step"], row["reason"], row["id"]) for row in rows}
     assert found == {
         ("quality", "short", "x"),
@@ -131,7 +131,7 @@ def test_rejects_keep_what_they_had_and_show_the_text_before_the_cut(tmp_path: P
 
 def test_tables_count_what_was_kept(tmp_path: Path) -> None:
     run_all(tmp_path)
-    tables = read_tables(file(tmp_path, TABLES, 1))
+    tables = read_tables(file(tmp_path, KINDS.tables.file, 1))
     kept = texts(tmp_path, 1)
     assert tables.hosts() == [("site.example", Row(4, 2, sum(map(len, kept)), 110))]
     assert [(language, row.pages_read, row.pages_kept) for language, row in tables.languages()] == [
@@ -153,7 +153,7 @@ def test_documents_are_the_filtered_pages_without_the_duplicates_in_order(sample
     dropping = ("dedup", "substrings", "urls")
     gone = {row["id"] for row in sample_run.rows("rejects") if row["step"] in dropping}
     for shard, documents in enumerate(sample_run.outputs["documents"]):
-        filtered = read_documents(shard_dir(step_folder(sample_run.folder, "filter"), shard) / DOCUMENTS)
+        filtered = read_documents(unit_folder(sample_run.folder, "filter", shard) / KINDS.documents.file)
         kept = [row["id"] for row in read_documents(documents.path)]
         assert kept == [row["id"] for row in filtered if row["id"] not in gone]
 

@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 from datatrove.data import Document
 
-from stages.formats.documents import DOCUMENTS, read_documents
-from stages.formats.tables import TABLES, read_tables
-from stages.shared.contract import shard_dir
+from stages.formats.documents import read_documents
+from stages.formats.kinds import KINDS
+from stages.formats.tables import read_tables
 from stages.web.measures import MEASURES
 from stages.web.steps.extract import MEASURES_FILE, host
-from tests.stages.harness import step_folder
+from tests.stages.harness import step_folder, unit_folder
 
 
 def test_each_document_has_one_row_of_measures_with_its_label(sample_run: Any) -> None:
     folder = step_folder(sample_run.folder, "extract")
     for shard in range(len(sample_run.warcs)):
-        documents = list(read_documents(shard_dir(folder, shard) / DOCUMENTS))
+        documents = list(read_documents(shard_dir(folder, shard) / KINDS.documents.file))
         rows = np.load(shard_dir(folder, shard) / MEASURES_FILE, allow_pickle=False)
         assert rows.dtype == MEASURES and len(rows) == len(documents) > 100
         assert [row.decode() for row in rows["language"]] == [document["language"] for document in documents]
@@ -24,11 +24,11 @@ def test_each_document_has_one_row_of_measures_with_its_label(sample_run: Any) -
 
 
 def test_the_table_of_hosts_counts_every_page_that_was_read(sample_run: Any) -> None:
-    folder = shard_dir(step_folder(sample_run.folder, "extract"), 0)
-    tables = read_tables(folder / TABLES)
+    folder = unit_folder(sample_run.folder, "extract", 0)
+    tables = read_tables(folder / KINDS.tables.file)
     read = sum(row.pages_read for _, row in tables.hosts()) + tables.other.pages_read
     assert read == sum(row.pages_read for _, row in tables.languages())
-    labels = Counter(document["language"] for document in read_documents(folder / DOCUMENTS))
+    labels = Counter(document["language"] for document in read_documents(folder / KINDS.documents.file))
     known = {language: row.pages_read for language, row in tables.languages() if language}
     assert known == labels
 

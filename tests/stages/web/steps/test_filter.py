@@ -3,12 +3,12 @@ from typing import Any
 
 import numpy as np
 
-from stages.formats.documents import DOCUMENTS, read_documents
-from stages.formats.funnel import FUNNEL, read_funnel
-from stages.shared.contract import shard_dir
+from stages.formats.documents import read_documents
+from stages.formats.funnel import read_funnel
+from stages.formats.kinds import KINDS
 from stages.web.pages import PAGE, PAGES, text_hash, url_hash
 from stages.web.words import words
-from tests.stages.harness import run_shard, step_folder
+from tests.stages.harness import run_unit, step_folder, unit_folder
 
 
 def again(sample_run: Any, folder: Path, **settings: Any) -> Path:
@@ -17,14 +17,14 @@ def again(sample_run: Any, folder: Path, **settings: Any) -> Path:
     (folder / "steps").mkdir()
     (folder / "steps" / "extract").symlink_to(step_folder(sample_run.folder, "extract"))
     step = next(step for step in config.plan({"inputs": sample_run.warcs}).steps if step.name == "filter")
-    run_shard(config, step, 0, {}, folder)
-    return shard_dir(step_folder(folder, "filter"), 0)
+    run_unit(config, step, 0, {}, folder)
+    return unit_folder(folder, "filter", 0)
 
 
 def test_a_page_has_one_row_for_what_comes_after(sample_run: Any) -> None:
     for shard in range(len(sample_run.warcs)):
-        folder = shard_dir(step_folder(sample_run.folder, "filter"), shard)
-        documents = list(read_documents(folder / DOCUMENTS))
+        folder = unit_folder(sample_run.folder, "filter", shard)
+        documents = list(read_documents(folder / KINDS.documents.file))
         rows = np.load(folder / PAGES, allow_pickle=False)
         assert rows.dtype == PAGE
         assert rows["url"].tolist() == [url_hash(document["url"]) for document in documents]
@@ -34,18 +34,20 @@ def test_a_page_has_one_row_for_what_comes_after(sample_run: Any) -> None:
 
 
 def test_another_threshold_filters_again_from_what_is_stored(sample_run: Any, tmp_path: Path) -> None:
-    before = shard_dir(step_folder(sample_run.folder, "filter"), 0)
+    before = unit_folder(sample_run.folder, "filter", 0)
     quality = sample_run.config.quality.model_copy(update={"min_words": 130})
     after = again(sample_run, tmp_path, quality=quality)
-    kept, still = ({row["id"] for row in read_documents(folder / DOCUMENTS)} for folder in (before, after))
+    kept, still = ({row["id"] for row in read_documents(folder / KINDS.documents.file)} for folder in (before, after))
     assert still < kept
-    steps = {step.name: step for step in read_funnel(after / FUNNEL)}
+    steps = {step.name: step for step in read_funnel(after / KINDS.funnel.file)}
     assert steps["quality"].reasons["too_few_words"] > len(kept) // 20
-    assert [step.name for step in read_funnel(after / FUNNEL)] == [step.name for step in read_funnel(before / FUNNEL)]
+    assert [step.name for step in read_funnel(after / KINDS.funnel.file)] == [
+        step.name for step in read_funnel(before / KINDS.funnel.file)
+    ]
 
 
 def test_languages_stay_where_they_are_judged_after_deduplication(sample_run: Any, tmp_path: Path) -> None:
     language = sample_run.config.language.model_copy(update={"position": "after", "languages": ("de",)})
     after = again(sample_run, tmp_path, language=language)
-    assert len(list(read_documents(after / DOCUMENTS))) > 100
-    assert "language" not in [step.name for step in read_funnel(after / FUNNEL)]
+    assert len(list(read_documents(after / KINDS.documents.file))) > 100
+    assert "language" not in [step.name for step in read_funnel(after / KINDS.funnel.file)]

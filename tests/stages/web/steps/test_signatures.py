@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from datatrove.data import Document
 
-from stages.shared.contract import shard_dir
 from stages.web.config import WebConfig
 from stages.web.near import make_method
 from stages.web.steps.signatures import BANDS, Signatures
 from stages.web.words import word_hashes
-from tests.stages.harness import step_folder
+from tests.stages.harness import unit_folder
 from tests.stages.web.fuzzy import random_text, run_all, write_filtered
 
 
@@ -20,7 +19,7 @@ def test_every_page_of_a_shard_has_its_signature_in_order(tmp_path: Path, dedup:
     write_filtered(tmp_path, [texts, []])
     config = WebConfig(inputs="x", dedup=dedup)
     run_all(config, tmp_path, "signatures", 2, ("filter",), {})
-    bands = [np.load(shard_dir(step_folder(tmp_path, "signatures"), shard) / BANDS) for shard in (0, 1)]
+    bands = [np.load(unit_folder(tmp_path, "signatures", shard) / BANDS) for shard in (0, 1)]
     rows = config.dedup.num_rows
     assert [array.shape for array in bands] == [(rows, 5), (rows, 0)]
     method = make_method(config.dedup)

@@ -1,0 +1,58 @@
+"""The table of every kind of file in which two stages meet, or that a user brings: names and file names, once.
+
+The module of each format in this room reads and writes it. Light: configs on login nodes import this table alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stages.shared.contract import Kind
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """All kinds, by name."""
+
+    warc: Kind = Kind("warc")
+    """Crawl files, WARC or WET: `*.warc.gz`."""
+    url_lists: Kind = Kind("url_lists")
+    """Lists of hosts or words, one entry a line, brought by the user."""
+    language_model: Kind = Kind("language_model")
+    """A fastText model, brought by the user."""
+    documents: Kind = Kind("documents", "documents.jsonl.zst")
+    rejects: Kind = Kind("rejects", "rejects.jsonl.zst")
+    """Samples of dropped pages, with reasons."""
+    funnel: Kind = Kind("funnel", "funnel.json")
+    tables: Kind = Kind("tables", "tables.json")
+    index: Kind = Kind("index", "index.npz")
+    """Signatures and URLs of kept pages, for later runs."""
+    key: Kind = Kind("key", "key.jsonl")
+    """The sample web's answer key."""
+    facts: Kind = Kind("facts", "facts.jsonl")
+    """Questions with choices."""
+    tokenizer: Kind = Kind("tokenizer", "tokenizer.model")
+    """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
+    tokens: Kind = Kind("tokens")
+    """Megatron's indexed dataset: `.bin`, with `.idx` beside it."""
+    token_counts: Kind = Kind("token_counts", "token_counts.json")
+    heldout: Kind = Kind("heldout", "heldout.jsonl.zst")
+    """Documents kept out of the tokens, for evaluation."""
+    checkpoint: Kind = Kind("checkpoint")
+    """A folder: Megatron's distributed checkpoint and a JSON of the state that is not tensors."""
+    metrics: Kind = Kind("metrics", "metrics.jsonl")
+    readings: Kind = Kind("readings", "readings.json")
+    """Tokens that a training took from each source."""
+    layers: Kind = Kind("layers", "layers.jsonl")
+    """Norms by part of the model."""
+    rank_times: Kind = Kind("rank_times", "ranks.json")
+    """A training's times by rank."""
+    release: Kind = Kind("release", "release")
+    """A folder that transformers loads."""
+    results: Kind = Kind("results", "results.json")
+    samples: Kind = Kind("samples", "samples.jsonl")
+    generations: Kind = Kind("generations", "generations.jsonl")
+    report: Kind = Kind("report", "report.html")
+
+
+KINDS = Kinds()
