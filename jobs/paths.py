@@ -1,21 +1,32 @@
-"""Where everything of a run lies. The only module that knows a file name inside a run folder.
+"""Paths of a run: the only module that knows a file name inside a run folder.
 
 runs/<run>/
-  run.json                        what was asked: recipe, cluster, resolved sections
+  run.json                        recipe, cluster and input files as they were asked for
   code/<digest>/                  the code that was submitted, and therefore runs
-  steps/<job>/<fingerprint>/      job.json  shards/00000/...  done/00000.json  lease/  work/
-  ledger/submissions/<job>/       <key>.json, one per array handed to the scheduler
+  steps/<job>/<fingerprint>/      step.json  units/<unit>/...  done/<unit>.json  lease/  work/  published/  rolls/
+  ledger/submissions/<job>/       <key>.json, one for each array handed to the scheduler
+  ledger/assignments/<job>/       <key>.json, the same array as the worker needs it
   ledger/attempts/<job>/          <key>.<element>.<restart>.{start,progress,result,trouble,end}.json
   report.html                     the newest report
-  scripts/ logs/<job>/            the batch scripts as submitted; one log per array element
+  scripts/ logs/<job>/            the batch scripts as submitted; one log for each array element
+
+A unit's folder is named after its key and its identity, so that what is done stays done however the run grows.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.shared.contract import shard_name
+KEY_CHARS = 80
+"""Longest part of a key in a folder's name; file systems take 255 bytes."""
+
+
+def unit_folder(key: str, identity: str) -> str:
+    """Return a unit's folder name: its key, as far as it is safe in a file name, and the start of its identity."""
+    return f"{re.sub(r'[^A-Za-z0-9_.+=~-]', '_', key)[-KEY_CHARS:].lstrip('.')}.{identity[:12]}"
 
 
 @dataclass(frozen=True)
@@ -46,17 +57,17 @@ class RunPaths:
 
     @property
     def submissions(self) -> Path:
-        """Submission records, a folder per job."""
+        """Submission records, a folder for each job."""
         return self.root / "ledger" / "submissions"
 
     @property
     def attempts(self) -> Path:
-        """Attempt records, a folder per job."""
+        """Attempt records, a folder for each job: stages/formats/attempts.py."""
         return self.root / "ledger" / "attempts"
 
     @property
     def cancels(self) -> Path:
-        """One file per cancelled submission."""
+        """One file for each cancelled submission."""
         return self.root / "ledger" / "cancels"
 
     @property
@@ -70,61 +81,85 @@ class RunPaths:
         return self.root / "scripts"
 
     def step(self, job: str, fingerprint: str) -> StepPaths:
-        """Return the folder of one identity of a job."""
+        """Return the folder of a job with certain settings."""
         return StepPaths(self.root / "steps" / job / fingerprint[:12])
 
+    def assignment(self, job: str, key: str) -> Path:
+        """Return what the worker reads of a submission."""
+        return self.root / "ledger" / "assignments" / job / f"{key}.json"
+
     def logs(self, job: str) -> Path:
-        """Return the folder of a job's logs, one file per array element."""
+        """Return the folder of a job's logs, one file for each array element."""
         return self.root / "logs" / job
 
     def log(self, job: str, key: str, element: int | str) -> Path:
         """Return the log of an array element, or the pattern of all if `element` is a placeholder."""
         return self.logs(job) / f"{key}.{element}.log"
 
-    def attempt(self, job: str, key: str, element: int, restart: int, part: str) -> Path:
-        """Return an attempt's file; part is start, progress, result, end, or trouble (of the first rank to fail)."""
-        return self.attempts / job / f"{key}.{element}.{restart}.{part}.json"
-
 
 @dataclass(frozen=True)
 class StepPaths:
-    """The folder of one step at one identity."""
+    """The folder of one step with certain settings. Units are named by their folders."""
 
     root: Path
 
     @property
-    def job_json(self) -> Path:
-        """What the worker needs to run a shard."""
-        return self.root / "job.json"
+    def step_json(self) -> Path:
+        """What the step's fingerprint digests, to explain a change."""
+        return self.root / "step.json"
 
     @property
     def done(self) -> Path:
         """Folder of completion marks."""
         return self.root / "done"
 
-    def mark(self, shard: int) -> Path:
-        """Return a shard's completion mark."""
-        return self.done / f"{shard_name(shard)}.json"
+    def unit(self, unit: str) -> Path:
+        """Return the folder that holds a finished unit's files."""
+        return self.root / f"units/{unit}"  # one join: a plan of a dump makes hundreds of thousands
 
-    def lease(self, shard: int) -> Path:
-        """Return the file that says who may write this shard."""
-        return self.root / "lease" / f"{shard_name(shard)}.json"
+    def mark(self, unit: str) -> Path:
+        """Return a unit's completion mark."""
+        return self.done / f"{unit}.json"
 
-    def work(self, shard: int) -> Path:
-        """Return a shard's folder that survives attempts."""
-        return self.root / "work" / shard_name(shard)
+    def published(self, unit: str) -> Path:
+        """Return the folder of what a unit offers to others while it runs. What has its final name is complete."""
+        return self.root / f"published/{unit}"
 
-    def aside(self, shard: int, token: str) -> Path:
-        """Return the folder one attempt writes to before it is renamed."""
-        return self.root / "shards" / f".{shard_name(shard)}.{token}"
+    def lease(self, unit: str) -> Path:
+        """Return the file that names the attempt which may write this unit."""
+        return self.root / "lease" / f"{unit}.json"
 
-    def done_shards(self) -> frozenset[int]:
-        """Return the finished shards: one listing of one folder."""
-        if not self.done.is_dir():
+    def work(self, unit: str) -> Path:
+        """Return a unit's folder that survives attempts."""
+        return self.root / "work" / unit
+
+    def aside(self, unit: str, token: str) -> Path:
+        """Return the folder that one attempt writes to before it is renamed."""
+        return self.root / "units" / f".{unit}.{token}"
+
+    def roll(self, digest: str) -> Path:
+        """Return the list of all units of the step, in order, as one reader of all of them was planned."""
+        return self.root / "rolls" / f"{digest[:12]}.json"
+
+    def done_units(self) -> frozenset[str]:
+        """Return the finished units: one listing of one folder."""
+        return frozenset(_stems(self.done))
+
+    def published_outputs(self) -> frozenset[str]:
+        """Return what units have published so far, as `<unit>/<name>`."""
+        folder = self.root / "published"
+        if not folder.is_dir():
             return frozenset()
-        return frozenset(
-            int(path.stem) for path in self.done.iterdir() if path.stem.isdigit() and path.suffix == ".json"
-        )
+        names = (path for unit in folder.iterdir() for path in unit.iterdir())
+        return frozenset(f"{path.parent.name}/{path.name}" for path in names if not path.name.startswith("."))
+
+
+def _stems(folder: Path) -> Iterable[str]:
+    """Return the names of a folder's JSON files, without those that are still being written."""
+    if not folder.is_dir():
+        return ()
+    names = (path.name for path in folder.iterdir())
+    return (name.removesuffix(".json") for name in names if name.endswith(".json") and not name.startswith("."))
 
 
 def run_of(step_root: Path) -> RunPaths:

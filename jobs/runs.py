@@ -1,7 +1,7 @@
-"""A run on disk: made from a recipe, opened again by name. Holds what the verbs work on.
+"""A run on disk: made from a recipe, opened again by name. The verbs work on it.
 
-The run's record keeps the recipe, the cluster and the resolved input files with their identities, so that looking at a
-run later needs neither the recipe file nor another pass over the input.
+The run's record keeps the recipe, the cluster and the resolved input files with their identities. Looking at a run
+later needs neither the recipe file nor another pass over the input.
 """
 
 from __future__ import annotations
@@ -12,21 +12,26 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster
-from jobs.plan.graph import Graph, build_graph
+from jobs.plan.graph import External, Graph, build_graph
 from jobs.plan.inputs import external_files
 from jobs.plan.recipe import Recipe, make_recipe
 from jobs.plan.validation import validated
-from jobs.submit.ledger import Attempt, process_identity, read_attempts, read_cancels, read_submissions
-from jobs.submit.reconcile import ShardState, Snapshot, shard_states
+from jobs.submit.ledger import Ledger, process_identity, read_cancels
+from jobs.submit.reconcile import Snapshot, States, latest_submissions, unit_states
 from jobs.submit.slurm import queue
-from stages.shared.contract import InputFile, Reads, input_file
+from stages.formats.attempts import Attempt
+from stages.shared.contract import Reads, input_file
 from stages.shared.errors import ConfigError, StagecoachError, nearest
 from stages.shared.files import read_json, write_json
+
+FORMAT = 2
+"""Of run.json, the ledger and the folders of steps. 2: units with their own identity; 1: shards of a step."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +49,26 @@ class Run:
         """The run's name, which is its folder's."""
         return self.paths.root.name
 
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The run's ledger."""
+        return Ledger(self.paths)
+
     def save(self) -> None:
         """Write the run's record; from then on the run can be opened by name."""
         write_json(self.paths.run_json, self.record)
 
-    def look(self, reach: bool = True) -> tuple[Snapshot, dict[str, dict[int, ShardState]]]:
-        """Return a snapshot and every shard's state.
+    def look(self, reach: bool = True) -> tuple[Snapshot, States]:
+        """Return a snapshot and every unit's state; without `reach`, as if the cluster's queue were empty.
 
         Reads in the order in which a job moves, so that none falls between: submitted, queued, attempted, done.
+        Attempts are read only of elements with a unit that was not done before.
         """
-        submissions = read_submissions(self.paths)
+        submissions = self.ledger.submissions()
         rows = queue() if reach and self.cluster.kind == "slurm" else []
-        attempts = read_attempts(self.paths)
-        done = {name: self.paths.step(name, job.fingerprint).done_shards() for name, job in self.graph.jobs.items()}
+        attempts = self._attempts_of_unfinished()
         seen = Snapshot(
-            done=done,
+            done=self.done(),
             submissions=submissions,
             attempts=attempts,
             queue=rows,
@@ -66,7 +76,25 @@ class Run:
             alive=is_alive if self.cluster.kind == "local" else lambda attempt: False,
             launcher_elsewhere=self.cluster.kind == "local" and self._launcher_elsewhere(),
         )
-        return seen, shard_states(self.graph, seen)
+        return seen, unit_states(self.graph, seen)
+
+    def done(self) -> dict[str, frozenset[str]]:
+        """Return by job the folders of finished units and the outputs (`<unit>/<name>`) of running ones."""
+        steps = {name: self.paths.step(name, job.fingerprint) for name, job in self.graph.jobs.items()}
+        return {name: step.done_units() | step.published_outputs() for name, step in steps.items()}
+
+    def _attempts_of_unfinished(self) -> list[Attempt]:
+        done = self.done()
+        latest = latest_submissions(self.graph, self.ledger.submissions())
+        elements = {
+            (submission.key, element)
+            for name, units in latest.items()
+            for unit, (submission, element) in units.items()
+            if unit not in done[name] and unit in self.graph.jobs[name].units
+        }
+        keys = {key for key, _ in elements}
+        jobs = [name for name, units in latest.items() if any(entry.key in keys for entry, _ in units.values())]
+        return self.ledger.attempts(jobs, lambda key, element: (key, element) in elements)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -95,7 +123,8 @@ class Run:
 
 def is_alive(attempt: Attempt) -> bool:
     """Return whether an attempt's process, on this machine, still runs."""
-    return bool(attempt.start) and process_identity(attempt.start["pid"]) == attempt.start["process"] != ""
+    start = attempt.start
+    return start is not None and process_identity(start.pid) == start.process != ""
 
 
 def run_roots(asked: str | None, clusters: Sequence[Cluster]) -> list[Path]:
@@ -109,22 +138,27 @@ def run_roots(asked: str | None, clusters: Sequence[Cluster]) -> list[Path]:
 
 
 def plan_run(recipe: Recipe, cluster: Cluster, root: Path, name: str | None) -> Run:
-    """Return the run that `recipe` on `cluster` would be; writes nothing. Raises ConfigError."""
+    """Return the run that `recipe` on `cluster` would be; writes nothing.
+
+    Raises ConfigError; also if a run of that name is there in a format that this version cannot go on with.
+    """
     name = name or (recipe.name if cluster.kind == "local" else f"{recipe.name}-{cluster.name}")
     if not name or name in (".", "..") or "/" in name or "\0" in name:
         raise ConfigError("--name", name, "a folder name")
     paths = RunPaths(root / name)
-    files: dict[str, Any] = {}
+    if paths.run_json.is_file():
+        _require_format(paths, read_json(paths.run_json))
+    files: dict[str, list[Any]] = {}
 
-    def expand(value: Any, setting: str, reads: Reads) -> tuple[InputFile, ...]:
+    def expand(value: Any, setting: str, reads: Reads) -> Sequence[External]:
         found = external_files(value, setting, cluster.crawl if reads.crawl else None)
-        files[setting] = [[each.file.where, each.file.source, each.file.mb, each.identity] for each in found]
-        identities.update(found)
-        return tuple(each.file for each in found)
+        rows = [[each.file.where, each.file.source, each.file.mb, each.identity] for each in found]
+        files.setdefault(setting, []).append([value, rows])
+        return found
 
-    identities: dict[InputFile, list[str]] = {}
-    graph = build_graph(recipe, cluster, paths, expand, lambda file: identities[file])
+    graph = build_graph(recipe, cluster, paths, expand)
     record = {
+        "format": FORMAT,
         "name": name,
         "created": time.time(),
         "recipe": recipe.values,
@@ -146,15 +180,21 @@ def open_run(roots: Sequence[Path], name: str) -> Run:
         where = ", ".join(map(str, roots))
         raise ConfigError("run", name, f"a run in {where}; {nearest(name, known) if known else 'there is none yet'}")
     record = read_json(paths.run_json)
+    _require_format(paths, record)
     recipe = make_recipe(record["recipe"])
     cluster = validated(Cluster, record["cluster"], str(paths.run_json))
-    files = record["files"]
-    identities = {
-        input_file(where, source, mb): identity for entries in files.values() for where, source, mb, identity in entries
-    }
 
-    def expand(value: Any, setting: str, reads: Reads) -> tuple[InputFile, ...]:
-        return tuple(input_file(where, source, mb) for where, source, mb, _ in files[setting])
+    def expand(value: Any, setting: str, reads: Reads) -> Sequence[External]:
+        rows = next(rows for known, rows in record["files"][setting] if known == value)
+        return [External(input_file(where, source, mb), identity) for where, source, mb, identity in rows]
 
-    graph = build_graph(recipe, cluster, paths, expand, lambda file: identities[file])
-    return Run(paths, recipe, cluster, graph, record)
+    return Run(paths, recipe, cluster, build_graph(recipe, cluster, paths, expand), record)
+
+
+def _require_format(paths: RunPaths, record: dict[str, Any]) -> None:
+    if (found := record.get("format", 1)) != FORMAT:
+        raise ConfigError(
+            f"{paths.run_json}: format",
+            found,
+            f"{FORMAT}: another version of Stagecoach made this run. Use that version, or start anew with --name",
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,11 +14,12 @@ from rich.text import Text
 
 from jobs.paths import StepPaths
 from jobs.plan.estimates import critical_path_hours, element_hours, node_gb, shortfalls
-from jobs.plan.graph import Job
+from jobs.plan.graph import Job, Unit
 from jobs.runs import Run
-from jobs.submit.reconcile import ShardState, State, States
+from jobs.submit.reconcile import State, States, UnitState, finished
 from stages.shared.contract import Forecast
 from stages.shared.files import read_json
+from stages.shared.numbers import count, hours, plural, size
 
 COLOURS = {
     "done": "green",
@@ -29,6 +30,8 @@ COLOURS = {
     "lost": "magenta",
     "cancelled": "yellow",
 }
+SHOWN_UNITS = 3
+"""Units that a line names."""
 ORDER: tuple[State, ...] = ("done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing")
 
 
@@ -37,7 +40,7 @@ class PlannedJob:
     """One line of a plan."""
 
     job: str
-    shards: int
+    units: int
     to_do: int
     arrays: int
     elements: int
@@ -59,18 +62,18 @@ class PlannedJob:
     """Why it is reused, or why it must run."""
 
 
-def planned_jobs(journey: Run, states: States, max_array_size: int) -> list[PlannedJob]:
+def planned_jobs(run: Run, states: States, max_array_size: int) -> list[PlannedJob]:
     """Return the plan's lines in order of dependency."""
     lines: list[PlannedJob] = []
-    for name, job in journey.graph.jobs.items():
+    for name, job in run.graph.jobs.items():
         asked, step = job.resources, job.step
-        to_do = sum(state.state != "done" for state in states[name].values())
-        elements = -(-to_do // asked.shards_per_element)
+        to_do = [job.units[unit] for unit, state in states[name].items() if state.state != "done"]
+        elements = -(-len(to_do) // asked.units_per_element)
         lines.append(
             PlannedJob(
                 job=name,
-                shards=step.shards,
-                to_do=to_do,
+                units=len(job.units),
+                to_do=len(to_do),
                 arrays=-(-elements // max_array_size),
                 elements=elements,
                 nodes=asked.nodes(step.ranks),
@@ -79,45 +82,37 @@ def planned_jobs(journey: Run, states: States, max_array_size: int) -> list[Plan
                 gpus=asked.gpus_per_node,
                 mem_gb=asked.mem_gb,
                 time_min=asked.time_min,
-                core_hours=to_do * step.core_seconds / 3600,
-                disk_mb=to_do * step.disk_mb,
+                core_hours=sum(unit.core_seconds for unit in to_do) / 3600,
+                disk_mb=len(to_do) * step.disk_mb,
                 needs_gb=round(node_gb(job), 3),
                 needs_min=round(element_hours(job) * 60, 2),
-                needs=job.needs,
-                why=_why(journey, job, to_do, [line.job for line in lines if line.to_do]),
+                needs=job.upstream,
+                why=_why(run, job, to_do, [line.job for line in lines if line.to_do]),
             )
         )
     return lines
 
 
-def _why(journey: Run, job: Job, to_do: int, running: list[str]) -> str:
-    if to_do == 0:
+def _why(run: Run, job: Job, to_do: Sequence[Unit], running: list[str]) -> str:
+    if not to_do:
         return "reused"
-    if to_do < job.step.shards:
-        return f"{job.step.shards - to_do} of {job.step.shards} shards reused; the rest is missing"
-    folder = journey.paths.step(job.name, job.fingerprint).root
-    others = [
-        path
-        for path in folder.parent.glob("*/job.json")
-        if path.parent != folder and StepPaths(path.parent).done_shards()
-    ]
+    some = ", ".join(unit.key for unit in to_do[:SHOWN_UNITS]) + (", ..." if len(to_do) > SHOWN_UNITS else "")
+    if len(to_do) < len(job.units):
+        return f"{len(job.units) - len(to_do)} of {count(len(job.units))} units reused; to do: {some}"
+    step = run.paths.step(job.name, job.fingerprint)
+    upstream = [need for need in job.upstream if need in running]
+    if step.done_units():
+        return f"runs again after {', '.join(upstream)}" if upstream else "changed: its inputs"
+    others = [path for path in step.root.parent.glob("*/step.json") if StepPaths(path.parent).done_units()]
     if not others:
         return "new"
-    upstream = [need for need in job.needs if need in running]
     before = read_json(max(others, key=lambda path: path.stat().st_mtime))["identity"]
     changes = difference(before, job.identity)
-    own = [change for change in changes if not change.startswith(("inputs", "after"))]
-    if own:
-        return "changed: " + "; ".join(own[:3])
-    return (
-        f"runs again after {', '.join(upstream)}"
-        if upstream
-        else "changed: " + "; ".join(changes[:1] or ["its inputs"])
-    )
+    return "changed: " + "; ".join(change.removeprefix("settings.") for change in changes[:3])
 
 
 def difference(before: Any, now: Any, path: str = "") -> list[str]:
-    """Return one line for each value that differs between two nested mappings, as `config.steps 100 -> 200`."""
+    """Return one line for each value that differs between two nested mappings, as `settings.steps 100 -> 200`."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         keys = sorted(before.keys() | now.keys())
         return [line for key in keys for line in difference(before.get(key), now.get(key), f"{path}.{key}".lstrip("."))]
@@ -128,28 +123,26 @@ def difference(before: Any, now: Any, path: str = "") -> list[str]:
     return [f"{path} {before} -> {now}"]
 
 
-def plan_data(journey: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast]) -> dict[str, Any]:
+def plan_data(run: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast]) -> dict[str, Any]:
     """Return a plan as plain data, for `plan --json`."""
     return {
-        "run": journey.name,
-        "folder": str(journey.paths.root),
-        "cluster": journey.cluster.name,
+        "run": run.name,
+        "folder": str(run.paths.root),
+        "cluster": run.cluster.name,
         "jobs": [asdict(line) for line in lines],
         "forecasts": {job: forecast.data for job, forecast in forecasts.items()},
     }
 
 
 def print_plan(
-    console: Console, journey: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast] | None = None
+    console: Console, run: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast] | None = None
 ) -> None:
     """Print the jobs as a tree with what each asks for, the totals, and what stages say of their own jobs."""
-    console.print(
-        Text.assemble((journey.name, "bold"), f"  {journey.recipe.about or journey.recipe.name}"), soft_wrap=True
-    )
-    console.print(Text(f"on {journey.cluster.name}, in {journey.paths.root}", style="dim"), soft_wrap=True)
+    console.print(Text.assemble((run.name, "bold"), f"  {run.recipe.about or run.recipe.name}"), soft_wrap=True)
+    console.print(Text(f"on {run.cluster.name}, in {run.paths.root}", style="dim"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("job", "shards", "array", "each asks for", "cost", "why"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("job", "shards"))
+    for column in ("job", "units", "array", "each asks for", "cost", "why"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("job", "units"))
     for index, line in enumerate(lines):
         table.add_row(*_plan_cells(line, lines[index + 1 :]))
     console.print(table)
@@ -157,13 +150,15 @@ def print_plan(
     if not todo:
         console.print("Nothing to do: every job is done and would be reused.")
         return
-    work = f"{_count(len(todo), 'job')}: {_count(sum(line.elements for line in todo), 'element')}"
-    arrays = _count(sum(line.arrays for line in todo), "array")
-    hours, disk = _hours(sum(line.core_hours for line in todo)), _disk(sum(line.disk_mb for line in todo))
-    waves = {line.job: -(-line.elements // journey.graph.jobs[line.job].resources.throttle) for line in lines}
-    longest = _hours(critical_path_hours(journey.graph, waves))
-    console.print(f"{work} in {arrays}; about {hours} of core time, {disk} of disk; longest chain about {longest}.")
-    for shortfall in shortfalls(journey.graph.jobs[line.job] for line in todo):
+    work = f"{plural(len(todo), 'job')}: {plural(sum(line.elements for line in todo), 'element')}"
+    arrays = plural(sum(line.arrays for line in todo), "array")
+    work_hours, disk = hours(sum(line.core_hours for line in todo)), size(1e6 * sum(line.disk_mb for line in todo))
+    waves = {line.job: -(-line.elements // run.graph.jobs[line.job].resources.throttle) for line in lines}
+    longest = hours(critical_path_hours(run.graph, waves))
+    console.print(
+        f"{work} in {arrays}; about {work_hours} of core time, {disk} of disk; longest chain about {longest}."
+    )
+    for shortfall in shortfalls(run.graph.jobs[line.job] for line in todo):
         console.print(Text(shortfall, style="yellow"), soft_wrap=True)
     for job, forecast in (forecasts or {}).items():
         console.print(_forecast_view(job, forecast))
@@ -184,103 +179,90 @@ def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, 
     last = not any(other.job.startswith(f"{section}.") for other in later)
     name = Text.assemble((section, "cyan"), (f" {'└' if last else '├'} {step}" if step else ""))
     if not line.to_do:
-        return name, str(line.shards), "-", "-", "-", Text(line.why, style="green")
-    asks = [_count(line.nodes, "node")] if line.nodes > 1 else []
-    asks += [_count(line.ranks, "rank")] if line.ranks > 1 else []
-    asks += [_count(line.cpus, "core")] + ([f"{line.gpus} GPUs"] if line.gpus else [])
-    asks += ([f"{line.mem_gb:g} GB"] if line.mem_gb else []) + [_hours(line.time_min / 60)]
+        return name, str(line.units), "-", "-", "-", Text(line.why, style="green")
+    asks = [plural(line.nodes, "node")] if line.nodes > 1 else []
+    asks += [plural(line.ranks, "rank")] if line.ranks > 1 else []
+    asks += [plural(line.cpus, "core")] + ([f"{line.gpus} GPUs"] if line.gpus else [])
+    asks += ([f"{line.mem_gb:g} GB"] if line.mem_gb else []) + [hours(line.time_min / 60)]
     array = f"{line.elements}" if line.arrays == 1 else f"{line.elements} in {line.arrays}"
-    cost = f"{_hours(line.core_hours)}, {_disk(line.disk_mb)}"
-    cost += f", {_disk(line.needs_gb * 1e3)} each" if line.needs_gb else ""
+    cost = f"{hours(line.core_hours)}, {size(1e6 * line.disk_mb)}"
+    cost += f", {size(1e9 * line.needs_gb)} each" if line.needs_gb else ""
     after = f"; after {', '.join(line.needs)}" if line.needs and "after" not in line.why else ""
     return name, str(line.to_do), array, ", ".join(asks), cost, Text(line.why + after, style="dim")
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def _hours(hours: float) -> str:
-    for unit, factor in (("h", 1.0), ("min", 60.0)):
-        if hours * factor >= 1:
-            return f"{hours * factor:,.{0 if hours >= 1000 else 1}f}".removesuffix(".0") + f" {unit}"
-    return f"{hours * 3600:.0f} s"
-
-
-def _disk(megabytes: float) -> str:
-    for unit, factor in (("TB", 1e6), ("GB", 1e3)):
-        if megabytes >= factor:
-            return f"{megabytes / factor:,.1f} {unit}"
-    return f"{megabytes:.{0 if megabytes >= 100 else 1}f} MB"
-
-
-def status_data(journey: Run, states: States) -> dict[str, Any]:
+def status_data(run: Run, states: States) -> dict[str, Any]:
     """Return a run's state as plain data, for `status --json`."""
     return {
-        "run": journey.name,
-        "folder": str(journey.paths.root),
-        "cluster": journey.cluster.name,
-        "finished": all(state.state == "done" for shards in states.values() for state in shards.values()),
+        "run": run.name,
+        "folder": str(run.paths.root),
+        "cluster": run.cluster.name,
+        "finished": finished(states),
         "jobs": {
             name: {
-                "needs": list(journey.graph.jobs[name].needs),
-                "fingerprint": journey.graph.jobs[name].fingerprint[:12],
-                "counts": dict(Counter(state.state for state in shards.values())),
-                "shards": {str(shard): asdict(state) for shard, state in shards.items() if state.state != "done"},
+                "needs": list(run.graph.jobs[name].upstream),
+                "fingerprint": run.graph.jobs[name].fingerprint[:12],
+                "counts": dict(Counter(state.state for state in units.values())),
+                "units": {
+                    run.graph.jobs[name].units[unit].key: asdict(state)
+                    for unit, state in units.items()
+                    if state.state != "done"
+                },
             }
-            for name, shards in states.items()
+            for name, units in states.items()
         },
     }
 
 
-def status_view(journey: Run, states: States) -> Group:
+def status_view(run: Run, states: States) -> Group:
     """Return the table of jobs, followed by one line for each thing that is wrong and what to do about it."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("job", "shards", "state", "detail"):
-        table.add_column(column, justify="right" if column == "shards" else "left", overflow="fold")
-    for name, shards in states.items():
-        counts = Counter(state.state for state in shards.values())
+    for column in ("job", "units", "state", "detail"):
+        table.add_column(column, justify="right" if column == "units" else "left", overflow="fold")
+    for name, units in states.items():
+        counts = Counter(state.state for state in units.values())
         state = Text("  ").join(
             Text(f"{counts[kind]} {kind}", style=COLOURS.get(kind, "dim")) for kind in ORDER if counts[kind]
         )
-        table.add_row(name, f"{counts['done']}/{len(shards)}", state, Text(_detail(shards)))
-    return Group(table, *(Text(line, style=style) for line, style in verdict_lines(journey, states)))
+        table.add_row(name, f"{counts['done']}/{len(units)}", state, Text(_detail(units)))
+    return Group(table, *(Text(line, style=style) for line, style in verdict_lines(run, states)))
 
 
-def _detail(shards: Mapping[int, ShardState]) -> str:
-    running = [state for state in shards.values() if state.state == "running"]
+def _detail(units: Mapping[str, UnitState]) -> str:
+    running = [state for state in units.values() if state.state == "running"]
     if running:
         best = max(state.progress for state in running)
         attempts = max(state.attempts for state in running)
         again = f", attempt {attempts}" if attempts > 1 else ""
         return f"{running[0].reason}" + (f", progress {best}" if best >= 0 else "") + again
-    waiting = next((state for state in shards.values() if state.state in ("queued", "blocked")), None)
+    waiting = next((state for state in units.values() if state.state in ("queued", "blocked")), None)
     return f"{waiting.slurm_id} {waiting.reason}".strip() if waiting else ""
 
 
-def verdict_lines(journey: Run, states: States) -> list[tuple[str, str]]:
+def verdict_lines(run: Run, states: States) -> list[tuple[str, str]]:
     """Return the lines that explain a run: each failure in one line, then what waits, then the remedy."""
     lines: list[tuple[str, str]] = []
     trouble = ""
-    for name, shards in states.items():
+    for name, units in states.items():
         for kind in ("failed", "lost", "cancelled"):
-            found = {shard: state for shard, state in shards.items() if state.state == kind}
+            keys = run.graph.jobs[name].units
+            found = {keys[unit].key: state for unit, state in units.items() if state.state == kind}
             if found:
                 lines.append((_trouble(name, kind, found), COLOURS[kind]))
                 trouble = trouble or f"{name}/{next(iter(found))}"
     if lines:
-        behind = [name for name, shards in states.items() if any(state.state == "blocked" for state in shards.values())]
+        behind = [name for name, units in states.items() if any(state.state == "blocked" for state in units.values())]
         if behind:
             lines.append((f"{', '.join(behind)} cannot start before that is mended", "yellow"))
-        run = shlex.quote(journey.name)
-        lines.append((f"Read `launch.py logs {run} {trouble}`, mend the cause, then `launch.py heal {run}`.", "bold"))
-    elif all(state.state == "done" for shards in states.values() for state in shards.values()):
-        lines.append((f"{journey.name} is finished.", "bold green"))
+        name, unit = shlex.quote(run.name), shlex.quote(trouble)
+        lines.append((f"Read `launch.py logs {name} {unit}`, mend the cause, then `launch.py heal {name}`.", "bold"))
+    elif finished(states):
+        lines.append((f"{run.name} is finished.", "bold green"))
     return lines
 
 
-def _trouble(name: str, kind: str, found: Mapping[int, ShardState]) -> str:
-    shards = ",".join(map(str, list(found)[:8])) + (",..." if len(found) > 8 else "")
+def _trouble(name: str, kind: str, found: Mapping[str, UnitState]) -> str:
+    units = ",".join(map(str, list(found)[:8])) + (",..." if len(found) > 8 else "")
     first = next(iter(found.values()))
     attempts = f" after {first.attempts} attempts" if first.attempts > 1 else ""
-    return f"{name}/{shards} {kind}{attempts}: {first.reason}"
+    return f"{name}/{units} {kind}{attempts}: {first.reason}"

@@ -33,8 +33,8 @@ class Resources(BaseModel):
     gpus_per_node: int = 0
     throttle: int = 256
     """Array elements that may run at once."""
-    shards_per_element: int = 1
-    """Shards an array element works through. Changes the array's shape, never the result."""
+    units_per_element: int = 1
+    """Units an array element works through. Changes the array's shape, never the result."""
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
@@ -92,6 +92,11 @@ class Cluster(BaseModel):
     defaults: Defaults = Defaults()
     gpu: Gpu | None = None
     """What its GPUs are, for the forecasts of `plan`: a known type, or a mapping (stages/shared/machine.py)."""
+
+    def shape(self, name: str) -> Resources:
+        """Return the resources of a shape that steps ask for."""
+        found: Resources = getattr(self.defaults, name)
+        return found
 
     def machine(self, asked: Resources) -> Machine:
         """Return what ranks with these resources compute on."""

@@ -11,12 +11,13 @@ MARGIN = 1.2
 
 
 def element_hours(job: Job) -> float:
-    """Return the estimated hours of one array element: its shards, one after the other."""
-    return job.resources.shards_per_element * job.step.core_seconds / 3600 / cores(job)
+    """Return the estimated hours of one array element of the longest units, one after the other."""
+    longest = max((unit.core_seconds for unit in job.units.values()), default=job.step.core_seconds)
+    return job.resources.units_per_element * longest / 3600 / cores(job)
 
 
 def cores(job: Job) -> int:
-    """Return the cores that a shard keeps busy: training all of its own, any other step one, whatever it asks for."""
+    """Return the cores that a unit keeps busy: a step of several ranks all of its own, any other step one."""
     return max(1, job.step.ranks * job.resources.cpus) if job.step.shape == "train" else 1
 
 
@@ -29,7 +30,7 @@ def critical_path_hours(graph: Graph, waves: Mapping[str, int]) -> float:
     """Return the estimated hours of the longest chain, given how many waves of elements each job's throttle makes."""
     hours: dict[str, float] = {}
     for name, job in graph.jobs.items():
-        hours[name] = waves[name] * element_hours(job) + max((hours[need] for need in job.needs), default=0.0)
+        hours[name] = waves[name] * element_hours(job) + max((hours[need] for need in job.upstream), default=0.0)
     return max(hours.values(), default=0.0)
 
 
@@ -45,7 +46,7 @@ def shortfalls(jobs: Iterable[Job]) -> Iterator[str]:
             )
         minutes = element_hours(job) * 60
         if minutes > asked.time_min and not step.resumes:
-            fewer = " and fewer shards_per_element" if asked.shards_per_element > 1 else ""
+            fewer = " and fewer units_per_element" if asked.units_per_element > 1 else ""
             yield (
                 f"{job.name} needs about {minutes:.0f} minutes an element and asks for {asked.time_min}: "
                 f"--set resources.{job.name}.time_min={_above(minutes)}{fewer}"

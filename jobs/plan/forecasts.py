@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from jobs.plan.cluster import Cluster
 from jobs.plan.estimates import cores
-from jobs.plan.graph import Graph, Job
+from jobs.plan.graph import Graph, Job, with_costs
 from stages.shared.contract import Forecast
 from stages.shared.errors import ConfigError
 
@@ -28,11 +28,11 @@ def forecasts(jobs: Iterable[Job], cluster: Cluster) -> dict[str, Forecast]:
     return found
 
 
-def reckoned(graph: Graph, found: Mapping[str, Forecast]) -> Graph:
-    """Return the graph with forecasts in the place of the steps' own estimates."""
+def with_forecasts(graph: Graph, found: Mapping[str, Forecast]) -> Graph:
+    """Return the graph with forecasts in place of the steps' own estimates."""
 
     def better(job: Job, forecast: Forecast) -> Job:
-        seconds = 3600 * forecast.hours * cores(job)
-        return replace(job, step=replace(job.step, core_seconds=seconds, mem_mb=forecast.mem_mb))
+        return with_costs(job, 3600 * forecast.hours * cores(job), forecast.mem_mb)
 
-    return Graph({name: better(job, found[name]) if name in found else job for name, job in graph.jobs.items()})
+    jobs = {name: better(job, found[name]) if name in found else job for name, job in graph.jobs.items()}
+    return replace(graph, jobs=jobs)

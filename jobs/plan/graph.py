@@ -1,76 +1,150 @@
-"""Recipe -> graph of jobs with shards, inputs and fingerprints. Pure, but for the two functions it is handed.
+"""The graph of a run: recipe and cluster -> jobs, with their units, identities and needs. Pure, but for `expand`.
 
-A job's fingerprint is what changes its bytes: the stage and step, their declared code version, the settings the step
-uses, and the identity of what it reads. Node, path, partition, worker count and array shape are not in it.
+A unit's identity is what changes its bytes: the stage and step, their declared code version, the settings that the unit
+uses, its key, and the identity of what it reads. Node, path, partition, worker count and array shape are not in it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-from jobs.paths import RunPaths
+from jobs.paths import RunPaths, StepPaths, unit_folder
 from jobs.plan.cluster import Cluster, Resources
 from jobs.plan.recipe import Recipe
 from jobs.plan.validation import validated
-from stages.shared.contract import FROM, InputFile, Reads, StageConfig, StagePlan, Step, shard_dir
+from stages.shared.contract import (
+    ALL,
+    FROM,
+    SAME,
+    InputFile,
+    Kind,
+    Output,
+    Reads,
+    ReadsRun,
+    StageConfig,
+    StagePlan,
+    Step,
+)
+from stages.shared.contract import Unit as DeclaredUnit
 from stages.shared.errors import ConfigError, nearest
 
-Expand = Callable[[Any, str, Reads], tuple[InputFile, ...]]
-Identify = Callable[[InputFile], list[str]]
+RUN = "run"
+"""Value of a ReadsRun field that stands for every section of the recipe."""
+
+
+class External(NamedTuple):
+    """A file from outside the run, and its identity: equal identities are equal content."""
+
+    file: InputFile
+    identity: list[str]
+
+
+Expand = Callable[[Any, str, Reads], Sequence[External]]
+"""Turns a path, glob, list or mapping of them into files; the setting's name is for errors. Reads the disk."""
+
+
+class Need(NamedTuple):
+    """What a unit waits for: a unit of a job, or one output that it publishes while it runs."""
+
+    job: str
+    folder: str
+    output: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name under which `Run.look` lists it as done."""
+        return f"{self.folder}/{self.output}" if self.output else self.folder
+
+
+class Given(NamedTuple):
+    """An input file with its identity and the unit that makes it, if one of the run does."""
+
+    file: InputFile
+    identity: list[str]
+    need: Need | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit of a job: the smallest thing that is done or not done."""
+
+    key: str
+    folder: str
+    """Names the unit on disk: its key and its identity."""
+    identity: str
+    inputs: Mapping[str, tuple[InputFile, ...]]
+    """Files that it reads and the job's other units may not, by input field."""
+    needs: tuple[Need, ...]
+    """What it waits for besides Job.needs."""
+    core_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One step of one section: what will be one or more job arrays."""
+    """One step of one section: one or more job arrays over its units."""
 
     name: str
     section: str
     config: StageConfig
     step: Step
     fingerprint: str
-    needs: tuple[str, ...]
-    """Jobs whose every shard must be done first."""
-    inputs: Mapping[str, tuple[InputFile, ...]]
-    steps: Mapping[str, Path]
-    resources: Resources
+    """Digest of what all units have in common: stage, step, version and settings. Names the step's folder."""
     identity: Mapping[str, Any]
-    """What the fingerprint digests, kept to say why a job must run again."""
+    """What the fingerprint digests, kept to explain why a job must run again."""
+    units: Mapping[str, Unit]
+    """By folder, in order."""
+    inputs: Mapping[str, tuple[InputFile, ...]]
+    """All files of each input field that the step reads."""
+    needs: Mapping[str, frozenset[str]]
+    """What every unit waits for: names of Need.name by job."""
+    same: Mapping[str, str]
+    """By earlier step that is read as SAME: its job."""
+    whole: Mapping[str, str]
+    """By earlier step that is read as ALL: its job."""
+    upstream: tuple[str, ...]
+    """Jobs that any unit waits for."""
+    resources: Resources
+
+    @property
+    def roll(self) -> str:
+        """Digest of the job's units in order: the identity of the step as a whole."""
+        return digest([unit.identity for unit in self.units.values()])
 
 
 @dataclass(frozen=True)
 class Graph:
-    """The jobs of a run in an order in which each comes after what it needs."""
+    """The jobs of a run, each after the jobs that it needs."""
 
     jobs: Mapping[str, Job]
+    outputs: Mapping[str, tuple[Output, ...]]
+    """Outputs by section."""
 
     def downstream(self, name: str) -> tuple[str, ...]:
         """Return all jobs that wait for `name`, directly or not, in order."""
         found: set[str] = {name}
         for job in self.jobs.values():
-            if found & set(job.needs):
+            if found & set(job.upstream):
                 found.add(job.name)
         return tuple(job for job in self.jobs if job in found - {name})
 
 
-def build_graph(recipe: Recipe, cluster: Cluster, run: RunPaths, expand: Expand, identify: Identify) -> Graph:
+def build_graph(recipe: Recipe, cluster: Cluster, run: RunPaths, expand: Expand) -> Graph:
     """Return the jobs that the recipe's targets need.
 
-    `expand` turns a path or glob into files and `identify` gives a file's identity: they read the disk, this does not.
-    Raises ConfigError for references that lead nowhere or in a circle.
+    Raises ConfigError for references to what is not there and for circles.
     """
-    builder = _Builder(recipe, cluster, run, expand, identify)
+    builder = _Builder(recipe, cluster, run, expand)
     for target in recipe.targets:
         builder.section(target, ())
     for name, body in recipe.resources.items():
         section = name.partition(".")[0]
         if section in builder.plans and name != section and name not in builder.jobs:
             raise ConfigError(f"resources.{name}", body, f"a job of this recipe; {nearest(name, list(builder.jobs))}")
-    return Graph(builder.jobs)
+    return Graph(builder.jobs, {name: plan.outputs for name, plan in builder.plans.items()})
 
 
 def job_name(section: str, step: str) -> str:
@@ -79,125 +153,241 @@ def job_name(section: str, step: str) -> str:
 
 
 class _Builder:
-    def __init__(self, recipe: Recipe, cluster: Cluster, run: RunPaths, expand: Expand, identify: Identify) -> None:
-        self.recipe, self.cluster, self.run, self.expand, self.identify = recipe, cluster, run, expand, identify
+    def __init__(self, recipe: Recipe, cluster: Cluster, run: RunPaths, expand: Expand) -> None:
+        self.recipe, self.cluster, self.run, self.expand = recipe, cluster, run, expand
         self.jobs: dict[str, Job] = {}
         self.plans: dict[str, StagePlan] = {}
+        self._units: dict[str, dict[str, Unit]] = {}
+        """Units by job and key."""
 
     def section(self, name: str, above: tuple[str, ...]) -> StagePlan:
-        """Add a section's jobs after those it reads from; returns its plan."""
+        """Add a section's jobs after those it reads from; return its plan."""
         if name in above:
-            raise ConfigError(name, FROM + name, f"no circle, but it reads itself: {' -> '.join([*above, name])}")
+            raise ConfigError(name, FROM + name, f"free of circles, but reads itself: {' -> '.join([*above, name])}")
         if name in self.plans:
             return self.plans[name]
         config = self.recipe.sections[name]
-        inputs: dict[str, tuple[InputFile, ...]] = {}
-        identities: dict[str, list[Any]] = {}
-        needs: dict[str, tuple[str, ...]] = {}
+        given: dict[str, list[Given]] = {}
         for field, reads in input_fields(config).items():
             value = getattr(config, field)
-            if value is None:
-                continue
-            setting = f"{name}.{field}"
-            if isinstance(value, str) and value.startswith(FROM):
-                inputs[field], identities[field], needs[field] = self._from(value, setting, reads.kind, (*above, name))
-            else:
-                inputs[field], needs[field] = self.expand(value, setting, reads), ()
-                identities[field] = [self.identify(file) for file in inputs[field]]
-        plan = config.plan(inputs)
-        self.plans[name] = plan
+            if isinstance(reads, ReadsRun):
+                given[field] = list(self._of_run(value, f"{name}.{field}", reads, (*above, name)))
+            elif value is not None:
+                given[field] = list(self._given(value, f"{name}.{field}", reads, (*above, name)))
+        try:
+            plan = config.plan({field: tuple(each.file for each in found) for field, found in given.items()})
+        except ConfigError as error:
+            raise error.within(name) from None
         for step in plan.steps:
-            self._add(name, config, step, inputs, identities, needs)
+            self._add(name, config, step, given)
+        self.plans[name] = plan
         return plan
 
-    def _from(
-        self, value: str, setting: str, kind: str, above: tuple[str, ...]
-    ) -> tuple[tuple[InputFile, ...], list[Any], tuple[str, ...]]:
+    def _given(
+        self, value: Any, setting: str, reads: Reads, above: tuple[str, ...], source: str = ""
+    ) -> Iterator[Given]:
+        """Yield the files behind a value: `from:`, a pattern, a list of these, or a mapping from source to these."""
+        if isinstance(value, dict):
+            for name, part in sorted(value.items()):
+                yield from self._given(part, setting, reads, above, str(name))
+        elif isinstance(value, list):
+            for part in value:
+                yield from self._given(part, setting, reads, above, source)
+        elif value.startswith(FROM):
+            yield from self._from(value, setting, reads.kind, above, source)
+        else:
+            for found in self.expand({source: value} if source else value, setting, reads):
+                yield Given(found.file, found.identity)
+
+    def _from(self, value: str, setting: str, kind: Kind, above: tuple[str, ...], source: str) -> Iterator[Given]:
+        """Yield a section's outputs of a kind. A source name of a mapping replaces the outputs' own, see Inputs."""
         upstream = value.removeprefix(FROM)
         if upstream not in self.recipe.sections:
-            raise ConfigError(
-                setting, value, f"a section of this recipe; {nearest(upstream, list(self.recipe.sections))}"
-            )
+            known = list(self.recipe.sections)
+            raise ConfigError(setting, value, f"a section of this recipe; {nearest(upstream, known)}")
         outputs = self.section(upstream, above).outputs
         chosen = [output for output in outputs if output.kind == kind]
         if not chosen:
-            kinds = ", ".join(sorted({output.kind for output in outputs}))
-            raise ConfigError(setting, value, f"a section that gives {kind}; {upstream} gives {kinds}")
-        names = {output.step: job_name(upstream, output.step) for output in chosen}
-        jobs = {step: self.jobs[name] for step, name in names.items()}
-        folders = {step: self.run.step(job.name, job.fingerprint).root for step, job in jobs.items()}
-        files, identity = [], []
+            kinds = ", ".join(sorted({output.kind.name for output in outputs}))
+            raise ConfigError(setting, value, f"a section that gives {kind.name}; {upstream} gives {kinds}")
+        several = len({(output.step, output.unit) for output in chosen}) < len(chosen)
         for output in chosen:
-            path = shard_dir(folders[output.step], output.shard) / output.name
-            files.append(InputFile(path, output.source, output.mb, count=output.count))
-            identity.append([jobs[output.step].fingerprint, output.shard, output.name, output.source])
-        return tuple(files), identity, tuple(names.values())
+            name = f"{source}/{output.source}" if source and several and output.source else source
+            yield self._output(upstream, output, name or output.source)
 
-    def _add(
-        self,
-        section: str,
-        config: StageConfig,
-        step: Step,
-        inputs: Mapping[str, tuple[InputFile, ...]],
-        identities: Mapping[str, list[Any]],
-        needs: Mapping[str, tuple[str, ...]],
-    ) -> None:
+    def _of_run(self, value: Any, setting: str, reads: ReadsRun, above: tuple[str, ...]) -> Iterator[Given]:
+        """Yield every output of certain kinds of the named sections, or of all sections that read no whole run."""
+        sections = self.recipe.sections
+        named = [value] if isinstance(value, str) else list(value)
+        if named == [RUN]:
+            named = [name for name, config in sections.items() if not _reads_run(config)]
+        for name in named:
+            if name not in sections:
+                raise ConfigError(
+                    setting, name, f"{RUN!r} or a section of this recipe; {nearest(name, list(sections))}"
+                )
+            for output in self.section(name, above).outputs:
+                if output.kind in reads.kinds:
+                    yield self._output(name, output, output.source)
+
+    def _output(self, section: str, output: Output, source: str) -> Given:
+        """Return another section's output as an input file with its place, its identity and its maker."""
+        job = self.jobs[job_name(section, output.step)]
+        unit = self._units[job.name][output.unit]
+        step = self.run.step(job.name, job.fingerprint)
+        path = (step.published(unit.folder) if output.during else step.unit(unit.folder)) / output.file
+        file = InputFile(
+            path=path,
+            source=source,
+            mb=output.mb,
+            count=output.count,
+            kind=output.kind.name,
+            section=section,
+            unit=output.unit,
+        )
+        need = Need(job.name, unit.folder, output.file if output.during else "")
+        return Given(file, [unit.identity, output.file, source], need)
+
+    def _add(self, section: str, config: StageConfig, step: Step, given: Mapping[str, Sequence[Given]]) -> None:
         name = job_name(section, step.name)
-        values = used_settings(config, step.uses)
-        earlier = [self.jobs[job_name(section, other)] for other in step.after]
+        fields = {field: given[field] for field in step.reads if field in given}
+        same = {after.step: job_name(section, after.step) for after in step.after if after.units == SAME}
+        whole = {after.step: job_name(section, after.step) for after in step.after if after.units == ALL}
         identity = {
             "stage": config.stage,
             "step": step.name,
             "version": step.version,
-            **({"data": step.data} if step.data else {}),
-            "config": values,
-            "inputs": {field: identities[field] for field in step.reads if field in identities},
-            "after": [job.fingerprint for job in earlier],
+            "data": step.data,
+            "settings": used_settings(config, step.uses),
         }
-        read_from = [job for field in step.reads for job in needs.get(field, ())]
+        fingerprint = digest(identity)
+        units = _Units(fingerprint, config, step, fields, [self.jobs[job].roll for job in whole.values()])
+        found = [
+            units.planned(unit, {each: self._units[job][unit.key] for each, job in same.items()}, same)
+            for unit in step.units
+        ]
+        self._units[name] = {unit.key: unit for unit in found}
+        if len(self._units[name]) < len(found):
+            raise ValueError(f"{name}: two units have one key")
+        needs: dict[str, set[str]] = {job: set(self.jobs[job].units) for job in whole.values()}
+        for need in units.common_needs:
+            needs.setdefault(need.job, set()).add(need.name)
+        own = {need.job for unit in found for need in unit.needs}
         self.jobs[name] = Job(
             name=name,
             section=section,
             config=config,
             step=step,
-            fingerprint=hashlib.sha256(canonical(identity).encode()).hexdigest(),
-            needs=tuple(dict.fromkeys([*(job.name for job in earlier), *read_from])),
-            inputs={field: inputs[field] for field in step.reads if field in inputs},
-            steps={
-                other: self.run.step(job.name, job.fingerprint).root
-                for other, job in zip(step.after, earlier, strict=True)
-            },
-            resources=self._resources(section, name, step),
+            fingerprint=fingerprint,
             identity=identity,
+            units={unit.folder: unit for unit in found},
+            inputs={field: tuple(each.file for each in files) for field, files in fields.items()},
+            needs={job: frozenset(names) for job, names in needs.items()},
+            same=same,
+            whole=whole,
+            upstream=tuple(job for job in self.jobs if job in needs or job in own),
+            resources=self._resources(section, name, step),
         )
 
     def _resources(self, section: str, job: str, step: Step) -> Resources:
-        defaults: Resources = getattr(self.cluster.defaults, step.shape)
+        defaults = self.cluster.shape(step.shape)
         overrides = {**(self.recipe.resources.get(section) or {}), **(self.recipe.resources.get(job) or {})}
         if step.ranks > 1:
-            overrides["shards_per_element"] = 1
+            overrides["units_per_element"] = 1
         return validated(Resources, {**defaults.model_dump(), **overrides}, f"resources.{job}")
 
 
-def input_fields(config: StageConfig) -> dict[str, Reads]:
-    """Return the config's input fields with the kind of output each takes."""
+class _Units:
+    """Gives the units of one step their identities. What they have in common is digested once."""
+
+    def __init__(
+        self,
+        fingerprint: str,
+        config: StageConfig,
+        step: Step,
+        fields: Mapping[str, Sequence[Given]],
+        rolls: Sequence[str],
+    ) -> None:
+        self._config, self._step = config, step
+        divided = {field for unit in step.units for field in unit.inputs}
+        common = {field: files for field, files in fields.items() if field not in divided}
+        self._fields = {field: files for field, files in fields.items() if field in divided}
+        self._given = {id(each.file): each for files in self._fields.values() for each in files}
+        self._whole = {field: [each.identity for each in files] for field, files in self._fields.items()}
+        inputs = {field: [each.identity for each in files] for field, files in common.items()}
+        self._start = hashlib.sha256(canonical([fingerprint, inputs, list(rolls)]).encode())
+        self.common_needs = {each.need for files in common.values() for each in files if each.need}
+        """What every unit waits for."""
+
+    def planned(self, unit: DeclaredUnit, fellows: Mapping[str, Unit], jobs: Mapping[str, str]) -> Unit:
+        """Return a unit with its identity, given its fellows by earlier step and the jobs of these steps."""
+        own = {field: self._own(unit, field) for field in self._fields}
+        identity = self._start.copy()
+        parts = [
+            unit.key,
+            used_settings(self._config, unit.uses),
+            {field: [each.identity for each in files] for field, files in own.items()},
+            {step: fellow.identity for step, fellow in fellows.items()},
+        ]
+        identity.update(canonical(parts).encode())
+        found = identity.hexdigest()
+        makers = [each.need for files in own.values() for each in files if each.need]
+        needs = [*(Need(jobs[step], fellow.folder) for step, fellow in fellows.items()), *dict.fromkeys(makers)]
+        return Unit(
+            key=unit.key,
+            folder=unit_folder(unit.key, found),
+            identity=found,
+            inputs={field: tuple(each.file for each in files) for field, files in own.items()},
+            needs=tuple(needs),
+            core_seconds=self._step.core_seconds if unit.core_seconds is None else unit.core_seconds,
+        )
+
+    def _own(self, unit: DeclaredUnit, field: str) -> Sequence[Given]:
+        if field not in unit.inputs:
+            return self._fields[field]
+        return [self._given[id(file)] for file in unit.inputs[field]]
+
+
+def input_fields(config: StageConfig) -> dict[str, Reads | ReadsRun]:
+    """Return the config's input fields with the kinds of output that each takes."""
     marked = (
-        (name, [mark for mark in field.metadata if isinstance(mark, Reads)])
+        (name, [mark for mark in field.metadata if isinstance(mark, (Reads, ReadsRun))])
         for name, field in type(config).model_fields.items()
     )
     return {name: marks[0] for name, marks in marked if marks}
 
 
+def _reads_run(config: StageConfig) -> bool:
+    return any(isinstance(reads, ReadsRun) for reads in input_fields(config).values())
+
+
 def used_settings(config: StageConfig, uses: Iterable[str]) -> dict[str, Any]:
     """Return the settings that `uses` names: whole fields, or single ones of a section as `section.setting`."""
-    values = config.model_dump(mode="json")
     found: dict[str, Any] = {}
     for name in uses:
         section, _, setting = name.partition(".")
-        found[name] = values[section][setting] if setting else values[section]
+        values = config.model_dump(mode="json", include={section})[section]
+        found[name] = values[setting] if setting else values
     return found
 
 
 def canonical(value: Any) -> str:
     """Return the one JSON text of a value. Raises TypeError for what has none: never falls back to str()."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a value's canonical text, in hex."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def with_costs(job: Job, core_seconds: float, mem_mb: float) -> Job:
+    """Return a job whose every unit takes so much, in place of the step's own estimates."""
+    units = {name: replace(unit, core_seconds=core_seconds) for name, unit in job.units.items()}
+    return replace(job, units=units, step=replace(job.step, core_seconds=core_seconds, mem_mb=mem_mb))
+
+
+def steps_of(job: Job, jobs: Mapping[str, Job], run: RunPaths) -> dict[str, StepPaths]:
+    """Return the folder of each earlier step that a job reads."""
+    earlier = {**job.same, **job.whole}
+    return {step: run.step(name, jobs[name].fingerprint) for step, name in earlier.items()}

@@ -10,10 +10,11 @@ import hashlib
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobs.plan.crawl import Named, crawl_files, dump_of, is_crawl_name
-from stages.shared.contract import FROM, InputFile
+from jobs.plan.graph import External
+from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
 
 WHOLE = 16 << 20
@@ -23,13 +24,6 @@ SAMPLE = 64 << 10
 
 READERS = 16
 """Files looked at at once: a parallel file system answers many as fast as one."""
-
-
-class External(NamedTuple):
-    """A file from outside the run, and its identity: equal identities are equal content."""
-
-    file: InputFile
-    identity: list[str]
 
 
 def external_files(value: Any, setting: str, archive: str | None = None) -> list[External]:
@@ -53,8 +47,6 @@ def external_files(value: Any, setting: str, archive: str | None = None) -> list
 def _expand(value: Any, source: str | None, setting: str, archive: str | None) -> list[Named]:
     found: list[Named] = []
     for pattern in [value] if isinstance(value, str) else value:
-        if pattern.startswith(FROM):
-            raise ConfigError(setting, pattern, "files only: `from:` cannot be mixed with paths; name it alone")
         if is_crawl_name(pattern):
             if archive is None:
                 raise ConfigError(setting, pattern, "a path or glob: addresses and lists of paths are for crawl files")

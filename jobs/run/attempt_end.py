@@ -1,4 +1,4 @@
-"""Records an attempt's end and prints a verdict: `python -m jobs.run.attempt_end STEP_DIR KEY CODE`.
+"""Records an attempt's end and prints a verdict: `python -m jobs.run.attempt_end RUN_DIR JOB KEY CODE`.
 
 Runs after the worker is gone, however it went, so that a SIGKILL leaves a record too. The verdict is one word for the
 shell: done, requeue, bad-node (followed by the node), never, failed, cancelled. It holds the crash-loop breaker:
@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.paths import StepPaths, run_of
+from jobs.paths import RunPaths
 from jobs.run.worker import place_from_environment
-from jobs.submit.ledger import Attempt, read_attempts, read_cancels
+from jobs.submit.ledger import Ledger, read_cancels
+from stages.formats.attempts import Attempt, AttemptName, EndRecord, write_record
 from stages.shared.errors import EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_DONE, EXIT_NEVER
-from stages.shared.files import read_json, write_json
+from stages.shared.files import read_json
 
 
 @dataclass(frozen=True)
@@ -69,29 +70,30 @@ def _how_it_ended(code: int) -> str:
 
 def main() -> None:
     """Write the end record of the element that the environment names and print the verdict."""
-    step, key, code = StepPaths(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
-    place, run, job = place_from_environment(key), run_of(step.root), read_json(step.job_json)
-    mine = [entry for entry in read_attempts(run, [job["job"]]) if (entry.key, entry.element) == (key, place.element)]
-    now = next((entry for entry in mine if entry.restart == place.restart), None)
-    past = sorted((entry for entry in mine if entry.restart < place.restart), key=lambda entry: entry.restart)
+    run, name, key, code = RunPaths(Path(sys.argv[1])), sys.argv[2], sys.argv[3], int(sys.argv[4])
+    place, job = place_from_environment(key), read_json(run.assignment(name, key))
+    mine = Ledger(run).attempts([name], lambda other, element: (other, element) == (key, place.element))
+    now = next((attempt for attempt in mine if attempt.name.restart == place.restart), None)
+    past = sorted((each for each in mine if each.name.restart < place.restart), key=lambda each: each.name.restart)
     progress, reasons, node = -1, [], ""
     if now is not None:
-        progress, reasons, node = now.progress, list(now.result.get("failed", {}).values()), now.start.get("nodes", "")
-    trouble = run.attempt(job["job"], key, place.element, place.restart, "trouble")
-    if trouble.exists():  # the code of several ranks is that of those killed, because this one failed
-        first = read_json(trouble)
-        code, reasons, node = first["exit_code"], [first["reason"]], first["node"]
-    verdict = judge(code, past, progress, can_resume=job["can_resume"], max_stalls=job["max_stalls"])
+        progress = now.progress
+        reasons = list(now.result.failed.values()) if now.result else []
+        node = now.start.nodes if now.start else ""
+    if now is not None and now.trouble:  # the code of several ranks is that of those killed, because this one failed
+        code, reasons, node = now.trouble.exit_code, [now.trouble.reason], now.trouble.node
+    can_resume = job["can_resume"] or job["is_service"]
+    verdict = judge(code, past, progress, can_resume=can_resume, max_stalls=job["max_stalls"])
     if key in read_cancels(run) and verdict.word != "done":
         verdict = Verdict("cancelled", "cancelled by the user")
-    record = {
-        "ended": time.time(),
-        "exit_code": code,
-        "verdict": verdict.word,
-        "reason": "; ".join(filter(None, [verdict.reason, *reasons[:1]])),
-        "progress": progress,
-    }
-    write_json(run.attempt(job["job"], key, place.element, place.restart, "end"), record)
+    end = EndRecord(
+        ended=time.time(),
+        exit_code=code,
+        verdict=verdict.word,
+        reason="; ".join(filter(None, [verdict.reason, *reasons[:1]])),
+        progress=progress,
+    )
+    write_record(run.attempts, AttemptName(name, key, place.element, place.restart), end)
     print(f"bad-node {node}" if verdict.word == "bad-node" else verdict.word)
 
 

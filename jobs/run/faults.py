@@ -1,7 +1,8 @@
 """Faults planted on purpose, to show and to test that a run survives them.
 
-`--fault pretrain@120:kill` makes the worker kill itself (SIGKILL, no clean-up, as a dying node would) when shard 0 of
-pretrain reports progress 120; `web.filter/3:fail` makes shard 3 fail when it starts. Each fires once, in one run.
+`--fault pretrain@120:kill` makes the worker kill itself (SIGKILL, no clean-up, as a dying node would) when the first
+unit of pretrain reports progress 120; `web.filter/3:fail` makes the unit in place 3 fail when it starts. A unit is also
+named by its key. Each fires once, in one run.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import re
 import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from jobs.paths import RunPaths
 from stages.shared.errors import ConfigError
 from stages.shared.files import read_json, write_json
 
-FORM = re.compile(r"(?P<job>[^/@:]+)(/(?P<shard>\d+))?(@(?P<progress>\d+))?:(?P<kind>kill|fail|never)")
+FORM = re.compile(r"(?P<job>[^/@:]+)(/(?P<unit>[^@:]+))?(@(?P<progress>\d+))?:(?P<kind>kill|fail|never)")
 
 
 class PlantedFailure(Exception):  # noqa: N818  (deliberately not one of the user's errors: it stands for a bug)
@@ -28,23 +30,24 @@ class Fault:
     """One planted fault."""
 
     job: str
-    shard: int
+    unit: str
+    """Key or place of the unit."""
     progress: int
-    """Fires at the first report of at least this much; 0 is the start of the shard."""
+    """Fires at the first report of at least this much; 0 is the start of the unit."""
     kind: str
 
     @property
     def name(self) -> str:
         """A file name for the mark that it has fired."""
-        return f"{self.job}-{self.shard}-{self.progress}-{self.kind}"
+        return f"{self.job}-{quote(self.unit, safe='')}-{self.progress}-{self.kind}"
 
 
 def parse_fault(text: str) -> Fault:
-    """Return the fault written as JOB[/SHARD][@PROGRESS]:kill|fail|never. Raises ConfigError."""
+    """Return the fault written as JOB[/UNIT][@PROGRESS]:kill|fail|never. Raises ConfigError."""
     found = FORM.fullmatch(text)
     if found is None:
-        raise ConfigError("--fault", text, "JOB[/SHARD][@PROGRESS]:kill|fail|never, such as pretrain@120:kill")
-    return Fault(found["job"], int(found["shard"] or 0), int(found["progress"] or 0), found["kind"])
+        raise ConfigError("--fault", text, "JOB[/UNIT][@PROGRESS]:kill|fail|never, such as pretrain@120:kill")
+    return Fault(found["job"], found["unit"] or "0", int(found["progress"] or 0), found["kind"])
 
 
 def plant(run: RunPaths, faults: list[Fault]) -> None:
@@ -55,10 +58,14 @@ def plant(run: RunPaths, faults: list[Fault]) -> None:
             write_json(path, asdict(fault))
 
 
-def planted(run: RunPaths, job: str, shard: int) -> list[Fault]:
-    """Return the faults that wait for a shard."""
+def planted(run: RunPaths, job: str, key: str, place: int) -> list[Fault]:
+    """Return the faults that wait for a unit."""
     found = [Fault(**read_json(path)) for path in sorted(run.faults.glob("*.json"))]
-    return [fault for fault in found if (fault.job, fault.shard) == (job, shard) and not _fired(run, fault).exists()]
+    return [
+        fault
+        for fault in found
+        if fault.job == job and fault.unit in (key, str(place)) and not _fired(run, fault).exists()
+    ]
 
 
 def fire_due(run: RunPaths, faults: list[Fault], progress: int) -> None:
@@ -68,7 +75,7 @@ def fire_due(run: RunPaths, faults: list[Fault], progress: int) -> None:
             if fault.kind == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             if fault.kind == "never":
-                raise ConfigError(f"--fault {fault.job}/{fault.shard}", fault.kind, "no planted fault")
+                raise ConfigError(f"--fault {fault.job}/{fault.unit}", fault.kind, "no planted fault")
             raise PlantedFailure(f"planted with --fault at progress {progress}")
 
 

@@ -1,12 +1,14 @@
-"""What a submitted task runs: `python -m jobs.run.worker STEP_DIR KEY`, once a rank.
+"""Runs one array element: `python -m jobs.run.worker RUN_DIR JOB KEY`, once for each rank.
 
-For each shard of its array element: check that the inputs are complete, take the lease, call the stage's function into
-a fresh folder, rename the folder into place, write the completion mark. Ends with one of the agreed exit codes.
+For each unit of the element: check that the inputs are complete, take the lease, call the stage's function into a fresh
+folder, rename the folder into place, write the completion mark. Ends with one of the agreed exit codes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import glob
 import importlib
 import os
 import shutil
@@ -16,16 +18,28 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobs.paths import StepPaths, run_of
+from jobs.paths import RunPaths, StepPaths
 from jobs.run import faults
 from jobs.run.rendezvous import meet
 from jobs.submit.ledger import process_identity
-from stages.shared.contract import input_file, shard_dir, shard_name
+from stages.formats.attempts import (
+    RESULT,
+    TROUBLE,
+    AttemptName,
+    ProgressRecord,
+    Record,
+    ResultRecord,
+    StartRecord,
+    TroubleRecord,
+    write_record,
+)
+from stages.formats.kinds import KINDS
+from stages.shared.contract import InputFile, input_file
 from stages.shared.errors import (
     EXIT_BAD_NODE,
     EXIT_CHECKPOINTED,
@@ -33,6 +47,7 @@ from stages.shared.errors import (
     EXIT_FAILED,
     EXIT_NEVER,
     Checkpointed,
+    ConfigError,
     DataError,
     LeaseLost,
     StagecoachError,
@@ -46,7 +61,7 @@ PROGRESS_EVERY_S = 2.0
 SECOND_TERM_S = 3.0
 LEADER_WAIT_S = 60.0
 STRONGEST_FIRST = (EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_NEVER, EXIT_FAILED, EXIT_DONE)
-"""Which code an element ends with: what leaves shards untried comes first, since a failed one fails again next time."""
+"""Which code an element ends with: what leaves units untried comes first, since a failed one fails again next time."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,7 @@ class StopFlag:
     """Remembers that the scheduler wants this process to stop.
 
     A step that resumes polls it and saves its state; one that does not is interrupted at once, for what it has of the
-    present shard is lost either way. Only the step: the worker's own records are never cut short. A second TERM some
+    present unit is lost either way. Only the step: the worker's own records are never cut short. A second TERM some
     seconds after the first means now.
     """
 
@@ -111,15 +126,29 @@ class StopFlag:
             self._interrupts = False
 
 
-class Worker:
-    """Runs the shards of one element."""
+@dataclass(frozen=True)
+class Assigned:
+    """A unit as the launcher's assignment describes it."""
 
-    def __init__(self, step: StepPaths, place: Element) -> None:
-        self.step, self.place, self.run = step, place, run_of(step.root)
-        self.job: Mapping[str, Any] = read_json(step.job_json)
-        record = read_json(self.run.submissions / self.job["job"] / f"{place.key}.json")
-        self.shards: list[int] = record["elements"][place.element]
-        self.stop = StopFlag(resumes=self.job["can_resume"])
+    key: str
+    folder: str
+    identity: str
+    place: int
+    inputs: Mapping[str, Sequence[Mapping[str, str]]]
+    fellows: Mapping[str, str]
+    needs: Sequence[tuple[str, str, str]]
+    """(job, step folder, unit folder or `<unit folder>/<output>`) of everything that this unit alone waits for."""
+
+
+class Worker:
+    """Runs the units of one element."""
+
+    def __init__(self, run: RunPaths, job: str, place: Element) -> None:
+        self.run, self.place = run, place
+        self.job: Mapping[str, Any] = read_json(run.assignment(job, place.key))
+        self.step = StepPaths(Path(self.job["step_dir"]))
+        self.units = [Assigned(**unit) for unit in self.job["elements"][place.element]]
+        self.stop = StopFlag(resumes=self.job["can_resume"] or self.job["is_service"])
         self.best = -1
         self._written = 0.0
 
@@ -128,74 +157,77 @@ class Worker:
         """True on the one rank that writes records and marks."""
         return self.place.rank == 0
 
-    def attempt_file(self, part: str) -> Path:
-        """Return one of this attempt's files in the ledger."""
-        return self.run.attempt(self.job["job"], self.place.key, self.place.element, self.place.restart, part)
+    @property
+    def attempt(self) -> AttemptName:
+        """This attempt's name in the ledger."""
+        return AttemptName(self.job["job"], self.place.key, self.place.element, self.place.restart)
+
+    def _record(self, record: Record) -> None:
+        write_record(self.run.attempts, self.attempt, record)
 
     def main(self) -> int:
-        """Run all shards and return the exit code, the strongest of what happened to any of them."""
+        """Run all units and return the exit code, the strongest of what happened to any of them."""
         self.stop.install()
-        # Megatron tells every process at every start that Apex is not there; people look for other things in a log.
+        # Megatron warns every process at every start that Apex is missing; people look for other things in a log.
         warnings.filterwarnings("ignore", module=r"megatron\.")
         if self.leads:
-            write_json(self.attempt_file("start"), self._start_record())
-        config = self._config()
+            self._record(self._start_record())
         codes, failed = [EXIT_DONE], {}
-        for position, shard in enumerate(self.shards):
-            if not self.stop.resumes:  # what survives an attempt of such a step is its finished shards
+        for position, unit in enumerate(self.units):
+            if not self.stop.resumes:  # what survives an attempt of such a step is its finished units
                 self.best = position
-            if self.step.mark(shard).exists():
+            if self.step.mark(unit.folder).exists():
                 continue
             if self.stop.is_set:
                 codes.append(EXIT_CHECKPOINTED)
                 break
             if self.leads:
                 self._write_progress(force=True)
-            code, reason = self._guarded(config, shard)
+            code, reason = self._guarded(unit)
             codes.append(code)
             if reason:
-                failed[str(shard)] = reason
+                failed[unit.key] = reason
                 self._note_trouble(code, reason)
             if code in (EXIT_CHECKPOINTED, EXIT_BAD_NODE):
                 break
         code = next(code for code in STRONGEST_FIRST if code in codes)
         if self.leads:
             self._write_progress(force=True)
-            write_json(self.attempt_file("result"), {"exit_code": code, "failed": failed, "signal": self.stop.signal})
+            self._record(ResultRecord(exit_code=code, failed=failed, signal=self.stop.signal))
         elif code == EXIT_CHECKPOINTED:
             self._wait_for_leader()
         return code
 
-    def _guarded(self, config: Any, shard: int) -> tuple[int, str]:
-        """Run one shard; a failure is told in one line and does not take the element's other shards with it."""
+    def _guarded(self, unit: Assigned) -> tuple[int, str]:
+        """Run one unit; a failure is reported in one line and does not take the element's other units with it."""
         try:
-            self._run_shard(config, shard)
+            self._run_unit(unit)
         except Checkpointed:
-            print(f"{self._name(shard)}: state saved, to be continued", flush=True)
+            print(f"{self._name(unit)}: state saved, to be continued", flush=True)
             return EXIT_CHECKPOINTED, ""
         except Interrupted:
-            print(f"{self._name(shard)}: interrupted, to be started again", flush=True)
+            print(f"{self._name(unit)}: interrupted, to be started again", flush=True)
             return EXIT_CHECKPOINTED, ""
         except StagecoachError as error:
-            print(f"{self._name(shard)}: {error}", file=sys.stderr, flush=True)
+            print(f"{self._name(unit)}: {error}", file=sys.stderr, flush=True)
             return error.exit_code, str(error)
-        except (Exception, SystemExit) as error:  # a library's exit() is no way for a shard to be done
+        except (Exception, SystemExit) as error:  # a library's exit() is no way for a unit to be done
             traceback.print_exc()
-            if successor := self._successor(shard):  # which cleared away what this attempt was writing to
+            if successor := self._successor(unit):  # which cleared away what this attempt was writing to
                 return EXIT_NEVER, successor
             return EXIT_FAILED, f"{type(error).__name__}: {error}".strip().splitlines()[0]
         return EXIT_DONE, ""
 
-    def _run_shard(self, config: Any, shard: int) -> None:
-        self._check_inputs()
-        due = faults.planted(self.run, self.job["job"], shard) if self.leads else []
-        out, work = self.step.aside(shard, self.place.token), self.step.work(shard)
+    def _run_unit(self, unit: Assigned) -> None:
+        self._check_inputs(unit)
+        due = faults.planted(self.run, self.job["job"], unit.key, unit.place) if self.leads else []
+        out, work = self.step.aside(unit.folder, self.place.token), self.step.work(unit.folder)
         if self.leads:
-            self._clear_asides(shard)
+            self._clear_asides(unit)
             out.mkdir(parents=True)
             work.mkdir(parents=True, exist_ok=True)
-            write_json(self.step.lease(shard), {"owner": self.place.token, "node": socket.gethostname()})
-        ranks = self._ranks(shard)
+            write_json(self.step.lease(unit.folder), {"owner": self.place.token, "node": socket.gethostname()})
+        ranks = self._ranks(unit)
         faults.fire_due(self.run, [fault for fault in due if fault.progress == 0], 0)
 
         def progress(done: int) -> None:
@@ -206,82 +238,134 @@ class Worker:
                 faults.fire_due(self.run, due, done)
 
         started = time.time()
+        task = replace(self._task(unit), out=out, work=work, ranks=ranks, progress=progress)
         module, _, function = self.job["run"].partition(":")
-        task = Task(
-            config=config,
-            step=self.job["step"],
-            shard=shard,
-            num_shards=self.job["shards"],
-            inputs={
-                name: tuple(input_file(where, source) for where, source in files)
-                for name, files in self.job["inputs"].items()
-            },
-            steps={name: Path(path) for name, path in self.job["steps"].items()},
-            out=out,
-            work=work,
-            run_dir=self.run.root,
-            ranks=ranks,
-            should_stop=lambda: self.stop.is_set,
-            progress=progress,
-            check_lease=lambda: self._check_lease(shard),
-        )
-        with self.stop.over_a_step():
-            summary = getattr(importlib.import_module(module), function)(task)
-        if self.leads:
-            self._commit(shard, out, summary, time.time() - started)
+        try:
+            with self.stop.over_a_step():
+                summary = getattr(importlib.import_module(module), function)(task)
+        except ConfigError as error:
+            raise error.within(self.job["section"]) from error
+        if self.job["is_service"]:
+            self._end_service(unit, out)
+        elif self.leads:
+            self._commit(unit, out, summary, time.time() - started)
 
-    def _commit(self, shard: int, out: Path, summary: Any, seconds: float) -> None:
-        """Make the shard's folder and its mark appear, in this order, if this attempt still owns it."""
-        self._check_lease(shard)
+    def _task(self, unit: Assigned) -> Task[Any]:
+        """Return the task of a unit, without what only a started attempt has."""
+        inputs = {**self.job["inputs"], **unit.inputs}
+        config = importlib.import_module(f"stages.{self.job['stage']}.config").Config
+        return Task(
+            config=config.model_validate(self.job["config"]),
+            step=self.job["step"],
+            unit=unit.key,
+            place=unit.place,
+            inputs={field: tuple(map(_input_file, files)) for field, files in inputs.items()},
+            fellows={step: Path(path) for step, path in unit.fellows.items()},
+            steps={step: tuple(map(StepPaths(root).unit, units)) for step, (root, units) in self._whole.items()},
+            out=Path(),
+            work=Path(),
+            run_dir=self.run.root,
+            should_stop=lambda: self.stop.is_set,
+            check_lease=lambda: self._check_lease(unit),
+            publish=lambda path, name: self._publish(unit, path, name),
+            serve=lambda address: self._serve(unit, address),
+        )
+
+    @functools.cached_property
+    def _whole(self) -> dict[str, tuple[Path, list[str]]]:
+        """By step that is read whole: its folder, and its units in order."""
+        found = {}
+        for step, whole in self.job["steps"].items():
+            root = Path(whole["step_dir"])
+            found[step] = root, read_json(StepPaths(root).roll(whole["roll"]))
+        return found
+
+    def _commit(self, unit: Assigned, out: Path, summary: Any, seconds: float) -> None:
+        """Make the unit's folder and its mark appear, in this order, if this attempt still owns it."""
+        self._check_lease(unit)
         flush_tree(out)
-        replace_dir(out, shard_dir(self.step.root, shard))
+        replace_dir(out, self.step.unit(unit.folder))
         mark = {
             "job": self.job["job"],
             "fingerprint": self.job["fingerprint"],
-            "shard": shard,
+            "unit": unit.key,
+            "identity": unit.identity,
             "made_by": {"code": CODE, "attempt": self.place.token, "node": socket.gethostname()},
             "finished": time.time(),
             "seconds": round(seconds, 3),
             "summary": summary,
         }
-        write_json(self.step.mark(shard), mark)
-        shutil.rmtree(self.step.work(shard), ignore_errors=True)
-        print(f"{self._name(shard)}: done in {seconds:.1f} s", flush=True)
+        write_json(self.step.mark(unit.folder), mark)
+        shutil.rmtree(self.step.work(unit.folder), ignore_errors=True)
+        print(f"{self._name(unit)}: done in {seconds:.1f} s", flush=True)
 
-    def _check_inputs(self) -> None:
-        """Look at the marks of what this job needs: Slurm forgets purged ids and then starts a job too early."""
+    def _publish(self, unit: Assigned, path: Path, name: str) -> None:
+        """Move a complete file or folder to its place as an output of a unit that still runs."""
+        self._check_lease(unit)
+        place = self.step.published(unit.folder) / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            flush_tree(path)
+            replace_dir(path, place)
+        else:
+            path.replace(place)
+
+    def _serve(self, unit: Assigned, address: str) -> None:
+        self._check_lease(unit)
+        write_json(self.step.published(unit.folder) / KINDS.endpoint.file, {"address": address})
+        self.best = int(time.time())  # an attempt that served got on: it is no crash loop
+        self._write_progress(force=True)
+
+    def _end_service(self, unit: Assigned, out: Path) -> None:
+        """Take a service's address away. It has no mark: the next reader starts it again. Raises Checkpointed."""
+        (self.step.published(unit.folder) / KINDS.endpoint.file).unlink(missing_ok=True)
+        shutil.rmtree(out, ignore_errors=True)
+        if self.stop.is_set:
+            raise Checkpointed
+        raise StagecoachError("the service ended although nothing stopped it")
+
+    def _check_inputs(self, unit: Assigned) -> None:
+        """Look at the marks of what this unit needs: Slurm forgets purged ids and then starts a job too early.
+
+        What all units of the job need is looked at once for the element.
+        """
+        self._check_common()
+        for job, root, name in unit.needs:
+            if not _is_there(StepPaths(Path(root)), name):
+                raise InputsIncompleteError(f"inputs incomplete: {job} lacks {name}")
+
+    @functools.cache  # noqa: B019  (one worker lives as long as its process)
+    def _check_common(self) -> None:
+        for step, (root, units) in self._whole.items():
+            missing = set(units) - StepPaths(root).done_units()
+            _require_none(missing, self.job["steps"][step]["job"])
         for need in self.job["needs"]:
-            missing = set(range(need["shards"])) - StepPaths(Path(need["step"])).done_shards()
-            if missing:
-                some = ", ".join(map(str, sorted(missing)[:5]))
-                raise InputsIncompleteError(
-                    f"inputs incomplete: {need['job']} lacks shard {some}{' ...' if len(missing) > 5 else ''}"
-                )
+            step_paths = StepPaths(Path(need["step_dir"]))
+            done = step_paths.done_units()
+            _require_none({u for u in need["units"] if u not in done and not _is_there(step_paths, u)}, need["job"])
 
-    def _check_lease(self, shard: int) -> None:
-        if successor := self._successor(shard):
+    def _check_lease(self, unit: Assigned) -> None:
+        if successor := self._successor(unit):
             raise LeaseLost(successor)
 
-    def _successor(self, shard: int) -> str:
-        """Return who has taken over a shard, in a sentence; "" if it is still this attempt's."""
-        lease = self.step.lease(shard)
+    def _successor(self, unit: Assigned) -> str:
+        """Return a sentence about the attempt that has taken over a unit; "" if it is still this attempt's."""
+        lease = self.step.lease(unit.folder)
         owner = read_json(lease)["owner"] if lease.exists() else self.place.token
         if owner == self.place.token:
             return ""
-        return f"attempt {owner} has taken over {self._name(shard)}; this one stops without writing"
+        return f"attempt {owner} has taken over {self._name(unit)}; this one stops without writing"
 
-    def _clear_asides(self, shard: int) -> None:
+    def _clear_asides(self, unit: Assigned) -> None:
         """Remove what earlier attempts left half-written."""
-        for leftover in (self.step.root / "shards").glob(f".{shard_name(shard)}.*"):
+        for leftover in (self.step.root / "units").glob(f".{glob.escape(unit.folder)}.*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
-    def _config(self) -> Any:
-        return importlib.import_module(f"stages.{self.job['stage']}.config").Config.model_validate(self.job["config"])
-
-    def _ranks(self, shard: int) -> Ranks:
+    def _ranks(self, unit: Assigned) -> Ranks:
         if self.place.world_size == 1:
             return Ranks()
-        address, port, listen_fd = meet(self.step.work(shard) / f"rendezvous.{self.place.token}.json", self.leads)
+        file = self.step.work(unit.folder) / f"rendezvous.{self.place.token}.json"
+        address, port, listen_fd = meet(file, self.leads)
         return Ranks(
             rank=self.place.rank,
             world_size=self.place.world_size,
@@ -292,12 +376,13 @@ class Worker:
         )
 
     def _note_trouble(self, code: int, reason: str) -> None:
-        """Have the first rank that fails say where and why: the others soon fail too, because it did, or are killed."""
+        """Record where and why the first rank failed: the others soon fail because of it, or are killed."""
         if self.place.world_size == 1:
             return
-        path = self.attempt_file("trouble")
+        trouble = TroubleRecord(exit_code=code, reason=f"rank {self.place.rank}: {reason}", node=self._node())
+        path = self.attempt.path(self.run.attempts, TROUBLE)
         aside = path.with_name(f".{path.name}.{self.place.rank}")
-        write_json(aside, {"exit_code": code, "reason": f"rank {self.place.rank}: {reason}", "node": self._node()})
+        write_json(aside, asdict(trouble))
         with contextlib.suppress(OSError):  # another rank was first, or the file system has no hard links
             os.link(aside, path)
         aside.unlink()
@@ -305,7 +390,8 @@ class Worker:
     def _wait_for_leader(self) -> None:
         """Let rank 0 finish its records: srun ends all ranks when one ends with another code than 0."""
         deadline = time.monotonic() + LEADER_WAIT_S
-        while not self.attempt_file("result").exists() and time.monotonic() < deadline:
+        result = self.attempt.path(self.run.attempts, RESULT)
+        while not result.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
 
     @staticmethod
@@ -316,28 +402,41 @@ class Worker:
         now = time.monotonic()
         if self.best >= 0 and (force or now - self._written > PROGRESS_EVERY_S):
             self._written = now
-            write_json(self.attempt_file("progress"), {"progress": self.best})
+            self._record(ProgressRecord(progress=self.best))
 
-    def _start_record(self) -> dict[str, Any]:
-        return {
-            "job": self.job["job"],
-            "fingerprint": self.job["fingerprint"],
-            "shards": self.shards,
-            "key": self.place.key,
-            "element": self.place.element,
-            "restart": self.place.restart,
-            "slurm_id": f"{os.environ['SLURM_ARRAY_JOB_ID']}_{self.place.element}"
-            if "SLURM_ARRAY_JOB_ID" in os.environ
-            else "",
-            "node": self._node(),
-            "nodes": os.environ.get("SLURM_JOB_NODELIST", socket.gethostname()),
-            "pid": os.getpid(),
-            "process": process_identity(os.getpid()),
-            "started": time.time(),
-        }
+    def _start_record(self) -> StartRecord:
+        array = os.environ.get("SLURM_ARRAY_JOB_ID")
+        return StartRecord(
+            fingerprint=self.job["fingerprint"],
+            units=tuple(unit.key for unit in self.units),
+            slurm_id=f"{array}_{self.place.element}" if array else "",
+            node=self._node(),
+            nodes=os.environ.get("SLURM_JOB_NODELIST", socket.gethostname()),
+            pid=os.getpid(),
+            process=process_identity(os.getpid()),
+            started=time.time(),
+        )
 
-    def _name(self, shard: int) -> str:
-        return f"{self.job['job']}/{shard}"
+    def _name(self, unit: Assigned) -> str:
+        return f"{self.job['job']}/{unit.key}"
+
+
+def _input_file(record: Mapping[str, str]) -> InputFile:
+    """Return the file of an assignment's record."""
+    file = input_file(record["where"], record["source"])
+    return replace(file, kind=record["kind"], section=record["section"], unit=record["unit"])
+
+
+def _is_there(step: StepPaths, name: str) -> bool:
+    """Return whether a unit is done, or an output of one (`<unit>/<output>`) is published."""
+    unit, _, output = name.partition("/")
+    return step.mark(unit).exists() or (bool(output) and (step.published(unit) / output).exists())
+
+
+def _require_none(missing: set[str], job: str) -> None:
+    if missing:
+        some = ", ".join(sorted(missing)[:5])
+        raise InputsIncompleteError(f"inputs incomplete: {job} lacks {some}{' ...' if len(missing) > 5 else ''}")
 
 
 class InputsIncompleteError(StagecoachError):
@@ -359,9 +458,9 @@ def place_from_environment(key: str) -> Element:
 
 def main() -> None:
     """Run the element that the environment names."""
-    step_dir, key = sys.argv[1:]
+    run_dir, job, key = sys.argv[1:]
     try:
-        code = Worker(StepPaths(Path(step_dir)), place_from_environment(key)).main()
+        code = Worker(RunPaths(Path(run_dir)), job, place_from_environment(key)).main()
     except DataError as error:
         print(f"worker: {error}", file=sys.stderr)
         code = error.exit_code

@@ -1,61 +1,69 @@
-"""The ledger: who was asked to do which shard, and what came of it. Files, one writer each, renamed into place.
+"""The ledger: which units were handed to a scheduler in which array, and the outcome of every attempt.
 
-The launcher writes submissions and cancels, the worker start/progress/result, the batch script's last act the end.
-Nothing here needs accounting: with the ledger, completion marks and one look at the queue, a run can be explained.
+Files, one writer each, renamed into place. The launcher writes submissions, assignments and cancels; attempts have
+their own format (stages/formats/attempts.py). Nothing here needs accounting: the ledger, the completion marks and one
+look at the queue explain a run.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from jobs.paths import RunPaths
-from stages.shared.files import read_json, write_json
-
-ATTEMPT_FILE = re.compile(
-    r"(?P<key>[^.]+)\.(?P<element>\d+)\.(?P<restart>\d+)\.(?P<part>start|progress|result|end)\.json"
-)
+from stages.formats.attempts import Attempt, read_attempts
+from stages.shared.files import read_json, write_atomic, write_json
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """One array handed to a scheduler. Element i works through the shards `elements[i]`."""
+    """One array handed to a scheduler. Element i works through the units `elements[i]`, named by their folders."""
 
     key: str
     job: str
     fingerprint: str
     number: int
-    """Counts the run's submissions: the latest that covers a shard is the one that matters."""
-    elements: tuple[tuple[int, ...], ...]
+    """Counts the run's submissions: the latest that covers a unit is the one that matters."""
+    elements: tuple[tuple[str, ...], ...]
     slurm_id: str = ""
     """The array's id; empty between the intent and the scheduler's answer, and on the local cluster."""
     submitted: float = 0.0
     """Unix seconds."""
 
-    def element_of(self, shard: int) -> int | None:
-        """Return the element that covers a shard."""
-        return next((index for index, shards in enumerate(self.elements) if shard in shards), None)
+    def element_of(self, unit: str) -> int | None:
+        """Return the element that covers a unit."""
+        return next((index for index, units in enumerate(self.elements) if unit in units), None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One start of one array element, as far as it got."""
+class Ledger:
+    """Reads a run's ledger. Keeps submissions that are complete, so that looking again reads only new ones."""
 
-    job: str
-    key: str
-    element: int
-    restart: int
-    start: Mapping[str, Any]
-    progress: int
-    """Best progress reported, -1 if none."""
-    result: Mapping[str, Any]
-    """Written by a worker that ended by itself: {done: [...], failed: {shard: reason}}; else empty."""
-    end: Mapping[str, Any]
-    """Written after the worker is gone: {ended, exit_code, verdict, reason, progress}; else empty."""
+    def __init__(self, paths: RunPaths) -> None:
+        self.paths = paths
+        self._submissions: dict[Path, Submission] = {}
+
+    def submissions(self) -> list[Submission]:
+        """Return all submissions, oldest first."""
+        found = [self._submission(path) for path in self.paths.submissions.glob("*/*.json")]
+        return sorted(found, key=lambda submission: submission.number)
+
+    def _submission(self, path: Path) -> Submission:
+        known = self._submissions.get(path)
+        if known is None or not known.slurm_id:  # an intent is completed once the scheduler has answered
+            record = read_json(path)
+            known = Submission(**{**record, "elements": tuple(map(tuple, record["elements"]))})
+            self._submissions[path] = known
+        return known
+
+    def attempts(
+        self, jobs: Iterable[str], wanted: Callable[[str, int], bool] = lambda key, element: True
+    ) -> list[Attempt]:
+        """Return the attempts of some jobs in order of start, only of elements (key, index) that are wanted."""
+        return read_attempts(self.paths.attempts, sorted(jobs), wanted=lambda name: wanted(name.key, name.element))
 
 
 def write_submission(run: RunPaths, submission: Submission) -> None:
@@ -63,44 +71,20 @@ def write_submission(run: RunPaths, submission: Submission) -> None:
     write_json(run.submissions / submission.job / f"{submission.key}.json", asdict(submission))
 
 
-def read_submissions(run: RunPaths) -> list[Submission]:
-    """Return all submissions, oldest first."""
-    records = [read_json(path) for path in run.submissions.glob("*/*.json")]
-    made = [Submission(**{**record, "elements": tuple(map(tuple, record["elements"]))}) for record in records]
-    return sorted(made, key=lambda submission: submission.number)
+def drop_submission(run: RunPaths, submission: Submission) -> None:
+    """Remove the record of an intended submission that never reached the scheduler."""
+    (run.submissions / submission.job / f"{submission.key}.json").unlink()
+
+
+def write_assignment(run: RunPaths, submission: Submission, assignment: Mapping[str, Any]) -> None:
+    """Record what the worker needs to run a submission's elements."""
+    text = json.dumps(assignment, sort_keys=True, ensure_ascii=False)
+    write_atomic(run.assignment(submission.job, submission.key), text + "\n")
 
 
 def last_number(submissions: Iterable[Submission]) -> int:
     """Return the highest number that a submission of the run has, 0 if there is none yet."""
     return max((entry.number for entry in submissions), default=0)
-
-
-def read_attempts(run: RunPaths, jobs: Iterable[str] | None = None) -> list[Attempt]:
-    """Return all attempts, in order of start; of some jobs only if `jobs` is given."""
-    folders = [run.attempts / job for job in jobs] if jobs is not None else sorted(run.attempts.glob("*"))
-    attempts = [attempt for folder in folders for attempt in _attempts_in(folder)]
-    return sorted(attempts, key=lambda attempt: attempt.start.get("started", 0.0))
-
-
-def _attempts_in(folder: Path) -> list[Attempt]:
-    parts: dict[tuple[str, int, int], dict[str, Any]] = {}
-    for path in folder.glob("*.json"):
-        if match := ATTEMPT_FILE.fullmatch(path.name):
-            identity = (match["key"], int(match["element"]), int(match["restart"]))
-            parts.setdefault(identity, {})[match["part"]] = read_json(path)
-    return [
-        Attempt(
-            job=folder.name,
-            key=key,
-            element=element,
-            restart=restart,
-            start=found.get("start", {}),
-            progress=int(found.get("progress", {}).get("progress", -1)),
-            result=found.get("result", {}),
-            end=found.get("end", {}),
-        )
-        for (key, element, restart), found in parts.items()
-    ]
 
 
 def write_cancel(run: RunPaths, key: str, when: float) -> None:

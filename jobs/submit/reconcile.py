@@ -1,17 +1,18 @@
-"""What is the state of every shard, and what is to be done next? Pure: snapshots in, states and actions out.
+"""Reconciliation: the state of every unit, and the actions that come next. Pure: snapshots in, states and actions out.
 
-plan + completion marks + ledger + queue  ->  ShardState of each shard  ->  Actions
+graph + completion marks + ledger + queue  ->  UnitState of each unit  ->  Actions
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from jobs.plan.graph import Graph, Job
-from jobs.submit.ledger import Attempt, Submission
+from jobs.plan.graph import Graph, Job, Unit
+from jobs.submit.ledger import Submission
 from jobs.submit.slurm import QueueRow
+from stages.formats.attempts import Attempt
 
 HELD = ("JobHeldUser", "JobHeldAdmin", "job requeued in held state", "launch failed requeued held")
 """Slurm's reasons for a pending job that nothing but `scontrol release` will start."""
@@ -19,28 +20,30 @@ FINAL = ("failed", "never", "cancelled")
 """Verdicts after which the batch script does not start its element again."""
 State = Literal["done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing"]
 LIVE: frozenset[State] = frozenset({"running", "queued", "blocked"})
+STUCK: frozenset[State] = frozenset({"failed", "lost", "cancelled", "blocked"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """Everything that was seen at one moment."""
 
-    done: Mapping[str, frozenset[int]]
-    """Finished shards of each job at its present fingerprint."""
+    done: Mapping[str, frozenset[str]]
+    """By job at its present fingerprint: folders of finished units, and outputs published by running ones."""
     submissions: Sequence[Submission]
     attempts: Sequence[Attempt]
+    """At least those of elements with a unit that is not done."""
     queue: Sequence[QueueRow]
     """Empty on the local cluster."""
     cancelled: frozenset[str] = frozenset()
     alive: Callable[[Attempt], bool] = lambda attempt: False
     """Local cluster: whether an attempt's process still runs."""
     launcher_elsewhere: bool = False
-    """Local cluster: another process runs this journey; what has not started waits for it."""
+    """Local cluster: another process runs this run; what has not started waits for it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShardState:
-    """One shard: where it stands and, unless all is well, why."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnitState:
+    """One unit: its state and, unless all is well, the reason."""
 
     state: State
     reason: str = ""
@@ -51,75 +54,151 @@ class ShardState:
     progress: int = -1
 
 
-States = Mapping[str, Mapping[int, ShardState]]
-"""The state of every shard, by job and shard."""
+States = Mapping[str, Mapping[str, UnitState]]
+"""The state of every unit, by job and unit folder, in order."""
+DONE = UnitState(state="done")
+MISSING = UnitState(state="missing")
+UNNEEDED = UnitState(state="done", reason="not needed now")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Actions:
-    """What `run` or `heal` should do, in order: submit, then rewrite dependencies."""
+    """What `run` or `heal` should do, in order: submit, rewrite dependencies, release."""
 
-    submit: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Shards to submit by job, in the graph's order."""
+    submit: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Units to submit by job, in the graph's order."""
+    ready: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Those of them that wait for nothing."""
     rewire: tuple[str, ...] = ()
     """Jobs with queued arrays whose dependencies must be written anew, because something upstream was resubmitted."""
+    release: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Slurm ids by job of queued elements whose inputs are complete although their array still waits for the job that
+    makes them: it publishes them while it runs."""
     held_back: Mapping[str, str] = field(default_factory=dict)
-    """Jobs left alone, with the reason."""
+    """Jobs of which units are left alone, with the reason."""
 
 
-def shard_states(graph: Graph, seen: Snapshot) -> dict[str, dict[int, ShardState]]:
-    """Return the state of every shard of every job."""
+def unit_states(graph: Graph, seen: Snapshot) -> dict[str, dict[str, UnitState]]:
+    """Return the state of every unit of every job."""
     rows = {row.slurm_id: row for row in seen.queue}
     attempts: dict[tuple[str, int], list[Attempt]] = {}
     for attempt in seen.attempts:
-        attempts.setdefault((attempt.key, attempt.element), []).append(attempt)
-    latest: dict[tuple[str, int], tuple[Submission, int]] = {}
-    for submission in seen.submissions:
-        job = graph.jobs.get(submission.job)
-        if job is not None and job.fingerprint == submission.fingerprint:
-            for element, shards in enumerate(submission.elements):
-                latest.update({(submission.job, shard): (submission, element) for shard in shards})
-    states: dict[str, dict[int, ShardState]] = {}
+        attempts.setdefault((attempt.name.key, attempt.name.element), []).append(attempt)
+    latest = latest_submissions(graph, seen.submissions)
+    states: dict[str, dict[str, UnitState]] = {}
     for name, job in graph.jobs.items():
+        done, submitted = seen.done.get(name, frozenset()), latest.get(name, {})
         states[name] = {}
-        for shard in range(job.step.shards):
-            if shard in seen.done.get(name, frozenset()):
-                states[name][shard] = ShardState(state="done", reason="")
-            elif (name, shard) not in latest:
-                states[name][shard] = ShardState(state="missing")
+        for unit in job.units:
+            if unit in done:
+                states[name][unit] = DONE
+            elif unit not in submitted:
+                states[name][unit] = MISSING
             else:
-                submission, element = latest[name, shard]
-                tries = sorted(attempts.get((submission.key, element), []), key=lambda attempt: attempt.restart)
+                submission, element = submitted[unit]
+                tries = sorted(attempts.get((submission.key, element), []), key=lambda attempt: attempt.name.restart)
                 row = rows.get(f"{submission.slurm_id}_{element}") if submission.slurm_id else None
-                states[name][shard] = _submitted(submission, element, shard, tries, row, seen)
-    _mark_blocked(graph, states)
+                states[name][unit] = _submitted(submission, element, job.units[unit].key, tries, row, seen)
+    _mark_blocked(graph, states, seen)
+    _mark_unneeded(graph, states)
     return states
 
 
-def _mark_blocked(graph: Graph, states: dict[str, dict[int, ShardState]]) -> None:
+def latest_submissions(graph: Graph, submissions: Iterable[Submission]) -> dict[str, dict[str, tuple[Submission, int]]]:
+    """Return by job and unit the newest submission that covers the unit, with the element."""
+    latest: dict[str, dict[str, tuple[Submission, int]]] = {}
+    for submission in submissions:
+        job = graph.jobs.get(submission.job)
+        if job is not None and job.fingerprint == submission.fingerprint:
+            into = latest.setdefault(submission.job, {})
+            for element, units in enumerate(submission.elements):
+                into.update(dict.fromkeys(units, (submission, element)))
+    return latest
+
+
+class _Waiting:
+    """What the units of a job wait for. Looks once at what all of them wait for."""
+
+    def __init__(
+        self, job: Job, done: Mapping[str, frozenset[str]], stuck: Mapping[tuple[str, str], str] | None = None
+    ) -> None:
+        self._done, self._stuck = done, stuck or {}
+        self._common = [
+            (upstream, name.partition("/")[0])
+            for upstream, names in job.needs.items()
+            for name in names - done.get(upstream, frozenset())
+            if name.partition("/")[0] not in done.get(upstream, frozenset())
+        ]
+        self._culprit = self._stuck_in(self._common)
+
+    def is_over(self, unit: Unit) -> bool:
+        """Return whether everything that a unit needs is there."""
+        return not self._common and not self._own(unit)
+
+    def culprit(self, unit: Unit) -> str | None:
+        """Return the job that keeps a unit from ever starting by itself, if there is one."""
+        return self._culprit or (self._stuck_in(self._own(unit)) if self._stuck else None)
+
+    def _own(self, unit: Unit) -> list[tuple[str, str]]:
+        nothing: frozenset[str] = frozenset()
+        return [
+            (need.job, need.folder)
+            for need in unit.needs
+            if not {need.name, need.folder} & self._done.get(need.job, nothing)
+        ]
+
+    def _stuck_in(self, needs: Iterable[tuple[str, str]]) -> str | None:
+        return next((self._stuck[need] for need in needs if need in self._stuck), None)
+
+
+def _mark_blocked(graph: Graph, states: dict[str, dict[str, UnitState]], seen: Snapshot) -> None:
     """Turn `queued` into `blocked` wherever something upstream cannot finish by itself, in place.
 
     Slurm says so only of the direct dependent; one further down looks like an ordinary pending job for ever.
     """
-    stuck: dict[str, str] = {}
+    stuck: dict[tuple[str, str], str] = {}
     for name, job in graph.jobs.items():
-        culprit = next((stuck[need] for need in job.needs if need in stuck), None)
-        if culprit is not None:
-            for shard, state in states[name].items():
+        waiting = _Waiting(job, seen.done, stuck)
+        found: dict[tuple[str, str], str] = {}
+        for unit, state in states[name].items():
+            if state.state == "done":
+                continue
+            culprit = waiting.culprit(job.units[unit])
+            if culprit is not None:
                 if state.state in ("queued", "blocked"):
-                    states[name][shard] = replace(state, state="blocked", reason=f"waits for {culprit}")
-            stuck[name] = culprit
-        elif any(state.state in ("failed", "lost", "cancelled", "blocked") for state in states[name].values()):
-            stuck[name] = name
+                    states[name][unit] = replace(state, state="blocked", reason=f"waits for {culprit}")
+                found[name, unit] = culprit
+            elif state.state in STUCK:
+                found[name, unit] = name
+        stuck |= found
+
+
+def _mark_unneeded(graph: Graph, states: dict[str, dict[str, UnitState]]) -> None:
+    """Turn services that do not run, and that no unfinished unit reads from, into `done`, in place."""
+    for name in unneeded_services(graph, states):
+        for unit, state in states[name].items():
+            if state.state not in LIVE:
+                states[name][unit] = UNNEEDED
+
+
+def unneeded_services(graph: Graph, states: States) -> list[str]:
+    """Return the services whose readers are all done. A service without readers is needed until it is cancelled."""
+    found = []
+    for name, job in graph.jobs.items():
+        readers = [other for other in graph.jobs.values() if name in other.upstream]
+        finished_readers = all(state.state == "done" for each in readers for state in states[each.name].values())
+        if job.step.is_service and readers and finished_readers:
+            found.append(name)
+    return found
 
 
 def _submitted(
-    submission: Submission, element: int, shard: int, tries: Sequence[Attempt], row: QueueRow | None, seen: Snapshot
-) -> ShardState:
-    """Return the state of a shard that was submitted and has no completion mark."""
+    submission: Submission, element: int, key: str, tries: Sequence[Attempt], row: QueueRow | None, seen: Snapshot
+) -> UnitState:
+    """Return the state of a unit that was submitted and has no completion mark."""
     last = tries[-1] if tries else None
-    state, reason = _judge(submission, shard, last, row, seen)
-    return ShardState(
+    state, reason = _in_queue(row, last) or _out_of_queue(submission, key, last, seen)
+    return UnitState(
         state=state,
         reason=reason,
         slurm_id=f"{submission.slurm_id}_{element}" if submission.slurm_id else "",
@@ -130,96 +209,135 @@ def _submitted(
     )
 
 
-def _judge(
-    submission: Submission, shard: int, last: Attempt | None, row: QueueRow | None, seen: Snapshot
-) -> tuple[State, str]:
-    if row is not None and not _lingers(row, last):
-        if row.is_running:
-            return "running", f"on {row.node}"
-        if row.reason == "DependencyNeverSatisfied":
-            return "blocked", "what it waits for has failed"
-        if row.reason in HELD:
-            return "blocked", f"held ({row.reason}): scontrol release {row.slurm_id}"
-        return "queued", row.reason
-    if last is not None and not last.end and seen.alive(last):
-        return "running", f"process {last.start.get('pid')}"
+def _in_queue(row: QueueRow | None, last: Attempt | None) -> tuple[State, str] | None:
+    """Return the state that Slurm's queue gives; None for a unit that is not in it."""
+    if row is None or _lingers(row, last):
+        return None
+    if row.is_running:
+        return "running", f"on {row.node}"
+    if row.reason == "DependencyNeverSatisfied":
+        return "blocked", "what it waits for has failed"
+    if row.reason in HELD:
+        return "blocked", f"held ({row.reason}): scontrol release {row.slurm_id}"
+    return "queued", row.reason
+
+
+def _out_of_queue(submission: Submission, key: str, last: Attempt | None, seen: Snapshot) -> tuple[State, str]:
+    """Return the state of a unit that no scheduler has in its hands, as far as the launcher knows."""
+    if last is not None and last.start is not None and last.end is None and seen.alive(last):
+        return "running", f"process {last.start.pid}"
     if submission.key in seen.cancelled:
         return "cancelled", "cancelled by the user"
-    waits = seen.launcher_elsewhere and (last is None or last.end.get("verdict") in ("requeue", "bad-node"))
-    if waits:
+    if seen.launcher_elsewhere and (last is None or _comes_back(last)):
         return "queued", "waits for a free core"
     if last is None:
         return "lost", "left the queue before it began"
-    if not last.end:
-        failed = last.result.get("failed", {}).get(str(shard))
-        return (
-            ("failed", failed)
-            if failed
-            else ("lost", f"ended without a word on {last.start.get('node')} (killed, or the node died)")
-        )
-    if last.end["verdict"] == "done":
+    return _ended(key, last)
+
+
+def _comes_back(attempt: Attempt) -> bool:
+    """Return whether an attempt ended so that its element is started again."""
+    return attempt.end is not None and attempt.end.verdict in ("requeue", "bad-node")
+
+
+def _ended(key: str, last: Attempt) -> tuple[State, str]:
+    """Return the state that the last attempt's records give."""
+    failed = last.result.failed.get(key) if last.result is not None else None
+    if last.end is None:
+        where = last.start.node if last.start is not None else "its node"
+        return ("failed", failed) if failed else ("lost", f"ended without a word on {where} (killed, or the node died)")
+    if last.end.verdict == "done":
         return "lost", "was done, but its completion mark is gone"
-    if last.end["verdict"] in ("requeue", "bad-node"):
-        return "lost", f"{last.end['reason']}; it was not started again"
-    return "failed", last.result.get("failed", {}).get(str(shard)) or str(last.end.get("reason", "failed"))
+    if _comes_back(last):
+        return "lost", f"{last.end.reason}; it was not started again"
+    return "failed", failed or last.end.reason or "failed"
 
 
 def _lingers(row: QueueRow, last: Attempt | None) -> bool:
     """Return whether the queue still lists a start that is over.
 
     The batch script notes its verdict a moment before it ends. A row with more restarts than the attempt is about a
-    later start, by hand or by the site, that has not said a word yet.
+    later start, by hand or by the site, that has not written anything yet.
     """
-    return row.is_running and last is not None and last.end.get("verdict") in FINAL and row.restarts <= last.restart
+    if last is None or last.end is None:
+        return False
+    return row.is_running and last.end.verdict in FINAL and row.restarts <= last.name.restart
 
 
-def next_actions(graph: Graph, states: Mapping[str, Mapping[int, ShardState]], heal: bool) -> Actions:
+def next_actions(graph: Graph, states: States, done: Mapping[str, frozenset[str]], heal: bool) -> Actions:
     """Return what to submit now.
 
-    Always what is missing, lost or cancelled; with `heal` also what failed. A job downstream of a failure that is not
+    Always what is missing, lost or cancelled; with `heal` also what failed. A unit downstream of a failure that is not
     being healed is held back: it could not start.
     """
-    submit: dict[str, tuple[int, ...]] = {}
-    held_back: dict[str, str] = {}
     retry: set[State] = {"missing", "lost", "cancelled"}
     if heal:
         retry.add("failed")
+    submit: dict[str, tuple[str, ...]] = {}
+    ready: dict[str, frozenset[str]] = {}
+    held_back: dict[str, str] = {}
+    stuck: dict[tuple[str, str], str] = {}
     for name, job in graph.jobs.items():
-        stuck = next((need for need in job.needs if need in held_back or _has_failed(states[need], need, submit)), None)
-        if stuck is not None:
-            held_back[name] = f"waits for {stuck}"
-            continue
-        shards = tuple(shard for shard, state in states[name].items() if state.state in retry)
-        if shards:
-            submit[name] = shards
-    resubmitted = set(submit)
-    rewire = tuple(
-        name for name, job in graph.jobs.items() if name not in held_back and _is_adrift(job, states[name], resubmitted)
+        waiting = _Waiting(job, done, stuck)
+        chosen: list[str] = []
+        found: dict[tuple[str, str], str] = {}
+        for unit, state in states[name].items():
+            if state.state == "done":
+                continue
+            culprit = waiting.culprit(job.units[unit])
+            if culprit is not None:
+                held_back.setdefault(name, f"waits for {culprit}")
+                found[name, unit] = name
+            elif state.state in retry:
+                chosen.append(unit)
+            elif state.state == "failed":
+                found[name, unit] = name
+        stuck |= found
+        if chosen:
+            submit[name] = tuple(chosen)
+            ready[name] = frozenset(unit for unit in chosen if waiting.is_over(job.units[unit]))
+    rewire = tuple(name for name, job in graph.jobs.items() if _is_adrift(job, states[name], submit, held_back))
+    return Actions(
+        submit=submit, ready=ready, rewire=rewire, release=_released(graph, states, done), held_back=held_back
     )
-    return Actions(submit=submit, rewire=rewire, held_back=held_back)
 
 
-def _is_adrift(job: Job, states: Mapping[int, ShardState], resubmitted: set[str]) -> bool:
+def _is_adrift(
+    job: Job, states: Mapping[str, UnitState], submit: Mapping[str, object], held_back: Mapping[str, object]
+) -> bool:
     """Return whether queued arrays of a job wait for what is no more: also if a launcher died before it mended that."""
+    if job.name in held_back:
+        return False
     kinds = {state.state for state in states.values()}
-    return "blocked" in kinds or ("queued" in kinds and bool(resubmitted & set(job.needs)))
+    return "blocked" in kinds or ("queued" in kinds and bool(submit.keys() & set(job.upstream)))
 
 
-def _has_failed(states: Mapping[int, ShardState], name: str, submit: Mapping[str, tuple[int, ...]]) -> bool:
-    again = set(submit.get(name, ()))
-    return any(state.state == "failed" and shard not in again for shard, state in states.items())
+def _released(graph: Graph, states: States, done: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name, job in graph.jobs.items():
+        if not any(need.output for unit in job.units.values() for need in unit.needs):
+            continue
+        waiting = _Waiting(job, done)
+        elements: dict[str, list[bool]] = {}
+        for unit, state in states[name].items():
+            if state.state == "queued" and state.reason == "Dependency":
+                elements.setdefault(state.slurm_id, []).append(waiting.is_over(job.units[unit]))
+        ids = tuple(slurm_id for slurm_id, free in elements.items() if slurm_id and all(free))
+        if ids:
+            found[name] = ids
+    return found
 
 
 def waits_for(
-    job: str, states: Mapping[int, ShardState], submissions: Sequence[Submission], attempts: Sequence[Attempt]
+    job: str, states: Mapping[str, UnitState], submissions: Sequence[Submission], attempts: Sequence[Attempt]
 ) -> tuple[str, ...]:
     """Return the Slurm ids that a dependent of `job` must wait for: arrays whose every element can still succeed.
 
     Of an array in which one element has failed, each living element by itself: `afterok` on the whole could never come
-    true, however often the failed shard is done again elsewhere.
+    true, however often the failed unit is done again elsewhere.
     """
     living = {(state.key, state.element) for state in states.values() if state.state in LIVE}
-    done = {(entry.key, entry.element) for entry in attempts if entry.end.get("verdict") == "done"}
+    done = {(each.name.key, each.name.element) for each in attempts if each.end and each.end.verdict == "done"}
     ids: list[str] = []
     for entry in submissions:
         mine = [element for element in range(len(entry.elements)) if (entry.key, element) in living]
@@ -230,17 +348,17 @@ def waits_for(
     return tuple(ids)
 
 
-def live_arrays(job: str, states: Mapping[int, ShardState], submissions: Sequence[Submission]) -> tuple[str, ...]:
+def live_arrays(job: str, states: Mapping[str, UnitState], submissions: Sequence[Submission]) -> tuple[str, ...]:
     """Return the ids of a job's arrays of which something is still in the queue."""
     keys = {state.key for state in states.values() if state.state in LIVE}
     return tuple(entry.slurm_id for entry in submissions if entry.job == job and entry.key in keys and entry.slurm_id)
 
 
-def finished(states: Mapping[str, Mapping[int, ShardState]]) -> bool:
-    """Return whether every shard of every job is done."""
-    return all(state.state == "done" for shards in states.values() for state in shards.values())
+def finished(states: States) -> bool:
+    """Return whether every unit of every job is done."""
+    return all(state.state == "done" for units in states.values() for state in units.values())
 
 
-def in_flight(states: Mapping[str, Mapping[int, ShardState]]) -> bool:
+def in_flight(states: States) -> bool:
     """Return whether anything can still happen by itself: something runs, or waits for what is not stuck."""
-    return any(state.state in ("running", "queued") for shards in states.values() for state in shards.values())
+    return any(state.state in ("running", "queued") for units in states.values() for state in units.values())

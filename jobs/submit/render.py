@@ -33,8 +33,7 @@ def render_script(
     """
     slurm = cluster.kind == "slurm"
     python = cluster.python or sys.executable
-    step = run.step(job.name, job.fingerprint).root
-    arguments = [str(step), submission.key]
+    arguments = [str(run.root), job.name, submission.key]
     environment = {
         "OMP_NUM_THREADS": str(job.resources.cpus),
         **cluster.environment,
@@ -56,7 +55,7 @@ def render_script(
             setup=cluster.setup,
             launch=_launch(job, cluster, python),
             worker=shlex.join([python, "-u", "-m", "jobs.run.worker", *arguments]),
-            aftermath=shlex.join([python, "-m", "jobs.run.attempt_end", *arguments]),
+            attempt_end=shlex.join([python, "-m", "jobs.run.attempt_end", *arguments]),
         )
     )
 

@@ -49,6 +49,8 @@ class Kinds:
     """A training's times by rank."""
     release: Kind = Kind("release", "release")
     """A folder that transformers loads."""
+    endpoint: Kind = Kind("endpoint", "address.json")
+    """The address of a running service: {"address": "http://host:port"}."""
     results: Kind = Kind("results", "results.json")
     samples: Kind = Kind("samples", "samples.jsonl")
     generations: Kind = Kind("generations", "generations.jsonl")

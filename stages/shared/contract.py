@@ -111,7 +111,8 @@ class Unit:
     key: str
     """Names the unit among those of its step, such as `CC-MAIN-2024-10/00017.warc`. Part of the unit's identity."""
     inputs: Mapping[str, tuple[InputFile, ...]] = field(default_factory=dict)
-    """Files that this unit reads, by input field. A field of Step.reads that is not here is read whole by the unit."""
+    """Files that this unit reads, by input field: the very objects that `plan` was given. A field of Step.reads that
+    is not here is read whole by the unit."""
     core_seconds: float | None = None
     """Estimated core-seconds; None: the step's."""
 
@@ -202,7 +203,8 @@ class Step:
     resumes: bool = False
     """Whether it polls should_stop() and continues from its `work` folder. Other steps start a unit from the start."""
     is_service: bool = False
-    """Whether a unit runs until it is stopped. Its address file, written by Task.serve, marks it as ready."""
+    """Whether a unit runs until it is stopped: it is never done. It offers its address (KINDS.endpoint) by Task.serve as
+    an output that appears during the unit; units that read it start then, and the service is stopped after them."""
     shape: str = "data"
     """Name of the cluster file's resources that applies: data, train, small, generate, serve or another one."""
     core_seconds: float = 1.0

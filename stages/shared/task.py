@@ -65,4 +65,4 @@ class Task(Generic[Config]):
     publish: Callable[[Path, str], None] = _ignore
     """Side effect: moves a complete file or folder to its place as the output of that name, which is `during`."""
     serve: Callable[[str], None] = _ignore
-    """Side effect: writes the address (`http://host:port`) under which a service answers. Call it when it is ready."""
+    """Side effect: publishes the address (`http://host:port`) of a service. Call it when the service answers."""

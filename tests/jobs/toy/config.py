@@ -1,49 +1,86 @@
-"""Settings of the toy stage: words are made in shards, a march resumes where it was stopped, all is gathered."""
+"""Settings of the toy stage: words are made in units, a march resumes where it was stopped, all is gathered."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
-from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step
+from stages.shared.contract import (
+    WHOLE,
+    After,
+    InputFile,
+    Inputs,
+    Kind,
+    Output,
+    Reads,
+    StageConfig,
+    StagePlan,
+    Step,
+    Unit,
+    file_key,
+    unique_keys,
+)
+
+WORDS = Kind("words", "all.txt")
+STEPS = Kind("steps")
 
 
 class ToyConfig(StageConfig):
-    """A stage of three steps that takes no time and does as it is told by files in `moods`."""
+    """A stage of three steps that takes no time and behaves as files in `moods` say."""
 
     stage: ClassVar[str] = "toy"
 
-    words: Annotated[Inputs | None, Reads("words")] = None
-    """Another toy's words, or files of words."""
+    words: Annotated[Inputs | None, Reads(WORDS)] = None
+    """Another toy's words, or files of words. Every unit of `make` reads all of them."""
+    letters: Annotated[Inputs | None, Reads(Kind("letters"))] = None
+    """Files of letters: `make` then has one unit for each, which reads this file alone."""
     text: str = "hello"
-    shards: int = 3
+    units: int = 3
     paces: int = 3
     walkers: int = 1
     """Ranks of the march."""
+    milestones: tuple[int, ...] = ()
+    """Paces after which the march publishes how far it is."""
     pause_s: float = 0.0
     """Seconds for one pace. Not part of the identity."""
     moods: str
-    """Folder of files `<step>.<shard>` that say how a shard shall behave. Not part of the identity."""
+    """Folder of files `<step>.<place>` that say how a unit shall behave. Not part of the identity."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the three steps."""
         run = "stages.toy.run"
+        letters = inputs.get("letters")
+        if letters is None:
+            units = tuple(Unit(key=str(number)) for number in range(self.units))
+        else:
+            keys = unique_keys(map(file_key, letters))
+            units = tuple(
+                Unit(key=key, inputs={"letters": (file,)}) for key, file in zip(keys, letters, strict=True)
+            )
+        march = Step(
+            name="march",
+            run=f"{run}:march",
+            units=WHOLE,
+            uses=("paces", "milestones"),
+            after=(After("make"),),
+            ranks=self.walkers,
+            resumes=True,
+            shape="train",
+        )
+        gathered = (After("make"), After("march"))
         return StagePlan(
             steps=(
-                Step(name="make", run=f"{run}:make", shards=self.shards, uses=("text", "shards"), reads=("words",)),
-                Step(
-                    name="march",
-                    run=f"{run}:march",
-                    shards=1,
-                    uses=("paces",),
-                    after=("make",),
-                    ranks=self.walkers,
-                    resumes=True,
-                    shape="train",
-                ),
-                Step(name="gather", run=f"{run}:gather", shards=1, uses=(), after=("make", "march"), shape="small"),
+                Step(name="make", run=f"{run}:make", units=units, uses=("text",), reads=("words", "letters")),
+                march,
+                Step(name="gather", run=f"{run}:gather", units=WHOLE, uses=(), after=gathered, shape="small"),
             ),
-            outputs=(Output("gather", 0, "all.txt", "words", "toy"),),
+            outputs=(
+                Output(step="gather", unit="all", kind=WORDS, source="toy"),
+                *(
+                    Output(step="march", unit="all", kind=STEPS, source=f"pace-{n}", name=f"pace-{n}", during=True)
+                    for n in self.milestones
+                ),
+            ),
         )
 
 

@@ -8,21 +8,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stages.shared.contract import shard_dir
 from stages.shared.errors import Checkpointed, DataError, NodeError
 from stages.shared.files import write_atomic
 from stages.shared.task import Task
+from stages.toy.config import ToyConfig
 
 
-def make(task: Task) -> dict[str, Any]:
+def make(task: Task[ToyConfig]) -> dict[str, Any]:
     """Write one file of words."""
     _behave(task)
-    read = [file.path.read_text(encoding="utf-8") for file in task.inputs.get("words", ())]
-    (task.out / "words.txt").write_text(f"{task.config.text} {task.shard}\n" + "".join(read), encoding="utf-8")
+    files = [file for field in ("words", "letters") for file in task.inputs.get(field, ())]
+    read = [file.path.read_text(encoding="utf-8") for file in files]
+    (task.out / "words.txt").write_text(f"{task.config.text} {task.unit}\n" + "".join(read), encoding="utf-8")
     return {"words": 1}
 
 
-def march(task: Task) -> dict[str, Any]:
+def march(task: Task[ToyConfig]) -> dict[str, Any]:
     """Count paces, saving each, until all are done or someone says stop. Any number of ranks may walk along."""
     _behave(task)
     _meet(task)
@@ -39,12 +40,15 @@ def march(task: Task) -> dict[str, Any]:
             task.check_lease()
             write_atomic(state, str(done))
             task.progress(done)
+            if done in task.config.milestones:
+                (task.work / "milestone").write_text(f"{done} paces\n", encoding="utf-8")
+                task.publish(task.work / "milestone", f"pace-{done}")
     if leads:
         (task.out / "paces.txt").write_text(f"{done} paces\n", encoding="utf-8")
     return {"paces": done}
 
 
-def _meet(task: Task) -> None:
+def _meet(task: Task[ToyConfig]) -> None:
     """Let rank 0 wait until the others are here, as a first collective would."""
     ranks = task.ranks
     (task.work / f"here.{ranks.master_port}.{ranks.rank}").touch()
@@ -52,31 +56,31 @@ def _meet(task: Task) -> None:
         time.sleep(0.02)
 
 
-def gather(task: Task) -> dict[str, Any]:
+def gather(task: Task[ToyConfig]) -> dict[str, Any]:
     """Join what the other steps wrote."""
     _behave(task)
-    parts = [shard_dir(task.steps["make"], shard) / "words.txt" for shard in range(task.config.shards)]
-    parts.append(shard_dir(task.steps["march"], 0) / "paces.txt")
+    parts = [folder / "words.txt" for folder in task.steps["make"]]
+    parts.append(task.steps["march"][0] / "paces.txt")
     text = "".join(part.read_text(encoding="utf-8") for part in parts)
     (task.out / "all.txt").write_text(text, encoding="utf-8")
     return {"lines": text.count("\n")}
 
 
-def _mood(task: Task) -> str:
-    file = Path(task.config.moods) / f"{task.step}.{task.shard}"
+def _mood(task: Task[ToyConfig]) -> str:
+    file = Path(task.config.moods) / f"{task.step}.{task.place}"
     return file.read_text(encoding="utf-8").strip() if file.exists() else ""
 
 
-def _behave(task: Task) -> None:
-    """Note the call, then fail, die, stall, leave or dawdle if the shard's mood says so."""
+def _behave(task: Task[ToyConfig]) -> None:
+    """Note the call, then fail, die, stall, leave or dawdle if the unit's mood says so."""
     moods = Path(task.config.moods)
     moods.mkdir(parents=True, exist_ok=True)
     if task.ranks.rank == 0:
         with (moods / "calls").open("a", encoding="utf-8") as calls:
-            calls.write(f"{task.step}.{task.shard} {os.environ.get('SLURMD_NODENAME', 'here')} {os.getpid()}\n")
+            calls.write(f"{task.step}.{task.place} {os.environ.get('SLURMD_NODENAME', 'here')} {os.getpid()}\n")
     word, _, rest = _mood(task).partition(" ")
     if word == "once":
-        (moods / f"{task.step}.{task.shard}").unlink()
+        (moods / f"{task.step}.{task.place}").unlink()
         word, _, rest = rest.partition(" ")
     if word == "fail":
         raise RuntimeError(rest or "in a bad mood")
