@@ -19,6 +19,7 @@ from jobs.runs import Run
 from jobs.submit.reconcile import ShardState, State, States
 from stages.shared.contract import Forecast
 from stages.shared.files import read_json
+from stages.shared.numbers import hours, plural, size
 
 COLOURS = {
     "done": "green",
@@ -157,12 +158,14 @@ def print_plan(
     if not todo:
         console.print("Nothing to do: every job is done and would be reused.")
         return
-    work = f"{_count(len(todo), 'job')}: {_count(sum(line.elements for line in todo), 'element')}"
-    arrays = _count(sum(line.arrays for line in todo), "array")
-    hours, disk = _hours(sum(line.core_hours for line in todo)), _disk(sum(line.disk_mb for line in todo))
+    work = f"{plural(len(todo), 'job')}: {plural(sum(line.elements for line in todo), 'element')}"
+    arrays = plural(sum(line.arrays for line in todo), "array")
+    work_hours, disk = hours(sum(line.core_hours for line in todo)), size(1e6 * sum(line.disk_mb for line in todo))
     waves = {line.job: -(-line.elements // journey.graph.jobs[line.job].resources.throttle) for line in lines}
-    longest = _hours(critical_path_hours(journey.graph, waves))
-    console.print(f"{work} in {arrays}; about {hours} of core time, {disk} of disk; longest chain about {longest}.")
+    longest = hours(critical_path_hours(journey.graph, waves))
+    console.print(
+        f"{work} in {arrays}; about {work_hours} of core time, {disk} of disk; longest chain about {longest}."
+    )
     for shortfall in shortfalls(journey.graph.jobs[line.job] for line in todo):
         console.print(Text(shortfall, style="yellow"), soft_wrap=True)
     for job, forecast in (forecasts or {}).items():
@@ -185,33 +188,15 @@ def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, 
     name = Text.assemble((section, "cyan"), (f" {'└' if last else '├'} {step}" if step else ""))
     if not line.to_do:
         return name, str(line.shards), "-", "-", "-", Text(line.why, style="green")
-    asks = [_count(line.nodes, "node")] if line.nodes > 1 else []
-    asks += [_count(line.ranks, "rank")] if line.ranks > 1 else []
-    asks += [_count(line.cpus, "core")] + ([f"{line.gpus} GPUs"] if line.gpus else [])
-    asks += ([f"{line.mem_gb:g} GB"] if line.mem_gb else []) + [_hours(line.time_min / 60)]
+    asks = [plural(line.nodes, "node")] if line.nodes > 1 else []
+    asks += [plural(line.ranks, "rank")] if line.ranks > 1 else []
+    asks += [plural(line.cpus, "core")] + ([f"{line.gpus} GPUs"] if line.gpus else [])
+    asks += ([f"{line.mem_gb:g} GB"] if line.mem_gb else []) + [hours(line.time_min / 60)]
     array = f"{line.elements}" if line.arrays == 1 else f"{line.elements} in {line.arrays}"
-    cost = f"{_hours(line.core_hours)}, {_disk(line.disk_mb)}"
-    cost += f", {_disk(line.needs_gb * 1e3)} each" if line.needs_gb else ""
+    cost = f"{hours(line.core_hours)}, {size(1e6 * line.disk_mb)}"
+    cost += f", {size(1e9 * line.needs_gb)} each" if line.needs_gb else ""
     after = f"; after {', '.join(line.needs)}" if line.needs and "after" not in line.why else ""
     return name, str(line.to_do), array, ", ".join(asks), cost, Text(line.why + after, style="dim")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def _hours(hours: float) -> str:
-    for unit, factor in (("h", 1.0), ("min", 60.0)):
-        if hours * factor >= 1:
-            return f"{hours * factor:,.{0 if hours >= 1000 else 1}f}".removesuffix(".0") + f" {unit}"
-    return f"{hours * 3600:.0f} s"
-
-
-def _disk(megabytes: float) -> str:
-    for unit, factor in (("TB", 1e6), ("GB", 1e3)):
-        if megabytes >= factor:
-            return f"{megabytes / factor:,.1f} {unit}"
-    return f"{megabytes:.{0 if megabytes >= 100 else 1}f} MB"
 
 
 def status_data(journey: Run, states: States) -> dict[str, Any]:

@@ -1,0 +1,230 @@
+"""The records of attempts, the ledger's larger half: one attempt is one start of one element of an array.
+
+    ledger/attempts/<job>/<key>.<element>.<restart>.<record>.json
+
+    start      the worker, before its first unit
+    progress   the worker, while it runs: the best progress of its present unit
+    result     the worker, when it ends by itself
+    trouble    the first rank that fails, where several ranks work on one unit
+    end        the batch script, after the worker is gone, however it went
+
+Every file has one writer and is renamed into place. Standard library only: login nodes and the report read this format.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.shared.errors import DataError
+from stages.shared.files import read_json, write_json
+
+START, PROGRESS, RESULT, TROUBLE, END = RECORDS = ("start", "progress", "result", "trouble", "end")
+FILE = re.compile(rf"(?P<key>[^.]+)\.(?P<element>\d+)\.(?P<restart>\d+)\.(?P<record>{'|'.join(RECORDS)})\.json")
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class AttemptName:
+    """Names one attempt of a run."""
+
+    job: str
+    key: str
+    """Key of the submission."""
+    element: int
+    restart: int
+
+    def path(self, folder: Path, record: str) -> Path:
+        """Return the file of one of the attempt's records; `folder` holds the attempts of the run."""
+        return folder / self.job / f"{self.key}.{self.element}.{self.restart}.{record}.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartRecord:
+    """Who started what, where and when."""
+
+    fingerprint: str
+    """Identity of the step."""
+    units: tuple[str, ...]
+    """Keys of the units that the element works through, in order."""
+    slurm_id: str = ""
+    """`<array id>_<element>`; empty without Slurm."""
+    node: str = ""
+    """The worker's own node."""
+    nodes: str = ""
+    """All nodes of the allocation, as Slurm abbreviates them."""
+    pid: int = 0
+    process: str = ""
+    """Identity of the worker's process; see `process_identity` in jobs/submit/ledger.py."""
+    started: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressRecord:
+    """How far the present unit is."""
+
+    progress: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultRecord:
+    """What a worker reports of its units when it ends by itself."""
+
+    exit_code: int
+    failed: Mapping[str, str]
+    """Reason by key of a unit that failed."""
+    signal: str = ""
+    """Name of the signal that asked the worker to stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TroubleRecord:
+    """Why the first of several ranks failed, and on which node."""
+
+    exit_code: int
+    reason: str
+    node: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndRecord:
+    """What came of an attempt."""
+
+    ended: float
+    """Unix seconds."""
+    exit_code: int
+    verdict: str
+    """done, requeue, never, failed, bad-node, cancelled or lost."""
+    reason: str
+    progress: int
+    """The best progress, -1 if there is none."""
+
+
+Record = StartRecord | ProgressRecord | ResultRecord | TroubleRecord | EndRecord
+TYPES: Mapping[type[Record], str] = {
+    StartRecord: START,
+    ProgressRecord: PROGRESS,
+    ResultRecord: RESULT,
+    TroubleRecord: TROUBLE,
+    EndRecord: END,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One start of one array element, as far as it got. A record that is not there or was not asked for is None."""
+
+    name: AttemptName
+    start: StartRecord | None = None
+    progress: int = -1
+    """Best progress reported, -1 if none."""
+    result: ResultRecord | None = None
+    trouble: TroubleRecord | None = None
+    end: EndRecord | None = None
+
+    @property
+    def started(self) -> float:
+        """Unix seconds of the start; of the end if the worker did not get as far as its start record."""
+        if self.start is not None:
+            return self.start.started
+        return self.end.ended if self.end is not None else 0.0
+
+
+def write_record(folder: Path, name: AttemptName, record: Record) -> None:
+    """Write one record of an attempt, replacing an earlier one; `folder` holds the attempts of the run."""
+    write_json(name.path(folder, TYPES[type(record)]), asdict(record))
+
+
+def read_attempts(
+    folder: Path,
+    jobs: Iterable[str] | None = None,
+    records: Collection[str] = RECORDS,
+    wanted: Callable[[AttemptName], bool] = lambda name: True,
+) -> list[Attempt]:
+    """Return the attempts under `folder` in order of start: of `jobs` only if given, and only those that are `wanted`.
+
+    Opens no file but the `records` of the wanted attempts. Raises DataError, naming the file, for one that is no such
+    record.
+    """
+    names = _file_names(folder) if jobs is None else jobs
+    attempts = [attempt for job in names for attempt in _attempts_of(folder, job, records, wanted)]
+    return sorted(attempts, key=lambda attempt: (attempt.started, attempt.name))
+
+
+def _attempts_of(
+    folder: Path, job: str, records: Collection[str], wanted: Callable[[AttemptName], bool]
+) -> Iterable[Attempt]:
+    found: dict[AttemptName, list[str]] = {}
+    for file in _file_names(folder / job):
+        if match := FILE.fullmatch(file):
+            name = AttemptName(job, match["key"], int(match["element"]), int(match["restart"]))
+            if wanted(name):
+                found.setdefault(name, []).append(match["record"])
+    for name, present in found.items():
+        values = {record: _read(name.path(folder, record), record) for record in present if record in records}
+        yield Attempt(name=name, **values)
+
+
+def _file_names(folder: Path) -> list[str]:
+    """Return the names in a folder, none if it does not exist; thrice as fast as a Path for each."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except FileNotFoundError:
+        return []
+
+
+def _read(path: Path, record: str) -> Any:
+    try:
+        return PARSERS[record](read_json(path))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(path, f"not a {record} record of an attempt ({error!r})", "Move the file away") from error
+
+
+def _start(value: dict[str, Any]) -> StartRecord:
+    return StartRecord(
+        fingerprint=str(value["fingerprint"]),
+        units=tuple(map(str, value["units"])),
+        slurm_id=str(value.get("slurm_id", "")),
+        node=str(value.get("node", "")),
+        nodes=str(value.get("nodes", "")),
+        pid=int(value.get("pid", 0)),
+        process=str(value.get("process", "")),
+        started=float(value["started"]),
+    )
+
+
+def _progress(value: dict[str, Any]) -> int:
+    return int(value["progress"])
+
+
+def _result(value: dict[str, Any]) -> ResultRecord:
+    failed = {str(unit): str(reason) for unit, reason in value["failed"].items()}
+    return ResultRecord(exit_code=int(value["exit_code"]), failed=failed, signal=str(value.get("signal", "")))
+
+
+def _trouble(value: dict[str, Any]) -> TroubleRecord:
+    return TroubleRecord(exit_code=int(value["exit_code"]), reason=str(value["reason"]), node=str(value["node"]))
+
+
+def _end(value: dict[str, Any]) -> EndRecord:
+    return EndRecord(
+        ended=float(value["ended"]),
+        exit_code=int(value["exit_code"]),
+        verdict=str(value["verdict"]),
+        reason=str(value.get("reason") or ""),
+        progress=int(value["progress"]),
+    )
+
+
+PARSERS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
+    START: _start,
+    PROGRESS: _progress,
+    RESULT: _result,
+    TROUBLE: _trouble,
+    END: _end,
+}
