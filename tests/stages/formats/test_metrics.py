@@ -9,6 +9,7 @@ import pytest
 
 from stages.formats.metrics import (
     FIELDS,
+    Metrics,
     further_numbers,
     metrics_line,
     parse_metrics_line,
@@ -30,7 +31,10 @@ def test_a_line_starts_with_the_fields_in_order() -> None:
 
 
 def test_further_numbers_are_listed_once_and_without_events() -> None:
-    rows = [ROW | {"b": 1, "why": "text", "back_to": 3, "flag": True}, ROW | {"a": float("nan"), "b": 2, "mfu": None}]
+    rows: list[Metrics] = [
+        ROW | {"b": 1, "why": "text", "back_to": 3, "flag": True},
+        ROW | {"a": float("nan"), "b": 2, "mfu": None},
+    ]
     assert further_numbers(rows) == ["b", "a"]
 
 

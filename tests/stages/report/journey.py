@@ -120,7 +120,7 @@ def write_tokens(folder: Path) -> Path:
 
 def write_curves(folder: Path, steps: int = 400) -> Path:
     noise = random.Random(0)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "step": step,
             "tokens": step * 2048,

@@ -32,7 +32,7 @@ def scores_figure(comparisons: Sequence[Comparison]) -> Figure | None:
         "layout": {
             "height": 120 + 44 * len(shown),
             "xaxis": {"range": [-0.02, 1.02], "title": {"text": "score, with one standard error"}},
-            "yaxis": {"autorange": "reversed", "type": "category"},
+            "yaxis": {"range": [len(shown) - 0.5, -0.5], "type": "category"},  # half a row of room on both sides
             "legend": LEGEND,
         },
     }

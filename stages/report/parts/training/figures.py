@@ -74,10 +74,16 @@ def curve_figure(rows: Sequence[Metrics], name: str, color: str, template: str) 
             "height": 240,
             "showlegend": False,
             "margin": {"l": 8, "r": 12, "t": 10, "b": 8},
-            "xaxis": {"title": {"text": "step"}, "tickformat": ","},
+            "xaxis": {"title": {"text": "step"}, "tickformat": ",", "range": step_range(rows)},
             "yaxis": {"rangemode": "tozero", "separatethousands": True, **AXES.get(name, {})},
         },
     }
+
+
+def step_range(rows: Sequence[Metrics]) -> list[float]:
+    """Return the range of an axis of steps, with room for half of the last tick's label."""
+    first, last = rows[0]["step"], rows[-1]["step"]
+    return [first - 0.01 * (last - first), last + 0.03 * (last - first)] if last > first else [first - 1, first + 1]
 
 
 def loss_figure(rows: Sequence[Metrics], left_out: Sequence[Metrics], heldout: Sequence[Metrics]) -> Figure:
@@ -92,7 +98,6 @@ def loss_figure(rows: Sequence[Metrics], left_out: Sequence[Metrics], heldout: S
     shown = [*curve["y"][fall:], *(row["heldout"] for row in heldout if row["step"] >= curve["x"][fall])]
     low, top = _range(shown)
     if low < top:
-        layout["xaxis"]["range"] = [rows[0]["step"], rows[-1]["step"]]
         layout["yaxis"] = {"range": [low - 0.05 * (top - low), top + 0.05 * (top - low)]}
     if heldout:
         figure["data"].append({

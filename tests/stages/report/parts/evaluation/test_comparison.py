@@ -33,10 +33,17 @@ def test_a_difference_below_two_standard_errors_is_unclear() -> None:
     assert [row.against_chance.verdict for row in acc.rows if row.against_chance] == ["unclear", "better"]
 
 
+def verdict(found: list[Results]) -> str:
+    """Return the verdict on the perplexity of the final model against the untrained one."""
+    difference = compare(found)[1].rows[1].against_untrained
+    assert difference is not None
+    return difference.verdict
+
+
 def test_lower_perplexity_is_better_and_without_an_error_nothing_is_clear() -> None:
-    assert compare([FINAL, UNTRAINED])[1].rows[1].against_untrained.verdict == "unclear"
+    assert verdict([FINAL, UNTRAINED]) == "unclear"
     sure = results("final", score("t", "ppl", 3.0, 0.1, higher_is_better=False))
-    assert compare([sure, UNTRAINED])[1].rows[1].against_untrained.verdict == "better"
+    assert verdict([sure, UNTRAINED]) == "better"
     assert compare([sure])[0].rows[0].against_untrained is None
 
 

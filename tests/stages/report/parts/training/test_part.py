@@ -2,7 +2,7 @@ from math import nan
 from pathlib import Path
 
 from stages.formats.kinds import KINDS
-from stages.formats.metrics import FIELDS
+from stages.formats.metrics import FIELDS, Metrics
 from stages.report.part import Material, Missing
 from stages.report.parts.training.part import further_curves, show, view
 from stages.report.parts.training.read import TrainingFiles
@@ -12,7 +12,7 @@ ROW = dict.fromkeys(FIELDS, 1)
 
 
 def test_every_further_number_has_a_curve_and_nothing_else_has() -> None:
-    rows = [
+    rows: list[Metrics] = [
         {**ROW, "reward/mean": 1.0, "note": "text", "sequences": [0, 7], "is_sharp": True},
         {**ROW, "reward_mean": 2.0, "kl": nan, "heldout": 3.0, "left_out": "spike", "why": "w", "back_to": 4},
     ]
@@ -31,7 +31,7 @@ def test_well_known_metrics_have_titles() -> None:
 
 
 def test_the_card_is_the_last_loss_of_a_batch_that_was_trained_on() -> None:
-    rows = [
+    rows: list[Metrics] = [
         {**ROW, "loss": 6.0},
         {**ROW, "step": 20, "loss": 2.0, "tokens": 40_960},
         {**ROW, "loss": 9, "left_out": "x"},
