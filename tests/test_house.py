@@ -41,7 +41,7 @@ ELSEWHERE = {
     "stages/web/settings.py": "tests/stages/web/test_config.py",
     "stages/train/sections.py": "tests/stages/train/test_config.py",
     "stages/report/config.py": "tests/stages/report/test_build.py",
-    "stages/report/data.py": "tests/stages/report/test_collect.py",
+    "stages/report/part.py": "tests/stages/report/test_collect.py",
 }
 """Modules whose test stands at another module's path: the one through which they are used."""
 
