@@ -15,6 +15,7 @@ from stages.report.parts.table import PARTS
 from stages.shared.contract import InputFile
 from stages.shared.files import write_atomic
 from stages.shared.task import Task
+from stages.shared.tool import ToolCall, ToolTable
 
 
 def run(task: Task[ReportConfig]) -> dict[str, Any]:
@@ -22,6 +23,12 @@ def run(task: Task[ReportConfig]) -> dict[str, Any]:
     path = task.out / KINDS.report.file
     build_report(task.run_dir, task.inputs["of"], path)
     return {"bytes": path.stat().st_size}
+
+
+def report(call: ToolCall) -> list[ToolTable]:
+    """Write the report of a run as it stands now, finished or not: the verb `report`."""
+    build_report(call.run_dir, call.inputs["of"], call.out)
+    return [ToolTable(notes=(f"report: {call.out}",))]
 
 
 def build_report(run_dir: Path, files: Iterable[InputFile], path: Path) -> None:

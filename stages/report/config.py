@@ -14,6 +14,7 @@ class ReportConfig(StageConfig):
     """Writes one self-contained HTML page about a run."""
 
     stage: ClassVar[str] = "report"
+    tools: ClassVar[Mapping[str, str]] = {"report": "stages.report.build:report"}
 
     of: Annotated[str | list[str], ReadsRun(claimed())] = "run"
     """`run` for every section of the run, or the names of some sections. Files that do not exist yet are shown as not
