@@ -15,6 +15,7 @@ from rich.text import Text
 from jobs.paths import StepPaths
 from jobs.plan.estimates import critical_path_hours, element_hours, node_gb, shortfalls
 from jobs.plan.graph import Job
+from jobs.plan.recipe import Recipe
 from jobs.runs import Run
 from jobs.submit.reconcile import ShardState, State, States
 from stages.shared.contract import Forecast
@@ -147,6 +148,8 @@ def print_plan(
         Text.assemble((journey.name, "bold"), f"  {journey.recipe.about or journey.recipe.name}"), soft_wrap=True
     )
     console.print(Text(f"on {journey.cluster.name}, in {journey.paths.root}", style="dim"), soft_wrap=True)
+    for origin in inherited_lines(journey.recipe):
+        console.print(Text(origin, style="dim"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("job", "shards", "array", "each asks for", "cost", "why"):
         table.add_column(column, overflow="fold", no_wrap=column in ("job", "shards"))
@@ -167,6 +170,19 @@ def print_plan(
         console.print(Text(shortfall, style="yellow"), soft_wrap=True)
     for job, forecast in (forecasts or {}).items():
         console.print(_forecast_view(job, forecast))
+
+
+def inherited_lines(recipe: Recipe) -> list[str]:
+    """Return a line for each recipe that this one extends: the sections and settings that are inherited from it."""
+    said: dict[str, dict[str, list[str]]] = {}
+    for path, origin in recipe.inherited.items():
+        section, _, setting = path.partition(".")
+        said.setdefault(origin, {}).setdefault(section, []).extend(filter(None, [setting]))
+    return [
+        f"from {origin}: "
+        + ", ".join(f"{name} ({', '.join(settings)})" if settings else name for name, settings in sections.items())
+        for origin, sections in said.items()
+    ]
 
 
 def _forecast_view(job: str, forecast: Forecast) -> Group:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from jobs.plan.validation import validated
+from jobs.plan.yaml_file import load_mapping
 from jobs.submit.slurm import slurm_answers
 from stages.shared.errors import ConfigError, nearest
 from stages.shared.machine import Gpu, Machine
@@ -113,7 +113,7 @@ def load_cluster(name: str) -> Cluster:
     """Return a cluster by file name in envs/, by path to a YAML file, or `auto`.
 
     `auto` takes envs/slurm.yaml if a Slurm answers here, else envs/local.yaml.
-    Raises ConfigError for an unknown name or a wrong file.
+    Raises ConfigError for an unknown name or a wrong setting, DataError for a file that holds no settings.
     """
     if name == "auto":
         name = "slurm" if slurm_answers() else "local"
@@ -122,13 +122,11 @@ def load_cluster(name: str) -> Cluster:
         raise ConfigError(
             "--cluster", name, f"a path to a .yaml file or a file in envs/; {nearest(name, cluster_names())}"
         )
+    values = load_mapping(path, "cluster settings")
     try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(str(path), "not YAML", f"a cluster file ({error})") from error
-    if not isinstance(values, dict):
-        raise ConfigError(str(path), type(values).__name__, "a mapping of cluster settings")
-    return validated(Cluster, {"name": path.stem, **values}, str(path))
+        return validated(Cluster, {"name": path.stem, **values}, "")
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.setting}", error.value, error.wanted) from None
 
 
 def enter(cluster: Cluster) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster, Resources
+from jobs.plan.extends import known_recipes
 from jobs.plan.graph import Graph, build_graph, canonical, input_fields, used_settings
-from jobs.plan.recipe import Recipe, known_recipes, read_recipe
+from jobs.plan.recipe import Recipe, read_recipe
 from stages.shared.contract import FROM, InputFile, Reads, StageConfig
 from stages.shared.errors import ConfigError
 from stages.web.config import WebConfig

@@ -10,8 +10,9 @@ import pytest
 
 from jobs.paths import RunPaths
 from jobs.plan.cluster import load_cluster
+from jobs.plan.extends import known_recipes
 from jobs.plan.graph import build_graph
-from jobs.plan.recipe import known_recipes, known_stages, read_recipe
+from jobs.plan.recipe import known_stages, read_recipe
 from stages.shared.contract import InputFile, Reads, Step, input_file, shard_dir, shard_name
 
 MANY = 100
