@@ -66,7 +66,7 @@ def planned_jobs(journey: Run, states: States, max_array_size: int) -> list[Plan
     for name, job in journey.graph.jobs.items():
         asked, step = job.resources, job.step
         to_do = sum(state.state != "done" for state in states[name].values())
-        elements = -(-to_do // asked.shards_per_element)
+        elements = -(-to_do // asked.units_per_element)
         lines.append(
             PlannedJob(
                 job=name,

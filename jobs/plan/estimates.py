@@ -12,7 +12,8 @@ MARGIN = 1.2
 
 def element_hours(job: Job) -> float:
     """Return the estimated hours of one array element: its shards, one after the other."""
-    return job.resources.shards_per_element * job.step.core_seconds / 3600 / cores(job)
+    asked = job.resources
+    return asked.units_per_element / asked.lanes(job.step.ranks) * job.step.core_seconds / 3600 / cores(job)
 
 
 def cores(job: Job) -> int:
@@ -22,7 +23,7 @@ def cores(job: Job) -> int:
 
 def node_gb(job: Job) -> float:
     """Return the estimated peak memory of one of an element's nodes in GB; 0 if nobody has measured it."""
-    return job.step.mem_mb / 1e3 / job.resources.nodes(job.step.ranks)
+    return job.step.mem_mb / 1e3 * job.resources.lanes(job.step.ranks) / job.resources.nodes(job.step.ranks)
 
 
 def critical_path_hours(graph: Graph, waves: Mapping[str, int]) -> float:
@@ -45,7 +46,7 @@ def shortfalls(jobs: Iterable[Job]) -> Iterator[str]:
             )
         minutes = element_hours(job) * 60
         if minutes > asked.time_min and not step.resumes:
-            fewer = " and fewer shards_per_element" if asked.shards_per_element > 1 else ""
+            fewer = " and fewer units_per_element" if asked.units_per_element > 1 else ""
             yield (
                 f"{job.name} needs about {minutes:.0f} minutes an element and asks for {asked.time_min}: "
                 f"--set resources.{job.name}.time_min={_above(minutes)}{fewer}"

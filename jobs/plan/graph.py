@@ -172,10 +172,10 @@ class _Builder:
         )
 
     def _resources(self, section: str, job: str, step: Step) -> Resources:
-        defaults: Resources = getattr(self.cluster.defaults, step.shape)
+        defaults = self.cluster.shape(step.shape)
         overrides = {**(self.recipe.resources.get(section) or {}), **(self.recipe.resources.get(job) or {})}
         if step.ranks > 1:
-            overrides["shards_per_element"] = 1
+            overrides["units_per_element"] = 1
         return validated(Resources, {**defaults.model_dump(), **overrides}, f"resources.{job}")
 
 

@@ -115,7 +115,7 @@ class LocalRun:
     def _enqueue(self, job: Job, shards: tuple[int, ...], code: Any) -> None:
         write_job(self.journey, job, code)
         number = last_number(read_submissions(self.journey.paths)) + 1
-        for elements in chunks(shards, job.resources.shards_per_element, MANY):
+        for elements in chunks(shards, job.resources.units_per_element, MANY):
             submission = new_submission(job, elements, number)
             write_script(self.journey.paths, submission.key, script_for(self.journey, job, submission, code, ()))
             write_submission(self.journey.paths, submission)

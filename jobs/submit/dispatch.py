@@ -97,7 +97,7 @@ def submit_all(journey: Run, actions: Actions, states: Mapping[str, Mapping[int,
         job = journey.graph.jobs[name]
         write_job(journey, job, code)
         after = _after(job, waiting_for)
-        for elements in chunks(shards, job.resources.shards_per_element, size):
+        for elements in chunks(shards, job.resources.units_per_element, size):
             number += 1
             submission = new_submission(job, elements, number)
             journey.paths.logs(name).mkdir(parents=True, exist_ok=True)
