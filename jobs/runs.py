@@ -17,6 +17,7 @@ from typing import Any
 
 from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster
+from jobs.plan.crawl import OnGuess
 from jobs.plan.graph import Graph, build_graph
 from jobs.plan.inputs import external_files
 from jobs.plan.recipe import Recipe, make_recipe
@@ -108,8 +109,12 @@ def run_roots(asked: str | None, clusters: Sequence[Cluster]) -> list[Path]:
     return [Path(folder).expanduser().absolute() for folder in ([told] if told else [*own, "runs"])]
 
 
-def plan_run(recipe: Recipe, cluster: Cluster, root: Path, name: str | None) -> Run:
-    """Return the run that `recipe` on `cluster` would be; writes nothing. Raises ConfigError."""
+def plan_run(recipe: Recipe, cluster: Cluster, root: Path, name: str | None, on_guess: OnGuess | None = None) -> Run:
+    """Return the run that `recipe` on `cluster` would be; writes nothing.
+
+    With `on_guess`, lists of crawl files that cannot be fetched are guessed: such a run can be shown, not submitted.
+    Without, they are an error. Raises ConfigError, DataError.
+    """
     name = name or (recipe.name if cluster.kind == "local" else f"{recipe.name}-{cluster.name}")
     if not name or name in (".", "..") or "/" in name or "\0" in name:
         raise ConfigError("--name", name, "a folder name")
@@ -117,7 +122,7 @@ def plan_run(recipe: Recipe, cluster: Cluster, root: Path, name: str | None) -> 
     files: dict[str, Any] = {}
 
     def expand(value: Any, setting: str, reads: Reads) -> tuple[InputFile, ...]:
-        found = external_files(value, setting, cluster.crawl if reads.crawl else None)
+        found = external_files(value, setting, cluster.crawl if reads.crawl else None, on_guess)
         files[setting] = [[each.file.where, each.file.source, each.file.mb, each.identity] for each in found]
         identities.update(found)
         return tuple(each.file for each in found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -129,7 +129,9 @@ def difference(before: Any, now: Any, path: str = "") -> list[str]:
     return [f"{path} {before} -> {now}"]
 
 
-def plan_data(journey: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast]) -> dict[str, Any]:
+def plan_data(
+    journey: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast], guesses: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return a plan as plain data, for `plan --json`."""
     return {
         "run": journey.name,
@@ -137,19 +139,26 @@ def plan_data(journey: Run, lines: list[PlannedJob], forecasts: Mapping[str, For
         "cluster": journey.cluster.name,
         "jobs": [asdict(line) for line in lines],
         "forecasts": {job: forecast.data for job, forecast in forecasts.items()},
+        "guesses": list(guesses),
     }
 
 
 def print_plan(
-    console: Console, journey: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast] | None = None
+    console: Console,
+    journey: Run,
+    lines: list[PlannedJob],
+    forecasts: Mapping[str, Forecast] | None = None,
+    guesses: Sequence[str] = (),
 ) -> None:
-    """Print the jobs as a tree with what each asks for, the totals, and what stages say of their own jobs."""
+    """Print the jobs as a tree with the resources of each, the totals, and the stages' forecasts of their own jobs."""
     console.print(
         Text.assemble((journey.name, "bold"), f"  {journey.recipe.about or journey.recipe.name}"), soft_wrap=True
     )
     console.print(Text(f"on {journey.cluster.name}, in {journey.paths.root}", style="dim"), soft_wrap=True)
     for origin in inherited_lines(journey.recipe):
         console.print(Text(origin, style="dim"), soft_wrap=True)
+    for guess in guesses:
+        console.print(Text(guess, style="yellow"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("job", "shards", "array", "each asks for", "cost", "why"):
         table.add_column(column, overflow="fold", no_wrap=column in ("job", "shards"))

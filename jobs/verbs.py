@@ -22,6 +22,7 @@ from envs import bootstrap
 from jobs import show
 from jobs.checks.doctor import diagnose, print_findings
 from jobs.plan.cluster import Cluster, enter, known_clusters, load_cluster
+from jobs.plan.crawl import OnGuess
 from jobs.plan.forecasts import forecasts, reckoned
 from jobs.plan.graph import Job
 from jobs.plan.recipe import read_recipe
@@ -49,10 +50,10 @@ def log(message: str) -> None:
     console.print(Text.assemble((time.strftime("%H:%M:%S "), "dim"), message), soft_wrap=True)
 
 
-def _asked(arguments: argparse.Namespace) -> Run:
+def _asked(arguments: argparse.Namespace, on_guess: OnGuess | None = None) -> Run:
     """Return the run that the command line describes."""
     recipe, cluster = read_recipe(arguments.recipe, arguments.set), load_cluster(arguments.cluster)
-    return plan_run(recipe, cluster, run_roots(arguments.runs, [cluster])[0], arguments.name)
+    return plan_run(recipe, cluster, run_roots(arguments.runs, [cluster])[0], arguments.name, on_guess)
 
 
 def _opened(arguments: argparse.Namespace) -> Run:
@@ -71,7 +72,8 @@ def _have_stages(cluster: Cluster) -> None:
 
 def plan(arguments: argparse.Namespace) -> int:
     """Show what `run` would do. Submits and writes nothing."""
-    journey = _asked(arguments)
+    guesses: list[str] = []
+    journey = _asked(arguments, guesses.append)
     states = _states_if_answering(journey)
     to_do = [job for name, job in journey.graph.jobs.items() if any(s.state != "done" for s in states[name].values())]
     found = forecasts(to_do, journey.cluster)
@@ -79,6 +81,8 @@ def plan(arguments: argparse.Namespace) -> int:
     size = journey.cluster.max_array_size or _max_array_size(journey)
     lines = show.planned_jobs(journey, states, size)
     if arguments.sbatch:
+        for guess in guesses:
+            print(f"# {guess}")
         for line in lines:
             if line.to_do:
                 job = journey.graph.jobs[line.job]
@@ -88,9 +92,9 @@ def plan(arguments: argparse.Namespace) -> int:
                 print(script_for(journey, job, submission, code, tuple(f"<{need}>" for need in job.needs)))
         return 0
     if arguments.json:
-        print(json.dumps(show.plan_data(journey, lines, found), indent=1))
+        print(json.dumps(show.plan_data(journey, lines, found, guesses), indent=1))
     else:
-        show.print_plan(console, journey, lines, found)
+        show.print_plan(console, journey, lines, found, guesses)
     return 0
 
 
