@@ -61,7 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
         made.add_argument("--wait", action="store_true", help="on Slurm: follow the run to its end (locally always so)")
 
     def plants(made: argparse.ArgumentParser) -> None:
-        form = "JOB[/SHARD][@PROGRESS]:KIND"
+        form = "JOB[/UNIT][@PROGRESS]:KIND"
         about = "plant a fault that fires once (kill, fail, never), such as pretrain@120:kill, to see the run survive"
         made.add_argument("--fault", action="append", default=[], metavar=form, help=about)
 
@@ -76,9 +76,14 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument("run", help="name of the run")
     made.add_argument("--json", action="store_true", help="as JSON")
     made.add_argument("--watch", action="store_true", help="again every few seconds until nothing moves")
-    made = verb("logs", "print the newest log of a job or of one shard of it")
+    made = verb("logs", "print the newest log of a job or of one unit of it")
     made.add_argument("run", help="name of the run")
-    made.add_argument("job", metavar="JOB[/SHARD]", help="such as web.filter or web.filter/3")
+    made.add_argument("job", metavar="JOB[/UNIT]", help="such as web.filter or web.filter/3")
+    made.add_argument("--rank", type=int, metavar="N", help="only messages of this rank")
+    made.add_argument("--level", choices=("info", "warning", "error"), help="only messages of this level or above")
+    made.add_argument("--since", metavar="TIME", help="only messages of the last 30s, 10m, 2h or 1d")
+    made.add_argument("--follow", action="store_true", help="go on as the log grows, until Ctrl-C")
+    made.add_argument("--json", action="store_true", help="as JSON, one message a line")
     made = verb("heal", "submit again what failed or was lost, and mend what waits for it")
     made.add_argument("run", help="name of the run")
     acts(made)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from rich.text import Text
 from envs import bootstrap
 from jobs import show
 from jobs.checks.doctor import diagnose, print_findings
+from jobs.logs import LogFilter, parse_since, print_log
 from jobs.plan.cluster import Cluster, enter, known_clusters, load_cluster
 from jobs.plan.crawl import OnGuess
 from jobs.plan.forecasts import forecasts, reckoned
@@ -226,7 +228,10 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def logs(arguments: argparse.Namespace) -> int:
-    """Print the newest log of a job or of one shard of it."""
+    """Print the newest log of a job or of one unit of it, filtered."""
+    now = datetime.now().astimezone()
+    since = parse_since(arguments.since, now) if arguments.since else None
+    wanted = LogFilter(rank=arguments.rank, level=arguments.level, since=since)
     journey = _opened(arguments)
     name, _, shard = arguments.job.partition("/")
     if name not in journey.graph.jobs:
@@ -245,8 +250,9 @@ def logs(arguments: argparse.Namespace) -> int:
         console.print(f"{arguments.job} has no log yet: it has not started.")
         return 1
     newest = max(written, key=lambda path: path.stat().st_mtime)
-    console.print(Text(str(newest), style="dim"), soft_wrap=True)
-    sys.stdout.write(newest.read_text(encoding="utf-8", errors="replace"))
+    if not arguments.json:
+        console.print(Text(str(newest), style="dim"), soft_wrap=True)
+    print_log(console, newest, wanted, arguments.json, arguments.follow)
     return 0
 
 

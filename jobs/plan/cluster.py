@@ -86,6 +86,8 @@ class Cluster(BaseModel):
     sbatch: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*$")], bool | int | str] = {}
     """Further #SBATCH flags by long name, such as {mail-type: FAIL, exclusive: true}; false removes a flag."""
     umask: str = "077"
+    log_format: Literal["text", "json"] = "text"
+    """Format of the jobs' logs; `launch.py logs` reads both."""
     max_array_size: int | None = None
     """Slurm's MaxArraySize; null: the answer of `scontrol show config`."""
     signal_lead_s: int = 90

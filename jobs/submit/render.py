@@ -18,6 +18,7 @@ from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster, Resources
 from jobs.plan.graph import Job
 from jobs.submit.ledger import Submission
+from stages.shared import log
 from stages.shared.errors import ConfigError
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "sbatch"
@@ -41,6 +42,7 @@ def render_script(
         **cluster.environment,
         "STAGECOACH_RANKS": str(job.step.ranks),
         **({"STAGECOACH_LANES": str(side_by_side)} if side_by_side > 1 else {}),
+        **({log.FORMAT: cluster.log_format} if cluster.log_format != "text" else {}),
     }
     for name, value in environment.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):

@@ -35,6 +35,7 @@ SITE = {
     "srun_args": ["--cpu-bind=none", "--mpi=pmix"],
     "sbatch": {"nice": 100, "mail-type": "FAIL", "exclusive": True, "wait": False},
     "umask": "027",
+    "log_format": "json",
 }
 CODE = "code/0123456789ab"
 

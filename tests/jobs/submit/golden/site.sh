@@ -32,6 +32,7 @@ export OMP_NUM_THREADS=1
 export HF_HUB_OFFLINE=1
 export NOTE='a '"'"'b'"'"' $HOME'
 export STAGECOACH_RANKS=1
+export STAGECOACH_LOG=json
 export STAGECOACH_ELEMENT="$SLURM_ARRAY_TASK_ID"
 export STAGECOACH_RESTART="${SLURM_RESTART_COUNT:-0}" # Slurm leaves it unset at the first start
 exec >>/runs/mine/logs/tokens.encode/0007-tokens-encode."${STAGECOACH_ELEMENT}.log" 2>&1
