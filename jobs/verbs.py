@@ -348,6 +348,8 @@ CHECKS = (
 
 def test(arguments: argparse.Namespace) -> int:
     """Run all checks that CI runs; arguments after `--` go to pytest alone and skip the rest."""
+    if not (ROOT / "tests").is_dir():
+        raise StagecoachError("the checks are in the repository, not in the installed package: run them in a clone")
     if arguments.pytest:
         return subprocess.run([sys.executable, "-m", "pytest", *arguments.pytest], cwd=ROOT, check=False).returncode
     failed = []
