@@ -2,7 +2,8 @@
 
 `launch.py` calls `reexec` before it imports anything else of the project. The environment is, in this order: the
 Python that runs, if it has the pins of envs/requirements; else the folder that STAGECOACH_ENV names; else .venv in the
-repository. STAGECOACH_ENV=none forbids making one. envs/install.py does the making.
+repository. STAGECOACH_ENV=none forbids making one, and code that pip installed makes none: its environment is pip's.
+envs/install.py does the making.
 
 This file must parse and find another Python on Python 3.6, the `python3` of many clusters: hence the quoted annotations
 and no `from __future__`.
@@ -86,13 +87,22 @@ def ensure(level: str) -> str:
 
 
 def _may_not_make(level: str, lacking: "list[str]") -> str:
+    why = "" if is_installed() else "STAGECOACH_ENV=none, and "
     if not fits(level, sys.version_info[:2]):
-        return f"STAGECOACH_ENV=none, and {sys.executable} is no Python {_range(level)}"
+        return f"{why}{sys.executable} is no Python {_range(level)}"
+    remedy = "Install them" if is_installed() else "Either unset STAGECOACH_ENV, or"
+    return f"{why}{sys.executable} lacks {', '.join(lacking)}.\n{remedy}: {pip_command(level)}"
+
+
+def pip_command(level: str) -> str:
+    """Return the shell line that installs the pins of `level` into this Python's environment."""
     files = " ".join(f"-r {shlex.quote(str(path))}" for path in requirement_files(level))
-    return (
-        f"STAGECOACH_ENV=none, and {sys.executable} lacks {', '.join(lacking)}.\nEither unset STAGECOACH_ENV, or: "
-        f"{shlex.quote(sys.executable)} -m pip install {files} -c {shlex.quote(str(CONSTRAINTS))}"
-    )
+    return f"{shlex.quote(sys.executable)} -m pip install {files} -c {shlex.quote(str(CONSTRAINTS))}"
+
+
+def is_installed() -> bool:
+    """Return whether this code was installed by pip, rather than cloned or copied."""
+    return any(REPO.glob("stagecoach-*.dist-info"))
 
 
 def missing(level: str, path: "list[str]") -> "list[str]":
@@ -126,7 +136,7 @@ def digest(level: str) -> str:
 def env_folder() -> "Path | None":
     """Return the folder of the environment to make or use; None: none may be made."""
     named = os.environ.get("STAGECOACH_ENV", "")
-    if named == "none":
+    if named == "none" or is_installed():
         return None
     return Path(named).expanduser().resolve() if named else REPO / ".venv"
 
