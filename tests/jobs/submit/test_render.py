@@ -40,7 +40,7 @@ CODE = "code/0123456789ab"
 
 
 def render(job: Job, cluster: Cluster, run: RunPaths = RUN, after: tuple[str, ...] = (), count: int = 3) -> str:
-    submission = made.submission(job.name, [(shard,) for shard in range(count)], 7)
+    submission = made.submission(job.name, [(key,) for key in range(count)], 7)
     return render_script(job, submission, cluster, run, run.root / CODE, after)
 
 
@@ -194,8 +194,7 @@ esac"""
 def test_a_hostile_name_executes_nothing_and_the_log_lands_in_its_file(tmp_path: Path) -> None:
     stage = Stage(tmp_path, PYTHON)
     assert stage.play() == 0
-    step = stage.run.step("web.filter", stage.job.fingerprint).root
-    arguments = [str(step), stage.submission.key]
+    arguments = [str(stage.run.root), "web.filter", stage.submission.key]
     assert stage.python.calls() == [
         ["-u", "-m", "jobs.run.worker", *arguments],
         ["-m", "jobs.run.attempt_end", *arguments, "0"],
