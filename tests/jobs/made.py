@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jobs.paths import unit_folder
+from jobs.paths import RunPaths, unit_folder
 from jobs.plan.cluster import Cluster, Resources
 from jobs.plan.graph import Graph, Job, Need, Unit
+from jobs.plan.recipe import Recipe
+from jobs.runs import Run
 from jobs.submit.ledger import Submission
 from jobs.submit.slurm import QueueRow
-from stages.formats.attempts import Attempt, AttemptName, EndRecord, ResultRecord, StartRecord
+from stages.formats.attempts import Attempt, AttemptName, EndRecord, ResultRecord, StartRecord, write_record
 from stages.shared.contract import Step
 from stages.shared.contract import Unit as DeclaredUnit
 from tests.jobs.toy.config import ToyConfig
@@ -136,6 +138,11 @@ def attempt(
     )
 
 
+def write_end(run: RunPaths, of: Submission, verdict: str, reason: str = "", element: int = 0) -> None:
+    """Write how the first attempt of an element ended."""
+    write_record(run.attempts, AttemptName(of.job, of.key, element, 0), end_record(verdict, reason))
+
+
 def row(
     slurm_id: str, state: str = "PENDING", reason: str = "Priority", restarts: int = 0, comment: str = ""
 ) -> QueueRow:
@@ -146,6 +153,12 @@ def row(
 def slurm_cluster(**settings: Any) -> Cluster:
     """Return a Slurm cluster whose nodes have a Python of their own, so that scripts look the same everywhere."""
     return Cluster(**{"name": "there", "kind": "slurm", "python": "/opt/python/bin/python3", **settings})
+
+
+def a_run(folder: Path, graph: Graph, name: str = "mine") -> Run:
+    """Return a run on a Slurm cluster; nothing of it is on disk."""
+    cluster = slurm_cluster(max_array_size=1001)
+    return Run(RunPaths(folder / name), Recipe("mine", "", (), {}, {}, {}), cluster, graph, {})
 
 
 def write_tree(folder: Path, files: dict[str, str]) -> None:

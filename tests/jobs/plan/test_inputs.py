@@ -83,11 +83,6 @@ def test_a_pattern_that_matches_nothing_is_told_with_the_folder_it_was_seen_from
         external_files(pattern, "web.inputs")
 
 
-def test_another_section_among_paths_is_refused(data: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be mixed"):
-        external_files([f"{data}/a/*", "from:sample"], "web.inputs")
-
-
 def test_identity_is_content_and_name_not_place_or_time(data: Path) -> None:
     (data / "c").mkdir()
     shutil.copyfile(data / "a/1.warc.gz", data / "c/1.warc.gz")

@@ -203,8 +203,7 @@ def test_while_slurm_does_not_answer_an_intent_stays_as_it_is(place: Place) -> N
 def test_heal_submits_the_failed_unit_and_rewires_what_waits_to_living_elements(place: Place) -> None:
     place.advance()
     first = place.submissions()[0]
-    name = AttemptName("a.x", first.key, 0, 0)
-    write_record(place.run.paths.attempts, name, made.end_record("failed", "why"))
+    made.write_end(place.run.paths, first, "failed", "why")
     waiting = [f"{array}_{element}|PENDING|DependencyNeverSatisfied||0|x" for array in (103, 104) for element in (0, 1)]
     running = [f"{array}_{element}|RUNNING|None|n1|0|x" for array in (101, 102) for element in (0, 1)]
     place.queue("100_1|RUNNING|None|n1|0|x", *running, *waiting)
