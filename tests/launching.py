@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.formats.attempts import Attempt, read_attempts
+from stages.formats.kinds import KINDS
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
 """Real files that some tests check against, where they are at hand."""
@@ -39,26 +42,24 @@ def step_dir(run: Path, job: str) -> Path:
     return folder
 
 
-def shard_files(run: Path, job: str) -> dict[str, bytes]:
-    """Return the content of every file in a job's finished shards, by path within the job."""
-    shards = step_dir(run, job) / "shards"
-    return {str(path.relative_to(shards)): path.read_bytes() for path in sorted(shards.rglob("*")) if path.is_file()}
+def unit_dir(run: Path, job: str) -> Path:
+    """Return the folder of the only unit of a job."""
+    (folder,) = (step_dir(run, job) / "units").iterdir()
+    return folder
 
 
-def attempts(run: Path, job: str) -> list[dict[str, Any]]:
-    """Return a job's attempts in order of start: their records merged."""
-    merged = []
-    for start in (run / "ledger" / "attempts" / job).glob("*.start.json"):
-        record = json.loads(start.read_text())
-        for part in ("progress", "result", "end"):
-            path = start.with_name(start.name.replace(".start.", f".{part}."))
-            record[part] = json.loads(path.read_text()) if path.exists() else {}
-        record["progress"] = record["progress"].get("progress", -1)
-        merged.append(record)
-    return sorted(merged, key=lambda record: record["started"])
+def unit_files(run: Path, job: str) -> dict[str, bytes]:
+    """Return the content of every file in a job's finished units, by path within the job."""
+    units = step_dir(run, job) / "units"
+    return {str(path.relative_to(units)): path.read_bytes() for path in sorted(units.rglob("*")) if path.is_file()}
+
+
+def attempts(run: Path, job: str) -> list[Attempt]:
+    """Return a job's attempts in order of start, of those that wrote a start record."""
+    return [attempt for attempt in read_attempts(run / "ledger" / "attempts", [job]) if attempt.start is not None]
 
 
 def metrics(run: Path, job: str) -> list[dict[str, Any]]:
     """Return the metrics of a training job, a record a step."""
-    path = step_dir(run, job) / "shards" / "00000" / "metrics.jsonl"
+    path = unit_dir(run, job) / KINDS.metrics.file
     return [json.loads(line) for line in path.read_text().splitlines()]

@@ -155,7 +155,7 @@ def submit_all(run: Run, actions: Actions, states: States, log: Log) -> int:
         job = run.graph.jobs[name]
         write_step(run, job)
         run.paths.logs(name).mkdir(parents=True, exist_ok=True)
-        for after, some in _by_readiness(job, units, actions.ready.get(name, frozenset()), waiting_for):
+        for after, some in by_readiness(job, units, actions.ready.get(name, frozenset()), waiting_for):
             for elements in chunks(some, job.resources.units_per_element, size):
                 number += 1
                 submission = new_submission(job, elements, number)
@@ -174,7 +174,7 @@ def submit_all(run: Run, actions: Actions, states: States, log: Log) -> int:
     return count
 
 
-def _by_readiness(
+def by_readiness(
     job: Job, units: Sequence[str], ready: frozenset[str], waiting_for: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[tuple[str, ...], Sequence[str]]]:
     """Yield (ids to wait for, units): none for units whose inputs are complete, else those of the jobs above."""

@@ -26,12 +26,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def keys(run: Path) -> list[dict[str, Any]]:
-    files = sorted(step_dir(run, "sample").glob("shards/*/key.jsonl"))
+    files = sorted(step_dir(run, "sample").glob("units/*/key.jsonl"))
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 def funnel(run: Path) -> list[StepCount]:
-    files = sorted(step_dir(run, "web.documents").glob("shards/*/funnel.json"))
+    files = sorted(step_dir(run, "web.documents").glob("units/*/funnel.json"))
     return merge(read_funnel(file) for file in files)
 
 
@@ -44,7 +44,7 @@ def wanted(run: Path) -> dict[str, Verdict]:
 def test_every_planted_bad_page_is_gone_and_the_good_ones_are_kept(demo: Path) -> None:
     kept = {
         document["id"]
-        for file in sorted(step_dir(demo, "web.documents").glob("shards/*/documents.jsonl.zst"))
+        for file in sorted(step_dir(demo, "web.documents").glob("units/*/documents.jsonl.zst"))
         for document in read_documents(file)
     }
     keep = {name for name, verdict in wanted(demo).items() if verdict == KEPT}
@@ -61,15 +61,15 @@ def test_every_page_is_dropped_for_the_reason_it_was_planted_for(demo: Path) -> 
 
 def test_training_was_killed_and_went_on_from_its_checkpoint(demo: Path) -> None:
     first, second = attempts(demo, "pretrain")
-    assert first["end"]["exit_code"] == 137
-    assert second["end"]["verdict"] == "done"
+    assert first.end is not None and first.end.exit_code == 137
+    assert second.end is not None and second.end.verdict == "done"
     steps = [record["step"] for record in metrics(demo, "pretrain")]
     assert steps == sorted(set(steps))
 
 
 def results(run: Path) -> dict[tuple[str, str], dict[str, Any]]:
     found = {}
-    for file in sorted(step_dir(run, "evaluate").glob("shards/*/results.json")):
+    for file in sorted(step_dir(run, "evaluate").glob("units/*/results.json")):
         record = json.loads(file.read_text())
         key = record["stagecoach"]["key"]
         found[key["source"], key["task"]] = record
