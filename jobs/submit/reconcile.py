@@ -5,7 +5,7 @@ graph + completion marks + ledger + queue  ->  UnitState of each unit  ->  Actio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -174,22 +174,30 @@ def _mark_blocked(graph: Graph, states: dict[str, dict[str, UnitState]], seen: S
 
 
 def _mark_unneeded(graph: Graph, states: dict[str, dict[str, UnitState]]) -> None:
-    """Turn services that do not run, and that no unfinished unit reads from, into `done`, in place."""
-    for name in unneeded_services(graph, states):
-        for unit, state in states[name].items():
-            if state.state not in LIVE:
-                states[name][unit] = UNNEEDED
+    """Turn services that do not run, and whose readers are all done, into `done`, in place."""
+    for name, readers in _services(graph).items():
+        if readers and all(state.state == "done" for each in readers for state in states[each].values()):
+            for unit, state in states[name].items():
+                if state.state not in LIVE:
+                    states[name][unit] = UNNEEDED
 
 
-def unneeded_services(graph: Graph, states: States) -> list[str]:
-    """Return the services whose readers are all done. A service without readers is needed until it is cancelled."""
-    found = []
-    for name, job in graph.jobs.items():
-        readers = [other for other in graph.jobs.values() if name in other.upstream]
-        finished_readers = all(state.state == "done" for each in readers for state in states[each.name].values())
-        if job.step.is_service and readers and finished_readers:
-            found.append(name)
-    return found
+def _services(graph: Graph) -> dict[str, list[str]]:
+    """Return the jobs that read from each service."""
+    services = [name for name, job in graph.jobs.items() if job.step.is_service]
+    return {name: [job.name for job in graph.jobs.values() if name in job.upstream] for name in services}
+
+
+def idle_services(graph: Graph, states: States, coming: Collection[str]) -> list[str]:
+    """Return the services that nobody reads from any more: no reader runs, is queued or is a job of `coming`.
+
+    A service without readers is needed until it is cancelled.
+    """
+
+    def is_coming(name: str) -> bool:
+        return name in coming or any(state.state in ("running", "queued") for state in states[name].values())
+
+    return [name for name, readers in _services(graph).items() if readers and not any(map(is_coming, readers))]
 
 
 def _submitted(
@@ -268,11 +276,12 @@ def next_actions(graph: Graph, states: States, done: Mapping[str, frozenset[str]
     """Return what to submit now.
 
     Always what is missing, lost or cancelled; with `heal` also what failed. A unit downstream of a failure that is not
-    being healed is held back: it could not start.
+    being healed is held back: it could not start. So is a service that no unit can read from.
     """
     retry: set[State] = {"missing", "lost", "cancelled"}
     if heal:
         retry.add("failed")
+    done = _without_dead_addresses(graph, states, done)
     submit: dict[str, tuple[str, ...]] = {}
     ready: dict[str, frozenset[str]] = {}
     held_back: dict[str, str] = {}
@@ -280,26 +289,36 @@ def next_actions(graph: Graph, states: States, done: Mapping[str, frozenset[str]
     for name, job in graph.jobs.items():
         waiting = _Waiting(job, done, stuck)
         chosen: list[str] = []
-        found: dict[tuple[str, str], str] = {}
         for unit, state in states[name].items():
             if state.state == "done":
                 continue
             culprit = waiting.culprit(job.units[unit])
+            if culprit is None and state.state in retry:
+                chosen.append(unit)
+            elif culprit is not None or state.state == "failed":
+                stuck[name, unit] = name
             if culprit is not None:
                 held_back.setdefault(name, f"waits for {culprit}")
-                found[name, unit] = name
-            elif state.state in retry:
-                chosen.append(unit)
-            elif state.state == "failed":
-                found[name, unit] = name
-        stuck |= found
         if chosen:
             submit[name] = tuple(chosen)
             ready[name] = frozenset(unit for unit in chosen if waiting.is_over(job.units[unit]))
+    for name in idle_services(graph, states, submit):
+        if submit.pop(name, None):
+            held_back[name] = "no unit that reads from it can run"
     rewire = tuple(name for name, job in graph.jobs.items() if _is_adrift(job, states[name], submit, held_back))
-    return Actions(
-        submit=submit, ready=ready, rewire=rewire, release=_released(graph, states, done), held_back=held_back
-    )
+    release = _released(graph, states, done)
+    return Actions(submit=submit, ready=ready, rewire=rewire, release=release, held_back=held_back)
+
+
+def _without_dead_addresses(
+    graph: Graph, states: States, done: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """Return what is done without the addresses that services left behind when they were killed."""
+    alive = {}
+    for name in _services(graph):
+        running = {unit for unit, state in states[name].items() if state.state == "running"}
+        alive[name] = frozenset(each for each in done.get(name, ()) if each.partition("/")[0] in running)
+    return {**done, **alive}
 
 
 def _is_adrift(
