@@ -41,7 +41,7 @@ def advance(run: Run, heal: bool, wait: bool) -> int:
             log(f"{name}: not submitted, {why}")
         count = submit_all(run, actions, states, log)
         log(f"{count} array{'s' * (count != 1)} submitted" if count else "nothing to submit")
-        states = _follow(run) if wait else _look_after(run)
+        states = _follow(run) if wait else _look_after(run)[0]
     console.print(show.status_view(run, states))
     if finished(states):
         _offer_report(run)
@@ -54,22 +54,26 @@ def _follow(run: Run) -> States:
     with live_states(run) as display:
         while True:
             try:
-                states = _look_after(run)
+                states, has_released = _look_after(run)
             except ClusterError as error:  # a controller that is restarted is back in a moment
                 log(f"{error}; looking again")
             else:
                 display(states)
-                if not in_flight(states):
+                if not (in_flight(states) or has_released):
                     return states
             time.sleep(WATCH_S)
 
 
-def _look_after(run: Run) -> States:
-    """Return the states of a Slurm run. Side effects: lets elements go that need not wait, stops idle services."""
+def _look_after(run: Run) -> tuple[States, bool]:
+    """Return the states of a Slurm run, and whether elements were let go that need not wait any more.
+
+    Side effect: lets these go, and stops services that are idle.
+    """
     seen, states = run.look()
-    release(next_actions(run.graph, states, seen.done, heal=False), log)
+    actions = next_actions(run.graph, states, seen.done, heal=False)
+    release(actions, log)
     _stop_services(run, states)
-    return states
+    return states, bool(actions.release)
 
 
 def _stop_services(run: Run, states: States) -> None:

@@ -304,13 +304,18 @@ def test_ready_units_are_submitted_without_a_dependency_and_the_others_after_wha
     assert list(by_readiness(job, chosen, units("a.y", range(3)), {"a.x": ["40"]})) == [((), list(chosen))]
 
 
-def test_a_queued_unit_behind_a_failed_fellow_is_blocked_and_its_neighbours_are_not() -> None:
+def test_a_queued_unit_behind_a_failed_fellow_is_blocked_and_its_neighbours_are_released() -> None:
     entries = [submission(name, [(0,), (1,), (2,)], n, f"4{n}") for n, name in enumerate(("a.x", "a.y"))]
     rows = [row(f"41_{n}", reason="Dependency") for n in range(3)]
     tried = [attempt(entries[0], 1, verdict="failed", reason="why")]
     states = look(CHAIN, submissions=entries, attempts=tried, queue=rows, done={"a.x": units("a.x", [0, 2])})
+    # All wait for an array of which an element has failed: Slurm starts none of them by itself.
+    assert {(state.state, state.reason) for state in states["a.y"].values()} == {("blocked", "waits for a.x")}
+    assert act(states, graph=CHAIN).release == {"a.y": ("41_0", "41_2")}
+    running = [*rows, row("40_2", "RUNNING")]
+    states = look(CHAIN, submissions=entries, attempts=tried, queue=running, done={"a.x": units("a.x", [0])})
     assert [state.state for state in states["a.y"].values()] == ["queued", "blocked", "queued"]
-    assert states["a.y"][unit("a.y", 1)].reason == "waits for a.x"
+    assert act(states, graph=CHAIN).release == {"a.y": ("41_0",)}
 
 
 def published(name: str, key: int, output: str) -> str:
@@ -415,6 +420,8 @@ class Array:
     after: tuple[str, ...]
     elements: list[str]
     known: bool = True
+    free: set[int] = field(default_factory=set)
+    """Elements that need not wait."""
 
 
 @dataclass
@@ -452,9 +459,10 @@ class SmallSlurm:
         rows = []
         for slurm_id, array in self.arrays.items():
             met = self.met(array.after)
-            reason = "DependencyNeverSatisfied" if met is None else "Priority" if met else "Dependency"
-            listed = {n: state for n, state in enumerate(array.elements) if state in ("PENDING", "COMPLETING")}
-            rows += [row(f"{slurm_id}_{n}", state, reason) for n, state in listed.items()]
+            waits = "DependencyNeverSatisfied" if met is None else "Priority" if met else "Dependency"
+            for n, state in enumerate(array.elements):
+                if state in ("PENDING", "COMPLETING"):
+                    rows.append(row(f"{slurm_id}_{n}", state, "Priority" if n in array.free else waits))
         return rows
 
     def snapshot(self) -> Snapshot:
@@ -469,9 +477,8 @@ class SmallSlurm:
         ready = [
             (array, n)
             for array in self.arrays.values()
-            if self.met(array.after)
             for n, state in enumerate(array.elements)
-            if state == "PENDING"
+            if state == "PENDING" and (n in array.free or self.met(array.after))
         ]
         if not ready:
             return False
@@ -515,6 +522,10 @@ def launch(slurm: SmallSlurm, heal: bool) -> None:
         after = tuple(array for need in slurm.graph.jobs[name].upstream for array in waiting[need])
         for array in live_arrays(name, states[name], seen.submissions):
             slurm.arrays[array].after = after
+    for elements in actions.release.values():
+        for element in elements:
+            slurm_id, _, index = element.partition("_")
+            slurm.arrays[slurm_id].free.add(int(index))
 
 
 @pytest.mark.parametrize("seed", range(40))
