@@ -229,6 +229,7 @@ class Worker:
             out.mkdir(parents=True)
             work.mkdir(parents=True, exist_ok=True)
             write_json(self.step.lease(unit.folder), {"owner": self.place.token, "node": socket.gethostname()})
+            self._withdraw(unit)
         ranks = self._ranks(unit)
         faults.fire_due(self.run, [fault for fault in due if fault.progress == 0], 0)
 
@@ -247,8 +248,10 @@ class Worker:
                 summary = getattr(importlib.import_module(module), function)(task)
         except ConfigError as error:
             raise error.within(self.job["section"]) from error
+        finally:
+            self._withdraw(unit)
         if self.job["is_service"]:
-            self._end_service(unit, out)
+            self._end_service(out)
         elif self.leads:
             self._commit(unit, out, summary, time.time() - started)
 
@@ -302,25 +305,35 @@ class Worker:
         log.info(f"{self._name(unit)}: done in {seconds:.1f} s")
 
     def _publish(self, unit: Assigned, path: Path, name: str) -> None:
-        """Move a complete file or folder to its place as an output of a unit that still runs."""
+        """Move a complete file or folder to its place as an output of a unit that still runs.
+
+        An output that is published already stays: a resumed unit makes the same bytes again, and others may be reading.
+        """
         self._check_lease(unit)
         place = self.step.published(unit.folder) / name
+        if place.exists():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            return
+        flush_tree(path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            flush_tree(path)
-            replace_dir(path, place)
-        else:
-            path.replace(place)
+        path.rename(place)
+
+    def _address(self, unit: Assigned) -> Path:
+        return self.step.published(unit.folder) / KINDS.endpoint.file
 
     def _serve(self, unit: Assigned, address: str) -> None:
         self._check_lease(unit)
-        write_json(self.step.published(unit.folder) / KINDS.endpoint.file, {"address": address})
+        write_json(self._address(unit), {"address": address})
         self.best = int(time.time())  # an attempt that served got on: it is no crash loop
         self._write_progress(force=True)
 
-    def _end_service(self, unit: Assigned, out: Path) -> None:
-        """Take a service's address away. It has no mark: the next reader starts it again. Raises Checkpointed."""
-        (self.step.published(unit.folder) / KINDS.endpoint.file).unlink(missing_ok=True)
+    def _withdraw(self, unit: Assigned) -> None:
+        """Take a service's address away, that of an attempt that was killed too; never a successor's."""
+        if self.job["is_service"] and self.leads and not self._successor(unit):
+            self._address(unit).unlink(missing_ok=True)
+
+    def _end_service(self, out: Path) -> None:
+        """End a service that was stopped. It has no mark: the next reader starts it again. Raises Checkpointed."""
         shutil.rmtree(out, ignore_errors=True)
         if self.stop.is_set:
             raise Checkpointed

@@ -72,7 +72,8 @@ def test_a_service_whose_readers_are_done_is_cancelled_once(tmp_path: Path, monk
 def test_a_service_stays_while_a_reader_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = a_run(tmp_path, made.graph(service("a.serve"), made.job("b.read", 2, ["a.serve"])))
     write_submission(run.paths, made.submission("a.serve", [(0,)], 1, "4"))
-    squeue(monkeypatch, tmp_path, ["echo '4_0|RUNNING|None|n1|0|x'"])
+    write_submission(run.paths, made.submission("b.read", [(0,), (1,)], 2, "5"))
+    squeue(monkeypatch, tmp_path, ["echo '4_0|RUNNING|None|n1|0|x'; echo '5_1|RUNNING|None|n1|0|x'"])
     scancel = fake(monkeypatch, tmp_path, "scancel", "")
     module._follow(run)
     assert scancel.calls() == []

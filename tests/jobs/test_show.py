@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from jobs import show
-from jobs.plan.recipe import Recipe
 from jobs.plan.graph import Graph
+from jobs.plan.recipe import Recipe
 from jobs.runs import Run
 from jobs.submit.reconcile import UnitState
 from stages.shared.contract import Forecast

@@ -1,6 +1,6 @@
-"""A code root that holds a toy stage, and a driver that runs `launch.py` in it: for tests with real processes.
+"""A code root that holds toy stages, and a driver that runs `launch.py` in it: for tests with real processes.
 
-The root is a snapshot of this very code (jobs.submit.snapshot) with tests/jobs/toy put in as stages/toy.
+The root is a snapshot of this very code (jobs.submit.snapshot) with the folders of STAGES put in under stages/.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ import yaml
 from jobs.paths import RunPaths
 from jobs.submit.snapshot import take_snapshot
 
-SOURCE = Path(__file__).with_name("toy")
+STAGES = {"toy": "toy", "reader": "toy_reader", "echo": "toy_echo"}
+"""Folders beside this file, by stage."""
 STEPS = ("toy.make", "toy.march", "toy.gather")
 
 
 def make_code_root(folder: Path) -> Path:
-    """Return a folder with the code and the toy stage, below `folder`."""
+    """Return a folder with the code and the toy stages, below `folder`."""
     root = take_snapshot(RunPaths(folder))
-    shutil.copytree(SOURCE, root / "stages" / "toy", ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "stages" / "toy" / "__init__.py").touch()
+    for stage, source in STAGES.items():
+        place = root / "stages" / stage
+        shutil.copytree(Path(__file__).with_name(source), place, ignore=shutil.ignore_patterns("__pycache__"))
+        (place / "__init__.py").touch()
     compileall.compile_dir(root, quiet=1, workers=1)
     return root
 

@@ -65,6 +65,21 @@ def test_a_failed_unit_is_reported_in_a_line_and_heal_runs_it_alone(toy: Toy) ->
     assert toy.gathered() == WHOLE
 
 
+def test_heal_starts_a_failed_unit_again_after_what_it_waits_for_is_healed(toy: Toy) -> None:
+    toy.mood("gather.0", "fail")
+    assert toy.launch("run").returncode == 1
+    for mark in toy.run.root.glob("steps/toy.march/*/done/*"):
+        mark.unlink()
+    toy.mood("march.0", "never")
+    assert toy.launch("run").returncode == 1
+    assert (toy.states("toy.march"), toy.states("toy.gather")) == ({"failed": 1}, {"failed": 1})
+    for unit in ("march.0", "gather.0"):
+        toy.mood(unit, "")
+    healed = toy.launch("heal")
+    assert healed.returncode == 0, healed.stdout
+    assert toy.gathered() == WHOLE
+
+
 def test_a_planted_kill_is_survived_without_anyones_help(toy: Toy) -> None:
     toy.settings = {"paces": 6, "pause_s": 0.05}
     done = toy.launch("run", "--fault", "toy.march@3:kill", "--fault", "toy.make/2:kill")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jobs.plan.graph import Graph
+from jobs.plan.graph import Graph, Job, Need
 from jobs.submit.dispatch import by_readiness, chunks
 from jobs.submit.ledger import Submission
 from jobs.submit.reconcile import (
@@ -19,6 +19,7 @@ from jobs.submit.reconcile import (
     States,
     UnitState,
     finished,
+    idle_services,
     in_flight,
     live_arrays,
     next_actions,
@@ -274,6 +275,143 @@ def test_live_arrays_are_those_with_something_in_the_queue() -> None:
     assert live_arrays("a.x", states["a.x"], entries) == ("40", "50")
 
 
+CHAIN = made.graph(
+    made.job("a.x", 3), made.job("a.y", 3, same=["a.x"]), made.job("a.z", 3, same=["a.y"]), made.job("b.x", 1, ["a.z"])
+)
+
+
+def test_a_failed_unit_holds_back_its_fellows_and_who_reads_all_and_nobody_else() -> None:
+    entry = submission("a.x", [(0,), (1,), (2,)], 1, "40")
+    seen = {"submissions": [entry], "attempts": [attempt(entry, 1, verdict="failed", reason="why")]}
+    states = look(CHAIN, **seen, done={"a.x": units("a.x", [0, 2])})
+    actions = act(states, graph=CHAIN)
+    assert by_key(actions, CHAIN) == {"a.y": "02", "a.z": "02"}
+    assert actions.held_back == {"a.y": "waits for a.x", "a.z": "waits for a.y", "b.x": "waits for a.z"}
+    healed = act(states, heal=True, graph=CHAIN)
+    assert by_key(healed, CHAIN) == {"a.x": "1", "a.y": "012", "a.z": "012", "b.x": "0"}
+
+
+def test_units_whose_inputs_are_complete_are_ready_and_the_others_wait() -> None:
+    actions = act(look(CHAIN, done={"a.x": units("a.x", [0, 2])}), graph=CHAIN)
+    assert by_key(actions, CHAIN) == {"a.x": "1", "a.y": "012", "a.z": "012", "b.x": "0"}
+    assert actions.ready == {"a.x": units("a.x", [1]), "a.y": units("a.y", [0, 2]), "a.z": set(), "b.x": set()}
+
+
+def test_ready_units_are_submitted_without_a_dependency_and_the_others_after_what_makes_their_inputs() -> None:
+    job, chosen = CHAIN.jobs["a.y"], tuple(CHAIN.jobs["a.y"].units)
+    found = list(by_readiness(job, chosen, units("a.y", [2]), {"a.x": ["40", "41_0"]}))
+    assert found == [((), [unit("a.y", 2)]), (("40", "41_0"), [unit("a.y", 0), unit("a.y", 1)])]
+    assert list(by_readiness(job, chosen, units("a.y", range(3)), {"a.x": ["40"]})) == [((), list(chosen))]
+
+
+def test_a_queued_unit_behind_a_failed_fellow_is_blocked_and_its_neighbours_are_released() -> None:
+    entries = [submission(name, [(0,), (1,), (2,)], n, f"4{n}") for n, name in enumerate(("a.x", "a.y"))]
+    rows = [row(f"41_{n}", reason="Dependency") for n in range(3)]
+    tried = [attempt(entries[0], 1, verdict="failed", reason="why")]
+    states = look(CHAIN, submissions=entries, attempts=tried, queue=rows, done={"a.x": units("a.x", [0, 2])})
+    # All wait for an array of which an element has failed: Slurm starts none of them by itself.
+    assert {(state.state, state.reason) for state in states["a.y"].values()} == {("blocked", "waits for a.x")}
+    assert act(states, graph=CHAIN).release == {"a.y": ("41_0", "41_2")}
+    running = [*rows, row("40_2", "RUNNING")]
+    states = look(CHAIN, submissions=entries, attempts=tried, queue=running, done={"a.x": units("a.x", [0])})
+    assert [state.state for state in states["a.y"].values()] == ["queued", "blocked", "queued"]
+    assert act(states, graph=CHAIN).release == {"a.y": ("41_0",)}
+
+
+def published(name: str, key: int, output: str) -> str:
+    return f"{unit(name, key)}/{output}"
+
+
+def during(reader: str, of: str, outputs: Sequence[str]) -> Job:
+    """Return a job whose units each read one output that the only unit of another job publishes as it runs."""
+    job = made.job(reader, len(outputs))
+    needs = [(Need(of, unit(of, 0), output),) for output in outputs]
+    own = {each.folder: replace(each, needs=need) for each, need in zip(job.units.values(), needs, strict=True)}
+    return replace(job, units=own, upstream=(of,))
+
+
+MARCH = made.graph(made.job("a.march"), during("b.read", "a.march", ("1", "2")))
+
+
+def test_what_a_running_unit_has_published_makes_its_readers_ready() -> None:
+    entry = submission("a.march", [(0,)], 1, "40")
+    done = {"a.march": frozenset({published("a.march", 0, "1")})}
+    states = look(MARCH, submissions=[entry], queue=[row("40_0", "RUNNING")], done=done)
+    actions = next_actions(MARCH, states, done, heal=False)
+    assert by_key(actions, MARCH) == {"b.read": "01"}
+    assert actions.ready == {"b.read": units("b.read", [0])}
+
+
+def test_queued_readers_of_what_is_published_are_released_element_by_element() -> None:
+    entries = [submission("a.march", [(0,)], 1, "40"), submission("b.read", [(0,), (1,)], 2, "50")]
+    rows = [row("40_0", "RUNNING"), row("50_0", reason="Dependency"), row("50_1", reason="Dependency")]
+    done = {"a.march": frozenset({published("a.march", 0, "1")})}
+    states = look(MARCH, submissions=entries, queue=rows, done=done)
+    assert next_actions(MARCH, states, done, heal=False).release == {"b.read": ("50_0",)}
+    packed = [entries[0], submission("b.read", [(0, 1)], 2, "50")]
+    states = look(MARCH, submissions=packed, queue=rows[:2], done=done)
+    assert next_actions(MARCH, states, done, heal=False).release == {}, "an element starts when all its units can"
+
+
+def test_a_failed_unit_does_not_hold_back_readers_of_what_it_had_published() -> None:
+    entry = submission("a.march", [(0,)], 1, "40")
+    done = {"a.march": frozenset({published("a.march", 0, "1")})}
+    states = look(MARCH, submissions=[entry], attempts=[attempt(entry, verdict="failed")], done=done)
+    actions = next_actions(MARCH, states, done, heal=False)
+    assert by_key(actions, MARCH) == {"b.read": "0"}
+    assert actions.held_back == {"b.read": "waits for a.march"}
+
+
+def service(name: str) -> Job:
+    job = made.job(name)
+    return replace(job, step=replace(job.step, is_service=True))
+
+
+SERVED = made.graph(service("a.serve"), during("b.read", "a.serve", ("address.json", "address.json")))
+ADDRESS = {"a.serve": frozenset({published("a.serve", 0, "address.json")})}
+SERVICE = submission("a.serve", [(0,)], 1, "40")
+
+
+def test_a_service_is_submitted_for_its_readers_and_they_are_ready_when_it_serves() -> None:
+    before = act(look(SERVED), graph=SERVED)
+    assert by_key(before, SERVED) == {"a.serve": "0", "b.read": "01"}
+    assert before.ready["b.read"] == set()
+    states = look(SERVED, submissions=[SERVICE], queue=[row("40_0", "RUNNING")], done=ADDRESS)
+    actions = next_actions(SERVED, states, ADDRESS, heal=False)
+    assert actions.ready == {"b.read": units("b.read", [0, 1])}
+
+
+def test_the_address_of_a_service_that_does_not_run_counts_for_nothing() -> None:
+    for rows in ([], [row("40_0", reason="BeginTime")]):
+        states = look(SERVED, submissions=[SERVICE], queue=rows, done=ADDRESS)
+        assert next_actions(SERVED, states, ADDRESS, heal=False).ready["b.read"] == set()
+
+
+@pytest.mark.parametrize("rows", [[], [row("40_0", "RUNNING")]])
+def test_a_service_whose_readers_are_done_is_idle_and_not_submitted_again(rows: list[QueueRow]) -> None:
+    done = {"b.read": units("b.read", [0, 1])}
+    states = look(SERVED, submissions=[SERVICE], queue=rows, done=done)
+    assert idle_services(SERVED, states, ()) == ["a.serve"]
+    assert next_actions(SERVED, states, done, heal=True).submit == {}
+    assert finished(states) == (not rows), "while it runs it holds its nodes"
+
+
+def test_a_service_whose_readers_have_failed_is_held_back_until_they_are_healed() -> None:
+    entry = submission("b.read", [(0,), (1,)], 2, "50")
+    tried = [attempt(entry, element, verdict="failed") for element in (0, 1)]
+    states = look(SERVED, submissions=[entry], attempts=tried)
+    assert act(states, graph=SERVED).held_back["a.serve"] == "no unit that reads from it can run"
+    assert by_key(act(states, graph=SERVED), SERVED) == {}
+    assert by_key(act(states, heal=True, graph=SERVED), SERVED) == {"a.serve": "0", "b.read": "01"}
+
+
+def test_a_service_without_readers_is_never_idle() -> None:
+    alone = made.graph(service("a.serve"))
+    states = look(alone, submissions=[SERVICE], queue=[row("40_0", "RUNNING")])
+    assert idle_services(alone, states, ()) == []
+    assert by_key(act(look(alone), graph=alone), alone) == {"a.serve": "0"}
+
+
 @dataclass
 class Array:
     """One array in the small Slurm below."""
@@ -282,6 +420,8 @@ class Array:
     after: tuple[str, ...]
     elements: list[str]
     known: bool = True
+    free: set[int] = field(default_factory=set)
+    """Elements that need not wait."""
 
 
 @dataclass
@@ -319,9 +459,10 @@ class SmallSlurm:
         rows = []
         for slurm_id, array in self.arrays.items():
             met = self.met(array.after)
-            reason = "DependencyNeverSatisfied" if met is None else "Priority" if met else "Dependency"
-            listed = {n: state for n, state in enumerate(array.elements) if state in ("PENDING", "COMPLETING")}
-            rows += [row(f"{slurm_id}_{n}", state, reason) for n, state in listed.items()]
+            waits = "DependencyNeverSatisfied" if met is None else "Priority" if met else "Dependency"
+            for n, state in enumerate(array.elements):
+                if state in ("PENDING", "COMPLETING"):
+                    rows.append(row(f"{slurm_id}_{n}", state, "Priority" if n in array.free else waits))
         return rows
 
     def snapshot(self) -> Snapshot:
@@ -336,9 +477,8 @@ class SmallSlurm:
         ready = [
             (array, n)
             for array in self.arrays.values()
-            if self.met(array.after)
             for n, state in enumerate(array.elements)
-            if state == "PENDING"
+            if state == "PENDING" and (n in array.free or self.met(array.after))
         ]
         if not ready:
             return False
@@ -382,16 +522,21 @@ def launch(slurm: SmallSlurm, heal: bool) -> None:
         after = tuple(array for need in slurm.graph.jobs[name].upstream for array in waiting[need])
         for array in live_arrays(name, states[name], seen.submissions):
             slurm.arrays[array].after = after
+    for elements in actions.release.values():
+        for element in elements:
+            slurm_id, _, index = element.partition("_")
+            slurm.arrays[slurm_id].free.add(int(index))
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_fails_and_whenever_one_looks_one_heal_ends_in_a_finished_run(seed: int) -> None:
     dice = random.Random(seed)
     names = [f"{letter}.x" for letter in "abcdef"]
-    jobs = [
-        made.job(name, dice.randint(1, 7), dice.sample(names[:index], min(index, dice.randint(0, 2))))
-        for index, name in enumerate(names)
-    ]
+    jobs: list[Job] = []
+    for index, name in enumerate(names):
+        count, needs = dice.randint(1, 7), dice.sample(jobs, min(index, dice.randint(0, 2)))
+        same = [need.name for need in needs if len(need.units) >= count and dice.random() < 0.5]
+        jobs.append(made.job(name, count, [need.name for need in needs if need.name not in same], same))
     slurm = SmallSlurm(made.graph(*jobs), dice)
     for _ in range(dice.randint(1, 20)):
         launch(slurm, heal=dice.random() < 0.7)

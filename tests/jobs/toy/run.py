@@ -39,11 +39,11 @@ def march(task: Task[ToyConfig]) -> dict[str, Any]:
         done += 1
         if leads:
             task.check_lease()
-            write_atomic(state, str(done))
-            task.progress(done)
-            if done in task.config.milestones:
+            if done in task.config.milestones:  # before the pace is saved: a kill between the two loses nothing
                 (task.work / "milestone").write_text(f"{done} paces\n", encoding="utf-8")
                 task.publish(task.work / "milestone", f"pace-{done}")
+            write_atomic(state, str(done))
+            task.progress(done)
     if leads:
         (task.out / "paces.txt").write_text(f"{done} paces\n", encoding="utf-8")
     return {"paces": done}
