@@ -30,6 +30,7 @@ ELSEWHERE = {
     "envs/check_gloo.py": "tests/jobs/checks/test_machine.py",
     "envs/check_node.py": "tests/jobs/checks/test_scheduler.py",
     "envs/install.py": "tests/envs/test_bootstrap.py",
+    "envs/levels.py": "tests/envs/test_bootstrap.py",
     "envs/testbed/conf.py": "tests/envs/testbed/test_control.py",
     "envs/testbed/daemons.py": "tests/envs/testbed/test_control.py",
     "envs/testbed/packages.py": "tests/envs/testbed/test_control.py",
