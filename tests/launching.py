@@ -18,7 +18,7 @@ DATA = ROOT.parent / "shared" / "data"
 def launch(
     *arguments: str, runs: Path, env: Mapping[str, str] | None = None, timeout: float = 900, check: int | None = 0
 ) -> subprocess.CompletedProcess[str]:
-    """Run `launch.py` with arguments and return what it said; `check` is the exit code it must end with."""
+    """Run `launch.py` with arguments and return its output; `check` is the exit code that it must end with."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "launch.py"), *arguments, "--runs", str(runs)],
         env={**os.environ, "COLUMNS": "160", **(env or {})},
@@ -39,10 +39,16 @@ def step_dir(run: Path, job: str) -> Path:
     return folder
 
 
-def shard_files(run: Path, job: str) -> dict[str, bytes]:
-    """Return the content of every file in a job's finished shards, by path within the job."""
-    shards = step_dir(run, job) / "shards"
-    return {str(path.relative_to(shards)): path.read_bytes() for path in sorted(shards.rglob("*")) if path.is_file()}
+def unit_dir(run: Path, job: str, key: str = "all") -> Path:
+    """Return the folder of a job's finished unit."""
+    (folder,) = (step_dir(run, job) / "units").glob(f"{key}.*")
+    return folder
+
+
+def unit_files(run: Path, job: str) -> dict[str, bytes]:
+    """Return the content of every file of a job's finished units, by path within the job."""
+    units = step_dir(run, job) / "units"
+    return {str(path.relative_to(units)): path.read_bytes() for path in sorted(units.rglob("*")) if path.is_file()}
 
 
 def attempts(run: Path, job: str) -> list[dict[str, Any]]:
@@ -60,5 +66,4 @@ def attempts(run: Path, job: str) -> list[dict[str, Any]]:
 
 def metrics(run: Path, job: str) -> list[dict[str, Any]]:
     """Return the metrics of a training job, a record a step."""
-    path = step_dir(run, job) / "shards" / "00000" / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in (unit_dir(run, job) / "metrics.jsonl").read_text().splitlines()]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jobs.runs import open_run
 from stages.formats.documents import read_documents
 from stages.formats.funnel import StepCount, merge, read_funnel
 from tests.answer_key import KEPT, Verdict, counts, expected
+from tests.journeys import golden
 from tests.launching import attempts, launch, metrics, step_dir
 
 KILL_AT = 110
@@ -26,12 +29,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def keys(run: Path) -> list[dict[str, Any]]:
-    files = sorted(step_dir(run, "sample").glob("shards/*/key.jsonl"))
+    files = sorted(step_dir(run, "sample").glob("units/*/key.jsonl"))
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 def funnel(run: Path) -> list[StepCount]:
-    files = sorted(step_dir(run, "web.documents").glob("shards/*/funnel.json"))
+    files = sorted(step_dir(run, "web.documents").glob("units/*/funnel.json"))
     return merge(read_funnel(file) for file in files)
 
 
@@ -44,7 +47,7 @@ def wanted(run: Path) -> dict[str, Verdict]:
 def test_every_planted_bad_page_is_gone_and_the_good_ones_are_kept(demo: Path) -> None:
     kept = {
         document["id"]
-        for file in sorted(step_dir(demo, "web.documents").glob("shards/*/documents.jsonl.zst"))
+        for file in sorted(step_dir(demo, "web.documents").glob("units/*/documents.jsonl.zst"))
         for document in read_documents(file)
     }
     keep = {name for name, verdict in wanted(demo).items() if verdict == KEPT}
@@ -69,7 +72,7 @@ def test_training_was_killed_and_went_on_from_its_checkpoint(demo: Path) -> None
 
 def results(run: Path) -> dict[tuple[str, str], dict[str, Any]]:
     found = {}
-    for file in sorted(step_dir(run, "evaluate").glob("shards/*/results.json")):
+    for file in sorted(step_dir(run, "evaluate").glob("units/*/results.json")):
         record = json.loads(file.read_text())
         key = record["stagecoach"]["key"]
         found[key["source"], key["task"]] = record
@@ -101,3 +104,24 @@ def test_a_changed_setting_runs_only_what_lies_downstream_of_it(demo: Path) -> N
     assert "reused" in by_job["tokenizer"]
     assert "heldout 0.02 -> 0.03" in said
     assert "reused" not in by_job["pretrain"]
+
+
+@pytest.fixture(scope="module")
+def steps(demo: Path) -> golden.Comparison:
+    """Give the digests of the demo's steps beside the golden ones; under STAGECOACH_UPDATE_GOLDEN, renew these."""
+    run = open_run([demo.parent], "demo")
+    steps = golden.compare(golden.measure(run), run.graph)
+    if os.environ.get("STAGECOACH_UPDATE_GOLDEN") and not steps.undeclared:
+        golden.write(steps.found)
+        steps = golden.compare(steps.found, run.graph)
+    return steps
+
+
+def test_golden_bytes_of_every_step_change_only_with_its_version(steps: golden.Comparison) -> None:
+    assert not steps.undeclared, "\n".join(steps.undeclared)
+    assert not steps.stale, "\n".join([*steps.stale, f"These steps run again for users. To renew: {golden.RENEW}"])
+
+
+def test_golden_weights_and_scores_were_compared(steps: golden.Comparison) -> None:
+    if steps.left_out:
+        pytest.skip(f"{', '.join(steps.left_out)}: the golden digests are of {steps.processor}, this is another one")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.cluster import PRETRAIN, crashes, short_demo, write_cluster
-from tests.launching import attempts, launch, shard_files, step_dir
+from tests.launching import attempts, launch, step_dir, unit_dir, unit_files
 
 STEPS = 1200
 """A minute on two idle cores: it must still train when its time limit comes, which Slurm looks at every half minute."""
@@ -48,8 +48,8 @@ def begun(testbed: dict[str, str], here: Path, dice: random.Random) -> Path:
     """Submit the short demo to the testbed, with a kill in each step of its web stage; return the run's folder."""
     kills = []
     for step, latest in WEB_STEPS.items():
-        shards = len(list((step_dir(here, f"web.{step}") / "shards").iterdir()))
-        kills += ["--fault", f"web.{step}/{dice.randrange(shards)}@{dice.randint(0, latest)}:kill"]
+        units = len(list((step_dir(here, f"web.{step}") / "units").iterdir()))
+        kills += ["--fault", f"web.{step}/{dice.randrange(units)}@{dice.randint(0, latest)}:kill"]
     print(kills[1::2])
     launch("run", "demo", *short_demo(), "--cluster", "testbed", *kills, runs=here.parent)
     return here.parent / "demo-testbed"
@@ -141,8 +141,8 @@ def wait_for(condition: Callable[[], bool], what: str, limit_s: float = 420) -> 
 
 
 def test_weights_are_bit_for_bit_those_of_the_undisturbed_run(rough: Path) -> None:
-    calm = step_dir(rough, "calm") / "shards" / "00000" / "weights.sha256"
-    mistreated = step_dir(rough, "rough") / "shards" / "00000" / "weights.sha256"
+    calm = unit_dir(rough, "calm") / "weights.sha256"
+    mistreated = unit_dir(rough, "rough") / "weights.sha256"
     assert mistreated.read_text() == calm.read_text()
 
 
@@ -164,13 +164,13 @@ def test_every_step_of_the_web_stage_was_killed_once(there: Path, step: str) -> 
     "job", ["sample", *(f"web.{step}" for step in WEB_STEPS), "tokenizer", "tokens.encode", "tokens.merge"]
 )
 def test_data_files_are_those_of_the_undisturbed_run_on_this_machine(here: Path, there: Path, job: str) -> None:
-    alone = shard_files(here, job)
+    alone = unit_files(here, job)
     assert alone
-    assert alone == shard_files(there, job)
+    assert alone == unit_files(there, job)
 
 
 def test_weights_are_those_of_this_machine_for_the_same_layout(here: Path, there: Path) -> None:
-    alone, spread = (step_dir(run, "pretrain") / "shards" / "00000" / "weights.sha256" for run in (here, there))
+    alone, spread = (unit_dir(run, "pretrain") / "weights.sha256" for run in (here, there))
     assert alone.read_text() == spread.read_text()
 
 

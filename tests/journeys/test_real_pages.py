@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from stages.formats.documents import read_documents
-from tests.launching import DATA, launch, metrics, step_dir
+from stages.formats.kinds import KINDS
+from tests.launching import DATA, launch, metrics, unit_dir
 
-DOCUMENTS_FILE = "shards/00000/documents.jsonl.zst"
 PAGES = DATA / "web" / "pages.warc.gz"
 
 
@@ -30,7 +30,8 @@ def test_real_pages_become_a_model(tmp_path: Path) -> None:
     assert len(losses) == 50
     assert losses[0] == pytest.approx(math.log(2048), abs=0.6)  # near uniform over the padded vocabulary
     assert sum(losses[-10:]) / 10 < losses[0] - 1
-    assert len(list(read_documents(step_dir(tmp_path / "real", "web.documents") / DOCUMENTS_FILE))) > 300
+    documents = unit_dir(tmp_path / "real", "web.documents", "*") / KINDS.documents.file
+    assert len(list(read_documents(documents))) > 300
 
 
 def flags(settings: tuple[str, ...]) -> list[str]:
