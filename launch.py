@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The door: parse a verb, make sure of an environment, hand over to jobs.verbs.
+"""The command line: parses a verb, finds or makes the environment, calls jobs.verbs.
 
-Standard library alone until the environment exists; never imports torch. `launch.py --help` needs no environment.
-Written so that an old Python (3.6, RHEL 8's) can read it as far as handing over to a newer one.
+Standard library alone until the environment exists; never imports torch. `launch.py --help` needs no environment. An
+old Python (3.6, RHEL 8's) can run this file up to the point where it hands over to a newer one. The wheel installs the
+same command as `stagecoach`.
 
     launch.py -> jobs/verbs.py -> jobs/submit/dispatch.py -> jobs/submit/render.py      from here to the sbatch text
 """
@@ -10,16 +11,18 @@ Written so that an old Python (3.6, RHEL 8's) can read it as far as handing over
 import argparse
 import sys
 
-EPILOG = """\
+PROGRAM = "stagecoach" if sys.argv[0].endswith("/stagecoach") else "launch.py"
+COMMAND = PROGRAM if PROGRAM == "stagecoach" else "python3 launch.py"
+EPILOG = f"""\
 start here:
-  python3 launch.py demo                 the whole journey on a made-up web, here, in minutes
-  python3 launch.py plan demo            what that would do, without doing it
-  python3 launch.py test                 all checks that CI runs
+  {COMMAND} demo                 the whole journey on a made-up web, here, in minutes
+  {COMMAND} plan demo            the jobs of that journey, without running them
+  {COMMAND} test                 all checks that CI runs
 
 a run on a cluster:
-  python3 launch.py doctor --cluster CLUSTER
-  python3 launch.py run RECIPE --cluster CLUSTER [--set section.key=value ...]
-  python3 launch.py status RUN --watch
+  {COMMAND} doctor --cluster CLUSTER
+  {COMMAND} run RECIPE --cluster CLUSTER [--set section.key=value ...]
+  {COMMAND} status RUN --watch
 
 Recipes are jobs/recipes/*.yaml, clusters envs/*.yaml; both may also be given as paths.
 """
@@ -28,9 +31,9 @@ CLUSTER_HELP = "name in envs/, path, or `auto`: Slurm if it answers, else local 
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the command line's grammar."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="launch.py",
+        prog=PROGRAM,
         description="From raw Common Crawl files to a trained, evaluated language model, as Slurm job arrays.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -58,36 +61,41 @@ def make_parser() -> argparse.ArgumentParser:
         return made
 
     def acts(made: argparse.ArgumentParser) -> None:
-        made.add_argument("--wait", action="store_true", help="on Slurm: follow the run to its end (locally always so)")
+        made.add_argument("--wait", action="store_true", help="on Slurm: follow the run to its end, as local runs do")
 
     def plants(made: argparse.ArgumentParser) -> None:
-        form = "JOB[/SHARD][@PROGRESS]:KIND"
-        about = "plant a fault that fires once (kill, fail, never), such as pretrain@120:kill, to see the run survive"
+        form = "JOB[/UNIT][@PROGRESS]:KIND"
+        about = "plant a fault that fires once (kill, fail, never), such as pretrain@120:kill, to see the run recover"
         made.add_argument("--fault", action="append", default=[], metavar=form, help=about)
 
-    made = recipe_verb("plan", "show the jobs, what they ask for, what is reused and why; submit nothing")
+    made = recipe_verb("plan", "show the jobs, their resources and cost, what is reused and why; submit nothing")
     form = made.add_mutually_exclusive_group()
     form.add_argument("--sbatch", action="store_true", help="print the batch scripts instead")
     form.add_argument("--json", action="store_true", help="as JSON")
     made = recipe_verb("run", "submit what is missing; calling it again does nothing twice")
     acts(made)
     plants(made)
-    made = verb("status", "show how a run stands and, if it needs you, what to do")
+    made = verb("status", "show the state of a run and, if it needs you, what to do")
     made.add_argument("run", help="name of the run")
     made.add_argument("--json", action="store_true", help="as JSON")
-    made.add_argument("--watch", action="store_true", help="again every few seconds until nothing moves")
-    made = verb("logs", "print the newest log of a job or of one shard of it")
+    made.add_argument("--watch", action="store_true", help="again every few seconds until nothing runs or waits")
+    made = verb("logs", "print the newest log of a job or of one unit of it")
     made.add_argument("run", help="name of the run")
-    made.add_argument("job", metavar="JOB[/SHARD]", help="such as web.filter or web.filter/3")
-    made = verb("heal", "submit again what failed or was lost, and mend what waits for it")
+    made.add_argument("job", metavar="JOB[/UNIT]", help="such as web.filter or web.filter/3")
+    made.add_argument("--rank", type=int, metavar="N", help="only messages of this rank")
+    made.add_argument("--level", choices=("info", "warning", "error"), help="only messages of this level or above")
+    made.add_argument("--since", metavar="TIME", help="only messages of the last 30s, 10m, 2h or 1d")
+    made.add_argument("--follow", action="store_true", help="go on as the log grows, until Ctrl-C")
+    made.add_argument("--json", action="store_true", help="as JSON, one message a line")
+    made = verb("heal", "submit failed and lost units again, and repair the jobs that wait for them")
     made.add_argument("run", help="name of the run")
     acts(made)
-    verb("cancel", "cancel what is queued or running; what is done stays").add_argument("run", help="name of the run")
-    made = verb("tune", "say what other thresholds of a web stage would keep, from its stored measures; change nothing")
+    verb("cancel", "cancel queued and running jobs; finished units stay").add_argument("run", help="name of the run")
+    made = verb("tune", "show what other thresholds of a web stage would keep, from stored measures; change nothing")
     made.add_argument("run", help="name of the run")
     made.add_argument("--set", action="append", default=[], metavar="A.B=C", help="another threshold; may be repeated")
-    verb("report", "write the report of a run as it stands now").add_argument("run", help="name of the run")
-    made = verb("doctor", "check this machine or cluster and say what to do")
+    verb("report", "write the report of a run in its present state").add_argument("run", help="name of the run")
+    made = verb("doctor", "check this machine or cluster, with a remedy for each problem")
     made.add_argument("--cluster", default="auto", help=CLUSTER_HELP)
     about = "run the whole journey on the sample web and write its report"
     plants(recipe_verb("demo", about, cluster="local", takes_recipe=False))
@@ -96,8 +104,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: "list[str]") -> int:
-    """Run one verb and return the exit code."""
+def main(argv: "list[str] | None" = None) -> int:
+    """Run one verb and return the exit code. Without `argv`: the verb on the process's command line."""
+    argv = sys.argv[1:] if argv is None else argv
     if sys.version_info < (3, 10):  # noqa: UP036  (see the first lines of this file)
         from envs import bootstrap  # noqa: PLC0415  (as below)
 
@@ -116,7 +125,7 @@ def main(argv: "list[str]") -> int:
     try:
         return int(getattr(verbs, arguments.verb)(arguments))
     except StagecoachError as error:
-        print(f"launch.py {arguments.verb}: {error}", file=sys.stderr)
+        print(f"{PROGRAM} {arguments.verb}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -125,4 +134,4 @@ def main(argv: "list[str]") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

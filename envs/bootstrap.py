@@ -2,7 +2,8 @@
 
 `launch.py` calls `reexec` before it imports anything else of the project. The environment is the first of these: the
 running Python, if it has the pins of envs/requirements; the folder in STAGECOACH_ENV; .venv in the repository.
-STAGECOACH_ENV=none forbids making one. envs/install.py makes it.
+STAGECOACH_ENV=none forbids making one. Code that pip installed makes none: its environment is pip's. envs/install.py
+makes it.
 
 Like envs/levels.py, this file must parse on Python 3.6.
 """
@@ -20,6 +21,7 @@ from envs.levels import (
     find_python,
     fits,
     is_complete,
+    is_installed,
     missing,
     python_of,
     python_range,
@@ -75,13 +77,17 @@ def ensure(level: str) -> str:
 
 
 def _may_not_make(level: str, lacking: "list[str]") -> str:
+    why = "" if is_installed() else "STAGECOACH_ENV=none, and "
     if not fits(level, sys.version_info[:2]):
-        return f"STAGECOACH_ENV=none, and {sys.executable} is no Python {python_range(level)}"
+        return f"{why}{sys.executable} is no Python {python_range(level)}"
+    remedy = "Install them" if is_installed() else "Either unset STAGECOACH_ENV, or"
+    return f"{why}{sys.executable} lacks {', '.join(lacking)}.\n{remedy}: {pip_command(level)}"
+
+
+def pip_command(level: str) -> str:
+    """Return the shell line that installs the pins of `level` into this Python's environment."""
     files = " ".join(f"-r {shlex.quote(str(path))}" for path in requirement_files(level))
-    return (
-        f"STAGECOACH_ENV=none, and {sys.executable} lacks {', '.join(lacking)}.\nEither unset STAGECOACH_ENV, or: "
-        f"{shlex.quote(sys.executable)} -m pip install {files} -c {shlex.quote(str(CONSTRAINTS))}"
-    )
+    return f"{shlex.quote(sys.executable)} -m pip install {files} -c {shlex.quote(str(CONSTRAINTS))}"
 
 
 def _is_this(python: str) -> bool:

@@ -62,10 +62,15 @@ def digest(level: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def is_installed() -> bool:
+    """Return whether this code was installed by pip, rather than cloned or copied."""
+    return any(REPO.glob("stagecoach-*.dist-info"))
+
+
 def env_folder() -> "Path | None":
     """Return the folder of the environment to make or use; None if STAGECOACH_ENV forbids making one."""
     named = os.environ.get("STAGECOACH_ENV", "")
-    if named == "none":
+    if named == "none" or is_installed():
         return None
     return Path(named).expanduser().resolve() if named else REPO / ".venv"
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster
+from jobs.plan.crawl import OnGuess
 from jobs.plan.graph import External, Graph, build_graph
 from jobs.plan.inputs import external_files
 from jobs.plan.recipe import Recipe, make_recipe
@@ -137,10 +138,11 @@ def run_roots(asked: str | None, clusters: Sequence[Cluster]) -> list[Path]:
     return [Path(folder).expanduser().absolute() for folder in ([told] if told else [*own, "runs"])]
 
 
-def plan_run(recipe: Recipe, cluster: Cluster, root: Path, name: str | None) -> Run:
+def plan_run(recipe: Recipe, cluster: Cluster, root: Path, name: str | None, on_guess: OnGuess | None = None) -> Run:
     """Return the run that `recipe` on `cluster` would be; writes nothing.
 
-    Raises ConfigError; also if a run of that name is there in a format that this version cannot go on with.
+    With `on_guess`, lists of crawl files that cannot be fetched are guessed: such a run can be shown, not submitted.
+    Without it, such a list is an error. Raises ConfigError, DataError; also if a run of that name has another format.
     """
     name = name or (recipe.name if cluster.kind == "local" else f"{recipe.name}-{cluster.name}")
     if not name or name in (".", "..") or "/" in name or "\0" in name:
@@ -151,7 +153,7 @@ def plan_run(recipe: Recipe, cluster: Cluster, root: Path, name: str | None) -> 
     files: dict[str, list[Any]] = {}
 
     def expand(value: Any, setting: str, reads: Reads) -> Sequence[External]:
-        found = external_files(value, setting, cluster.crawl if reads.crawl else None)
+        found = external_files(value, setting, cluster.crawl if reads.crawl else None, on_guess)
         rows = [[each.file.where, each.file.source, each.file.mb, each.identity] for each in found]
         files.setdefault(setting, []).append([value, rows])
         return found

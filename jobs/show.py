@@ -15,6 +15,7 @@ from rich.text import Text
 from jobs.paths import StepPaths
 from jobs.plan.estimates import critical_path_hours, element_hours, node_gb, shortfalls
 from jobs.plan.graph import Job, Unit
+from jobs.plan.recipe import Recipe
 from jobs.runs import Run
 from jobs.submit.reconcile import State, States, UnitState, finished
 from stages.shared.contract import Forecast
@@ -123,7 +124,9 @@ def difference(before: Any, now: Any, path: str = "") -> list[str]:
     return [f"{path} {before} -> {now}"]
 
 
-def plan_data(run: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast]) -> dict[str, Any]:
+def plan_data(
+    run: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast], guesses: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return a plan as plain data, for `plan --json`."""
     return {
         "run": run.name,
@@ -131,15 +134,24 @@ def plan_data(run: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecas
         "cluster": run.cluster.name,
         "jobs": [asdict(line) for line in lines],
         "forecasts": {job: forecast.data for job, forecast in forecasts.items()},
+        "guesses": list(guesses),
     }
 
 
 def print_plan(
-    console: Console, run: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast] | None = None
+    console: Console,
+    run: Run,
+    lines: list[PlannedJob],
+    forecasts: Mapping[str, Forecast] | None = None,
+    guesses: Sequence[str] = (),
 ) -> None:
     """Print the jobs as a tree with what each asks for, the totals, and what stages say of their own jobs."""
     console.print(Text.assemble((run.name, "bold"), f"  {run.recipe.about or run.recipe.name}"), soft_wrap=True)
     console.print(Text(f"on {run.cluster.name}, in {run.paths.root}", style="dim"), soft_wrap=True)
+    for origin in inherited_lines(run.recipe):
+        console.print(Text(origin, style="dim"), soft_wrap=True)
+    for guess in guesses:
+        console.print(Text(guess, style="yellow"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("job", "units", "array", "each asks for", "cost", "why"):
         table.add_column(column, overflow="fold", no_wrap=column in ("job", "units"))
@@ -162,6 +174,19 @@ def print_plan(
         console.print(Text(shortfall, style="yellow"), soft_wrap=True)
     for job, forecast in (forecasts or {}).items():
         console.print(_forecast_view(job, forecast))
+
+
+def inherited_lines(recipe: Recipe) -> list[str]:
+    """Return a line for each recipe that this one extends: the sections and settings that are inherited from it."""
+    said: dict[str, dict[str, list[str]]] = {}
+    for path, origin in recipe.inherited.items():
+        section, _, setting = path.partition(".")
+        said.setdefault(origin, {}).setdefault(section, []).extend(filter(None, [setting]))
+    return [
+        f"from {origin}: "
+        + ", ".join(f"{name} ({', '.join(settings)})" if settings else name for name, settings in sections.items())
+        for origin, sections in said.items()
+    ]
 
 
 def _forecast_view(job: str, forecast: Forecast) -> Group:

@@ -46,11 +46,7 @@ def _call(run: Run, verb: str, jobs: Mapping[str, Job], changed: StageConfig) ->
         config=first.config,
         changed=changed,
         changes=tuple(_differences(first.config.model_dump(mode="json"), changed.model_dump(mode="json"))),
-        inputs={
-            field: tuple(file for file in files if file.path.exists())
-            for job in jobs.values()
-            for field, files in job.inputs.items()
-        },
+        inputs={field: files for job in jobs.values() for field, files in job.inputs.items()},
         done={step: tuple(_finished(run, job)) for step, job in jobs.items()},
         num_units={step: len(job.units) for step, job in jobs.items()},
         out=run.paths.report,

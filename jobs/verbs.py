@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from rich.text import Text
 
@@ -28,7 +29,9 @@ from jobs import show
 from jobs.advance import WATCH_S, advance
 from jobs.checks.doctor import diagnose, print_findings
 from jobs.display import console, log
+from jobs.logs import LogFilter, parse_since, print_log
 from jobs.plan.cluster import Cluster, enter, known_clusters, load_cluster
+from jobs.plan.crawl import OnGuess
 from jobs.plan.forecasts import forecasts, with_forecasts
 from jobs.plan.graph import Job
 from jobs.plan.recipe import read_recipe
@@ -46,10 +49,10 @@ PLANNED_ARRAY_SIZE = 1001
 """Slurm's own default for MaxArraySize, assumed when a plan is made where the cluster does not answer."""
 
 
-def _asked(arguments: argparse.Namespace) -> Run:
+def _asked(arguments: argparse.Namespace, on_guess: OnGuess | None = None) -> Run:
     """Return the run that the command line describes."""
     recipe, cluster = read_recipe(arguments.recipe, arguments.set), load_cluster(arguments.cluster)
-    return plan_run(recipe, cluster, run_roots(arguments.runs, [cluster])[0], arguments.name)
+    return plan_run(recipe, cluster, run_roots(arguments.runs, [cluster])[0], arguments.name, on_guess)
 
 
 def _opened(arguments: argparse.Namespace) -> Run:
@@ -68,7 +71,8 @@ def _have_stages(cluster: Cluster) -> None:
 
 def plan(arguments: argparse.Namespace) -> int:
     """Show what `run` would do. Submits and writes nothing."""
-    planned = _asked(arguments)
+    guesses: list[str] = []
+    planned = _asked(arguments, guesses.append)
     states = _states_if_answering(planned)
     to_do = [job for name, job in planned.graph.jobs.items() if any(s.state != "done" for s in states[name].values())]
     found = forecasts(to_do, planned.cluster)
@@ -76,6 +80,8 @@ def plan(arguments: argparse.Namespace) -> int:
     size = planned.cluster.max_array_size or _max_array_size(planned)
     lines = show.planned_jobs(planned, states, size)
     if arguments.sbatch:
+        for guess in guesses:
+            print(f"# {guess}")
         for line in lines:
             if line.to_do:
                 job = planned.graph.jobs[line.job]
@@ -84,9 +90,9 @@ def plan(arguments: argparse.Namespace) -> int:
                 print(script_for(planned, job, submission, code, tuple(f"<{need}>" for need in job.upstream)))
         return 0
     if arguments.json:
-        print(json.dumps(show.plan_data(planned, lines, found), indent=1))
+        print(json.dumps(show.plan_data(planned, lines, found, guesses), indent=1))
     else:
-        show.print_plan(console, planned, lines, found)
+        show.print_plan(console, planned, lines, found, guesses)
     return 0
 
 
@@ -147,7 +153,9 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def logs(arguments: argparse.Namespace) -> int:
-    """Print the newest log of a job or of one unit of it."""
+    """Print the newest log of a job or of one unit of it, filtered."""
+    since = parse_since(arguments.since, datetime.now().astimezone()) if arguments.since else None
+    wanted = LogFilter(rank=arguments.rank, level=arguments.level, since=since)
     opened = _opened(arguments)
     name, _, unit = arguments.job.partition("/")
     if name not in opened.graph.jobs:
@@ -165,8 +173,9 @@ def logs(arguments: argparse.Namespace) -> int:
         console.print(f"{arguments.job} has no log yet: it has not started.")
         return 1
     newest = max(written, key=lambda path: path.stat().st_mtime)
-    console.print(Text(str(newest), style="dim"), soft_wrap=True)
-    sys.stdout.write(newest.read_text(encoding="utf-8", errors="replace"))
+    if not arguments.json:
+        console.print(Text(str(newest), style="dim"), soft_wrap=True)
+    print_log(console, newest, wanted, arguments.json, arguments.follow)
     return 0
 
 
@@ -236,5 +245,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 def test(arguments: argparse.Namespace) -> int:
     """Run all checks that CI runs; arguments after `--` go to pytest alone and skip the rest."""
+    if not (ROOT / "tests").is_dir():
+        raise StagecoachError("the checks are in the repository, not in the installed package: run them in a clone")
     module = ["pytest", *arguments.pytest] if arguments.pytest else ["tests"]
     return subprocess.run([sys.executable, "-m", *module], cwd=ROOT, check=False).returncode

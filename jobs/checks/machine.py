@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from envs import install, levels
+from envs import bootstrap, install, levels
 from jobs.checks.finding import Finding
 
 ABOUT = "this machine"
@@ -38,6 +38,8 @@ def environment() -> Iterator[Finding]:
     python = stages_python()
     if python is None:
         later = "The first `launch.py run` or `demo` makes it; `python3 envs stages` does so now."
+        if levels.env_folder() is None:
+            later = f"Install its packages: {bootstrap.pip_command('stages')}"
         yield Finding(ABOUT, "warn", f"{here} runs the launcher; no environment for the stages yet", later)
         return
     folder = Path(python).parent.parent

@@ -18,7 +18,7 @@ from pathlib import Path
 from envs import levels
 from jobs.checks.finding import Finding
 from jobs.checks.machine import stages_python
-from jobs.plan.cluster import Cluster, Resources
+from jobs.plan.cluster import STAND_INS, Cluster, Resources
 from jobs.submit.render import flag_words, optional_flags
 from jobs.submit.slurm import call
 from stages.shared.errors import ClusterError
@@ -67,8 +67,9 @@ def findings(cluster: Cluster, runs: Path | None) -> Iterator[Finding]:
 
 
 def shapes(cluster: Cluster) -> dict[str, Resources]:
-    """Return the shapes of steps and what an element of each asks for, as the cluster file has them."""
-    return {"data": cluster.defaults.data, "train": cluster.defaults.train, "small": cluster.defaults.small}
+    """Return the resources of each shape that the cluster file defines, and of those that other shapes fall back to."""
+    names = [*(name for name, other in STAND_INS.items() if other is None), *cluster.defaults]
+    return {name: cluster.shape(name) for name in names}
 
 
 def parse_config(text: str) -> dict[str, str]:
@@ -191,7 +192,7 @@ def dry_submission(shape: str, asked: Resources, cluster: Cluster) -> Finding:
     """Return whether sbatch would take an element of a shape, by its own word: `sbatch --test-only`."""
     flags = {
         "nodes": 1,
-        "ntasks": asked.ranks_per_node if shape == "train" else 1,
+        "ntasks": max(asked.ranks_per_node, asked.lanes(ranks=1)),
         "cpus-per-task": asked.cpus,
         "time": asked.time_min,
         "signal": f"USR2@{cluster.signal_lead_s}",

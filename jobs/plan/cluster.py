@@ -1,62 +1,65 @@
-"""Cluster files (envs/*.yaml): what this project knows about a place to run."""
+"""Cluster files (envs/*.yaml): a place to run, and the resources of each shape of step there."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from jobs.plan.validation import validated
+from jobs.plan.yaml_file import load_mapping
 from jobs.submit.slurm import slurm_answers
 from stages.shared.errors import ConfigError, nearest
 from stages.shared.machine import Gpu, Machine
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
+STAND_INS = {"data": None, "train": None, "small": None, "generate": "train", "serve": "train"}
+"""Shapes that every cluster has. Without an entry in the cluster file: the shape in its place, None for Resources()."""
 
 
 class Resources(BaseModel):
-    """What one array element asks for. A cluster file sets all; a recipe may override any."""
+    """Resources of one array element. A cluster file sets them by shape; a recipe may override each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cpus: int = 1
+    cpus: int = Field(default=1, ge=1)
     """CPUs a rank."""
-    mem_gb: float = 4
+    mem_gb: float = Field(default=4, ge=0)
     """Memory a node, in GB; 0 leaves it to the cluster's default."""
-    time_min: int = 60
-    """Time limit in minutes. A job that can checkpoint is requeued at the limit; the others must fit."""
-    ranks_per_node: int = 1
-    """Ranks placed on one node; a job of more ranks gets more nodes."""
-    gpus_per_node: int = 0
-    throttle: int = 256
+    time_min: int = Field(default=60, ge=1)
+    """Time limit in minutes. A job that can checkpoint is requeued at the limit; other jobs must fit."""
+    ranks_per_node: int = Field(default=1, ge=1)
+    """Ranks on one node; a job of more ranks gets more nodes."""
+    gpus_per_node: int = Field(default=0, ge=0)
+    throttle: int = Field(default=256, ge=1)
     """Array elements that may run at once."""
-    units_per_element: int = 1
-    """Units an array element works through. Changes the array's shape, never the result."""
+    units_per_element: int = Field(default=1, ge=1)
+    """Units of one array element. Changes the array's shape, never the result."""
+    units_at_once: int = Field(default=1, ge=1)
+    """Units of an element that run side by side, each with `cpus`, on the element's one node. For clusters that give
+    every job whole nodes. A unit of several ranks is alone in its element."""
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
+    reservation: str | None = None
     constraint: str | None = None
+    """Features that the nodes must have, such as `h100&nvlink`."""
+    licenses: str | None = None
+    """Licences of the cluster that an element holds while it runs, such as `lustre:1`."""
     exclude: str | None = None
-    """Nodes to stay away from."""
-    max_stalls: int = 2
+    """Nodes to avoid."""
+    max_stalls: int = Field(default=2, ge=0)
     """Attempts in a row without progress before an element counts as a crash loop and stops."""
 
     def nodes(self, ranks: int) -> int:
-        """Return the nodes that so many ranks need."""
+        """Return the number of nodes for so many ranks."""
         return -(-ranks // self.ranks_per_node)
 
-
-class Defaults(BaseModel):
-    """Resources by the shape a step declares."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    data: Resources = Resources()
-    train: Resources = Resources()
-    small: Resources = Resources()
+    def lanes(self, ranks: int) -> int:
+        """Return the number of units that an element runs side by side, for a step of so many ranks."""
+        return min(self.units_at_once, self.units_per_element) if ranks == 1 else 1
 
 
 class Cluster(BaseModel):
@@ -69,37 +72,49 @@ class Cluster(BaseModel):
     testbed: bool = False
     """Start this machine's own four-node Slurm (envs/testbed) before the first call."""
     python: str | None = None
-    """Python on the compute nodes; None is the one that runs the launcher."""
+    """Python on the compute nodes; null: the Python that runs the launcher."""
     runs: str | None = None
-    """Folder for runs, on a file system that all nodes share; None is ./runs."""
+    """Folder for runs, on a file system that all nodes share; null: ./runs."""
     crawl: str = "https://data.commoncrawl.org/"
-    """Where Common Crawl's archive is read: there, at s3://commoncrawl/, or in a mirror's folder (what holds its
-    `crawl-data`). For dumps named in a recipe; the results do not depend on it."""
+    """Place of Common Crawl's archive: the default, s3://commoncrawl/, or the folder of a mirror that holds
+    `crawl-data`. For dumps named in a recipe; the results do not depend on it."""
     environment: dict[str, str] = {}
-    """Variables for the launcher's Slurm commands and for the jobs. Not for secrets: they end in scripts."""
+    """Variables for the launcher's Slurm commands and for the jobs. No secrets: they are written into scripts."""
     setup: tuple[str, ...] = ()
     """Shell lines before the work starts: `module load ...`, proxies, scratch."""
     srun_args: tuple[str, ...] = ()
     sbatch: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*$")], bool | int | str] = {}
-    """Further #SBATCH flags by long name, such as {reservation: llm, exclusive: true}; false leaves one out."""
+    """Further #SBATCH flags by long name, such as {mail-type: FAIL, exclusive: true}; false removes a flag."""
     umask: str = "077"
+    log_format: Literal["text", "json"] = "text"
+    """Format of the jobs' logs; `launch.py logs` reads both."""
     max_array_size: int | None = None
-    """Slurm's MaxArraySize; None asks `scontrol show config`."""
+    """Slurm's MaxArraySize; null: the answer of `scontrol show config`."""
     signal_lead_s: int = 90
-    """USR2 comes this long before the time limit (Slurm: up to 60 s earlier)."""
+    """Seconds from USR2 to the time limit. Slurm may send it up to 60 s earlier."""
     cores: int | None = None
-    """Local only: cores to share among elements; None is all of this machine's."""
-    defaults: Defaults = Defaults()
+    """Local only: cores to share among elements; null: all cores of this machine."""
+    defaults: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")], Resources] = {}
+    """Resources by shape; a step names its shape."""
     gpu: Gpu | None = None
-    """What its GPUs are, for the forecasts of `plan`: a known type, or a mapping (stages/shared/machine.py)."""
+    """Its GPUs, for the forecasts of `plan`: a known type, or a mapping (stages/shared/machine.py)."""
 
     def shape(self, name: str) -> Resources:
-        """Return the resources of a shape that steps ask for."""
-        found: Resources = getattr(self.defaults, name)
-        return found
+        """Return the resources of a shape: the cluster file's, else those of STAND_INS.
+
+        Raises ConfigError for a shape that is in neither.
+        """
+        if name in self.defaults:
+            return self.defaults[name]
+        if name not in STAND_INS:
+            known = [*self.defaults, *STAND_INS]
+            wanted = f"the resources of steps of this shape, in the cluster file of {self.name}; {nearest(name, known)}"
+            raise ConfigError(f"defaults.{name}", None, wanted)
+        other = STAND_INS[name]
+        return self.shape(other) if other else Resources()
 
     def machine(self, asked: Resources) -> Machine:
-        """Return what ranks with these resources compute on."""
+        """Return the machine that ranks with these resources compute on."""
         gpu = self.gpu if asked.gpus_per_node else None
         return Machine(gpu=gpu, ranks_per_node=asked.ranks_per_node, cores=asked.cpus)
 
@@ -110,15 +125,15 @@ def cluster_names() -> list[str]:
 
 
 def known_clusters() -> list[Cluster]:
-    """Return the clusters of the files in envs/, but for the examples, which are nobody's."""
+    """Return the clusters of the files in envs/, except the example files."""
     return [load_cluster(name) for name in cluster_names() if not name.startswith("example")]
 
 
 def load_cluster(name: str) -> Cluster:
     """Return a cluster by file name in envs/, by path to a YAML file, or `auto`.
 
-    `auto` takes envs/slurm.yaml if a Slurm answers here, else envs/local.yaml.
-    Raises ConfigError for an unknown name or a wrong file.
+    `auto` is envs/slurm.yaml if a Slurm answers on this machine, else envs/local.yaml.
+    Raises ConfigError for an unknown name or a wrong setting, DataError for a file that holds no settings.
     """
     if name == "auto":
         name = "slurm" if slurm_answers() else "local"
@@ -127,17 +142,15 @@ def load_cluster(name: str) -> Cluster:
         raise ConfigError(
             "--cluster", name, f"a path to a .yaml file or a file in envs/; {nearest(name, cluster_names())}"
         )
+    values = load_mapping(path, "cluster settings")
     try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(str(path), "not YAML", f"a cluster file ({error})") from error
-    if not isinstance(values, dict):
-        raise ConfigError(str(path), type(values).__name__, "a mapping of cluster settings")
-    return validated(Cluster, {"name": path.stem, **values}, str(path))
+        return validated(Cluster, {"name": path.stem, **values}, "")
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.setting}", error.value, error.wanted) from None
 
 
 def enter(cluster: Cluster) -> None:
-    """Make this process speak to `cluster`: its environment, and the testbed if it is one. Side effects."""
+    """Set up this process to call `cluster`. Side effect: sets its environment variables and starts the testbed."""
     os.environ.update(cluster.environment)
     if cluster.testbed:
         from envs.testbed import control  # noqa: PLC0415  (starts daemons: only for this cluster)

@@ -11,19 +11,20 @@ MARGIN = 1.2
 
 
 def element_hours(job: Job) -> float:
-    """Return the estimated hours of one array element of the longest units, one after the other."""
+    """Return the estimated hours of one array element of the longest units, lane by lane one after the other."""
+    asked = job.resources
     longest = max((unit.core_seconds for unit in job.units.values()), default=job.step.core_seconds)
-    return job.resources.units_per_element * longest / 3600 / cores(job)
+    return asked.units_per_element / asked.lanes(job.step.ranks) * longest / 3600 / cores(job)
 
 
 def cores(job: Job) -> int:
-    """Return the cores that a unit keeps busy: a step of several ranks all of its own, any other step one."""
+    """Return the cores that a unit keeps busy: a training all of its own, any other step one."""
     return max(1, job.step.ranks * job.resources.cpus) if job.step.shape == "train" else 1
 
 
 def node_gb(job: Job) -> float:
     """Return the estimated peak memory of one of an element's nodes in GB; 0 if nobody has measured it."""
-    return job.step.mem_mb / 1e3 / job.resources.nodes(job.step.ranks)
+    return job.step.mem_mb / 1e3 * job.resources.lanes(job.step.ranks) / job.resources.nodes(job.step.ranks)
 
 
 def critical_path_hours(graph: Graph, waves: Mapping[str, int]) -> float:

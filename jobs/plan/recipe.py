@@ -1,26 +1,27 @@
 """Recipe files: YAML and `--set` overrides -> a frozen, validated Recipe.
 
-A recipe has `name`, `about`, `targets` and `resources`; every other key is a section. A section configures a stage: the
-one it is named after, or the one in its `stage` key, so that a recipe may hold two pretrainings under two names.
+A recipe has `name`, `about`, `extends`, `targets` and `resources`; every other key is a section. A section configures a
+stage: the one it is named after, or the one in its `stage` key, so that a recipe may hold two pretrainings under two
+names. `extends` is in extends.py, a section's `matrix` in matrix.py.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from jobs.plan.cluster import Resources
+from jobs.plan.extends import inherited_settings, load_chain, merged_values
+from jobs.plan.matrix import expand
 from jobs.plan.validation import validated
+from jobs.plan.yaml_file import AmbiguousYamlError, parse_value
 from stages.shared.contract import StageConfig
 from stages.shared.errors import ConfigError, nearest
 
-RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 STAGES = Path(__file__).resolve().parents[2] / "stages"
 ROOMS = ("model", "train")
 """Folders with settings that are no stages: what several stages share."""
@@ -34,17 +35,14 @@ class Recipe:
     name: str
     about: str
     targets: tuple[str, ...]
-    """Sections that must be finished; what they need comes along, what nobody needs is left out."""
+    """Sections that must be finished; the sections they need come along, all others are left out."""
     sections: Mapping[str, StageConfig]
     resources: Mapping[str, Mapping[str, Any]]
-    """Overrides of the cluster's defaults, by section or by job name."""
+    """Overrides of the cluster's shapes, by section or by job."""
     values: Mapping[str, Any]
-    """The resolved YAML, to be kept with the run."""
-
-
-def known_recipes() -> list[str]:
-    """Return the names of the recipes that ship in jobs/recipes."""
-    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    """The resolved YAML, kept in the run's record: without `extends` and `matrix`."""
+    inherited: Mapping[str, str] = field(default_factory=dict)
+    """The recipe that a section, or a setting as `section.setting`, is inherited from. Not in a run's record."""
 
 
 def known_stages() -> list[str]:
@@ -55,29 +53,20 @@ def known_stages() -> list[str]:
 def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """Return the recipe called `name` in jobs/recipes, or at a path, with `--set` overrides applied.
 
-    Raises ConfigError for an unknown recipe, key or value.
+    Raises ConfigError for an unknown recipe, key or value, DataError for a file that is no recipe.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
-    if not path.is_file():
-        raise ConfigError(
-            "recipe", name, f"a path to a .yaml file or one of jobs/recipes; {nearest(name, known_recipes())}"
-        )
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(str(path), "not YAML", f"a recipe ({error})") from error
-    if not isinstance(values, dict):
-        raise ConfigError(str(path), type(values).__name__, "a mapping of sections")
-    values.setdefault("name", path.stem)
+    chain = load_chain(name)
+    values = merged_values(chain)
     for override in overrides:
         apply_override(values, override)
-    return make_recipe(values)
+    overridden = {".".join(override.partition("=")[0].split(".")[:2]) for override in overrides}
+    return replace(make_recipe(values), inherited=inherited_settings(chain, values, overridden))
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:
     """Set one `a.b=c` in the nested mapping `values`, in place; the value is read as YAML.
 
-    Raises ConfigError if it is not of that form or leads through something that is not a mapping.
+    Raises ConfigError for another form, an ambiguous value, and a path through a value that is no mapping.
     """
     path, equals, text = override.partition("=")
     keys = path.split(".")
@@ -91,38 +80,84 @@ def apply_override(values: dict[str, Any], override: str) -> None:
         if not isinstance(here, dict):
             raise ConfigError("--set", override, f"a path through mappings, but {key!r} holds {here!r}")
     try:
-        here[keys[-1]] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        here[keys[-1]] = text
+        here[keys[-1]] = parse_value(text)
+    except AmbiguousYamlError as error:
+        raise ConfigError("--set", override, f"one clear value: {error}") from error
 
 
 def make_recipe(values: Mapping[str, Any]) -> Recipe:
-    """Return the validated Recipe of a parsed file. Raises ConfigError."""
-    sections = {str(name): _section(name, body) for name, body in values.items() if name not in HEADER}
-    targets = values.get("targets") or list(sections)
-    targets = tuple([targets] if isinstance(targets, str) else targets)
-    for target in targets:
-        if target not in sections:
+    """Return the validated Recipe of resolved values. Raises ConfigError."""
+    bodies, swept = expand({name: body for name, body in values.items() if name not in HEADER})
+    sections = {name: _section(name, body) for name, body in bodies.items()}
+    header = {name: values[name] for name in HEADER if name in values}
+    if header.get("targets"):
+        header["targets"] = list(_targets(header["targets"], sections, swept))
+    if header.get("resources"):
+        header["resources"] = _resources(header["resources"], sections, swept)
+    return Recipe(
+        name=str(values["name"]),
+        about=str(values.get("about") or ""),
+        targets=tuple(header.get("targets") or sections),
+        sections=sections,
+        resources=header.get("resources") or {},
+        values={**header, **bodies},
+    )
+
+
+def _targets(asked: Any, sections: Mapping[str, Any], swept: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the sections that the targets name; a swept section's name stands for all its combinations."""
+    if not isinstance(asked, (str, list)):
+        raise ConfigError("targets", asked, "a section, or a list of sections")
+    for target in [asked] if isinstance(asked, str) else asked:
+        found = swept.get(str(target), [str(target)])
+        if found[0] not in sections:
             raise ConfigError("targets", target, f"a section of this recipe; {nearest(str(target), list(sections))}")
-    resources = values.get("resources") or {}
-    if not isinstance(resources, dict):
-        raise ConfigError("resources", resources, "a mapping from section or job to its resources")
-    for name, body in resources.items():
-        if name.partition(".")[0] not in sections:
-            raise ConfigError(f"resources.{name}", body, f"a section of this recipe; {nearest(name, list(sections))}")
-        validated(Resources, body or {}, f"resources.{name}")
-    return Recipe(str(values["name"]), str(values.get("about", "")), targets, sections, resources, dict(values))
+        yield from found
 
 
-def _section(name: Any, body: Any) -> StageConfig:
-    if not re.fullmatch(r"[\w-]+", str(name)):
-        raise ConfigError("recipe", name, "section names of letters, digits, _ and -: they become names of folders")
+def _resources(
+    asked: Any, sections: Mapping[str, Any], swept: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, Any]]:
+    """Return resources by section or job; what a swept section is given goes to all its combinations."""
+    if not isinstance(asked, Mapping):
+        raise ConfigError("resources", asked, "a mapping from section or job to its resources")
+    found: dict[str, dict[str, Any]] = {}
+    for name, body in sorted(_by_job(asked), key=lambda pair: pair[0].partition(".")[0] not in swept):
+        section, dot, step = name.partition(".")
+        for each in swept.get(section, [section]):
+            if each not in sections:
+                known = [*sections, *swept]
+                raise ConfigError(f"resources.{name}", body, f"a section of this recipe; {nearest(section, known)}")
+            validated(Resources, body, f"resources.{name}")
+            job = each + dot + step
+            found[job] = {**found.get(job, {}), **body}
+    return found
+
+
+def _by_job(asked: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield resources by section or job: `web.filter: {cpus: 2}` and `web: {filter: {cpus: 2}}` are the same.
+
+    The nested form comes last, and so wins: it is that of `--set resources.web.filter.cpus=2`.
+    """
+    nested: list[tuple[str, dict[str, Any]]] = []
+    for name, body in asked.items():
+        if not isinstance(body or {}, Mapping):
+            raise ConfigError(f"resources.{name}", body, "a mapping of resources, such as {cpus: 2}")
+        steps = {key: value for key, value in (body or {}).items() if isinstance(value, Mapping)}
+        yield name, {key: value for key, value in (body or {}).items() if key not in steps}
+        nested += [(f"{name}.{step}", dict(value)) for step, value in steps.items()]
+    yield from nested
+
+
+def _section(name: str, body: Any) -> StageConfig:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ConfigError("recipe", name, "a section name of letters, digits, _ and -: it becomes a folder's name")
     if not isinstance(body, dict):
         raise ConfigError(name, body, "a mapping of settings")
     stage = body.get("stage", name)
     if stage not in known_stages():
         raise ConfigError(
-            name, stage, f"a section named after a stage, or with `stage:`; {nearest(str(stage), known_stages())}"
+            name, stage, f"a section with a stage's name, or with `stage:`; {nearest(str(stage), known_stages())}"
         )
     config: type[StageConfig] = importlib.import_module(f"stages.{stage}.config").Config
     return validated(config, {key: value for key, value in body.items() if key != "stage"}, name)

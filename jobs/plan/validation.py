@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from stages.shared.errors import ConfigError, nearest
 
@@ -13,29 +14,65 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
-    """Return `model` made of `values`. Raises ConfigError about the first wrong one, named `<where>.<key>`."""
+    """Return `model` made of `values`. Raises ConfigError about one wrong value, named `<where>.<key>`.
+
+    `where` is empty at the top of a file.
+    """
     try:
         return model.model_validate(dict(values))
     except ConfigError as error:  # raised by a validator of the stage's own
-        raise error.within(where) from None
+        raise (error.within(where) if where else error) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        location = [str(part) for part in first["loc"]]
-        setting = ".".join([where, *location])
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(
-                setting, first["input"], f"a known key; {nearest(location[-1], _known(model, location))}"
-            ) from None
-        if first["type"] == "missing":
-            raise ConfigError(setting, None, f"a value; {where} cannot do without {location[-1]!r}") from None
-        raise ConfigError(
-            setting, first["input"], first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        ) from None
+        raise _config_error(error.errors(), model, values, where) from None
 
 
-def _known(model: type[BaseModel], location: list[str]) -> list[str]:
+def _config_error(
+    errors: Sequence[ErrorDetails], model: type[BaseModel], values: Mapping[str, Any], where: str
+) -> ConfigError:
+    """Return the error about the first wrong field; in it, about the deepest value that is wrong."""
+    paths = [_path(error, values) for error in errors]
+    place = max((path for path in paths if path[:1] == paths[0][:1]), key=len)
+    here = [error for error, path in zip(errors, paths, strict=True) if path == place]
+    kind, value = here[0]["type"], here[0]["input"]
+    setting = _joined(where, *place)
+    if kind == "extra_forbidden":
+        return ConfigError(setting, value, f"a known key; {nearest(place[-1], _known(model, place))}")
+    if kind == "missing":
+        owner = _joined(where, *place[:-1]) or "it"
+        return ConfigError(setting, None, f"a value; {owner} cannot do without {place[-1]!r}")
+    return ConfigError(setting, value, " or ".join(dict.fromkeys(_wanted(error["msg"]) for error in here)))
+
+
+def _joined(*parts: str) -> str:
+    return ".".join(filter(None, parts))
+
+
+def _path(error: ErrorDetails, values: Any) -> tuple[str, ...]:
+    """Return the keys that lead to an error's value, without pydantic's names for the members of a union."""
+    path: list[str] = []
+    for part in error["loc"]:
+        is_absent = error["type"] == "missing" and part == error["loc"][-1]
+        if not is_absent and not _holds(values, part):
+            continue
+        path.append(str(part))
+        values = None if is_absent else values[part]
+    return tuple(path)
+
+
+def _holds(values: Any, part: str | int) -> bool:
+    if isinstance(values, Mapping):
+        return part in values
+    return isinstance(values, (list, tuple)) and isinstance(part, int)
+
+
+def _wanted(message: str) -> str:
+    words = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    return words.partition(", unable to parse")[0]
+
+
+def _known(model: type[BaseModel], path: Sequence[str]) -> list[str]:
     """Return the keys known where an unknown one was met, walking down nested models."""
-    for part in location[:-1]:
+    for part in path[:-1]:
         field = model.model_fields.get(part)
         if field is None:
             continue

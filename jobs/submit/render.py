@@ -1,6 +1,6 @@
 """Job x cluster -> the text of a batch script, from templates/sbatch. Pure: reads no clock, no environment.
 
-Every value that enters a shell line is quoted; what cannot be written on an #SBATCH line is refused or spelled out.
+Every value on a shell line is quoted. A value that an #SBATCH line cannot carry is an error.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster, Resources
 from jobs.plan.graph import Job
 from jobs.submit.ledger import Submission
+from stages.shared import log
 from stages.shared.errors import ConfigError
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "sbatch"
@@ -28,16 +29,19 @@ def render_script(
 ) -> str:
     """Return the whole script of one array.
 
-    `after` are the ids of the arrays it depends on; `code` is the snapshot to run. Raises ConfigError for a value that
-    no script can carry.
+    `after` are the ids of the arrays that it depends on; `code` is the snapshot to run. Raises ConfigError for a value
+    that no script can carry.
     """
     slurm = cluster.kind == "slurm"
     python = cluster.python or sys.executable
     arguments = [str(run.root), job.name, submission.key]
+    side_by_side = lanes(job, submission, cluster)
     environment = {
         "OMP_NUM_THREADS": str(job.resources.cpus),
         **cluster.environment,
         "STAGECOACH_RANKS": str(job.step.ranks),
+        **({"STAGECOACH_LANES": str(side_by_side)} if side_by_side > 1 else {}),
+        **({log.FORMAT: cluster.log_format} if cluster.log_format != "text" else {}),
     }
     for name, value in environment.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
@@ -53,7 +57,7 @@ def render_script(
             code=str(code),
             log_stem=str(run.logs(job.name) / f"{submission.key}."),
             setup=cluster.setup,
-            launch=_launch(job, cluster, python),
+            launch=_launch(job, cluster, python, side_by_side),
             worker=shlex.join([python, "-u", "-m", "jobs.run.worker", *arguments]),
             attempt_end=shlex.join([python, "-m", "jobs.run.attempt_end", *arguments]),
         )
@@ -64,15 +68,15 @@ def sbatch_flags(
     job: Job, submission: Submission, cluster: Cluster, run: RunPaths, after: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return the #SBATCH flags by long name, in the order they are written."""
-    asked = job.resources
-    nodes = asked.nodes(job.step.ranks)
+    asked, ranks = job.resources, job.step.ranks
+    side_by_side = lanes(job, submission, cluster)
     count = len(submission.elements)
     flags: dict[str, Any] = {
         "job-name": f"{run.root.name}:{job.name}",
         "array": f"0-{count - 1}%{min(count, asked.throttle)}",
-        "nodes": nodes,
-        "ntasks": job.step.ranks,
-        "ntasks-per-node": min(job.step.ranks, asked.ranks_per_node),
+        "nodes": asked.nodes(ranks),
+        "ntasks": ranks * side_by_side,
+        "ntasks-per-node": min(ranks, asked.ranks_per_node) * side_by_side,
         "cpus-per-task": asked.cpus,
         "time": asked.time_min,
         "requeue": True,
@@ -88,31 +92,43 @@ def sbatch_flags(
     return {name: value for name, value in flags.items() if value is not False}
 
 
+def lanes(job: Job, submission: Submission, cluster: Cluster) -> int:
+    """Return the number of processes that share an element's units, side by side on its node.
+
+    The local cluster has none: it runs elements side by side.
+    """
+    if cluster.kind == "local":
+        return 1
+    return min(job.resources.lanes(job.step.ranks), max(map(len, submission.elements)))
+
+
 def optional_flags(asked: Resources) -> dict[str, Any]:
-    """Return the flags, by long name, for what `asked` does not leave to the cluster's defaults."""
+    """Return the flags, by long name, for the resources that are not left to the cluster's defaults."""
     flags = {
         "mem": f"{int(asked.mem_gb * 1024)}M" if asked.mem_gb else None,
         "gpus-per-node": asked.gpus_per_node or None,
         "partition": asked.partition,
         "account": asked.account,
         "qos": asked.qos,
+        "reservation": asked.reservation,
         "constraint": asked.constraint,
+        "licenses": asked.licenses,
         "exclude": asked.exclude,
     }
     return {name: value for name, value in flags.items() if value is not None}
 
 
 def flag_words(flags: Mapping[str, Any]) -> list[str]:
-    """Return flags as words of a command line; True is a flag without a value, False none at all."""
+    """Return flags as words of a command line; True is a flag without a value, False is no flag."""
     words = {name: f"--{name}" if value is True else f"--{name}={value}" for name, value in flags.items()}
     return [word for name, word in words.items() if flags[name] is not False]
 
 
 def slurm_output(path: Path) -> str:
-    """Return `--output` for a log whose name holds \\0 where the element goes; /dev/null for what Slurm cannot carry.
+    """Return `--output` for a log whose path holds \\0 in place of the element.
 
-    Slurm reads %x patterns and backslashes in it. The script redirects itself into the log in any case: this line only
-    catches what Slurm has to say before the script's first line runs.
+    Slurm interprets %x patterns and backslashes in it. Returns /dev/null for a path that Slurm cannot carry. The script
+    redirects its own output into the same log: this flag only catches what Slurm says before the script's first line.
     """
     text = str(path)
     return "/dev/null" if re.search(r"[\\\x01-\x1f]", text) else text.replace("%", "%%").replace("\0", "%a")
@@ -121,18 +137,20 @@ def slurm_output(path: Path) -> str:
 def flag_value(value: Any) -> str:
     """Return a value for an #SBATCH line: one line, in quotes where needed.
 
-    sbatch does no shell expansion on these lines, but splits on blanks and honours quotes. A line break would start a
-    new line of the script, so it becomes a blank: only names and comments can hold one.
+    sbatch expands nothing on these lines, but splits on blanks and honours quotes. A line break would start a new line
+    of the script, so it becomes a blank; only names and comments can hold one.
     """
     return shlex.quote(re.sub(r"[\r\n\x00-\x1f]+", " ", str(value)))
 
 
-def _launch(job: Job, cluster: Cluster, python: str) -> str:
+def _launch(job: Job, cluster: Cluster, python: str, side_by_side: int) -> str:
     if cluster.kind == "local":
         return shlex.join([python, "-m", "jobs.run.ranks", str(job.step.ranks)])
-    # --cpus-per-task again: since Slurm 22.05 srun does not take it over from the batch script.
-    size = [f"--ntasks={job.step.ranks}", f"--cpus-per-task={job.resources.cpus}"]
-    return shlex.join(["srun", "--kill-on-bad-exit=1", *size, "--unbuffered", *cluster.srun_args])
+    # Ranks wait for each other for ever when one of them dies; lanes do not know each other.
+    kill = f"--kill-on-bad-exit={int(side_by_side == 1)}"
+    # --cpus-per-task again: since Slurm 22.05 srun does not inherit it from the batch script.
+    size = [f"--ntasks={job.step.ranks * side_by_side}", f"--cpus-per-task={job.resources.cpus}"]
+    return shlex.join(["srun", kill, *size, "--unbuffered", *cluster.srun_args])
 
 
 def _environment() -> jinja2.Environment:

@@ -21,6 +21,8 @@ from typing import Any
 from stages.shared.errors import DataError
 from stages.shared.files import write_atomic, write_json
 
+UNTRAINED = "untrained"
+"""Source of the checkpoint that a training writes before its first step: scores are compared with it."""
 OURS = "stagecoach"
 """The one name added to lm-eval's results."""
 REMEDY = "Remove this shard and run `evaluate` again"

@@ -23,7 +23,7 @@ class ReleaseConfig(StageConfig):
     """The tokenizer that they were trained with."""
     skip: tuple[str, ...] = ("untrained",)
     """Sources of checkpoints that are left out."""
-    file_gb: float = Field(5.0, gt=0)
+    file_gb: float = Field(default=5.0, gt=0)
     """Largest file of weights, in GB; so much of the model is in memory at a time."""
 
     def chosen(self, checkpoints: tuple[InputFile, ...]) -> tuple[InputFile, ...]:

@@ -1,121 +1,83 @@
-"""Read the files of a run, as many as there are, into ReportData."""
+"""Collects the content of the page: every part, for every section that makes files of its kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from stages.formats.documents import read_documents
-from stages.formats.funnel import Funnel, merge, read_funnel
-from stages.formats.layers import read_layers
-from stages.formats.metrics import Metrics, read_metrics
-from stages.formats.rank_times import read_ranks
-from stages.formats.readings import read_readings
-from stages.formats.results import Generation, Results, read_generations, read_results
-from stages.formats.tables import merge as merge_tables
-from stages.formats.tables import read_tables
-from stages.formats.token_counts import Counts, read_token_counts
-from stages.report.attempts import read_attempts
-from stages.report.data import Example, Missing, Pages, ReportData
-
-Files = Mapping[str, Sequence[tuple[Path, str]]]
-"""(path, source) of the files that exist, by field of ReportConfig. A field that the recipe does not set is absent."""
-Part = TypeVar("Part")
-
-EXAMPLES = 3
-"""Rejected pages shown for each reason."""
-EXAMPLE_CHARS = 1200
-"""A page's text is cut here: enough to see why it was rejected."""
-PRODUCERS = {
-    "web": "the web stage",
-    "tokens": "the tokens stage",
-    "metrics": "the pretrain stage",
-    "results": "the evaluate stage",
-    "generations": "the task `generate` of the evaluate stage",
-}
-"""Who makes what, to say who is missing."""
-MEANWHILE = {"metrics": "; meanwhile `tensorboard --logdir` of the run's folder draws its curves"}
-"""Where to look until then."""
+from stages.report.part import Material, Missing, Part, View, not_run
+from stages.shared.contract import InputFile
+from stages.shared.errors import DataError
 
 
-def collect(files: Files, run_dir: Path, made: float) -> ReportData:
-    """Return what there is to show now. Raises DataError, naming the file, for one that is damaged."""
-    return ReportData(
-        run=run_dir.name,
-        made=made,
-        pages=_part(files, "web", lambda found: _pages(found, files.get("rejects", ()), files.get("tables", ()))),
-        tokens=_part(files, "tokens", _tokens),
-        training=_part(files, "metrics", _training),
-        readings=[reading for path, _ in files.get("readings", ()) for reading in read_readings(path)],
-        layers=[row for path, _ in files.get("layers", ()) for row in read_layers(path)],
-        ranks=next((read_ranks(path) for path, _ in files.get("ranks", ())), None),
-        results=_part(files, "results", _results),
-        generations=_part(files, "generations", _generations),
-        attempts=read_attempts(run_dir) or Missing("this run has no ledger: it was not started by the launcher"),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One part of one section, as it stands on the page."""
+
+    part: str
+    """Folder of the part."""
+    section: str
+    title: str
+    suffix: str
+    """Makes the ids of this block unique on the page: empty for the first section of a part, else `-2`, `-3` ..."""
+    view: View | Missing
+    card: str
+    """As Part.card."""
+    note: str = ""
+    """How complete the section is, if it is not complete."""
+
+    @property
+    def anchor(self) -> str:
+        """The id of the block."""
+        return self.part + self.suffix
 
 
-def _part(files: Files, field: str, read: Callable[[Sequence[tuple[Path, str]]], Part | None]) -> Part | Missing:
-    if field not in files:
-        return Missing(f"this recipe does not give the report the output of {PRODUCERS[field]}")
-    if not files[field]:
-        return Missing(f"{PRODUCERS[field]} has not finished{MEANWHILE.get(field, '')}")
-    return read(files[field]) or Missing(f"{PRODUCERS[field]} has written nothing")
+def collect(files: Iterable[InputFile], run_dir: Path, made: float, parts: Mapping[str, Part]) -> list[Block]:
+    """Return the blocks of the page in order. Files may be missing: a part shows those that exist.
+
+    A section none of whose files exist is shown as not run yet, a damaged file by its error. A part is left out if no
+    section makes files of its first kind.
+    """
+    offered = list(files)
+    return [block for name, part in parts.items() for block in _blocks(name, part, offered, run_dir, made)]
 
 
-def _pages(
-    files: Sequence[tuple[Path, str]], rejects: Sequence[tuple[Path, str]], tables: Sequence[tuple[Path, str]]
-) -> Pages:
-    by_source: dict[str, list[Funnel]] = {}
-    for path, source in files:
-        by_source.setdefault(source, []).append(read_funnel(path))
-    funnel = merge(funnel for funnels in by_source.values() for funnel in funnels)
-    wanted = {(step.name, reason) for step in funnel for reason in step.reasons}
-    return Pages(
-        funnel=funnel,
-        by_source={source: merge(funnels) for source, funnels in by_source.items()},
-        examples=_examples((path for path, _ in rejects), wanted),
-        tables=merge_tables(read_tables(path) for path, _ in tables) if tables else None,
-    )
+def _blocks(name: str, part: Part, files: list[InputFile], run_dir: Path, made: float) -> list[Block]:
+    kinds = {kind.name for kind in part.kinds}
+    sections = list(dict.fromkeys(file.section for file in files if _is_main(file, part))) if part.kinds else [""]
+    blocks = []
+    for number, section in enumerate(sections, start=1):
+        own = [file for file in files if file.section == section and file.kind in kinds]
+        found = tuple(file for file in own if file.path.exists())
+        material = Material(section=section, files=found, run_dir=run_dir, made=made)
+        block = Block(
+            part=name,
+            section=section,
+            title=part.title if len(sections) == 1 else f"{part.title}: {section}",
+            suffix="" if number == 1 else f"-{number}",
+            view=_view(part, material),
+            card=part.card,
+            note=_completeness([file for file in own if _is_main(file, part)], found),
+        )
+        blocks.append(block)
+    return blocks
 
 
-def _examples(paths: Iterable[Path], wanted: set[tuple[str, str]]) -> dict[tuple[str, str], tuple[Example, ...]]:
-    """Return the first few rejected pages of each reason; stops reading when no reason wants more."""
-    found: dict[tuple[str, str], list[Example]] = {}
-    open_reasons = set(wanted)
-    for path in paths:
-        if not open_reasons:
-            break
-        for page in read_documents(path):
-            where = (str(page.get("step", "")), str(page.get("reason", "")))
-            if where not in open_reasons:
-                continue
-            text = page["text"]
-            example = Example(url=str(page.get("url", "")), text=text[:EXAMPLE_CHARS], is_cut=len(text) > EXAMPLE_CHARS)
-            found.setdefault(where, []).append(example)
-            if len(found[where]) == EXAMPLES:
-                open_reasons.discard(where)
-    return {where: tuple(examples) for where, examples in found.items()}
+def _is_main(file: InputFile, part: Part) -> bool:
+    return file.kind == part.kinds[0].name
 
 
-def _tokens(files: Sequence[tuple[Path, str]]) -> Counts:
-    total: Counts = {}
-    for path, _ in files:
-        for source, counts in read_token_counts(path).items():
-            into = total.setdefault(source, dict.fromkeys(counts, 0))
-            for name, count in counts.items():
-                into[name] = into.get(name, 0) + count
-    return total
+def _view(part: Part, material: Material) -> View | Missing:
+    if part.kinds and not material.of(part.kinds[0]):
+        return not_run("; ".join(filter(None, (f"section {material.section} has not finished", part.meanwhile))))
+    try:
+        return part.show(material)
+    except DataError as error:
+        return Missing(label="Damaged", reason=str(error))
 
 
-def _training(files: Sequence[tuple[Path, str]]) -> list[Metrics]:
-    return [row for path, _ in files for row in read_metrics(path)]
-
-
-def _results(files: Sequence[tuple[Path, str]]) -> list[Results]:
-    return [read_results(path) for path, _ in files]
-
-
-def _generations(files: Sequence[tuple[Path, str]]) -> list[Generation]:
-    return [generation for path, _ in files for generation in read_generations(path)]
+def _completeness(wanted: list[InputFile], found: Collection[InputFile]) -> str:
+    """Return how many of the wanted files exist, if it is some of them."""
+    here = sum(file in found for file in wanted)
+    return f"Not complete: {here:,} of {len(wanted):,} files so far." if 0 < here < len(wanted) else ""

@@ -19,13 +19,13 @@ class TokenizerConfig(StageConfig):
 
     documents: Annotated[Inputs, Reads(KINDS.documents)]
     """Documents to learn from."""
-    vocab_size: int = Field(32_000, ge=260)
+    vocab_size: int = Field(default=32_000, ge=260)
     """Pieces, of which 3 are special and 256 are bytes. LLaMA: 32,000."""
-    character_coverage: float = Field(0.99995, gt=0, le=1)
+    character_coverage: float = Field(default=0.99995, gt=0, le=1)
     """Share of the text's characters that get a piece of their own; the rest are spelled in bytes. LLaMA: 0.99995."""
-    max_lines: int = Field(10_000_000, ge=1)
+    max_lines: int = Field(default=10_000_000, ge=1)
     """Lines to train on, drawn at random if the documents have more. Bounds memory: about 200 bytes a line of prose."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Of the drawing of lines; without effect where all fit."""
 
     @model_validator(mode="after")

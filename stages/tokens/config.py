@@ -35,7 +35,7 @@ class TokensConfig(StageConfig):
     """Documents to encode."""
     tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)]
     """Tokenizer to encode them with."""
-    heldout: float = Field(0.01, ge=0, lt=1)
+    heldout: float = Field(default=0.01, ge=0, lt=1)
     """Share of the documents kept for evaluation instead, chosen by a hash of their id, so the same in any sharding."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:

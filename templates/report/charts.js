@@ -1,4 +1,4 @@
-// Draws the page's figures. Their colours are names of CSS variables, so that they follow the reader's light or dark.
+// Draws the figures of the page. A colour is the name of a CSS variable, so it follows the light or dark scheme.
 (async () => {
   const places = [...document.querySelectorAll("[data-figure]")];
   const packed = document.getElementById("plotly-gzip");

@@ -18,6 +18,7 @@ from jobs.runs import Run, is_alive, open_run, plan_run, run_roots
 from jobs.submit.ledger import process_identity
 from jobs.submit.snapshot import ROOT
 from stages.shared.errors import ConfigError, StagecoachError
+from stages.shared.remote import RemoteError
 from tests.jobs import made
 from tests.jobs.made import write_tree
 
@@ -36,6 +37,20 @@ def test_planning_writes_nothing(tmp_path: Path) -> None:
     assert list(journey.graph.jobs) == ["tokenizer"]
     assert not (tmp_path / "runs").exists()
     assert {state.state for state in journey.look()[1]["tokenizer"].values()} == {"missing"}
+
+
+def test_a_run_without_its_path_list_can_be_planned_and_not_submitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    offline = Cluster(name="local", kind="local", crawl="http://127.0.0.1:9")
+    recipe = make_recipe({"name": "mine", "web": {"inputs": "CC-MAIN-2024-10[:7]"}})
+    said: list[str] = []
+    journey = plan_run(recipe, offline, tmp_path, None, said.append)
+    assert len(journey.graph.jobs["web.extract"].inputs["inputs"]) == 7
+    assert len(said) == 1
+    with pytest.raises(RemoteError):
+        plan_run(recipe, offline, tmp_path, None)
 
 
 def test_a_run_is_named_after_its_recipe_and_unless_local_its_cluster(tmp_path: Path) -> None:

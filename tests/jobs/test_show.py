@@ -53,6 +53,23 @@ def test_a_failure_is_one_line_with_the_remedy_after_it(tmp_path: Path) -> None:
     assert len(lines) == 3
 
 
+def test_what_a_recipe_inherits_is_a_line_for_each_recipe_that_it_extends(tmp_path: Path) -> None:
+    inherited = {"web": "base", "train.lr": "base", "train.model": "middle", "report": "base", "train.steps": "base"}
+    recipe = Recipe("mine", "", (), {}, {}, {}, inherited)
+    assert show.inherited_lines(recipe) == ["from base: web, train (lr, steps), report", "from middle: train (model)"]
+    made_of = replace(journey(tmp_path), recipe=recipe)
+    text = io.StringIO()
+    show.print_plan(Console(file=text, width=160), made_of, [])
+    assert "from base: web, train (lr, steps), report\n" in text.getvalue()
+
+
+def test_a_guess_is_shown_with_the_plan_and_is_part_of_its_data(tmp_path: Path) -> None:
+    text = io.StringIO()
+    show.print_plan(Console(file=text, width=160), journey(tmp_path), [], guesses=["planned from [90,000] files"])
+    assert "planned from [90,000] files\n" in text.getvalue()
+    assert show.plan_data(journey(tmp_path), [], {}, ["planned from"])["guesses"] == ["planned from"]
+
+
 def test_many_failures_of_a_job_are_still_one_line(tmp_path: Path) -> None:
     graph = made.graph(made.job("a.x", 500))
     seen = {"a.x": {shard: failed("why") for shard in range(500)}}

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.checks import scheduler
 from jobs.checks.finding import Finding
-from jobs.plan.cluster import Cluster, Defaults, Resources
+from jobs.plan.cluster import Cluster, Resources
 
 CONFIG = scheduler.parse_config(
     """Configuration data as of 2026-11-23T04:16:29
@@ -108,6 +108,18 @@ def test_a_partition_is_judged_for_the_jobs_of_a_shape(asked: Resources, level: 
     assert words in "".join(finding.what for finding in found)
 
 
+def test_every_shape_of_the_cluster_file_is_looked_at_and_none_twice() -> None:
+    assert list(scheduler.shapes(cluster())) == ["data", "train", "small"]
+    found = scheduler.shapes(cluster(defaults={"serve": {"cpus": 3}, "embed": {"cpus": 2}, "data": {"cpus": 4}}))
+    assert {name: asked.cpus for name, asked in found.items()} == {
+        "data": 4,
+        "train": 1,
+        "small": 1,
+        "serve": 3,
+        "embed": 2,
+    }
+
+
 def test_without_a_default_partition_one_must_be_named() -> None:
     partitions = {"cheap": PARTITIONS["cheap"]}
     (found,) = scheduler.judge_shape("data", Resources(), partitions, CONFIG, cluster())
@@ -163,7 +175,7 @@ def test_a_python_that_the_nodes_do_not_have_is_a_failure(slurm_here: None, tmp_
 
 def test_without_slurm_the_only_finding_is_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    (found,) = scheduler.findings(cluster(defaults=Defaults()), tmp_path)
+    (found,) = scheduler.findings(cluster(), tmp_path)
     assert found.level == "fail"
     assert "--cluster local" in found.remedy
 

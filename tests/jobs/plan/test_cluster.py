@@ -9,7 +9,7 @@ import pytest
 
 from jobs.plan import cluster as module
 from jobs.plan.cluster import Cluster, Resources, cluster_names, enter, load_cluster
-from stages.shared.errors import ConfigError
+from stages.shared.errors import ConfigError, StagecoachError
 
 
 def write(folder: Path, text: str) -> str:
@@ -25,29 +25,46 @@ def test_every_cluster_file_that_ships_loads(name: str) -> None:
 
 def test_a_file_of_ones_own_is_named_after_itself(tmp_path: Path) -> None:
     made = load_cluster(write(tmp_path, "kind: slurm\ndefaults: {train: {gpus_per_node: 8}}\n"))
-    assert (made.name, made.defaults.train.gpus_per_node, made.defaults.data.gpus_per_node) == ("mine", 8, 0)
+    assert (made.name, made.shape("train").gpus_per_node, made.shape("data").gpus_per_node) == ("mine", 8, 0)
+
+
+def test_a_shape_without_an_entry_has_a_stand_in(tmp_path: Path) -> None:
+    made = load_cluster(
+        write(tmp_path, "kind: slurm\ndefaults: {train: {cpus: 8}, serve: {cpus: 2}, embed: {cpus: 3}}\n")
+    )
+    asked = {name: made.shape(name).cpus for name in ("data", "small", "train", "generate", "serve", "embed")}
+    assert asked == {"data": 1, "small": 1, "train": 8, "generate": 8, "serve": 2, "embed": 3}
+
+
+def test_a_shape_that_no_cluster_has_is_one_clear_error() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Cluster(name="there", kind="slurm").shape("sreve")
+    assert caught.value.setting == "defaults.sreve"
+    assert "in the cluster file of there; did you mean 'serve'?" in caught.value.wanted
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("kind: slrum\n", "mine.yaml.kind is 'slrum': want"),
-        ("kind: local\nuser: me\n", "mine.yaml.user is 'me': want a known key"),
+        ("kind: slrum\n", r"mine\.yaml: kind .*'slrum'.*'slurm' or 'local'"),
+        ("kind: local\nuser: me\n", r"mine\.yaml: user .*'me'.* a known key"),
+        ("kind: local\ndefaults: {data: {cpu: 2}}\n", r"mine\.yaml: defaults\.data\.cpu .*did you mean 'cpus'\?"),
         (
-            "kind: local\ndefaults: {data: {cpu: 2}}\n",
-            "defaults.data.cpu is 2: want a known key; did you mean 'cpus'?",
+            "kind: local\ndefaults: {data: {units_per_element: 0}}\n",
+            r"units_per_element .* equal to 1",
         ),
-        ("name: x\n", "cannot do without 'kind'"),
-        ("- local\n", "is 'list': want a mapping"),
-        ("kind: [\n", "not YAML"),
-        ("", "want a mapping"),
-        ("kind: slurm\nsbatch: {'x\\ny': 1}\n", "mine.yaml.sbatch.x"),
+        ("kind: local\ndefaults: {'a b': {}}\n", r"mine\.yaml: defaults\.a b"),
+        ("name: x\n", r"mine\.yaml: kind .*cannot do without 'kind'"),
+        ("- local\n", r"mine\.yaml: the file holds a list, not a mapping of cluster settings"),
+        ("kind: [\n", r"mine\.yaml:2: a bracket or quote stays open"),
+        ("", r"mine\.yaml: the file holds nothing"),
+        ("kind: slurm\numask: 027\n", r'mine\.yaml:2: 027 is octal to some .* "027" for a string'),
+        ("kind: slurm\nsbatch: {'x\\ny': 1}\n", r"mine\.yaml: sbatch\.x"),
     ],
 )
 def test_a_wrong_file_is_one_clear_error(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(StagecoachError, match=said):
         load_cluster(write(tmp_path, text))
-    assert said in str(caught.value)
 
 
 def test_an_unknown_name_is_met_with_the_nearest() -> None:

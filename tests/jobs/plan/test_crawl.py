@@ -11,6 +11,7 @@ import pytest
 from jobs.plan.crawl import Named, crawl_files, dump_of, is_crawl_name
 from jobs.plan.inputs import external_files, file_identity
 from stages.shared.errors import ConfigError, DataError
+from stages.shared.remote import RemoteError
 from tests.servers import FileServer, serving
 
 DUMP = "CC-MAIN-2024-10"
@@ -106,7 +107,7 @@ def test_an_address_is_asked_once_what_it_is(server: FileServer) -> None:
 @pytest.mark.parametrize(
     ("lines", "wanted"),
     [
-        (b"../../etc/passwd", "leads out of its place"),
+        (b"../../etc/passwd", "leads out of the list's folder"),
         (b"\xff\xfe\x00", "not a list of paths"),
         (b"\x1f\x8b\x08 not gzip", "not a list of paths"),
         (LIST[:-20], "not a list of paths"),
@@ -120,23 +121,67 @@ def test_a_list_that_is_none_is_named(tmp_path: Path, lines: bytes, wanted: str)
 
 def test_a_remote_list_names_no_local_file(server: FileServer) -> None:
     server.files["/own/some.paths"] = b"/etc/passwd"
-    with pytest.raises(DataError, match="leads out of its place: '/etc/passwd'"):
+    with pytest.raises(DataError, match="'/etc/passwd' leads out of the list's folder"):
         found(f"{server.url}/own/some.paths")
 
 
 def test_lists_without_files_and_globs_of_addresses_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.paths").write_text("# nothing\n")
-    with pytest.raises(ConfigError, match=r"web\.inputs is .*a\.paths'.*that names files"):
+    with pytest.raises(ConfigError, match=r"web\.inputs .*a\.paths'.*that names files"):
         found(str(tmp_path / "a.paths"))
-    with pytest.raises(ConfigError, match="servers know no globs"):
+    with pytest.raises(ConfigError, match="servers have no globs"):
         found("https://host/*.warc.gz")
     with pytest.raises(DataError, match=r"missing\.paths: not a list of paths .*No such file"):
         found(str(tmp_path / "missing.paths"))
 
 
+NOWHERE = "http://127.0.0.1:9"
+"""Port 9, discard: a connection is refused at once."""
+
+
+def test_a_dump_whose_list_cannot_be_fetched_is_guessed_where_that_is_allowed() -> None:
+    said: list[str] = []
+    files = crawl_files(f"{DUMP}[10:30]", None, "web.inputs", NOWHERE, said.append)
+    assert len(files) == 20
+    assert {(each.file.source, each.file.mb) for each in files} == {(DUMP, 1000.0)}
+    assert len({each.file.where for each in files}) == 20
+    assert said == [
+        f"planned from 90,000 files of about 1,000 MB: the path list of {DUMP} could not be fetched "
+        "([Errno 111] Connection refused)"
+    ]
+    assert len(crawl_files(f"{DUMP}:wet", None, "web.inputs", NOWHERE, said.append)) == 90_000
+    assert "of about 160 MB: the path list of CC-MAIN-2024-10:wet" in said[1]
+    with pytest.raises(ConfigError, match="that names files"):
+        crawl_files(f"{DUMP}[90000:]", None, "web.inputs", NOWHERE, said.append)
+
+
+def test_where_nothing_may_be_guessed_a_list_that_cannot_be_fetched_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with pytest.raises(RemoteError, match=r"warc\.paths\.gz: no answer after 4 attempts"):
+        found(DUMP, NOWHERE)
+
+
+def test_only_a_dump_that_may_exist_is_guessed(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    said: list[str] = []
+    for pattern, archive in [
+        ("CC-MAIN-1999-01", server.url),  # 404
+        (DUMP, str(tmp_path)),  # a mirror that lacks the list
+        (f"{NOWHERE}/a/warc.paths.gz", NOWHERE),  # a list of unknown length
+    ]:
+        with pytest.raises(DataError, match=r"warc\.paths\.gz: "):
+            crawl_files(pattern, None, "web.inputs", archive, said.append)
+    assert crawl_files(DUMP, None, "web.inputs", server.url, said.append) == found(DUMP, server.url)
+    assert said == []
+
+
 def test_only_crawl_files_may_be_remote(tmp_path: Path) -> None:
     for value in ("https://host/model.bin", DUMP, "a.paths"):
-        with pytest.raises(ConfigError, match=r"web\.language_model is .*a path or glob"):
+        with pytest.raises(ConfigError, match=r"web\.language_model .*a path or glob"):
             external_files(value, "web.language_model")
 
 

@@ -26,9 +26,15 @@ def test_the_longest_chain_counts_waves_and_waits_for_all_that_is_needed() -> No
 
 
 def test_an_element_works_through_its_shards_and_only_training_uses_all_cores() -> None:
-    job = costly("a", 3600, shards_per_element=4, cpus=2)
+    job = costly("a", 3600, units_per_element=4, cpus=2)
     assert element_hours(job) == pytest.approx(4)
     assert element_hours(replace(job, step=replace(job.step, shape="train", ranks=4))) == pytest.approx(0.5)
+
+
+def test_units_side_by_side_take_less_time_and_more_memory() -> None:
+    job = costly("a", 3600, mem_mb=1_000, units_per_element=8, units_at_once=4, cpus=2, mem_gb=3)
+    assert element_hours(job) == pytest.approx(2)
+    assert next(shortfalls([job])) == "a needs about 4.0 GB and asks for 3: --set resources.a.mem_gb=5"
 
 
 def test_a_job_that_asks_for_too_little_is_told_what_to_ask_for() -> None:

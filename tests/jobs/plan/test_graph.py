@@ -10,8 +10,9 @@ import pytest
 
 from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster, Resources
+from jobs.plan.extends import known_recipes
 from jobs.plan.graph import Graph, build_graph, canonical, input_fields, used_settings
-from jobs.plan.recipe import Recipe, known_recipes, read_recipe
+from jobs.plan.recipe import Recipe, read_recipe
 from stages.shared.contract import FROM, InputFile, Reads, StageConfig
 from stages.shared.errors import ConfigError
 from stages.web.config import WebConfig
@@ -96,7 +97,7 @@ def test_a_step_may_use_one_setting_of_a_section() -> None:
 def test_where_and_how_it_runs_is_no_part_of_the_identity() -> None:
     before = build(recipe(a={}))
     assert not changed(before, build(recipe(a={"pause_s": 5.0, "walkers": 2})))
-    assert not changed(before, build(recipe(resources={"a": {"cpus": 8, "shards_per_element": 3}}, a={})))
+    assert not changed(before, build(recipe(resources={"a": {"cpus": 8, "units_per_element": 3}}, a={})))
     assert not changed(before, build(recipe(a={}), Cluster(name="far", kind="slurm"), "/elsewhere"))
 
 
@@ -113,8 +114,8 @@ def test_resources_go_from_the_cluster_to_the_section_to_the_job() -> None:
 
 
 def test_shards_of_several_ranks_are_not_packed() -> None:
-    jobs = build(recipe(resources={"a": {"shards_per_element": 5}}, a={"walkers": 2})).jobs
-    assert [jobs[name].resources.shards_per_element for name in ("a.make", "a.march")] == [5, 1]
+    jobs = build(recipe(resources={"a": {"units_per_element": 5}}, a={"walkers": 2})).jobs
+    assert [jobs[name].resources.units_per_element for name in ("a.make", "a.march")] == [5, 1]
 
 
 @pytest.mark.parametrize(

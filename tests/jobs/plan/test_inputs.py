@@ -79,7 +79,7 @@ def test_a_link_keeps_its_own_name(data: Path) -> None:
 
 @pytest.mark.parametrize("pattern", ["nothing/*.gz", "nothing"])
 def test_a_pattern_that_matches_nothing_is_told_with_the_folder_it_was_seen_from(pattern: str) -> None:
-    with pytest.raises(ConfigError, match=r"web\.inputs is .*seen from /"):
+    with pytest.raises(ConfigError, match=r"web\.inputs .*seen from /"):
         external_files(pattern, "web.inputs")
 
 
@@ -137,9 +137,9 @@ def test_crawl_files_below_a_folder_named_after_a_dump_are_of_that_dump(tmp_path
 
 def test_what_no_job_can_read_is_refused_before_anything_is_queued(data: Path) -> None:
     os.mkfifo(data / "pipe")
-    with pytest.raises(ConfigError, match=r"web\.inputs is '.*/a': want files, not a folder"):
+    with pytest.raises(ConfigError, match=r"web\.inputs .*/a'.* a file, not a folder"):
         files(str(data / "a"), "web.inputs", archive="/")
-    with pytest.raises(ConfigError, match=r"web\.inputs is '.*/pipe': want a file that can be read twice"):
+    with pytest.raises(ConfigError, match=r"web\.inputs .*/pipe.* a file that can be read twice"):
         files(str(data / "pipe"), "web.inputs")
     assert files(str(data / "a"))[0].path.is_dir(), "other inputs may be folders"
 

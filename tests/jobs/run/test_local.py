@@ -164,7 +164,7 @@ def test_cores_are_shared_and_throttle_is_kept(toy: Toy) -> None:
 def test_several_ranks_and_packed_shards_give_the_same(toy: Toy) -> None:
     toy.settings = {"walkers": 2}
     toy.environment.update(SLURM_PROCID="0", SLURM_ARRAY_TASK_ID="7", SLURMD_NODENAME="n1")  # in someone's allocation
-    toy.recipe = {"resources": {"toy.make": {"shards_per_element": 2}}}
+    toy.recipe = {"resources": {"toy.make": {"units_per_element": 2}}}
     done = toy.launch("run")
     assert done.returncode == 0, done.stdout
     assert toy.gathered() == WHOLE

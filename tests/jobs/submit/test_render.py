@@ -33,14 +33,18 @@ SITE = {
     "environment": {"HF_HUB_OFFLINE": "1", "NOTE": "a 'b' $HOME"},
     "setup": ["module load cuda/12.4", "export TMPDIR=/scratch/$USER"],
     "srun_args": ["--cpu-bind=none", "--mpi=pmix"],
-    "sbatch": {"reservation": "llm", "mail-type": "FAIL", "exclusive": True, "wait": False},
+    "sbatch": {"nice": 100, "mail-type": "FAIL", "exclusive": True, "wait": False},
     "umask": "027",
+    "log_format": "json",
 }
 CODE = "code/0123456789ab"
 
 
-def render(job: Job, cluster: Cluster, run: RunPaths = RUN, after: tuple[str, ...] = (), count: int = 3) -> str:
-    submission = made.submission(job.name, [(shard,) for shard in range(count)], 7)
+def render(
+    job: Job, cluster: Cluster, run: RunPaths = RUN, after: tuple[str, ...] = (), count: int = 3, each: int = 1
+) -> str:
+    elements = [range(start, start + each) for start in range(0, count * each, each)]
+    submission = made.submission(job.name, elements, 7)
     return render_script(job, submission, cluster, run, run.root / CODE, after)
 
 
@@ -49,17 +53,20 @@ def scripts() -> dict[str, str]:
     array = made.job("web.filter", 3, cpus=2, mem_gb=3.5, throttle=2)
     train = made.job("pretrain", 1, ranks=16, cpus=8, mem_gb=0, time_min=720, ranks_per_node=8, gpus_per_node=8)
     asked = {"partition": "gpu", "account": "llm", "qos": "high", "constraint": "a100&nvlink", "exclude": "n[3-4]"}
+    asked |= {"reservation": "llm", "licenses": "lustre:1,matlab"}
+    packed = made.job("web.filter", 96, cpus=2, mem_gb=0, units_per_element=64, units_at_once=32, throttle=4)
     hostile = made.job(f"web.{HOSTILE}", 3, partition=HOSTILE)
     return {
         "array": render(array, slurm),
         "train": render(train, slurm, count=1),
+        "packed": render(packed, slurm, count=2, each=48),
         "site": render(made.job("tokens.encode", 3, **asked), made.slurm_cluster(**SITE), after=("41", "42_3")),
         "local": render(array, local),
         "hostile": render(hostile, slurm, RunPaths(Path("/runs") / HOSTILE)),
     }
 
 
-@pytest.mark.parametrize("name", ["array", "train", "site", "local", "hostile"])
+@pytest.mark.parametrize("name", ["array", "train", "packed", "site", "local", "hostile"])
 def test_a_script_is_to_the_letter_what_was_agreed(name: str) -> None:
     path, text = GOLDEN / f"{name}.sh", scripts()[name]
     if os.environ.get("STAGECOACH_UPDATE_GOLDEN"):
@@ -142,6 +149,33 @@ def test_flags_hold_what_was_asked_and_nothing_that_was_not() -> None:
     flags = sbatch_flags(job, made.submission("a.x", [(0,), (1,)]), made.slurm_cluster(), RUN, ())
     assert not {"mem", "gpus-per-node", "partition", "account", "dependency"} & set(flags)
     assert (flags["nodes"], flags["ntasks"], flags["ntasks-per-node"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "ranks", "each", "lanes"),
+    [
+        ({}, 1, 1, 1),
+        ({"units_at_once": 4}, 1, 1, 1),
+        ({"units_at_once": 4, "units_per_element": 8}, 1, 8, 4),
+        ({"units_at_once": 4, "units_per_element": 8}, 1, 3, 3),
+        ({"units_at_once": 8, "units_per_element": 2}, 1, 2, 2),
+        ({"units_at_once": 4, "units_per_element": 4}, 16, 1, 1),
+    ],
+)
+def test_units_run_side_by_side_as_far_as_an_element_has_units_of_one_rank(
+    asked: dict[str, int], ranks: int, each: int, lanes: int
+) -> None:
+    text = render(made.job("a.x", 24, ranks=ranks, ranks_per_node=8, **asked), made.slurm_cluster(), each=each)
+    assert f"#SBATCH --ntasks={ranks * lanes}\n" in text
+    assert f"--ntasks={ranks * lanes} --cpus-per-task=1" in text
+    assert f"#SBATCH --nodes={-(-ranks // 8)}\n" in text
+    assert (f"export STAGECOACH_LANES={lanes}\n" in text) == (lanes > 1)
+    assert f"srun --kill-on-bad-exit={int(lanes == 1)} " in text
+
+
+def test_the_local_cluster_has_no_lanes() -> None:
+    job = made.job("a.x", 24, units_per_element=8, units_at_once=8)
+    assert "STAGECOACH_LANES" not in render(job, Cluster(name="local", kind="local"), each=8)
 
 
 class Stage:

@@ -54,9 +54,7 @@ class ToyConfig(StageConfig):
             units = tuple(Unit(key=str(number)) for number in range(self.units))
         else:
             keys = unique_keys(map(file_key, letters))
-            units = tuple(
-                Unit(key=key, inputs={"letters": (file,)}) for key, file in zip(keys, letters, strict=True)
-            )
+            units = tuple(Unit(key=key, inputs={"letters": (file,)}) for key, file in zip(keys, letters, strict=True))
         march = Step(
             name="march",
             run=f"{run}:march",

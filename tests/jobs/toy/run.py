@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from stages.toy.config import ToyConfig
+
 from stages.shared.errors import Checkpointed, DataError, NodeError
 from stages.shared.files import write_atomic
 from stages.shared.task import Task
-from stages.toy.config import ToyConfig
 
 
 def make(task: Task[ToyConfig]) -> dict[str, Any]:

@@ -50,5 +50,5 @@ def test_generations_are_a_line_each_whatever_their_text(tmp_path: Path) -> None
     write_generations(path, [GENERATION, GENERATION])
     assert [g.prompt for g in read_generations(path)] == [GENERATION.prompt] * 2
     path.write_text(path.read_text() + "{}\n")
-    with pytest.raises(DataError, match="record 3"):
+    with pytest.raises(DataError, match=r"generations\.jsonl:3: not a generation"):
         list(read_generations(path))

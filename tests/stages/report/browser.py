@@ -1,4 +1,4 @@
-"""A headless Chromium behind plain WebDriver calls: enough to open a page, ask it things and hear its complaints."""
+"""A headless Chromium behind plain WebDriver calls: opens a page, runs scripts in it, returns its console messages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Browser:
         return self
 
     def _start_driver(self) -> str:
-        """Start chromedriver and return its port; the port it picks for IPv4 may be taken for IPv6, so try again."""
+        """Start chromedriver and return its port; a port that is free for IPv4 may be taken for IPv6, so try again."""
         for _ in range(10):
             self._driver = subprocess.Popen([str(DRIVER), "--port=0"], stdout=subprocess.PIPE, text=True)
             assert self._driver.stdout is not None
@@ -73,11 +73,11 @@ class Browser:
             raise AssertionError(error.read().decode()) from error
 
     def devtools(self, command: str, **parameters: Any) -> Any:
-        """Give a DevTools command."""
+        """Send a DevTools command."""
         return self._call("POST", f"/{self._session}/goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def open(self, page: Path, width: int, height: int = 900, dark: bool = False, script: bool = True) -> None:
-        """Load a page at a width in CSS pixels and wait until its pictures are drawn, if it has any."""
+        """Load a page at a width in CSS pixels and wait until its charts are drawn, if it has any."""
         self.devtools("Emulation.setScriptExecutionDisabled", value=not script)
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.devtools("Emulation.setDeviceMetricsOverride", **metrics)
@@ -94,14 +94,15 @@ class Browser:
 
     def value(self, selector: str) -> str | None:
         """Return the data-value of the first element that matches."""
-        return self.ask(f"return document.querySelector({json.dumps(selector)})?.dataset.value ?? null")
+        value: str | None = self.ask(f"return document.querySelector({json.dumps(selector)})?.dataset.value ?? null")
+        return value
 
     def complaints(self) -> list[str]:
         """Return the console's messages since the last call, errors and refused requests among them."""
         return [entry["message"] for entry in self._call("POST", f"/{self._session}/se/log", {"type": "browser"})]
 
     def requests(self) -> list[str]:
-        """Return the addresses asked for since the last call, without those inside the page or the browser."""
+        """Return the URLs requested since the last call, without those inside the page or the browser."""
         entries = self._call("POST", f"/{self._session}/se/log", {"type": "performance"})
         events = [json.loads(entry["message"])["message"] for entry in entries]
         sent = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]

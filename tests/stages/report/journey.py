@@ -1,15 +1,16 @@
-"""A made-up run: the files a report reads, written by the modules that own their formats."""
+"""A made-up run: the files that the report reads, written by the modules that own their formats."""
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from pathlib import Path
 from typing import Any
 
+from stages.formats.attempts import AttemptName, EndRecord, StartRecord, write_record
 from stages.formats.documents import DocumentWriter
 from stages.formats.funnel import StepCount, write_funnel
+from stages.formats.kinds import KINDS
 from stages.formats.layers import write_layers
 from stages.formats.metrics import write_metrics
 from stages.formats.rank_times import RankTime, RankTimes, write_ranks
@@ -23,6 +24,7 @@ from stages.formats.results import (
 )
 from stages.formats.tables import Tables
 from stages.formats.token_counts import write_token_counts
+from stages.shared.contract import InputFile, Kind
 
 START = 1_790_000_000.0
 DUMPS = ("CC-MAIN-2026-10", "CC-MAIN-2026-14")
@@ -46,24 +48,28 @@ REJECTS = {
     ("urls", "seen_url"): 10,
 }
 STEPS = tuple(dict.fromkeys(step for step, _ in REJECTS))
-Files = dict[str, list[tuple[Path, str]]]
 
 
-def make_run(folder: Path) -> Files:
-    """Write everything a finished run has under `folder`; return the files by field of ReportConfig."""
+def made(kind: Kind, section: str, path: Path, source: str = "") -> InputFile:
+    """Return a file as the launcher hands it to the report."""
+    return InputFile(path, source, kind=kind.name, section=section)
+
+
+def make_run(folder: Path) -> tuple[InputFile, ...]:
+    """Write everything that a finished run has under `folder`; return the files for the report."""
     folder.mkdir(parents=True)
     write_ledger(folder)
-    return {
-        "web": [(write_pages(folder, dump), dump) for dump in DUMPS],
-        "rejects": [(write_rejects(folder / f"rejects-{dump}.jsonl.zst"), dump) for dump in DUMPS[:1]],
-        "tables": [(write_tables(folder / f"tables-{dump}.json"), dump) for dump in DUMPS],
-        "tokens": [(write_tokens(folder), "")],
-        "metrics": [(write_curves(folder), "")],
-        "layers": [(write_layer_norms(folder), "")],
-        "ranks": [(write_rank_times(folder), "")],
-        "results": write_scores(folder),
-        "generations": write_continuations(folder),
-    }
+    return (
+        *(made(KINDS.funnel, "web", write_pages(folder, dump), dump) for dump in DUMPS),
+        *(made(KINDS.rejects, "web", write_rejects(folder / f"rejects-{dump}.jsonl.zst"), dump) for dump in DUMPS[:1]),
+        *(made(KINDS.tables, "web", write_tables(folder / f"tables-{dump}.json"), dump) for dump in DUMPS),
+        made(KINDS.token_counts, "tokens", write_tokens(folder)),
+        made(KINDS.metrics, "pretrain", write_curves(folder)),
+        made(KINDS.layers, "pretrain", write_layer_norms(folder)),
+        made(KINDS.rank_times, "pretrain", write_rank_times(folder)),
+        *(made(KINDS.results, "evaluate", path, source) for path, source in write_scores(folder)),
+        *(made(KINDS.generations, "evaluate", path, source) for path, source in write_continuations(folder)),
+    )
 
 
 def write_pages(folder: Path, dump: str) -> Path:
@@ -114,7 +120,7 @@ def write_tokens(folder: Path) -> Path:
 
 def write_curves(folder: Path, steps: int = 400) -> Path:
     noise = random.Random(0)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "step": step,
             "tokens": step * 2048,
@@ -226,26 +232,18 @@ def write_continuations(folder: Path) -> list[tuple[Path, str]]:
     return files
 
 
-def write_attempt(folder: Path, job: str, element: int, start: float, end: dict[str, Any] | None, **more: Any) -> None:
-    """Write one attempt's ledger files; times are seconds after START."""
-    restart = more.get("restart", 0)
-    record = {
-        "job": job,
-        "shards": [element],
-        "key": "k1",
-        "element": element,
-        "restart": restart,
-        "slurm_id": f"{1000 + len(job)}_{element}",
-        "node": f"node{element % 4}",
-        "nodes": f"node{element % 4}",
-        "started": START + start,
-    }
-    stem = folder / "ledger" / "attempts" / job / f"k1.{element}.{restart}"
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    stem.with_name(f"{stem.name}.start.json").write_text(json.dumps({**record, **more}))
+def write_attempt(
+    folder: Path, job: str, element: int, start: float, end: dict[str, Any] | None, restart: int = 0, **more: Any
+) -> AttemptName:
+    """Write the ledger's records of one attempt; times are seconds after START."""
+    attempts = folder / "ledger" / "attempts"
+    name = AttemptName(job, more.pop("key", "k1"), element, restart)
+    record = {"units": (f"unit {element}",), "node": f"node{element % 4}", "slurm_id": f"{1000 + len(job)}_{element}"}
+    write_record(attempts, name, StartRecord(**{"fingerprint": "f", "started": START + start, **record, **more}))
     if end is not None:
         ended = {"exit_code": 0, "verdict": "done", "reason": "", "progress": 1, **end, "ended": START + end["ended"]}
-        stem.with_name(f"{stem.name}.end.json").write_text(json.dumps(ended))
+        write_record(attempts, name, EndRecord(**ended))
+    return name
 
 
 def write_ledger(folder: Path) -> None:

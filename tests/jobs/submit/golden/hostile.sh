@@ -14,8 +14,8 @@
 #SBATCH --mem=4096M
 #SBATCH --partition='it'"'"'s a "run" of $(touch pwned) `touch pwned` 100%s; touch pwned & #'
 
-# One array of Stagecoach. Each element is one run of this script; which shards it works through stands in the
-# submission's record in the ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
+# One array of Stagecoach. Each element is one run of this script; its units are listed in the submission's record in the
+# ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
 
 umask 077
 export OMP_NUM_THREADS=1
@@ -28,9 +28,9 @@ of $(touch pwned) `touch pwned` 100%s; touch pwned & #/0007-web-it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #.'"${STAGECOACH_ELEMENT}.log" 2>&1
 cd '/runs/it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #/code/0123456789ab' || exit 77
-set -u # not before a site's modules, which seldom bear it
+set -u # after `module load`: many module scripts fail under it
 
-# The work. Slurm signals its processes itself; this shell outlives TERM, to say what became of them.
+# The work. Slurm signals its processes itself; this shell ignores TERM, to record how they end.
 trap : TERM USR2
 srun --kill-on-bad-exit=1 --ntasks=1 --cpus-per-task=1 --unbuffered /opt/python/bin/python3 -u -m jobs.run.worker '/runs/it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #/steps/web.it'"'"'s a "run"
@@ -38,7 +38,7 @@ of $(touch pwned) `touch pwned` 100%s; touch pwned & #/778d6fd34618' '0007-web-i
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #'
 code=$?
 
-# What it means: writes the attempt's end to the ledger and says what to do with this element.
+# The verdict: records the attempt's end in the ledger and prints what to do with this element.
 verdict=$(/opt/python/bin/python3 -m jobs.run.attempt_end '/runs/it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #/steps/web.it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #/778d6fd34618' '0007-web-it'"'"'s a "run"
@@ -46,9 +46,9 @@ of $(touch pwned) `touch pwned` 100%s; touch pwned & #' "$code") || verdict=fail
 me="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" # never SLURM_JOB_ID: for one element it is the id of the whole array
 case "$verdict" in
   requeue | bad-node*)
-    trap '' TERM # requeueing ends this script; what it has begun by then must still get done
+    trap '' TERM # requeueing ends this script; the rest of this branch must still run
     was=$(squeue -h -j "$me" -o '%T %r|%x')
-    if [ "${was%|*}" = "COMPLETING None" ]; then # no time limit, no preemption: scancel, and requeued it would come back
+    if [ "${was%|*}" = "COMPLETING None" ]; then # no time limit, no preemption: scancel. A requeue would bring it back
       echo "stagecoach: $me was cancelled, so it is not started again" >&2
     elif ! scontrol requeue "$me"; then
       echo "stagecoach: could not requeue $me; 'launch.py heal' will start it again" >&2

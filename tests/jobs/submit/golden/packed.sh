@@ -1,0 +1,52 @@
+#!/bin/bash
+#SBATCH --job-name=mine:web.filter
+#SBATCH --array=0-1%2
+#SBATCH --nodes=1
+#SBATCH --ntasks=32
+#SBATCH --ntasks-per-node=32
+#SBATCH --cpus-per-task=2
+#SBATCH --time=60
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --signal=USR2@90
+#SBATCH --output=/runs/mine/logs/web.filter/0007-web-filter.%a.log
+#SBATCH --comment=stagecoach:0007-web-filter
+
+# One array of Stagecoach. Each element is one run of this script; its units are listed in the submission's record in the
+# ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
+
+umask 077
+export OMP_NUM_THREADS=2
+export STAGECOACH_RANKS=1
+export STAGECOACH_LANES=32
+export STAGECOACH_ELEMENT="$SLURM_ARRAY_TASK_ID"
+export STAGECOACH_RESTART="${SLURM_RESTART_COUNT:-0}" # Slurm leaves it unset at the first start
+exec >>/runs/mine/logs/web.filter/0007-web-filter."${STAGECOACH_ELEMENT}.log" 2>&1
+cd /runs/mine/code/0123456789ab || exit 77
+set -u # after `module load`: many module scripts fail under it
+
+# The work. Slurm signals its processes itself; this shell ignores TERM, to record how they end.
+trap : TERM USR2
+srun --kill-on-bad-exit=0 --ntasks=32 --cpus-per-task=2 --unbuffered /opt/python/bin/python3 -u -m jobs.run.worker /runs/mine/steps/web.filter/79fa0619f34e 0007-web-filter
+code=$?
+
+# The verdict: records the attempt's end in the ledger and prints what to do with this element.
+verdict=$(/opt/python/bin/python3 -m jobs.run.attempt_end /runs/mine/steps/web.filter/79fa0619f34e 0007-web-filter "$code") || verdict=failed
+me="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" # never SLURM_JOB_ID: for one element it is the id of the whole array
+case "$verdict" in
+  requeue | bad-node*)
+    trap '' TERM # requeueing ends this script; the rest of this branch must still run
+    was=$(squeue -h -j "$me" -o '%T %r|%x')
+    if [ "${was%|*}" = "COMPLETING None" ]; then # no time limit, no preemption: scancel. A requeue would bring it back
+      echo "stagecoach: $me was cancelled, so it is not started again" >&2
+    elif ! scontrol requeue "$me"; then
+      echo "stagecoach: could not requeue $me; 'launch.py heal' will start it again" >&2
+    elif [ "$verdict" != requeue ]; then
+      avoid=${was#*|}
+      case "$avoid" in '' | *null*) avoid= ;; *) avoid=$avoid, ;; esac
+      scontrol update "jobid=$me" "excnodelist=$avoid${verdict#bad-node }" ||
+        echo "stagecoach: could not keep $me off ${verdict#bad-node }" >&2
+    fi
+    ;;
+esac
+exit "$code"
