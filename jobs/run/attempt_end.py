@@ -82,6 +82,8 @@ def main() -> None:
         node = now.start.nodes if now.start else ""
     if now is not None and now.trouble:  # the code of several ranks is that of those killed, because this one failed
         code, reasons, node = now.trouble.exit_code, [now.trouble.reason], now.trouble.node
+    if now is not None and now.result and now.num_results == place.lanes > 1:  # srun returns the largest code of all
+        code = now.result.exit_code
     can_resume = job["can_resume"] or job["is_service"]
     verdict = judge(code, past, progress, can_resume=can_resume, max_stalls=job["max_stalls"])
     if key in read_cancels(run) and verdict.word != "done":

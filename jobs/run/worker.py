@@ -16,7 +16,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -39,6 +38,7 @@ from stages.formats.attempts import (
     write_record,
 )
 from stages.formats.kinds import KINDS
+from stages.shared import log
 from stages.shared.contract import InputFile, input_file
 from stages.shared.errors import (
     EXIT_BAD_NODE,
@@ -51,6 +51,7 @@ from stages.shared.errors import (
     DataError,
     LeaseLost,
     StagecoachError,
+    strongest,
 )
 from stages.shared.files import flush_tree, read_json, replace_dir, write_json
 from stages.shared.task import Ranks, Task
@@ -60,8 +61,6 @@ CODE = Path(__file__).resolve().parents[2].name
 PROGRESS_EVERY_S = 2.0
 SECOND_TERM_S = 3.0
 LEADER_WAIT_S = 60.0
-STRONGEST_FIRST = (EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_NEVER, EXIT_FAILED, EXIT_DONE)
-"""Which code an element ends with: what leaves units untried comes first, since a failed one fails again next time."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,9 @@ class Element:
     rank: int
     local_rank: int
     world_size: int
+    lane: int = 0
+    lanes: int = 1
+    """Processes that share the element's units side by side, each with its own."""
 
     @property
     def token(self) -> str:
@@ -147,7 +149,7 @@ class Worker:
         self.run, self.place = run, place
         self.job: Mapping[str, Any] = read_json(run.assignment(job, place.key))
         self.step = StepPaths(Path(self.job["step_dir"]))
-        self.units = [Assigned(**unit) for unit in self.job["elements"][place.element]]
+        self.units = [Assigned(**unit) for unit in self.job["elements"][place.element][place.lane :: place.lanes]]
         self.stop = StopFlag(resumes=self.job["can_resume"] or self.job["is_service"])
         self.best = -1
         self._written = 0.0
@@ -163,14 +165,14 @@ class Worker:
         return AttemptName(self.job["job"], self.place.key, self.place.element, self.place.restart)
 
     def _record(self, record: Record) -> None:
-        write_record(self.run.attempts, self.attempt, record)
+        write_record(self.run.attempts, self.attempt, record, self.place.lane)
 
     def main(self) -> int:
         """Run all units and return the exit code, the strongest of what happened to any of them."""
         self.stop.install()
         # Megatron warns every process at every start that Apex is missing; people look for other things in a log.
         warnings.filterwarnings("ignore", module=r"megatron\.")
-        if self.leads:
+        if self.leads and self.place.lane == 0:
             self._record(self._start_record())
         codes, failed = [EXIT_DONE], {}
         for position, unit in enumerate(self.units):
@@ -190,7 +192,7 @@ class Worker:
                 self._note_trouble(code, reason)
             if code in (EXIT_CHECKPOINTED, EXIT_BAD_NODE):
                 break
-        code = next(code for code in STRONGEST_FIRST if code in codes)
+        code = strongest(codes)
         if self.leads:
             self._write_progress(force=True)
             self._record(ResultRecord(exit_code=code, failed=failed, signal=self.stop.signal))
@@ -203,16 +205,16 @@ class Worker:
         try:
             self._run_unit(unit)
         except Checkpointed:
-            print(f"{self._name(unit)}: state saved, to be continued", flush=True)
+            log.info(f"{self._name(unit)}: state saved, to be continued")
             return EXIT_CHECKPOINTED, ""
         except Interrupted:
-            print(f"{self._name(unit)}: interrupted, to be started again", flush=True)
+            log.info(f"{self._name(unit)}: interrupted, to be started again")
             return EXIT_CHECKPOINTED, ""
         except StagecoachError as error:
-            print(f"{self._name(unit)}: {error}", file=sys.stderr, flush=True)
+            log.error(f"{self._name(unit)}: {error}")
             return error.exit_code, str(error)
         except (Exception, SystemExit) as error:  # a library's exit() is no way for a unit to be done
-            traceback.print_exc()
+            log.error(f"{self._name(unit)}: {type(error).__name__}", error)
             if successor := self._successor(unit):  # which cleared away what this attempt was writing to
                 return EXIT_NEVER, successor
             return EXIT_FAILED, f"{type(error).__name__}: {error}".strip().splitlines()[0]
@@ -297,7 +299,7 @@ class Worker:
         }
         write_json(self.step.mark(unit.folder), mark)
         shutil.rmtree(self.step.work(unit.folder), ignore_errors=True)
-        print(f"{self._name(unit)}: done in {seconds:.1f} s", flush=True)
+        log.info(f"{self._name(unit)}: done in {seconds:.1f} s")
 
     def _publish(self, unit: Assigned, path: Path, name: str) -> None:
         """Move a complete file or folder to its place as an output of a unit that still runs."""
@@ -408,7 +410,7 @@ class Worker:
         array = os.environ.get("SLURM_ARRAY_JOB_ID")
         return StartRecord(
             fingerprint=self.job["fingerprint"],
-            units=tuple(unit.key for unit in self.units),
+            units=tuple(unit["key"] for unit in self.job["elements"][self.place.element]),
             slurm_id=f"{array}_{self.place.element}" if array else "",
             node=self._node(),
             nodes=os.environ.get("SLURM_JOB_NODELIST", socket.gethostname()),
@@ -446,13 +448,16 @@ class InputsIncompleteError(StagecoachError):
 def place_from_environment(key: str) -> Element:
     """Return this process's place, as the batch script and srun (or jobs.run.ranks) set it."""
     get = os.environ.get
+    number, lanes = int(get("SLURM_PROCID") or get("STAGECOACH_RANK") or 0), int(get("STAGECOACH_LANES") or 1)
     return Element(
         key=key,
         element=int(os.environ["STAGECOACH_ELEMENT"]),
         restart=int(os.environ["STAGECOACH_RESTART"]),
-        rank=int(get("SLURM_PROCID") or get("STAGECOACH_RANK") or 0),
-        local_rank=int(get("SLURM_LOCALID") or get("STAGECOACH_RANK") or 0),
+        rank=number if lanes == 1 else 0,
+        local_rank=int(get("SLURM_LOCALID") or get("STAGECOACH_RANK") or 0) if lanes == 1 else 0,
         world_size=int(os.environ["STAGECOACH_RANKS"]),
+        lane=number if lanes > 1 else 0,
+        lanes=lanes,
     )
 
 
@@ -462,7 +467,7 @@ def main() -> None:
     try:
         code = Worker(RunPaths(Path(run_dir)), job, place_from_environment(key)).main()
     except DataError as error:
-        print(f"worker: {error}", file=sys.stderr)
+        log.error(f"worker: {error}")
         code = error.exit_code
     sys.stdout.flush()
     sys.stderr.flush()

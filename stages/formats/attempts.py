@@ -1,6 +1,6 @@
 """The records of attempts, the ledger's larger half: one attempt is one start of one element of an array.
 
-    ledger/attempts/<job>/<key>.<element>.<restart>.<record>.json
+    ledger/attempts/<job>/<key>.<element>.<restart>.<record>[-<lane>].json
 
     start      the worker, before its first unit
     progress   the worker, while it runs: the best progress of its present unit
@@ -15,16 +15,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.shared.errors import DataError
+from stages.shared.errors import DataError, strongest
 from stages.shared.files import read_json, write_json
 
 START, PROGRESS, RESULT, TROUBLE, END = RECORDS = ("start", "progress", "result", "trouble", "end")
-FILE = re.compile(rf"(?P<key>[^.]+)\.(?P<element>\d+)\.(?P<restart>\d+)\.(?P<record>{'|'.join(RECORDS)})\.json")
+FILE = re.compile(
+    rf"(?P<key>[^.]+)\.(?P<element>\d+)\.(?P<restart>\d+)\.(?P<record>{'|'.join(RECORDS)})(?:-(?P<lane>\d+))?\.json"
+)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -37,9 +39,13 @@ class AttemptName:
     element: int
     restart: int
 
-    def path(self, folder: Path, record: str) -> Path:
-        """Return the file of one of the attempt's records; `folder` holds the attempts of the run."""
-        return folder / self.job / f"{self.key}.{self.element}.{self.restart}.{record}.json"
+    def path(self, folder: Path, record: str, lane: int = 0) -> Path:
+        """Return the file of one of the attempt's records; `folder` holds the attempts of the run.
+
+        Processes that work on an element's units side by side (lanes) have a progress and a result each.
+        """
+        of_lane = f"-{lane}" if lane else ""
+        return folder / self.job / f"{self.key}.{self.element}.{self.restart}.{record}{of_lane}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +127,11 @@ class Attempt:
     name: AttemptName
     start: StartRecord | None = None
     progress: int = -1
-    """Best progress reported, -1 if none."""
+    """Best progress reported, added up over lanes; -1 if none."""
     result: ResultRecord | None = None
+    """Of all lanes together: the strongest exit code, and every unit that failed."""
+    num_results: int = 0
+    """Lanes that have reported a result."""
     trouble: TroubleRecord | None = None
     end: EndRecord | None = None
 
@@ -134,9 +143,9 @@ class Attempt:
         return self.end.ended if self.end is not None else 0.0
 
 
-def write_record(folder: Path, name: AttemptName, record: Record) -> None:
+def write_record(folder: Path, name: AttemptName, record: Record, lane: int = 0) -> None:
     """Write one record of an attempt, replacing an earlier one; `folder` holds the attempts of the run."""
-    write_json(name.path(folder, TYPES[type(record)]), asdict(record))
+    write_json(name.path(folder, TYPES[type(record)], lane), asdict(record))
 
 
 def read_attempts(
@@ -158,15 +167,40 @@ def read_attempts(
 def _attempts_of(
     folder: Path, job: str, records: Collection[str], wanted: Callable[[AttemptName], bool]
 ) -> Iterable[Attempt]:
-    found: dict[AttemptName, list[str]] = {}
+    found: dict[AttemptName, list[tuple[str, int]]] = {}
     for file in _file_names(folder / job):
         if match := FILE.fullmatch(file):
             name = AttemptName(job, match["key"], int(match["element"]), int(match["restart"]))
             if wanted(name):
-                found.setdefault(name, []).append(match["record"])
+                found.setdefault(name, []).append((match["record"], int(match["lane"] or 0)))
     for name, present in found.items():
-        values = {record: _read(name.path(folder, record), record) for record in present if record in records}
-        yield Attempt(name=name, **values)
+        values: dict[str, list[Any]] = {}
+        for record, lane in sorted(present):
+            if record in records:
+                values.setdefault(record, []).append(_read(name.path(folder, record, lane), record))
+        yield Attempt(
+            name=name,
+            start=_first(values, START),
+            progress=sum(values.get(PROGRESS, [-1])),
+            result=_together(values.get(RESULT, [])),
+            num_results=len(values.get(RESULT, [])),
+            trouble=_first(values, TROUBLE),
+            end=_first(values, END),
+        )
+
+
+def _first(values: Mapping[str, Sequence[Any]], record: str) -> Any:
+    return values[record][0] if record in values else None
+
+
+def _together(results: Sequence[ResultRecord]) -> ResultRecord | None:
+    if not results:
+        return None
+    return ResultRecord(
+        exit_code=strongest(result.exit_code for result in results),
+        failed={unit: reason for result in results for unit, reason in result.failed.items()},
+        signal=next((result.signal for result in results if result.signal), ""),
+    )
 
 
 def _file_names(folder: Path) -> list[str]:

@@ -203,8 +203,8 @@ class Step:
     resumes: bool = False
     """Whether it polls should_stop() and continues from its `work` folder. Other steps start a unit from the start."""
     is_service: bool = False
-    """Whether a unit runs until it is stopped: it is never done. It offers its address (KINDS.endpoint) by Task.serve as
-    an output that appears during the unit; units that read it start then, and the service is stopped after them."""
+    """Whether a unit runs until it is stopped: it is never done. Task.serve offers its address (KINDS.endpoint) as an
+    output that appears during the unit; units that read it start then, and the service is stopped after them."""
     shape: str = "data"
     """Name of the cluster file's resources that applies: data, train, small, generate, serve or another one."""
     core_seconds: float = 1.0

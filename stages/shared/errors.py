@@ -5,6 +5,7 @@ One class per person who must act. The worker turns each into its exit code; not
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,15 @@ EXIT_CHECKPOINTED = 85
 """State is saved and consistent: requeue me."""
 EXIT_NEVER = 93
 """The input or the recipe is wrong: running again cannot help."""
+
+STRONGEST_FIRST = (EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_NEVER, EXIT_FAILED, EXIT_DONE)
+"""Order of exit codes: a code that leaves units untried comes first, since a failed unit fails again next time."""
+
+
+def strongest(codes: Iterable[int]) -> int:
+    """Return the exit code of an element whose units, or lanes, ended with these codes."""
+    found = set(codes)
+    return next((code for code in STRONGEST_FIRST if code in found), max(found, default=EXIT_DONE))
 
 
 class StagecoachError(Exception):

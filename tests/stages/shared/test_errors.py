@@ -25,17 +25,18 @@ def test_each_error_has_the_exit_code_of_who_must_act(error: errors.StagecoachEr
 
 
 def test_a_config_error_names_setting_value_and_what_was_wanted() -> None:
-    assert str(ConfigError("layout.tp", 4, "a divisor of 6")) == "layout.tp is 4: want a divisor of 6"
+    assert str(ConfigError("layout.tp", 4, "a divisor of 6")) == "layout.tp = 4: must be a divisor of 6"
 
 
-def test_a_setting_is_named_from_the_top_of_the_recipe_once() -> None:
-    assert ConfigError("layout.tp", 4, "3").within("pretrain").setting == "pretrain.layout.tp"
-    assert ConfigError("web.dedup", 4, "3").within("web").setting == "web.dedup"
+def test_a_setting_is_named_from_the_top_of_the_recipe_by_its_sections_own_name() -> None:
+    error = ConfigError("layout.tp", 4, "3").within("parallel")
+    assert str(error) == "parallel.layout.tp = 4: must be 3"
+    assert (error.setting, error.value, error.wanted) == ("parallel.layout.tp", 4, "3")
 
 
 def test_a_data_error_names_file_record_problem_and_remedy() -> None:
     error = DataError(Path("x.warc.gz"), "cut short", "Fetch it again", record=7)
-    assert str(error) == "x.warc.gz, record 7: cut short. Fetch it again"
+    assert str(error) == "x.warc.gz:7: cut short. Fetch it again"
 
 
 def test_a_near_name_is_offered_and_else_all_that_are_known() -> None:

@@ -22,7 +22,9 @@ def test_any_value_of_a_known_gpu_may_be_changed() -> None:
 
 
 def test_an_unknown_gpu_is_met_with_the_nearest_name_unless_it_is_described() -> None:
-    with pytest.raises(ConfigError, match=r"gpu\.type is 'a100-80': want a known type \(did you mean 'a100-80gb'\?\)"):
+    with pytest.raises(
+        ConfigError, match=r"gpu\.type = 'a100-80': must be a known type \(did you mean 'a100-80gb'\?\)"
+    ):
         Gpu.model_validate("a100-80")
     described = {"memory_gb": 64, "tflops": 383, "memory_gbs": 3200, "nvlink_gbs": 200, "network_gbs": 25, "watts": 560}
     assert Gpu.model_validate({"type": "mi250x", **described}).memory_gb == 64
