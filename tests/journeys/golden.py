@@ -32,14 +32,11 @@ VOLATILE_STEPS = {"report": "shows times of day, durations and the host's name"}
 VOLATILE_FILES = {
     "tensorboard/*": "events carry wall times; their name carries the host's",
     "ranks.json": "measured seconds and memory",
-    "final/*": "the container belongs to torch; weights.sha256 covers the tensors",
-    "untrained/*": "as final",
 }
 """Files that are not compared, by pattern of the path in the unit's folder, and the reason."""
 VOLATILE_FIELDS = {
     "metrics.jsonl": ("wall_time", "tokens_per_s"),  # measured
-    "results.json": ("checkpoint", "configs"),  # the digest of the container; source text of functions, from lm-eval
-    "generations.jsonl": ("checkpoint",),
+    "results.json": ("configs",),  # lm-eval's: source text of functions, docstrings included
 }
 """Fields at any depth that are not compared, by name of the JSON file."""
 CPU_JOBS = ("pretrain", "evaluate")
