@@ -35,7 +35,7 @@ VOLATILE_FILES = {
 }
 """Files that are not compared, by pattern of the path in the unit's folder, and the reason."""
 VOLATILE_FIELDS = {
-    "metrics.jsonl": ("wall_time", "tokens_per_s"),  # measured
+    "metrics.jsonl": ("wall_time", "tokens_per_s", "memory_mb"),  # measured
     "results.json": ("configs",),  # lm-eval's: source text of functions, docstrings included
 }
 """Fields at any depth that are not compared, by name of the JSON file."""
