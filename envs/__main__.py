@@ -1,4 +1,4 @@
-"""Makes the Python environment ahead of its first use: `python3 envs launcher | stages | test`. Prints its Python."""
+"""Makes the Python environment before its first use: `python3 envs launcher | stages | test`. Prints its Python."""
 
 import os
 import sys
@@ -6,7 +6,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)  # run as a folder, Python puts that folder there
 
-from envs.bootstrap import LEVELS, SetupError, ensure, find_python  # noqa: E402  (the line above finds it)
+from envs.bootstrap import ensure  # noqa: E402  (the line above finds it)
+from envs.levels import LEVELS, SetupError, find_python  # noqa: E402
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Two processes meet over loopback and add two numbers through gloo: run by `launch.py doctor` to see that it works."""
+"""Check of gloo: two processes add two numbers over loopback. `launch.py doctor` runs it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import datetime
 import sys
 
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
+from torch.multiprocessing.spawn import start_processes
 
 
 def rank(number: int, port: int) -> None:
-    """Be one of the two."""
+    """Run one of the two processes."""
     limit = datetime.timedelta(seconds=30)
     distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", limit, world_size=2, rank=number)
     value = torch.ones(1)
@@ -21,4 +22,5 @@ def rank(number: int, port: int) -> None:
 
 
 if __name__ == "__main__":
-    multiprocessing.spawn(rank, (int(sys.argv[1]),), nprocs=2)
+    # torch declares no types here
+    start_processes(rank, (int(sys.argv[1]),), 2, start_method="spawn")  # type: ignore[no-untyped-call]

@@ -1,6 +1,7 @@
-"""What a node sees, as a line of JSON: run by `launch.py doctor` on a compute node, with the Python that jobs will use.
+"""Check of a compute node: prints its clock, Python, limits and view of the runs folder as one line of JSON.
 
-Arguments: a file that the launcher has just written into the runs folder. Standard library alone, Python 3.6 and newer.
+`launch.py doctor` runs it on a node with the Python of the jobs. Argument: a file that the launcher has just written
+into the runs folder. Standard library alone, Python 3.6 and newer.
 """
 
 import json

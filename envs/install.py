@@ -1,4 +1,4 @@
-"""Makes, continues, mends and updates the environment of envs/bootstrap.py. Calls venv and pip, nothing else."""
+"""Makes, continues, repairs and updates the Python environment. Calls venv and pip, nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from envs.bootstrap import (
+from envs.levels import (
     CONSTRAINTS,
     LEVELS,
     MARK,
@@ -36,7 +36,7 @@ from envs.bootstrap import (
 )
 
 USUAL = {"launcher": "20 s, 60 MB", "stages": "2 to 4 minutes, 2.1 GB", "test": "2 to 4 minutes, 2.1 GB"}
-"""What making each level takes beside the download, measured on two cores."""
+"""Time and size of each level without the download, measured on two cores."""
 LOG = "stagecoach-install.log"
 LOCK = "stagecoach.lock"
 REMEDIES = (
@@ -48,17 +48,17 @@ REMEDIES = (
     ),
     (
         r"No matching distribution|Could not find a version",
-        "The index that pip uses does not have it: see `pip config list`, or name another in PIP_INDEX_URL.",
+        "pip's index does not have it: see `pip config list`, or name another index in PIP_INDEX_URL.",
     ),
     (r"ResolutionImpossible|conflicting dep", "The pins disagree: regenerate constraints.txt as envs/README.md says."),
 )
-"""What pip says on failure, and what its reader can do about it; the first that fits is shown."""
+"""Pattern in pip's output on failure, and the remedy. The first match is shown."""
 
 
 def make(folder: Path, level: str) -> None:
-    """Bring the environment in `folder` to `level`, from whatever state it is in. Raises SetupError.
+    """Bring the environment in `folder` to `level`, from any state. Raises SetupError.
 
-    Two calls at once do not disturb each other: the second waits. A call that was killed is continued by the next one.
+    Of two calls at once the second waits. The next call continues a call that was killed.
     """
     _say(f"Python environment for '{level}' in {folder}: usually {USUAL[level]}, once.")
     with _open_lock(folder) as lock:
@@ -68,9 +68,7 @@ def make(folder: Path, level: str) -> None:
         began = time.monotonic()
         _make_venv(folder, level)
         for half in damaged(folder):
-            shutil.rmtree(
-                half
-            )  # without its dist-info folder a package is not installed to pip, which then installs it
+            shutil.rmtree(half)  # without its dist-info folder pip installs the package again
         _install(folder, level, lock)
         if absent := missing(level, site_packages(folder)):
             raise SetupError(f"pip ended well but {', '.join(absent)} is not there: remove {folder} and retry")
@@ -80,7 +78,7 @@ def make(folder: Path, level: str) -> None:
 
 
 def damaged(folder: Path) -> list[Path]:
-    """Return the dist-info folders of packages of which files are missing, as after a kill or a careless clean-up."""
+    """Return the dist-info folders of packages with missing files, as after a kill or a clean-up."""
     found = []
     for site in map(Path, site_packages(folder)):
         for info in [*site.glob("*.dist-info"), *site.glob("~*")]:
@@ -97,7 +95,7 @@ def damaged(folder: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def _open_lock(folder: Path) -> Iterator[IO[str]]:
-    """Make the folder and hold its lock. Pip inherits it, so that one that outlives a killed call keeps others out."""
+    """Make the folder and hold its lock. Pip inherits it: other calls wait for a pip that outlives its call."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()) and not any((folder / name).exists() for name in (LOCK, "pyvenv.cfg")):
@@ -106,7 +104,7 @@ def _open_lock(folder: Path) -> Iterator[IO[str]]:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                _say("Another call is at work on it: waiting for its end.")
+                _say("Another call is making it: waiting for its end.")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield lock
     except OSError as error:
@@ -115,7 +113,7 @@ def _open_lock(folder: Path) -> Iterator[IO[str]]:
 
 
 def _make_venv(folder: Path, level: str) -> None:
-    """Have a working virtual environment of a fitting Python: kept, made, or made again if it is broken and ours."""
+    """Keep or make a virtual environment of a fitting Python. A broken one is replaced if we made it."""
     mark = read_mark(folder)
     is_ours = bool(mark.get("ours")) or not (folder / "pyvenv.cfg").exists()
     version = _version(python_of(folder))
@@ -140,7 +138,7 @@ def _make_venv(folder: Path, level: str) -> None:
 
 
 def _version(python: Path) -> tuple[int, ...] | None:
-    """Return (major, minor) of an environment's Python; None if it, or its pip, does not run."""
+    """Return (major, minor) of an environment's Python; None if the Python or its pip does not run."""
     probe = [str(python), "-c", "import sys, pip; print(*sys.version_info[:2])"]
     try:
         done = subprocess.run(probe, env=_clean_env(), capture_output=True, text=True, check=True)
@@ -153,15 +151,15 @@ def _install(folder: Path, level: str, lock: IO[str]) -> None:
     pip = [str(python_of(folder)), "-m", "pip", "install", "--progress-bar=off", f"--constraint={CONSTRAINTS}"]
     commands = [[*pip, *(f"--requirement={file}" for file in requirement_files(level))]]
     if torch := pins(level).get("torch"):
-        # By itself and by its exact version: left to the resolver, the newest torch brings gigabytes of CUDA with it.
+        # First and by exact version: the resolver would download the newest torch with gigabytes of CUDA.
         commands.insert(0, [*pip, f"torch=={torch}"])
     for command in commands:
         _run_pip(command, folder / LOG, lock)
 
 
 def _run_pip(command: list[str], log: Path, lock: IO[str]) -> None:
-    """Run pip with one live line on the terminal; all it says goes to `log`."""
-    said: list[str] = []
+    """Run pip with one live line on the terminal; its whole output goes to `log`."""
+    output: list[str] = []
     with log.open("a", encoding="utf-8") as file, _Progress() as progress:
         file.write(f"\n$ {shlex.join(command)}\n")
         file.flush()
@@ -178,24 +176,24 @@ def _run_pip(command: list[str], log: Path, lock: IO[str]) -> None:
         )
         with process:
             for line in process.stdout or ():
-                said.append(line)
+                output.append(line)
                 file.write(line)
                 file.flush()
                 progress.note(line)
     if process.returncode:
-        raise SetupError(_explain("".join(said), log))
+        raise SetupError(_explain("".join(output), log))
 
 
-def _explain(said: str, log: Path) -> str:
-    remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, said)), "The log may say why.")
-    words = [line for line in said.splitlines() if line.strip()][-6:]
-    return "\n".join(["pip could not install:", *(f"    {line}" for line in words), f"{remedy} All of it: {log}"]) + (
-        "\nThe same command again goes on where this one stopped."
+def _explain(output: str, log: Path) -> str:
+    remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, output)), "The log may name the cause.")
+    words = [line for line in output.splitlines() if line.strip()][-6:]
+    return "\n".join(["pip could not install:", *(f"    {line}" for line in words), f"{remedy} Full log: {log}"]) + (
+        "\nThe same command continues where this one stopped."
     )
 
 
 class _Progress:
-    """One line on the terminal with the time that has passed; in a log file, a line every half minute."""
+    """Progress: one live line with the elapsed time on a terminal; in a log file, a line every 30 s."""
 
     def __init__(self) -> None:
         self._doing = "starting pip"
@@ -217,7 +215,7 @@ class _Progress:
             sys.stderr.flush()
 
     def note(self, line: str) -> None:
-        """Take in a line that pip wrote."""
+        """Read one line of pip's output."""
         word, _, rest = line.strip().partition(" ")
         name = rest.split(" ")[0].rpartition("/")[2]
         if word == "Collecting":
@@ -239,10 +237,10 @@ class _Progress:
 
 
 def _clean_env() -> dict[str, str]:
-    """Return the user's environment with all of pip's settings, but those that would make it install elsewhere."""
+    """Return the user's environment without the settings that make pip install into another folder."""
     elsewhere = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER")
     env = {key: value for key, value in os.environ.items() if key not in elsewhere}
-    # deepspeed comes as source, and can be told to compile kernels; none of them is used.
+    # deepspeed comes as source and can compile kernels; the project uses none of them.
     ours = {"DS_BUILD_OPS": "0", "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUNBUFFERED": "1"}
     return {**env, **ours}
 
@@ -258,4 +256,4 @@ def _clock(seconds: float) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # stdout is for what was asked for, such as --json
+    print(text, file=sys.stderr, flush=True)  # stdout is for results such as --json

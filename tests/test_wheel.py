@@ -102,7 +102,7 @@ def test_the_checks_are_run_in_a_clone(installed: Path, tmp_path: Path) -> None:
 
 
 def test_an_installed_launcher_makes_no_environment_of_its_own(installed: Path, tmp_path: Path) -> None:
-    script = "from envs import bootstrap; print(bootstrap.env_folder())"
+    script = "from envs import levels; print(levels.env_folder())"
     environment = {**os.environ, "PYTHONPATH": str(installed), "STAGECOACH_ENV": str(tmp_path / "env")}
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True

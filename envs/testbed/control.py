@@ -1,8 +1,8 @@
-"""A real Slurm of four nodes on this machine: up, down, status, and borrowing for the length of a test session.
+"""Control of the testbed, a real Slurm of four nodes on this machine: up, down, status, borrow.
 
 Munge, slurmctld and four slurmd run as ordinary processes of this user: no systemd, no cgroups, no containers. All
-state lies in one folder (`home`). `up` starts only what is not running, so it can be called twice, after a reboot, or
-when a node was killed.
+state lies in one folder (`home`). `up` starts only daemons that do not run, so it can be called twice,
+after a reboot, or after a node was killed.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from envs.testbed import conf, daemons, packages
 from stages.shared.errors import ClusterError
 
 START_LIMIT_S = 60
-"""How long all nodes may take to become idle; 3 s on an idle machine with two cores."""
+"""Longest wait for all nodes to become idle; it takes 3 s on an idle machine with two cores."""
 
 KILL_WAIT_S = 7
-"""How long jobs may take to end when they are cancelled: KillWait of slurm.conf.in and a little."""
+"""Longest wait for cancelled jobs to end: KillWait of slurm.conf.in and a little more."""
 FIRST_JOB = "first-job"
-"""File with the number that the first job gets at the next start from nothing."""
+"""File with the id of the first job after the next fresh start."""
 
 
 class TestbedError(ClusterError):
-    """The testbed cannot run here: says why and what to do."""
+    """The testbed cannot run here. The message names the cause and the remedy."""
 
 
 def home() -> Path:
@@ -39,17 +39,17 @@ def home() -> Path:
     folder = Path(os.environ.get("STAGECOACH_TESTBED") or f"/tmp/stagecoach-testbed-{os.getuid()}")
     if not re.fullmatch(r"/[\w./+-]{1,80}", str(folder)):
         raise TestbedError(
-            f"STAGECOACH_TESTBED is {str(folder)!r}: slurm.conf and a munge socket want an absolute path "
-            "of at most 80 letters, digits and ./+-_"
+            f"STAGECOACH_TESTBED = {str(folder)!r}: must be an absolute path of at most 80 letters, digits and ./+-_, "
+            "for slurm.conf and the munge socket (for example /tmp/testbed)"
         )
     return folder
 
 
 def up(keep: bool = False) -> dict[str, str]:
-    """Start what is not running, wait until all nodes are ready, and return the environment that reaches the testbed.
+    """Start missing daemons, wait until all nodes are ready, and return the environment that reaches the testbed.
 
-    With `keep` it stays up though it may be on loan now (see `borrow`).
-    Raises TestbedError where Slurm is missing and cannot be installed, or does not start (with its last words).
+    keep=True: it stays up when its borrowers are done (see `borrow`).
+    Raises TestbedError where Slurm is missing and cannot be installed, or does not start (with its last log lines).
     """
     folder = _prepare()
     with _lock(folder):
@@ -60,7 +60,7 @@ def up(keep: bool = False) -> dict[str, str]:
 
 
 def down() -> bool:
-    """Cancel the testbed's jobs and end every process that it started; return False if there was nothing to end."""
+    """Cancel the testbed's jobs and end all its processes. Returns False if there were none."""
     folder = home()
     if not folder.exists():
         return False
@@ -69,22 +69,22 @@ def down() -> bool:
 
 
 def is_up() -> bool:
-    """Return whether every daemon lives and every node is ready for jobs."""
+    """Return whether every daemon runs and every node is ready for jobs."""
     folder = home()
     return (folder / "slurm.conf").exists() and not _absent(folder) and _unready(_node_states()) == {}
 
 
 def environment() -> dict[str, str]:
-    """Return the variables that make sbatch, squeue and the others talk to the testbed."""
+    """Return the environment variables that point Slurm's commands to the testbed."""
     return {"SLURM_CONF": str(home() / "slurm.conf")}
 
 
 @contextlib.contextmanager
 def borrow() -> Iterator[dict[str, str]]:
-    """Have the testbed for a while: yields its environment.
+    """Borrow the testbed: yields its environment.
 
-    If it runs, it is left as it is. If not, it is started, and the last of its borrowers, which may be several
-    processes at once, takes it down.
+    A testbed that runs already stays up. Else it is started, and the last borrower takes it down. Borrowers may be
+    several processes at once.
     """
     folder = _prepare()
     with (folder / "borrowers").open("w") as borrowers:
@@ -103,7 +103,7 @@ def borrow() -> Iterator[dict[str, str]]:
 
 
 def status() -> str:
-    """Return a few lines about the testbed: its nodes and jobs, or that it is down."""
+    """Return a few lines about the testbed: its daemons, nodes and jobs."""
     folder = home()
     alive = daemons.running(folder) if folder.exists() else {}
     if not alive:
@@ -114,7 +114,7 @@ def status() -> str:
 
 
 def _prepare() -> Path:
-    """Have the programs and the folder, which is this user's alone."""
+    """Install missing programs and make the folder, which only this user can open."""
     try:
         packages.ensure()
     except packages.MissingError as error:
@@ -122,8 +122,8 @@ def _prepare() -> Path:
     folder = home()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise TestbedError(f"{folder} belongs to someone else: set STAGECOACH_TESTBED to another folder")
-    folder.chmod(0o700)  # munge refuses a key that others could replace
+        raise TestbedError(f"{folder} belongs to another user: set STAGECOACH_TESTBED to another folder")
+    folder.chmod(0o700)  # munge refuses a key that other users could replace
     key = folder / "munge.key"
     if not key.exists():
         key.write_bytes(os.urandom(1024))
@@ -154,30 +154,30 @@ def _start(folder: Path) -> None:
                 _wait(conf.munge_socket(folder).exists, folder, ["munged"])
         _wait(lambda: _resume(_unready(_node_states())), folder, list(_commands(folder)))
     except TestbedError:
-        if not alive:  # else the next try would go on with what failed now, such as a port that was taken meanwhile
+        if not alive:  # else the next start would keep the cause, such as a port that another program took
             _stop(folder)
         raise
 
 
 def _begin_anew(folder: Path) -> None:
-    """Write slurm.conf and forget the jobs of the last time, which would start again; their ids are not given twice."""
+    """Write slurm.conf and delete the jobs of the last start, which would run again. No job id is used twice."""
     for name in ("state", "spool"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in ("state", *(f"spool/{node}" for node in conf.NODES)):
         (folder / name).mkdir(parents=True)
     numbers = folder / FIRST_JOB
     first = int(numbers.read_text()) if numbers.exists() else 1
-    numbers.write_text(f"{first + 1000}\n")  # if it ends without `down`, nobody knows how many were used
+    numbers.write_text(f"{first + 1000}\n")  # an upper bound, in case it ends without `down`
     user = pwd.getpwuid(os.getuid()).pw_name
     text = conf.render(conf.TEMPLATE.read_text(), folder, user, conf.free_ports(), first)
     (folder / "slurm.conf").write_text(text)
-    # Slurm looks for cgroups even if it is told not to use them, and gives up where none are mounted, as in a chroot or
-    # a bare container. The plugin of the old kind, without users here, asks for nothing.
+    # Slurm looks for cgroups even where slurm.conf does not use them, and stops where none are mounted, as in a chroot
+    # or a bare container. The plugin for cgroup v1, which is unused here, needs none.
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
 
 
 def _commands(folder: Path) -> dict[str, list[str]]:
-    """Return the command of every daemon, in the order in which they start."""
+    """Return the command of every daemon, in order of start."""
     files = {"key-file": "munge.key", "pid-file": "munged.pid", "log-file": "munged.log", "seed-file": "munged.seed"}
     munged = [packages.program("munged"), "--foreground", "--force", f"--socket={conf.munge_socket(folder)}"]
     slurm_conf = ["-D", "-f", str(folder / "slurm.conf")]
@@ -190,14 +190,14 @@ def _commands(folder: Path) -> dict[str, list[str]]:
 
 def _stop(folder: Path) -> bool:
     alive = daemons.running(folder)
-    if "slurmctld" in alive:  # let Slurm clean up after its jobs as long as it can
+    if "slurmctld" in alive:  # while the controller runs, Slurm can clean up after its jobs
         if next_id := re.search(r"^NEXT_JOB_ID\s*=\s*(\d+)", _client("scontrol", "show", "config"), re.MULTILINE):
             (folder / FIRST_JOB).write_text(f"{next_id[1]}\n")
         _client("scancel", f"--user={os.getuid()}")
         _until(lambda: not daemons.offspring(folder), KILL_WAIT_S)
     daemons.end(alive.values(), patience_s=10)
     found = bool(alive)
-    while children := daemons.offspring(folder):  # again: a step may start a process while others are being ended
+    while children := daemons.offspring(folder):  # a step may start a process meanwhile
         daemons.end(children, patience_s=2)
         found = True
     (folder / "borrowed").unlink(missing_ok=True)
@@ -209,19 +209,19 @@ def _absent(folder: Path) -> list[str]:
 
 
 def _node_states() -> dict[str, str]:
-    """Return the state of every node, such as `idle`; `*` at the end: it does not answer. Empty: no controller."""
+    """Return the state of every node, such as `idle`; a final `*` means no answer. Empty without a controller."""
     lines = _client("sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %T").splitlines()
     return dict(line.split() for line in lines if len(line.split()) == 2)
 
 
 def _unready(states: dict[str, str]) -> dict[str, str]:
-    """Return the nodes to which Slurm would send no job, with their states."""
+    """Return the nodes that take no jobs, with their states."""
     good = ("idle", "planned", "mixed", "allocated", "completing")
     return {node: state for node in conf.NODES if (state := states.get(node, "unknown")) not in good}
 
 
 def _resume(unready: dict[str, str]) -> bool:
-    """Return whether no node is unready; put those back to work that Slurm has set aside though they answer."""
+    """Return whether all nodes are ready. Side effect: resumes nodes that are down or drained but answer."""
     for node, state in unready.items():
         if state.startswith(("down", "drain")) and not state.endswith("*"):
             _client("scontrol", "update", f"nodename={node}", "state=resume")
@@ -229,14 +229,16 @@ def _resume(unready: dict[str, str]) -> bool:
 
 
 def _wait(ready: Callable[[], bool], folder: Path, names: list[str]) -> None:
-    """Wait for the daemons `names` to be ready. Raises TestbedError with their last words if they do not become so."""
+    """Wait until the daemons `names` are ready. Raises TestbedError with their last log lines after START_LIMIT_S."""
     began = time.monotonic()
     while not ready():
         ended = [name for name in names if name not in daemons.running(folder)]
         if ended or time.monotonic() - began > START_LIMIT_S:
             last = [f"  {name}: {line}" for name in ended or names for line in _last_lines(folder / f"{name}.out")]
             what = f"{' and '.join(ended)} ended at once" if ended else f"no answer within {START_LIMIT_S} s"
-            raise TestbedError("\n".join([f"Slurm does not start: {what}. Last words:", *last, f"All logs: {folder}"]))
+            raise TestbedError(
+                "\n".join([f"Slurm does not start: {what}. Last log lines:", *last, f"All logs: {folder}"])
+            )
         time.sleep(0.1)
 
 
@@ -252,7 +254,7 @@ def _until(ready: Callable[[], bool], limit_s: float) -> bool:
 
 
 def _client(*command: str) -> str:
-    """Return what a Slurm command prints; nothing if the controller does not answer."""
+    """Return the output of a Slurm command; empty if the controller does not answer."""
     env = {**os.environ, **environment()}
     argv = [packages.program(command[0]), *command[1:]]
     with contextlib.suppress(subprocess.TimeoutExpired):

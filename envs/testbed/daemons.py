@@ -1,7 +1,7 @@
-"""The testbed's processes: started, found again and ended.
+"""Processes of the testbed: start, find, end.
 
-There are no pid files to go stale. Every daemon is started with MARK in its environment, and is found again by reading
-/proc: a process that does not carry the mark of this folder is never touched, whatever its pid or name.
+Every daemon starts with MARK in its environment and is found by reading /proc, so no pid file can go stale. A process
+without this folder's mark is never touched, whatever its pid or name.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 
 MARK = "STAGECOACH_TESTBED_DAEMON"
 _children: list[subprocess.Popen[bytes]] = []
-"""Daemons started by this very process, kept so that they can be reaped when they end."""
+"""Daemons that this process started, kept so that it can reap them."""
 
 
 def start(name: str, command: Sequence[str], folder: Path) -> None:
     """Start `command` as the daemon `name` of the testbed in `folder`: own session, output to <name>.out."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM", "SBATCH_", "SRUN_"))}
-    # slurmstepd writes its title over the first variables it inherits: SLURM_CONF, by which it is found, comes last.
+    # slurmstepd writes its title over the first variables that it inherits: SLURM_CONF comes last and stays readable.
     env = {**kept, MARK: f"{folder}/{name}", "SLURM_CONF": str(folder / "slurm.conf")}
     with (folder / f"{name}.out").open("ab") as output:
         process = subprocess.Popen(
@@ -38,23 +38,23 @@ def start(name: str, command: Sequence[str], folder: Path) -> None:
 
 
 def running(folder: Path) -> dict[str, int]:
-    """Return the pids of the testbed's living daemons by name."""
+    """Return the pids of the testbed's running daemons by name."""
     prefix = f"{MARK}={folder}/"
     found = {}
     for pid, environment, _title in _processes():
         for entry in environment:
-            if entry.startswith(prefix) and _leads_session(pid):  # not a helper that the daemon has forked
+            if entry.startswith(prefix) and _leads_session(pid):  # not a helper that the daemon forked
                 found[entry[len(prefix) :]] = pid
     return found
 
 
 def offspring(folder: Path) -> list[int]:
-    """Return the pids of what the testbed's daemons have started: helpers, job steps and the jobs' own processes."""
+    """Return the pids of all processes that the daemons started: helpers, job steps and the jobs' own processes."""
     conf = f"SLURM_CONF={folder}/slurm.conf"
     prefix = f"{MARK}={folder}/"
     found = []
     for pid, environment, title in _processes():
-        # A user's own shell may have SLURM_CONF too, and inside salloc SLURM_JOB_ID; only a node sets SLURMD_NODENAME.
+        # A user's shell may have SLURM_CONF too, and SLURM_JOB_ID inside salloc. Only a node sets SLURMD_NODENAME.
         of_a_node = title.startswith("slurmstepd") or any(e.startswith("SLURMD_NODENAME=") for e in environment)
         of_a_daemon = any(e.startswith(prefix) for e in environment) and not _leads_session(pid)
         if (of_a_daemon or (of_a_node and conf in environment)) and pid != os.getpid():
@@ -63,7 +63,7 @@ def offspring(folder: Path) -> list[int]:
 
 
 def end(pids: Iterable[int], patience_s: float) -> None:
-    """End processes: SIGTERM, then SIGKILL for what is left after `patience_s`; returns when all are gone."""
+    """End processes: SIGTERM, then SIGKILL after `patience_s`. Returns when all are gone."""
     left = set(pids)
     for number, limit_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5.0)):
         for pid in left:
@@ -73,7 +73,7 @@ def end(pids: Iterable[int], patience_s: float) -> None:
         while (left := {pid for pid in left if _is_alive(pid)}) and time.monotonic() < until:
             time.sleep(0.05)
     if left:
-        raise OSError(f"processes {sorted(left)} of the testbed do not end, not even by SIGKILL")
+        raise OSError(f"processes {sorted(left)} of the testbed do not end, even by SIGKILL")
 
 
 def _processes() -> Iterable[tuple[int, list[str], str]]:
@@ -83,7 +83,7 @@ def _processes() -> Iterable[tuple[int, list[str], str]]:
         try:
             environment = (folder / "environ").read_bytes()
             title = (folder / "cmdline").read_bytes()
-        except OSError:  # ended meanwhile, or another user's
+        except OSError:  # has ended, or belongs to another user
             continue
         if environment and _is_alive(int(folder.name)):
             yield int(folder.name), os.fsdecode(environment).split("\0"), os.fsdecode(title)
@@ -103,4 +103,4 @@ def _is_alive(pid: int) -> bool:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    return stat.rpartition(")")[2].split()[0] != "Z"  # where nobody reaps orphans, the dead stay listed
+    return stat.rpartition(")")[2].split()[0] != "Z"  # without a reaper of orphans, ended processes stay listed

@@ -11,13 +11,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from envs import bootstrap, install
+from envs import bootstrap, install, levels
 from jobs.checks.finding import Finding
 
 ABOUT = "this machine"
 GB = 1e9
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-GLOO_CHECK = Path(bootstrap.__file__).with_name("check_gloo.py")
+GLOO_CHECK = Path(levels.__file__).with_name("check_gloo.py")
 GLOO_LIMIT_S = 120
 """Mostly the import of torch, which can take a minute from a cold network file system."""
 
@@ -38,25 +38,25 @@ def environment() -> Iterator[Finding]:
     python = stages_python()
     if python is None:
         later = "The first `launch.py run` or `demo` makes it; `python3 envs stages` does so now."
-        if bootstrap.env_folder() is None:
+        if levels.env_folder() is None:
             later = f"Install its packages: {bootstrap.pip_command('stages')}"
         yield Finding(ABOUT, "warn", f"{here} runs the launcher; no environment for the stages yet", later)
         return
     folder = Path(python).parent.parent
     broken = [info.name.partition("-")[0] for info in install.damaged(folder)]
-    if broken and bootstrap.read_mark(folder):
-        remedy = f"Remove {folder / bootstrap.MARK}: the next call then mends the environment."
+    if broken and levels.read_mark(folder):
+        remedy = f"Remove {folder / levels.MARK}: the next call then mends the environment."
         yield Finding(ABOUT, "fail", f"{folder} lacks files of {', '.join(broken)}", remedy)
     else:
-        yield Finding(ABOUT, "ok", f"Python environment with all {len(bootstrap.pins('stages'))} pins in {folder}")
+        yield Finding(ABOUT, "ok", f"Python environment with all {len(levels.pins('stages'))} pins in {folder}")
 
 
 def stages_python() -> str | None:
     """Return the Python that has the stages' packages, if there is one yet."""
-    folder = bootstrap.env_folder()
-    if folder is not None and bootstrap.is_complete(folder, "stages"):
-        return str(bootstrap.python_of(folder))
-    return None if bootstrap.missing("stages", sys.path) else sys.executable
+    folder = levels.env_folder()
+    if folder is not None and levels.is_complete(folder, "stages"):
+        return str(levels.python_of(folder))
+    return None if levels.missing("stages", sys.path) else sys.executable
 
 
 def hardware(unit: str, amount: float, wanted: float, why: str) -> Finding:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from envs import bootstrap
+from envs import levels
 from jobs.checks.finding import Finding
 from jobs.checks.machine import stages_python
 from jobs.plan.cluster import STAND_INS, Cluster, Resources
@@ -31,7 +31,7 @@ PATIENCE_S = 10
 """How long the doctor waits for a free node."""
 LIMIT_S = 60
 SKEW_S = 5
-NODE_CHECK = Path(bootstrap.__file__).with_name("check_node.py")
+NODE_CHECK = Path(levels.__file__).with_name("check_node.py")
 
 
 def findings(cluster: Cluster, runs: Path | None) -> Iterator[Finding]:

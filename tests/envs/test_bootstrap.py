@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from envs import bootstrap, install
+from envs import bootstrap, install, levels
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = getattr(sys, "_base_executable", sys.executable)
@@ -31,14 +31,14 @@ def call(folder: Path | str, python: str = PLAIN, **settings: str) -> subprocess
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Let every pip of these tests install from a folder of wheels, set by variables as a site's mirror would be."""
     folder = tmp_path_factory.mktemp("wheels")
-    files = [f"--requirement={file}" for file in bootstrap.requirement_files("launcher")]
+    files = [f"--requirement={file}" for file in levels.requirement_files("launcher")]
     command = [
         sys.executable,
         "-m",
         "pip",
         "download",
         f"--dest={folder}",
-        f"--constraint={bootstrap.CONSTRAINTS}",
+        f"--constraint={levels.CONSTRAINTS}",
         *files,
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -71,16 +71,16 @@ def copy_of(made: Path, folder: Path) -> Path:
 
 
 def imports(folder: Path, module: str) -> bool:
-    command = [str(bootstrap.python_of(folder)), "-c", f"import {module}"]
+    command = [str(levels.python_of(folder)), "-c", f"import {module}"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def test_it_is_made_where_asked_and_is_light(made: Path) -> None:
-    assert not bootstrap.missing("launcher", bootstrap.site_packages(made))
+    assert not levels.missing("launcher", levels.site_packages(made))
     assert imports(made, "submitit, jinja2, yaml, pydantic, rich")
     assert not imports(made, "torch")
-    assert bootstrap.is_complete(made, "launcher")
-    assert not bootstrap.is_complete(made, "stages")
+    assert levels.is_complete(made, "launcher")
+    assert not levels.is_complete(made, "stages")
 
 
 def test_a_second_call_does_nothing(made: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_check_takes_milliseconds(made: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_active_environment_with_the_pins_is_used(tmp_path: Path) -> None:
-    if bootstrap.missing("launcher", sys.path):
+    if levels.missing("launcher", sys.path):
         pytest.skip("the tests run without the pins")
     done = call(tmp_path / "never made", python=sys.executable)
     assert done.stdout == f"{sys.executable}\n"
@@ -141,7 +141,7 @@ def test_one_that_was_killed_midway_is_continued(tmp_path: Path) -> None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert not bootstrap.is_complete(folder, "launcher")
+    assert not levels.is_complete(folder, "launcher")
     done = call(folder)
     assert done.returncode == 0, done.stderr
     assert not install.damaged(folder)
@@ -150,7 +150,7 @@ def test_one_that_was_killed_midway_is_continued(tmp_path: Path) -> None:
 
 def test_damaged_packages_are_mended(made: Path, tmp_path: Path) -> None:
     folder = copy_of(made, tmp_path / "env")
-    site = Path(bootstrap.site_packages(folder)[0])
+    site = Path(levels.site_packages(folder)[0])
     shutil.rmtree(next(site.glob("rich-*.dist-info")))  # noticed by its absence
     next(site.glob("[jJ]inja2-*.dist-info")).joinpath("RECORD").unlink()  # as pip leaves a package when it is killed
     (site / "submitit" / "__init__.py").unlink()
@@ -180,12 +180,12 @@ def test_somebody_elses_files_are_not_touched(tmp_path: Path) -> None:
 
 def test_somebody_elses_broken_environment_is_not_remade(made: Path, tmp_path: Path) -> None:
     folder = copy_of(made, tmp_path / "env")
-    (folder / bootstrap.MARK).unlink()
+    (folder / levels.MARK).unlink()
     (folder / "bin" / "python").unlink()
     done = call(folder)
     assert done.returncode == 1
     assert "STAGECOACH_ENV" in done.stderr
-    assert (Path(bootstrap.site_packages(folder)[0]) / "rich").is_dir()
+    assert (Path(levels.site_packages(folder)[0]) / "rich").is_dir()
 
 
 def test_none_forbids_making_one_and_names_the_command() -> None:
@@ -197,7 +197,7 @@ def test_none_forbids_making_one_and_names_the_command() -> None:
 
 def test_a_second_call_waits_for_the_first(made: Path, tmp_path: Path) -> None:
     folder = copy_of(made, tmp_path / "env")
-    (folder / bootstrap.MARK).write_text(json.dumps({"ours": True}))
+    (folder / levels.MARK).write_text(json.dumps({"ours": True}))
     env = {**os.environ, "STAGECOACH_ENV": str(folder)}
     command = [PLAIN, str(ROOT / "envs"), "launcher"]
     both = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) for _ in range(2)]
@@ -209,25 +209,25 @@ def test_a_second_call_waits_for_the_first(made: Path, tmp_path: Path) -> None:
 
 def test_a_failing_pip_is_told_with_its_last_words_and_a_remedy(made: Path, tmp_path: Path) -> None:
     folder = copy_of(made, tmp_path / "env")
-    shutil.rmtree(next(Path(bootstrap.site_packages(folder)[0]).glob("rich-*.dist-info")))
+    shutil.rmtree(next(Path(levels.site_packages(folder)[0]).glob("rich-*.dist-info")))
     done = call(folder, PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="1")
     assert done.returncode == 1
     assert "\n    ERROR: " in done.stderr
     assert "Traceback" not in done.stderr
     assert "pip cannot reach its index" in done.stderr
     assert str(folder / install.LOG) in done.stderr
-    assert "goes on where this one stopped" in done.stderr
+    assert "continues where this one stopped" in done.stderr
 
 
-def test_a_python_that_does_not_fit_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "PYTHONS", dict.fromkeys(bootstrap.LEVELS, ((3, 98), (3, 99))))
-    with pytest.raises(bootstrap.SetupError, match=r"'stages' needs Python 3\.98 to 3\.99 .* is 3\.\d+\.\d+") as caught:
-        bootstrap.find_python("stages")
+def test_a_python_that_does_not_fit_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(levels, "PYTHONS", dict.fromkeys(levels.LEVELS, ((3, 98), (3, 99))))
+    with pytest.raises(levels.SetupError, match=r"'stages' needs Python 3\.98 to 3\.99 .* is 3\.\d+\.\d+") as caught:
+        levels.find_python("stages")
     assert "\n" not in str(caught.value)
 
 
 def test_the_pins_of_a_level_contain_those_of_the_smaller_ones_and_torch_only_where_it_is_needed() -> None:
-    launcher, stages, everything = (bootstrap.pins(level) for level in ("launcher", "stages", "test"))
+    launcher, stages, everything = (levels.pins(level) for level in ("launcher", "stages", "test"))
     assert launcher.items() < stages.items() < everything.items()
     assert "torch" not in launcher
     assert stages["torch"] == everything["torch"]
@@ -239,14 +239,14 @@ def test_nothing_is_compiled_whatever_the_users_environment_says(monkeypatch: py
 
 
 def test_every_pin_agrees_with_the_constraints() -> None:
-    lines = bootstrap.CONSTRAINTS.read_text().splitlines()
+    lines = levels.CONSTRAINTS.read_text().splitlines()
     locked = {name.lower().replace("_", "-"): version for name, _, version in (line.partition("==") for line in lines)}
-    pinned = {name.lower().replace("_", "-"): version for name, version in bootstrap.pins("test").items()}
+    pinned = {name.lower().replace("_", "-"): version for name, version in levels.pins("test").items()}
     assert {name: locked.get(name) for name in pinned} == pinned
     assert not [name for name in locked if name.startswith(("nvidia", "triton"))]
 
 
 def test_the_packaging_metadata_and_the_bootstrap_agree_on_python() -> None:
     text = (ROOT / "pyproject.toml").read_text()
-    (first, last) = bootstrap.PYTHONS["launcher"]
+    (first, last) = levels.PYTHONS["launcher"]
     assert f'requires-python = ">={first[0]}.{first[1]},<{last[0]}.{last[1] + 1}"' in text

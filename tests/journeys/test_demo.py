@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jobs.runs import open_run
 from stages.formats.documents import read_documents
 from stages.formats.funnel import StepCount, merge, read_funnel
 from tests.answer_key import KEPT, Verdict, counts, expected
+from tests.journeys import golden
 from tests.launching import attempts, launch, metrics, step_dir
 
 KILL_AT = 110
@@ -101,3 +104,24 @@ def test_a_changed_setting_runs_only_what_lies_downstream_of_it(demo: Path) -> N
     assert "reused" in by_job["tokenizer"]
     assert "heldout 0.02 -> 0.03" in said
     assert "reused" not in by_job["pretrain"]
+
+
+@pytest.fixture(scope="module")
+def steps(demo: Path) -> golden.Comparison:
+    """Give the digests of the demo's steps beside the golden ones; under STAGECOACH_UPDATE_GOLDEN, renew these."""
+    run = open_run([demo.parent], "demo")
+    steps = golden.compare(golden.measure(run), run.graph)
+    if os.environ.get("STAGECOACH_UPDATE_GOLDEN") and not steps.undeclared:
+        golden.write(steps.found)
+        steps = golden.compare(steps.found, run.graph)
+    return steps
+
+
+def test_golden_bytes_of_every_step_change_only_with_its_version(steps: golden.Comparison) -> None:
+    assert not steps.undeclared, "\n".join(steps.undeclared)
+    assert not steps.stale, "\n".join([*steps.stale, f"These steps run again for users. To renew: {golden.RENEW}"])
+
+
+def test_golden_weights_and_scores_were_compared(steps: golden.Comparison) -> None:
+    if steps.left_out:
+        pytest.skip(f"{', '.join(steps.left_out)}: the golden digests are of {steps.processor}, this is another one")
