@@ -174,6 +174,16 @@ class Worker:
         warnings.filterwarnings("ignore", module=r"megatron\.")
         if self.leads and self.place.lane == 0:
             self._record(self._start_record())
+        code, failed = self._run_units()
+        if self.leads:
+            self._write_progress(force=True)
+            self._record(ResultRecord(exit_code=code, failed=failed, signal=self.stop.signal))
+        elif code == EXIT_CHECKPOINTED:
+            self._wait_for_leader()
+        return code
+
+    def _run_units(self) -> tuple[int, dict[str, str]]:
+        """Run the units that are not done, one after the other; return the code and the reason of each failure."""
         codes, failed = [EXIT_DONE], {}
         for position, unit in enumerate(self.units):
             if not self.stop.resumes:  # what survives an attempt of such a step is its finished units
@@ -192,13 +202,7 @@ class Worker:
                 self._note_trouble(code, reason)
             if code in (EXIT_CHECKPOINTED, EXIT_BAD_NODE):
                 break
-        code = strongest(codes)
-        if self.leads:
-            self._write_progress(force=True)
-            self._record(ResultRecord(exit_code=code, failed=failed, signal=self.stop.signal))
-        elif code == EXIT_CHECKPOINTED:
-            self._wait_for_leader()
-        return code
+        return strongest(codes), failed
 
     def _guarded(self, unit: Assigned) -> tuple[int, str]:
         """Run one unit; a failure is reported in one line and does not take the element's other units with it."""

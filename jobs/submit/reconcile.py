@@ -306,19 +306,15 @@ def next_actions(graph: Graph, states: States, done: Mapping[str, frozenset[str]
     stuck: dict[tuple[str, str], str] = {}
     for name, job in graph.jobs.items():
         waiting = _Waiting(job, done, stuck)
-        chosen: list[str] = []
-        for unit, state in states[name].items():
-            if state.state == "done":
-                continue
-            culprit = waiting.culprit(job.units[unit])
-            if culprit is None and state.state in retry:
-                chosen.append(unit)
-            elif culprit is not None or state.state == "failed":
-                stuck[name, unit] = name
-            if culprit is not None:
-                held_back.setdefault(name, f"waits for {culprit}")
+        open_units = {unit: state.state for unit, state in states[name].items() if state.state != "done"}
+        held = {unit: culprit for unit in open_units if (culprit := waiting.culprit(job.units[unit]))}
+        chosen = tuple(unit for unit, state in open_units.items() if state in retry and unit not in held)
+        failed = (unit for unit, state in open_units.items() if state == "failed" and unit not in chosen)
+        stuck.update(dict.fromkeys(((name, unit) for unit in (*held, *failed)), name))
+        if held:
+            held_back[name] = f"waits for {next(iter(held.values()))}"
         if chosen:
-            submit[name] = tuple(chosen)
+            submit[name] = chosen
             ready[name] = frozenset(unit for unit in chosen if waiting.is_over(job.units[unit]))
     for name in idle_services(graph, states, submit):
         if submit.pop(name, None):
