@@ -89,12 +89,14 @@ class ModelConfig(Section):
     def _check(self) -> ModelConfig:
         if self.dim % self.num_heads or (self.dim // self.num_heads) % 2:
             near = max(2, round(self.dim / (2 * self.num_heads)) * 2) * self.num_heads
-            raise ConfigError("model.dim", self.dim, f"an even multiple of num_heads ({self.num_heads}), as {near}")
+            raise ConfigError(
+                "model.dim", self.dim, f"an even multiple of num_heads ({self.num_heads}) (for example {near})"
+            )
         if self.num_heads % self.kv_heads:
             divisors = [n for n in range(1, self.num_heads + 1) if self.num_heads % n == 0]
             near = min(divisors, key=lambda n: abs(n - self.kv_heads))
             raise ConfigError(
-                "model.num_kv_heads", self.kv_heads, f"a divisor of num_heads ({self.num_heads}), as {near}"
+                "model.num_kv_heads", self.kv_heads, f"a divisor of num_heads ({self.num_heads}) (for example {near})"
             )
         if self.moe and self.bias:
             raise ConfigError("model.bias", self.bias, "false with model.moe: experts have no biases")

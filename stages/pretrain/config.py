@@ -15,7 +15,7 @@ from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Output, R
 from stages.shared.errors import ConfigError, nearest
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS_DEPEND_ON, TrainingConfig
-from stages.train.mixture import readings, warning
+from stages.train.data.mixture import readings, warning
 from stages.train.sections import BlanksConfig
 
 CHECKPOINTS = ("final", "untrained")

@@ -9,15 +9,15 @@ from typing import Any
 from stages.formats.kinds import KINDS
 from stages.formats.metrics import read_metrics
 from stages.formats.tokenizer import Tokenizer
-from stages.model.hf_import import import_weights
+from stages.model.huggingface.importing import import_weights
 from stages.pretrain.config import PretrainConfig
 from stages.shared.errors import DataError
 from stages.shared.task import Task
-from stages.train.blanks import BlankedDataset
-from stages.train.data import Source
+from stages.train.data.blanks import BlankedDataset
+from stages.train.data.corpus import SourceDataset
 from stages.train.engine import SetWeights
 from stages.train.loop import Job, train
-from stages.train.objectives import fill_blanks, next_token
+from stages.train.objectives.next_token import fill_blanks, next_token
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def run(task: Task) -> dict[str, Any]:
     """
     mixture = task.config.mixture
     sources = [
-        Source(file.source, file.path, None if mixture is None else mixture[file.source])
+        SourceDataset(file.source, file.path, None if mixture is None else mixture[file.source])
         for file in task.inputs["tokens"]
     ]
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
@@ -40,7 +40,7 @@ def run(task: Task) -> dict[str, Any]:
     return summary
 
 
-def _job(task: Task, sources: list[Source], tokenizer: Tokenizer) -> Job:
+def _job(task: Task, sources: list[SourceDataset], tokenizer: Tokenizer) -> Job:
     config: PretrainConfig = task.config
     start: SetWeights | None = None
     for release in task.inputs.get("init_from", ()):

@@ -13,12 +13,12 @@ from stages.model.config import ModelConfig
 from stages.shared.contract import Forecast, InputFile, Inputs, Reads, StageConfig
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
-from stages.train.planner.cost import Training
+from stages.train.data.schedule import steps_for
+from stages.train.planner.cost import PlannedTraining
 from stages.train.planner.forecast import forecast
 from stages.train.planner.rules import require
 from stages.train.planner.shape import choices, layout_of, workload_of
 from stages.train.planner.tokens import chinchilla_tokens, parse_tokens
-from stages.train.schedule import steps_for
 from stages.train.sections import GuardConfig, LayoutConfig, LossScaleConfig, OptimizerConfig, RampConfig
 
 LLAMA_PIECES = 32_000
@@ -129,10 +129,10 @@ class TrainingConfig(StageConfig):
             raise ConfigError("warmup_steps", self.warmup_steps, f"at most steps ({self.steps})")
         return self
 
-    def training(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> Training:
+    def training(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> PlannedTraining:
         """Return what the planner reckons with; a tokenizer whose size nobody knows is taken to be LLaMA's."""
         vocab_size = next((file.count for file in inputs.get("tokenizer", ())), 0)
-        return Training(
+        return PlannedTraining(
             work=workload_of(self, vocab_size or LLAMA_PIECES),
             layout=layout_of(self),
             steps=self.steps,

@@ -11,10 +11,10 @@ from megatron.core.models.gpt import GPTModel
 from torch import Tensor
 from torch.nn import Parameter
 
-from stages.model.llama import initialise, take_documents
+from stages.model.decoder import initialise, take_documents
 from stages.train.config import TrainingConfig
 from stages.train.engines.megatron import MegatronEngine
-from stages.train.objectives import Batch, Objective
+from stages.train.objectives.next_token import Batch, Objective
 
 SetWeights = Callable[[GPTModel], None]
 """Fills a rank's model with the weights that training starts from."""

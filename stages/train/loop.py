@@ -22,21 +22,23 @@ from stages.formats.kinds import KINDS
 from stages.formats.readings import write_readings
 from stages.formats.tokenizer import Tokenizer
 from stages.model import device, parallel
-from stages.model.checkpoint import read_weights
-from stages.model.experts import loads
+from stages.model.checkpoint.reading import read_weights
+from stages.model.layers.experts import loads
 from stages.shared.errors import Checkpointed
 from stages.shared.task import Task
-from stages.train.checkpoints import Checkpoints, Identity, save_weights
 from stages.train.config import TrainingConfig
-from stages.train.data import Source, build_dataset, build_heldout, microbatches, open_corpus
+from stages.train.data.batches import microbatches
+from stages.train.data.corpus import SourceDataset, open_corpus
+from stages.train.data.datasets import build_dataset, build_heldout
+from stages.train.data.schedule import batch_size, learning_rate
 from stages.train.engine import Engine, SetWeights, build_engine, drawn
-from stages.train.guard import judge
-from stages.train.log import StepRecord, publish
-from stages.train.objectives import Batch, Objective
-from stages.train.progress import Progress
-from stages.train.recorder import Recorder
-from stages.train.recovery import end_if_too_many, recover
-from stages.train.schedule import batch_size, learning_rate
+from stages.train.objectives.next_token import Batch, Objective
+from stages.train.stability.guard import judge
+from stages.train.stability.recovery import end_if_too_many, recover
+from stages.train.state.checkpoints import Checkpoints, Identity, save_weights
+from stages.train.state.progress import Progress
+from stages.train.telemetry.log import StepRecord, publish
+from stages.train.telemetry.recorder import Recorder
 
 FINAL = "final"
 UNTRAINED = "untrained"
@@ -49,7 +51,7 @@ class Job:
     """What a stage brings to the loop."""
 
     objective: Objective
-    sources: Sequence[Source]
+    sources: Sequence[SourceDataset]
     tokenizer: Tokenizer
     arrange: Callable[[Dataset[Batch]], Dataset[Batch]] = lambda texts: texts
     """Makes the objective's sequences of the sources', one of one."""
@@ -65,7 +67,7 @@ def train(task: Task, job: Job) -> dict[str, Any]:
     was true on any of them and the state is saved. Killed anywhere, any number of times, it ends with the same weights.
     """
     config: TrainingConfig = task.config
-    _settle(config)
+    set_deterministic(config)
     split = config.layout
     sizes = parallel.Sizes(tp=split.tp, pp=split.pp, interleave=split.interleave, cp=split.cp, ep=split.ep)
     parallel.start(task.ranks, sizes, seed=config.seed)
@@ -92,7 +94,7 @@ def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
     checkpoints = Checkpoints(task, engine, identity)
     progress = checkpoints.begin()
     if dist.get_rank() == 0:
-        print(*corpus.told(config), sep="\n", flush=True)
+        print(*corpus.describe(config), sep="\n", flush=True)
     recorder = Recorder(task.work, config, engine, vocab_size, progress.step)
     for step in range(progress.step, config.steps):
         recorder.start(step + 1)
@@ -221,7 +223,7 @@ def weights_digest(checkpoint: Path, rows: int) -> str:
     return digest.hexdigest()
 
 
-def _settle(config: TrainingConfig) -> None:
+def set_deterministic(config: TrainingConfig) -> None:
     """Fix what the order of additions hangs on: threads, and kernels that have a repeatable form."""
     torch.set_num_threads(config.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -19,7 +19,7 @@ from torch import nn
 from transformers import LlamaForCausalLM
 
 from stages.pretrain.config import PretrainConfig
-from stages.train.schedule import learning_rate
+from stages.train.data.schedule import learning_rate
 from tests.bench.memory import grown_mb
 
 

@@ -23,7 +23,7 @@ from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
 from stages.shared.task import Ranks
 from stages.train.engine import Engine, build_engine
-from stages.train.objectives import Batch, next_token
+from stages.train.objectives.next_token import Batch, next_token
 
 MODEL = {"num_layers": 8, "dim": 256, "num_heads": 8, "num_kv_heads": 4, "ffn_dim": 768, "seq_len": 128}
 VOCABULARY, STEPS = 2048, 7

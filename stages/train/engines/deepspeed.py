@@ -18,14 +18,14 @@ from megatron.core.transformer.moe.moe_utils import MoEAuxLossAutoScaler
 from torch import Tensor
 from torch.nn import Parameter
 
-from stages.model.checkpoint import WEIGHTS, tensors_of
-from stages.model.llama import build_model
-from stages.model.load import DTYPES
+from stages.model.checkpoint.load import DTYPES
+from stages.model.checkpoint.reading import WEIGHTS, tensors_of
+from stages.model.decoder import build_model
 from stages.train.config import TrainingConfig
 from stages.train.engines.offload import activations_on_host
 from stages.train.engines.optimizer import loss_scale
 from stages.train.engines.partition import MODEL, OPTIMIZER, Partition, shards_of
-from stages.train.objectives import Batch, Objective
+from stages.train.objectives.next_token import Batch, Objective
 
 # DeepSpeed reads these while it is imported and made. Without them it warns that it saw no GPU, and runs `numactl` at
 # every reduction to count devices.

@@ -19,13 +19,13 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from stages.model import device
-from stages.model.checkpoint import WEIGHTS, tensors_of
-from stages.model.llama import build_model
-from stages.model.load import DTYPES
+from stages.model.checkpoint.load import DTYPES
+from stages.model.checkpoint.reading import WEIGHTS, tensors_of
+from stages.model.decoder import build_model
 from stages.train.config import TrainingConfig
 from stages.train.engines.offload import activations_on_host
 from stages.train.engines.optimizer import build_optimizer, load_optimizer, loss_scale, on_host, optimizer_state
-from stages.train.objectives import Batch, Loss, Objective
+from stages.train.objectives.next_token import Batch, Loss, Objective
 
 
 class MegatronEngine:

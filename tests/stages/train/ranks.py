@@ -199,8 +199,7 @@ def make_task(run: Run, rank: int) -> Task:
     return Task(
         config=config,
         step="",
-        shard=0,
-        num_shards=1,
+        unit="all",
         inputs={
             "tokens": tuple(InputFile(path, path.stem) for path in sorted(data.glob("*.bin"))),
             "tokenizer": (InputFile(data / "tokenizer.model", ""),),
@@ -219,8 +218,9 @@ def make_task(run: Run, rank: int) -> Task:
 
 def plant(part: str) -> None:
     """Make this process die in a part of the next checkpoint."""
-    from stages.model.saving import Draft  # noqa: PLC0415
-    from stages.train import checkpoints, loop  # noqa: PLC0415
+    from stages.model.checkpoint.saving import Draft  # noqa: PLC0415
+    from stages.train import loop  # noqa: PLC0415
+    from stages.train.state import checkpoints  # noqa: PLC0415
 
     write = Draft.write
 
@@ -280,7 +280,7 @@ def plant_bad(run: Run) -> None:
 
 def slow_down(seconds: float) -> None:
     """Make this process slow in attention, as a bad processor would."""
-    from stages.model.attention import CausalAttention  # noqa: PLC0415
+    from stages.model.layers.attention import CausalAttention  # noqa: PLC0415
 
     forward = CausalAttention.forward
 

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from stages.model import parallel
-from stages.model.checkpoint import read_tensors, read_weights
-from stages.model.saving import save
+from stages.model.checkpoint.reading import read_tensors, read_weights
+from stages.model.checkpoint.saving import save
 from stages.pretrain.config import PretrainConfig
 from stages.shared.task import Ranks
 from stages.train.engine import Engine, build_engine, drawn
-from stages.train.objectives import Batch, next_token
+from stages.train.objectives.next_token import Batch, next_token
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import Run, losses, train
 

@@ -17,7 +17,7 @@ from stages.train.engine import drawn
 from stages.train.engines import megatron
 from stages.train.engines.megatron import MegatronEngine
 from stages.train.loop import weights_digest
-from stages.train.objectives import Batch, next_token
+from stages.train.objectives.next_token import Batch, next_token
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import Run, digest, finish, losses, start, train, work
 

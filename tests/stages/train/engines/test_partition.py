@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.distributed.checkpoint import FileSystemReader
 
 from stages.model import parallel
-from stages.model.checkpoint import read_slice, read_tensors
-from stages.model.saving import save
+from stages.model.checkpoint.reading import read_slice, read_tensors
+from stages.model.checkpoint.saving import save
 from stages.shared.task import Ranks
 from stages.train.engine import build_engine
 from stages.train.engines.deepspeed import DeepSpeedEngine
 from stages.train.engines.partition import OPTIMIZER
-from stages.train.objectives import next_token
+from stages.train.objectives.next_token import next_token
 from tests.stages.train.engines.test_deepspeed import SMALL, batch
 from tests.stages.train.ranks import Run, finish, settings, start
 
