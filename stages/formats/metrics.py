@@ -16,6 +16,9 @@ Some rows have more:
     sequences      first and last of its sequences, counted from 0 over the whole run
     back_to        the step whose weights came back: the batches since then are left out too
 
+Any other name is a number of the training's objective, such as `accuracy`, or that number on held-out sequences, such
+as `heldout_accuracy`.
+
 A loss that is not finite is written as Python's json does: NaN, Infinity.
 """
 
@@ -43,8 +46,8 @@ def write_metrics(path: Path, rows: Iterable[Metrics]) -> None:
 
 def metrics_line(row: Metrics) -> str:
     """Return a row as its line, newline included."""
-    more = {name: row[name] for name in OPTIONAL if row.get(name) is not None}
-    return json.dumps({name: row[name] for name in FIELDS} | more) + "\n"
+    names = dict.fromkeys((*FIELDS, *OPTIONAL, *row))
+    return json.dumps({name: row[name] for name in names if name in FIELDS or row.get(name) is not None}) + "\n"
 
 
 def read_metrics(path: Path) -> list[Metrics]:

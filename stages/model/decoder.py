@@ -28,8 +28,14 @@ from megatron.core.transformer.transformer_block import (
 from torch import Tensor
 
 from stages.model.config import ModelConfig
-from stages.model.layers.attention import AlibiAttention, CausalAttention, MaskedAttention, RotaryAttention
-from stages.model.layers.cross_entropy import cross_entropy
+from stages.model.heads import HiddenHead, ScalarHead
+from stages.model.layers.attention import (
+    AlibiAttention,
+    CausalAttention,
+    Documents,
+    MaskedAttention,
+    RotaryAttention,
+)
 from stages.model.layers.experts import Router
 from stages.model.layers.glm import BlockPositions
 from stages.model.layers.norm import LayerNorm, RMSNorm
@@ -50,14 +56,23 @@ _RECOMPUTE: dict[Recompute, dict[str, Any]] = {
 
 
 class Decoder(GPTModel):
-    """Megatron's decoder with our loss in the place of its own."""
+    """Megatron's decoder, which returns the head's output and computes no loss: that is an objective's business."""
 
-    z_loss: float
-    """Weight of the square of the softmax's log-partition, in the gradient alone."""
+    def forward(
+        self, tokens_BT: Tensor, positions: Tensor, hidden: Tensor | None = None, documents: Documents | None = None
+    ) -> Tensor:
+        """Return the head's output, such as this rank's part of the logits [B, T, V]; the hidden states [T, B, D] of a
+        pipeline stage that is not the last.
 
-    def compute_language_model_loss(self, labels: Tensor, logits: Tensor) -> Tensor:
-        """Return each label's cross-entropy in nats, [B, T] float32, for labels [B, T] and logits [T, B, V]."""
-        return cross_entropy(logits, labels.t(), self.pg_collection.tp, self.z_loss).t()
+        `hidden` is the mask of MaskedAttention; with `documents` a token sees its own document alone.
+        """
+        # Without labels Megatron copies the logits to return them; with labels they go through the method below.
+        output: Tensor = super().forward(tokens_BT, positions, hidden, labels=tokens_BT, packed_seq_params=documents)
+        return output
+
+    def compute_language_model_loss(self, _labels: Tensor, output_TBV: Tensor) -> Tensor:
+        """Return the head's output, [B, T, V]: a view. No loss is computed here, though Megatron names it so."""
+        return output_TBV.transpose(0, 1)
 
 
 def build_model(  # noqa: PLR0913
@@ -69,14 +84,12 @@ def build_model(  # noqa: PLR0913
     sp: bool = False,
     recompute: Recompute = "none",
     on_host: bool = False,
-    z_loss: float = 0.0,
-) -> GPTModel:
+) -> Decoder:
     """Return this rank's part of the decoder, or one of its parts where pipeline stages interleave: `chunk` says which.
 
     The sizes of all parallelisms come from Megatron's parallel state; `sp` is sequence parallelism. Weights are unset:
-    see `initialise`; those of matrices are on the device unless told otherwise. Tokens go in as [B, T] and logits come
-    out as [B, T, V], where V is this tensor parallel rank's part of the padded vocabulary. With labels comes their
-    cross-entropy instead, [B, T]; `z_loss` adds to its gradient: see cross_entropy.
+    see `initialise`; those of matrices are on the device, with `on_host` on the host. V of the logits [B, T, V] is this
+    tensor parallel rank's part of the padded vocabulary.
     """
     tp = parallel_state.get_tensor_model_parallel_world_size()
     on_cpu = on_host or not torch.cuda.is_available()
@@ -96,7 +109,8 @@ def build_model(  # noqa: PLR0913
         rotary_base=config.rope_theta,
         vp_stage=chunk if interleaved else None,
     )
-    model.z_loss = z_loss
+    if model.post_process and config.head != "lm":
+        model.output_layer = {"scalar": ScalarHead, "none": HiddenHead}[config.head](settings)
     if config.position == "glm" and model.pre_process:
         model.embedding.position_embeddings = BlockPositions(config.num_positions, config.dim)
     if recompute == "selective":
@@ -206,6 +220,15 @@ def _expert_settings(config: ModelConfig) -> dict[str, Any]:
         "moe_token_dispatcher_type": "alltoall" if tp == 1 or torch.cuda.is_available() else "allgather",
         "expert_model_parallel_size": parallel_state.get_expert_model_parallel_world_size(),
     }
+
+
+def global_name(chunk: Decoder, name: str) -> str:
+    """Return the name of a chunk's module or weight with its layer's number in the whole model, from 0."""
+    start, mark, rest = name.partition("decoder.layers.")
+    if start or not mark:
+        return name
+    number, _, inner = rest.partition(".")
+    return ".".join(filter(None, (f"decoder.layers.{chunk.decoder.layers[int(number)].layer_number - 1}", inner)))
 
 
 def take_documents(model: GPTModel) -> None:

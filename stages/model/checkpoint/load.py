@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stages.model import device, parallel
 from stages.model.checkpoint.reading import WEIGHTS, read_state, read_tensors, tensors_of, verify
-from stages.model.config import GLM_PIECES, ModelConfig
+from stages.model.config import ModelConfig
 from stages.model.decoder import build_model
 from stages.model.layers.glm import as_generation
 from stages.shared.errors import DataError
@@ -70,7 +70,7 @@ class LoadedModel:
 
     def _continued(self, tokens_BT: Tensor) -> Tensor:
         """Return GLM's logits for a text that it continues from nothing: the two tokens before it have no row."""
-        gmask, sop = (self.vocab_size + GLM_PIECES.index(piece) for piece in ("[gMASK]", "[sop]"))
+        gmask, sop = (self.config.token_id(token, self.vocab_size) for token in ("[gMASK]", "[sop]"))
         tokens_BT, positions_B2T = as_generation(tokens_BT, gmask, sop)
         return self.model(tokens_BT, positions_B2T, None)[:, 2:]
 

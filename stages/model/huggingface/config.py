@@ -33,6 +33,13 @@ _MUST_BE = {
     "pretraining_tp": (1, None),
 }
 """Settings of transformers that have one value here; the first is what a config without them means."""
+# fmt: off
+_ARCHITECTURE = (
+    ("position", "rope"), ("norm", "rmsnorm"), ("activation", "swiglu"), ("bias", False),
+    ("head", "lm"), ("extra_tokens", ()),
+)
+# fmt: on
+"""Settings of ours that have one value in LLaMA and Mixtral."""
 _SHAPES_NO_WEIGHT = ("seq_len", "init_std")
 
 
@@ -41,7 +48,7 @@ def to_config_json(model: ModelConfig, vocab_size: int, dtype: str, *, bos_id: i
 
     Raises ValueError, saying which setting, if transformers has no architecture with these settings.
     """
-    for setting, wanted in (("position", "rope"), ("norm", "rmsnorm"), ("activation", "swiglu"), ("bias", False)):
+    for setting, wanted in _ARCHITECTURE:
         if getattr(model, setting) != wanted:
             raise ValueError(f"model.{setting} {getattr(model, setting)}: LLaMA and Mixtral have {wanted}")
     settings = {theirs: getattr(model, ours) for ours, theirs in _SIZES.items()}

@@ -1,34 +1,41 @@
-"""The part of each global batch that falls to a rank, microbatch by microbatch."""
+"""The part of a step's samples that falls to a rank, microbatch by microbatch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from megatron.core import parallel_state
-from torch.utils.data import Dataset
+from torch import Tensor
+from torch.nn.functional import pad
 
-from stages.train.config import TrainingConfig
-from stages.train.objectives.next_token import Batch
-
-_COLUMNS = ("tokens", "labels", "loss_mask", "position_ids", "length_a")
-"""What objectives read; the last one GLM's alone."""
+from stages.model import device
+from stages.train.objectives.base import Batch, Column
 
 
 def microbatches(
-    dataset: Dataset[Batch], config: TrainingConfig, sequences: range, device: torch.device
+    samples: Sequence[Batch], columns: Mapping[str, Column], microbatch: int, replicas: int
 ) -> Iterator[Batch]:
-    """Yield this rank's microbatches of a step's sequences: columns of int64 or float32 [microbatch, seq_len].
+    """Yield this rank's microbatches of a step's samples.
 
-    A global batch is cut into dp runs of sequences, one a data parallel rank: which sequences make up a step does not
-    depend on the layout. `document_lengths`, int64 [documents], is that of all rows in order, and stays on the host.
+    The samples are cut into as many runs as there are data parallel ranks (`replicas`), one for each: the samples of a
+    step do not depend on the layout.
     """
-    per_rank = len(sequences) // config.layout.dp
-    start = sequences.start + parallel_state.get_data_parallel_rank() * per_rank
-    for first in range(start, start + per_rank, config.microbatch):
-        rows = [dataset[i] for i in range(first, first + config.microbatch)]
-        columns = [name for name in _COLUMNS if name in rows[0]]
-        batch = {name: torch.stack([row[name] for row in rows]).to(device) for name in columns}
-        if "document_lengths" in rows[0]:
-            batch["document_lengths"] = torch.cat([row["document_lengths"] for row in rows])
-        yield batch
+    per_rank = len(samples) // replicas
+    start = parallel_state.get_data_parallel_rank() * per_rank
+    for first in range(start, start + per_rank, microbatch):
+        rows = [samples[number] for number in range(first, first + microbatch)]
+        yield {name: _joined([row[name] for row in rows], column) for name, column in columns.items()}
+
+
+def _joined(tensors: list[Tensor], column: Column) -> Tensor:
+    if column.shape is None:
+        return torch.cat(tensors)
+    if column.padding is not None:
+        tensors = [_padded(tensor, column.shape, column.padding) for tensor in tensors]
+    return torch.stack(tensors).to(device.device(), column.dtype)
+
+
+def _padded(tensor: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
+    missing = [wanted - size for wanted, size in zip(shape, tensor.shape, strict=True)]
+    return pad(tensor, [width for size in reversed(missing) for width in (0, size)], value=value)

@@ -22,8 +22,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from stages.formats.tokenizer import Tokenizer
-from stages.model.config import GLM_PIECES
-from stages.train.objectives.next_token import Batch
+from stages.model.config import GLM_TOKENS
+from stages.train.objectives.base import Batch
 from stages.train.sections import BlanksConfig
 
 Tokens = NDArray[np.int64]
@@ -54,7 +54,7 @@ def pieces_of(tokenizer: Tokenizer) -> Pieces:
     """Return them for a tokenizer: GLM's own tokens have the ids after its pieces."""
     names = [piece.replace("<0x0A>", "\n") for piece in tokenizer.pieces()]
     ends = np.array([bool(_SENTENCE_ENDS.intersection(name)) for name in names])
-    own = range(tokenizer.vocab_size, tokenizer.vocab_size + len(GLM_PIECES))
+    own = range(tokenizer.vocab_size, tokenizer.vocab_size + len(GLM_TOKENS))
     return Pieces(*own, eos=tokenizer.eos_id, ends_sentence=ends)
 
 

@@ -18,7 +18,6 @@ from stages.shared.errors import DataError
 from stages.train.config import TrainingConfig
 from stages.train.data.heldout import choose, divide
 from stages.train.data.mixture import readings, warning
-from stages.train.data.schedule import sequences_before
 
 _SAMPLES, _SAMPLE = 16, 1 << 16
 """Places in a dataset, and bytes at each, that its digest is made of."""
@@ -73,7 +72,7 @@ class Corpus:
 
     def readings(self, config: TrainingConfig) -> list[Reading]:
         """Return how often each source is read."""
-        wanted = sequences_before(config, config.steps) * config.model.seq_len
+        wanted = config.schedule.sequences_before(config.steps) * config.model.seq_len
         return readings(self._tokens(), self._mixture(), wanted)
 
     def weights(self) -> list[float]:

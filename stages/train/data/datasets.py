@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import torch.distributed as dist
 from megatron.core.datasets.blended_megatron_dataset_builder import BlendedMegatronDatasetBuilder
 from megatron.core.datasets.gpt_dataset import GPTDatasetConfig
@@ -19,12 +18,14 @@ from megatron.core.datasets.utils import Split
 from numpy.typing import NDArray
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
+from stages.formats.readings import Reading
+from stages.formats.tokenizer import Tokenizer
 from stages.shared.files import read_json, write_json
 from stages.train.config import TrainingConfig
-from stages.train.data.corpus import Corpus, HeldOut, SourceDataset, hold_out
+from stages.train.data.corpus import Corpus, HeldOut, SourceDataset, hold_out, open_corpus
 from stages.train.data.epochs import EpochDataset
-from stages.train.data.schedule import sequences_before
-from stages.train.objectives.next_token import Batch
+from stages.train.data.feed import Feed, InOrder
+from stages.train.objectives.base import Batch, Objective
 
 _BUILT = "built.json"
 
@@ -38,6 +39,40 @@ class _Eod:
     unique_identifiers: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """The samples of a training."""
+
+    feed: Feed
+    heldout: Dataset[Batch] | None = None
+    """Samples that are never trained on, at least heldout_sequences of them; None: no held-out loss is measured."""
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    """By source, what the order of the data depends on: part of a checkpoint."""
+    lines: Sequence[str] = ()
+    """For the console: what is read, how often, and what is left out."""
+    readings: Sequence[Reading] = ()
+    """How often each source is read."""
+
+
+def open_tokens(
+    sources: Sequence[SourceDataset], objective: Objective, config: TrainingConfig, tokenizer: Tokenizer, work: Path
+) -> TrainingData:
+    """Return an objective's samples of the sources' tokens, in order. Collective. Raises DataError as `open_corpus`."""
+    corpus = open_corpus(sources)
+    build = {"eod": tokenizer.eos_id, "vocab_size": tokenizer.vocab_size}
+    dataset = objective.dataset(build_dataset(corpus, config, work / "index", **build))
+    heldout: Dataset[Batch] | None = None
+    if config.heldout_every is not None:
+        heldout = objective.dataset(build_heldout(corpus, config, work / "index-heldout", **build))
+    return TrainingData(
+        feed=InOrder(dataset, config.schedule),
+        heldout=heldout,
+        identity=corpus.identity,
+        lines=corpus.describe(config),
+        readings=corpus.readings(config),
+    )
+
+
 def build_dataset(corpus: Corpus, config: TrainingConfig, cache: Path, *, eod: int, vocab_size: int) -> Dataset[Batch]:
     """Return the run's sequences in order: item i is the i-th sequence of training, in any layout.
 
@@ -47,11 +82,11 @@ def build_dataset(corpus: Corpus, config: TrainingConfig, cache: Path, *, eod: i
     """
     held_out = hold_out(corpus, config)
     settings = _index_settings(corpus, config, cache, _Eod(eod, vocab_size), held_out)
-    samples = sequences_before(config, config.steps)
+    samples = config.schedule.sequences_before(config.steps)
     with _index_in(cache, corpus, config, samples):
         builder = BlendedMegatronDatasetBuilder(_TrainedOn, [samples, 0, 0], lambda: True, settings)
         dataset: Dataset[Batch] = builder.build()[0]
-    return dataset if config.attend_across_documents else _Apart(dataset, eod)
+    return dataset
 
 
 def build_heldout(corpus: Corpus, config: TrainingConfig, cache: Path, *, eod: int, vocab_size: int) -> Dataset[Batch]:
@@ -70,7 +105,7 @@ def build_heldout(corpus: Corpus, config: TrainingConfig, cache: Path, *, eod: i
             dist.barrier()  # the others read what it wrote
             parts.append(Subset(EpochDataset(*args), range(count)))
     dataset: Dataset[Batch] = ConcatDataset(parts)
-    return dataset if config.attend_across_documents else _Apart(dataset, eod)
+    return dataset
 
 
 @contextmanager
@@ -91,7 +126,7 @@ def _index_in(cache: Path, corpus: Corpus, config: TrainingConfig, sequences: in
 def _index_settings(
     corpus: Corpus, config: TrainingConfig, cache: Path, eod: _Eod, held_out: Mapping[SourceDataset, HeldOut]
 ) -> _IndexConfig:
-    weights, samples = corpus.weights(), sequences_before(config, config.steps)
+    weights, samples = corpus.weights(), config.schedule.sequences_before(config.steps)
     unseen: dict[str, NDArray[np.int32]] = {}
     for source, (_, documents) in held_out.items():  # two sources may be one dataset
         unseen[source.prefix] = np.union1d(unseen.get(source.prefix, documents), documents)
@@ -126,16 +161,3 @@ class _TrainedOn(EpochDataset):
         kept = np.ones(len(documents), dtype=bool)
         kept[config.held_out.get(path, [])] = False
         super().__init__(dataset, path, documents[kept], *rest)
-
-
-class _Apart(Dataset[Batch]):
-    """The sequences of another dataset, and where their documents end: with the token for it, or with the sequence."""
-
-    def __init__(self, texts: Dataset[Batch], eod: int) -> None:
-        self.texts, self.eod = texts, eod
-
-    def __getitem__(self, index: int) -> Batch:
-        row = self.texts[index]
-        ends = row["tokens"] == self.eod
-        ends[-1] = True
-        return row | {"document_lengths": torch.diff(ends.nonzero()[:, 0], prepend=torch.tensor([-1]))}

@@ -1,4 +1,4 @@
-"""The size of each step's batch and the learning rate: pure functions of the step, nothing to save or to restore."""
+"""Batch size and learning rate of each step: pure functions of the step, with nothing to save or restore."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from stages.train.sections import RampConfig
-
-if TYPE_CHECKING:
-    from stages.train.config import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -45,17 +41,44 @@ def _levels(global_batch: int, ramp: RampConfig | None) -> tuple[_Level, ...]:
     return (*made, _Level(global_batch, step, taken))
 
 
-def batch_size(config: TrainingConfig, step: int) -> int:
-    """Return the sequences of step `step`, counted from 0, over all ranks and microbatches."""
-    levels = _levels(config.global_batch, config.ramp)
-    return levels[bisect_right(levels, step, key=lambda level: level.first_step) - 1].size
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Batch sizes and learning rates of a training's steps. The settings are TrainingConfig's, by the same names."""
 
+    steps: int
+    global_batch: int
+    ramp: RampConfig | None
+    lr: float
+    warmup_steps: int
+    min_lr_ratio: float
 
-def sequences_before(config: TrainingConfig, step: int) -> int:
-    """Return the sequences of all steps before step `step`, counted from 0: what `step` steps take."""
-    levels = _levels(config.global_batch, config.ramp)
-    level = levels[bisect_right(levels, step, key=lambda level: level.first_step) - 1]
-    return level.sequences + (step - level.first_step) * level.size
+    def batch_size(self, step: int) -> int:
+        """Return the sequences of step `step`, counted from 0, over all ranks and microbatches."""
+        return self._level(step).size
+
+    def sequences_before(self, step: int) -> int:
+        """Return the sequences of all steps before step `step`, counted from 0: those that `step` steps take."""
+        level = self._level(step)
+        return level.sequences + (step - level.first_step) * level.size
+
+    def _level(self, step: int) -> _Level:
+        levels = _levels(self.global_batch, self.ramp)
+        return levels[bisect_right(levels, step, key=lambda level: level.first_step) - 1]
+
+    def learning_rate(self, step: int) -> float:
+        """Return the rate of step `step`, counted from 1.
+
+        Linear warm-up to lr at `warmup_steps`, then half a cosine down to min_lr_ratio x lr at `steps`
+        (arXiv:2302.13971, section 2.3). Where the batch grows, both are linear in the sequences taken, not in the
+        steps, as trainings with growing batches state their schedules (arXiv:2005.14165, appendix B).
+        """
+        place, warm, end = (step, self.warmup_steps, self.steps)
+        if self.ramp:
+            place, warm, end = (self.sequences_before(number) for number in (place, warm, end))
+        if place < warm:
+            return self.lr * place / warm
+        done = (place - warm) / (end - warm) if end > warm else 1.0
+        return self.lr * (self.min_lr_ratio + (1 - self.min_lr_ratio) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def steps_for(sequences: int, global_batch: int, ramp: RampConfig | None) -> int:
@@ -74,19 +97,3 @@ def sizes(steps: int, global_batch: int, ramp: RampConfig | None) -> list[tuple[
         for level, end in zip(levels, ends, strict=True)
         if level.first_step < steps
     ]
-
-
-def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Return the rate of step `step`, counted from 1.
-
-    Linear warm-up to lr at `warmup_steps`, then half a cosine down to min_lr_ratio x lr at `steps` (arXiv:2302.13971,
-    section 2.3). Where the batch grows, both are linear in the sequences taken, not in the steps, as trainings with
-    growing batches state their schedules (arXiv:2005.14165, appendix B).
-    """
-    place, warm, end = (step, config.warmup_steps, config.steps)
-    if config.ramp:
-        place, warm, end = (sequences_before(config, number) for number in (place, warm, end))
-    if place < warm:
-        return config.lr * place / warm
-    done = (place - warm) / (end - warm) if end > warm else 1.0
-    return config.lr * (config.min_lr_ratio + (1 - config.min_lr_ratio) * 0.5 * (1 + math.cos(math.pi * done)))

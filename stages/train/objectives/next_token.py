@@ -1,57 +1,60 @@
-"""What a batch's loss is. The loop takes any function of this shape."""
+"""Next-token prediction: the objective of pretraining."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import torch
+from megatron.core import parallel_state
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from stages.model.layers.attention import documents_apart
-from stages.model.layers.glm import hidden_keys
+from stages.model.layers.cross_entropy import cross_entropy
+from stages.train.config import TrainingConfig
+from stages.train.data.documents import WithDocuments
+from stages.train.objectives.base import Batch, Column, LossOf, LossOutputs, Model, Objective, Role, SetWeights
 
-# Shape suffixes: B = sequences of a microbatch, T = tokens of a sequence.
-
-Batch = dict[str, Tensor]
-Loss = tuple[Tensor, Tensor, Tensor]
-"""Summed loss in nats (differentiable), labels it is summed over (int), and both for the log, [2] float32."""
-Objective = Callable[[Iterator[Batch], Any], tuple[Tensor, Callable[[Tensor], Loss]]]
-"""Takes the microbatches and this rank's model; returns the model's output and what makes the loss of it. Megatron
-calls the second half on the last pipeline stage only."""
+# Shape suffixes: B = sequences of a microbatch, T = tokens of a sequence, V = this rank's part of the vocabulary.
 
 
-def next_token(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Callable[[Tensor], Loss]]:
-    """Score each token against the one before it: pretraining's objective.
+class NextToken(Objective):
+    """Scores each token against the one before it.
 
-    A batch holds int64 `tokens`, `labels` and `position_ids` [B, T], and `loss_mask` [B, T] that is 1 where a label
-    counts. The output is the cross-entropy of each label in nats, [B, T] float32, on the last pipeline stage.
-
-    With `document_lengths`, on the host, a token sees its own document alone. The token that ends a document is still
-    scored by the one that follows it, the first of another: that is what a model asked without a context goes by.
+    A batch holds `tokens`, `labels` and `position_ids` [B, T], and `loss_mask` [B, T] that is 1 where a label counts.
+    With attend_across_documents false it also holds `document_lengths`, and a token sees its own document alone. The
+    token that ends a document is still scored by the one that follows it, the first of another document: a model that
+    is asked without a context predicts from it.
     """
-    batch = next(batches)
-    tokens, apart = batch["tokens"], None
-    if "document_lengths" in batch:
-        apart = documents_apart(batch["document_lengths"], tokens.size(1), tokens.device)
-    output = model(tokens, batch["position_ids"], None, labels=batch["labels"], packed_seq_params=apart)
-    return output, partial(_sum_of_labels, batch["loss_mask"])
+
+    def __init__(self, config: TrainingConfig, eod: int, set_weights: SetWeights | None = None) -> None:
+        """Train `config.model`; `eod` is the token that ends a document."""
+        columns = label_columns(config.model.seq_len)
+        if not config.attend_across_documents:
+            columns["document_lengths"] = Column(None)
+        super().__init__(columns=columns, roles={"model": Role(config=config.model, set_weights=set_weights)})
+        self.eod, self.z_loss, self.is_apart = eod, config.z_loss, not config.attend_across_documents
+
+    def dataset(self, texts: Dataset[Batch]) -> Dataset[Batch]:
+        """Return the sequences, with the lengths of their documents where these are kept apart."""
+        return WithDocuments(texts, self.eod) if self.is_apart else texts
+
+    def forward(self, role: str, model: Model, batch: Batch) -> tuple[Tensor, LossOf]:
+        """Return the logits, and the cross-entropy of the labels that count."""
+        tokens, apart = batch["tokens"], None
+        if "document_lengths" in batch:
+            apart = documents_apart(batch["document_lengths"], tokens.size(1), tokens.device)
+        return model(tokens, batch["position_ids"], documents=apart), partial(label_loss, batch, z_loss=self.z_loss)
 
 
-def fill_blanks(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Callable[[Tensor], Loss]]:
-    """Score what was blanked out, token by token, span by span in shuffled order: GLM's objective (arXiv:2103.10360).
-
-    Beside next_token's columns a batch holds `length_a` [B]; its `position_ids` are [B, 2, T] (data/blanks.py).
-    """
-    batch = next(batches)
-    hidden = hidden_keys(batch["length_a"], batch["tokens"].size(1))
-    output = model(batch["tokens"], batch["position_ids"], hidden, labels=batch["labels"])
-    return output, partial(_sum_of_labels, batch["loss_mask"])
+def label_columns(seq_len: int) -> dict[str, Column]:
+    """Return the columns of sequences whose labels are scored."""
+    whole = Column((seq_len,))
+    return {"tokens": whole, "labels": whole, "loss_mask": Column((seq_len,), torch.float32), "position_ids": whole}
 
 
-def _sum_of_labels(loss_mask_BT: Tensor, losses_BT: Tensor) -> Loss:
-    # A sum, not a mean: Megatron divides once, by the labels of all ranks and microbatches, so that no token weighs
-    # more for the company it keeps.
-    total, labels = torch.sum(losses_BT.float() * loss_mask_BT), loss_mask_BT.sum()
-    return total, labels.to(torch.int), torch.stack([total.detach(), labels])
+def label_loss(batch: Batch, logits_BTV: Tensor, z_loss: float = 0.0) -> LossOutputs:
+    """Return the cross-entropy of a batch's labels in nats, summed over those that count: see cross_entropy."""
+    group = parallel_state.get_tensor_model_parallel_group()
+    losses_BT = cross_entropy(logits_BTV.transpose(0, 1), batch["labels"].t(), group, z_loss).t()
+    return LossOutputs(torch.sum(losses_BT.float() * batch["loss_mask"]), batch["loss_mask"].sum())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from stages.shared.errors import DataError
-from stages.train.engine import Engine
-from stages.train.objectives.next_token import Batch
+from stages.train.models import Models
+from stages.train.objectives.base import Batch
 from stages.train.sections import GuardConfig
 from stages.train.stability.guard import GuardState, Trouble
 from stages.train.stability.tracing import find_not_finite
@@ -17,7 +17,7 @@ Rerun = Callable[[Callable[[Iterator[Batch]], Iterator[Batch]]], object]
 
 
 def recover(
-    trouble: Trouble, config: GuardConfig, state: GuardState, engine: Engine, checkpoints: Checkpoints, rerun: Rerun
+    trouble: Trouble, config: GuardConfig, state: GuardState, models: Models, checkpoints: Checkpoints, rerun: Rerun
 ) -> tuple[Trouble, GuardState]:
     """Leave a batch out; return what was found and done, and the guard's state. After `gradient_norm`. Collective.
 
@@ -28,11 +28,11 @@ def recover(
 
     Raises DataError, on every rank, if a weight is not finite and there is nothing to go back to.
     """
-    engine.drop()
+    models.drop()
     is_ruined = False
     if trouble.kind == "not finite":
-        found = find_not_finite(engine.chunks, rerun)
-        engine.drop()
+        found = find_not_finite(models.chunks, rerun)
+        models.drop()
         is_ruined = found is not None and found.in_weights
         trouble = trouble.with_cause(found.what if found else "once more, all was finite; look for a faulty device")
     if config.on_spike == "rollback" and (is_ruined or trouble.kind == "spike"):

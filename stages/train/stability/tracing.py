@@ -14,7 +14,7 @@ from megatron.core.models.gpt import GPTModel
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
-from stages.train.objectives.next_token import Batch
+from stages.train.objectives.base import Batch
 
 HEAD = 1 << 30
 """The place of what comes after the last layer."""

@@ -1,9 +1,10 @@
-"""A run's checkpoints in task.work: saved aside, renamed, marked; the newest sound one is where a new attempt goes on.
+"""A run's checkpoints in task.work: saved aside, renamed, marked. A new attempt continues from the newest sound one.
 
-checkpoints/best.json        step and loss of the one with the lowest loss on what is held out, if that is measured
+checkpoints/best.json        step and loss of the checkpoint with the lowest held-out loss, if that is measured
+checkpoints/published.json   steps whose checkpoints are published as outputs
 checkpoints/step-0000100/    weights, AdamW's moments and float32 weights (stages/model/checkpoint/reading.py), and
 
-state.json    step, sequences and whatever else stages/train/state/progress.py has: how far it is
+state.json    step, feed, guard and best: the position (stages/train/state/progress.py)
               identity       the settings and tokenizer that made it
               sources        the data that made it (stages/train/data/datasets.py)
               model, vocab_size, dtype, tokenizer_sha256: what stages/model/checkpoint/load.py needs
@@ -13,10 +14,11 @@ rng-<rank>.json              generator states; nothing draws from them while the
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,31 +30,34 @@ from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
 from stages.model.checkpoint.reading import COMPLETE, STATE, read_state, read_tensors, verify
 from stages.model.checkpoint.saving import Draft, Saver, mark, save
+from stages.model.config import ModelConfig
 from stages.shared.errors import DataError, StagecoachError
 from stages.shared.files import read_json, replace_dir, write_json
 from stages.shared.task import Task
 from stages.train.config import TrainingConfig
-from stages.train.engine import Engine
+from stages.train.models import Models
+from stages.train.state.names import CHECKPOINTS, STEP, step_name, step_of
 from stages.train.state.progress import Best, Progress, read_progress
 from stages.train.state.resume_from import (
-    STEP,
     changed_sources,
-    checkpoints_in,
-    name_of,
+    checkpoints_among,
+    measurements_of,
     require_same_training,
     same_split,
     scale_ratio,
     sibling,
-    step_of,
-    work_of,
 )
 from stages.train.state.retention import outdated
 from stages.train.telemetry.log import take_over
 
 BEST = "best.json"
 """The mark of the best checkpoint, beside them."""
+PUBLISHED = "published.json"
+"""List of the steps whose checkpoints are published."""
 ASIDE = ".tmp"
-"""How the name of a folder ends that is being written."""
+"""End of the name of a folder that is being written."""
+LINKED = ".linked"
+"""End of the name of a folder that is about to be published."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,14 @@ class Identity:
     sources: Mapping[str, Any]
     """What the data is: stages.train.data.datasets.Corpus.identity."""
 
-    def state(self, progress: Progress) -> dict[str, Any]:
-        """Return state.json's content at a position."""
-        settings = self.config.model_dump(mode="json", include=set(self.config.weights_depend_on))
+    def state(self, progress: Progress, model: ModelConfig | None = None) -> dict[str, Any]:
+        """Return state.json's content at a position; `model` is the one whose weights it describes."""
+        settings = self.config.model_dump(mode="json", include=set(self.config.weights_depend_on()))
         return {
             **progress.model_dump(mode="json"),
             "identity": {"stage": self.config.stage, **settings},
             "sources": self.sources,
-            "model": self.config.model.model_dump(mode="json"),
+            "model": (model or self.config.model).model_dump(mode="json"),
             "vocab_size": self.vocab_size,
             "dtype": self.config.dtype,
             "tokenizer_sha256": self.tokenizer_sha256,
@@ -85,9 +90,10 @@ class Checkpoints:
     Every rank calls its methods, at the same place between the same steps.
     """
 
-    def __init__(self, task: Task, engine: Engine, identity: Identity) -> None:
-        self._task, self._engine, self._identity = task, engine, identity
-        self._folder = task.work / "checkpoints"
+    def __init__(self, task: Task[TrainingConfig], models: Models, identity: Identity) -> None:
+        self._task, self._models, self._identity = task, models, identity
+        self._model = models.objective.roles[models.main_role].config
+        self._folder = task.work / CHECKPOINTS
         self._saver = Saver()
         self._write: _Write | None = None
 
@@ -96,14 +102,15 @@ class Checkpoints:
         becomes its own first, else at the beginning. Collective. Raises as `resume` does.
         """
         progress = self.resume()
-        for origin in self._task.inputs.get("resume_from", ()):
+        if origins := [file.path for file in self._task.inputs.get("resume_from", ())]:
             if not progress.step:
-                progress = self._take_over(origin.path)
+                progress = self._take_over(origins)
             if progress.best and progress.best.step not in map(step_of, self._shared_list()):
-                best = sibling(origin.path, progress.best.step)
+                best = sibling(origins[0], progress.best.step)
                 if _is_sound(best):
                     self.save(self._load_other(best), wait=True)
                     progress = self.resume()
+        on_all_ranks(self._publish)
         return progress
 
     def resume(self, every: int = 1) -> Progress:
@@ -123,30 +130,32 @@ class Checkpoints:
         """Load a sound checkpoint of this run."""
         state = read_state(folder)
         progress = read_progress(state, folder)
-        if changed := changed_sources(state, self._identity.state(progress)):
+        if changed := changed_sources(state, self._identity.state(progress, self._model)):
             remedy = "Put the data back, or give this run its own folder"
             raise DataError(folder, f"a checkpoint of a run on other data: {', '.join(changed)}", remedy)
-        if state != self._identity.state(progress):
+        if state != self._identity.state(progress, self._model):
             remedy = "Remove it, or give this run its own folder; resume_from goes on from it in another layout"
             raise DataError(folder, "a checkpoint of another run", remedy)
-        self._engine.load(read_tensors(self._engine.state(is_loading=True), folder))
+        self._models.load(read_tensors(self._models.state(is_loading=True), folder))
         _restore_rng(read_json(folder / _rng_name()))
         return progress
 
-    def _take_over(self, path: Path) -> Progress:
+    def _take_over(self, origins: Sequence[Path]) -> Progress:
         """Load the newest sound checkpoint of another run and save it as this one's; return its position.
 
-        From then on this run needs nothing of the other's but the best one. What it had measured comes along.
+        Side effect: copies the other run's metrics up to there. Afterwards this run reads the other's best checkpoint
+        alone.
         """
-        found = next(filter(_is_sound, reversed(_agreed(checkpoints_in, path))), None)
+        found = next(filter(_is_sound, reversed(_agreed(partial(checkpoints_among, origins)))), None)
         if found is None:
-            raise DataError(path, "no checkpoint in it is sound", "Name another one, or train without resume_from")
+            remedy = "Name another checkpoint, or train without resume_from"
+            raise DataError(origins[0], "no checkpoint in it is sound", remedy)
         progress = self._load_other(found)
         if progress.best and not _is_sound(sibling(found, progress.best.step)):
             progress = progress.model_copy(update={"best": None})
         if dist.get_rank() == 0:
-            print(f"going on from {found}", flush=True)
-            take_over(work_of(found), self._task.work)
+            print(f"continuing from {found}", flush=True)
+            take_over(measurements_of(found), self._task.work)
         self.save(progress, wait=True)
         return progress
 
@@ -154,28 +163,26 @@ class Checkpoints:
         """Load a sound checkpoint of the same training, split in any way."""
         then = read_state(folder)
         progress = read_progress(then, folder)
-        now = self._identity.state(progress)
+        now = self._identity.state(progress, self._model)
         require_same_training(folder, then, now, self._identity.config)
-        state = read_tensors(self._engine.state(is_loading=True), folder)
-        if scaler := state["optimizer"]["scaler"]:
-            scaler["scale"] *= scale_ratio(then, self._identity.config)
-        self._engine.load(state)
+        state = read_tensors(self._models.state(is_loading=True), folder)
+        self._models.load(state, scale_ratio(then, self._identity.config))
         if same_split(then, now):
             _restore_rng(read_json(folder / _rng_name()))
         return progress
 
     def save(self, progress: Progress, *, wait: bool) -> None:
-        """Begin to save all that the next step depends on, once what was begun before is committed. Collective.
+        """Begin to save all that the next step depends on; first commit the save that was begun before. Collective.
 
-        Told to wait, it commits as well, and needs no memory for a copy of the state.
+        wait=True: commits before returning, and needs no host memory for a copy of the state.
         """
         self.settle()
-        folder = self._folder / name_of(progress.step)
+        folder = self._folder / step_name(progress.step)
         values = {_rng_name(): _rng_state()}
         if dist.get_rank() == 0:
-            values[STATE] = self._identity.state(progress)
+            values[STATE] = self._identity.state(progress, self._model)
         aside = folder.with_name(f".{folder.name}{ASIDE}")
-        state = self._engine.state(is_loading=False)
+        state = self._models.state(is_loading=False)
         draft = self._saver.start(state, aside, values, copied=not wait)
         self._write = _Write(draft, folder, progress.best)
         self._write.run() if wait else self._write.start()
@@ -188,7 +195,7 @@ class Checkpoints:
         """
         if last.best is None or last.best.step == last.step:
             return last
-        folder = self._folder / name_of(last.best.step)
+        folder = self._folder / step_name(last.best.step)
         if _is_sound(folder):
             return self._load(folder)
         if dist.get_rank() == 0:
@@ -229,9 +236,29 @@ class Checkpoints:
                 mark(write.folder, files)
                 if write.best:
                     write_json(self._folder / BEST, write.best.model_dump())
+                self._publish()
                 self._drop_old(write.best)
         except OSError as error:
             raise _unwritten(write.folder, error) from error
+
+    def _publish(self) -> None:
+        """Publish the checkpoints that are outputs and not published yet. On rank 0 alone.
+
+        The output shares its files with the checkpoint: a restart may still need that.
+        """
+        if dist.get_rank() != 0:
+            return
+        path = self._folder / PUBLISHED
+        done: list[int] = read_json(path) if path.exists() else []
+        for folder in _steps(self._folder):
+            step = step_of(folder)
+            if step in self._identity.config.published_steps and step not in done and (folder / COMPLETE).exists():
+                aside = self._folder / f".{folder.name}{LINKED}"
+                shutil.rmtree(aside, ignore_errors=True)
+                shutil.copytree(folder, aside, copy_function=os.link)
+                self._task.publish(aside, folder.name)
+                done = [*done, step]
+                write_json(path, done)
 
     def _drop_old(self, best: Best | None) -> None:
         marked = {step_of(folder): folder for folder in _steps(self._folder) if (folder / COMPLETE).exists()}
@@ -241,9 +268,9 @@ class Checkpoints:
     def _shared_list(self) -> list[Path]:
         """Return rank 0's list on every rank, which must try the same ones in the same order; remove what was left."""
         if dist.get_rank() == 0:
-            for aside in self._folder.glob(f".{STEP}*{ASIDE}"):
+            for aside in (*self._folder.glob(f".{STEP}*{ASIDE}"), *self._folder.glob(f".{STEP}*{LINKED}")):
                 shutil.rmtree(aside)
-        return _agreed(_steps, self._folder)
+        return _agreed(partial(_steps, self._folder))
 
 
 class _Write(threading.Thread):
@@ -259,7 +286,7 @@ class _Write(threading.Thread):
         """Write."""
         try:
             self.draft.write()
-        except Exception as error:  # told by `wait`, in the training's own thread
+        except Exception as error:  # `wait` raises it, in the training's own thread
             self._error = error
         self.is_done = True
 
@@ -275,10 +302,10 @@ def _unwritten(folder: Path, error: Exception) -> DataError:
     return DataError(folder, f"rank {dist.get_rank()} cannot write its part ({error})", "Make room, run again")
 
 
-def save_weights(folder: Path, engine: Engine, identity: Identity, progress: Progress) -> None:
-    """Save the weights alone: what others read. Collective."""
-    values = {STATE: identity.state(progress)} if dist.get_rank() == 0 else {}
-    save(engine.weights(), folder, values)
+def save_weights(folder: Path, models: Models, role: str, identity: Identity, progress: Progress) -> None:
+    """Save the weights of a model alone, for other stages. Collective."""
+    state = identity.state(progress, models.objective.roles[role].config)
+    save(models.engines[role].weights(), folder, {STATE: state} if dist.get_rank() == 0 else {})
 
 
 def _is_sound(folder: Path) -> bool:
@@ -292,13 +319,13 @@ def _is_sound(folder: Path) -> bool:
     return True
 
 
-def _agreed(look: Callable[[Path], list[Path]], folder: Path) -> list[Path]:
-    """Return what rank 0 sees in a folder, on every rank. Raises what `look` raises, on every rank. Collective."""
+def _agreed(look: Callable[[], list[Path]]) -> list[Path]:
+    """Return the folders that rank 0 finds, on every rank. Raises the errors of `look` on every rank. Collective."""
     box: list[list[Path]] = [[]]
 
     def look_once() -> None:
         if dist.get_rank() == 0:
-            box[0] = look(folder)
+            box[0] = look()
 
     on_all_ranks(look_once)
     dist.broadcast_object_list(box, src=0)
@@ -306,14 +333,14 @@ def _agreed(look: Callable[[Path], list[Path]], folder: Path) -> list[Path]:
 
 
 def on_all_ranks(action: Callable[[], None]) -> None:
-    """Do something on every rank; if it fails with an error of ours on one, raise that on all. Collective."""
-    said: tuple[type[StagecoachError], str] | None = None
+    """Do something on every rank. Raises on all ranks the StagecoachError that one of them raises. Collective."""
+    failure: tuple[type[StagecoachError], str] | None = None
     try:
         action()
     except StagecoachError as error:
-        said = type(error), str(error)
+        failure = type(error), str(error)
     everyone: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(everyone, said)
+    dist.all_gather_object(everyone, failure)
     for kind, text in filter(None, everyone):
         raise kind.__new__(kind, text)
 

@@ -1,4 +1,4 @@
-"""How far a training is: what a step depends on and is no tensor. The loop owns it, checkpoints store and return it."""
+"""Position of a training: all that a step depends on and that is no tensor. The loop owns it; checkpoints store it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from stages.shared.errors import DataError
 from stages.train.stability.guard import GuardState
 
 
 class Best(BaseModel):
-    """The step after which the loss on what is held out was lowest."""
+    """The step after which the held-out loss was lowest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,22 +29,22 @@ class Progress(BaseModel):
 
     step: int = Field(default=0, ge=0)
     """Steps done."""
-    sequences: int = Field(default=0, ge=0)
-    """Taken from the dataset, which is the data's whole position."""
+    feed: dict[str, JsonValue] = {}
+    """State of the feed (stages/train/data/feed.py)."""
     guard: GuardState = GuardState()
     """What the guard against bad batches remembers."""
     best: Best | None = None
-    """The best of those that were measured; None: none was."""
+    """The best of the steps that were measured; None: none was measured."""
 
     def measured(self, loss: float | None) -> Progress:
-        """Return it with the loss on what is held out, in nats a token, after its step; None: it was not measured."""
+        """Return the position with the held-out loss after its step; None: it was not measured."""
         if loss is None or not isfinite(loss) or (self.best is not None and self.best.loss <= loss):
             return self
         return self.model_copy(update={"best": Best(step=self.step, loss=loss)})
 
 
 def read_progress(state: dict[str, Any], folder: Path) -> Progress:
-    """Return what a checkpoint's state.json holds of it. Raises DataError if that is not all of it."""
+    """Return the position in a checkpoint's state.json. Raises DataError if a part of it is missing or wrong."""
     try:
         return Progress(**{name: state[name] for name in Progress.model_fields})
     except (KeyError, ValidationError) as error:

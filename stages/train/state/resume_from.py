@@ -1,12 +1,12 @@
-"""Where a run may begin: at another run's checkpoint. What may differ between the two, and what else is taken over.
+"""Resuming from another run's checkpoint: which checkpoint is taken, and what may differ between the two runs.
 
-The rest of a training goes on as if nothing had happened: its step, its place in the data, AdamW's memory. Only how the
-work is split may change.
+The training continues with its step, its position in the data and AdamW's state. Only the settings that split the work
+may change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +15,48 @@ from stages.model.config import ModelConfig
 from stages.shared.errors import DataError
 from stages.train.config import TrainingConfig
 from stages.train.engines.optimizer import loss_scale
+from stages.train.state.names import CHECKPOINTS, STEP, holds_state, step_name, step_of
 
 SPLIT = ("layout", "microbatch", "threads", "engine")
 """Settings that only say how the work is split: by them two runs of one training may differ."""
-STEP = "step-"
-"""How the name of a checkpoint's folder starts; its step follows."""
-
-
-def step_of(folder: Path) -> int:
-    """Return the step of a checkpoint, by its folder's name."""
-    return int(folder.name.removeprefix(STEP))
-
-
-def name_of(step: int) -> str:
-    """Return the name of a checkpoint's folder."""
-    return f"{STEP}{step:07d}"
 
 
 def sibling(path: Path, step: int) -> Path:
     """Return the checkpoint of a step beside a checkpoint, or in the folder of all of them."""
-    return (path.parent if path.name.startswith(STEP) else path) / name_of(step)
+    return (path.parent if holds_state(path) else path) / step_name(step)
 
 
-def checkpoints_in(folder: Path) -> list[Path]:
-    """Return the checkpoints that a path stands for, in order: those in a folder, or the one that it is.
+def checkpoints_among(paths: Sequence[Path]) -> list[Path]:
+    """Return the checkpoints that paths stand for, in order of step. One path is a checkpoint or a folder of some;
+    several are the outputs of a section, of which those that do not exist (yet) or hold weights alone are left out.
 
     Raises DataError if there are none.
     """
-    remedy = f"Name a run's work/.../checkpoints, or one {STEP}... in it"
+    if len(paths) == 1:
+        return _checkpoints_in(paths[0])
+    found = sorted((path for path in paths if holds_state(path) and path.is_dir()), key=step_of)
+    if not found:
+        remedy = "Wait for its first checkpoint, or name another run's"
+        raise DataError(paths[0].parent, f"holds no checkpoint ({STEP}...) of a training yet", remedy)
+    return found
+
+
+def _checkpoints_in(folder: Path) -> list[Path]:
+    remedy = f"Name a folder {STEP}..., which checkpoint_keep_every publishes, or a run's work/.../checkpoints"
     if folder.name.startswith(STEP):
         found = [folder] if folder.is_dir() else []
     elif (folder / STATE).exists():
-        raise DataError(folder, "holds weights alone, not what a training goes on with", remedy)
+        raise DataError(folder, "holds weights alone, without the state that training continues from", remedy)
     else:
-        found = sorted(path for path in folder.glob(f"{STEP}*") if path.name.removeprefix(STEP).isdigit())
+        found = sorted(filter(holds_state, folder.glob(f"{STEP}*")))
     if not found:
         raise DataError(folder, f"holds no checkpoint ({STEP}...) of a training", remedy)
     return found
 
 
-def work_of(checkpoint: Path) -> Path:
-    """Return the folder that a run keeps its metrics in, beside the folder of its checkpoints."""
-    return checkpoint.parent.parent
+def measurements_of(checkpoint: Path) -> Path:
+    """Return the folder that may hold the metrics of a checkpoint's run: its work folder, or that of its outputs."""
+    return checkpoint.parent.parent if checkpoint.parent.name == CHECKPOINTS else checkpoint.parent
 
 
 def require_same_training(

@@ -1,4 +1,4 @@
-"""Which checkpoints of a run are kept. Pure."""
+"""Retention: which of its checkpoints a run keeps. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from stages.train.config import TrainingConfig
 def outdated(steps: Iterable[int], config: TrainingConfig, best: int | None) -> list[int]:
     """Return the steps whose checkpoints are not kept, in order, of all that there are.
 
-    Kept are the newest checkpoint_keep, multiples of checkpoint_keep_every, the best, and the newest that the guard may
-    go back to.
+    Kept are the newest checkpoint_keep, the best, and the newest that the guard may go back to.
     """
     found = sorted(steps)
-    for_good = _multiples(found, config.checkpoint_keep_every)
-    kept = {*found[-config.checkpoint_keep :], *for_good, best, *_multiples(found, config.rollback_every)[-1:]}
+    kept = {*found[-config.checkpoint_keep :], best, *_multiples(found, config.rollback_every)[-1:]}
     return [step for step in found if step not in kept]
 
 

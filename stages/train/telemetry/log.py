@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +15,6 @@ from stages.formats.metrics import Metrics, metrics_line, parse_metrics_line, re
 from stages.formats.rank_times import read_ranks, write_ranks
 from stages.shared.files import write_atomic
 from stages.train.config import TrainingConfig
-from stages.train.data.schedule import batch_size, sequences_before
 from stages.train.stability.guard import Trouble
 from stages.train.state.progress import Best
 from stages.train.telemetry.stragglers import RankReading, Stragglers
@@ -39,7 +39,9 @@ class StepRecord:
     trouble: Trouble | None = None
     """Why the batch was left out, if it was."""
     heldout: float | None = None
-    """Loss on what is held out, in nats a token, with the weights that the step left; None: it was not measured."""
+    """Held-out loss, in nats a token, with the weights after the step; None: it was not measured."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """The objective's own numbers."""
     apart: float = 0.0
     """Seconds since the step's start that were none of its training."""
 
@@ -53,6 +55,7 @@ class StepLog:
         `nodes` are all ranks' host names.
         """
         self._work, self._config, self._vocab_size = work, config, vocab_size
+        self._schedule = config.schedule
         peak = peak_here(config.dtype)
         self._peak = peak and peak * len(nodes)
         self._stragglers = Stragglers(nodes)
@@ -86,7 +89,7 @@ class StepLog:
             for line in self._stragglers.add(reading):
                 print(f"step {record.step}: {line}", flush=True)
             write_ranks(self._work / KINDS.rank_times.file, self._stragglers.times(record.step))
-            self._say(row)
+            self._say(row, record.metrics)
 
     def say_heldout(self, step: int, loss: float, best: Best | None) -> None:
         """Print the loss on what is held out."""
@@ -95,8 +98,8 @@ class StepLog:
 
     def _row(self, record: StepRecord, seconds: float, reading: RankReading | None) -> Metrics:
         step, config = record.step, self._config
-        size = batch_size(config, step - 1)
-        first, end = sequences_before(config, step - 1), sequences_before(config, step)
+        first, end = (self._schedule.sequences_before(done) for done in (step - 1, step))
+        size = end - first
         row: Metrics = {
             "step": step,
             "tokens": end * config.model.seq_len,
@@ -108,6 +111,7 @@ class StepLog:
             "dropped": record.dropped and round(record.dropped, 6),
             "heldout": record.heldout,
         }
+        row |= {name: value for name, value in record.metrics.items() if isfinite(value)}
         if self._peak:
             row["mfu"] = round(operations(config, self._vocab_size, size) / seconds / self._peak, 4)
         if reading:
@@ -118,13 +122,15 @@ class StepLog:
             row["back_to"] = trouble.back_to
         return row
 
-    def _say(self, row: Metrics) -> None:
+    def _say(self, row: Metrics, metrics: Mapping[str, float]) -> None:
         """Print a line on the steps since the last one."""
         step, steps, now = row["step"], self._config.steps, time.monotonic()
-        then, taken, planned = (sequences_before(self._config, of) for of in (self._said.step, step, steps))
+        then, taken, planned = (self._schedule.sequences_before(of) for of in (self._said.step, step, steps))
         seconds = (now - self._said.at) / (taken - then)
         self._said = _Moment(step, now)
-        parts = [f"step {step}/{steps}", f"loss {row['loss']:.4f}", f"lr {row['lr']:.2e}"]
+        parts = [f"step {step}/{steps}", f"loss {row['loss']:.4f}"]
+        parts += [f"{name} {value:.4g}" for name, value in metrics.items()]
+        parts.append(f"lr {row['lr']:.2e}")
         parts.append(f"{self._config.model.seq_len / seconds:,.0f} tokens/s")
         if "mfu" in row:
             parts.append(f"{100 * row['mfu']:.1f} % of the peak")

@@ -9,8 +9,8 @@ import torch.distributed as dist
 
 from stages.formats.layers import LayerRow
 from stages.train.config import TrainingConfig
-from stages.train.engine import Engine
-from stages.train.objectives.next_token import Batch
+from stages.train.models import Models
+from stages.train.objectives.base import Batch
 from stages.train.state.progress import Best
 from stages.train.telemetry.log import StepLog, StepRecord
 from stages.train.telemetry.statistics import LayerStatistics
@@ -23,10 +23,10 @@ class Recorder:
     Steps that nothing is read of cost no exchange between ranks.
     """
 
-    def __init__(self, work: Path, config: TrainingConfig, engine: Engine, vocab_size: int, done: int) -> None:
+    def __init__(self, work: Path, config: TrainingConfig, models: Models, vocab_size: int, done: int) -> None:
         self._config = config
-        self._clock = RankClock(engine.chunks)
-        self._statistics = LayerStatistics(engine, config.model.num_layers)
+        self._clock = RankClock(models.chunks)
+        self._statistics = LayerStatistics(models.main, config.model.num_layers)
         self._step = done
         self._reading: RankReading | None = None
         self._layers: list[LayerRow] = []

@@ -21,7 +21,7 @@ from torch.utils.hooks import RemovableHandle
 
 from stages.formats.rank_times import RankTime, RankTimes
 from stages.model import device
-from stages.train.objectives.next_token import Batch
+from stages.train.objectives.base import Batch
 from stages.train.telemetry.utilisation import memory_mb
 
 SLOW = 1.2

@@ -12,6 +12,8 @@ from torch.utils.tensorboard import SummaryWriter
 FOLDER = "tensorboard"
 FLUSH_S = 60
 """A reader sees no older state than this."""
+NO_CURVES = {"step", "tokens", "wall_time", "left_out", "why", "sequences", "back_to"}
+"""Fields of metrics.jsonl that are not drawn."""
 _CURVES = {
     "loss": "train/loss",
     "heldout": "heldout/loss",
@@ -22,6 +24,7 @@ _CURVES = {
     "memory_mb": "speed/memory_mb",
     "dropped": "experts/dropped",
 }
+"""Curves by field; an objective's own numbers are drawn as `metrics/<name>`."""
 
 
 class Board:
@@ -38,9 +41,9 @@ class Board:
     def add_row(self, row: Mapping[str, Any]) -> None:
         """Draw a step's row of metrics.jsonl, at the time that it has; say why a batch was left out."""
         step, moment = row["step"], row["wall_time"]
-        for field, curve in _CURVES.items():
-            if row.get(field) is not None:
-                self._writer.add_scalar(curve, row[field], step, walltime=moment)
+        for name, value in row.items():
+            if value is not None and name not in NO_CURVES:
+                self._writer.add_scalar(_CURVES.get(name, f"metrics/{name}"), value, step, walltime=moment)
         if row.get("left_out"):
             self._writer.add_text("left out", f"{row['left_out']}: {row['why']}", step, walltime=moment)
 

@@ -9,7 +9,6 @@ import torch
 
 from stages.shared.machine import GPUS
 from stages.train.config import TrainingConfig
-from stages.train.planner.shape import workload_of
 from stages.train.planner.speed import HALF_FOR_FP32, step_operations
 
 KNOWN = {
@@ -32,7 +31,7 @@ def operations(config: TrainingConfig, vocab_size: int, sequences: int) -> float
 
     arXiv:2204.02311, appendix B.
     """
-    return step_operations(replace(workload_of(config, vocab_size), global_batch=sequences))
+    return step_operations(replace(config.workload(vocab_size), global_batch=sequences))
 
 
 def peak(device_name: str, dtype: str) -> float | None:

@@ -48,7 +48,7 @@ def test_the_outputs_are_two_models_and_the_way_between_them(corpus: Path, tmp_p
     rows = read_metrics(outputs["metrics"][0].path)
     assert len(rows) == 25
     state = json.loads((outputs["checkpoint"][0].path / "state.json").read_text())
-    assert (state["step"], state["sequences"], state["identity"]["mixture"]) == (25, 200, {"large": 1.0, "small": 1.0})
+    assert (state["step"], state["feed"], state["identity"]["mixture"]) == (25, {}, {"large": 1.0, "small": 1.0})
 
 
 def test_a_run_is_compared_with_its_reference(corpus: Path, tmp_path: Path) -> None:

@@ -243,19 +243,19 @@ def plant_bad(run: Run) -> None:
     import torch  # noqa: PLC0415
     from megatron.core import parallel_state  # noqa: PLC0415
 
-    from stages.train import loop  # noqa: PLC0415
+    from stages.train import models  # noqa: PLC0415
 
-    build, microbatches = loop.build_engine, loop.microbatches
+    build, microbatches = models.build_engine, models.microbatches
     left, now, chunks = dict(run.bad), [""], []
 
-    def bad_batches(dataset: Any, config: Any, sequences: range, device: Any) -> Any:
-        step = str(sequences.start // config.global_batch + 1)
+    def bad_batches(samples: Any, *rest: Any) -> Any:
+        step = str(samples.first // settings(run).global_batch + 1)
         now[0] = run.bad.get(step, "")
         if left.pop(step, "") == "weight":
             for layer in layers():
                 layer.mlp.linear_fc2.weight.data[0, 0] = float("nan")
-        draw = torch.Generator().manual_seed(sequences.start)
-        for batch in microbatches(dataset, config, sequences, device):
+        draw = torch.Generator().manual_seed(samples.first)
+        for batch in microbatches(samples, *rest):
             if now[0] == "noise":
                 batch["tokens"] = torch.randint(300, batch["tokens"].shape, generator=draw)
                 batch["labels"] = torch.randint(300, batch["labels"].shape, generator=draw)
@@ -275,7 +275,7 @@ def plant_bad(run: Run) -> None:
             layer.mlp.linear_fc1.register_forward_hook(spoil)
         return engine
 
-    loop.build_engine, loop.microbatches = build_bad, bad_batches
+    models.build_engine, models.microbatches = build_bad, bad_batches
 
 
 def slow_down(seconds: float) -> None:

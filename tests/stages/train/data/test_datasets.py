@@ -10,7 +10,6 @@ import torch
 
 from stages.model import parallel
 from stages.shared.task import Ranks
-from stages.train.data.batches import microbatches
 from stages.train.data.corpus import SourceDataset, open_corpus
 from stages.train.data.datasets import build_dataset, build_heldout
 from tests.stages.train.data.written import EOD, build, settings, write
@@ -29,28 +28,6 @@ def test_one_epoch_holds_every_token_once_and_labels_are_the_next_tokens(tmp_pat
         assert torch.equal(row["tokens"][1:], row["labels"][:-1])
         assert row["loss_mask"].tolist() == [1.0] * 16
         assert row["position_ids"].tolist() == list(range(16))
-
-
-def test_documents_that_shall_be_apart_come_with_their_lengths(tmp_path: Path) -> None:
-    source = write(tmp_path, "a", 132)
-    parallel.start(Ranks())
-    config = settings(attend_across_documents=False)
-    dataset = build_dataset(open_corpus([source]), config, tmp_path / "index", eod=EOD, vocab_size=60_000)
-    for batch in microbatches(dataset, config, range(8), torch.device("cpu")):
-        for row, lengths in zip(batch["tokens"], by_row(batch["document_lengths"].tolist()), strict=True):
-            parts = row.split(lengths)
-            assert all(EOD not in part[:-1] for part in parts)
-            assert all(part[-1] == EOD for part in parts[:-1])
-            assert all((part.diff()[:-1] == 1).all() for part in parts)
-
-
-def by_row(lengths: list[int]) -> list[list[int]]:
-    rows: list[list[int]] = [[]]
-    for length in lengths:
-        if sum(rows[-1]) == 16:
-            rows.append([])
-        rows[-1].append(length)
-    return rows
 
 
 def test_a_source_smaller_than_one_sequence_is_read_again_and_again(tmp_path: Path) -> None:
@@ -103,9 +80,6 @@ def test_what_is_held_out_is_never_trained_on_and_all_else_is(tmp_path: Path) ->
         assert torch.equal(row["tokens"][1:], row["labels"][:-1])
     again = build_heldout(open_corpus(sources), config, tmp_path / "elsewhere", eod=EOD, vocab_size=60_000)
     assert all(torch.equal(row["tokens"], again[i]["tokens"]) for i, row in enumerate(rows))
-    apart = settings(heldout_batches=2, attend_across_documents=False)
-    row = build_heldout(open_corpus(sources), apart, tmp_path / "apart", eod=EOD, vocab_size=60_000)[0]
-    assert row["document_lengths"].sum() == 16
 
 
 def test_what_one_of_two_names_of_a_dataset_holds_out_the_other_does_not_train_on(tmp_path: Path) -> None:

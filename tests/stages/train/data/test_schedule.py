@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stages.pretrain.config import PretrainConfig
-from stages.train.data.schedule import batch_size, learning_rate, sequences_before, sizes, steps_for
+from stages.train.data.schedule import sizes, steps_for
 from stages.train.sections import RampConfig
 
 RAMPS = [
@@ -24,7 +24,7 @@ def make(**settings: Any) -> PretrainConfig:
 
 def rates(**settings: Any) -> list[float]:
     config = make(lr=1.0, **settings)
-    return [learning_rate(config, step) for step in range(1, config.steps + 1)]
+    return [config.schedule.learning_rate(step) for step in range(1, config.steps + 1)]
 
 
 def test_it_rises_to_the_peak_and_falls_to_its_share() -> None:
@@ -45,8 +45,8 @@ def test_it_is_never_zero_or_above_the_peak(warmup_steps: int, ramp: dict[str, i
 
 def test_a_batch_that_does_not_grow_is_the_same_in_every_step() -> None:
     config = make(steps=10, global_batch=24)
-    assert {batch_size(config, step) for step in range(10)} == {24}
-    assert [sequences_before(config, step) for step in (0, 1, 10)] == [0, 24, 240]
+    assert {config.schedule.batch_size(step) for step in range(10)} == {24}
+    assert [config.schedule.sequences_before(step) for step in (0, 1, 10)] == [0, 24, 240]
     assert [steps_for(count, 24, None) for count in (1, 24, 25)] == [1, 1, 2]
     assert sizes(10, 24, None) == [(24, 10)]
 
@@ -54,8 +54,8 @@ def test_a_batch_that_does_not_grow_is_the_same_in_every_step() -> None:
 def test_a_growing_batch_by_hand() -> None:
     # 100 sequences over three increments: sizes change once 33.3, 66.7 and 100 were taken.
     config = make(steps=20, global_batch=32, ramp={"start": 8, "increment": 8, "sequences": 100})
-    assert [batch_size(config, step) for step in range(12)] == [8] * 5 + [16] * 2 + [24] * 2 + [32] * 3
-    assert [sequences_before(config, step) for step in (0, 5, 7, 9, 10)] == [0, 40, 72, 120, 152]
+    assert [config.schedule.batch_size(step) for step in range(12)] == [8] * 5 + [16] * 2 + [24] * 2 + [32] * 3
+    assert [config.schedule.sequences_before(step) for step in (0, 5, 7, 9, 10)] == [0, 40, 72, 120, 152]
     assert sizes(20, 32, config.ramp) == [(8, 5), (16, 2), (24, 2), (32, 11)]
     assert sizes(6, 32, config.ramp) == [(8, 5), (16, 1)]
 
@@ -71,19 +71,19 @@ def test_it_grows_as_megatrons_does(ramp: dict[str, int], full: int) -> None:
     taken = 0
     for step in range(30_000):
         theirs.update(taken, consistency_check=True)
-        assert batch_size(config, step) == theirs.get_current_global_batch_size()
-        assert sequences_before(config, step) == taken
-        taken += batch_size(config, step)
-        if batch_size(config, step) == full:
+        assert config.schedule.batch_size(step) == theirs.get_current_global_batch_size()
+        assert config.schedule.sequences_before(step) == taken
+        taken += config.schedule.batch_size(step)
+        if config.schedule.batch_size(step) == full:
             break
-    assert batch_size(config, step) == full
+    assert config.schedule.batch_size(step) == full
 
 
 @pytest.mark.parametrize(("ramp", "full"), RAMPS)
 def test_the_steps_for_so_many_sequences_are_the_fewest(ramp: dict[str, int], full: int) -> None:
     config, settings = make(global_batch=full, ramp=ramp, steps=100), RampConfig(**ramp)
     for step in (1, 2, 5, 99, 100):
-        taken = sequences_before(config, step)
+        taken = config.schedule.sequences_before(step)
         assert steps_for(taken, full, settings) == step
         assert steps_for(taken + 1, full, settings) == step + 1
         assert sum(size * steps for size, steps in sizes(step, full, settings)) == taken

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from stages.train.engines.megatron import MegatronEngine
-from stages.train.objectives.next_token import Batch, next_token
+from stages.train.objectives.base import Batch
 from stages.train.stability.tracing import NotFinite, find_not_finite
+from tests.stages.train.engines.single import next_token
 from tests.stages.train.engines.test_megatron import batch, make
 
 INF = float("inf")
@@ -21,7 +22,7 @@ INF = float("inf")
 def find(engine: MegatronEngine, batches: list[Batch] | None = None) -> NotFinite | None:
     def rerun(look: Callable[[Iterator[Batch]], Iterator[Batch]]) -> None:
         given = batches or [batch(), batch()]
-        engine.accumulate(next_token, look(iter(given)), len(given))
+        engine.accumulate(next_token(), look(iter(given)), len(given))
 
     return find_not_finite(engine.chunks, rerun)
 

@@ -11,7 +11,7 @@ from stages.train.state.progress import Best, Progress, read_progress
 
 
 def test_a_position_comes_back_from_a_state_that_holds_more() -> None:
-    progress = Progress(step=7, sequences=56)
+    progress = Progress(step=7, feed={"place": 56})
     assert read_progress({**progress.model_dump(mode="json"), "dtype": "fp32"}, Path("x")) == progress
 
 
@@ -27,12 +27,12 @@ def test_the_lowest_loss_that_was_measured_is_the_best() -> None:
     assert read_progress(later.model_dump(mode="json"), Path("x")) == later
 
 
-@pytest.mark.parametrize("change", [{"step": -1}, {"sequences": None}, {"sequences": "many"}])
+@pytest.mark.parametrize("change", [{"step": -1}, {"feed": None}, {"feed": "many"}])
 def test_a_misstated_position_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(DataError, match=r"x: state\.json lacks or misstates"):
         read_progress({**Progress().model_dump(), **change}, Path("x"))
 
 
 def test_a_position_without_a_part_is_refused() -> None:
-    with pytest.raises(DataError, match="lacks or misstates 'sequences'"):
+    with pytest.raises(DataError, match="lacks or misstates 'feed'"):
         read_progress({"step": 1}, Path("x"))

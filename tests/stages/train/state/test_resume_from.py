@@ -132,7 +132,7 @@ def test_a_path_is_a_checkpoint_or_holds_some(tmp_path: Path) -> None:
 
 
 def state(config: PretrainConfig, **changes: Any) -> dict[str, Any]:
-    identity = config.model_dump(mode="json", include=set(config.weights_depend_on))
+    identity = config.model_dump(mode="json", include=set(config.weights_depend_on()))
     return {
         **{"step": 10, "identity": {"stage": "pretrain", **identity}, "sources": {"a": [1]}},
         **{"model": config.model.model_dump(mode="json"), "vocab_size": 300, "tokenizer_sha256": "x"},

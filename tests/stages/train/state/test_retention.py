@@ -18,10 +18,6 @@ def test_the_newest_are_kept() -> None:
     assert outdated([10], config(checkpoint_keep=3), best=None) == []
 
 
-def test_multiples_are_kept_for_good() -> None:
-    assert outdated(range(10, 100, 10), config(checkpoint_keep_every=40), best=None) == [10, 20, 30, 50, 60, 70]
-
-
 def test_the_best_is_kept_as_long_as_it_is_the_best() -> None:
     assert outdated([10, 20, 30, 40], config(), best=10) == [20]
     assert outdated([10, 30, 40], config(), best=30) == [10]

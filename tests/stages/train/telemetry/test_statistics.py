@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from stages.formats.layers import read_layers
-from stages.train.objectives.next_token import next_token
 from stages.train.telemetry.statistics import LayerStatistics
+from tests.stages.train.engines.single import next_token
 from tests.stages.train.engines.test_megatron import batch, make
 from tests.stages.train.ranks import Run, train
 
@@ -20,7 +20,7 @@ def test_norms_are_those_of_a_parts_tensors_before_clipping() -> None:
     engine = make(optimizer={"clip_grad": 1e-6})
     statistics = LayerStatistics(engine, 2)
     statistics.start()
-    engine.accumulate(next_token, iter([batch()]), 1)
+    engine.accumulate(next_token(), iter([batch()]), 1)
     norm = engine.gradient_norm()
     rows = statistics.read(7)
     assert [row["part"] for row in rows] == ["embedding", "layers.0", "layers.1", "head"]
