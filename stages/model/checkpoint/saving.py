@@ -35,6 +35,8 @@ from megatron.core.dist_checkpointing.strategies.torch import (
 )
 from torch import Tensor
 from torch.distributed.checkpoint import DefaultSavePlanner, FileSystemWriter, Metadata, SavePlan
+from torch.distributed.checkpoint._dedup_save_plans import dedup_save_plans
+from torch.distributed.checkpoint.default_planner import _validate_global_plan, create_default_global_save_plan
 from torch.distributed.checkpoint.filesystem import FileSystem, _StoragePrefix
 from torch.distributed.checkpoint.metadata import MetadataIndex
 from torch.distributed.checkpoint.planner import WriteItem
@@ -45,6 +47,8 @@ from stages.shared.files import write_atomic, write_json
 
 Files = dict[str, dict[str, Any]]
 """Size and SHA-256 by file name, as complete.json has them."""
+_OPTIMIZER = "optimizer.state."
+"""Part of the names of the optimizer's tensors."""
 _ALIGNMENT = 64
 """Bytes between the starts of two tensors in the copy are a multiple of this, which any number type can be read at."""
 
@@ -68,7 +72,7 @@ class Saver:
         planner.set_up_planner(mcore_to_pyt_state_dict(by_key), is_coordinator=dist.get_rank() == 0)
         plan = replace(planner.create_local_plan(), storage_data=_StoragePrefix(f"__{dist.get_rank()}_"))
         if self._plan is None:
-            self._index = _index_of(plan, planner)
+            self._index = _index_of(plan)
         elif plan.items != self._plan.items:
             raise RuntimeError("the state's structure changed between two saves")
         self._plan = plan
@@ -81,10 +85,17 @@ class Saver:
         )
 
 
-def _index_of(plan: SavePlan, planner: MCoreSavePlanner) -> Metadata | None:
+def _index_of(plan: SavePlan) -> Metadata | None:
     """Return, on rank 0, torch's index of every rank's tensors. Collective."""
     plans: list[SavePlan] = gather(plan)
-    return planner.create_global_plan(plans)[1] if plans else None
+    if not plans:
+        return None
+    merged, index = create_default_global_save_plan(dedup_save_plans(plans))
+    # A frozen layer has no optimizer state: its place in the tensor of all layers stays empty.
+    whole = {name: entry for name, entry in index.state_dict_metadata.items() if _OPTIMIZER not in name}
+    if errors := _validate_global_plan(merged, replace(index, state_dict_metadata=whole)):
+        raise RuntimeError(f"the ranks' parts do not make whole tensors: {errors[0]}")
+    return index
 
 
 @dataclass(kw_only=True)
