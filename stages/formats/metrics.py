@@ -16,6 +16,9 @@ A row may hold any further value by name; a number gets a curve of its own in th
     sequences      first and last sequence of the batch, counted from 0 over the whole run
     back_to        the step whose weights were restored: the batches since then are left out too
 
+Any other name is a number of the training's objective, such as `accuracy`, or that number on held-out sequences, such
+as `heldout_accuracy`.
+
 A loss that is not finite is written as Python's json does: NaN, Infinity.
 """
 
