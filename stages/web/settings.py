@@ -221,7 +221,7 @@ class DedupSettings(Section):
         buckets, hashes = self.shape
         if (found := match_probability(0.9, buckets, hashes)) < 0.5:
             raise ConfigError(
-                "web.dedup.hashes_per_bucket",
+                "dedup.hashes_per_bucket",
                 hashes,
                 f"fewer: with {buckets} buckets, two pages that share 90 % of their shingles are found with "
                 f"probability {found:.2g}. RefinedWeb's numbers are 450 buckets of 20 hashes (preset: refinedweb)",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stages.shared.errors import DataError
-from stages.web.arrays import BLOCK, ColumnsWriter, Rows, RowsWriter, files_of
+from stages.web.arrays import BLOCK, ColumnsWriter, Rows, RowsWriter
 
 
 @pytest.mark.parametrize("shape", [(3, 0), (1, 1), (450, 5_003), (1, BLOCK + 1)])
@@ -59,21 +59,13 @@ def test_a_file_that_is_no_such_array_is_named(tmp_path: Path, content: bytes | 
         Rows(path).read(1)
 
 
-def test_more_shards_than_a_process_may_open_are_read(tmp_path: Path) -> None:
+def test_more_units_than_a_process_may_open_are_read(tmp_path: Path) -> None:
     for number in range(300):
-        folder = tmp_path / "shards" / f"{number:05d}"
-        folder.mkdir(parents=True)
-        np.save(folder / "x.npy", np.array([[number]], np.uint64))
+        np.save(tmp_path / f"{number}.npy", np.array([[number]], np.uint64))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
-        rows = [Rows(path) for path in files_of(tmp_path, "x.npy")]
+        rows = [Rows(tmp_path / f"{number}.npy") for number in range(300)]
         assert [int(one.read(0)[0]) for one in rows] == list(range(300))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def test_shards_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    for number in (100_000, 99_999, 0, 2):
-        (tmp_path / "shards" / f"{number:05d}").mkdir(parents=True)
-    assert [int(path.parent.name) for path in files_of(tmp_path, "x")] == [0, 2, 99_999, 100_000]

@@ -7,16 +7,14 @@ from stages.formats.funnel import merge, read_funnel
 from stages.formats.kinds import KINDS
 from stages.web.retune import STEPS, compare
 from stages.web.steps.extract import MEASURES_FILE
-from tests.stages.harness import step_folder, unit_folder
+from tests.stages.harness import all_units, unit_folder
 
 
 def test_what_is_judged_from_measures_is_what_the_filter_step_has_counted(sample_run: Any) -> None:
-    folder, shards = step_folder(sample_run.folder, "extract"), range(len(sample_run.warcs))
-    now, then = compare([shard_dir(folder, shard) for shard in shards], sample_run.config, sample_run.config)
-    filtered = step_folder(sample_run.folder, "filter")
-    funnel = {
-        step.name: step for step in merge(read_funnel(shard_dir(filtered, s) / KINDS.funnel.file) for s in shards)
-    }
+    units = all_units(sample_run.folder, "extract")
+    now, then = compare(units, sample_run.config, sample_run.config)
+    filtered = all_units(sample_run.folder, "filter")
+    funnel = {step.name: step for step in merge(read_funnel(unit / KINDS.funnel.file) for unit in filtered)}
     counted = {(step, reason): count for step in STEPS for reason, count in funnel[step].reasons.items()}
     assert now.dropped == then.dropped == counted and counted
     assert (now.pages, now.kept, now.tokens) == (

@@ -35,7 +35,7 @@ def test_own_words_replace_those_of_their_language_only() -> None:
 
 
 def test_a_list_that_is_too_long_to_count_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"stop_words\.en is 65"):
+    with pytest.raises(ConfigError, match=r"stop_words\.en = 65"):
         StopWords({"en": [f"word{number}" for number in range(65)]})
 
 
@@ -44,5 +44,5 @@ def test_a_line_without_a_language_is_named(monkeypatch: pytest.MonkeyPatch, tmp
     folder.mkdir()
     (folder / "own.txt").write_text("en: the\n\n# more\nof and\n")
     monkeypatch.setattr(stop_words, "files", lambda package: tmp_path)
-    with pytest.raises(DataError, match=r"own\.txt, record 4"):
+    with pytest.raises(DataError, match=r"own\.txt:4"):
         read_list("own.txt")

@@ -63,13 +63,13 @@ def test_groups_of_2000_documents_are_those_of_their_exact_similarities(tmp_path
     assert equal == {page for page, kept, _ in removed.tolist() if texts[page] == texts[kept]}
 
 
-def test_the_order_of_the_shards_changes_who_stays_but_no_group(tmp_path: Path) -> None:
+def test_the_order_of_the_units_changes_who_stays_but_no_group(tmp_path: Path) -> None:
     texts = corpus(np.random.default_rng(6), 400)
     parts = [texts[:100], texts[100:300], texts[300:]]
     groups = []
     for name, order in (("a", [0, 1, 2]), ("b", [2, 0, 1])):
-        shards = [parts[part] for part in order]
-        write_filtered(tmp_path / name, shards)
+        units = [parts[part] for part in order]
+        write_filtered(tmp_path / name, units)
         flat = [(part, place) for part in order for place in range(len(parts[part]))]
         found: dict[tuple[int, int], set[tuple[int, int]]] = {}
         for page, kept, _ in find_duplicates(tmp_path / name, {"preset": "fineweb"}).tolist():

@@ -10,14 +10,13 @@ from stages.formats.kinds import KINDS
 from stages.formats.tables import read_tables
 from stages.web.measures import MEASURES
 from stages.web.steps.extract import MEASURES_FILE, host
-from tests.stages.harness import step_folder, unit_folder
+from tests.stages.harness import all_units, unit_folder
 
 
 def test_each_document_has_one_row_of_measures_with_its_label(sample_run: Any) -> None:
-    folder = step_folder(sample_run.folder, "extract")
-    for shard in range(len(sample_run.warcs)):
-        documents = list(read_documents(shard_dir(folder, shard) / KINDS.documents.file))
-        rows = np.load(shard_dir(folder, shard) / MEASURES_FILE, allow_pickle=False)
+    for folder in all_units(sample_run.folder, "extract"):
+        documents = list(read_documents(folder / KINDS.documents.file))
+        rows = np.load(folder / MEASURES_FILE, allow_pickle=False)
         assert rows.dtype == MEASURES and len(rows) == len(documents) > 100
         assert [row.decode() for row in rows["language"]] == [document["language"] for document in documents]
         assert rows["chars"].tolist() == [len(document["text"]) for document in documents]

@@ -12,7 +12,7 @@ from tests.stages.harness import run_unit, step_folder, unit_folder
 
 
 def again(sample_run: Any, folder: Path, **settings: Any) -> Path:
-    """Filter the first shard again, with other settings and without its WARC file; return the shard's folder."""
+    """Filter the first unit again, with other settings and without its WARC file; return the unit's folder."""
     config = sample_run.config.model_copy(update=settings)
     (folder / "steps").mkdir()
     (folder / "steps" / "extract").symlink_to(step_folder(sample_run.folder, "extract"))
@@ -22,8 +22,8 @@ def again(sample_run: Any, folder: Path, **settings: Any) -> Path:
 
 
 def test_a_page_has_one_row_for_what_comes_after(sample_run: Any) -> None:
-    for shard in range(len(sample_run.warcs)):
-        folder = unit_folder(sample_run.folder, "filter", shard)
+    for place in range(len(sample_run.warcs)):
+        folder = unit_folder(sample_run.folder, "filter", place)
         documents = list(read_documents(folder / KINDS.documents.file))
         rows = np.load(folder / PAGES, allow_pickle=False)
         assert rows.dtype == PAGE

@@ -13,7 +13,7 @@ from stages.shared.errors import ConfigError, DataError
 from stages.web.pages import url_hash
 from stages.web.settings import DedupSettings
 from stages.web.steps.cluster import reasons
-from stages.web.steps.index import INDEX, Index, open_index
+from stages.web.steps.index import Index, open_index
 from tests.stages.harness import run_unit, step_folder, unit_folder
 from tests.stages.web.fuzzy import edited, find_duplicates, random_text, write_filtered, write_index
 
@@ -54,7 +54,7 @@ def test_the_same_crawl_again_gives_no_document_again(sample_run: Any, tmp_path:
         (first / "steps" / done.name).symlink_to(done)
     config = sample_run.config.model_copy(update={"write_index": True})
     run_steps(config, {"inputs": sample_run.warcs}, first, ["index"])
-    index = unit_folder(first, "index", 0) / INDEX
+    index = unit_folder(first, "index", 0) / KINDS.index.file
     again = tmp_path / "again"
     (again / "steps").mkdir(parents=True)
     for name in ("extract", "filter", "signatures"):
@@ -64,8 +64,8 @@ def test_the_same_crawl_again_gives_no_document_again(sample_run: Any, tmp_path:
     run_steps(config, inputs, again, ["buckets", "cluster", "substrings", "urls", "documents"])
     # An index has what was kept. Pages of which too little was left had their text from others, that are gone now.
     cut = {row["id"] for row in sample_run.rows("rejects") if row["step"] == "substrings"}
-    for shard in range(len(sample_run.warcs)):
-        folder = unit_folder(again, "documents", shard)
+    for place in range(len(sample_run.warcs)):
+        folder = unit_folder(again, "documents", place)
         assert {row["id"] for row in read_documents(folder / KINDS.documents.file)} <= cut
         reasons_given = {name for step in read_funnel(folder / KINDS.funnel.file) for name in step.reasons}
         assert "seen_before" in reasons_given and "near_duplicate" not in reasons_given
@@ -74,8 +74,8 @@ def test_the_same_crawl_again_gives_no_document_again(sample_run: Any, tmp_path:
 def run_steps(config: Any, inputs: Any, folder: Path, names: list[str]) -> None:
     for step in config.plan(inputs).steps:
         if step.name in names:
-            for shard in range(step.shards):
-                run_unit(config, step, shard, inputs, folder)
+            for place in range(len(step.units)):
+                run_unit(config, step, place, inputs, folder)
 
 
 def test_a_page_that_only_resembles_a_page_seen_before_goes_with_its_group(tmp_path: Path) -> None:

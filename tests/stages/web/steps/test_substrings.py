@@ -23,7 +23,7 @@ def settings(**exact: object) -> WebConfig:
     return WebConfig(inputs="x", exact=exact)
 
 
-def test_ranges_say_page_first_token_and_end_over_all_shards(tmp_path: Path) -> None:
+def test_ranges_say_page_first_token_and_end_over_all_units(tmp_path: Path) -> None:
     write_filtered(
         tmp_path,
         [[page("a", words(1000, 70)), page("b", words(2000, 80), SHARED)], [page("c", SHARED, words(3000, 90))]],
@@ -60,17 +60,17 @@ def test_pages_with_too_few_words_left_are_listed_and_symbols_are_no_words(
     assert array(tmp_path, "substrings", SHORT).tolist() == short, "page c is short, but nothing was cut from it"
 
 
-def test_parts_take_shards_in_turn_and_know_nothing_of_each_other(tmp_path: Path) -> None:
-    pages = [[page(f"{shard}", words(1000 * shard, 60), SHARED)] for shard in range(1, 5)]
+def test_parts_take_units_in_turn_and_know_nothing_of_each_other(tmp_path: Path) -> None:
+    pages = [[page(f"{place}", words(1000 * place, 60), SHARED)] for place in range(1, 5)]
     write_filtered(tmp_path, pages)
-    run_step(settings(parts=2), tmp_path, "substrings", shards=2)
+    run_step(settings(parts=2), tmp_path, "substrings", units=2)
     assert array(tmp_path, "substrings", RANGES, 0).tolist() == [[0, 60, 120], [2, 60, 120]]
     assert array(tmp_path, "substrings", RANGES, 1).tolist() == [[1, 60, 120], [3, 60, 120]]
 
 
-@pytest.mark.parametrize("shards", [[[]], [[], []], [[page("a", words(0, 500))]], [[page("a", "")]]])
-def test_nothing_one_page_and_an_empty_text_have_no_ranges(tmp_path: Path, shards: list[list[Page]]) -> None:
-    write_filtered(tmp_path, shards)
+@pytest.mark.parametrize("units", [[[]], [[], []], [[page("a", words(0, 500))]], [[page("a", "")]]])
+def test_nothing_one_page_and_an_empty_text_have_no_ranges(tmp_path: Path, units: list[list[Page]]) -> None:
+    write_filtered(tmp_path, units)
     run_step(settings(), tmp_path, "substrings")
     assert array(tmp_path, "substrings", RANGES).shape == (0, 3)
     assert array(tmp_path, "substrings", SHORT).shape == (0,)

@@ -3,12 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.formats.kinds import KINDS
 from stages.shared.contract import InputFile
 from stages.web.config import WebConfig
 from stages.web.near import SEEN
 from stages.web.pages import PAGE, PAGES
 from stages.web.steps import urls
-from stages.web.steps.index import INDEX
 from stages.web.steps.urls import LATER
 from tests.stages.harness import unit_folder
 from tests.stages.web.filtered import array, run_step, write_filtered, write_removed
@@ -47,11 +47,11 @@ def test_any_number_of_passes_finds_the_same(
     monkeypatch.setattr(urls, "PAGES_A_PASS", pages_a_pass)
     draw = np.random.default_rng(0)
     hashes = draw.integers(0, 2**64 - 1, 40, dtype=np.uint64)[draw.integers(0, 40, 100)]
-    for shard in range(4):
-        final = unit_folder(tmp_path, "filter", shard)
+    for place in range(4):
+        final = unit_folder(tmp_path, "filter", place)
         final.mkdir(parents=True)
         pages = np.zeros(25, dtype=PAGE)
-        pages["url"] = hashes[25 * shard : 25 * shard + 25]
+        pages["url"] = hashes[25 * place : 25 * place + 25]
         np.save(final / PAGES, pages)
     run_step(CONFIG, tmp_path, "urls")
     first: dict[int, int] = {}
@@ -68,7 +68,7 @@ def test_an_address_that_an_earlier_run_kept_is_left_out_every_time(tmp_path: Pa
     for name in ("urls", "documents", "index"):
         run_step(config, earlier, name)
     write_filtered(later, [[(C, TEXTS[2]), (B, TEXTS[3])], [(B, TEXTS[4]), (C, TEXTS[5])]])
-    index = InputFile(unit_folder(earlier, "index", 0) / INDEX, "index")
+    index = InputFile(unit_folder(earlier, "index", 0) / KINDS.index.file, "index")
     (summary,) = run_step(config, later, "urls", seen=[index])
     assert array(later, "urls", LATER).tolist() == [[1, int(SEEN)], [2, int(SEEN)], [3, 0]]
     assert summary["seen_in_earlier_runs"] == 2
