@@ -16,7 +16,8 @@ from jobs.runs import Run
 from stages.shared.contract import shard_dir
 from stages.shared.errors import ConfigError
 from stages.web.config import WebConfig
-from stages.web.retune import STEPS, Verdict, compare
+from stages.web.tune import STEPS, compare
+from stages.web.tune import Outcome as Verdict
 
 
 def lines(journey: Run, overrides: Sequence[str]) -> Iterator[RenderableType]:

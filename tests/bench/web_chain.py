@@ -29,8 +29,8 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from stages.formats.documents import read_documents
 from stages.formats.kinds import KINDS
 from stages.sample.config import SampleConfig
-from stages.web.blocklist import cache_folder
-from stages.web.language import default_model
+from stages.text.compiled.cache import cache_folder
+from stages.text.rules.language import default_model
 from tests.bench.compare import Comparison, one_core
 from tests.stages.harness import run_stage, unit_folder
 

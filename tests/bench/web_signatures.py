@@ -28,13 +28,11 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from stages.formats.documents import DocumentWriter
 from stages.formats.kinds import KINDS
 from stages.shared.contract import SAME, WHOLE, After, Step
-from stages.web.arrays import ColumnsWriter
+from stages.text.dedup.block import Signatures, make_method
+from stages.text.dedup.disk_arrays import ColumnsWriter
+from stages.web.artifacts import BANDS, EDGES, PAGE, PAGES
 from stages.web.config import WebConfig
-from stages.web.fast_text import main_text
-from stages.web.near import make_method
-from stages.web.pages import PAGE, PAGES
-from stages.web.steps.buckets import EDGES
-from stages.web.steps.signatures import BANDS, Signatures
+from stages.web.extract.resiliparse_text import main_text
 from tests.bench.compare import Comparison, alternate, one_core, table, verdict
 from tests.stages.harness import run_unit, unit_folder
 
@@ -172,7 +170,7 @@ def _prepare(step: str, folder: Path, num_pages: int) -> None:
     for place, start in enumerate(range(0, num_pages, UNIT)):
         unit_folder(folder, "filter", place).mkdir(parents=True, exist_ok=True)
         pages = np.zeros(min(UNIT, num_pages - start), PAGE)
-        np.save(unit_folder(folder, "filter", place) / PAGES, pages)
+        PAGES.save(unit_folder(folder, "filter", place), pages)
     draw = np.random.default_rng(num_pages)
     pairs = np.sort(draw.integers(0, num_pages, (num_pages, 2), dtype=np.uint64), axis=1)
     np.save(unit_folder(folder, "buckets", 0) / EDGES, pairs[np.lexsort(pairs.T[::-1])])

@@ -1,7 +1,8 @@
 from stages.report.meanings import reason_meaning, step_meaning
 from stages.sample.kinds import REASON_OF, STEP_OF
-from stages.web import quality, repetition
-from stages.web.settings import QualitySettings, RepetitionSettings
+from stages.text.rules import quality
+from stages.text.rules import repetition
+from stages.text.settings import QualitySettings, RepetitionSettings
 
 
 def test_every_step_and_reason_that_the_sample_plants_is_explained() -> None:

@@ -11,18 +11,19 @@ from stages.formats.funnel import StepCount, write_funnel
 from stages.formats.kinds import KINDS
 from stages.formats.tables import Tables
 from stages.shared.contract import ALL, SAME, After, InputFile, Step, parts
+from stages.text.dedup.page_hashes import text_hash, url_hash
+from stages.text.words.tokens import count_words
+from stages.web.artifacts import PAGES, REMOVED, Artifact
 from stages.web.config import WebConfig
-from stages.web.pages import PAGE, PAGES, number_pages, text_hash, url_hash
-from stages.web.steps.cluster import REMOVED
-from stages.web.words import count_words
+from stages.web.page_numbers import number_pages
 from tests.stages.harness import all_units, run_unit, unit_folder
 
 Page = tuple[str, str]
-"""Address and text."""
+"""URL and text."""
 
 
 def write_filtered(folder: Path, units: Sequence[Sequence[Page]], languages: Mapping[str, str] | None = None) -> None:
-    """Write what `extract` and `filter` would; languages are by address, `en` where not said."""
+    """Write what `extract` and `filter` would; `languages` are by URL, else `en`."""
     for place, pages in enumerate(units):
         extracted = unit_folder(folder, "extract", place)
         final = unit_folder(folder, "filter", place)
@@ -36,7 +37,7 @@ def write_filtered(folder: Path, units: Sequence[Sequence[Page]], languages: Map
                 writer.write({**row, "source": "s", "dump": "d"})
                 rows.append((url_hash(url), text_hash(text), count_words(text), 0.0))
                 tables.read("site.example", language)
-        np.save(final / PAGES, np.array(rows, dtype=PAGE), allow_pickle=False)
+        PAGES.save(final, rows)
         tables.write(extracted / KINDS.tables.file)
         with DocumentWriter(final / KINDS.rejects.file) as writer:
             writer.write({"id": "x", "url": "http://x", "text": "x", "step": "quality", "reason": "short"})
@@ -49,7 +50,7 @@ def write_removed(folder: Path, rows: Sequence[tuple[int, int, int]]) -> None:
     """Write what `cluster` would: removed page, page kept, whether the texts are equal."""
     final = unit_folder(folder, "cluster", 0)
     final.mkdir(parents=True)
-    np.save(final / REMOVED, np.array(rows, dtype=np.uint64).reshape(-1, 3), allow_pickle=False)
+    REMOVED.save(final, rows)
     number_pages({"filter": all_units(folder, "filter")}, final)
 
 
@@ -70,6 +71,6 @@ def run_step(
     return [run_unit(config, step, place, {"seen": tuple(seen)}, folder) for place in range(units)]
 
 
-def array(folder: Path, step: str, name: str, place: int = 0) -> np.ndarray:
+def array(folder: Path, artifact: Artifact, place: int = 0) -> np.ndarray:
     """Return an array that a step wrote."""
-    return np.load(unit_folder(folder, step, place) / name, allow_pickle=False)
+    return artifact.load(unit_folder(folder, artifact.step, place))

@@ -9,11 +9,10 @@ import numpy as np
 from stages.formats.documents import DocumentWriter
 from stages.formats.kinds import KINDS
 from stages.shared.contract import ALL, SAME, After, InputFile, Step, parts
+from stages.text.dedup.page_hashes import text_hash, url_hash
+from stages.text.words.tokens import count_words
+from stages.web.artifacts import KEPT, PAGES, REMOVED
 from stages.web.config import WebConfig
-from stages.web.pages import PAGE, PAGES, text_hash, url_hash
-from stages.web.steps.cluster import REMOVED
-from stages.web.steps.index import KEPT
-from stages.web.words import count_words
 from tests.stages.harness import all_units, run_unit, unit_folder
 
 WORDS = np.array([f"w{number}" for number in range(50_000)])
@@ -31,7 +30,7 @@ def write_filtered(folder: Path, units: Sequence[Sequence[str]], strain: Mapping
                 row = {"id": f"{place}-{number}", "url": url, "text": text, "language": "en", "language_score": 1.0}
                 writer.write({**row, "source": "", "dump": ""})
                 rows.append((url_hash(url), text_hash(text), count_words(text), (strain or {}).get(text, 0.0)))
-        np.save(final / PAGES, np.array(rows, dtype=PAGE), allow_pickle=False)
+        PAGES.save(final, rows)
 
 
 def find_duplicates(
@@ -50,7 +49,7 @@ def find_duplicates(
         ("cluster", 1, ("filter", "buckets")),
     ):
         run_all(config, folder, name, count, after, inputs)
-    return np.load(unit_folder(folder, "cluster", 0) / REMOVED)
+    return REMOVED.load(unit_folder(folder, "cluster", 0))
 
 
 def run_all(
@@ -72,11 +71,11 @@ def write_index(folder: Path, dedup: Mapping[str, Any], removed: np.ndarray) -> 
     """Keep all pages but the removed ones, as `documents` would, and run `index`; return its file."""
     gone, start = set(removed[:, 0].tolist()), 0
     for place, final in enumerate(all_units(folder, "filter")):
-        count = len(np.load(final / PAGES))
+        count = len(PAGES.load(final))
         kept = [place for place in range(count) if start + place not in gone]
         target = unit_folder(folder, "documents", place)
         target.mkdir(parents=True)
-        np.save(target / KEPT, np.array(kept, dtype=np.uint32))
+        KEPT.save(target, np.array(kept, dtype=np.uint32))
         start += count
     config = WebConfig(inputs="x", dedup=dict(dedup))
     after = ("filter", "documents", *(("signatures",) if config.dedup.enabled else ()))

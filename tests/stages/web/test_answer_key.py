@@ -18,8 +18,8 @@ from stages.sample.config import SampleConfig
 from stages.sample.html import FURNITURE
 from stages.sample.pages import make_page
 from stages.sample.world import make_world
-from stages.web.settings import ExactSettings
-from stages.web.words import tokens
+from stages.text.settings import ExactSettings
+from stages.text.words.tokens import tokens
 from tests.answer_key import KEPT, Verdict, agree, counts, expected
 from tests.stages.harness import run_unit, step_folder
 

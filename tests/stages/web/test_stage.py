@@ -15,12 +15,12 @@ from stages.formats.documents import read_documents
 from stages.formats.funnel import merge, read_funnel
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
+from stages.text.blocks.documents_io import WriteDocuments
+from stages.text.rules.filters import QualityFilter
+from stages.text.rules.language import LanguageFilter
 from stages.web.config import WebConfig
-from stages.web.extract import Extraction
-from stages.web.language import LanguageFilter
-from stages.web.quality import QualityFilter
-from stages.web.reader import WarcPages
-from stages.web.writer import WriteDocuments
+from stages.web.extract.block import Extraction
+from stages.web.read.reader import WarcPages
 from tests.stages.harness import run_stage, run_unit
 from tests.stages.web.warcs import member
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from stages.shared.contract import SAME, WHOLE, After, Step
+from stages.text.dedup.equal_signatures import SEEN
+from stages.text.dedup.union_find import join, make_parents, settle
+from stages.web.artifacts import BANDS, EDGES
 from stages.web.config import WebConfig
-from stages.web.near import SEEN
 from stages.web.steps import buckets
-from stages.web.steps.buckets import EDGES, of_this_run
-from stages.web.steps.signatures import BANDS
-from stages.web.union_find import join, make_parents, settle
+from stages.web.steps.buckets import of_this_run
 from tests.stages.harness import all_units, load_run, make_task, unit_folder
 from tests.stages.web.fuzzy import edited, find_duplicates, random_text, write_filtered
 

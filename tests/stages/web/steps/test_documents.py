@@ -8,9 +8,9 @@ from stages.formats.documents import read_documents
 from stages.formats.funnel import Funnel, read_funnel
 from stages.formats.kinds import KINDS
 from stages.formats.tables import Row, read_tables
+from stages.text.words.tokens import tokens
+from stages.web.artifacts import KEPT
 from stages.web.config import WebConfig
-from stages.web.steps.index import KEPT
-from stages.web.words import tokens
 from tests.stages.harness import run_stage, unit_folder
 from tests.stages.web.filtered import array, run_step, write_filtered, write_removed
 
@@ -111,7 +111,7 @@ def test_parts_of_the_units_are_read_from_their_own_files(tmp_path: Path) -> Non
 
 def test_kept_says_which_filtered_pages_became_documents(tmp_path: Path) -> None:
     run_all(tmp_path)
-    kept = [array(tmp_path, "documents", KEPT, place) for place in (0, 1)]
+    kept = [array(tmp_path, KEPT, place) for place in (0, 1)]
     assert [found.tolist() for found in kept] == [[0, 1], [2, 3]]
     assert kept[0].dtype == np.uint64
 
@@ -146,7 +146,7 @@ def test_a_unit_without_pages_is_written_empty(tmp_path: Path) -> None:
     for name in ("substrings", "urls", "documents"):
         run_step(config, tmp_path, name)
     assert texts(tmp_path, 0) == []
-    assert array(tmp_path, "documents", KEPT).shape == (0,)
+    assert array(tmp_path, KEPT).shape == (0,)
 
 
 def test_documents_are_the_filtered_pages_without_the_duplicates_in_order(sample_run: Any) -> None:
