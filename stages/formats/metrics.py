@@ -34,6 +34,8 @@ from stages.shared.files import write_atomic
 
 FIELDS = ("step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "wall_time")
 """Values of every row."""
+MEASURED_FIELDS = ("mfu", "memory_mb", "dropped", "heldout")
+"""Numbers of some rows that the training loop measures itself."""
 EVENT_FIELDS = ("left_out", "why", "sequences", "back_to")
 """Values that describe one step and are no curve."""
 

@@ -19,7 +19,7 @@ from megatron.core import parallel_state
 from torch import Tensor
 
 from stages.formats.kinds import KINDS
-from stages.formats.metrics import FIELDS, OPTIONAL
+from stages.formats.metrics import EVENT_FIELDS, FIELDS, MEASURED_FIELDS
 from stages.formats.readings import write_readings
 from stages.formats.tokenizer import Tokenizer
 from stages.model import device, parallel
@@ -57,7 +57,7 @@ def train(
     Raises Checkpointed, on every rank, once `task.should_stop()` was true on one of them and the state is saved.
     """
     config = task.config
-    if clash := {*FIELDS, *OPTIONAL} & {*objective.metrics}:
+    if clash := {*FIELDS, *EVENT_FIELDS, *MEASURED_FIELDS} & {*objective.metrics}:
         raise ValueError(f"metrics {sorted(clash)}: these names have a meaning in metrics.jsonl")
     set_deterministic(config)
     split = config.layout
