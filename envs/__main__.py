@@ -1,10 +1,10 @@
-"""Makes the Python environment ahead of its first use: `python3 envs launcher | stages | test`. Prints its Python."""
+"""Makes the Python environment before its first use, and prints its Python: `python3 envs launcher | stages | test`."""
 
 import os
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # run as a folder, Python puts that folder there
+sys.path[0] = str(Path(__file__).resolve().parent.parent)  # of a folder that it runs, Python puts the path there
 
 from envs.bootstrap import LEVELS, SetupError, ensure, find_python  # noqa: E402  (the line above finds it)
 

@@ -23,7 +23,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parent.parent
 REQUIREMENTS = REPO / "envs" / "requirements"
 CONSTRAINTS = REQUIREMENTS / "constraints.txt"
-"""The versions of everything, dependencies of dependencies included: made by pip freeze (envs/README.md)."""
+"""The versions of all packages, dependencies of dependencies included: made by pip freeze (envs/README.md)."""
 LEVELS = {
     "launcher": ("launcher",),
     "stages": ("launcher", "web", "train", "evaluate"),
@@ -33,19 +33,20 @@ LEVELS = {
 PYTHONS = {"launcher": ((3, 10), (3, 13)), "stages": ((3, 11), (3, 13)), "test": ((3, 11), (3, 13))}
 """First and last Python for which the pins of a level exist (numpy's and transformers' start at 3.11)."""
 MARK = "stagecoach.json"
-"""In an environment's folder: whether we made it, and the digest with which each level was completed, written last."""
+"""File in an environment's folder, written last: whether it is ours, and a digest of each complete level's pins."""
 GUARD = "STAGECOACH_REEXEC"
-"""Environment variable: the Python that the call before this one has become, so that two cannot call each other."""
+"""Environment variable: the Python that the previous call became. It stops two Pythons from calling each other."""
 
 
 class SetupError(Exception):
-    """The environment cannot be used or made: says why and what to do."""
+    """The environment cannot be used or made. The message has the reason and the remedy."""
 
 
 def reexec(level: str, argv: "list[str]") -> None:
-    """Go on in a Python that has the pins of `level`: returns if this one has, else becomes that one.
+    """Continue in a Python that has the pins of `level`: return if this one has them, else replace this process.
 
-    `argv` is what launch.py was given, without the program's name. Ends the process with one clear message on failure.
+    `argv` are the arguments of launch.py, without the program's name. Side effect: ends the process with one clear
+    message on failure.
     """
     came_from = os.environ.pop(GUARD, None)
     try:
@@ -59,23 +60,23 @@ def reexec(level: str, argv: "list[str]") -> None:
     except SetupError as error:
         sys.exit(f"launch.py: {error}")
     except KeyboardInterrupt:
-        sys.exit("\nlaunch.py: interrupted; the same command goes on where this one stopped")
-    # Packages that PYTHONPATH puts in front of the pinned ones would undo the pins.
+        sys.exit("\nlaunch.py: interrupted; the same command continues where this one stopped")
+    # Packages on PYTHONPATH come before the pinned ones and would undo the pins.
     env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     sys.stdout.flush()
     os.execve(python, [python, str(REPO / "launch.py"), *argv], {**env, GUARD: python})
 
 
 def ensure(level: str) -> str:
-    """Return the path of a Python that has the pins of `level` (a key of LEVELS), making its environment if need be.
+    """Return the path of a Python that has the pins of `level` (a key of LEVELS). Makes its environment if needed.
 
-    Quick, and without network, when there is nothing to do. Raises SetupError.
+    Quick, and without network, where the environment is complete. Raises SetupError.
     """
     folder = env_folder()
     if folder is not None and is_complete(folder, level):
         return str(python_of(folder))
     lacking = missing(level, sys.path)
-    # Inside our own environment a missing mark means an interrupted installation, whatever pins are there already.
+    # In our own environment a missing mark means an interrupted installation, even if all pins are there.
     if not lacking and fits(level, sys.version_info[:2]) and folder != Path(sys.prefix).resolve():
         return sys.executable
     if folder is None:
@@ -106,7 +107,7 @@ def is_installed() -> bool:
 
 
 def missing(level: str, path: "list[str]") -> "list[str]":
-    """Return the pins of `level` (name==version) that no folder of `path` holds; a local version (+cpu) is as good."""
+    """Return the pins of `level` (name==version) that no folder of `path` holds; a local version (+cpu) counts."""
     found = _installed(path)
     return [f"{name}=={version}" for name, version in pins(level).items() if found.get(_normal(name)) != version]
 
@@ -128,13 +129,13 @@ def requirement_files(level: str) -> "list[Path]":
 
 
 def digest(level: str) -> str:
-    """Return a short digest of what an environment of `level` is made from."""
+    """Return a short digest of the pins and constraints of `level`."""
     text = json.dumps(pins(level), sort_keys=True) + CONSTRAINTS.read_text(encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def env_folder() -> "Path | None":
-    """Return the folder of the environment to make or use; None: none may be made."""
+    """Return the folder of the environment to make or use; None if none may be made."""
     named = os.environ.get("STAGECOACH_ENV", "")
     if named == "none" or is_installed():
         return None
@@ -152,7 +153,7 @@ def site_packages(folder: Path) -> "list[str]":
 
 
 def read_mark(folder: Path) -> "dict[str, object]":
-    """Return what MARK holds: `ours`, and a digest for each level that is complete. Empty: there is none."""
+    """Return the content of MARK: `ours`, and a digest for each complete level. Empty if there is no mark."""
     try:
         return dict(json.loads((folder / MARK).read_text(encoding="utf-8")))
     except (OSError, ValueError):
@@ -160,7 +161,7 @@ def read_mark(folder: Path) -> "dict[str, object]":
 
 
 def is_complete(folder: Path, level: str) -> bool:
-    """Return whether the environment in `folder` was completed for `level` from today's pins, and still has them."""
+    """Return whether the environment in `folder` has the mark and the packages of the present pins of `level`."""
     is_marked = read_mark(folder).get(level) == digest(level)
     return is_marked and python_of(folder).exists() and not missing(level, site_packages(folder))
 
@@ -178,7 +179,7 @@ def find_python(level: str) -> str:
     for candidate in [sys.executable] + [path for path in map(shutil.which, names) if path]:
         try:
             words = subprocess.check_output([candidate, "-c", probe], stderr=subprocess.DEVNULL)
-        except (OSError, subprocess.CalledProcessError):  # no ensurepip; or pyenv's stand-in for a version not active
+        except (OSError, subprocess.CalledProcessError):  # no ensurepip, or pyenv's shim of an inactive version
             continue
         major, minor, path = words.decode().strip().split(" ", 2)
         if fits(level, (int(major), int(minor))):
@@ -205,7 +206,7 @@ def _normal(name: str) -> str:
 
 
 def _installed(path: "list[str]") -> "dict[str, str]":
-    """Return version by name of what is installed, read off the names of dist-info folders: quick, imports nothing."""
+    """Return the version of each installed package, from the names of dist-info folders: quick, imports nothing."""
     found = {}
     for folder in reversed(path):  # the first folder on the path wins
         with contextlib.suppress(OSError):

@@ -1,16 +1,17 @@
-"""Two processes meet over loopback and add two numbers through gloo: run by `launch.py doctor` to see that it works."""
+"""A check of gloo, run by `launch.py doctor`: two processes connect over loopback and add two numbers."""
 
 from __future__ import annotations
 
 import datetime
+import multiprocessing
 import sys
 
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
 
 
 def rank(number: int, port: int) -> None:
-    """Be one of the two."""
+    """Run one of the two processes. Exits with a message if the sum is wrong."""
     limit = datetime.timedelta(seconds=30)
     distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", limit, world_size=2, rank=number)
     value = torch.ones(1)
@@ -21,4 +22,10 @@ def rank(number: int, port: int) -> None:
 
 
 if __name__ == "__main__":
-    multiprocessing.spawn(rank, (int(sys.argv[1]),), nprocs=2)
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=rank, args=(number, int(sys.argv[1]))) for number in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    sys.exit(any(process.exitcode for process in processes))

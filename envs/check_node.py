@@ -1,6 +1,6 @@
-"""What a node sees, as a line of JSON: run by `launch.py doctor` on a compute node, with the Python that jobs will use.
+"""A check of a compute node, run there by `launch.py doctor` with the jobs' Python. Prints one line of JSON.
 
-Arguments: a file that the launcher has just written into the runs folder. Standard library alone, Python 3.6 and newer.
+Argument: a file that the launcher has just written into the runs folder. Standard library alone, Python 3.6 and newer.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Makes, continues, mends and updates the environment of envs/bootstrap.py. Calls venv and pip, nothing else."""
+"""Makes, continues, repairs and updates the environment of envs/bootstrap.py. Calls venv and pip, nothing else."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from envs.bootstrap import (
 )
 
 USUAL = {"launcher": "20 s, 60 MB", "stages": "2 to 4 minutes, 2.1 GB", "test": "2 to 4 minutes, 2.1 GB"}
-"""What making each level takes beside the download, measured on two cores."""
+"""Time and disk of making each level, without the download, measured on two cores."""
 LOG = "stagecoach-install.log"
 LOCK = "stagecoach.lock"
 REMEDIES = (
@@ -52,13 +52,13 @@ REMEDIES = (
     ),
     (r"ResolutionImpossible|conflicting dep", "The pins disagree: regenerate constraints.txt as envs/README.md says."),
 )
-"""What pip says on failure, and what its reader can do about it; the first that fits is shown."""
+"""A pattern of pip's messages on failure, and the remedy; the first match is shown."""
 
 
 def make(folder: Path, level: str) -> None:
-    """Bring the environment in `folder` to `level`, from whatever state it is in. Raises SetupError.
+    """Bring the environment in `folder` to `level`, from any state. Raises SetupError.
 
-    Two calls at once do not disturb each other: the second waits. A call that was killed is continued by the next one.
+    Of two calls at once the second waits. The next call continues the work of a killed one.
     """
     _say(f"Python environment for '{level}' in {folder}: usually {USUAL[level]}, once.")
     with _open_lock(folder) as lock:
@@ -68,9 +68,7 @@ def make(folder: Path, level: str) -> None:
         began = time.monotonic()
         _make_venv(folder, level)
         for half in damaged(folder):
-            shutil.rmtree(
-                half
-            )  # without its dist-info folder a package is not installed to pip, which then installs it
+            shutil.rmtree(half)  # to pip, a package without its dist-info folder is not installed, so pip installs it
         _install(folder, level, lock)
         if absent := missing(level, site_packages(folder)):
             raise SetupError(f"pip ended well but {', '.join(absent)} is not there: remove {folder} and retry")
@@ -80,7 +78,7 @@ def make(folder: Path, level: str) -> None:
 
 
 def damaged(folder: Path) -> list[Path]:
-    """Return the dist-info folders of packages of which files are missing, as after a kill or a careless clean-up."""
+    """Return the dist-info folders of packages that lack files, as after a kill or a careless clean-up."""
     found = []
     for site in map(Path, site_packages(folder)):
         for info in [*site.glob("*.dist-info"), *site.glob("~*")]:
@@ -97,7 +95,7 @@ def damaged(folder: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def _open_lock(folder: Path) -> Iterator[IO[str]]:
-    """Make the folder and hold its lock. Pip inherits it, so that one that outlives a killed call keeps others out."""
+    """Make the folder and hold its lock. Pip inherits the lock: a pip that outlives a killed call keeps others out."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()) and not any((folder / name).exists() for name in (LOCK, "pyvenv.cfg")):
@@ -115,7 +113,7 @@ def _open_lock(folder: Path) -> Iterator[IO[str]]:
 
 
 def _make_venv(folder: Path, level: str) -> None:
-    """Have a working virtual environment of a fitting Python: kept, made, or made again if it is broken and ours."""
+    """Make sure of a working virtual environment of a fitting Python. A broken one is made again if it is ours."""
     mark = read_mark(folder)
     is_ours = bool(mark.get("ours")) or not (folder / "pyvenv.cfg").exists()
     version = _version(python_of(folder))
@@ -140,7 +138,7 @@ def _make_venv(folder: Path, level: str) -> None:
 
 
 def _version(python: Path) -> tuple[int, ...] | None:
-    """Return (major, minor) of an environment's Python; None if it, or its pip, does not run."""
+    """Return (major, minor) of an environment's Python; None if the Python or its pip does not run."""
     probe = [str(python), "-c", "import sys, pip; print(*sys.version_info[:2])"]
     try:
         done = subprocess.run(probe, env=_clean_env(), capture_output=True, text=True, check=True)
@@ -153,14 +151,14 @@ def _install(folder: Path, level: str, lock: IO[str]) -> None:
     pip = [str(python_of(folder)), "-m", "pip", "install", "--progress-bar=off", f"--constraint={CONSTRAINTS}"]
     commands = [[*pip, *(f"--requirement={file}" for file in requirement_files(level))]]
     if torch := pins(level).get("torch"):
-        # By itself and by its exact version: left to the resolver, the newest torch brings gigabytes of CUDA with it.
+        # First, alone, by its exact version: the resolver would take the newest torch, with gigabytes of CUDA.
         commands.insert(0, [*pip, f"torch=={torch}"])
     for command in commands:
         _run_pip(command, folder / LOG, lock)
 
 
 def _run_pip(command: list[str], log: Path, lock: IO[str]) -> None:
-    """Run pip with one live line on the terminal; all it says goes to `log`."""
+    """Run pip with one live line on the terminal; its whole output goes to `log`."""
     said: list[str] = []
     with log.open("a", encoding="utf-8") as file, _Progress() as progress:
         file.write(f"\n$ {shlex.join(command)}\n")
@@ -190,12 +188,12 @@ def _explain(said: str, log: Path) -> str:
     remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, said)), "The log may say why.")
     words = [line for line in said.splitlines() if line.strip()][-6:]
     return "\n".join(["pip could not install:", *(f"    {line}" for line in words), f"{remedy} All of it: {log}"]) + (
-        "\nThe same command again goes on where this one stopped."
+        "\nThe same command again continues where this one stopped."
     )
 
 
 class _Progress:
-    """One line on the terminal with the time that has passed; in a log file, a line every half minute."""
+    """Progress of pip: one live line on a terminal, with the elapsed time; elsewhere a line every half minute."""
 
     def __init__(self) -> None:
         self._doing = "starting pip"
@@ -217,7 +215,7 @@ class _Progress:
             sys.stderr.flush()
 
     def note(self, line: str) -> None:
-        """Take in a line that pip wrote."""
+        """Update the state from a line of pip's output."""
         word, _, rest = line.strip().partition(" ")
         name = rest.split(" ")[0].rpartition("/")[2]
         if word == "Collecting":
@@ -239,10 +237,10 @@ class _Progress:
 
 
 def _clean_env() -> dict[str, str]:
-    """Return the user's environment with all of pip's settings, but those that would make it install elsewhere."""
+    """Return the user's environment with pip's settings, without those that make pip install elsewhere."""
     elsewhere = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER")
     env = {key: value for key, value in os.environ.items() if key not in elsewhere}
-    # deepspeed comes as source, and can be told to compile kernels; none of them is used.
+    # deepspeed comes as source and can compile kernels; we use none of them.
     ours = {"DS_BUILD_OPS": "0", "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUNBUFFERED": "1"}
     return {**env, **ours}
 

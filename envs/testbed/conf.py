@@ -10,7 +10,7 @@ from string import Template
 TEMPLATE = Path(__file__).with_name("slurm.conf.in")
 NODES = ("n1", "n2", "n3", "n4")
 FIRST_PORT = 17000
-"""Ports are looked for from here upwards, below the range (32768 on Linux) that outgoing connections are given."""
+"""First port to try; ports stay below the range of outgoing connections (32768 on Linux)."""
 
 
 def render(template: str, folder: Path, user: str, ports: range, first_job: int) -> str:
@@ -31,7 +31,7 @@ def munge_socket(folder: Path) -> Path:
 
 
 def free_ports() -> range:
-    """Return consecutive ports on which nobody listens: one for the controller and one for each node."""
+    """Return consecutive free ports: one for the controller and one for each node."""
     count = 1 + len(NODES)
     for first in range(FIRST_PORT, 32768 - count, count):
         ports = range(first, first + count)

@@ -1,4 +1,4 @@
-"""A real Slurm of four nodes on this machine: up, down, status, and borrowing for the length of a test session.
+"""A real Slurm of four nodes on this machine: up, down, status, and borrowing by test sessions.
 
 Munge, slurmctld and four slurmd run as ordinary processes of this user: no systemd, no cgroups, no containers. All
 state lies in one folder (`home`). `up` starts only what is not running, so it can be called twice, after a reboot, or
@@ -22,16 +22,16 @@ from envs.testbed import conf, daemons, packages
 from stages.shared.errors import ClusterError
 
 START_LIMIT_S = 60
-"""How long all nodes may take to become idle; 3 s on an idle machine with two cores."""
+"""Seconds until all nodes must be idle; it takes 3 s on an idle machine with two cores."""
 
 KILL_WAIT_S = 7
-"""How long jobs may take to end when they are cancelled: KillWait of slurm.conf.in and a little."""
+"""Seconds for cancelled jobs to end: KillWait of slurm.conf.in and a margin."""
 FIRST_JOB = "first-job"
-"""File with the number that the first job gets at the next start from nothing."""
+"""File with the id of the first job after the next start from an empty state."""
 
 
 class TestbedError(ClusterError):
-    """The testbed cannot run here: says why and what to do."""
+    """The testbed cannot run here. The message has the reason and the remedy."""
 
 
 def home() -> Path:
@@ -75,7 +75,7 @@ def is_up() -> bool:
 
 
 def environment() -> dict[str, str]:
-    """Return the variables that make sbatch, squeue and the others talk to the testbed."""
+    """Return the variables that make sbatch, squeue and the other commands call the testbed."""
     return {"SLURM_CONF": str(home() / "slurm.conf")}
 
 
@@ -114,7 +114,7 @@ def status() -> str:
 
 
 def _prepare() -> Path:
-    """Have the programs and the folder, which is this user's alone."""
+    """Make sure of the programs and of the folder, which only this user can open. Returns the folder."""
     try:
         packages.ensure()
     except packages.MissingError as error:
@@ -122,7 +122,7 @@ def _prepare() -> Path:
     folder = home()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise TestbedError(f"{folder} belongs to someone else: set STAGECOACH_TESTBED to another folder")
+        raise TestbedError(f"{folder} belongs to another user: set STAGECOACH_TESTBED to another folder")
     folder.chmod(0o700)  # munge refuses a key that others could replace
     key = folder / "munge.key"
     if not key.exists():
@@ -154,25 +154,25 @@ def _start(folder: Path) -> None:
                 _wait(conf.munge_socket(folder).exists, folder, ["munged"])
         _wait(lambda: _resume(_unready(_node_states())), folder, list(_commands(folder)))
     except TestbedError:
-        if not alive:  # else the next try would go on with what failed now, such as a port that was taken meanwhile
+        if not alive:  # else the next try would reuse what failed, such as a port that was taken meanwhile
             _stop(folder)
         raise
 
 
 def _begin_anew(folder: Path) -> None:
-    """Write slurm.conf and forget the jobs of the last time, which would start again; their ids are not given twice."""
+    """Write slurm.conf and remove the jobs of the last time, which would start again. Their ids are not used twice."""
     for name in ("state", "spool"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in ("state", *(f"spool/{node}" for node in conf.NODES)):
         (folder / name).mkdir(parents=True)
     numbers = folder / FIRST_JOB
     first = int(numbers.read_text()) if numbers.exists() else 1
-    numbers.write_text(f"{first + 1000}\n")  # if it ends without `down`, nobody knows how many were used
+    numbers.write_text(f"{first + 1000}\n")  # without `down`, the number of used ids is unknown
     user = pwd.getpwuid(os.getuid()).pw_name
     text = conf.render(conf.TEMPLATE.read_text(), folder, user, conf.free_ports(), first)
     (folder / "slurm.conf").write_text(text)
-    # Slurm looks for cgroups even if it is told not to use them, and gives up where none are mounted, as in a chroot or
-    # a bare container. The plugin of the old kind, without users here, asks for nothing.
+    # Slurm looks for cgroups even with cgroups switched off, and fails where none are mounted, as in a chroot or a bare
+    # container. The v1 plugin, which nothing uses here, needs none.
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
 
 
@@ -190,14 +190,14 @@ def _commands(folder: Path) -> dict[str, list[str]]:
 
 def _stop(folder: Path) -> bool:
     alive = daemons.running(folder)
-    if "slurmctld" in alive:  # let Slurm clean up after its jobs as long as it can
+    if "slurmctld" in alive:  # Slurm cleans up after its jobs while it still runs
         if next_id := re.search(r"^NEXT_JOB_ID\s*=\s*(\d+)", _client("scontrol", "show", "config"), re.MULTILINE):
             (folder / FIRST_JOB).write_text(f"{next_id[1]}\n")
         _client("scancel", f"--user={os.getuid()}")
         _until(lambda: not daemons.offspring(folder), KILL_WAIT_S)
     daemons.end(alive.values(), patience_s=10)
     found = bool(alive)
-    while children := daemons.offspring(folder):  # again: a step may start a process while others are being ended
+    while children := daemons.offspring(folder):  # repeated: a step may start a process while others end
         daemons.end(children, patience_s=2)
         found = True
     (folder / "borrowed").unlink(missing_ok=True)
@@ -209,19 +209,19 @@ def _absent(folder: Path) -> list[str]:
 
 
 def _node_states() -> dict[str, str]:
-    """Return the state of every node, such as `idle`; `*` at the end: it does not answer. Empty: no controller."""
+    """Return the state of every node, such as `idle`; a `*` at its end: no answer. Empty if no controller answers."""
     lines = _client("sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %T").splitlines()
     return dict(line.split() for line in lines if len(line.split()) == 2)
 
 
 def _unready(states: dict[str, str]) -> dict[str, str]:
-    """Return the nodes to which Slurm would send no job, with their states."""
+    """Return the nodes that take no jobs, with their states."""
     good = ("idle", "planned", "mixed", "allocated", "completing")
     return {node: state for node in conf.NODES if (state := states.get(node, "unknown")) not in good}
 
 
 def _resume(unready: dict[str, str]) -> bool:
-    """Return whether no node is unready; put those back to work that Slurm has set aside though they answer."""
+    """Return whether all nodes are ready. Side effect: resumes nodes that answer but are down or drained."""
     for node, state in unready.items():
         if state.startswith(("down", "drain")) and not state.endswith("*"):
             _client("scontrol", "update", f"nodename={node}", "state=resume")
@@ -229,7 +229,7 @@ def _resume(unready: dict[str, str]) -> bool:
 
 
 def _wait(ready: Callable[[], bool], folder: Path, names: list[str]) -> None:
-    """Wait for the daemons `names` to be ready. Raises TestbedError with their last words if they do not become so."""
+    """Wait until the daemons `names` are ready. Raises TestbedError, with their last output, if they are late."""
     began = time.monotonic()
     while not ready():
         ended = [name for name in names if name not in daemons.running(folder)]
@@ -252,7 +252,7 @@ def _until(ready: Callable[[], bool], limit_s: float) -> bool:
 
 
 def _client(*command: str) -> str:
-    """Return what a Slurm command prints; nothing if the controller does not answer."""
+    """Return the output of a Slurm command; empty if the controller does not answer."""
     env = {**os.environ, **environment()}
     argv = [packages.program(command[0]), *command[1:]]
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""The testbed's processes: started, found again and ended.
+"""The testbed's processes: starts, finds and ends them.
 
 There are no pid files to go stale. Every daemon is started with MARK in its environment, and is found again by reading
 /proc: a process that does not carry the mark of this folder is never touched, whatever its pid or name.
@@ -16,13 +16,13 @@ from pathlib import Path
 
 MARK = "STAGECOACH_TESTBED_DAEMON"
 _children: list[subprocess.Popen[bytes]] = []
-"""Daemons started by this very process, kept so that they can be reaped when they end."""
+"""Daemons that this process started, kept to reap them when they end."""
 
 
 def start(name: str, command: Sequence[str], folder: Path) -> None:
     """Start `command` as the daemon `name` of the testbed in `folder`: own session, output to <name>.out."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM", "SBATCH_", "SRUN_"))}
-    # slurmstepd writes its title over the first variables it inherits: SLURM_CONF, by which it is found, comes last.
+    # slurmstepd writes its title over its first variables: SLURM_CONF, by which we find it, comes last.
     env = {**kept, MARK: f"{folder}/{name}", "SLURM_CONF": str(folder / "slurm.conf")}
     with (folder / f"{name}.out").open("ab") as output:
         process = subprocess.Popen(
@@ -49,7 +49,7 @@ def running(folder: Path) -> dict[str, int]:
 
 
 def offspring(folder: Path) -> list[int]:
-    """Return the pids of what the testbed's daemons have started: helpers, job steps and the jobs' own processes."""
+    """Return the pids of the daemons' children: helpers, job steps and the jobs' own processes."""
     conf = f"SLURM_CONF={folder}/slurm.conf"
     prefix = f"{MARK}={folder}/"
     found = []
@@ -63,7 +63,7 @@ def offspring(folder: Path) -> list[int]:
 
 
 def end(pids: Iterable[int], patience_s: float) -> None:
-    """End processes: SIGTERM, then SIGKILL for what is left after `patience_s`; returns when all are gone."""
+    """End processes: SIGTERM, after `patience_s` SIGKILL. Returns when all are gone."""
     left = set(pids)
     for number, limit_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5.0)):
         for pid in left:

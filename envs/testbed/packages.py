@@ -1,4 +1,4 @@
-"""Debian's Slurm and munge: are they here, and if not, may we install them."""
+"""Debian's packages of Slurm and munge: finds their programs, installs them if allowed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontr
 PACKAGES = ("slurm-wlm", "munge")
 COMMAND = ("apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES)
 SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin"
-"""Daemons live in sbin, which a plain user's PATH often leaves out."""
+"""Folders of the daemons, which a plain user's PATH often lacks."""
 
 
 class MissingError(Exception):
-    """Slurm is not here and we cannot install it: says what to type."""
+    """Slurm is missing and cannot be installed. The message has the command to type."""
 
 
 def missing() -> list[str]:
-    """Return the programs the testbed needs and this machine does not have."""
+    """Return the programs that the testbed needs and this machine lacks."""
     return [program for program in PROGRAMS if shutil.which(program, path=SEARCH_PATH) is None]
 
 
@@ -33,14 +33,14 @@ def program(name: str) -> str:
 
 
 def ensure() -> None:
-    """Install Slurm and munge if they are missing (half a minute, 60 MB). Raises MissingError where we cannot."""
+    """Install Slurm and munge if they are missing (half a minute, 60 MB). Raises MissingError where that fails."""
     absent = missing()
     if not absent:
         return
     if not can_install():
         raise MissingError(f"no {', '.join(absent)} on this machine. Ask an administrator for: {' '.join(COMMAND)}")
     print(f"Slurm is not installed ({', '.join(absent)} missing): {' '.join(COMMAND)}", flush=True)
-    # RUNLEVEL=1 keeps Debian from starting system-wide daemons, which have no configuration and are not wanted.
+    # RUNLEVEL=1 keeps Debian from starting system-wide daemons.
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     done = _apt(COMMAND, env)
     if done.returncode:  # package lists may be old or absent, as in most container images

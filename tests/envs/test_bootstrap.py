@@ -207,7 +207,7 @@ def test_a_second_call_waits_for_the_first(made: Path, tmp_path: Path) -> None:
     assert sum("waiting for its end" in words for words in said) == 1
 
 
-def test_a_failing_pip_is_told_with_its_last_words_and_a_remedy(made: Path, tmp_path: Path) -> None:
+def test_a_failing_pip_is_shown_with_its_last_lines_and_a_remedy(made: Path, tmp_path: Path) -> None:
     folder = copy_of(made, tmp_path / "env")
     shutil.rmtree(next(Path(bootstrap.site_packages(folder)[0]).glob("rich-*.dist-info")))
     done = call(folder, PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="1")
@@ -216,10 +216,10 @@ def test_a_failing_pip_is_told_with_its_last_words_and_a_remedy(made: Path, tmp_
     assert "Traceback" not in done.stderr
     assert "pip cannot reach its index" in done.stderr
     assert str(folder / install.LOG) in done.stderr
-    assert "goes on where this one stopped" in done.stderr
+    assert "continues where this one stopped" in done.stderr
 
 
-def test_a_python_that_does_not_fit_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_that_does_not_fit_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "PYTHONS", dict.fromkeys(bootstrap.LEVELS, ((3, 98), (3, 99))))
     with pytest.raises(bootstrap.SetupError, match=r"'stages' needs Python 3\.98 to 3\.99 .* is 3\.\d+\.\d+") as caught:
         bootstrap.find_python("stages")
