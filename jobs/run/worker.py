@@ -170,6 +170,8 @@ class Worker:
     def main(self) -> int:
         """Run all units and return the exit code, the strongest of what happened to any of them."""
         self.stop.install()
+        if self.place.lanes > 1 and (gpus := os.environ.get("CUDA_VISIBLE_DEVICES")):
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus.split(",")[self.place.lane :: self.place.lanes])
         # Megatron warns every process at every start that Apex is missing; people look for other things in a log.
         warnings.filterwarnings("ignore", module=r"megatron\.")
         if self.leads and self.place.lane == 0:

@@ -63,6 +63,7 @@ States = Mapping[str, Mapping[str, UnitState]]
 """The state of every unit, by job and unit folder, in order."""
 DONE = UnitState(state="done")
 MISSING = UnitState(state="missing")
+COMING = UnitState(state="queued", reason="the launcher that is at work will start it")
 UNNEEDED = UnitState(state="done", reason="not needed now")
 
 
@@ -98,7 +99,7 @@ def unit_states(graph: Graph, seen: Snapshot) -> dict[str, dict[str, UnitState]]
             if unit in done:
                 states[name][unit] = DONE
             elif unit not in submitted:
-                states[name][unit] = MISSING
+                states[name][unit] = COMING if seen.launcher_elsewhere else MISSING
             else:
                 submission, element = submitted[unit]
                 tries = sorted(attempts.get((submission.key, element), []), key=lambda attempt: attempt.name.restart)
