@@ -1,4 +1,4 @@
-"""Out as a folder, and in again as the start of another training."""
+"""A checkpoint is released as a folder, and the folder starts another training."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_trained_model_goes_out_and_training_goes_on_from_it(corpus: Path, tmp_path: Path) -> None:
+def test_a_trained_model_is_released_and_starts_another_training(corpus: Path, tmp_path: Path) -> None:
     data = {
         "tokens": (InputFile(corpus / "tokens-large.bin", "large"),),
         "tokenizer": (InputFile(corpus / "tokenizer.model", ""),),
