@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ class CheckpointLM(LM):
         for batch in plan_batches(lengths, self.batch_tokens):
             rows = {index: prompts[index] for index in batch}
             kept = self.answers.ask(
-                "generate", [asdict(sampling), *rows.items()], lambda rows=rows: self._generate_batch(rows, sampling)
+                "generate", [asdict(sampling), *rows.items()], partial(self._generate_batch, rows, sampling)
             )
             found.update(zip(batch, (Continuation(**done) for done in kept), strict=True))
         return [found[index] for index in range(len(contexts))]
@@ -104,7 +105,7 @@ class CheckpointLM(LM):
         lengths = [len(given) + len(wanted) - 1 for given, wanted in windows]
         for batch in plan_batches(lengths, self.batch_tokens):
             rows = [windows[index] for index in batch]
-            kept = self.answers.ask("score", rows, lambda rows=rows: self._score_batch(rows))
+            kept = self.answers.ask("score", rows, partial(self._score_batch, rows))
             scored.update(zip(batch, kept, strict=True))
         totals, start = [], 0
         for request in requests:

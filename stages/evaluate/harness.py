@@ -38,7 +38,8 @@ def measure(model: LM, loaded: dict[str, Any], limit: int | None) -> dict[str, A
 
 def without_samples(results: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of results.json, as plain JSON values."""
-    return _plain({name: value for name, value in results.items() if name != "samples"})
+    plain: dict[str, Any] = _plain({name: value for name, value in results.items() if name != "samples"})
+    return plain
 
 
 def sample_records(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -55,7 +55,7 @@ def _ratio_stderr(metric: str, value: float, pairs: Sequence[Any]) -> float | No
     units = sum(unit for _, unit in pairs)
     rate = sum(-logprob for logprob, _ in pairs) / units
     squares = sum((-logprob - rate * unit) ** 2 for logprob, unit in pairs)
-    stderr = math.sqrt(len(pairs) / (len(pairs) - 1) * squares) / units
+    stderr: float = math.sqrt(len(pairs) / (len(pairs) - 1) * squares) / units
     return stderr / math.log(2) if metric == BITS else stderr * value
 
 

@@ -85,7 +85,7 @@ def test_perplexities_agree_with_their_samples(outputs: Inputs) -> None:
     logprob = sum(sample["token_perplexity"][0] for sample in samples)
     tokens = sum(sample["token_perplexity"][1] for sample in samples)
     assert scores["token_perplexity"].value == pytest.approx(2.718281828459045 ** (-logprob / tokens))
-    assert all(score.stderr > 0 and not score.higher_is_better for score in scores.values())
+    assert all((score.stderr or 0) > 0 and not score.higher_is_better for score in scores.values())
 
 
 def test_generations_continue_every_prompt_an_empty_one_too(outputs: Inputs) -> None:
