@@ -37,7 +37,7 @@ ELSEWHERE = {
     "envs/testbed/daemons.py": "tests/envs/testbed/test_control.py",
     "envs/testbed/packages.py": "tests/envs/testbed/test_control.py",
     "jobs/checks/finding.py": "tests/jobs/checks/test_doctor.py",
-    "stages/evaluate/element.py": "tests/stages/evaluate/test_run.py",
+    "stages/evaluate/evaluation.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/harness.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/interfaces.py": "tests/stages/evaluate/test_adapter.py",
     "stages/sample/chinese_spam.py": "tests/stages/sample/test_spam.py",
