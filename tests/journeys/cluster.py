@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from stages.formats.attempts import Attempt
+
 CLUSTER = """\
 kind: slurm
 testbed: true
@@ -50,6 +52,11 @@ def write_cluster(folder: Path) -> Path:
     path = folder / "quick-testbed.yaml"
     path.write_text(CLUSTER)
     return path
+
+
+def exit_codes(tries: Iterable[Attempt]) -> list[int | None]:
+    """Return how attempts ended, in order; None for one that has not."""
+    return [attempt.end.exit_code if attempt.end is not None else None for attempt in tries]
 
 
 def crashes(codes: Iterable[int | None]) -> int:

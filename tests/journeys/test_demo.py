@@ -64,8 +64,8 @@ def test_every_page_is_dropped_for_the_reason_it_was_planted_for(demo: Path) -> 
 
 def test_training_was_killed_and_went_on_from_its_checkpoint(demo: Path) -> None:
     first, second = attempts(demo, "pretrain")
-    assert first["end"]["exit_code"] == 137
-    assert second["end"]["verdict"] == "done"
+    assert first.end is not None and first.end.exit_code == 137
+    assert second.end is not None and second.end.verdict == "done"
     steps = [record["step"] for record in metrics(demo, "pretrain")]
     assert steps == sorted(set(steps))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.launching import launch, metrics, step_dir
+from tests.launching import launch, metrics
 
 
 def test_eight_ranks_train_to_the_losses_of_one(
@@ -19,5 +19,6 @@ def test_eight_ranks_train_to_the_losses_of_one(
     worst = max(abs(one["loss"] - other["loss"]) for one, other in zip(single, parallel, strict=True))
     print(f"largest difference over 50 steps: {worst:.2e}")
     assert worst <= 1e-4
-    layout = json.loads((step_dir(tmp_path / "check", "parallel") / "job.json").read_text())["config"]["layout"]
+    (assigned,) = (tmp_path / "check" / "ledger" / "assignments" / "parallel").iterdir()
+    layout = json.loads(assigned.read_text())["config"]["layout"]
     assert (layout["tp"], layout["pp"], layout["dp"]) == (2, 2, 2)
