@@ -1,7 +1,7 @@
 """Coverage of the light packages by their own tests, with a floor: `python -m tests.coverage`.
 
-Only what runs in the process of pytest counts: code in jobs that tests start in processes of their own does not. It is not
-part of `launch.py test`, because tracing costs a third more CPU time on Python 3.11.
+Code counts only where it runs in the process of pytest; most of the worker runs in processes of its own. This is not
+part of `launch.py test`: tracing costs a third more CPU time on Python 3.11.
 """
 
 from __future__ import annotations
