@@ -14,9 +14,9 @@ from jobs.display import console, live_states, log
 from jobs.run.local import LocalRun
 from jobs.runs import Run
 from jobs.submit import slurm
-from jobs.submit.dispatch import settle_intents, submit_all
+from jobs.submit.dispatch import release, settle_intents, submit_all
 from jobs.submit.ledger import write_cancel
-from jobs.submit.reconcile import LIVE, States, finished, in_flight, next_actions, unneeded_services
+from jobs.submit.reconcile import LIVE, States, finished, idle_services, in_flight, next_actions
 from stages.formats.kinds import KINDS
 from stages.shared.errors import ClusterError
 
@@ -41,7 +41,7 @@ def advance(run: Run, heal: bool, wait: bool) -> int:
             log(f"{name}: not submitted, {why}")
         count = submit_all(run, actions, states, log)
         log(f"{count} array{'s' * (count != 1)} submitted" if count else "nothing to submit")
-        states = _follow(run) if wait else run.look()[1]
+        states = _follow(run) if wait else _look_after(run)[0]
     console.print(show.status_view(run, states))
     if finished(states):
         _offer_report(run)
@@ -54,20 +54,31 @@ def _follow(run: Run) -> States:
     with live_states(run) as display:
         while True:
             try:
-                states = run.look()[1]
+                states, has_released = _look_after(run)
             except ClusterError as error:  # a controller that is restarted is back in a moment
                 log(f"{error}; looking again")
             else:
                 display(states)
-                _stop_services(run, states)
-                if not in_flight(states):
+                if not (in_flight(states) or has_released):
                     return states
             time.sleep(WATCH_S)
 
 
+def _look_after(run: Run) -> tuple[States, bool]:
+    """Return the states of a Slurm run, and whether elements were let go that need not wait any more.
+
+    Side effect: lets these go, and stops services that are idle.
+    """
+    seen, states = run.look()
+    actions = next_actions(run.graph, states, seen.done, heal=False)
+    release(actions, log)
+    _stop_services(run, states)
+    return states, bool(actions.release)
+
+
 def _stop_services(run: Run, states: States) -> None:
-    """Cancel services whose readers are all done: they would hold their nodes to the time limit."""
-    for name in unneeded_services(run.graph, states):
+    """Cancel services that nobody reads from any more: they would hold their nodes to the time limit."""
+    for name in idle_services(run.graph, states, ()):
         live = [state for state in states[name].values() if state.state in LIVE]
         for state in live:
             write_cancel(run.paths, state.key, time.time())

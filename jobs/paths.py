@@ -26,7 +26,8 @@ KEY_CHARS = 80
 
 def unit_folder(key: str, identity: str) -> str:
     """Return a unit's folder name: its key, as far as it is safe in a file name, and the start of its identity."""
-    return f"{re.sub(r'[^A-Za-z0-9_.+=~-]', '_', key)[-KEY_CHARS:].lstrip('.')}.{identity[:12]}"
+    safe = re.sub(r"[^A-Za-z0-9_.+=~-]", "_", key)[-KEY_CHARS:].lstrip(".")
+    return f"{safe or '_'}.{identity[:12]}"
 
 
 @dataclass(frozen=True)

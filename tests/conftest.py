@@ -29,7 +29,7 @@ class ByPart(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.partition("::")[0])
-        return "testbed" if _uses_testbed(path) else "/".join(path.parts[: 4 if path.is_relative_to(_TRAINING) else 3])
+        return "testbed" if _uses_testbed(path) else "/".join(path.parts[: 5 if path.is_relative_to(_TRAINING) else 3])
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         longest = min(self.workqueue, key=_rank)

@@ -71,7 +71,7 @@ def test_every_verb_explains_itself(verb: str) -> None:
         (("plan", "demo", "--cluster", "local", "--set", "web.dedupe=1"), "did you mean 'dedup'"),
         (("plan", "demo", "--cluster", "local", "--set", "pretrain.steps"), "section.key=value"),
         (("plan", "demo", "--cluster", "local", "--set", "tokens.documents=from:wbe"), "did you mean 'web'"),
-        (("plan", "demo", "--cluster", "local", "--name", "a/b"), "a folder name"),
+        (("plan", "demo", "--cluster", "local", "--name", "a/b"), "--name = 'a/b': must be a folder name"),
         (("run", "demo", "--cluster", "local", "--fault", "boom"), "pretrain@120:kill"),
         (("status", "nothing"), "there is none yet"),
         (("heal", "nothing"), "there is none yet"),

@@ -162,8 +162,6 @@ class _Builder:
 
     def section(self, name: str, above: tuple[str, ...]) -> StagePlan:
         """Add a section's jobs after those it reads from; return its plan."""
-        if name in above:
-            raise ConfigError(name, FROM + name, f"free of circles, but reads itself: {' -> '.join([*above, name])}")
         if name in self.plans:
             return self.plans[name]
         config = self.recipe.sections[name]
@@ -205,7 +203,7 @@ class _Builder:
         if upstream not in self.recipe.sections:
             known = list(self.recipe.sections)
             raise ConfigError(setting, value, f"a section of this recipe; {nearest(upstream, known)}")
-        outputs = self.section(upstream, above).outputs
+        outputs = self._upstream(upstream, value, setting, above).outputs
         chosen = [output for output in outputs if output.kind == kind]
         if not chosen:
             kinds = ", ".join(sorted({output.kind.name for output in outputs}))
@@ -226,9 +224,16 @@ class _Builder:
                 raise ConfigError(
                     setting, name, f"{RUN!r} or a section of this recipe; {nearest(name, list(sections))}"
                 )
-            for output in self.section(name, above).outputs:
+            for output in self._upstream(name, name, setting, above).outputs:
                 if output.kind in reads.kinds:
                     yield self._output(name, output, output.source)
+
+    def _upstream(self, name: str, value: Any, setting: str, above: tuple[str, ...]) -> StagePlan:
+        """Return the plan of a section that a setting reads from. Raises ConfigError for a circle."""
+        if name in above:
+            circle = " -> ".join([*above[above.index(name) :], name])
+            raise ConfigError(setting, value, f"a section that does not read from this one: {circle}")
+        return self.section(name, above)
 
     def _output(self, section: str, output: Output, source: str) -> Given:
         """Return another section's output as an input file with its place, its identity and its maker."""

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from jobs.runs import Run
 from jobs.submit.arrays import ElementExecutor, write_script
 from jobs.submit.dispatch import Log, chunks, new_submission, script_for, write_step, write_work
 from jobs.submit.ledger import Submission, last_number, read_cancels
-from jobs.submit.reconcile import Actions, States, next_actions, unneeded_services
+from jobs.submit.reconcile import MISSING, Actions, States, UnitState, idle_services, next_actions
 from jobs.submit.snapshot import take_snapshot
 from stages.formats.attempts import EndRecord
 
@@ -46,6 +46,8 @@ class LocalRun:
         self.running: list[Running] = []
         self.stopping = False
         self.lost: Counter[tuple[str, str]] = Counter()
+        self.healing: set[tuple[str, str]] = set()
+        """Units (job, folder) that had failed before and are to be started again when their inputs are complete."""
         self.cancelled = read_cancels(run.paths)
 
     def advance(self, heal: bool) -> States:
@@ -61,16 +63,20 @@ class LocalRun:
         code = take_snapshot(self.run.paths)
         while True:
             seen, states = self.run.look()
-            self.show(self._as_we_know(states))
+            if heal:  # what fails from here on has failed under the eyes of this very call
+                self.healing = {(name, unit) for name, unit, state in _each(states) if state.state == "failed"}
+                heal = False
+            states = self._as_we_know(states)
+            self.show(states)
             if seen.cancelled - self.cancelled and not self.stopping:
                 self.log("cancelled: no more elements are started")
                 self.stopping = True
             if self.stopping:
                 self._wind_down()
                 return self.run.look()[1]
-            self._enqueue_ready(next_actions(self.run.graph, states, seen.done, heal), code)
-            heal = False  # what fails from here on has failed under the eyes of this very call
-            self._stop_services(states)
+            actions = next_actions(self.run.graph, states, seen.done, heal=False)
+            self._enqueue_ready(actions, code)
+            self._stop_services(actions, states)
             self._start_what_fits()
             elsewhere = any(state.state == "running" for units in states.values() for state in units.values())
             if not self.running and not self.waiting and not elsewhere:
@@ -79,32 +85,32 @@ class LocalRun:
             self._collect()
 
     def _as_we_know(self, states: States) -> States:
-        """Return the states with what waits for a core here, unknown to the ledger, as queued."""
+        """Return the states with what waits for a core here as queued, and what is to be healed as missing."""
         mine = self._mine()
+
+        def known(name: str, unit: str, state: UnitState) -> UnitState:
+            if state.state == "lost" and (name, unit) in mine:
+                return replace(state, state="queued", reason="waits for a free core")
+            return MISSING if (name, unit) in self.healing else state
+
         return {
-            name: {
-                unit: replace(state, state="queued", reason="waits for a free core")
-                if state.state == "lost" and (name, unit) in mine
-                else state
-                for unit, state in units.items()
-            }
-            for name, units in states.items()
+            name: {unit: known(name, unit, state) for unit, state in units.items()} for name, units in states.items()
         }
 
     def _enqueue_ready(self, actions: Actions, code: Any) -> None:
         """Take up the units whose inputs are complete, but for those in hand and those that were lost too often."""
         mine = self._mine()
         for name, units in actions.submit.items():
-            job = self.run.graph.jobs[name]
-            limit = job.resources.max_stalls
-            fresh = tuple(
-                unit
-                for unit in units
-                if unit in actions.ready[name] and (name, unit) not in mine and self.lost[name, unit] <= limit
-            )
+            ready = [unit for unit in units if unit in actions.ready[name] and (name, unit) not in mine]
+            fresh = tuple(unit for unit in ready if not self._is_given_up(name, unit))
             self.lost.update((name, unit) for unit in fresh)
+            self.healing -= {(name, unit) for unit in fresh}
             if fresh:
-                self._enqueue(job, fresh, code)
+                self._enqueue(self.run.graph.jobs[name], fresh, code)
+
+    def _is_given_up(self, name: str, unit: str) -> bool:
+        """Return whether a unit was lost too often to be started once more."""
+        return self.lost[name, unit] > self.run.graph.jobs[name].resources.max_stalls
 
     def _mine(self) -> set[tuple[str, str]]:
         """Return the (job, unit) pairs that run or wait here."""
@@ -162,11 +168,14 @@ class LocalRun:
         units = self.run.graph.jobs[submission.job].units
         return [units[unit].key for unit in submission.elements[element]]
 
-    def _stop_services(self, states: States) -> None:
-        """Stop services that no unfinished unit reads from."""
-        unneeded = set(unneeded_services(self.run.graph, states))
+    def _stop_services(self, actions: Actions, states: States) -> None:
+        """Stop services that nobody reads from any more."""
+        coming = [
+            name for name, units in actions.submit.items() if not all(self._is_given_up(name, unit) for unit in units)
+        ]
+        idle = idle_services(self.run.graph, states, coming)
         for each in self.running:
-            if each.submission.job in unneeded and not each.is_stopping:
+            if each.submission.job in idle and not each.is_stopping:
                 self.log(f"{each.submission.job}: no longer needed; stopping it")
                 each.is_stopping = True
                 each.process._process.terminate()
@@ -184,3 +193,8 @@ class LocalRun:
         while self.running and time.monotonic() < deadline:
             time.sleep(TICK_S)
             self._collect()
+
+
+def _each(states: States) -> Iterator[tuple[str, str, UnitState]]:
+    """Yield (job, unit, state) of every unit."""
+    return ((name, unit, state) for name, units in states.items() for unit, state in units.items())

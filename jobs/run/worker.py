@@ -174,6 +174,16 @@ class Worker:
         warnings.filterwarnings("ignore", module=r"megatron\.")
         if self.leads and self.place.lane == 0:
             self._record(self._start_record())
+        code, failed = self._run_units()
+        if self.leads:
+            self._write_progress(force=True)
+            self._record(ResultRecord(exit_code=code, failed=failed, signal=self.stop.signal))
+        elif code == EXIT_CHECKPOINTED:
+            self._wait_for_leader()
+        return code
+
+    def _run_units(self) -> tuple[int, dict[str, str]]:
+        """Run the units that are not done, one after the other; return the code and the reason of each failure."""
         codes, failed = [EXIT_DONE], {}
         for position, unit in enumerate(self.units):
             if not self.stop.resumes:  # what survives an attempt of such a step is its finished units
@@ -192,13 +202,7 @@ class Worker:
                 self._note_trouble(code, reason)
             if code in (EXIT_CHECKPOINTED, EXIT_BAD_NODE):
                 break
-        code = strongest(codes)
-        if self.leads:
-            self._write_progress(force=True)
-            self._record(ResultRecord(exit_code=code, failed=failed, signal=self.stop.signal))
-        elif code == EXIT_CHECKPOINTED:
-            self._wait_for_leader()
-        return code
+        return strongest(codes), failed
 
     def _guarded(self, unit: Assigned) -> tuple[int, str]:
         """Run one unit; a failure is reported in one line and does not take the element's other units with it."""
@@ -229,6 +233,7 @@ class Worker:
             out.mkdir(parents=True)
             work.mkdir(parents=True, exist_ok=True)
             write_json(self.step.lease(unit.folder), {"owner": self.place.token, "node": socket.gethostname()})
+            self._withdraw(unit)
         ranks = self._ranks(unit)
         faults.fire_due(self.run, [fault for fault in due if fault.progress == 0], 0)
 
@@ -247,8 +252,10 @@ class Worker:
                 summary = getattr(importlib.import_module(module), function)(task)
         except ConfigError as error:
             raise error.within(self.job["section"]) from error
+        finally:
+            self._withdraw(unit)
         if self.job["is_service"]:
-            self._end_service(unit, out)
+            self._end_service(out)
         elif self.leads:
             self._commit(unit, out, summary, time.time() - started)
 
@@ -302,25 +309,35 @@ class Worker:
         log.info(f"{self._name(unit)}: done in {seconds:.1f} s")
 
     def _publish(self, unit: Assigned, path: Path, name: str) -> None:
-        """Move a complete file or folder to its place as an output of a unit that still runs."""
+        """Move a complete file or folder to its place as an output of a unit that still runs.
+
+        An output that is published already stays: a resumed unit makes the same bytes again, and others may be reading.
+        """
         self._check_lease(unit)
         place = self.step.published(unit.folder) / name
+        if place.exists():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            return
+        flush_tree(path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            flush_tree(path)
-            replace_dir(path, place)
-        else:
-            path.replace(place)
+        path.rename(place)
+
+    def _address(self, unit: Assigned) -> Path:
+        return self.step.published(unit.folder) / KINDS.endpoint.file
 
     def _serve(self, unit: Assigned, address: str) -> None:
         self._check_lease(unit)
-        write_json(self.step.published(unit.folder) / KINDS.endpoint.file, {"address": address})
+        write_json(self._address(unit), {"address": address})
         self.best = int(time.time())  # an attempt that served got on: it is no crash loop
         self._write_progress(force=True)
 
-    def _end_service(self, unit: Assigned, out: Path) -> None:
-        """Take a service's address away. It has no mark: the next reader starts it again. Raises Checkpointed."""
-        (self.step.published(unit.folder) / KINDS.endpoint.file).unlink(missing_ok=True)
+    def _withdraw(self, unit: Assigned) -> None:
+        """Take a service's address away, that of an attempt that was killed too; never a successor's."""
+        if self.job["is_service"] and self.leads and not self._successor(unit):
+            self._address(unit).unlink(missing_ok=True)
+
+    def _end_service(self, out: Path) -> None:
+        """End a service that was stopped. It has no mark: the next reader starts it again. Raises Checkpointed."""
         shutil.rmtree(out, ignore_errors=True)
         if self.stop.is_set:
             raise Checkpointed

@@ -137,7 +137,9 @@ def settle_intents(run: Run, log: Log) -> None:
 
 
 def submit_all(run: Run, actions: Actions, states: States, log: Log) -> int:
-    """Submit to Slurm what `actions` names, upstream first, then rewire; return the number of arrays submitted.
+    """Submit to Slurm what `actions` names, upstream first; return the number of arrays submitted.
+
+    Side effect: writes the dependencies of queued arrays anew, where the arrays that they wait for were replaced.
 
     Each array is recorded as an intent before sbatch is called. Raises ClusterError; what was submitted by then is in
     the ledger, and the same command goes on from there.
@@ -155,7 +157,7 @@ def submit_all(run: Run, actions: Actions, states: States, log: Log) -> int:
         job = run.graph.jobs[name]
         write_step(run, job)
         run.paths.logs(name).mkdir(parents=True, exist_ok=True)
-        for after, some in _by_readiness(job, units, actions.ready.get(name, frozenset()), waiting_for):
+        for after, some in by_readiness(job, units, actions.ready.get(name, frozenset()), waiting_for):
             for elements in chunks(some, job.resources.units_per_element, size):
                 number += 1
                 submission = new_submission(job, elements, number)
@@ -170,11 +172,13 @@ def submit_all(run: Run, actions: Actions, states: States, log: Log) -> int:
                     f"{name}: array {slurm_id}, {len(elements)} element{'s' * (len(elements) != 1)}"
                     + (f", after {', '.join(job.upstream)}" if after else "")
                 )
-    _rewire(run, actions, states, submissions, waiting_for, log)
+    for name in actions.rewire:
+        for array in live_arrays(name, states[name], submissions):
+            _depend(name, array, _after(run.graph.jobs[name], waiting_for), log)
     return count
 
 
-def _by_readiness(
+def by_readiness(
     job: Job, units: Sequence[str], ready: frozenset[str], waiting_for: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[tuple[str, ...], Sequence[str]]]:
     """Yield (ids to wait for, units): none for units whose inputs are complete, else those of the jobs above."""
@@ -185,18 +189,8 @@ def _by_readiness(
         yield _after(job, waiting_for), later
 
 
-def _rewire(
-    run: Run,
-    actions: Actions,
-    states: States,
-    submissions: Sequence[Submission],
-    waiting_for: Mapping[str, Sequence[str]],
-    log: Log,
-) -> None:
-    """Write the dependencies of queued arrays anew, and let elements go whose inputs are complete."""
-    for name in actions.rewire:
-        for array in live_arrays(name, states[name], submissions):
-            _depend(name, array, _after(run.graph.jobs[name], waiting_for), log)
+def release(actions: Actions, log: Log) -> None:
+    """Let queued elements go whose inputs are complete, although the jobs that make them still run."""
     for name, elements in actions.release.items():
         for element in elements:
             _depend(name, element, (), log)

@@ -5,7 +5,7 @@ graph + completion marks + ledger + queue  ->  UnitState of each unit  ->  Actio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -16,6 +16,9 @@ from stages.formats.attempts import Attempt
 
 HELD = ("JobHeldUser", "JobHeldAdmin", "job requeued in held state", "launch failed requeued held")
 """Slurm's reasons for a pending job that nothing but `scontrol release` will start."""
+DEPENDENCY = "Dependency"
+"""Slurm's reason for a pending job whose array waits for other arrays."""
+NEVER_SATISFIED = "what it waits for has failed"
 FINAL = ("failed", "never", "cancelled")
 """Verdicts after which the batch script does not start its element again."""
 State = Literal["done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing"]
@@ -52,6 +55,8 @@ class UnitState:
     element: int = -1
     attempts: int = 0
     progress: int = -1
+    waits_in_array: bool = False
+    """Whether Slurm holds its element back for the sake of other arrays."""
 
 
 States = Mapping[str, Mapping[str, UnitState]]
@@ -72,8 +77,8 @@ class Actions:
     rewire: tuple[str, ...] = ()
     """Jobs with queued arrays whose dependencies must be written anew, because something upstream was resubmitted."""
     release: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Slurm ids by job of queued elements whose inputs are complete although their array still waits for the job that
-    makes them: it publishes them while it runs."""
+    """Slurm ids by job of queued elements whose inputs are complete although their array still waits: for a job that
+    publishes them while it runs, or for one of which other units have failed."""
     held_back: Mapping[str, str] = field(default_factory=dict)
     """Jobs of which units are left alone, with the reason."""
 
@@ -159,11 +164,12 @@ def _mark_blocked(graph: Graph, states: dict[str, dict[str, UnitState]], seen: S
     stuck: dict[tuple[str, str], str] = {}
     for name, job in graph.jobs.items():
         waiting = _Waiting(job, seen.done, stuck)
+        stalled = _stalled(job, states)
         found: dict[tuple[str, str], str] = {}
         for unit, state in states[name].items():
             if state.state == "done":
                 continue
-            culprit = waiting.culprit(job.units[unit])
+            culprit = waiting.culprit(job.units[unit]) or (stalled if state.reason == DEPENDENCY else None)
             if culprit is not None:
                 if state.state in ("queued", "blocked"):
                     states[name][unit] = replace(state, state="blocked", reason=f"waits for {culprit}")
@@ -173,23 +179,42 @@ def _mark_blocked(graph: Graph, states: dict[str, dict[str, UnitState]], seen: S
         stuck |= found
 
 
+def _stalled(job: Job, states: States) -> str | None:
+    """Return the job above that has ended with units stuck, while nothing above can still happen by itself.
+
+    An array that waits for it as a whole never starts, though some of its units may have all that they need.
+    """
+    above = {name: {state.state for state in states[name].values()} for name in job.upstream}
+    if any({"running", "queued"} & kinds for kinds in above.values()):
+        return None
+    return next((name for name, kinds in above.items() if kinds & STUCK), None)
+
+
 def _mark_unneeded(graph: Graph, states: dict[str, dict[str, UnitState]]) -> None:
-    """Turn services that do not run, and that no unfinished unit reads from, into `done`, in place."""
-    for name in unneeded_services(graph, states):
-        for unit, state in states[name].items():
-            if state.state not in LIVE:
-                states[name][unit] = UNNEEDED
+    """Turn services that do not run, and whose readers are all done, into `done`, in place."""
+    for name, readers in _services(graph).items():
+        if readers and all(state.state == "done" for each in readers for state in states[each].values()):
+            for unit, state in states[name].items():
+                if state.state not in LIVE:
+                    states[name][unit] = UNNEEDED
 
 
-def unneeded_services(graph: Graph, states: States) -> list[str]:
-    """Return the services whose readers are all done. A service without readers is needed until it is cancelled."""
-    found = []
-    for name, job in graph.jobs.items():
-        readers = [other for other in graph.jobs.values() if name in other.upstream]
-        finished_readers = all(state.state == "done" for each in readers for state in states[each.name].values())
-        if job.step.is_service and readers and finished_readers:
-            found.append(name)
-    return found
+def _services(graph: Graph) -> dict[str, list[str]]:
+    """Return the jobs that read from each service."""
+    services = [name for name, job in graph.jobs.items() if job.step.is_service]
+    return {name: [job.name for job in graph.jobs.values() if name in job.upstream] for name in services}
+
+
+def idle_services(graph: Graph, states: States, coming: Collection[str]) -> list[str]:
+    """Return the services that nobody reads from any more: no reader runs, is queued or is a job of `coming`.
+
+    A service without readers is needed until it is cancelled.
+    """
+
+    def is_coming(name: str) -> bool:
+        return name in coming or any(state.state in ("running", "queued") for state in states[name].values())
+
+    return [name for name, readers in _services(graph).items() if readers and not any(map(is_coming, readers))]
 
 
 def _submitted(
@@ -206,6 +231,7 @@ def _submitted(
         element=element,
         attempts=len(tries),
         progress=max((attempt.progress for attempt in tries), default=-1),
+        waits_in_array=reason in (DEPENDENCY, NEVER_SATISFIED),
     )
 
 
@@ -216,7 +242,7 @@ def _in_queue(row: QueueRow | None, last: Attempt | None) -> tuple[State, str] |
     if row.is_running:
         return "running", f"on {row.node}"
     if row.reason == "DependencyNeverSatisfied":
-        return "blocked", "what it waits for has failed"
+        return "blocked", NEVER_SATISFIED
     if row.reason in HELD:
         return "blocked", f"held ({row.reason}): scontrol release {row.slurm_id}"
     return "queued", row.reason
@@ -268,38 +294,45 @@ def next_actions(graph: Graph, states: States, done: Mapping[str, frozenset[str]
     """Return what to submit now.
 
     Always what is missing, lost or cancelled; with `heal` also what failed. A unit downstream of a failure that is not
-    being healed is held back: it could not start.
+    being healed is held back: it could not start. So is a service that no unit can read from.
     """
     retry: set[State] = {"missing", "lost", "cancelled"}
     if heal:
         retry.add("failed")
+    done = _without_dead_addresses(graph, states, done)
     submit: dict[str, tuple[str, ...]] = {}
     ready: dict[str, frozenset[str]] = {}
     held_back: dict[str, str] = {}
     stuck: dict[tuple[str, str], str] = {}
     for name, job in graph.jobs.items():
         waiting = _Waiting(job, done, stuck)
-        chosen: list[str] = []
-        found: dict[tuple[str, str], str] = {}
-        for unit, state in states[name].items():
-            if state.state == "done":
-                continue
-            culprit = waiting.culprit(job.units[unit])
-            if culprit is not None:
-                held_back.setdefault(name, f"waits for {culprit}")
-                found[name, unit] = name
-            elif state.state in retry:
-                chosen.append(unit)
-            elif state.state == "failed":
-                found[name, unit] = name
-        stuck |= found
+        open_units = {unit: state.state for unit, state in states[name].items() if state.state != "done"}
+        held = {unit: culprit for unit in open_units if (culprit := waiting.culprit(job.units[unit]))}
+        chosen = tuple(unit for unit, state in open_units.items() if state in retry and unit not in held)
+        failed = (unit for unit, state in open_units.items() if state == "failed" and unit not in chosen)
+        stuck.update(dict.fromkeys(((name, unit) for unit in (*held, *failed)), name))
+        if held:
+            held_back[name] = f"waits for {next(iter(held.values()))}"
         if chosen:
-            submit[name] = tuple(chosen)
+            submit[name] = chosen
             ready[name] = frozenset(unit for unit in chosen if waiting.is_over(job.units[unit]))
+    for name in idle_services(graph, states, submit):
+        if submit.pop(name, None):
+            held_back[name] = "no unit that reads from it can run"
     rewire = tuple(name for name, job in graph.jobs.items() if _is_adrift(job, states[name], submit, held_back))
-    return Actions(
-        submit=submit, ready=ready, rewire=rewire, release=_released(graph, states, done), held_back=held_back
-    )
+    release = _released(graph, states, done)
+    return Actions(submit=submit, ready=ready, rewire=rewire, release=release, held_back=held_back)
+
+
+def _without_dead_addresses(
+    graph: Graph, states: States, done: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """Return what is done without the addresses that services left behind when they were killed."""
+    alive = {}
+    for name in _services(graph):
+        running = {unit for unit, state in states[name].items() if state.state == "running"}
+        alive[name] = frozenset(each for each in done.get(name, ()) if each.partition("/")[0] in running)
+    return {**done, **alive}
 
 
 def _is_adrift(
@@ -313,19 +346,28 @@ def _is_adrift(
 
 
 def _released(graph: Graph, states: States, done: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
+    """Return elements that have all that they need, while their array waits for what still runs or has failed."""
     found: dict[str, tuple[str, ...]] = {}
     for name, job in graph.jobs.items():
-        if not any(need.output for unit in job.units.values() for need in unit.needs):
+        if not (_reads_during(job) or any(_is_stuck(states[above]) for above in job.upstream)):
             continue
         waiting = _Waiting(job, done)
         elements: dict[str, list[bool]] = {}
         for unit, state in states[name].items():
-            if state.state == "queued" and state.reason == "Dependency":
-                elements.setdefault(state.slurm_id, []).append(waiting.is_over(job.units[unit]))
-        ids = tuple(slurm_id for slurm_id, free in elements.items() if slurm_id and all(free))
-        if ids:
+            if state.state in ("queued", "blocked") and state.slurm_id:
+                free = state.waits_in_array and waiting.is_over(job.units[unit])
+                elements.setdefault(state.slurm_id, []).append(free)
+        if ids := tuple(slurm_id for slurm_id, free in elements.items() if all(free)):
             found[name] = ids
     return found
+
+
+def _reads_during(job: Job) -> bool:
+    return any(need.output for unit in job.units.values() for need in unit.needs)
+
+
+def _is_stuck(states: Mapping[str, UnitState]) -> bool:
+    return any(state.state in STUCK for state in states.values())
 
 
 def waits_for(

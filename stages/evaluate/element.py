@@ -17,8 +17,8 @@ from stages.evaluate.tasks import as_loaded, facts_tasks, harness_tasks, perplex
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.formats.tokenizer import Tokenizer
-from stages.model.checkpoint import COMPLETE
-from stages.model.load import LoadedModel, load_model
+from stages.model.checkpoint.load import LoadedModel, load_model
+from stages.model.checkpoint.reading import COMPLETE
 from stages.shared.errors import DataError
 from stages.shared.files import sha256_file
 from stages.shared.task import Task

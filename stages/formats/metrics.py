@@ -16,6 +16,9 @@ A row may hold any further value by name; a number gets a curve of its own in th
     sequences      first and last sequence of the batch, counted from 0 over the whole run
     back_to        the step whose weights were restored: the batches since then are left out too
 
+Any other name is a number of the training's objective, such as `accuracy`, or that number on held-out sequences, such
+as `heldout_accuracy`.
+
 A loss that is not finite is written as Python's json does: NaN, Infinity.
 """
 
@@ -31,6 +34,8 @@ from stages.shared.files import write_atomic
 
 FIELDS = ("step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "wall_time")
 """Values of every row."""
+MEASURED_FIELDS = ("mfu", "memory_mb", "dropped", "heldout")
+"""Numbers of some rows that the training loop measures itself."""
 EVENT_FIELDS = ("left_out", "why", "sequences", "back_to")
 """Values that describe one step and are no curve."""
 

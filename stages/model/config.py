@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,29 +15,28 @@ VOCAB_MULTIPLE = 128
 `make_vocab_size_divisible_by`, without its factor of TP)."""
 FFN_MULTIPLE = 256
 """LLaMA's `multiple_of` (meta-llama/llama, model.py)."""
-GLM_PIECES = ("[MASK]", "[sMASK]", "[gMASK]", "[sop]", "[eop]", "[dBLOCK]")
-"""Tokens that GLM needs beyond the tokenizer's pieces, in the order of their ids (arXiv:2103.10360, section 2.1; of the
-last one THUDM/GLM, blocklm_utils.py)."""
+GLM_TOKENS = ("[MASK]", "[sMASK]", "[gMASK]", "[sop]", "[eop]", "[dBLOCK]")
+"""The extra tokens of GLM (arXiv:2103.10360, section 2.1; the last one: THUDM/GLM, blocklm_utils.py)."""
 
 
 class MoEConfig(Section):
     """Experts in place of every feed-forward block, of which a router picks some for each token (arXiv:2401.04088)."""
 
-    num_experts: int = Field(8, ge=2)
+    num_experts: int = Field(default=8, ge=2)
     """Feed-forward blocks to choose from, each `ffn_dim` wide."""
-    top_k: int = Field(2, ge=1)
+    top_k: int = Field(default=2, ge=1)
     """Experts a token goes to; their outputs are weighted by a softmax over the chosen ones' scores, one alone by its
     probability among all (arXiv:2101.03961, section 2.1)."""
-    aux_loss: float = Field(0.01, ge=0)
+    aux_loss: float = Field(default=0.01, ge=0)
     """Weight of the load-balancing loss, num_experts x sum of (share of tokens x mean probability)
     (arXiv:2101.03961, section 2.2). It enters through the gradient alone: the reported loss is the language model's."""
     balance: Literal["microbatch", "sequence"] = "microbatch"
     """What is to be balanced: each rank's microbatch, so that its size matters, or each sequence by itself, which is
     the same in every layout and binds more (arXiv:2501.11873)."""
-    capacity_factor: float | None = Field(None, gt=0)
+    capacity_factor: float | None = Field(default=None, gt=0)
     """In training an expert takes at most this times tokens x top_k / num_experts of a rank's microbatch
     (arXiv:2101.03961, section 2.2), those that want it most; the others do without it. None: all that come."""
-    z_loss: float = Field(0.0, ge=0)
+    z_loss: float = Field(default=0.0, ge=0)
     """Weight of the router's z-loss, the mean square of its log-partition (arXiv:2202.08906, section 3); there 1e-3."""
 
     @model_validator(mode="after")
@@ -47,31 +46,36 @@ class MoEConfig(Section):
         return self
 
 
+def _extra_tokens(earlier: dict[str, Any]) -> tuple[str, ...]:
+    """Return the extra tokens that the position embedding asks for."""
+    return GLM_TOKENS if earlier.get("position") == "glm" else ()
+
+
 class ModelConfig(Section):
     """Shape of a decoder. The defaults are LLaMA's blocks (arXiv:2302.13971, section 2.2): norms before each half,
     RMSNorm, SwiGLU, RoPE, no biases, an untied head.
     """
 
-    num_layers: int = Field(4, ge=1)
+    num_layers: int = Field(default=4, ge=1)
     """Transformer blocks."""
-    dim: int = Field(192, ge=2)
+    dim: int = Field(default=192, ge=2)
     """Width of the residual stream."""
-    num_heads: int = Field(6, ge=1)
+    num_heads: int = Field(default=6, ge=1)
     """Attention heads; dim / num_heads is the head width, which RoPE wants even."""
-    num_kv_heads: int | None = Field(None, ge=1)
+    num_kv_heads: int | None = Field(default=None, ge=1)
     """Key/value heads (grouped-query attention, arXiv:2305.13245); None: as many as num_heads, 1: multi-query."""
-    ffn_dim: int | None = Field(None, ge=1)
+    ffn_dim: int | None = Field(default=None, ge=1)
     """Inner width of the feed-forward block; None: LLaMA's rule, 2/3 of 4 x dim rounded up to a multiple of 256."""
-    seq_len: int = Field(128, ge=2)
+    seq_len: int = Field(default=128, ge=2)
     """Tokens of a training sequence, and the longest context the model is made for."""
     position: Literal["rope", "alibi", "glm"] = "rope"
     """How attention knows the order: rotated queries and keys (arXiv:2104.09864), a penalty linear in the distance
     (arXiv:2108.12409), or GLM's two learned tables with its part-bidirectional mask (arXiv:2103.10360, section 2.2)."""
-    rope_theta: int = Field(10_000, ge=1)
+    rope_theta: int = Field(default=10_000, ge=1)
     """Base of the rotary embedding's angles (arXiv:2104.09864, section 3.2.2)."""
     norm: Literal["rmsnorm", "layernorm"] = "rmsnorm"
     """Normalisation before each half of a block and before the head; a layernorm has a bias."""
-    norm_eps: float = Field(1e-5, gt=0)
+    norm_eps: float = Field(default=1e-5, gt=0)
     """Added to the mean square in RMSNorm (meta-llama/llama, model.py), to the variance in LayerNorm."""
     activation: Literal["swiglu", "gelu"] = "swiglu"
     """Of the feed-forward block: three matrices, or GPT-2's two."""
@@ -81,7 +85,12 @@ class ModelConfig(Section):
     """Whether the head is the embedding's transpose."""
     moe: MoEConfig | None = None
     """Experts; None: one dense feed-forward block a layer."""
-    init_std: float = Field(0.02, gt=0)
+    head: Literal["lm", "scalar", "none"] = "lm"
+    """Output of each token: a logit for each embedding row, one float32 number (rewards, values), or the final norm's
+    output."""
+    extra_tokens: tuple[str, ...] = Field(default_factory=_extra_tokens)
+    """Tokens with embedding rows of their own after the tokenizer's pieces, in the order of their ids."""
+    init_std: float = Field(default=0.02, gt=0)
     """Standard deviation of the initial weights; projections back into the residual stream take it over
     sqrt(2 x num_layers) (Megatron-LM's scaled init, after GPT-2)."""
 
@@ -89,13 +98,20 @@ class ModelConfig(Section):
     def _check(self) -> ModelConfig:
         if self.dim % self.num_heads or (self.dim // self.num_heads) % 2:
             near = max(2, round(self.dim / (2 * self.num_heads)) * 2) * self.num_heads
-            raise ConfigError("model.dim", self.dim, f"an even multiple of num_heads ({self.num_heads}), as {near}")
+            raise ConfigError(
+                "model.dim", self.dim, f"an even multiple of num_heads ({self.num_heads}) (for example {near})"
+            )
         if self.num_heads % self.kv_heads:
             divisors = [n for n in range(1, self.num_heads + 1) if self.num_heads % n == 0]
             near = min(divisors, key=lambda n: abs(n - self.kv_heads))
             raise ConfigError(
-                "model.num_kv_heads", self.kv_heads, f"a divisor of num_heads ({self.num_heads}), as {near}"
+                "model.num_kv_heads", self.kv_heads, f"a divisor of num_heads ({self.num_heads}) (for example {near})"
             )
+        if self.position == "glm" and self.extra_tokens[: len(GLM_TOKENS)] != GLM_TOKENS:
+            wanted = f"a list that starts with {', '.join(GLM_TOKENS)}, with position glm"
+            raise ConfigError("model.extra_tokens", [*self.extra_tokens], wanted)
+        if self.tied_embeddings and self.head != "lm":
+            raise ConfigError("model.tied_embeddings", True, f"false with head {self.head}")
         if self.moe and self.bias:
             raise ConfigError("model.bias", self.bias, "false with model.moe: experts have no biases")
         return self
@@ -123,8 +139,12 @@ class ModelConfig(Section):
         return self.seq_len + 1 if self.position == "glm" else 0
 
     def used_rows(self, vocab_size: int) -> int:
-        """Return the embedding rows that stand for tokens: a tokenizer's pieces, and GLM's own tokens after them."""
-        return vocab_size + (len(GLM_PIECES) if self.position == "glm" else 0)
+        """Return the embedding rows that stand for tokens: the tokenizer's pieces and the extra tokens after them."""
+        return vocab_size + len(self.extra_tokens)
+
+    def token_id(self, token: str, vocab_size: int) -> int:
+        """Return the id of an extra token with a tokenizer of `vocab_size` pieces."""
+        return vocab_size + self.extra_tokens.index(token)
 
     def num_rows(self, vocab_size: int, tp: int = 1) -> int:
         """Return all embedding rows for a tokenizer's pieces, with padding."""
@@ -152,7 +172,8 @@ class ModelConfig(Section):
             feed_forward += inner + self.dim
         router = self.dim * self.moe.num_experts if self.moe else 0
         block = attention + experts * feed_forward + router + 2 * norm
-        tables = rows * (1 if self.tied_embeddings else 2) + 2 * self.num_positions
+        head = {"lm": 0 if self.tied_embeddings else rows, "scalar": 1, "none": 0}[self.head]
+        tables = rows + head + 2 * self.num_positions
         return self.num_layers * block + tables * self.dim + norm
 
 

@@ -16,7 +16,7 @@ from megatron.core.models.gpt import GPTModel
 from megatron.core.transformer.mlp import MLP
 from torch import Tensor
 
-from stages.model.swiglu import SwiGLU
+from stages.model.layers.swiglu import SwiGLU
 
 
 class Recomputed(tensor_parallel.CheckpointWithoutOutput):
@@ -26,19 +26,19 @@ class Recomputed(tensor_parallel.CheckpointWithoutOutput):
         super().__init__(fp8=None)  # Megatron 0.16.1 takes its default, False, for a yes and asks Transformer Engine
 
 
-def make_forgetful(model: GPTModel) -> None:
+def enable_recompute(model: GPTModel) -> None:
     """Have the dense feed-forward blocks forget their activation; experts keep theirs.
 
     Side-effect: without Transformer Engine, Megatron's own way of forgetting works in this process.
     """
     for layer in model.decoder.layers:
         if type(layer.mlp) is MLP:
-            layer.mlp.forward = MethodType(_forgetful_forward, layer.mlp)
+            layer.mlp.forward = MethodType(_recomputing_forward, layer.mlp)
     if not HAVE_TE:
         tensor_parallel.CheckpointWithoutOutput = Recomputed
 
 
-def _forgetful_forward(mlp: MLP, hidden_states: Tensor, **_options: Any) -> tuple[Tensor, Tensor | None]:
+def _recomputing_forward(mlp: MLP, hidden_states: Tensor, **_options: Any) -> tuple[Tensor, Tensor | None]:
     """Return what MLP.forward does: the output, [T, B, C], and the bias that is still to be added."""
     again = Recomputed()
     inner = again.checkpoint(lambda *parts: _activate(mlp, *parts), *mlp.linear_fc1(hidden_states))

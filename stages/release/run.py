@@ -6,7 +6,7 @@ from typing import Any
 
 from stages.formats.kinds import KINDS
 from stages.model import parallel
-from stages.model.hf_export import export_checkpoint
+from stages.model.huggingface.exporting import export_checkpoint
 from stages.release.config import ReleaseConfig
 from stages.shared.task import Ranks, Task
 

@@ -66,7 +66,8 @@ Inputs = str | list[str] | dict[str, str | list[str]]
 
 The launcher resolves it to a tuple of InputFile; the config itself keeps what the user wrote. `from:web` yields web's
 outputs of the field's kind, in order of unit; a path or glob yields files in sorted order. A source name in a mapping
-replaces the outputs' own source names where it names one section's outputs of one source.
+replaces the source names of what it stands for. Where one unit offers several outputs of the kind, such as a training
+its checkpoints, each keeps its own name behind the mapping's: `mine/final`, `mine/best`.
 """
 
 

@@ -32,9 +32,9 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def flush_tree(folder: Path) -> None:
-    """Wait until every file under `folder` is on disk, so that a rename of the folder cannot outlive its content."""
-    for path in folder.rglob("*"):
+def flush_tree(root: Path) -> None:
+    """Wait until a file, or every file of a folder, is on disk, so that a rename cannot outlive the content."""
+    for path in (root, *root.rglob("*")):
         if path.is_file():
             descriptor = os.open(path, os.O_RDONLY)
             try:

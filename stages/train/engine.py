@@ -1,89 +1,90 @@
-"""What the loop asks of what splits, differentiates and updates the weights: the same of Megatron and of DeepSpeed."""
+"""The interface between the training loop and an engine, which splits, differentiates and updates a model's weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
 from megatron.core.dist_checkpointing.mapping import ShardedStateDict, StateDict
-from megatron.core.models.gpt import GPTModel
 from torch import Tensor
 from torch.nn import Parameter
 
-from stages.model.llama import initialise, take_documents
+from stages.model.decoder import Decoder, initialise, take_documents
 from stages.train.config import TrainingConfig
 from stages.train.engines.megatron import MegatronEngine
-from stages.train.objectives import Batch, Objective
-
-SetWeights = Callable[[GPTModel], None]
-"""Fills a rank's model with the weights that training starts from."""
-
+from stages.train.engines.shape import EngineShape
+from stages.train.objectives.base import Batch, Forward, LossOutputs, Role, SetWeights
 
 Share = tuple[Parameter, Tensor, Tensor]
 """A weight of the rank's model, a piece of its numbers, and the gradient of those, before it is clipped."""
 
 
 class Engine(Protocol):
-    """A rank's share of what is trained. A step is `accumulate`, `gradient_norm`, then `update` or `drop`.
+    """A rank's part of a trained model. A step is `accumulate`, `gradient_norm`, then `update` or `drop`.
 
     Between two steps there may be an `evaluate`.
     """
 
     @property
-    def chunks(self) -> Sequence[GPTModel]:
-        """The bare models, in order of their layers: one, but for interleaved pipeline stages."""
+    def chunks(self) -> Sequence[Decoder]:
+        """The bare models, in order of their layers: one, except for interleaved pipeline stages."""
 
     @property
     def is_scaled(self) -> bool:
         """Whether the next step's loss is scaled for fp16, and the scale can fall: the gradient may overflow."""
 
-    def accumulate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
-        """Run the step's microbatches forward and back; return each one's summed loss and labels, [2] float32.
+    def accumulate(self, forward: Forward, batches: Iterator[Batch], num_microbatches: int) -> list[LossOutputs]:
+        """Run the step's microbatches forward and back; return each one's loss, detached.
 
-        The list is empty but on the last pipeline stage. Gradients are those of the loss a label, over all ranks.
+        The list is empty except on the last pipeline stage. Gradients are those of the loss a label, over all ranks.
         """
 
-    def evaluate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
-        """Run microbatches forward alone, as nothing is learned: without noise and with room for all in every expert.
+    def evaluate(self, forward: Forward, batches: Iterator[Batch], num_microbatches: int) -> list[LossOutputs]:
+        """Forward pass only, in eval mode: no dropout, no expert capacity limit. Returns what `accumulate` returns.
 
-        Returns what `accumulate` returns. The next step is the same as if there had been none of it.
+        Leaves no trace: the next step is the same as without it.
         """
 
     def gradient_norm(self) -> float:
-        """Return the norm of the whole gradient, not finite if a number in it is not. After `accumulate`."""
+        """Return the norm of the whole gradient, not finite if a number in it is not. After `accumulate`.
+
+        Side effect: on fp16 overflow, updates the loss scaler.
+        """
 
     def shares(self) -> Iterator[Share]:
         """Yield this rank's share of the model; data parallel ranks have all of it between them. After `gradient_norm`.
 
-        What tensor or pipeline parallel ranks all have is in the share of each.
+        A weight that all tensor or pipeline parallel ranks have is in the share of each.
         """
 
     def update(self, lr: float) -> bool:
-        """Clip the gradient and apply it; False if fp16 overflowed and nothing was applied. After `gradient_norm`."""
+        """Clip the gradient and apply it. Returns False if fp16 overflowed and nothing was applied. After
+        `gradient_norm`.
+        """
 
     def drop(self) -> None:
-        """Forget the gradient. After `gradient_norm`."""
+        """Discard the gradient. After `gradient_norm`."""
 
     def weights(self) -> ShardedStateDict:
         """Return the weights under their global names, for a checkpoint. Collective."""
 
     def state(self, *, is_loading: bool) -> ShardedStateDict:
-        """Return the weights and all that the optimizer remembers, for a checkpoint. Collective."""
+        """Return the weights and the optimizer's state, for a checkpoint. Collective."""
 
     def load(self, state: StateDict) -> None:
-        """Take over what a checkpoint held for `state(is_loading=True)`."""
+        """Load a checkpoint's values of `state(is_loading=True)`."""
 
     def reset(self, set_weights: SetWeights) -> None:
-        """Put other weights in place of the trained ones, for `weights`: there is no training on from them."""
+        """Replace the weights. Only for saving: training cannot continue after it."""
 
 
-def build_engine(config: TrainingConfig, vocab_size: int, set_weights: SetWeights | None = None) -> Engine:
-    """Return the engine with the weights to start from; call it on every rank, after stages.model.parallel.start.
+def build_engine(config: TrainingConfig, role: Role, vocab_size: int, rows: int = 1) -> Engine:
+    """Return the engine of a trained model with the weights to start from.
 
-    None draws them from the seed.
+    A sample is `rows` rows of the model's batch. Every rank calls it, after stages.model.parallel.start.
     """
-    engine = _engine_class(config)(config, vocab_size, set_weights or drawn(config))
+    engine = _engine_class(config)(config, EngineShape(role, vocab_size, rows), starting_weights(role, config.seed))
     if not config.attend_across_documents:
         for chunk in engine.chunks:
             take_documents(chunk)
@@ -99,6 +100,6 @@ def _engine_class(config: TrainingConfig) -> type[Engine]:
     return DeepSpeedEngine
 
 
-def drawn(config: TrainingConfig) -> SetWeights:
-    """Return what draws a run's weights from its seed."""
-    return partial(initialise, config=config.model, seed=config.seed)
+def starting_weights(role: Role, seed: int) -> SetWeights:
+    """Return the function that sets a role's starting weights: its own, or one that draws them from the seed."""
+    return role.set_weights or partial(initialise, config=role.config, seed=seed)

@@ -1,4 +1,4 @@
-"""The training loop: the only one, read from top to bottom. Stages bring the data and say what the loss is."""
+"""The training loop: the only one, read from top to bottom. Stages bring an objective and its data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,61 +16,55 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
-from torch.utils.data import Dataset
+from torch import Tensor
 
 from stages.formats.kinds import KINDS
+from stages.formats.metrics import EVENT_FIELDS, FIELDS, MEASURED_FIELDS
 from stages.formats.readings import write_readings
 from stages.formats.tokenizer import Tokenizer
 from stages.model import device, parallel
-from stages.model.checkpoint import read_weights
-from stages.model.experts import loads
+from stages.model.checkpoint.reading import read_weights
+from stages.model.layers.experts import loads
 from stages.shared.errors import Checkpointed
 from stages.shared.task import Task
-from stages.train.checkpoints import Checkpoints, Identity, save_weights
 from stages.train.config import TrainingConfig
-from stages.train.data import Source, build_dataset, build_heldout, microbatches, open_corpus
-from stages.train.engine import Engine, SetWeights, build_engine, drawn
-from stages.train.guard import judge
-from stages.train.log import StepRecord, publish
-from stages.train.objectives import Batch, Objective
-from stages.train.progress import Progress
-from stages.train.recorder import Recorder
-from stages.train.recovery import end_if_too_many, recover
-from stages.train.schedule import batch_size, learning_rate
+from stages.train.data.datasets import TrainingData
+from stages.train.data.feed import Window
+from stages.train.models import Losses, Models
+from stages.train.objectives.base import Batch, LossOutputs, Objective
+from stages.train.stability.guard import judge
+from stages.train.stability.recovery import end_if_too_many, recover
+from stages.train.state.checkpoints import Checkpoints, Identity, save_weights
+from stages.train.state.names import BEST, FINAL, UNTRAINED
+from stages.train.state.progress import Progress
+from stages.train.telemetry.log import StepRecord, publish
+from stages.train.telemetry.recorder import Recorder
 
-FINAL = "final"
-UNTRAINED = "untrained"
-BEST = "best"
 DIGEST = "weights.sha256"
+OpenData = Callable[[Path], TrainingData]
+"""Opens the data of a training, given the folder for indices. Called once on every rank, when ranks can communicate."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a stage brings to the loop."""
+def train(
+    task: Task[TrainingConfig], objective: Objective, tokenizer: Tokenizer, open_data: OpenData
+) -> dict[str, Any]:
+    """Train from the last attempt's newest checkpoint to the last step.
 
-    objective: Objective
-    sources: Sequence[Source]
-    tokenizer: Tokenizer
-    arrange: Callable[[Dataset[Batch]], Dataset[Batch]] = lambda texts: texts
-    """Makes the objective's sequences of the sources', one of one."""
-    set_weights: SetWeights | None = None
-    """What training starts from; None: weights drawn from the seed."""
+    Every rank calls it. Writes to task.out: the weights of the main model (`final`, `untrained`, with heldout_every
+    `best`; a further trained model's are `final-<role>`), metrics, readings and a digest. Returns the summary, on rank
+    0. Killed anywhere, any number of times, a training ends with the same weights.
 
-
-def train(task: Task, job: Job) -> dict[str, Any]:
-    """Train from where the last attempt's checkpoint ends; put the models, what was measured and read, and a digest in
-    task.out.
-
-    Every rank calls it. Returns the summary, on rank 0. Raises Checkpointed, on every rank, once `task.should_stop()`
-    was true on any of them and the state is saved. Killed anywhere, any number of times, it ends with the same weights.
+    Raises Checkpointed, on every rank, once `task.should_stop()` was true on one of them and the state is saved.
     """
-    config: TrainingConfig = task.config
-    _settle(config)
+    config = task.config
+    if clash := {*FIELDS, *EVENT_FIELDS, *MEASURED_FIELDS} & {*objective.metrics}:
+        raise ValueError(f"metrics {sorted(clash)}: these names have a meaning in metrics.jsonl")
+    set_deterministic(config)
     split = config.layout
     sizes = parallel.Sizes(tp=split.tp, pp=split.pp, interleave=split.interleave, cp=split.cp, ep=split.ep)
     parallel.start(task.ranks, sizes, seed=config.seed)
     try:
-        summary = _train(task, job, config)
+        summary = _train(task, objective, tokenizer, open_data)
     except BaseException:
         if task.ranks.world_size == 1:  # with peers, leaving would wait for them; the end of the process does not
             parallel.stop()
@@ -79,127 +73,159 @@ def train(task: Task, job: Job) -> dict[str, Any]:
     return summary
 
 
-def _train(task: Task, job: Job, config: TrainingConfig) -> dict[str, Any]:
-    vocab_size = job.tokenizer.vocab_size
-    corpus = open_corpus(job.sources)
-    build = {"eod": job.tokenizer.eos_id, "vocab_size": vocab_size}
-    dataset = job.arrange(build_dataset(corpus, config, task.work / "index", **build))
-    heldout: Dataset[Batch] | None = None
-    if config.heldout_every is not None:
-        heldout = job.arrange(build_heldout(corpus, config, task.work / "index-heldout", **build))
-    engine = build_engine(config, vocab_size, job.set_weights)
-    identity = Identity(config, vocab_size, job.tokenizer.sha256, corpus.identity)
-    checkpoints = Checkpoints(task, engine, identity)
+def _train(
+    task: Task[TrainingConfig], objective: Objective, tokenizer: Tokenizer, open_data: OpenData
+) -> dict[str, Any]:
+    config, schedule = task.config, task.config.schedule
+    data = open_data(task.work)
+    models = Models(config, objective, tokenizer.vocab_size)
+    identity = Identity(config, tokenizer.vocab_size, tokenizer.sha256, data.identity)
+    checkpoints = Checkpoints(task, models, identity)
     progress = checkpoints.begin()
     if dist.get_rank() == 0:
-        print(*corpus.told(config), sep="\n", flush=True)
-    recorder = Recorder(task.work, config, engine, vocab_size, progress.step)
+        print(*data.lines, sep="\n", flush=True)
+    recorder = Recorder(task.work, config, models, tokenizer.vocab_size, progress.step)
     for step in range(progress.step, config.steps):
         recorder.start(step + 1)
-        size = batch_size(config, step)
-        taken = range(progress.sequences, progress.sequences + size)
-        is_scaled = engine.is_scaled
-        run = partial(_accumulate, engine, job.objective, dataset, config, taken)
-        loss, stop, written = _agree(run(recorder.batches), stop=task.should_stop(), written=checkpoints.is_written)
-        if written:
+        samples, feed = data.feed.take(step, progress.feed)
+        if len(samples) != schedule.batch_size(step):
+            raise ValueError(f"the feed gave {len(samples)} samples for step {step}, not {schedule.batch_size(step)}")
+        is_scaled = models.is_scaled
+        losses = models.accumulate(samples, recorder.batches)
+        outcome = _agree(models, losses, stop=task.should_stop(), written=checkpoints.is_written)
+        if outcome.is_written:
             checkpoints.settle()
-        grad_norm = engine.gradient_norm()
+        grad_norm = models.gradient_norm()
         recorder.read()
-        lr = learning_rate(config, step + 1)
-        guard = progress.guard.after_good(loss, config.guard)
-        trouble = judge(config.guard, progress.guard, loss, grad_norm, is_scaled=is_scaled)
-        if trouble is None or trouble.kind == "overflow":
-            engine.update(lr)
+        lr = schedule.learning_rate(step + 1)
+        guard = progress.guard.after_good(outcome.loss, config.guard)
+        trouble = judge(config.guard, progress.guard, outcome.loss, grad_norm, is_scaled=is_scaled)
+        if trouble is None or trouble.kind == "overflow":  # after an overflow the update applies nothing
+            models.update(lr)
         else:
-            trouble, guard = recover(trouble, config.guard, progress.guard, engine, checkpoints, run)
-        dropped = _dropped(engine, config)
-        progress = Progress(step=step + 1, sequences=taken.stop, guard=guard, best=progress.best)
-        record = StepRecord(step=step + 1, loss=loss, lr=lr, grad_norm=grad_norm, dropped=dropped, trouble=trouble)
-        if heldout is not None and config.is_measured(step + 1):
+            rerun = partial(models.accumulate, samples)
+            trouble, guard = recover(trouble, config.guard, progress.guard, models, checkpoints, rerun)
+        dropped = _dropped(models, config)
+        progress = Progress(step=step + 1, feed=feed, guard=guard, best=progress.best)
+        record = StepRecord(
+            step=step + 1,
+            loss=outcome.loss,
+            lr=lr,
+            grad_norm=grad_norm,
+            dropped=dropped,
+            trouble=trouble,
+            metrics=outcome.metrics,
+        )
+        if data.heldout is not None and config.is_measured(step + 1):
             began = time.monotonic()
-            progress = progress.measured(found := _measure(engine, job.objective, heldout, config))
-            record = replace(record, heldout=found, apart=time.monotonic() - began)
+            found = _measure(models, data, config)
+            progress = progress.measured(found.loss)
+            metrics = {**record.metrics, **{f"heldout_{name}": value for name, value in found.metrics.items()}}
+            record = replace(record, heldout=found.loss, metrics=metrics, apart=time.monotonic() - began)
         recorder.end(record, progress.best)
         if trouble is not None:
             end_if_too_many(config.guard, guard, step + 1, trouble)
         task.progress(step + 1)
         last = step + 1 == config.steps
-        if stop or last or config.is_saved(step + 1):
+        if outcome.must_stop or last or config.is_saved(step + 1):
             recorder.flush()
-            checkpoints.save(progress, wait=stop or last or not config.checkpoint_async)
-        if stop and not last:
+            checkpoints.save(progress, wait=outcome.must_stop or last or not config.checkpoint_async)
+        if outcome.must_stop and not last:
             raise Checkpointed(f"step {step + 1} of {config.steps}")
     recorder.close()
-    summary = _finish(task, engine, identity, checkpoints, progress, job.set_weights or drawn(config))
+    summary = _finish(task, models, identity, checkpoints, progress)
     if dist.get_rank() == 0:
-        write_readings(task.out / KINDS.readings.file, corpus.readings(config))
+        write_readings(task.out / KINDS.readings.file, data.readings)
     return summary
 
 
-def _accumulate(
-    engine: Engine,
-    objective: Objective,
-    dataset: Dataset[Batch],
-    config: TrainingConfig,
-    sequences: range,
-    look: Callable[[Iterator[Batch]], Iterator[Batch]] = iter,
-) -> list[torch.Tensor]:
-    """Run a step's sequences forward and back, each microbatch through `look`; return their losses: see Engine."""
-    batches = look(microbatches(dataset, config, sequences, device.device()))
-    return engine.accumulate(objective, batches, len(sequences) // (config.microbatch * config.layout.dp))
+@dataclass(frozen=True)
+class Outcome:
+    """A step's numbers, the same on every rank."""
+
+    loss: float
+    """The main model's loss: its sum over its labels."""
+    metrics: Mapping[str, float]
+    must_stop: bool
+    """Whether any rank was asked to stop."""
+    is_written: bool
+    """Whether every rank has written its part of a checkpoint."""
 
 
-def _measure(engine: Engine, objective: Objective, heldout: Dataset[Batch], config: TrainingConfig) -> float:
-    """Return the mean loss on what is held out, in nats a token. It goes through the model as steps' batches do."""
-    losses: list[torch.Tensor] = []
+def _agree(models: Models, losses: Losses, *, stop: bool, written: bool) -> Outcome:
+    """Return the step's numbers: one all-reduce for all.
+
+    Only the last pipeline stage has losses, and its tensor parallel ranks have equal ones: the first of them counts.
+    """
+    is_counted = parallel_state.get_tensor_model_parallel_rank() == 0
+    names = list(models.objective.metrics)
+    pairs = [_summed([_loss(found) for found in losses[models.main_role]], is_counted)]
+    for name in names:
+        every = [found.metrics[name] for role in losses.values() for found in role if name in found.metrics]
+        pairs.append(_summed(every, is_counted))
+    for role in models.engines:
+        if role != models.main_role:
+            names.append(f"{role}_loss")
+            pairs.append(_summed([_loss(found) for found in losses[role]], is_counted))
+    sums = [*pairs[0], float(stop), float(written), *(number for pair in pairs[1:] for number in pair)]
+    box = torch.tensor(sums, dtype=torch.float64, device=device.device())
+    dist.all_reduce(box)
+    total, labels, stops, writes, *rest = box.tolist()
+    metrics = dict(zip(names, map(_ratio, rest[::2], rest[1::2]), strict=True))
+    return Outcome(_ratio(total, labels), metrics, stops > 0, writes == dist.get_world_size())
+
+
+def _loss(found: LossOutputs) -> Tensor:
+    return torch.stack([found.total, found.count.to(found.total.dtype)])
+
+
+def _summed(pairs: Sequence[Tensor], is_counted: bool) -> list[float]:
+    if not pairs or not is_counted:
+        return [0.0, 0.0]
+    sums: list[float] = torch.stack([*pairs]).double().sum(0).tolist()
+    return sums
+
+
+def _ratio(total: float, weight: float) -> float:
+    return total / weight if weight else math.nan
+
+
+def _measure(models: Models, data: TrainingData, config: TrainingConfig) -> Outcome:
+    """Return the held-out numbers. The samples pass through the models as steps' samples do."""
+    losses: Losses = {name: [] for name in models.engines}
     for first in range(0, config.heldout_sequences, config.global_batch):
-        batches = microbatches(heldout, config, range(first, first + config.global_batch), device.device())
-        num_microbatches = config.global_batch // (config.microbatch * config.layout.dp)
-        losses += engine.evaluate(objective, batches, num_microbatches)
-    return _agree(losses, stop=False, written=False)[0]
+        samples: Sequence[Batch] = Window(data.heldout, first, config.global_batch)
+        for name, found in models.evaluate(samples).items():
+            losses[name] += found
+    return _agree(models, losses, stop=False, written=False)
 
 
-def _dropped(engine: Engine, config: TrainingConfig) -> float | None:
+def _dropped(models: Models, config: TrainingConfig) -> float | None:
     """Return the share of the experts that the step's tokens wanted and that were full; None without a capacity."""
     if config.model.moe is None or config.model.moe.capacity_factor is None:
         return None
-    return fmean(load.dropped for load in loads(engine.chunks))
-
-
-def _agree(losses: list[torch.Tensor], *, stop: bool, written: bool) -> tuple[float, bool, bool]:
-    """Return the step's loss in nats a token, whether any rank was asked to stop, and whether every rank has written
-    its part of a checkpoint: one all-reduce for all.
-
-    Only the last pipeline stage has losses, and its tensor parallel ranks have the same ones: the first speaks.
-    """
-    speaks = parallel_state.get_tensor_model_parallel_rank() == 0
-    sums = torch.stack(losses).double().sum(0).tolist() if speaks and losses else [0.0, 0.0]
-    box = torch.tensor([*sums, float(stop), float(written)], dtype=torch.float64, device=device.device())
-    dist.all_reduce(box)
-    total, labels, stops, writes = box.tolist()
-    return total / labels if labels else math.nan, stops > 0, writes == dist.get_world_size()
+    return fmean(load.dropped for load in loads(models.main.chunks))
 
 
 def _finish(
-    task: Task,
-    engine: Engine,
-    identity: Identity,
-    checkpoints: Checkpoints,
-    progress: Progress,
-    set_weights: SetWeights,
+    task: Task[TrainingConfig], models: Models, identity: Identity, checkpoints: Checkpoints, progress: Progress
 ) -> dict[str, Any]:
-    """Write the outputs; return the summary on rank 0. The weights that it started from are made again."""
+    """Write the outputs; return the summary on rank 0. The starting weights are made again for `untrained`."""
     config = identity.config
     task.check_lease()
-    save_weights(task.out / FINAL, engine, identity, progress)
+    for role in models.engines:
+        name = FINAL if role == models.main_role else f"{FINAL}-{role}"
+        save_weights(task.out / name, models, role, identity, progress)
     if config.heldout_every is not None:
-        save_weights(task.out / BEST, engine, identity, checkpoints.load_best(progress))
-    engine.reset(set_weights)
-    save_weights(task.out / UNTRAINED, engine, identity, Progress())
+        best = checkpoints.load_best(progress)
+        save_weights(task.out / BEST, models, models.main_role, identity, best)
+    models.reset()
+    save_weights(task.out / UNTRAINED, models, models.main_role, identity, Progress())
     summary: dict[str, Any] = {}
     if dist.get_rank() == 0:
         last = publish(task.work, task.out)
-        digest = weights_digest(task.out / FINAL, config.model.used_rows(identity.vocab_size))
+        rows = models.objective.roles[models.main_role].config.used_rows(identity.vocab_size)
+        digest = weights_digest(task.out / FINAL, rows)
         (task.out / DIGEST).write_text(digest + "\n", encoding="utf-8")
         summary = {name: last[name] for name in ("step", "tokens", "loss")} | {"weights_sha256": digest}
     dist.barrier()
@@ -209,24 +235,26 @@ def _finish(
 def weights_digest(checkpoint: Path, rows: int) -> str:
     """Return the SHA-256 over a checkpoint's full weights in order of name: each name, shape and row-major bytes.
 
-    Names and tensors are global ones and of the vocabulary only the first `rows`, without padding, so equal weights
+    Names and tensors are global, and of the vocabulary only the first `rows` rows count, without padding: equal weights
     have equal digests in every layout.
     """
     digest = hashlib.sha256()
     for name, weight in read_weights(checkpoint):
-        if name.endswith(("word_embeddings.weight", "output_layer.weight")):
-            weight = weight[:rows]  # noqa: PLW2901
-        digest.update(f"{name} {list(weight.shape)} {weight.dtype}\n".encode())
-        digest.update(weight.contiguous().view(torch.uint8).numpy())
+        used = weight[:rows] if name.endswith(("word_embeddings.weight", "output_layer.weight")) else weight
+        digest.update(f"{name} {list(used.shape)} {used.dtype}\n".encode())
+        digest.update(used.contiguous().view(torch.uint8).numpy())
     return digest.hexdigest()
 
 
-def _settle(config: TrainingConfig) -> None:
-    """Fix what the order of additions hangs on: threads, and kernels that have a repeatable form."""
+def set_deterministic(config: TrainingConfig) -> None:
+    """Fix the order of additions: the number of threads, and kernels that have a repeatable form.
+
+    Side effect: settings of torch for the whole process.
+    """
     torch.set_num_threads(config.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # What ALiBi lets through from afar is subnormal, and CPUs are slow with that: 0.56 s became 0.21 s for an attention
-    # of 8 heads of 64 over 2,048 tokens and back, on one thread of a Xeon at 2.6 GHz (0.18 s without ALiBi).
+    # ALiBi leaves subnormal numbers far from the diagonal, and CPUs are slow with them: 0.56 s became 0.21 s for an
+    # attention of 8 heads of 64 over 2,048 tokens and back, on one thread of a Xeon at 2.6 GHz (0.18 s without ALiBi).
     torch.set_flush_denormal(config.model.position == "alibi")
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it; filling costs time

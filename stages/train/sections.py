@@ -15,19 +15,19 @@ Offloaded = Literal["optimizer", "activations", "weights"]
 class LayoutConfig(Section):
     """How many processes share the work, and how: tp x pp x cp x dp of them."""
 
-    tp: int = Field(1, ge=1)
+    tp: int = Field(default=1, ge=1)
     """Tensor parallelism: processes that split every matrix (arXiv:1909.08053); keep it within a node."""
-    pp: int = Field(1, ge=1)
+    pp: int = Field(default=1, ge=1)
     """Pipeline parallelism: groups of layers in turn, microbatches one after another (1F1B)."""
-    dp: int = Field(1, ge=1)
+    dp: int = Field(default=1, ge=1)
     """Data parallelism: copies that split the batch; the optimizer's state is split over them (ZeRO stage 1)."""
-    ep: int = Field(1, ge=1)
+    ep: int = Field(default=1, ge=1)
     """Expert parallelism: data parallel processes that share out the experts of model.moe (arXiv:2006.16668)."""
-    cp: int = Field(1, ge=1)
+    cp: int = Field(default=1, ge=1)
     """Context parallelism: processes that split every sequence; wants GPUs and Transformer Engine."""
     sp: bool = False
     """Sequence parallelism: what tp leaves whole is split along the sequence (arXiv:2205.05198, section 4.2.2)."""
-    interleave: int = Field(1, ge=1)
+    interleave: int = Field(default=1, ge=1)
     """Groups of layers that each pipeline stage holds, for a smaller bubble (arXiv:2104.04473, section 2.2)."""
     zero: Literal[1, 2, 3] = 1
     """What data parallel processes share out (arXiv:1910.02054): 1 the optimizer's state, 2 and the gradients, 3 and
@@ -47,28 +47,28 @@ class LayoutConfig(Section):
 class OptimizerConfig(Section):
     """AdamW as LLaMA's (arXiv:2302.13971, section 2.3)."""
 
-    beta1: float = Field(0.9, ge=0, lt=1)
+    beta1: float = Field(default=0.9, ge=0, lt=1)
     """Decay of the gradient's running mean, per step."""
-    beta2: float = Field(0.95, ge=0, lt=1)
+    beta2: float = Field(default=0.95, ge=0, lt=1)
     """Decay of the squared gradient's running mean, per step."""
-    eps: float = Field(1e-8, gt=0)
+    eps: float = Field(default=1e-8, gt=0)
     """Added to the root of the second moment."""
-    weight_decay: float = Field(0.1, ge=0)
+    weight_decay: float = Field(default=0.1, ge=0)
     """Share of a weight taken off per step and unit of lr; norms' gains are exempt."""
-    clip_grad: float = Field(1.0, gt=0)
+    clip_grad: float = Field(default=1.0, gt=0)
     """Largest norm of the whole gradient; longer ones are scaled down to it."""
 
 
 class LossScaleConfig(Section):
     """Dynamic scale of the loss, which keeps fp16's small gradients from becoming 0 (arXiv:1710.03740, section 3.2)."""
 
-    initial: float = Field(2.0**16, ge=1)
+    initial: float = Field(default=2.0**16, ge=1)
     """Scale of the first step."""
-    window: int = Field(1000, ge=1)
+    window: int = Field(default=1000, ge=1)
     """Steps without overflow after which the scale doubles."""
-    hysteresis: int = Field(2, ge=1)
+    hysteresis: int = Field(default=2, ge=1)
     """Overflows until the scale halves; each one leaves its step without an update."""
-    least: float = Field(1.0, gt=0)
+    least: float = Field(default=1.0, gt=0)
     """The scale does not fall below this."""
 
 
@@ -93,33 +93,33 @@ class GuardConfig(Section):
     on_spike: Literal["none", "skip", "rollback"] = "skip"
     """A batch whose loss jumps: train on it, leave it out, or go back to the weights of a checkpoint and leave out all
     batches since then (arXiv:2204.02311, section 5.1)."""
-    window: int = Field(128, ge=8)
+    window: int = Field(default=128, ge=8)
     """Losses that a loss is compared with: the last ones that were trained on. Before there are as many, no loss is a
     spike."""
-    deviations: float = Field(8.0, gt=0)
+    deviations: float = Field(default=8.0, gt=0)
     """How many standard deviations of them above their median is a spike."""
-    least_jump: float = Field(0.5, gt=0)
+    least_jump: float = Field(default=0.5, gt=0)
     """And how many nats above it at least: late losses deviate little."""
-    rollback_every: int = Field(100, ge=1)
+    rollback_every: int = Field(default=100, ge=1)
     """With rollback: steps between the checkpoints that can be gone back to, which are saved beside the others."""
-    most: int = Field(10, ge=1)
+    most: int = Field(default=10, ge=1)
     """Batches left out in a row; one more ends the run."""
 
 
 class BlanksConfig(Section):
     """Which blanks GLM's training leaves to be filled in (arXiv:2103.10360, section 2.1). Defaults are GLM-10B's."""
 
-    spans: float = Field(0.5, ge=0, le=1)
+    spans: float = Field(default=0.5, ge=0, le=1)
     """Share of the sequences with short blanks anywhere."""
-    sentences: float = Field(0.3, ge=0, le=1)
+    sentences: float = Field(default=0.3, ge=0, le=1)
     """Share of the sequences whose blanks are whole sentences; the rest have one blank to the end of the text."""
-    ratio: float = Field(0.15, gt=0, le=0.5)
+    ratio: float = Field(default=0.15, gt=0, le=0.5)
     """Share of the text that short blanks, or sentences, cover at least."""
-    mean_span: float = Field(3.0, gt=0)
+    mean_span: float = Field(default=3.0, gt=0)
     """Mean of the Poisson distribution that short blanks' lengths come from, in tokens."""
-    min_generated: float = Field(0.25, gt=0, lt=1)
+    min_generated: float = Field(default=0.25, gt=0, lt=1)
     """Least share of the text that a blank to its end covers; the most is all but a token."""
-    block_mask: float = Field(0.1, ge=0, lt=1)
+    block_mask: float = Field(default=0.1, ge=0, lt=1)
     """Share of short blanks' tokens that are hidden from the tokens after them too, so that these lean on the text. Not
     in the paper: --block-mask-prob of its code (THUDM/GLM, config/ds_block_10B.sh)."""
 

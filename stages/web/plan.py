@@ -1,7 +1,7 @@
-"""The array steps of the web stage, with what each costs: from these rates `launch.py plan` tells core-hours, memory,
-scratch space and the longest chain before anything runs.
+"""The steps of the web stage, their units and their costs. From these rates `launch.py plan` estimates core-hours,
+memory, scratch space and the longest chain before anything runs.
 
-The rates were measured on one core of an EPYC (Zen 4); README.md has the measurements and how each grows.
+The rates were measured on one core of an EPYC (Zen 4). README.md has the measurements and the growth of each.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import groupby
 
 from stages.formats.kinds import KINDS
 from stages.shared.contract import SAME, WHOLE, After, InputFile, Output, Step, Unit, file_key, parts, unique_keys
-from stages.web.shipped import URL_LISTS, WORD_LISTS, shipped_digest
-
-if TYPE_CHECKING:
-    from stages.web.config import WebConfig
+from stages.text.word_lists import word_lists_digest
+from stages.web.settings import WebSettings
+from stages.web.urls.lists import url_lists_digest
 
 PAGES_PER_MB = 33.0
 """Pages in a MB of compressed WARC: a file of Common Crawl has 33,000 in one GB, of 140 kB of markup each."""
@@ -24,48 +23,48 @@ START_S = 3.0
 """Start of a process: Python, libraries, compiled functions."""
 
 CHEAP_S = 3.2e-3
-"""Core-seconds to read a page of 150 kB, look at its address, extract its text fast and measure it."""
-GOOD_S = {"two-tier": 12e-3, "trafilatura": 12e-3, "justext": 16e-3, "resiliparse": 0.0}
-"""Core-seconds more for such a page if it reaches the good extractor."""
+"""Core-seconds to read a page of 150 kB, check its URL, extract its text fast and measure it."""
+SLOW_S = {"two-tier": 12e-3, "trafilatura": 12e-3, "justext": 16e-3, "resiliparse": 0.0}
+"""Additional core-seconds if such a page reaches the slow extractor."""
 REACHES = {True: 0.5, False: 0.9}
-"""Share of the pages that do: English ones, or all. Without two tiers all pages do."""
+"""Share of the pages that reach it, by whether languages are chosen. Without two tiers all pages reach it."""
 KEPT = {True: 0.25, False: 0.5}
-"""Share of the pages that pass the filters; RefinedWeb has 23 % of its pages after fuzzy deduplication (figure 2)."""
+"""Share of the pages that pass the filters. RefinedWeb keeps 23 % until after fuzzy deduplication (figure 2)."""
 UNIQUE = 0.5
-"""Share of those that deduplication leaves (figure 2: 12 % of the pages)."""
+"""Share of those that remain after deduplication (figure 2: 12 % of the pages)."""
 TEXT_KB = 4.0
-"""Text of such a page, in kB; a third of it when compressed."""
+"""Text of such a page, in kB; compressed it is a third."""
 FILTER_S = 0.3e-3
 DOCUMENTS_S = 0.3e-3
 """Core-seconds a page."""
 SIGN_S = 0.1e-3
-"""Core-seconds to read a page's words; a SimHash is not measurable beside them."""
+"""Core-seconds to read a page's words. A SimHash adds nothing measurable."""
 HASH_S = 1.2e-8
-"""Core-seconds more for a page and a hash function of MinHash."""
+"""Additional core-seconds for each hash function of MinHash, a page."""
 BUCKET_S = 0.1e-6
-"""Core-seconds for a page in one bucket."""
+"""Core-seconds a page and bucket."""
 PAIRS = 2.0
-"""Pairs that the buckets find for a page, after those found twice in a shard are one."""
+"""Pairs that the buckets of one unit find for a page, without repeats."""
 PAIR_S = 0.2e-6
 SUBSTRINGS_MB_S = 20.0
 """MB of text a core-second, from tokens to cuts."""
 SUBSTRINGS_MEMORY = 3.0
-"""Bytes of memory for a byte of a part's text."""
+"""Bytes of memory a byte of a part's text."""
 URL_S = 0.4e-6
 URLS_A_PASS = 67e6
-"""Pages whose addresses are compared at a time, at 70 bytes each."""
+"""Pages whose URLs are compared at a time, at 70 bytes each."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the steps have to carry, estimated from the sizes of the inputs."""
+    """The amount of work, estimated from the sizes of the inputs."""
 
     units: tuple[Unit, ...]
     """The units of the steps that read, filter and write pages: a group of files each."""
     mb: float
     """MB of compressed input of one unit."""
-    chosen: bool
-    """Whether some languages are chosen, not all kept."""
+    has_choice: bool
+    """Whether languages are chosen. If not, all are kept."""
 
     @property
     def pages(self) -> float:
@@ -75,7 +74,7 @@ class Load:
     @property
     def kept(self) -> float:
         """Pages of a unit that pass the filters."""
-        return self.pages * KEPT[self.chosen]
+        return self.pages * KEPT[self.has_choice]
 
     @property
     def all_kept(self) -> float:
@@ -88,13 +87,22 @@ class Load:
         return self.kept * TEXT_KB / 1e3
 
 
+def unit_files(files: Sequence[InputFile], files_per_unit: int) -> list[tuple[InputFile, ...]]:
+    """Return the files of each unit: neighbours of one source, in the order of the inputs."""
+    groups: list[tuple[InputFile, ...]] = []
+    for _, same_source in groupby(files, key=lambda file: file.source):
+        run = tuple(same_source)
+        groups += [run[start : start + files_per_unit] for start in range(0, len(run), files_per_unit)]
+    return groups
+
+
 def make_units(groups: Sequence[tuple[InputFile, ...]]) -> tuple[Unit, ...]:
     """Return one unit for each group of files, named after its first file."""
     keys = unique_keys(file_key(files[0]) for files in groups)
     return tuple(Unit(key=key, inputs={"inputs": files}) for key, files in zip(keys, groups, strict=True))
 
 
-def make_steps(config: WebConfig, load: Load) -> tuple[Step, ...]:
+def make_steps(config: WebSettings, load: Load) -> tuple[Step, ...]:
     """Return the steps that these settings need, in order."""
     fuzzy = _fuzzy(config, load) if config.dedup.enabled else ()
     exact = (_substrings(config, load),) if config.exact.enabled else ()
@@ -110,46 +118,54 @@ def make_steps(config: WebConfig, load: Load) -> tuple[Step, ...]:
     )
 
 
+# fmt: off
+EXTRACTED = (
+    "rejects_per_reason", "read", "url", "extraction",
+    "language.sample_chars", "language.position", "quality.stop_words",
+)
+"""Settings that always change extracted pages and their measures."""
+# fmt: on
 SIGNED = ("method", "preset", "buckets", "hashes_per_bucket", "ngram", "simhash_ngram", "seed")
 """Settings of `dedup` that change signatures."""
 
 
-def _extract(config: WebConfig, load: Load) -> Step:
+def extraction_settings(config: WebSettings) -> tuple[str, ...]:
+    """Return the settings that change extracted pages and their measures."""
+    is_gated = config.extraction.extractor == "two-tier" and config.language.position == "before"
+    return (*EXTRACTED, "language.languages") if is_gated else EXTRACTED
+
+
+def _extract(config: WebSettings, load: Load) -> Step:
     two_tier = config.extraction.extractor == "two-tier"
-    gated = two_tier and config.language.position == "before"
-    reaches = REACHES[load.chosen] if two_tier else 1.0
+    reaches = REACHES[load.has_choice] if two_tier else 1.0
     return Step(
         name="extract",
         run="stages.web.steps.extract:run",
         units=load.units,
-        uses=(
-            *("rejects_per_reason", "read", "url", "extraction"),
-            *("language.sample_chars", "language.position", "quality.stop_words"),
-            *(("language.languages",) if gated else ()),
-        ),
+        uses=extraction_settings(config),
         reads=("inputs", *_given(config, "url_lists", "language_model")),
-        data=shipped_digest(*URL_LISTS.values(), *WORD_LISTS),
-        core_seconds=START_S + load.pages * (CHEAP_S + reaches * GOOD_S[config.extraction.extractor]),
+        data=f"{url_lists_digest()} {word_lists_digest()}",
+        core_seconds=START_S + load.pages * (CHEAP_S + reaches * SLOW_S[config.extraction.extractor]),
         disk_mb=reaches * load.pages * TEXT_KB / 3e3,
         mem_mb=800,
     )
 
 
-def _filter(config: WebConfig, load: Load) -> Step:
+def _filter(config: WebSettings, load: Load) -> Step:
     return Step(
         name="filter",
         run="stages.web.steps.filter:run",
         units=load.units,
         uses=("language", "repetition", "quality", "lines", "rejects_per_reason"),
         after=(After("extract", SAME),),
-        data=shipped_digest(*WORD_LISTS),
-        core_seconds=START_S + load.pages * REACHES[load.chosen] * FILTER_S,
+        data=word_lists_digest(),
+        core_seconds=START_S + load.pages * REACHES[load.has_choice] * FILTER_S,
         disk_mb=load.text_mb / 3 + 0.02 * load.kept / 1e3,
         mem_mb=500,
     )
 
 
-def _fuzzy(config: WebConfig, load: Load) -> tuple[Step, ...]:
+def _fuzzy(config: WebSettings, load: Load) -> tuple[Step, ...]:
     dedup = config.dedup
     signed = tuple(f"dedup.{name}" for name in SIGNED)
     units, rows, tables = dedup.bucket_units, dedup.num_rows, dedup.num_tables
@@ -193,7 +209,7 @@ def _fuzzy(config: WebConfig, load: Load) -> tuple[Step, ...]:
     return signatures, buckets, cluster
 
 
-def _substrings(config: WebConfig, load: Load) -> Step:
+def _substrings(config: WebSettings, load: Load) -> Step:
     count = min(config.exact.parts, len(load.units))
     mb = load.text_mb * len(load.units) * UNIQUE / count
     return Step(
@@ -208,7 +224,7 @@ def _substrings(config: WebConfig, load: Load) -> Step:
     )
 
 
-def _urls(config: WebConfig, load: Load) -> Step:
+def _urls(config: WebSettings, load: Load) -> Step:
     return Step(
         name="urls",
         run="stages.web.steps.urls:run",
@@ -222,7 +238,7 @@ def _urls(config: WebConfig, load: Load) -> Step:
     )
 
 
-def _documents(config: WebConfig, load: Load) -> Step:
+def _documents(config: WebSettings, load: Load) -> Step:
     return Step(
         name="documents",
         run="stages.web.steps.documents:run",
@@ -239,7 +255,7 @@ def _documents(config: WebConfig, load: Load) -> Step:
     )
 
 
-def _index(config: WebConfig, load: Load) -> Step:
+def _index(config: WebSettings, load: Load) -> Step:
     rows = config.dedup.num_rows if config.dedup.enabled else 0
     return Step(
         name="index",
@@ -253,12 +269,12 @@ def _index(config: WebConfig, load: Load) -> Step:
     )
 
 
-def _given(config: WebConfig, *fields: str) -> tuple[str, ...]:
+def _given(config: WebSettings, *fields: str) -> tuple[str, ...]:
     """Return those of the optional input fields that are set."""
     return tuple(field for field in fields if getattr(config, field) is not None)
 
 
-def _after(config: WebConfig, *steps: str) -> tuple[After, ...]:
+def _after(config: WebSettings, *steps: str) -> tuple[After, ...]:
     """Return all units of those of the steps that these settings have."""
     off = set()
     if not config.dedup.enabled:
@@ -270,7 +286,7 @@ def _after(config: WebConfig, *steps: str) -> tuple[After, ...]:
     return tuple(After(step) for step in steps if step not in off)
 
 
-def outputs(config: WebConfig, load: Load) -> tuple[Output, ...]:
+def outputs(config: WebSettings, load: Load) -> tuple[Output, ...]:
     """Return the files that the finished stage offers, kind by kind in order of unit."""
     kinds = (
         (KINDS.documents, load.text_mb / 3 * UNIQUE),

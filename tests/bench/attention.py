@@ -23,14 +23,14 @@ from megatron.core.transformer.enums import AttnMaskType
 from torch import Tensor
 
 from stages.model import parallel
-from stages.model.attention import (
+from stages.model.layers.attention import (
     AlibiAttention,
     CausalAttention,
     MaskedAttention,
     alibi_slopes,
     documents_apart,
 )
-from stages.model.glm import hidden_keys
+from stages.model.layers.glm import hidden_keys
 from stages.shared.task import Ranks
 
 HEADS, WIDTH, DOCUMENT = 8, 64, 500

@@ -18,7 +18,11 @@ from stages.shared.task import Ranks
 from stages.tokenizer.config import TokenizerConfig
 from stages.tokenizer.spm import train as train_tokenizer
 from stages.tokens.indexed import DatasetWriter
-from stages.train.data import Source, build_dataset, microbatches, open_corpus
+from stages.train.data.batches import microbatches
+from stages.train.data.corpus import SourceDataset, open_corpus
+from stages.train.data.datasets import build_dataset
+from stages.train.data.feed import Window
+from stages.train.objectives.next_token import NextToken
 
 VOCABULARY = 4096
 
@@ -57,10 +61,11 @@ def write_batches(data: Path, folder: Path, settings: dict[str, Any]) -> None:
     config = PretrainConfig(tokens="unused", tokenizer="unused", **settings)
     tokenizer = Tokenizer(data / KINDS.tokenizer.file)
     parallel.start(Ranks())
-    corpus = open_corpus([Source("words", data / "tokens-words.bin")])
+    corpus = open_corpus([SourceDataset("words", data / "tokens-words.bin")])
     dataset = build_dataset(corpus, config, folder / "index", eod=tokenizer.eos_id, vocab_size=tokenizer.vocab_size)
     size = config.global_batch
-    steps = [range(step * size, (step + 1) * size) for step in range(config.steps)]
-    batches = [next(microbatches(dataset, config, sequences, torch.device("cpu"))) for sequences in steps]
+    steps = [Window(dataset, step * size, size) for step in range(config.steps)]
+    columns = NextToken(config, tokenizer.eos_id).columns
+    batches = [next(microbatches(samples, columns, config.microbatch, 1)) for samples in steps]
     for name in ("tokens", "labels"):
         np.save(folder / f"{name}.npy", np.stack([batch[name].numpy() for batch in batches]))

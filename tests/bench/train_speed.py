@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.pretrain.config import PretrainConfig
-from stages.train.utilisation import operations, peak_here
+from stages.train.telemetry.utilisation import operations, peak_here
 from tests.bench.compare import Comparison
 from tests.bench.train_data import VOCABULARY, write_batches, write_data, write_weights
 

@@ -19,7 +19,6 @@ from torch import nn
 from transformers import LlamaForCausalLM
 
 from stages.pretrain.config import PretrainConfig
-from stages.train.schedule import learning_rate
 from tests.bench.memory import grown_mb
 
 
@@ -41,7 +40,7 @@ def main(order: dict[str, Any]) -> None:
     for step in range(config.steps):
         wall_before, cpu_before = time.perf_counter(), time.process_time()
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step + 1)
+            group["lr"] = config.schedule.learning_rate(step + 1)
         optimizer.zero_grad(set_to_none=True)
         inputs, wanted = (torch.from_numpy(each[step].copy()).to(device) for each in (tokens, labels))
         with narrow:

@@ -29,10 +29,10 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from stages.formats.documents import read_documents
 from stages.formats.kinds import KINDS
 from stages.sample.config import SampleConfig
-from stages.web.blocklist import cache_folder
-from stages.web.language import default_model
+from stages.text.compiled.cache import cache_folder
+from stages.text.rules.language import default_model
 from tests.bench.compare import Comparison, one_core
-from tests.stages.harness import run_stage, step_folder
+from tests.stages.harness import run_stage, unit_folder
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT.parent / "shared" / "data" / "web" / "pages.warc.gz"
@@ -236,10 +236,7 @@ def comparisons(rounds: int, input_file: Path | None = None) -> list[Comparison]
 def agreement(full: Path, two_tier: Path) -> tuple[int, int, int]:
     """Return how many documents of the first output are in the second with the same text, and the size of both."""
     wanted, got = (
-        {
-            row["id"]: row["text"]
-            for row in read_documents(step_folder(out / "run", "filter") / "shards/00000" / KINDS.documents.file)
-        }
+        {row["id"]: row["text"] for row in read_documents(unit_folder(out / "run", "filter", 0) / KINDS.documents.file)}
         for out in (full, two_tier)
     )
     return sum(got.get(name) == text for name, text in wanted.items()), len(wanted), len(got)

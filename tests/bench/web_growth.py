@@ -38,9 +38,9 @@ class Growth:
 
     step: str
     seconds: tuple[float, ...]
-    """Processor time of all shards, without the start of the process."""
+    """Processor time of all units, without the start of the process."""
     megabytes: tuple[float, ...]
-    """Peak memory of the process that did one shard after the other."""
+    """Peak memory of the process that did one unit after the other."""
 
     @property
     def ratio(self) -> float:
@@ -86,8 +86,8 @@ def _one_step(scale: int, step: str, files: list[list[str]], folder: str) -> tup
     # Forgets the peak so far: a process begins with its parent's, and the warm-up is not to count.
     Path("/proc/self/clear_refs").write_text("5")
     start = _cpu_seconds()
-    for shard in range(chosen.shards):
-        run_unit(settings, chosen, shard, inputs, Path(folder))
+    for place in range(len(chosen.units)):
+        run_unit(settings, chosen, place, inputs, Path(folder))
     return _cpu_seconds() - start, _peak_mb()
 
 
@@ -97,7 +97,7 @@ def _peak_mb() -> float:
 
 
 def _warm_up(settings: WebConfig, step: Any, inputs: dict[str, Any], folder: Path) -> None:
-    """Do one shard aside, for imports, compiled functions and the block list."""
+    """Do one unit aside, for imports, compiled functions and the block list."""
     with tempfile.TemporaryDirectory() as aside:
         (Path(aside) / "steps").mkdir()
         for done in (folder / "steps").iterdir() if (folder / "steps").exists() else ():

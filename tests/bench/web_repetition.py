@@ -14,15 +14,14 @@ from datatrove.pipeline.filters.base_filter import BaseFilter
 from stages.sample.draw import Draw
 from stages.sample.prose import article
 from stages.sample.world import make_world
-from stages.web import stop_words
-from stages.web.language import default_model, detect, load_model
-from stages.web.lines import LineCorrection
-from stages.web.measures import measure
-from stages.web.quality import QualityFilter
-from stages.web.repetition import RepetitionFilter
-from stages.web.settings import LanguageSettings, LineSettings, QualitySettings, RepetitionSettings
+from stages.text.rules.filters import QualityFilter, RepetitionFilter
+from stages.text.rules.language import default_model, detect, load_model
+from stages.text.rules.lines import LineCorrection
+from stages.text.rules.measures import measure
+from stages.text.settings import LanguageSettings, LineSettings, QualitySettings, RepetitionSettings
+from stages.text.words import stop_words
 from tests.bench.compare import Comparison, alternate
-from tests.stages.web.real_pages import PAGES, page_texts
+from tests.stages.text.real_pages import PAGES, page_texts
 
 FEW = 150
 """Pages for what takes 10 ms a page."""

@@ -27,14 +27,12 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from stages.formats.documents import DocumentWriter
 from stages.formats.kinds import KINDS
-from stages.shared.contract import Step
-from stages.web.arrays import ColumnsWriter
+from stages.shared.contract import SAME, WHOLE, After, Step
+from stages.text.dedup.block import Signatures, make_method
+from stages.text.dedup.disk_arrays import ColumnsWriter
+from stages.web.artifacts import BANDS, EDGES, PAGE, PAGES
 from stages.web.config import WebConfig
-from stages.web.fast_text import main_text
-from stages.web.near import make_method
-from stages.web.pages import PAGE, PAGES
-from stages.web.steps.buckets import EDGES
-from stages.web.steps.signatures import BANDS, Signatures
+from stages.web.extract.resiliparse_text import main_text
 from tests.bench.compare import Comparison, alternate, one_core, table, verdict
 from tests.stages.harness import run_unit, unit_folder
 
@@ -42,14 +40,18 @@ ROOT = Path(__file__).parents[2]
 PAGES_FILE = ROOT.parent / "shared" / "data" / "web" / "pages.warc.gz"
 FEW = 60
 """Pages for what datatrove does at a dozen a second."""
-SHARD = 250_000
-"""Pages of one shard of `filter`, as `cluster` reads them."""
+UNIT = 250_000
+"""Pages of one unit of `filter`, as `cluster` reads them."""
 SIZES = {"signatures": 4_000, "buckets": 250_000, "cluster": 250_000}
 """Pages at 1x; beside it 4x and 16x."""
 SCALES = (1, 4, 16)
 GROWTH = (("signatures", 4_000), ("buckets", 1_000), ("buckets", 64), ("cluster", 4_000))
 """Steps, and the memory they may use in MB; 64 MB hold a sixth of the pages at 16x."""
-STEPS = {"signatures": ("filter",), "buckets": ("signatures",), "cluster": ("filter", "buckets")}
+STEPS = {
+    "signatures": (After("filter", SAME),),
+    "buckets": (After("signatures"),),
+    "cluster": (After("filter"), After("buckets")),
+}
 
 
 def texts() -> list[str]:
@@ -141,7 +143,7 @@ def measure(step: str, num_pages: int, memory_mb: int) -> dict[str, float]:
 
 
 def _run_step(step: str, folder: Path, memory_mb: int) -> Mapping[str, Any]:
-    plan = Step(name=step, run=f"stages.web.steps.{step}:run", shards=1, uses=(), after=STEPS[step])
+    plan = Step(name=step, run=f"stages.web.steps.{step}:run", units=WHOLE, uses=(), after=STEPS[step])
     return run_unit(WebConfig(inputs="x", dedup={"preset": "fineweb", "memory_mb": memory_mb}), plan, 0, {}, folder)
 
 
@@ -151,8 +153,8 @@ def _count_pairs(folder: Path) -> int:
 
 def _prepare(step: str, folder: Path, num_pages: int) -> None:
     """Write what comes before a step: texts, or signatures of which most have some like them, or their pairs."""
-    for name in STEPS[step]:
-        unit_folder(folder, name, 0).mkdir(parents=True)
+    for after in STEPS[step]:
+        unit_folder(folder, after.step, 0).mkdir(parents=True)
     filtered = unit_folder(folder, "filter", 0)
     if step == "signatures":
         with DocumentWriter(filtered / KINDS.documents.file) as writer:
@@ -165,10 +167,10 @@ def _prepare(step: str, folder: Path, num_pages: int) -> None:
             for column in _alike(num_pages):
                 writer.add(column)
         return
-    for shard, start in enumerate(range(0, num_pages, SHARD)):
-        unit_folder(folder, "filter", shard).mkdir(parents=True, exist_ok=True)
-        pages = np.zeros(min(SHARD, num_pages - start), PAGE)
-        np.save(unit_folder(folder, "filter", shard) / PAGES, pages)
+    for place, start in enumerate(range(0, num_pages, UNIT)):
+        unit_folder(folder, "filter", place).mkdir(parents=True, exist_ok=True)
+        pages = np.zeros(min(UNIT, num_pages - start), PAGE)
+        PAGES.save(unit_folder(folder, "filter", place), pages)
     draw = np.random.default_rng(num_pages)
     pairs = np.sort(draw.integers(0, num_pages, (num_pages, 2), dtype=np.uint64), axis=1)
     np.save(unit_folder(folder, "buckets", 0) / EDGES, pairs[np.lexsort(pairs.T[::-1])])

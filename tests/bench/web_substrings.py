@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.web.cut import cut_text
-from stages.web.spans import by_document, find_ranges
-from stages.web.suffix_array import Rule
-from stages.web.suffix_tokens import PartTokens
+from stages.text.exact.cut_ranges import cut_text
+from stages.text.exact.repeated_ranges import by_document, find_ranges
+from stages.text.exact.suffix_array import CutRule
+from stages.text.exact.suffix_tokens import PartTokens
 from tests.bench.compare import Comparison, alternate, one_core, table, verdict
 
 MIN_TOKENS = 50
@@ -84,7 +84,7 @@ def planted_texts(mb: float, share: float, min_words: int = 30) -> Iterator[Plan
         yield Planted("\n".join(" ".join(found[i : i + 20]) for i in range(0, len(found), 20)), spans)
 
 
-def known_ranges(texts: Iterable[Planted], rule: Rule) -> list[list[int]]:
+def known_ranges(texts: Iterable[Planted], rule: CutRule) -> list[list[int]]:
     """Return what must be cut, as `find_ranges` says it."""
     placed = [(number, *span) for number, text in enumerate(texts) for span in text.spans]
     counts = Counter(span for _, span, _, _ in placed)
@@ -98,7 +98,7 @@ def known_ranges(texts: Iterable[Planted], rule: Rule) -> list[list[int]]:
     return rows
 
 
-def find(texts: Iterable[str], rule: Rule = "all") -> np.ndarray[Any, Any]:
+def find(texts: Iterable[str], rule: CutRule = "all") -> np.ndarray[Any, Any]:
     """Return the ranges to cut, as the `substrings` step finds them."""
     part = PartTokens(MIN_TOKENS)
     for text in texts:

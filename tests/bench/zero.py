@@ -22,8 +22,9 @@ from torch.multiprocessing import spawn
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
 from stages.shared.task import Ranks
-from stages.train.engine import Engine, build_engine
-from stages.train.objectives import Batch, next_token
+from stages.train.engine import Engine
+from stages.train.objectives.base import Batch
+from tests.stages.train.engines.single import next_token, single
 
 MODEL = {"num_layers": 8, "dim": 256, "num_heads": 8, "num_kv_heads": 4, "ffn_dim": 768, "seq_len": 128}
 VOCABULARY, STEPS = 2048, 7
@@ -45,7 +46,7 @@ def measure(rank: int, port: int, dtype: str) -> None:
         for name, engine in engines.items():
             dist.barrier()
             began = time.process_time()
-            engine.accumulate(next_token, _batches(2 * step + rank), 2)
+            engine.accumulate(next_token(), _batches(2 * step + rank), 2)
             engine.gradient_norm()
             engine.update(1e-3)
             seconds[name].append(time.process_time() - began)
@@ -57,7 +58,7 @@ def measure(rank: int, port: int, dtype: str) -> None:
 def _engine(case: dict[str, Any], dtype: str) -> Engine:
     settings = {"model": MODEL, "microbatch": 4, "global_batch": 16, "dtype": dtype, **case}
     settings["layout"] = {"dp": 2, **case.get("layout", {})}
-    return build_engine(PretrainConfig(tokens="x", tokenizer="x", **settings), VOCABULARY)
+    return single(PretrainConfig(tokens="x", tokenizer="x", **settings), vocab_size=VOCABULARY)
 
 
 def _batches(seed: int) -> Iterator[Batch]:

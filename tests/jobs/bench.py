@@ -1,4 +1,4 @@
-"""A bench for the worker and the aftermath: toy jobs with their records on disk, run as real processes one by one."""
+"""A bench for the worker and the end of an attempt: toy jobs with records on disk, run as processes one by one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from jobs.plan.cluster import Cluster
 from jobs.plan.graph import Job, build_graph
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
-from jobs.submit.dispatch import write_job
-from jobs.submit.ledger import Attempt, Submission, read_attempts, write_submission
+from jobs.submit.dispatch import write_work
+from jobs.submit.ledger import Submission
+from stages.formats.attempts import Attempt, AttemptName, read_attempts
 from stages.shared.files import read_json, write_json
 from tests.jobs.toy.config import ToyConfig
 from tests.jobs.toy_stage import Toy
@@ -38,22 +39,24 @@ class Bench:
         self.paths = RunPaths(toy.home / "runs" / 'it\'s a "run"\nof $(touch pwned)')
         recipe = Recipe("toy", "", ("toy",), {"toy": ToyConfig(moods=str(toy.moods), **settings)}, {}, {})
         cluster = Cluster(name="local", kind="local")
-        graph = build_graph(recipe, cluster, self.paths, lambda value, setting: (), lambda file: [])
-        self.journey = Run(self.paths, recipe, cluster, graph, {})
-        for job in graph.jobs.values():
-            write_job(self.journey, job, self.code)
+        graph = build_graph(recipe, cluster, self.paths, lambda value, setting, reads: ())
+        self.run = Run(self.paths, recipe, cluster, graph, {})
         self.number = 0
 
     def job(self, name: str) -> Job:
         """Return a job by its step's name."""
-        return self.journey.graph.jobs[f"toy.{name}"]
+        return self.run.graph.jobs[f"toy.{name}"]
 
     def step(self, name: str) -> StepPaths:
         """Return a job's folder."""
         return self.paths.step(f"toy.{name}", self.job(name).fingerprint)
 
+    def unit(self, name: str, place: int = 0) -> str:
+        """Return the folder of a job's unit, by its place."""
+        return list(self.job(name).units)[place]
+
     def submit(self, name: str, *elements: tuple[int, ...]) -> Submission:
-        """Record a submission, as the launcher would before anything runs."""
+        """Record a submission of units by place, as the launcher would before anything runs."""
         self.number += 1
         job = self.job(name)
         entry = Submission(
@@ -61,9 +64,9 @@ class Bench:
             job=job.name,
             fingerprint=job.fingerprint,
             number=self.number,
-            elements=elements or ((0,),),
+            elements=tuple(tuple(self.unit(name, place) for place in places) for places in elements or ((0,),)),
         )
-        write_submission(self.paths, entry)
+        write_work(self.run, job, entry, self.code)
         return entry
 
     def _variables(self, element: int, restart: int, rank: int, ranks: int) -> dict[str, str]:
@@ -75,9 +78,8 @@ class Bench:
         self, entry: Submission, element: int = 0, restart: int = 0, rank: int = 0, ranks: int = 1
     ) -> subprocess.Popen[str]:
         """Start a worker."""
-        step = self.step(entry.job.removeprefix("toy."))
         return subprocess.Popen(
-            [sys.executable, "-m", "jobs.run.worker", str(step.root), entry.key],
+            [sys.executable, "-m", "jobs.run.worker", str(self.paths.root), entry.job, entry.key],
             cwd=self.code,
             env=self._variables(element, restart, rank, ranks),
             stdout=subprocess.PIPE,
@@ -86,40 +88,48 @@ class Bench:
         )
 
     def work(self, entry: Submission, element: int = 0, restart: int = 0) -> tuple[int, str]:
-        """Run a worker to its end; returns its exit code (negative: killed by that signal) and what it said."""
+        """Run a worker to its end; return its exit code (negative: killed by that signal) and its output."""
         process = self.start(entry, element, restart)
         said = process.communicate(timeout=60)[0]
         return process.returncode, said
 
-    def aftermath(self, entry: Submission, code: int, element: int = 0, restart: int = 0, ranks: int = 1) -> str:
+    def attempt_end(self, entry: Submission, code: int, element: int = 0, restart: int = 0, ranks: int = 1) -> str:
         """Run the batch script's last act and return its verdict."""
-        step = self.step(entry.job.removeprefix("toy."))
-        command = [sys.executable, "-m", "jobs.run.attempt_end", str(step.root), entry.key, str(code)]
+        command = [sys.executable, "-m", "jobs.run.attempt_end", str(self.paths.root), entry.job, entry.key, str(code)]
         environment = self._variables(element, restart, 0, ranks)
         done = subprocess.run(command, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     def attempt(self, entry: Submission, element: int = 0, restart: int = 0) -> Attempt:
-        """Return what the ledger says of an attempt."""
-        found = [each for each in read_attempts(self.paths, [entry.job]) if each.key == entry.key]
-        return next(each for each in found if (each.element, each.restart) == (element, restart))
+        """Return what the ledger holds of an attempt."""
+        (found,) = read_attempts(self.paths.attempts, [entry.job], wanted=self.name(entry, element, restart).__eq__)
+        return found
+
+    def name(self, entry: Submission, element: int = 0, restart: int = 0) -> AttemptName:
+        """Return the name of an attempt."""
+        return AttemptName(entry.job, entry.key, element, restart)
 
     def mark_done(self, name: str) -> None:
         """Pretend that a job is finished, for those that need it."""
-        for shard in range(self.job(name).step.shards):
-            write_json(self.step(name).mark(shard), {"job": f"toy.{name}"})
+        for unit in self.job(name).units:
+            write_json(self.step(name).mark(unit), {"job": f"toy.{name}"})
 
-    def mark(self, name: str, shard: int) -> dict[str, Any]:
+    def done(self, name: str) -> set[int]:
+        """Return the places of a job's finished units."""
+        done = self.step(name).done_units()
+        return {place for place, unit in enumerate(self.job(name).units) if unit in done}
+
+    def mark(self, name: str, place: int = 0) -> dict[str, Any]:
         """Return a completion mark."""
-        return dict(read_json(self.step(name).mark(shard)))
+        return dict(read_json(self.step(name).mark(self.unit(name, place))))
 
-    def text(self, name: str, shard: int = 0) -> str:
-        """Return the text of a finished shard's only file."""
-        (file,) = (self.step(name).root / "shards" / f"{shard:05d}").iterdir()
+    def text(self, name: str, place: int = 0) -> str:
+        """Return the text of a finished unit's only file."""
+        (file,) = self.step(name).unit(self.unit(name, place)).iterdir()
         return file.read_text(encoding="utf-8")
 
-    def shards(self, name: str) -> list[str]:
-        """Return what lies in a job's folder of shards, half-written ones too."""
-        folder: Path = self.step(name).root / "shards"
+    def folders(self, name: str) -> list[str]:
+        """Return the names in a job's folder of units, half-written ones too."""
+        folder: Path = self.step(name).root / "units"
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from jobs.submit.ledger import Attempt, read_attempts, read_submissions
+from jobs.submit.ledger import Ledger, Submission
 from jobs.submit.slurm import QUEUE_COLUMNS, QueueRow, parse_queue
+from stages.formats.attempts import Attempt, EndRecord, StartRecord, read_attempts
 from tests.jobs.bench import until
 from tests.jobs.fakes import write_fake
 from tests.jobs.toy_stage import Toy
@@ -31,9 +32,26 @@ CLUSTER = {
 HOSTILE = 'it\'s "a run" of $(touch pwned) `touch pwned` 100%j; #SBATCH --time=1'
 
 
-def text(paces: int = 3, shards: int = 3) -> str:
+def text(paces: int = 3, units: int = 3) -> str:
     """Return what a whole journey gathers."""
-    return "".join(f"hello {shard}\n" for shard in range(shards)) + f"{paces} paces\n"
+    return "".join(f"hello {key}\n" for key in range(units)) + f"{paces} paces\n"
+
+
+def start(attempt: Attempt) -> StartRecord:
+    """Return the start of an attempt that has one."""
+    assert attempt.start is not None
+    return attempt.start
+
+
+def end(attempt: Attempt) -> EndRecord:
+    """Return the end of an attempt that has one."""
+    assert attempt.end is not None
+    return attempt.end
+
+
+def signal(attempt: Attempt) -> str:
+    """Return the signal that asked an attempt to stop."""
+    return attempt.result.signal if attempt.result is not None else ""
 
 
 @dataclass
@@ -49,24 +67,28 @@ class OnSlurm(Toy):
 
     def rows(self, job: str) -> list[QueueRow]:
         """Return the queue's rows of a job's arrays, without asking the launcher."""
-        ids = ",".join(entry.slurm_id for entry in read_submissions(self.run) if entry.job == f"toy.{job}")
+        ids = ",".join(entry.slurm_id for entry in self.submissions(job))
         return parse_queue(self.slurm("squeue", "-r", "-h", "-O", QUEUE_COLUMNS, "-j", ids))
 
     def attempts(self, job: str) -> list[Attempt]:
         """Return the attempts of a job in order of start."""
-        return read_attempts(self.run, [f"toy.{job}"])
+        return read_attempts(self.run.attempts, [f"toy.{job}"])
+
+    def submissions(self, job: str = "") -> list[Submission]:
+        """Return the submissions of a job, or of all."""
+        return [entry for entry in Ledger(self.run).submissions() if job in ("", entry.job.removeprefix("toy."))]
 
     def arrays(self, job: str) -> int:
         """Return how many arrays of a job were submitted."""
-        return sum(entry.job == f"toy.{job}" for entry in read_submissions(self.run))
+        return len(self.submissions(job))
 
     def is_done(self, job: str = "gather") -> bool:
-        """Return whether a job of one shard is done."""
-        return any(self.run.root.glob(f"steps/toy.{job}/*/done/00000.json"))
+        """Return whether a job of one unit is done."""
+        return any(self.run.root.glob(f"steps/toy.{job}/*/done/all.*.json"))
 
     def has_ended(self, job: str, verdict: str) -> bool:
         """Return whether an attempt of a job has ended in a certain way."""
-        return any(entry.end.get("verdict") == verdict for entry in self.attempts(job))
+        return any(entry.end is not None and entry.end.verdict == verdict for entry in self.attempts(job))
 
     def has_walked(self, paces: int = 3) -> bool:
         """Return whether the march has come so far."""
@@ -112,16 +134,16 @@ def slow(make: Make) -> dict[str, OnSlurm]:
 def test_a_preempted_march_is_told_saves_and_goes_on_when_its_nodes_are_free_again(slow: dict[str, OnSlurm]) -> None:
     toy = slow["preempted"]
     until(toy.has_walked, "the march has begun")
-    node = toy.attempts("march")[0].start["node"]
+    node = start(toy.attempts("march")[0]).node
     toy.slurm("sbatch", "-p", "urgent", "-w", node, "-n", "8", "-o", "/dev/null", "--wrap", "sleep 1")
     until(lambda: toy.has_ended("march", "requeue"), "it was preempted")
     first = toy.attempts("march")[0]
-    assert (first.end["exit_code"], first.result["signal"]) in ((85, "SIGUSR2"), (85, "SIGTERM"))
+    assert (end(first).exit_code, signal(first)) in ((85, "SIGUSR2"), (85, "SIGTERM"))
     assert first.progress >= 3
 
 
 def test_long_arrays_are_chunked_several_nodes_march_and_all_is_gathered(make: Make) -> None:
-    toy = make(shards=12, walkers=2)
+    toy = make(units=12, walkers=2)
     # The launcher is called from within an array element of someone's, itself in its third start.
     around = {
         "JOB_ID": "1",
@@ -134,20 +156,21 @@ def test_long_arrays_are_chunked_several_nodes_march_and_all_is_gathered(make: M
     toy.environment.update({f"SLURM_{name}": value for name, value in around.items()}, STAGECOACH_RESTART="2")
     done = toy.launch("run", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert toy.gathered() == text(shards=12)
+    assert toy.gathered() == text(units=12)
     assert set(toy.calls().values()) == {1}
-    assert {attempt.restart for attempt in toy.attempts("make")} == {0}
-    chunks = [entry for entry in read_submissions(toy.run) if entry.job == "toy.make"]
+    assert {attempt.name.restart for attempt in toy.attempts("make")} == {0}
+    chunks = toy.submissions("make")
     assert [len(entry.elements) for entry in chunks] == [11, 1], "MaxArraySize is 11 there"
-    alone = next(entry for entry in toy.attempts("make") if entry.key == chunks[1].key)
-    assert alone.start["slurm_id"] == f"{chunks[1].slurm_id}_0", "an array of one is an array"
-    assert "," in toy.attempts("march")[0].start["nodes"] or "-" in toy.attempts("march")[0].start["nodes"]
+    alone = next(entry for entry in toy.attempts("make") if entry.name.key == chunks[1].key)
+    assert start(alone).slurm_id == f"{chunks[1].slurm_id}_0", "an array of one is an array"
+    nodes = start(toy.attempts("march")[0]).nodes
+    assert "," in nodes or "-" in nodes
     again = toy.launch("run")
     assert "Nothing to do" in again.stdout
     assert toy.launch("status").returncode == 0
 
 
-def test_a_failure_is_told_in_a_line_and_heal_runs_it_alone_and_dependents_finish(make: Make) -> None:
+def test_a_failure_is_one_line_and_heal_runs_it_alone_and_dependents_finish(make: Make) -> None:
     toy = make()
     toy.mood("make.1", "fail the ink is dry")
     assert toy.launch("run", "--wait").returncode == 1
@@ -181,10 +204,10 @@ def test_a_launcher_killed_between_sbatch_and_the_ledger_finds_its_array_again(m
     folder = write_fake(toy.home / "bin", "sbatch", f'{real} "$@"; kill -9 $PPID').folder
     toy.environment["PATH"] = f"{folder}:{os.environ['PATH']}"
     assert toy.launch("run").returncode == -9
-    assert [entry.slurm_id for entry in read_submissions(toy.run)] == [""]
+    assert [entry.slurm_id for entry in toy.submissions()] == [""]
     toy.environment["PATH"] = os.environ["PATH"]
     done = toy.launch("run", "--wait")
-    assert "submitted by a launcher that did not live to note it" in done.stdout
+    assert "submitted by a launcher that died before it noted the id" in done.stdout
     assert done.returncode == 0
     assert (toy.calls(), toy.arrays("make")) == (EACH_ONCE, 1)
 
@@ -196,14 +219,14 @@ def test_what_is_cancelled_stays_cancelled_and_run_goes_on_from_what_was_saved(m
     until(lambda: not toy.rows("march"), "it has gone")
     status = toy.launch("status")
     assert status.returncode == 1
-    assert "toy.march/0 lost: state saved (exit 85); it was not started again" in status.stdout
+    assert "toy.march/all lost: state saved (exit 85); it was not started again" in status.stdout
     reached = toy.attempts("march")[0].progress
     toy.launch("run")
     until(lambda: toy.has_walked(reached + 3), "it walks on")
-    assert "2 shards of toy cancelled" in toy.launch("cancel").stdout
+    assert "2 units of toy cancelled" in toy.launch("cancel").stdout
     until(lambda: not toy.rows("march"), "it has gone")
     assert toy.states("toy.march") == toy.states("toy.gather") == {"cancelled": 1}
-    assert toy.attempts("march")[-1].end["verdict"] == "cancelled"
+    assert end(toy.attempts("march")[-1]).verdict == "cancelled"
     assert toy.launch("run", "--wait").returncode == 0
     assert (toy.gathered(), toy.calls()["march.0"]) == (text(100), 3)
 
@@ -212,10 +235,10 @@ def test_a_job_that_slurm_starts_too_early_says_what_is_missing_and_heal_mends_i
     toy = make(paces=40, pause_s=0.1).submit()
     until(toy.has_walked, "the march has begun")
     # What Slurm does by itself when the ids of a dependency were purged (MinJobAge).
-    toy.slurm("scontrol", "update", f"jobid={read_submissions(toy.run)[-1].slurm_id}", "dependency=")
+    toy.slurm("scontrol", "update", f"jobid={toy.submissions()[-1].slurm_id}", "dependency=")
     until(lambda: toy.has_ended("gather", "failed"), "it has seen that it is too early")
     status = toy.launch("status").stdout
-    assert "toy.gather/0 failed: inputs incomplete: toy.march lacks shard 0" in status
+    assert "toy.gather/all failed: inputs incomplete: toy.march lacks all." in status
     assert toy.calls()["gather.0"] == 0
     assert toy.launch("heal", "--wait").returncode == 0
     assert toy.gathered() == text(40)
@@ -228,7 +251,7 @@ def test_a_hostile_name_from_sbatch_to_the_last_log(make: Make, name: str) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert toy.gathered() == text()
     logs = sorted(path.name for path in toy.run.logs("toy.make").iterdir())
-    (key,) = {entry.key for entry in read_submissions(toy.run) if entry.job == "toy.make"}
+    (key,) = {entry.key for entry in toy.submissions("make")}
     assert logs == [f"{key}.{element}.log" for element in range(3)]
     assert "toy.make/2: done" in toy.run.log("toy.make", key, 2).read_text(encoding="utf-8")
     assert not list(toy.home.rglob("pwned"))
@@ -251,7 +274,7 @@ def test_a_requeue_starts_one_element_and_a_crash_loop_stops_with_its_reason(slo
     assert toy.calls() == {"make.0": 1, "make.1": 1, "make.2": 2, "march.0": 2}
     status = toy.launch("status")
     assert status.returncode == 1
-    assert "toy.march/0 failed after 2 attempts: crash loop: 2 attempts in a row without progress" in status.stdout
+    assert "toy.march/all failed after 2 attempts: crash loop: 2 attempts in a row without progress" in status.stdout
     toy.mood("march.0", "")
     assert toy.launch("heal", "--wait").returncode == 0
     assert toy.gathered() == text()
@@ -268,7 +291,7 @@ def test_at_the_time_limit_state_is_saved_and_the_rest_is_done_after_it(slow: di
     toy = slow["time limit"]
     until(toy.is_done, "it has finished", 150)
     first, *others = toy.attempts("march")
-    assert (first.end["exit_code"], first.end["verdict"], first.result["signal"]) == (85, "requeue", "SIGUSR2")
+    assert (end(first).exit_code, end(first).verdict, signal(first)) == (85, "requeue", "SIGUSR2")
     assert first.progress > 10
     assert len(others) == 1, "the second attempt went on where the first had stopped"
     assert toy.gathered() == text(520)

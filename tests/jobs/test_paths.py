@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.paths import RunPaths, StepPaths, run_of
-from jobs.submit.ledger import ATTEMPT_FILE
+import pytest
+
+from jobs.paths import RunPaths, StepPaths, run_of, unit_folder
 from tests.jobs.made import write_tree
 
 RUN = RunPaths(Path("/runs/a run"))
@@ -21,24 +22,49 @@ def test_a_step_at_another_identity_has_another_folder() -> None:
     assert STEP.root.name == "0123456789ab"
 
 
-def test_an_attempt_s_file_is_read_back_by_the_ledgers_pattern() -> None:
-    found = ATTEMPT_FILE.fullmatch(RUN.attempt("web.filter", "0007-abc", 12, 3, "end").name)
-    assert found is not None
-    assert found.groupdict() == {"key": "0007-abc", "element": "12", "restart": "3", "part": "end"}
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("all", "all.0123456789ab"),
+        ("CC-MAIN-2024-10/00017.warc.gz", "CC-MAIN-2024-10_00017.warc.gz.0123456789ab"),
+        ("0-of-2", "0-of-2.0123456789ab"),
+        ("../../etc/passwd", "_.._etc_passwd.0123456789ab"),
+        ("$(touch pwned) 'ä'\n", "__touch_pwned______.0123456789ab"),
+        (".", "_.0123456789ab"),
+    ],
+)
+def test_a_units_folder_is_a_safe_name_however_its_key_reads(key: str, name: str) -> None:
+    assert unit_folder(key, "0123456789abcdef") == name
+
+
+def test_long_keys_are_cut_and_told_apart_by_their_identities() -> None:
+    first, second = (unit_folder("x" * 300, identity * 64) for identity in "ab")
+    assert len(first) < 100
+    assert first != second
 
 
 def test_what_is_written_aside_hides_from_listings_and_differs_by_attempt() -> None:
-    first, second = STEP.aside(3, "0001-a.0.0"), STEP.aside(3, "0001-a.0.1")
+    first, second = STEP.aside("3.abc", "0001-a.0.0"), STEP.aside("3.abc", "0001-a.0.1")
     assert first != second
-    assert first.name.startswith(".00003.")
-    assert first.parent == second.parent
+    assert first.name.startswith(".3.abc.")
+    assert first.parent == second.parent == STEP.unit("3.abc").parent
 
 
-def test_done_shards_are_the_marks_and_nothing_else(tmp_path: Path) -> None:
+def test_done_units_are_the_marks_and_nothing_else(tmp_path: Path) -> None:
     step = StepPaths(tmp_path)
-    assert step.done_shards() == frozenset()
+    assert step.done_units() == frozenset()
     write_tree(
-        tmp_path, {f"done/{name}": "" for name in ("00000.json", "00012.json", ".00003.json.7.tmp", "notes.txt")}
+        tmp_path, {f"done/{name}": "" for name in ("0.ab.json", "12.warc.gz.cd.json", ".3.ef.json.7.tmp", "notes.txt")}
     )
-    assert step.done_shards() == {0, 12}
-    assert step.mark(12).exists()
+    assert step.done_units() == {"0.ab", "12.warc.gz.cd"}
+    assert step.mark("12.warc.gz.cd").exists()
+
+
+def test_published_outputs_are_complete_files_of_each_unit(tmp_path: Path) -> None:
+    step = StepPaths(tmp_path)
+    assert step.published_outputs() == frozenset()
+    write_tree(
+        tmp_path, {f"published/{name}": "" for name in ("all.ab/step-1/state", "all.ab/.step-2.9", "b.cd/x.json")}
+    )
+    assert step.published_outputs() == {"all.ab/step-1", "b.cd/x.json"}
+    assert (step.published("b.cd") / "x.json").exists()

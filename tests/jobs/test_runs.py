@@ -33,10 +33,10 @@ def planned(folder: Path, name: str | None = None, cluster: Cluster = LOCAL) -> 
 
 
 def test_planning_writes_nothing(tmp_path: Path) -> None:
-    journey = planned(tmp_path)
-    assert list(journey.graph.jobs) == ["tokenizer"]
+    run = planned(tmp_path)
+    assert list(run.graph.jobs) == ["tokenizer"]
     assert not (tmp_path / "runs").exists()
-    assert {state.state for state in journey.look()[1]["tokenizer"].values()} == {"missing"}
+    assert {state.state for state in run.look()[1]["tokenizer"].values()} == {"missing"}
 
 
 def test_a_run_without_its_path_list_can_be_planned_and_not_submitted(
@@ -68,20 +68,20 @@ def test_a_name_that_is_no_folders_is_refused(tmp_path: Path, name: str) -> None
 
 @pytest.mark.parametrize("name", ["words", HOSTILE])
 def test_a_run_is_opened_by_name_with_the_same_jobs_though_its_files_have_changed(tmp_path: Path, name: str) -> None:
-    journey = planned(tmp_path, name)
-    journey.save()
+    run = planned(tmp_path, name)
+    run.save()
     write_tree(tmp_path, {"data/a.zst": "changed", "data/c.zst": "new"})
     again = open_run([tmp_path / "runs"], name)
-    assert again.graph.jobs["tokenizer"].fingerprint == journey.graph.jobs["tokenizer"].fingerprint
-    assert again.graph.jobs["tokenizer"].inputs == journey.graph.jobs["tokenizer"].inputs
+    assert again.graph.jobs["tokenizer"].roll == run.graph.jobs["tokenizer"].roll
+    assert again.graph.jobs["tokenizer"].inputs == run.graph.jobs["tokenizer"].inputs
     assert (again.name, again.cluster) == (name, LOCAL)
-    assert planned(tmp_path, name).graph.jobs["tokenizer"].inputs != journey.graph.jobs["tokenizer"].inputs
+    assert planned(tmp_path, name).graph.jobs["tokenizer"].inputs != run.graph.jobs["tokenizer"].inputs
 
 
 def test_a_run_may_be_opened_by_its_folder(tmp_path: Path) -> None:
-    journey = planned(tmp_path)
-    journey.save()
-    assert open_run([Path("/nowhere")], str(journey.paths.root)).paths == journey.paths
+    run = planned(tmp_path)
+    run.save()
+    assert open_run([Path("/nowhere")], str(run.paths.root)).paths == run.paths
 
 
 def test_an_unknown_run_is_met_with_the_nearest(tmp_path: Path) -> None:
@@ -93,30 +93,30 @@ def test_an_unknown_run_is_met_with_the_nearest(tmp_path: Path) -> None:
 
 
 def test_the_record_is_json_and_holds_the_recipe_and_the_cluster(tmp_path: Path) -> None:
-    journey = planned(tmp_path)
-    journey.save()
-    record = json.loads(journey.paths.run_json.read_text(encoding="utf-8"))
+    run = planned(tmp_path)
+    run.save()
+    record = json.loads(run.paths.run_json.read_text(encoding="utf-8"))
     assert record["recipe"]["tokenizer"]["vocab_size"] == 300
     assert record["cluster"]["name"] == "local"
 
 
 def test_a_second_launcher_is_refused_and_sees_that_the_first_is_at_work(tmp_path: Path) -> None:
-    journey = planned(tmp_path)
-    journey.save()
+    run = planned(tmp_path)
+    run.save()
     probe = (
         "import sys, pathlib; from jobs.runs import open_run\n"
-        f"journey = open_run([pathlib.Path({str(tmp_path / 'runs')!r})], 'words')\n"
-        "print(journey.look()[0].launcher_elsewhere, flush=True)\n"
-        "with journey.lock(): print('held', flush=True)"
+        f"run = open_run([pathlib.Path({str(tmp_path / 'runs')!r})], 'words')\n"
+        "print(run.look()[0].launcher_elsewhere, flush=True)\n"
+        "with run.lock(): print('held', flush=True)"
     )
     command = [sys.executable, "-c", probe]
-    with journey.lock():
-        assert not journey.look()[0].launcher_elsewhere, "this process is no other"
+    with run.lock():
+        assert not run.look()[0].launcher_elsewhere, "this process is no other"
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.stdout == "True\n"
         assert "StagecoachError: another launcher is at work on 'words'" in done.stderr
         with pytest.raises(StagecoachError):
-            journey.lock().__enter__()
+            run.lock().__enter__()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.endswith("held\n"), done.stderr
 
@@ -127,47 +127,45 @@ def test_where_the_file_system_has_no_locks_the_record_keeps_a_second_launcher_o
     def no_locks(file: object, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    journey = planned(tmp_path)
+    run = planned(tmp_path)
     monkeypatch.setattr("fcntl.flock", no_locks)
-    with journey.lock():
+    with run.lock():
         pass
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        journey.paths.lock.write_text(process_identity(other.pid))
+        run.paths.lock.write_text(process_identity(other.pid))
         with pytest.raises(StagecoachError, match="another launcher"):
-            journey.lock().__enter__()
-    with journey.lock():
+            run.lock().__enter__()
+    with run.lock():
         pass
 
 
 def test_the_lock_of_a_launcher_that_was_killed_holds_nobody_up(tmp_path: Path) -> None:
-    journey = planned(tmp_path)
+    run = planned(tmp_path)
     probe = (
         "import os, sys, pathlib; from jobs.runs import *; from jobs.paths import RunPaths\n"
-        f"journey = Run(RunPaths(pathlib.Path({str(journey.paths.root)!r})), None, None, None, {{}})\n"
-        "journey.lock().__enter__(); os.kill(os.getpid(), 9)"
+        f"run = Run(RunPaths(pathlib.Path({str(run.paths.root)!r})), None, None, None, {{}})\n"
+        "run.lock().__enter__(); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == -9
-    assert journey.paths.lock.read_text()
-    assert not journey.look()[0].launcher_elsewhere
-    with journey.lock():
+    assert run.paths.lock.read_text()
+    assert not run.look()[0].launcher_elsewhere
+    with run.lock():
         pass
 
 
 def test_an_attempt_is_alive_if_its_very_process_is() -> None:
-
-    entry = made.submission("a.x", [(0,)])
-    alive = made.attempt(entry)
-    mine = {"pid": os.getpid(), "process": process_identity(os.getpid())}
-    assert not is_alive(alive)
-    assert is_alive(replace(alive, start=mine))
-    assert not is_alive(replace(alive, start={**mine, "process": "another boot:1:1"}))
-    assert not is_alive(replace(alive, start={}))
+    tried = made.attempt(made.submission("a.x", [(0,)]))
+    mine = made.start_record(pid=os.getpid(), process=process_identity(os.getpid()))
+    assert not is_alive(tried)
+    assert is_alive(replace(tried, start=mine))
+    assert not is_alive(replace(tried, start=replace(mine, process="another boot:1:1")))
+    assert not is_alive(replace(tried, start=None))
 
 
 def test_a_run_is_looked_for_in_every_folder_of_runs(tmp_path: Path) -> None:
-    journey = planned(tmp_path)
-    journey.save()
-    assert open_run([tmp_path / "elsewhere", tmp_path / "runs"], "words").paths == journey.paths
+    run = planned(tmp_path)
+    run.save()
+    assert open_run([tmp_path / "elsewhere", tmp_path / "runs"], "words").paths == run.paths
 
 
 def test_runs_lie_where_one_says_or_else_the_cluster_file_or_else_here(

@@ -12,25 +12,25 @@ import pytest
 from rich.console import Console
 
 from jobs import show
-from jobs.paths import RunPaths
 from jobs.plan.graph import Graph
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
-from jobs.submit.reconcile import ShardState
+from jobs.submit.reconcile import UnitState
 from stages.shared.contract import Forecast
 from stages.shared.files import write_json
 from tests.jobs import made
 
 GRAPH = made.graph(made.job("a.x", 3, cpus=2, time_min=90), made.job("a.y", 1, ["a.x"], ranks=8, ranks_per_node=4))
-DONE = ShardState(state="done")
+DONE = UnitState(state="done")
 
 
-def journey(folder: Path, graph: Graph = GRAPH, name: str = "mine") -> Run:
-    return Run(RunPaths(folder / name), Recipe("mine", "", (), {}, {}, {}), made.slurm_cluster(), graph, {})
+def a_run(folder: Path, graph: Graph = GRAPH, name: str = "mine") -> Run:
+    return made.a_run(folder, graph, name)
 
 
-def states(*of_x: ShardState, y: ShardState | None = None) -> dict[str, dict[int, ShardState]]:
-    return {"a.x": dict(enumerate(of_x)), "a.y": {0: y or ShardState(state="missing")}}
+def states(*of_x: UnitState, y: UnitState | None = None) -> dict[str, dict[str, UnitState]]:
+    x = {made.unit("a.x", key): state for key, state in enumerate(of_x)}
+    return {"a.x": x, "a.y": {made.unit("a.y", 0): y or UnitState(state="missing")}}
 
 
 def printed(what: Any) -> str:
@@ -39,13 +39,13 @@ def printed(what: Any) -> str:
     return text.getvalue()
 
 
-def failed(reason: str, **more: Any) -> ShardState:
-    return ShardState(state="failed", reason=reason, **more)
+def failed(reason: str, **more: Any) -> UnitState:
+    return UnitState(state="failed", reason=reason, **more)
 
 
 def test_a_failure_is_one_line_with_the_remedy_after_it(tmp_path: Path) -> None:
-    seen = states(DONE, failed("RuntimeError: why", attempts=3), DONE, y=ShardState(state="blocked"))
-    lines = [line for line, _ in show.verdict_lines(journey(tmp_path), seen)]
+    seen = states(DONE, failed("RuntimeError: why", attempts=3), DONE, y=UnitState(state="blocked"))
+    lines = [line for line, _ in show.verdict_lines(a_run(tmp_path), seen)]
     assert lines[0] == "a.x/1 failed after 3 attempts: RuntimeError: why"
     assert lines[1] == "a.y cannot start before that is mended"
     assert "launch.py logs mine a.x/1" in lines[2]
@@ -57,7 +57,7 @@ def test_what_a_recipe_inherits_is_a_line_for_each_recipe_that_it_extends(tmp_pa
     inherited = {"web": "base", "train.lr": "base", "train.model": "middle", "report": "base", "train.steps": "base"}
     recipe = Recipe("mine", "", (), {}, {}, {}, inherited)
     assert show.inherited_lines(recipe) == ["from base: web, train (lr, steps), report", "from middle: train (model)"]
-    made_of = replace(journey(tmp_path), recipe=recipe)
+    made_of = replace(a_run(tmp_path), recipe=recipe)
     text = io.StringIO()
     show.print_plan(Console(file=text, width=160), made_of, [])
     assert "from base: web, train (lr, steps), report\n" in text.getvalue()
@@ -65,78 +65,89 @@ def test_what_a_recipe_inherits_is_a_line_for_each_recipe_that_it_extends(tmp_pa
 
 def test_a_guess_is_shown_with_the_plan_and_is_part_of_its_data(tmp_path: Path) -> None:
     text = io.StringIO()
-    show.print_plan(Console(file=text, width=160), journey(tmp_path), [], guesses=["planned from [90,000] files"])
+    show.print_plan(Console(file=text, width=160), a_run(tmp_path), [], guesses=["planned from [90,000] files"])
     assert "planned from [90,000] files\n" in text.getvalue()
-    assert show.plan_data(journey(tmp_path), [], {}, ["planned from"])["guesses"] == ["planned from"]
+    assert show.plan_data(a_run(tmp_path), [], {}, ["planned from"])["guesses"] == ["planned from"]
 
 
 def test_many_failures_of_a_job_are_still_one_line(tmp_path: Path) -> None:
     graph = made.graph(made.job("a.x", 500))
-    seen = {"a.x": {shard: failed("why") for shard in range(500)}}
-    (line, *_) = (line for line, _ in show.verdict_lines(journey(tmp_path, graph), seen))
+    seen = {"a.x": {made.unit("a.x", key): failed("why") for key in range(500)}}
+    (line, *_) = (line for line, _ in show.verdict_lines(a_run(tmp_path, graph), seen))
     assert line.startswith("a.x/0,1,2,3,4,5,6,7,... failed")
     assert len(line) < 100
 
 
 def test_a_finished_run_says_so_and_one_under_way_says_nothing(tmp_path: Path) -> None:
     done = states(DONE, DONE, DONE, y=DONE)
-    assert [line for line, _ in show.verdict_lines(journey(tmp_path), done)] == ["mine is finished."]
-    running = states(DONE, ShardState(state="running"), DONE)
-    assert show.verdict_lines(journey(tmp_path), running) == []
+    assert [line for line, _ in show.verdict_lines(a_run(tmp_path), done)] == ["mine is finished."]
+    running = states(DONE, UnitState(state="running"), DONE)
+    assert show.verdict_lines(a_run(tmp_path), running) == []
 
 
 @pytest.mark.parametrize("word", ["[bold]", "[/nothing]", "[link=x]", "n[a-c]"])
 def test_what_looks_like_markup_is_shown_as_it_is(tmp_path: Path, word: str) -> None:
-    running = ShardState(state="running", reason=f"on {word}", progress=7, attempts=2)
-    assert f"on {word}, progress 7, attempt 2" in printed(show.status_view(journey(tmp_path), states(DONE, running)))
-    waiting = ShardState(state="queued", reason=word, slurm_id="4_1")
-    assert f"4_1 {word}" in printed(show.status_view(journey(tmp_path), states(DONE, waiting)))
-    assert word in printed(show.status_view(journey(tmp_path), states(failed(word))))
+    running = UnitState(state="running", reason=f"on {word}", progress=7, attempts=2)
+    assert f"on {word}, progress 7, attempt 2" in printed(show.status_view(a_run(tmp_path), states(DONE, running)))
+    waiting = UnitState(state="queued", reason=word, slurm_id="4_1")
+    assert f"4_1 {word}" in printed(show.status_view(a_run(tmp_path), states(DONE, waiting)))
+    assert word in printed(show.status_view(a_run(tmp_path), states(failed(word))))
     name = word.replace("/", "")
-    assert name in printed(show.status_view(journey(tmp_path, name=name), states(DONE, DONE, DONE, y=DONE)))
+    assert name in printed(show.status_view(a_run(tmp_path, name=name), states(DONE, DONE, DONE, y=DONE)))
 
 
 def test_the_table_counts_states_by_job(tmp_path: Path) -> None:
-    text = printed(show.status_view(journey(tmp_path), states(DONE, failed("why"), ShardState(state="missing"))))
+    text = printed(show.status_view(a_run(tmp_path), states(DONE, failed("why"), UnitState(state="missing"))))
     row = next(line for line in text.splitlines() if line.startswith("a.x "))
     assert row.split() == ["a.x", "1/3", "1", "done", "1", "failed", "1", "missing"]
 
 
-def test_the_data_is_json_and_holds_every_shard_that_is_not_done(tmp_path: Path) -> None:
-    seen = states(DONE, failed("why", key="k", attempts=2), DONE, y=ShardState(state="blocked"))
-    data = json.loads(json.dumps(show.status_data(journey(tmp_path), seen)))
+def test_the_data_is_json_and_holds_every_unit_that_is_not_done(tmp_path: Path) -> None:
+    seen = states(DONE, failed("why", key="k", attempts=2), DONE, y=UnitState(state="blocked"))
+    data = json.loads(json.dumps(show.status_data(a_run(tmp_path), seen)))
     assert not data["finished"]
     assert data["jobs"]["a.x"]["counts"] == {"done": 2, "failed": 1}
-    assert list(data["jobs"]["a.x"]["shards"]) == ["1"]
-    assert data["jobs"]["a.x"]["shards"]["1"]["reason"] == "why"
+    assert list(data["jobs"]["a.x"]["units"]) == ["1"]
+    assert data["jobs"]["a.x"]["units"]["1"]["reason"] == "why"
     assert data["jobs"]["a.y"]["needs"] == ["a.x"]
 
 
 def test_a_plan_tells_what_each_job_asks_for_and_why_it_runs(tmp_path: Path) -> None:
-    lines = show.planned_jobs(journey(tmp_path), states(DONE, *[ShardState(state="missing")] * 2), 1)
+    lines = show.planned_jobs(a_run(tmp_path), states(DONE, *[UnitState(state="missing")] * 2), 1)
     x, y = lines
-    assert (x.shards, x.to_do, x.elements, x.arrays, x.why) == (3, 2, 2, 2, "1 of 3 shards reused; the rest is missing")
+    assert (x.units, x.to_do, x.elements, x.arrays, x.why) == (3, 2, 2, 2, "1 of 3 units reused; to do: 1, 2")
     assert (y.nodes, y.ranks, y.needs, y.why) == (2, 8, ("a.x",), "new")
 
 
 def test_a_plan_of_what_is_done_says_that_there_is_nothing_to_do(tmp_path: Path) -> None:
     whole = states(DONE, DONE, DONE, y=DONE)
-    lines = show.planned_jobs(journey(tmp_path), whole, 11)
+    lines = show.planned_jobs(a_run(tmp_path), whole, 11)
     assert {line.why for line in lines} == {"reused"}
     text = io.StringIO()
-    show.print_plan(Console(file=text, width=160), journey(tmp_path), lines)
+    show.print_plan(Console(file=text, width=160), a_run(tmp_path), lines)
     assert "Nothing to do" in text.getvalue()
 
 
 def test_a_plan_says_which_setting_has_changed(tmp_path: Path) -> None:
-    mine = journey(tmp_path)
+    mine = a_run(tmp_path)
     old = mine.paths.step("a.x", "f" * 64)
-    write_json(old.job_json, {"identity": {"config": {"pages": 10, "names": ["a"]}, "version": 1}})
-    write_json(old.mark(0), {})
-    identity = {"config": {"pages": 20, "names": ["b"]}, "version": 1}
+    write_json(old.step_json, {"identity": {"settings": {"pages": 10, "names": ["a"]}, "version": 1}})
+    write_json(old.mark("0.abc"), {})
+    identity = {"settings": {"pages": 20, "names": ["b"]}, "version": 1}
     now = made.graph(replace(made.job("a.x"), identity=identity))
-    (line,) = show.planned_jobs(journey(tmp_path, now), {"a.x": {0: ShardState(state="missing")}}, 11)
-    assert line.why == "changed: config.names differs; config.pages 10 -> 20"
+    seen = {"a.x": {made.unit("a.x", 0): UnitState(state="missing")}}
+    (line,) = show.planned_jobs(a_run(tmp_path, now), seen, 11)
+    assert line.why == "changed: names differs; pages 10 -> 20"
+
+
+def test_a_plan_says_what_a_job_runs_again_after(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    for job in GRAPH.jobs.values():
+        write_json(run.paths.step(job.name, job.fingerprint).mark("old.abc"), {})
+    lines = show.planned_jobs(run, states(DONE, DONE, UnitState(state="missing")), 11)
+    assert [line.why for line in lines] == ["2 of 3 units reused; to do: 2", "runs again after a.x"]
+    alone = show.planned_jobs(run, states(DONE, DONE, DONE), 11)
+    assert [line.why for line in alone] == ["reused", "changed: its inputs"]
 
 
 def test_a_difference_is_named_by_its_path() -> None:
@@ -146,14 +157,14 @@ def test_a_difference_is_named_by_its_path() -> None:
 
 
 def test_a_stages_own_forecast_stands_below_the_plan_and_in_its_data(tmp_path: Path) -> None:
-    seen = states(*[ShardState(state="missing")] * 3)
-    lines = show.planned_jobs(journey(tmp_path), seen, 1)
+    seen = states(*[UnitState(state="missing")] * 3)
+    lines = show.planned_jobs(a_run(tmp_path), seen, 1)
     row = ("memory", "31 of 85 [GB]")
     told = {"a.y": Forecast(headline="65 B parameters", rows=(row,), hours=1.0, mem_mb=1.0, data={"step_s": 5.5})}
     text = io.StringIO()
-    show.print_plan(Console(file=text, width=160), journey(tmp_path), lines, told)
+    show.print_plan(Console(file=text, width=160), a_run(tmp_path), lines, told)
     below = text.getvalue().splitlines()[-2:]
     assert [line.rstrip() for line in below] == ["a.y: 65 B parameters", "  memory  31 of 85 [GB]"]
-    data = json.loads(json.dumps(show.plan_data(journey(tmp_path), lines, told)))
+    data = json.loads(json.dumps(show.plan_data(a_run(tmp_path), lines, told)))
     assert data["forecasts"] == {"a.y": {"step_s": 5.5}}
     assert [job["job"] for job in data["jobs"]] == ["a.x", "a.y"]

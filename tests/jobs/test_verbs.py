@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jobs import verbs
-from jobs.paths import RunPaths
-from jobs.plan.recipe import Recipe
-from jobs.runs import Run
-from jobs.submit.ledger import write_submission
-from tests.jobs import made
+from jobs.submit.snapshot import ROOT
 from tests.jobs.bench import until
-from tests.jobs.fakes import fake
+from tests.jobs.made import write_tree
 from tests.jobs.toy_stage import Toy
 
 
@@ -64,14 +63,14 @@ def test_status_logs_and_run_agree_on_a_failure(toy: Toy) -> None:
     assert status.stdout.count("the ink is dry") == 1
     data = toy.status()
     assert data["jobs"]["toy.make"]["counts"] == {"done": 2, "failed": 1}
-    assert data["jobs"]["toy.make"]["shards"]["1"]["reason"] == "RuntimeError: the ink is dry"
+    assert data["jobs"]["toy.make"]["units"]["1"]["reason"] == "RuntimeError: the ink is dry"
     assert data["jobs"]["toy.gather"]["counts"] == {"missing": 1}
     log = toy.launch("logs", "toy.make/1").stdout
     assert "RuntimeError: the ink is dry" in log
     assert "Traceback" in log
     assert "toy.make/0: done" in toy.launch("logs", "toy.make/0").stdout
     assert toy.launch("logs", "toy.gather").returncode == 1
-    for job, said in (("toy.mkae", "want one of toy.make"), ("toy.make/3", "0 to 2"), ("toy.make/x", "0 to 2")):
+    for job, said in (("toy.mkae", "one of toy.make"), ("toy.make/3", "0 to 2"), ("toy.make/x", "0 to 2")):
         wrong = toy.launch("logs", job)
         assert (wrong.returncode, said in wrong.stderr) == (2, True), wrong.stderr
 
@@ -100,31 +99,42 @@ def test_cancelling_what_is_finished_changes_nothing(finished: Toy) -> None:
     assert finished.status()["finished"]
 
 
-def test_a_report_without_a_report_section_is_told(finished: Toy) -> None:
+def test_a_report_without_a_report_section_is_refused(finished: Toy) -> None:
     done = finished.launch("report")
     assert done.returncode == 2
-    assert "a run whose recipe has a report section" in done.stderr
+    assert "a run with a section that has `report`" in done.stderr
 
 
 def test_a_run_is_found_by_its_folder(finished: Toy) -> None:
     assert replace(finished, name=str(finished.run.root)).status()["finished"]
 
 
-def test_following_a_run_outlives_a_controller_that_is_restarted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("format", [None, 1, 3, "2"])
+@pytest.mark.parametrize("verb", ["plan", "run", "status", "logs", "heal", "cancel", "report", "tune"])
+def test_a_run_of_another_version_is_refused_by_every_verb_and_stays_as_it_is(
+    toy: Toy, verb: str, format: int | str | None
 ) -> None:
-    graph = made.graph(made.job("a.x"))
-    recipe = Recipe("mine", "", (), {}, {}, {})
-    journey = Run(RunPaths(tmp_path / "mine"), recipe, made.slurm_cluster(), graph, {})
-    entry = made.submission("a.x", [(0,)], 1, "4")
-    write_submission(journey.paths, entry)
-    answers = ["echo '4_0|RUNNING|None|n1|0|x'", "echo 'Unable to contact slurm controller' >&2; exit 1", ":"]
-    squeue = fake(
-        monkeypatch,
-        tmp_path,
-        "squeue",
-        "\n".join(f'[ "$call" = {n} ] && {{ {a}; }}' for n, a in enumerate(answers)) + "\ntrue",
-    )
-    monkeypatch.setattr(verbs, "WATCH_S", 0.0)
-    assert verbs._follow(journey)["a.x"][0].state == "lost"
-    assert len(squeue.calls()) == 3
+    record = {"name": "toy", "recipe": {}, **({} if format is None else {"format": format})}
+    write_tree(toy.run.root, {"run.json": json.dumps(record), "steps/toy.make/0123456789ab/job.json": "{}"})
+    done = toy.launch(verb, *(["toy.make"] if verb == "logs" else []))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "run.json: format = " in line and "another version of Stagecoach made this run" in line
+    assert {path.name for path in toy.run.root.iterdir()} == {"run.json", "steps"}
+    assert json.loads(toy.run.run_json.read_text(encoding="utf-8")) == record
+
+
+def test_the_checks_of_ci_run_in_a_process_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[list[str], Path]] = []
+
+    def note(command: list[str], cwd: Path, check: bool) -> subprocess.CompletedProcess[str]:
+        called.append((command, cwd))
+        return subprocess.CompletedProcess(command, 7)
+
+    monkeypatch.setattr(subprocess, "run", note)
+    assert verbs.test(argparse.Namespace(pytest=[])) == 7
+    assert verbs.test(argparse.Namespace(pytest=["tests/jobs", "-x"])) == 7
+    assert called == [
+        ([sys.executable, "-m", "tests"], ROOT),
+        ([sys.executable, "-m", "pytest", "tests/jobs", "-x"], ROOT),
+    ]

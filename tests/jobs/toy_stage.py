@@ -1,6 +1,6 @@
-"""A code root that holds a toy stage, and a driver that runs `launch.py` in it: for tests with real processes.
+"""A code root that holds toy stages, and a driver that runs `launch.py` in it: for tests with real processes.
 
-The root is a snapshot of this very code (jobs.submit.snapshot) with tests/jobs/toy put in as stages/toy.
+The root is a snapshot of this very code (jobs.submit.snapshot) with the folders of STAGES put in under stages/.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from typing import Any
 
 import yaml
 
-from jobs.paths import RunPaths, StepPaths
+from jobs.paths import RunPaths
 from jobs.submit.snapshot import take_snapshot
 
-SOURCE = Path(__file__).with_name("toy")
+STAGES = {"toy": "toy", "reader": "toy_reader", "echo": "toy_echo"}
+"""Folders beside this file, by stage."""
 STEPS = ("toy.make", "toy.march", "toy.gather")
 
 
 def make_code_root(folder: Path) -> Path:
-    """Return a folder with the code and the toy stage, below `folder`."""
+    """Return a folder with the code and the toy stages, below `folder`."""
     root = take_snapshot(RunPaths(folder))
-    shutil.copytree(SOURCE, root / "stages" / "toy", ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "stages" / "toy" / "__init__.py").touch()
+    for stage, source in STAGES.items():
+        place = root / "stages" / stage
+        shutil.copytree(Path(__file__).with_name(source), place, ignore=shutil.ignore_patterns("__pycache__"))
+        (place / "__init__.py").touch()
     compileall.compile_dir(root, quiet=1, workers=1)
     return root
 
@@ -56,21 +59,21 @@ class Toy:
 
     @property
     def moods(self) -> Path:
-        """The folder that tells shards how to behave."""
+        """The folder of files that say how units behave."""
         return self.home / "moods"
 
-    def mood(self, shard: str, word: str) -> None:
-        """Give a shard, such as `make.1`, a mood; "" is a good one."""
+    def mood(self, unit: str, word: str) -> None:
+        """Give a unit, such as `make.1` for the one in place 1, a mood; "" is a good one."""
         self.moods.mkdir(parents=True, exist_ok=True)
-        (self.moods / shard).write_text(word, encoding="utf-8")
+        (self.moods / unit).write_text(word, encoding="utf-8")
 
     def calls(self) -> Counter[str]:
-        """Return how often each shard's function was called."""
+        """Return how often each unit's function was called, by step and place."""
         return Counter(line.split(" ")[0] for line in self._lines())
 
-    def nodes(self, shard: str) -> list[str]:
-        """Return the nodes on which a shard's function was called, in order."""
-        return [line.split(" ")[1] for line in self._lines() if line.startswith(f"{shard} ")]
+    def nodes(self, unit: str) -> list[str]:
+        """Return the nodes on which a unit's function was called, in order."""
+        return [line.split(" ")[1] for line in self._lines() if line.startswith(f"{unit} ")]
 
     def _lines(self) -> list[str]:
         file = self.moods / "calls"
@@ -116,18 +119,17 @@ class Toy:
         return dict(json.loads(done.stdout))
 
     def states(self, job: str) -> dict[str, int]:
-        """Return how many shards of a job are in which state."""
+        """Return how many units of a job are in which state."""
         return dict(self.status()["jobs"][job]["counts"])
 
     def paces(self) -> int:
         """Return how far the march that is under way has got."""
-        steps = (self.run.root / "steps" / "toy.march").glob("*")
-        states = [StepPaths(step).work(0) / "paces" for step in steps]
-        return max((int(state.read_text(encoding="utf-8")) for state in states if state.exists()), default=0)
+        states = (self.run.root / "steps" / "toy.march").glob("*/work/*/paces")
+        return max((int(state.read_text(encoding="utf-8")) for state in states), default=0)
 
-    def gathered(self) -> str:
+    def gathered(self, section: str = "toy") -> str:
         """Return the text of the last step's output at its newest identity."""
-        found = sorted((self.run.root / "steps" / "toy.gather").glob("*/shards/00000/all.txt"), key=_age)
+        found = sorted((self.run.root / "steps" / f"{section}.gather").glob("*/units/*/all.txt"), key=_age)
         return found[-1].read_text(encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -18,14 +18,15 @@ from megatron.core.transformer.moe.moe_utils import MoEAuxLossAutoScaler
 from torch import Tensor
 from torch.nn import Parameter
 
-from stages.model.checkpoint import WEIGHTS, tensors_of
-from stages.model.llama import build_model
-from stages.model.load import DTYPES
+from stages.model.checkpoint.load import DTYPES
+from stages.model.checkpoint.reading import WEIGHTS, tensors_of
+from stages.model.decoder import Decoder, build_model
 from stages.train.config import TrainingConfig
 from stages.train.engines.offload import activations_on_host
 from stages.train.engines.optimizer import loss_scale
 from stages.train.engines.partition import MODEL, OPTIMIZER, Partition, shards_of
-from stages.train.objectives import Batch, Objective
+from stages.train.engines.shape import EngineShape
+from stages.train.objectives.base import Batch, Forward, LossOutputs, SetWeights
 
 # DeepSpeed reads these while it is imported and made. Without them it warns that it saw no GPU, and runs `numactl` at
 # every reduction to count devices.
@@ -47,9 +48,10 @@ class DeepSpeedEngine:
     step may be dropped once its norm is known.
     """
 
-    def __init__(self, config: TrainingConfig, vocab_size: int, set_weights: Callable[[GPTModel], None]) -> None:
-        self.config = config
-        self.vocab_size = vocab_size
+    def __init__(self, config: TrainingConfig, shape: EngineShape, set_weights: SetWeights) -> None:
+        if shape.role.frozen:
+            raise ValueError("engine deepspeed trains all weights of a model: use engine megatron to freeze some")
+        self.config, self._shape = config, shape
         core = self._build()
         set_weights(core)
         self.chunks = [core]
@@ -62,10 +64,16 @@ class DeepSpeedEngine:
         self._scaler = _scaler(config)
         self._scale, self._norm = 1.0, 0.0
 
-    def _build(self) -> GPTModel:
-        config, layout, dtype = self.config, self.config.layout, DTYPES[self.config.dtype]
-        split = {"sp": layout.sp, "recompute": layout.recompute, "z_loss": config.z_loss}
-        model = build_model(config.model, self.vocab_size, dtype, on_host=layout.zero == 3, **split)
+    def _build(self) -> Decoder:
+        layout, dtype = self.config.layout, DTYPES[self.config.dtype]
+        model = build_model(
+            self._shape.role.config,
+            self._shape.vocab_size,
+            dtype,
+            sp=layout.sp,
+            recompute=layout.recompute,
+            on_host=layout.zero == 3,
+        )
         return model.to(dtype)  # norms are made in float32
 
     @property
@@ -73,7 +81,7 @@ class DeepSpeedEngine:
         """Whether the gradient may overflow: see Engine."""
         return self._scaler is not None and float(self._scaler.scale) > loss_scale(self.config).least
 
-    def accumulate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
+    def accumulate(self, forward: Forward, batches: Iterator[Batch], num_microbatches: int) -> list[LossOutputs]:
         """Run the step's microbatches forward and back: see Engine."""
         scale = float(self._scaler.scale) if self._scaler else 1.0
         self._zero.override_loss_scale(scale)
@@ -81,36 +89,36 @@ class DeepSpeedEngine:
         losses, labels = [], torch.zeros((), device=self._engine.device)
         for number in range(num_microbatches):
             self._engine.set_gradient_accumulation_boundary(number == num_microbatches - 1)
-            with self._forward():
-                output, loss_of = objective(batches, self._engine)
-            total, count, reported = loss_of(output)
-            self._engine.backward(total, scale_wrt_gas=False)
-            labels += count
-            losses.append(reported)
+            with self._offloading():
+                output, loss_of = forward(batches, self._engine)
+            found = loss_of(output)
+            self._engine.backward(found.total, scale_wrt_gas=False)
+            labels += found.count.to(torch.int)
+            losses.append(found.detached())
         group = parallel_state.get_data_parallel_group()
         dist.all_reduce(labels, group=group)
-        # What the gradient is too large by: DeepSpeed has taken the mean over the ranks, of sums over labels.
+        # The gradient is too large by this: DeepSpeed has taken the mean over the ranks, of sums over labels.
         self._scale = scale * max(float(labels), 1.0) / dist.get_world_size(group)
         return losses
 
-    def evaluate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
-        """Run microbatches forward alone: see Engine."""
+    def evaluate(self, forward: Forward, batches: Iterator[Batch], num_microbatches: int) -> list[LossOutputs]:
+        """Forward pass only: see Engine."""
         self._engine.eval()
         losses = []
         with torch.no_grad():
             for _ in range(num_microbatches):
-                output, loss_of = objective(batches, self._engine)
-                losses.append(loss_of(output)[2])
+                output, loss_of = forward(batches, self._engine)
+                losses.append(loss_of(output).detached())
         self._engine.train()
         return losses
 
-    def _forward(self) -> AbstractContextManager[None]:
+    def _offloading(self) -> AbstractContextManager[None]:
         if "activations" in self.config.layout.offload:
             return activations_on_host(self.chunks[0].parameters())
         return nullcontext()
 
     def gradient_norm(self) -> float:
-        """Return the norm of the whole gradient: see Engine. An overflow in fp16 is told to the loss's scaler here."""
+        """Return the norm of the whole gradient: see Engine."""
         if self.config.layout.zero == 3:
             norm = combine_grad_norm_groups(self._zero._get_norm_groups())
         else:
@@ -137,7 +145,7 @@ class DeepSpeedEngine:
         return True
 
     def drop(self) -> None:
-        """Forget the gradient: see Engine. What DeepSpeed's own steps do when they find an overflow."""
+        """Discard the gradient: see Engine. DeepSpeed's own steps do the same when they find an overflow."""
         zero = self._zero
         if self.config.layout.zero == 3:
             zero._pre_step()
@@ -167,7 +175,7 @@ class DeepSpeedEngine:
         return {MODEL: model, "optimizer": optimizer}
 
     def load(self, state: StateDict) -> None:
-        """Take over weights and optimizer: see Engine."""
+        """Load weights and optimizer: see Engine."""
         optimizer = state["optimizer"]
         for kind in OPTIMIZER:
             self._partition.spread(kind, optimizer[kind])
@@ -182,8 +190,8 @@ class DeepSpeedEngine:
             weights = {name.removeprefix(WEIGHTS): value for name, value in state[MODEL].items()}
             self.chunks[0].load_state_dict(weights, strict=False)
 
-    def reset(self, set_weights: Callable[[GPTModel], None]) -> None:
-        """Put other weights in place of the trained ones: see Engine."""
+    def reset(self, set_weights: SetWeights) -> None:
+        """Replace the weights: see Engine."""
         if self.config.layout.zero < 3:
             set_weights(self.chunks[0])
             return
@@ -249,7 +257,7 @@ def _settings(core: GPTModel, config: TrainingConfig) -> dict[str, Any]:
         "stage3_prefetch_bucket_size": min(BUCKET, block),
         "stage3_max_live_parameters": 2 * block,
         "stage3_max_reuse_distance": 2 * block,
-        "stage3_param_persistence_threshold": 10 * config.model.dim,
+        "stage3_param_persistence_threshold": 10 * core.config.hidden_size,
         "memory_efficient_linear": False,
         **({"offload_optimizer": to_host} if "optimizer" in layout.offload else {}),
         **({"offload_param": to_host} if "weights" in layout.offload else {}),

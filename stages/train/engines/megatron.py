@@ -3,41 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import tee
 from typing import Any
 
 import torch
-from megatron.core import parallel_state
 from megatron.core.dist_checkpointing.mapping import ShardedStateDict, StateDict
 from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig, finalize_model_grads
-from megatron.core.models.gpt import GPTModel
 from megatron.core.optimizer.clip_grads import clip_grad_by_total_norm_fp32
 from megatron.core.pipeline_parallel import get_forward_backward_func
-from megatron.core.transformer.module import Float16Module
-from megatron.core.utils import get_batch_on_this_cp_rank
 from torch import Tensor
 from torch.nn import Parameter
 
 from stages.model import device
-from stages.model.checkpoint import WEIGHTS, tensors_of
-from stages.model.llama import build_model
-from stages.model.load import DTYPES
+from stages.model.checkpoint.load import DTYPES
+from stages.model.checkpoint.reading import WEIGHTS, tensors_of
+from stages.model.decoder import build_model
 from stages.train.config import TrainingConfig
+from stages.train.engines.context import of_this_context_rank
+from stages.train.engines.frozen import freeze
 from stages.train.engines.offload import activations_on_host
 from stages.train.engines.optimizer import build_optimizer, load_optimizer, loss_scale, on_host, optimizer_state
-from stages.train.objectives import Batch, Loss, Objective
+from stages.train.engines.shape import EngineShape
+from stages.train.objectives.base import Batch, Forward, LossOf, LossOutputs, Model, SetWeights
 
 
 class MegatronEngine:
     """A rank's part of the model behind Megatron's gradient buffers, and its share of AdamW's state (ZeRO-1)."""
 
-    def __init__(self, config: TrainingConfig, vocab_size: int, set_weights: Callable[[GPTModel], None]) -> None:
+    def __init__(self, config: TrainingConfig, shape: EngineShape, set_weights: SetWeights) -> None:
         dtype, layout = DTYPES[config.dtype], config.layout
-        self.config = config
-        split = {"sp": layout.sp, "recompute": layout.recompute, "z_loss": config.z_loss}
+        self.config, self._shape = config, shape
         self.chunks = [
-            build_model(config.model, vocab_size, dtype, chunk=number, **split) for number in range(layout.interleave)
+            build_model(
+                shape.role.config, shape.vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute
+            )
+            for number in range(layout.interleave)
         ]
+        freeze(self.chunks, shape.role.frozen)
         ddp = DistributedDataParallelConfig(
             use_distributed_optimizer=True,
             grad_reduce_in_fp32=True,
@@ -48,8 +51,8 @@ class MegatronEngine:
         for number, chunk in enumerate(self.chunks):
             chunk.to(device.device())
             set_weights(chunk)
-            inner = Float16Module(chunk.config, chunk) if dtype is not torch.float32 else chunk
-            self.models.append(DistributedDataParallel(chunk.config, ddp, inner, disable_bucketing=number > 0))
+            chunk.to(dtype)  # norms are made in float32
+            self.models.append(DistributedDataParallel(chunk.config, ddp, chunk, disable_bucketing=number > 0))
         self.optimizer = build_optimizer(config, self.models)
         self._hosts = on_host(self.optimizer)
         for chunk in self.chunks:
@@ -65,51 +68,51 @@ class MegatronEngine:
         """Whether the gradient may overflow: see Engine."""
         return self.config.dtype == "fp16" and float(self.optimizer.get_loss_scale()) > loss_scale(self.config).least
 
-    def accumulate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
+    def accumulate(self, forward: Forward, batches: Iterator[Batch], num_microbatches: int) -> list[LossOutputs]:
         """Run the step's microbatches forward and back: see Engine."""
         for model in self.models:
             model.zero_grad_buffer()
         self.optimizer.zero_grad()
-        return self._run(self._forward(objective), batches, num_microbatches, forward_only=False)
+        return self._run(self._offloading(forward), batches, num_microbatches, forward_only=False)
 
-    def evaluate(self, objective: Objective, batches: Iterator[Batch], num_microbatches: int) -> list[Tensor]:
-        """Run microbatches forward alone: see Engine."""
+    def evaluate(self, forward: Forward, batches: Iterator[Batch], num_microbatches: int) -> list[LossOutputs]:
+        """Forward pass only: see Engine."""
         for model in self.models:
             self._gather(model)
             model.eval()
-        losses = self._run(objective, batches, num_microbatches, forward_only=True)
+        losses = self._run(forward, batches, num_microbatches, forward_only=True)
         for model in self.models:
             model.train()
         return losses
 
     def _run(
-        self, objective: Objective, batches: Iterator[Batch], num_microbatches: int, *, forward_only: bool
-    ) -> list[Tensor]:
-        own = (_of_this_context_rank(batch) for batch in batches)
-        losses: list[Tensor] = self._forward_backward(
-            forward_step_func=objective,
+        self, forward: Forward, batches: Iterator[Batch], num_microbatches: int, *, forward_only: bool
+    ) -> list[LossOutputs]:
+        own = (of_this_context_rank(batch) for batch in batches)
+        losses: list[LossOutputs] = self._forward_backward(
+            forward_step_func=partial(_forward_step, forward),
             data_iterator=own if len(self.models) == 1 else list(tee(own, len(self.models))),
             model=self.models,
             num_microbatches=num_microbatches,
-            seq_length=self.config.model.seq_len,
-            micro_batch_size=self.config.microbatch,
+            seq_length=self._shape.role.config.seq_len,
+            micro_batch_size=self.config.microbatch * self._shape.rows,
             forward_only=forward_only,
         )
         return losses
 
-    def _forward(self, objective: Objective) -> Objective:
+    def _offloading(self, forward: Forward) -> Forward:
         if "activations" not in self.config.layout.offload:
-            return objective
+            return forward
         weights = [weight for model in self.models for weight in model.parameters()]
 
-        def offloading(batches: Iterator[Batch], model: Any) -> tuple[Tensor, Callable[[Tensor], Loss]]:
+        def offloading(batches: Iterator[Batch], model: Model) -> tuple[Tensor, LossOf]:
             with activations_on_host(weights):
-                return objective(batches, model)
+                return forward(batches, model)
 
         return offloading
 
     def gradient_norm(self) -> float:
-        """Return the norm of the whole gradient: see Engine. An overflow in fp16 is told to the loss's scaler here."""
+        """Return the norm of the whole gradient: see Engine."""
         optimizers = self.optimizer.chained_optimizers
         for optimizer in optimizers:
             optimizer._copy_model_grads_to_main_grads()
@@ -146,10 +149,10 @@ class MegatronEngine:
         return done
 
     def drop(self) -> None:
-        """Forget the gradient; the next `accumulate` starts with empty buffers anyway."""
+        """Discard the gradient: nothing to do, since `accumulate` starts with empty buffers."""
 
-    def reset(self, set_weights: Callable[[GPTModel], None]) -> None:
-        """Put other weights in place of the trained ones: see Engine."""
+    def reset(self, set_weights: SetWeights) -> None:
+        """Replace the weights: see Engine."""
         for chunk in self.chunks:
             set_weights(chunk)
 
@@ -171,12 +174,25 @@ class MegatronEngine:
         return {**weights, "optimizer": optimizer_state(self.optimizer, weights)}
 
     def load(self, state: StateDict) -> None:
-        """Take over weights and optimizer: see Engine."""
+        """Load weights and optimizer: see Engine."""
         load_optimizer(self.optimizer, state["optimizer"])
         for number, chunk in enumerate(self.chunks):
             place = f"{number}.{WEIGHTS}"
             own = {name.removeprefix(place): value for name, value in state.items() if name.startswith(place)}
             chunk.load_state_dict(own, strict=False)
+
+
+def _forward_step(
+    forward: Forward, batches: Iterator[Batch], model: Model
+) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Tensor, LossOutputs]]]:
+    """Return a microbatch's output and its loss as Megatron takes them: the sum, the labels, and what it hands back."""
+    output, loss_of = forward(batches, model)
+
+    def loss(output: Tensor) -> tuple[Tensor, Tensor, LossOutputs]:
+        found = loss_of(output)
+        return found.total, found.count.to(torch.int), found.detached()
+
+    return output, loss
 
 
 def overlaps() -> bool:
@@ -190,8 +206,3 @@ def overlaps() -> bool:
 def _no_sync(models: list[DistributedDataParallel]) -> Any:
     each = [model.no_sync for model in models]
     return each[0] if len(each) == 1 else each
-
-
-def _of_this_context_rank(batch: Batch) -> Batch:
-    """Return this context parallel rank's part of every sequence: two chunks of it, for balance."""
-    return get_batch_on_this_cp_rank(batch) if parallel_state.get_context_parallel_world_size() > 1 else batch

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from stages.train.config import TrainingConfig
+from stages.train.engines.flat_slices import parts_of
 from stages.train.engines.offload import HostAdamW
-from stages.train.engines.runs import parts_of
 from stages.train.sections import LossScaleConfig
 
 KINDS = ("param", "exp_avg", "exp_avg_sq")

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from stages.model import device
-from stages.model.checkpoint import WEIGHTS, tensors_of
+from stages.model.checkpoint.reading import WEIGHTS, tensors_of
 
 MODEL = "model"
 """What the model computes with. Only ZeRO-3 splits it."""

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from stages.shared.machine import Machine
+from stages.train.data.schedule import sizes
 from stages.train.planner.memory import device_memory
 from stages.train.planner.shape import Layout, Workload
 from stages.train.planner.speed import StepTime, step_operations, step_time
-from stages.train.schedule import sizes
 
 DAY_S = 86_400
 PROCESS_MB = 400
@@ -23,7 +23,7 @@ SAVED = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class PlannedTraining:
     """What is to be trained: a step, how it is split, and how often it is repeated."""
 
     work: Workload
@@ -84,7 +84,7 @@ class Cost:
         return self.tokens_per_s * DAY_S
 
 
-def training_cost(training: Training, time: StepTime, machine: Machine) -> Cost:
+def training_cost(training: PlannedTraining, time: StepTime, machine: Machine) -> Cost:
     """Return the totals, given the time of a step."""
     work, ranks, step, gpu = training.work, training.layout.ranks, time.total, machine.gpu
     hours = training.full_steps(machine) * step / 3600
@@ -101,7 +101,7 @@ def training_cost(training: Training, time: StepTime, machine: Machine) -> Cost:
     )
 
 
-def host_mb(training: Training) -> float:
+def host_mb(training: PlannedTraining) -> float:
     """Return the host memory of all ranks where they compute on GPUs, in MB: processes, and an offloaded optimizer."""
     state = OFFLOADED * training.work.shape.parameters / 1e6 if "optimizer" in training.layout.offload else 0.0
     return training.layout.ranks * CUDA_PROCESS_MB + state

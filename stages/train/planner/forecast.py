@@ -7,19 +7,19 @@ from dataclasses import asdict, fields, replace
 from stages.shared.contract import Forecast
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Gpu, Machine
-from stages.train.planner.cost import Cost, Training, host_mb, training_cost
+from stages.train.data.schedule import sizes
+from stages.train.planner.cost import Cost, PlannedTraining, host_mb, training_cost
 from stages.train.planner.rules import NEAREST, nearest
 from stages.train.planner.search import Candidate, assess, ranked
 from stages.train.planner.shape import Layout
 from stages.train.planner.speed import Assumptions
-from stages.train.schedule import sizes
 
 FASTER = 0.95
 """Another layout is worth a line if a step takes less than this share of the time."""
 UNITS = ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k"))
 
 
-def forecast(training: Training, machine: Machine) -> Forecast:
+def forecast(training: PlannedTraining, machine: Machine) -> Forecast:
     """Return what a training takes on a machine.
 
     Raises ConfigError, with the nearest layouts that do work, if the machine has too few GPUs, if the ranks leave GPUs
@@ -68,7 +68,7 @@ def forecast(training: Training, machine: Machine) -> Forecast:
     )
 
 
-def _require_gpus(training: Training, machine: Machine, gpu: Gpu, chosen: Candidate) -> None:
+def _require_gpus(training: PlannedTraining, machine: Machine, gpu: Gpu, chosen: Candidate) -> None:
     work, layout, node = training.work, training.layout, machine.ranks_per_node
     if gpu.count and layout.ranks > gpu.count:
         near = "; ".join(map(str, nearest(work, layout, most=gpu.count)))
@@ -84,7 +84,7 @@ def _require_gpus(training: Training, machine: Machine, gpu: Gpu, chosen: Candid
         raise ConfigError("layout", _described(layout), wanted)
 
 
-def _fitting(training: Training, machine: Machine) -> str:
+def _fitting(training: PlannedTraining, machine: Machine) -> str:
     """Return the words for the layouts that fit, those that change least first, then the fastest."""
     found = [each for each in ranked(training.work, training.layout, machine, training.may) if not each.refused]
     if not found:
@@ -97,7 +97,7 @@ def _changes(one: Layout, other: Layout) -> int:
     return sum(getattr(one, field.name) != getattr(other, field.name) for field in fields(Layout))
 
 
-def _faster(training: Training, machine: Machine, chosen: Candidate) -> Candidate | None:
+def _faster(training: PlannedTraining, machine: Machine, chosen: Candidate) -> Candidate | None:
     """Return the fastest layout of as many GPUs, if it is worth the change."""
     if machine.gpu is None:
         return None
@@ -105,7 +105,7 @@ def _faster(training: Training, machine: Machine, chosen: Candidate) -> Candidat
     return best if not best.refused and best.time.total < FASTER * chosen.time.total else None
 
 
-def _headline(training: Training, machine: Machine, cost: Cost) -> str:
+def _headline(training: PlannedTraining, machine: Machine, cost: Cost) -> str:
     ranks = training.layout.ranks
     where = f"{ranks:,} x {machine.gpu.type}" if machine.gpu else f"{ranks} CPU rank{'s' * (ranks != 1)}"
     model = f"{_short(training.work.shape.parameters)} parameters on {_short(cost.tokens)} tokens"
@@ -134,7 +134,7 @@ def _time_row(chosen: Candidate, cost: Cost, machine: Machine) -> tuple[str, str
     return "time", f"{size} a step: {parts}; {speed}"
 
 
-def _ramp_row(training: Training) -> tuple[str, str]:
+def _ramp_row(training: PlannedTraining) -> tuple[str, str]:
     work, every = training.work, sizes(training.steps, training.work.global_batch, training.work.ramp)
     ramp = [(size, steps) for size, steps in every if size < work.global_batch]
     share = sum(size * steps for size, steps in ramp) / training.sequences
@@ -149,7 +149,7 @@ def _cost_row(cost: Cost) -> tuple[str, str]:
     return "cost", f"{cost.gpu_hours:,.0f} GPU-hours, {energy}, {carbon} CO2"
 
 
-def _assumed(training: Training, machine: Machine) -> str:
+def _assumed(training: PlannedTraining, machine: Machine) -> str:
     gpu = machine.gpu
     said = (
         [str(Assumptions()), f"{gpu.watts:g} W a GPU, PUE {gpu.pue:g}"] if gpu else ["what a core was measured to do"]

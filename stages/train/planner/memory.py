@@ -148,5 +148,5 @@ def _buffers(work: Workload, layout: Layout, stage: int) -> float:
     if stage < layout.pp - 1:
         return block
     rows = shape.vocab_size / layout.tp
-    # The logits become their gradient: stages/model/cross_entropy.py.
+    # The logits become their gradient: stages/model/layers/cross_entropy.py.
     return max(block, width * (tokens * rows + rows * shape.dim + tokens * shape.dim))

@@ -74,7 +74,7 @@ def _sequence_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
         yield Problem("layout.sp", layout.sp, "false, or layout.tp above 1: there is nobody to split a sequence with")
     elif layout.sp and length // layout.cp % layout.tp:
         near = max(1, round(length / layout.tp / layout.cp)) * layout.tp * layout.cp
-        wanted = f"a multiple of layout.tp ({layout.tp}) with sequence parallelism, as {near}"
+        wanted = f"a multiple of layout.tp ({layout.tp}) with sequence parallelism (for example {near})"
         yield Problem("model.seq_len", length, wanted)
     if layout.cp == 1:
         return
@@ -83,7 +83,7 @@ def _sequence_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
         yield Problem("layout.cp", layout.cp, wanted)
     elif length % (2 * layout.cp):  # Megatron gives each process two chunks, for balance
         near = max(1, round(length / (2 * layout.cp))) * 2 * layout.cp
-        yield Problem("model.seq_len", length, f"a multiple of 2 x layout.cp ({2 * layout.cp}), as {near}")
+        yield Problem("model.seq_len", length, f"a multiple of 2 x layout.cp ({2 * layout.cp}) (for example {near})")
 
 
 def _batch_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
@@ -91,14 +91,14 @@ def _batch_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
     unit = layout.microbatch * layout.dp
     if work.global_batch % unit:
         near = max(1, round(work.global_batch / unit)) * unit
-        wanted = f"a multiple of microbatch x layout.dp ({layout.microbatch} x {layout.dp}), as {near}"
+        wanted = f"a multiple of microbatch x layout.dp ({layout.microbatch} x {layout.dp}) (for example {near})"
         yield Problem("global_batch", work.global_batch, wanted)
         return
     if layout.interleave > 1:
         unit *= layout.pp
         if work.global_batch % unit:
             near = max(1, round(work.global_batch / unit)) * unit
-            wanted = f"a multiple of microbatch x layout.dp x layout.pp ({unit}) where stages interleave, as {near}"
+            wanted = f"a multiple of microbatch x layout.dp x layout.pp ({unit}) with interleave (for example {near})"
             yield Problem("global_batch", work.global_batch, wanted)
             return
     yield from _ramp_problems(work, unit)
@@ -113,13 +113,13 @@ def _ramp_problems(work: Workload, unit: int) -> Iterator[Problem]:
         yield Problem("ramp.start", ramp.start, f"no ramp: global_batch ({full}) is a microbatch of every rank already")
     elif ramp.start % unit or ramp.start >= full:
         near = min(max(1, round(ramp.start / unit)) * unit, full - unit)
-        wanted = f"a multiple of what all ranks take at once ({unit}), below global_batch ({full}), as {near}"
+        wanted = f"a multiple of what all ranks take at once ({unit}), below global_batch ({full}) (for example {near})"
         yield Problem("ramp.start", ramp.start, wanted)
     elif ramp.increment % unit or (full - ramp.start) % ramp.increment:
         steps = divisors((full - ramp.start) // unit)
         near = min(steps, key=lambda n: abs(n * unit - ramp.increment)) * unit
         wanted = f"a multiple of what all ranks take at once ({unit}) that divides global_batch - ramp.start"
-        yield Problem("ramp.increment", ramp.increment, f"{wanted} ({full - ramp.start}), as {near}")
+        yield Problem("ramp.increment", ramp.increment, f"{wanted} ({full - ramp.start}) (for example {near})")
 
 
 def _expert_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
@@ -137,7 +137,7 @@ def _expert_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
 
 def _divides(setting: str, value: int, whole: int, name: str) -> Problem:
     near = min(divisors(whole), key=lambda n: abs(n - value))
-    return Problem(setting, value, f"a divisor of {name} ({whole}), as {near}")
+    return Problem(setting, value, f"a divisor of {name} ({whole}) (for example {near})")
 
 
 def require(work: Workload, layout: Layout) -> None:

@@ -33,7 +33,7 @@ class Candidate:
 def assess(work: Workload, layout: Layout, machine: Machine, reserve: float = 0.0) -> Candidate:
     """Return one layout's memory and time, and why it is refused: a rule that it breaks, or too little memory."""
     memory = device_memory(work, layout, on_gpu=machine.gpu is not None)
-    refused = next((f"{p.setting} is {p.value}: want {p.wanted}" for p in problems(work, layout)), "")
+    refused = next((f"{p.setting} = {p.value}: must be {p.wanted}" for p in problems(work, layout)), "")
     if not refused and machine.gpu and memory.total > (1 - reserve) * machine.gpu.memory_gb * 1e9:
         refused = f"takes {memory.total / 1e9:.1f} of {machine.gpu.memory_gb:g} GB"
     return Candidate(layout=layout, memory=memory, time=step_time(work, layout, machine), refused=refused)

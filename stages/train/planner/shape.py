@@ -1,19 +1,16 @@
 """What is trained and how it is split, as plain numbers: what the planner's other modules compute with.
 
-The only place where settings are read: `workload_of` and `layout_of`.
+TrainingConfig.workload and TrainingConfig.planned_layout make them of the settings.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from stages.model.config import ModelConfig
 from stages.train.sections import RampConfig
-
-if TYPE_CHECKING:
-    from stages.train.config import TrainingConfig
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 Recompute = Literal["none", "selective", "full"]
@@ -163,30 +160,6 @@ def shape_of(model: ModelConfig, vocab_size: int = 0, tp: int = 1) -> Shape:
         gated=model.activation == "swiglu",
         tied=model.tied_embeddings,
     )
-
-
-def workload_of(config: TrainingConfig, vocab_size: int = 0) -> Workload:
-    """Return a training's step."""
-    shape = shape_of(config.model, vocab_size, config.layout.tp)
-    return Workload(
-        shape=shape,
-        global_batch=config.global_batch,
-        ramp=config.ramp,
-        dtype=config.dtype,
-        engine=config.engine,
-        causal=config.model.position == "rope",
-    )
-
-
-def layout_of(config: TrainingConfig) -> Layout:
-    """Return a training's layout: the settings of its `layout` section that the planner knows, by the same names."""
-    chosen = {name: getattr(config.layout, name) for name in choices(config)}
-    return Layout(**chosen, microbatch=config.microbatch)
-
-
-def choices(config: TrainingConfig) -> list[str]:
-    """Return the names of what a recipe may choose of a Layout."""
-    return [field.name for field in fields(Layout) if field.name in type(config.layout).model_fields]
 
 
 def divisors(number: int) -> list[int]:

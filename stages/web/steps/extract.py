@@ -1,61 +1,58 @@
-"""The `extract` step: a unit's WARC files in; out come the pages' main texts with their language and their measures.
+"""The `extract` step: reads a unit's WARC files; writes the pages' main texts with their language and measures.
 
-Nearly all of the stage's time is spent here, so no threshold of the rules is applied yet: `filter` does that from what
-is stored, and a changed threshold never extracts a page again.
+Nearly all of the stage's time is spent here. Therefore no threshold of the rules is applied yet: `filter` applies them
+to the stored measures, and a changed threshold never extracts a page again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
-from datatrove.data import Document, DocumentsPipeline
+from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
-from stages.formats.funnel import write_funnel
 from stages.formats.kinds import KINDS
 from stages.formats.tables import Tables
 from stages.shared.task import Task
-from stages.web.blocklist import ut1
-from stages.web.blocks import step_count
+from stages.text.blocks.page_data import page_data
+from stages.text.blocks.rejects import Rejects
+from stages.text.blocks.tap import Tap
+from stages.text.rules.language import LanguageLabel
+from stages.text.rules.measures import Measure
+from stages.web.artifacts import MEASURES
 from stages.web.config import WebConfig
-from stages.web.executor import run_pipeline
-from stages.web.extract import Extraction
-from stages.web.language import LanguageLabel
-from stages.web.measures import MEASURES, Measure
-from stages.web.preview import Preview
-from stages.web.reader import WarcPages
-from stages.web.rejects import Rejects
-from stages.web.url import UrlFilter, load_lists
-from stages.web.writer import WriteDocuments
-
-MEASURES_FILE = "measures.npy"
+from stages.web.extract.block import Extraction
+from stages.web.extract.preview import Preview
+from stages.web.read.reader import WarcPages
+from stages.web.unit_pages import UnitPages
+from stages.web.urls.blocklist import ut1
+from stages.web.urls.filter import UrlFilter
+from stages.web.urls.hosts import host_of
+from stages.web.urls.lists import load_lists
 
 
 def run(task: Task[WebConfig]) -> dict[str, Any]:
-    """Extract one unit; write documents.jsonl.zst, measures.npy, rejects.jsonl.zst, funnel.json and tables.json."""
-    config = task.config
-    rejects = Rejects(config.rejects_per_reason)
-    gates = make_gates(task, rejects)
-    watch = _Watch(task)
-    store = _Store(watch.tables)
-    marks = [LanguageLabel(config.language, model_file(task)), Measure(config.quality.stop_words), store]
-    run_pipeline([gates[0], watch, *gates[1:], *marks, WriteDocuments(task.out / KINDS.documents.file)], task.work)
-    np.save(task.out / MEASURES_FILE, np.array(store.rows, dtype=MEASURES), allow_pickle=False)
-    rejects.write(task.out / KINDS.rejects.file)
-    watch.tables.write(task.out / KINDS.tables.file)
-    funnel = [step_count(block) for block in gates]
-    write_funnel(task.out / KINDS.funnel.file, funnel)
+    """Extract one unit."""
+    pages, notes = UnitPages(task), _Notes(task)
+    first, *gates = make_gates(task, pages.rejects)
+    labels = [
+        LanguageLabel(task.config.language, model_file(task)),
+        Measure(task.config.quality.stop_words),
+        Tap("store", notes.keep_measures),
+    ]
+    funnel = pages.run([first, Tap("watch", notes.count_read), *gates, *labels], [first, *gates])
+    MEASURES.save(task.out, notes.measures)
+    notes.tables.write(task.out / KINDS.tables.file)
     return {"pages_in": funnel[0].pages_in, "pages_out": funnel[-1].pages_out}
 
 
 def make_gates(task: Task[WebConfig], rejects: Rejects) -> Sequence[PipelineStep]:
-    """Return the blocks that may drop a page, each a step of the funnel."""
+    """Return the reader and the blocks that may drop a page, each a step of the funnel."""
     config, files = task.config, task.inputs["inputs"]
-    domains = ut1(task.work) if config.url.domains == "ut1" else ()
+    domains: Container[str] = ut1(task.work) if config.url.domains == "ut1" else ()
     lists = load_lists(task.inputs.get("url_lists", ()), domains)
     early = [WarcPages(files, config.read.max_page_mb, rejects), UrlFilter(lists, config.url.min_soft_words, rejects)]
     if config.extraction.has_preview:
@@ -70,45 +67,21 @@ def model_file(task: Task[WebConfig]) -> Path | None:
     return models[0].path if models else None
 
 
-class _Watch(PipelineStep):
-    """Tells the launcher how many pages were read, and counts them by host."""
-
-    name = "watch"
-    type = "watch"
+class _Notes:
+    """Counts the pages that were read, and keeps the measures of those that were extracted."""
 
     def __init__(self, task: Task[WebConfig]) -> None:
-        super().__init__()
-        self._report = task.progress
         self.tables = Tables()
+        self.measures: list[np.void] = []
+        self._progress = task.progress
+        self._num_read = 0
 
-    def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
-        for count, doc in enumerate(data, start=1):
-            self._report(count)
-            self.tables.read(host(doc))
-            yield doc
+    def count_read(self, doc: Document) -> None:
+        self._num_read += 1
+        self._progress(self._num_read)
+        self.tables.read(host_of(page_data(doc)["url"]))
 
-
-class _Store(PipelineStep):
-    """Keeps the measures of the pages that were extracted, and counts their languages."""
-
-    name = "store"
-    type = "store"
-
-    def __init__(self, tables: Tables) -> None:
-        super().__init__()
-        self.rows: list[Any] = []
-        self._tables = tables
-
-    def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
-        for doc in data:
-            self.rows.append(doc.metadata["measures"])
-            self._tables.identified(doc.metadata["language"])
-            yield doc
-
-
-def host(doc: Document) -> str:
-    """Return the host of a page, as the table of hosts lists it; empty for an address that has none."""
-    try:
-        return (urlsplit(doc.metadata["url"]).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""
+    def keep_measures(self, doc: Document) -> None:
+        page = page_data(doc)
+        self.measures.append(page["measures"])
+        self.tables.identified(page["language"])

@@ -4,13 +4,12 @@ from typing import Any
 import pytest
 
 from jobs.plan.estimates import critical_path_hours, element_hours, shortfalls
-from jobs.plan.graph import Job
+from jobs.plan.graph import Job, with_costs
 from tests.jobs import made
 
 
 def costly(name: str, core_seconds: float, mem_mb: float = 0.0, needs: tuple[str, ...] = (), **resources: Any) -> Job:
-    job = made.job(name, 8, needs, **resources)
-    return replace(job, step=replace(job.step, core_seconds=core_seconds, mem_mb=mem_mb))
+    return with_costs(made.job(name, 8, needs, **resources), core_seconds, mem_mb)
 
 
 def test_the_longest_chain_counts_waves_and_waits_for_all_that_is_needed() -> None:
@@ -25,7 +24,7 @@ def test_the_longest_chain_counts_waves_and_waits_for_all_that_is_needed() -> No
     assert critical_path_hours(graph, {"a": 2, "b": 1, "c": 500, "d": 1}) == pytest.approx(2 + 500 / 60)
 
 
-def test_an_element_works_through_its_shards_and_only_training_uses_all_cores() -> None:
+def test_an_element_works_through_its_units_and_only_training_uses_all_cores() -> None:
     job = costly("a", 3600, units_per_element=4, cpus=2)
     assert element_hours(job) == pytest.approx(4)
     assert element_hours(replace(job, step=replace(job.step, shape="train", ranks=4))) == pytest.approx(0.5)

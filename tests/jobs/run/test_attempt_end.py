@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from jobs.run.attempt_end import judge
-from stages.shared.files import write_json
+from jobs.submit.ledger import write_cancel
+from stages.formats.attempts import write_record
 from tests.jobs import made
 from tests.jobs.bench import Bench
 
@@ -69,53 +70,57 @@ def test_a_crash_loop_stops_and_heal_gives_a_fresh_start(bench: Bench) -> None:
     words = []
     for restart in range(3):
         code, _ = bench.work(entry, restart=restart)
-        words.append(bench.aftermath(entry, code, restart=restart))
+        words.append(bench.attempt_end(entry, code, restart=restart))
     assert words == ["requeue", "requeue", "failed"]
     end = bench.attempt(entry, restart=2).end
-    assert end["reason"].startswith("crash loop: 3 attempts in a row without progress past 0, the last state saved")
+    assert end is not None and end.reason.startswith(
+        "crash loop: 3 attempts in a row without progress past 0, the last state saved"
+    )
     again = bench.submit("march")
-    assert bench.aftermath(again, 85) == "requeue", "another submission counts from the beginning"
+    assert bench.attempt_end(again, 85) == "requeue", "another submission counts from the beginning"
 
 
 def test_a_worker_killed_before_its_first_word_leaves_an_end(bench: Bench) -> None:
     entry = bench.submit("make", (0,), (1,))
-    assert bench.aftermath(entry, 137, element=1) == "requeue"
+    assert bench.attempt_end(entry, 137, element=1) == "requeue"
     attempt = bench.attempt(entry, element=1)
-    assert attempt.start == {}
-    assert (attempt.end["exit_code"], attempt.end["progress"]) == (137, -1)
+    assert attempt.start is None and attempt.end is not None
+    assert (attempt.end.exit_code, attempt.end.progress) == (137, -1)
 
 
-def test_the_first_failed_shards_own_words_are_in_the_reason(bench: Bench) -> None:
+def test_the_first_failed_units_own_words_are_in_the_reason(bench: Bench) -> None:
     bench.toy.mood("make.0", "never")
     entry = bench.submit("make", (0, 1))
     code, _ = bench.work(entry)
-    assert bench.aftermath(entry, code) == "never"
-    reason = bench.attempt(entry).end["reason"]
-    assert reason == "the input or the recipe is wrong; running again cannot help; words.txt: no words. Write some"
+    assert bench.attempt_end(entry, code) == "never"
+    end = bench.attempt(entry).end
+    assert end is not None
+    assert end.reason == "the input or the recipe is wrong; running again cannot help; words.txt: no words. Write some"
 
 
 def test_a_cancelled_element_is_not_started_again_however_it_ended(bench: Bench) -> None:
     bench.mark_done("make")
     entry = bench.submit("march")
-    write_json(bench.paths.cancels / f"{entry.key}.json", {})
-    assert bench.aftermath(entry, 85) == "cancelled"
-    assert bench.aftermath(entry, 128 + signal.SIGTERM) == "cancelled"
-    assert bench.aftermath(entry, 0) == "done"
+    write_cancel(bench.paths, entry.key, 1.0)
+    assert bench.attempt_end(entry, 85) == "cancelled"
+    assert bench.attempt_end(entry, 128 + signal.SIGTERM) == "cancelled"
+    assert bench.attempt_end(entry, 0) == "done"
 
 
 def test_a_bad_node_is_named(bench: Bench) -> None:
     bench.toy.mood("make.0", "node")
     entry = bench.submit("make", (0,))
     code, _ = bench.work(entry)
-    verdict = bench.aftermath(entry, code)
-    assert verdict == f"bad-node {bench.attempt(entry).start['nodes']}"
+    verdict = bench.attempt_end(entry, code)
+    start = bench.attempt(entry).start
+    assert start is not None and verdict == f"bad-node {start.nodes}"
 
 
 def test_other_elements_and_later_restarts_do_not_count(bench: Bench) -> None:
     bench.mark_done("make")
     entry = bench.submit("march")
     for restart in (0, 1, 3):
-        write_json(bench.paths.attempt("toy.march", entry.key, 1, restart, "end"), {"verdict": "requeue"})
+        write_record(bench.paths.attempts, bench.name(entry, 1, restart), made.end_record("requeue"))
     for restart in (3, 4):
-        write_json(bench.paths.attempt("toy.march", entry.key, 0, restart, "end"), {"verdict": "requeue"})
-    assert bench.aftermath(entry, 85, restart=1) == "requeue"
+        write_record(bench.paths.attempts, bench.name(entry, 0, restart), made.end_record("requeue"))
+    assert bench.attempt_end(entry, 85, restart=1) == "requeue"

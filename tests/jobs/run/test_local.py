@@ -42,7 +42,7 @@ def test_a_changed_setting_runs_only_what_lies_downstream(toy: Toy) -> None:
     toy.settings["paces"] = 4
     planned = toy.launch("plan").stdout
     assert "reused" in planned
-    assert "config.paces 3 -> 4" in planned
+    assert "paces 3 -> 4" in planned
     assert toy.launch("run").returncode == 0
     assert toy.calls() == {**EACH_ONCE, "march.0": 2, "gather.0": 2}
     assert toy.gathered() == WHOLE.replace("3 paces", "4 paces")
@@ -50,7 +50,7 @@ def test_a_changed_setting_runs_only_what_lies_downstream(toy: Toy) -> None:
     assert "Nothing to do" in toy.launch("run").stdout, "what was made before is still there"
 
 
-def test_a_failed_shard_is_told_in_a_line_and_heal_runs_it_alone(toy: Toy) -> None:
+def test_a_failed_unit_is_reported_in_a_line_and_heal_runs_it_alone(toy: Toy) -> None:
     toy.mood("make.1", "fail the ink is dry")
     failed = toy.launch("run")
     assert failed.returncode == 1
@@ -62,6 +62,21 @@ def test_a_failed_shard_is_told_in_a_line_and_heal_runs_it_alone(toy: Toy) -> No
     toy.mood("make.1", "")
     assert toy.launch("heal").returncode == 0
     assert toy.calls() == {**EACH_ONCE, "make.1": 2}
+    assert toy.gathered() == WHOLE
+
+
+def test_heal_starts_a_failed_unit_again_after_what_it_waits_for_is_healed(toy: Toy) -> None:
+    toy.mood("gather.0", "fail")
+    assert toy.launch("run").returncode == 1
+    for mark in toy.run.root.glob("steps/toy.march/*/done/*"):
+        mark.unlink()
+    toy.mood("march.0", "never")
+    assert toy.launch("run").returncode == 1
+    assert (toy.states("toy.march"), toy.states("toy.gather")) == ({"failed": 1}, {"failed": 1})
+    for unit in ("march.0", "gather.0"):
+        toy.mood(unit, "")
+    healed = toy.launch("heal")
+    assert healed.returncode == 0, healed.stdout
     assert toy.gathered() == WHOLE
 
 
@@ -79,7 +94,7 @@ def test_a_crash_loop_stops_with_a_reason(toy: Toy) -> None:
     toy.mood("march.0", "stall")
     done = toy.launch("run")
     assert done.returncode == 1
-    assert "toy.march/0 failed after 3 attempts: crash loop: 3 attempts in a row without progress" in done.stdout
+    assert "toy.march/all failed after 3 attempts: crash loop: 3 attempts in a row without progress" in done.stdout
     assert toy.calls()["march.0"] == 3
 
 
@@ -107,7 +122,7 @@ def test_elements_that_died_with_their_launcher_are_started_again(toy: Toy) -> N
     until(lambda: not processes(toy), "all are gone")
     status = toy.launch("status")
     assert status.returncode == 1
-    assert "toy.march/0 lost: ended without a word" in status.stdout
+    assert "toy.march/all lost: ended without a word" in status.stdout
     toy.settings["pause_s"] = 0.0
     assert toy.launch("run").returncode == 0
     assert toy.gathered() == WHOLE.replace("3 paces", "40 paces")
@@ -134,14 +149,14 @@ def test_what_waits_for_a_core_is_queued_and_a_second_launcher_is_refused(toy: T
     toy.cluster["cores"] = 1
     toy.mood("make.0", "dawdle 30")
     launcher = toy.begin("run")
-    until(lambda: toy.calls()["make.0"], "the first shard is at work")
+    until(lambda: toy.calls()["make.0"], "the first unit is at work")
     assert toy.states("toy.make") == {"running": 1, "queued": 2}
     refused = toy.launch("run")
     assert refused.returncode == 2
     assert "another launcher is at work on 'toy'" in refused.stderr
     assert "Traceback" not in refused.stderr
     cancelled = toy.launch("cancel")
-    assert "5 shards" in cancelled.stdout or "3 shards" in cancelled.stdout
+    assert "3 units of toy cancelled" in cancelled.stdout
     assert launcher.wait(timeout=30) == 1
     assert not processes(toy)
     assert toy.states("toy.make") == {"cancelled": 3}
@@ -152,8 +167,8 @@ def test_what_waits_for_a_core_is_queued_and_a_second_launcher_is_refused(toy: T
 
 def test_cores_are_shared_and_throttle_is_kept(toy: Toy) -> None:
     toy.cluster = {**toy.cluster, "cores": 4, "defaults": {"data": {"cpus": 1, "throttle": 2}}}
-    for shard in range(3):
-        toy.mood(f"make.{shard}", "dawdle 1.5")
+    for place in range(3):
+        toy.mood(f"make.{place}", "dawdle 1.5")
     launcher = toy.begin("run")
     until(lambda: sum(toy.calls().values()) == 2, "two are at work")
     time.sleep(0.6)
@@ -161,7 +176,7 @@ def test_cores_are_shared_and_throttle_is_kept(toy: Toy) -> None:
     assert launcher.wait(timeout=60) == 0
 
 
-def test_several_ranks_and_packed_shards_give_the_same(toy: Toy) -> None:
+def test_several_ranks_and_packed_units_give_the_same(toy: Toy) -> None:
     toy.settings = {"walkers": 2}
     toy.environment.update(SLURM_PROCID="0", SLURM_ARRAY_TASK_ID="7", SLURMD_NODENAME="n1")  # in someone's allocation
     toy.recipe = {"resources": {"toy.make": {"units_per_element": 2}}}
@@ -183,19 +198,18 @@ def test_a_time_limit_leads_to_a_save_and_the_rest_is_done_after_it(toy: Toy) ->
 
 
 def test_two_sections_chain_and_only_the_targets_are_made(toy: Toy) -> None:
-    toy.settings = {"shards": 1}
+    toy.settings = {"units": 1}
     toy.recipe = {
         "targets": ["second"],
-        "second": {"stage": "toy", "words": "from:toy", "moods": str(toy.moods), "shards": 1},
+        "second": {"stage": "toy", "words": "from:toy", "moods": str(toy.moods), "units": 1},
         "third": {"stage": "toy", "moods": str(toy.moods)},
     }
     assert toy.launch("run").returncode == 0
-    text = next(toy.run.root.glob("steps/second.gather/*/shards/00000/all.txt")).read_text(encoding="utf-8")
-    assert text == "hello 0\nhello 0\n3 paces\n3 paces\n"
+    assert toy.gathered("second") == "hello 0\nhello 0\n3 paces\n3 paces\n"
     assert not (toy.run.root / "steps" / "third.make").exists()
 
 
-def test_a_hostile_name_from_the_first_shard_to_the_last(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_hostile_name_from_the_first_unit_to_the_last(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> None:
     scratch = tmp_path_factory.mktemp("scratch")
     toy.environment["TMPDIR"] = str(scratch)
     toy.name = HOSTILE

@@ -13,10 +13,11 @@ from jobs.plan.graph import Graph
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
 from jobs.submit.dispatch import chunks, settle_intents, submit_all
-from jobs.submit.ledger import read_submissions, write_submission
+from jobs.submit.ledger import Ledger, Submission, write_submission
 from jobs.submit.reconcile import next_actions
+from stages.formats.attempts import AttemptName, write_record
 from stages.shared.errors import ClusterError
-from stages.shared.files import read_json, write_json
+from stages.shared.files import read_json
 from tests.jobs import made
 from tests.jobs.fakes import Fake, fake, write_fake
 
@@ -25,23 +26,19 @@ COUNTS = "echo $((100 + call))"
 
 
 @pytest.mark.parametrize(
-    ("shards", "pack", "most", "expected"),
+    ("units", "pack", "most", "expected"),
     [
-        (5, 1, 10, [((0,), (1,), (2,), (3,), (4,))]),
-        (5, 1, 2, [((0,), (1,)), ((2,), (3,)), ((4,),)]),
-        (5, 2, 2, [((0, 1), (2, 3)), ((4,),)]),
-        (1, 4, 11, [((0,),)]),
-        (0, 1, 11, []),
+        ("abcde", 1, 10, [(("a",), ("b",), ("c",), ("d",), ("e",))]),
+        ("abcde", 1, 2, [(("a",), ("b",)), (("c",), ("d",)), (("e",),)]),
+        ("abcde", 2, 2, [(("a", "b"), ("c", "d")), (("e",),)]),
+        ("a", 4, 11, [(("a",),)]),
+        ("", 1, 11, []),
     ],
 )
-def test_shards_are_packed_into_elements_and_elements_into_arrays(
-    shards: int, pack: int, most: int, expected: list[Any]
+def test_units_are_packed_into_elements_and_elements_into_arrays(
+    units: str, pack: int, most: int, expected: list[Any]
 ) -> None:
-    assert list(chunks(range(shards), pack, most)) == expected
-
-
-def test_elements_count_from_nought_however_sparse_the_shards() -> None:
-    assert list(chunks((3, 17, 40), 1, 2)) == [((3,), (17,)), ((40,),)]
+    assert list(chunks(units, pack, most)) == expected
 
 
 class Place:
@@ -50,15 +47,19 @@ class Place:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, graph: Graph = GRAPH) -> None:
         paths = RunPaths(folder / "a run")
         recipe = Recipe("mine", "", (), {}, {}, {})
-        self.journey = Run(paths, recipe, made.slurm_cluster(max_array_size=2), graph, {})
+        self.run = Run(paths, recipe, made.slurm_cluster(max_array_size=2), graph, {})
         self.folder, self.words = folder / "bin", list[str]()
         self.sbatch = fake(monkeypatch, folder, "sbatch", f'cp "$2" {self.folder}/script.$call; {COUNTS}')
         self.squeue = fake(monkeypatch, folder, "squeue", "")
         self.scontrol = fake(monkeypatch, folder, "scontrol", "")
 
     def advance(self, heal: bool = False) -> int:
-        states = self.journey.look()[1]
-        return submit_all(self.journey, next_actions(self.journey.graph, states, heal), states, self.words.append)
+        seen, states = self.run.look()
+        return submit_all(self.run, next_actions(self.run.graph, states, seen.done, heal), states, self.words.append)
+
+    def submissions(self) -> list[Submission]:
+        """Return what is on disk, read anew."""
+        return Ledger(self.run.paths).submissions()
 
     def queue(self, *lines: str) -> Fake:
         return write_fake(self.folder, "squeue", "cat <<'END'\n" + "\n".join(lines) + "\nEND")
@@ -78,7 +79,7 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
 
 def test_a_long_array_is_chunked_and_dependents_wait_for_every_chunk(place: Place) -> None:
     assert place.advance() == 5
-    assert [len(entry.elements) for entry in read_submissions(place.journey.paths)] == [2, 2, 1, 2, 1]
+    assert [len(entry.elements) for entry in place.submissions()] == [2, 2, 1, 2, 1]
     assert [place.dependency(number) for number in range(5)] == [
         "",
         "",
@@ -91,31 +92,53 @@ def test_a_long_array_is_chunked_and_dependents_wait_for_every_chunk(place: Plac
 
 def test_every_submission_is_on_record_with_its_script_and_its_id(place: Place) -> None:
     place.advance()
-    entries = read_submissions(place.journey.paths)
+    entries = place.submissions()
     assert [entry.number for entry in entries] == [1, 2, 3, 4, 5]
     assert [entry.slurm_id for entry in entries] == ["100", "101", "102", "103", "104"]
     for number, entry in enumerate(entries):
         assert f"stagecoach:{entry.key}" in place.script(number)
-        assert (place.journey.paths.scripts / f"{entry.key}.sh").read_text() == place.script(number)
-        assert place.journey.paths.logs(entry.job).is_dir(), "Slurm does not make the folder of --output"
+        assert (place.run.paths.scripts / f"{entry.key}.sh").read_text() == place.script(number)
+        assert place.run.paths.logs(entry.job).is_dir(), "Slurm does not make the folder of --output"
 
 
 def test_the_intent_is_on_disk_before_sbatch_is_called(place: Place) -> None:
-    write_fake(place.folder, "sbatch", f"cat {str(place.journey.paths.submissions)!r}/a.x/*.json >&2; exit 1")
+    write_fake(place.folder, "sbatch", f"cat {str(place.run.paths.submissions)!r}/a.x/*.json >&2; exit 1")
     with pytest.raises(ClusterError):
         place.advance()
-    (intent,) = read_submissions(place.journey.paths)
+    (intent,) = place.submissions()
     assert (intent.slurm_id, intent.job) == ("", "a.x")
 
 
-def test_the_job_record_holds_what_a_worker_needs(place: Place) -> None:
+def test_an_assignment_holds_what_a_worker_needs(place: Place) -> None:
     place.advance()
-    jobs = place.journey.graph.jobs
-    record = read_json(place.journey.paths.step("c.x", jobs["c.x"].fingerprint).job_json)
-    assert [need["job"] for need in record["needs"]] == ["a.x", "b.x"]
-    assert [need["shards"] for need in record["needs"]] == [5, 2]
-    assert Path(record["needs"][0]["step"]) == place.journey.paths.step("a.x", jobs["a.x"].fingerprint).root
-    assert (place.journey.paths.code / record["code"] / "jobs/run/worker.py").exists()
+    paths, jobs = place.run.paths, place.run.graph.jobs
+    record = read_json(paths.assignment("c.x", place.submissions()[-1].key))
+    assert [(need["job"], len(need["units"])) for need in record["needs"]] == [("a.x", 5), ("b.x", 2)]
+    assert Path(record["needs"][0]["step_dir"]) == paths.step("a.x", jobs["a.x"].fingerprint).root
+    assert set(record["needs"][0]["units"]) == set(jobs["a.x"].units)
+    ((unit,),) = record["elements"]
+    assert (unit["key"], unit["folder"], unit["place"]) == ("0", made.unit("c.x", 0), 0)
+    assert (paths.code / record["code"] / "jobs/run/worker.py").exists()
+    assert read_json(paths.step("c.x", jobs["c.x"].fingerprint).step_json)["fingerprint"] == jobs["c.x"].fingerprint
+
+
+def test_an_assignment_names_the_fellows_of_a_unit_and_lists_a_step_that_is_read_whole_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole, same = made.job("a.z", 1, ["a.x"]), made.job("a.y", 3, same=["a.x"])
+    place = Place(monkeypatch, tmp_path, made.graph(made.job("a.x", 3), same, whole))
+    place.advance()
+    paths, first = place.run.paths, place.run.graph.jobs["a.x"]
+    step = paths.step("a.x", first.fingerprint)
+    by_job = {entry.job: entry for entry in place.submissions()}
+    record = read_json(paths.assignment("a.y", by_job["a.y"].key))
+    ((unit,),) = record["elements"]
+    folder = made.unit("a.x", 2)
+    assert (unit["key"], unit["place"], unit["fellows"]) == ("2", 2, {"x": str(step.unit(folder))})
+    assert (unit["needs"], record["needs"], record["steps"]) == ([["a.x", str(step.root), folder]], [], {})
+    listed = read_json(paths.assignment("a.z", by_job["a.z"].key))["steps"]["x"]
+    assert (listed["job"], Path(listed["step_dir"])) == ("a.x", step.root)
+    assert read_json(step.roll(listed["roll"])) == list(first.units)
 
 
 def test_what_is_queued_is_not_submitted_again(place: Place) -> None:
@@ -129,64 +152,64 @@ def test_a_refusal_midway_leaves_what_was_submitted_on_record_and_the_next_call_
     write_fake(place.folder, "sbatch", '[ "$call" = 1 ] && echo "sbatch: error: no" >&2 && exit 1; ' + COUNTS)
     with pytest.raises(ClusterError, match="no"):
         place.advance()
-    assert [entry.slurm_id for entry in read_submissions(place.journey.paths)] == ["100", ""]
+    assert [entry.slurm_id for entry in place.submissions()] == ["100", ""]
     place.queue("100_0|RUNNING|None|n1|0|x", "100_1|PENDING|Priority||0|x")
-    settle_intents(place.journey, place.words.append)
+    settle_intents(place.run, place.words.append)
     place.advance()
-    shards = [entry.elements for entry in read_submissions(place.journey.paths) if entry.job == "a.x"]
-    assert shards == [((0,), (1,)), ((2,), (3,)), ((4,),)]
+    keys = [[GRAPH.jobs["a.x"].units[unit].key for (unit,) in entry.elements] for entry in place.submissions()[:3]]
+    assert keys == [["0", "1"], ["2", "3"], ["4"]]
 
 
 def intend(place: Place) -> str:
     """Record an intent, as a launcher killed while sbatch ran would leave it."""
     intent = made.submission("a.x", [(0,), (1,)])
-    write_submission(place.journey.paths, intent)
+    write_submission(place.run.paths, intent)
     return intent.key
 
 
 def test_an_array_that_a_killed_launcher_submitted_is_adopted(place: Place) -> None:
     key = intend(place)
     place.queue(f"77_0|RUNNING|None|n1|0|stagecoach:{key}", f"77_1|PENDING|Priority||0|stagecoach:{key}")
-    settle_intents(place.journey, place.words.append)
-    assert [entry.slurm_id for entry in read_submissions(place.journey.paths)] == ["77"]
+    settle_intents(place.run, place.words.append)
+    assert [entry.slurm_id for entry in place.submissions()] == ["77"]
     assert "found array 77" in place.words[0]
 
 
 def test_one_that_has_left_the_queue_is_adopted_by_the_records_of_its_attempts(place: Place) -> None:
     key = intend(place)
-    paths = place.journey.paths
-    write_json(paths.attempt("a.x", key, 0, 0, "start"), {"slurm_id": "77_0", "node": "n1", "started": 1.0})
-    write_json(paths.attempt("a.x", key, 0, 0, "end"), {"verdict": "failed", "reason": "why"})
-    settle_intents(place.journey, place.words.append)
-    assert [entry.slurm_id for entry in read_submissions(paths)] == ["77"]
-    assert place.journey.look()[1]["a.x"][0].reason == "why"
+    paths = place.run.paths
+    name = AttemptName("a.x", key, 0, 0)
+    write_record(paths.attempts, name, made.start_record(slurm_id="77_0"))
+    write_record(paths.attempts, name, made.end_record("failed", "why"))
+    settle_intents(place.run, place.words.append)
+    assert [entry.slurm_id for entry in place.submissions()] == ["77"]
+    assert place.run.look()[1]["a.x"][made.unit("a.x", 0)].reason == "why"
 
 
 def test_an_intent_that_slurm_never_heard_of_is_dropped(place: Place) -> None:
     intend(place)
-    settle_intents(place.journey, place.words.append)
-    assert read_submissions(place.journey.paths) == []
+    settle_intents(place.run, place.words.append)
+    assert place.submissions() == []
 
 
 def test_while_slurm_does_not_answer_an_intent_stays_as_it_is(place: Place) -> None:
     intend(place)
     write_fake(place.folder, "squeue", "exit 1")
     with pytest.raises(ClusterError):
-        settle_intents(place.journey, place.words.append)
-    assert len(read_submissions(place.journey.paths)) == 1
+        settle_intents(place.run, place.words.append)
+    assert len(place.submissions()) == 1
 
 
-def test_heal_submits_the_failed_shard_and_rewires_what_waits_to_living_elements(place: Place) -> None:
+def test_heal_submits_the_failed_unit_and_rewires_what_waits_to_living_elements(place: Place) -> None:
     place.advance()
-    first = read_submissions(place.journey.paths)[0]
-    end = {"verdict": "failed", "reason": "why"}
-    write_json(place.journey.paths.attempt("a.x", first.key, 0, 0, "end"), end)
+    first = place.submissions()[0]
+    made.write_end(place.run.paths, first, "failed", "why")
     waiting = [f"{array}_{element}|PENDING|DependencyNeverSatisfied||0|x" for array in (103, 104) for element in (0, 1)]
     running = [f"{array}_{element}|RUNNING|None|n1|0|x" for array in (101, 102) for element in (0, 1)]
     place.queue("100_1|RUNNING|None|n1|0|x", *running, *waiting)
     assert place.advance(heal=False) == 0, "run does not touch what has failed"
     assert place.advance(heal=True) == 1
-    assert read_submissions(place.journey.paths)[-1].elements == ((0,),)
+    assert place.submissions()[-1].elements == ((made.unit("a.x", 0),),)
     assert place.scontrol.calls() == [
         ["update", "jobid=103", "dependency=afterok:100_1:101:102:105"],
         ["update", "jobid=104", "dependency=afterok:100_1:101:102:105:103"],

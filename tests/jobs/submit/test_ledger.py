@@ -11,14 +11,19 @@ import pytest
 
 from jobs.paths import RunPaths
 from jobs.submit.ledger import (
+    Ledger,
+    Submission,
+    drop_submission,
+    last_number,
     process_identity,
-    read_attempts,
     read_cancels,
-    read_submissions,
+    write_assignment,
     write_cancel,
     write_submission,
 )
-from stages.shared.files import write_json
+from stages.formats.attempts import AttemptName, write_record
+from stages.shared.files import read_json
+from tests.jobs import made
 from tests.jobs.made import submission
 
 
@@ -27,57 +32,59 @@ def run(tmp_path: Path) -> RunPaths:
     return RunPaths(tmp_path)
 
 
+def submissions(run: RunPaths) -> list[Submission]:
+    return Ledger(run).submissions()
+
+
 def test_submissions_are_read_back_oldest_first(run: RunPaths) -> None:
-    made = [submission("b.x", [(0, 1), (2,)], 2, "7"), submission("a.x", [(0,)], 1), submission("a.x", [(0,)], 10)]
-    for each in made:
+    entries = [submission("b.x", [(0, 1), (2,)], 2, "7"), submission("a.x", [(0,)], 1), submission("a.x", [(0,)], 10)]
+    for each in entries:
         write_submission(run, each)
-    assert read_submissions(run) == [made[1], made[0], made[2]]
+    assert submissions(run) == [entries[1], entries[0], entries[2]]
+    assert last_number(submissions(run)) == 10
 
 
 def test_an_intent_is_completed_in_place(run: RunPaths) -> None:
+    ledger = Ledger(run)
     write_submission(run, submission("a.x", [(0,)]))
+    assert [entry.slurm_id for entry in ledger.submissions()] == [""]
     write_submission(run, submission("a.x", [(0,)], slurm_id="41"))
-    assert [entry.slurm_id for entry in read_submissions(run)] == ["41"]
+    assert [entry.slurm_id for entry in ledger.submissions()] == ["41"], "an intent is read again"
 
 
-def test_a_submission_knows_which_element_covers_a_shard() -> None:
-    made = submission("a.x", [(4, 5), (9,)])
-    assert [made.element_of(shard) for shard in (4, 5, 9, 0)] == [0, 0, 1, None]
+def test_a_complete_submission_is_read_once(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_submission(run, submission("a.x", [(0,)], slurm_id="41"))
+    ledger = Ledger(run)
+    first = ledger.submissions()
+    monkeypatch.setattr("jobs.submit.ledger.read_json", lambda path: pytest.fail(f"{path} is read again"))
+    assert ledger.submissions() == first
 
 
-def test_attempts_are_put_together_from_their_files(run: RunPaths) -> None:
-    def write(part: str, restart: int, value: dict[str, object], job: str = "a.x") -> None:
-        write_json(run.attempt(job, "0001-k", 0, restart, part), value)
-
-    write("start", 1, {"started": 20.0, "node": "n2"})
-    write("start", 0, {"started": 10.0, "node": "n1"})
-    write("progress", 0, {"progress": 7})
-    write("result", 0, {"failed": {"0": "why"}})
-    write("end", 0, {"verdict": "requeue"})
-    write("start", 0, {"started": 5.0}, job="b.x")
-    first, second = read_attempts(run, ["a.x"])
-    assert (first.restart, first.progress, first.result["failed"], first.end["verdict"]) == (
-        0,
-        7,
-        {"0": "why"},
-        "requeue",
-    )
-    assert (second.restart, second.progress, second.result, second.end) == (1, -1, {}, {})
-    assert [entry.job for entry in read_attempts(run)] == ["b.x", "a.x", "a.x"]
+def test_a_dropped_intent_is_gone(run: RunPaths) -> None:
+    entry = submission("a.x", [(0,)])
+    write_submission(run, entry)
+    drop_submission(run, entry)
+    assert submissions(run) == []
 
 
-def test_an_attempt_killed_before_its_start_record_counts_by_its_end(run: RunPaths) -> None:
-    write_json(run.attempt("a.x", "0001-k", 3, 0, "end"), {"verdict": "requeue"})
-    (attempt,) = read_attempts(run, ["a.x"])
-    assert (attempt.element, attempt.start, attempt.end) == (3, {}, {"verdict": "requeue"})
+def test_a_submission_knows_which_element_covers_a_unit() -> None:
+    entry = submission("a.x", [(4, 5), (9,)])
+    assert [entry.element_of(made.unit("a.x", key)) for key in (4, 5, 9, 0)] == [0, 0, 1, None]
 
 
-def test_files_that_are_none_of_the_ledgers_are_passed_over(run: RunPaths) -> None:
-    folder = run.attempts / "a.x"
-    folder.mkdir(parents=True)
-    for name in (".0001-k.0.0.start.json.77.tmp", "0001-k.0.0.trouble.json", "notes.json"):
-        (folder / name).write_text("{half", encoding="utf-8")
-    assert read_attempts(run) == []
+def test_an_assignment_lies_beside_its_submission(run: RunPaths) -> None:
+    entry = submission("a.x", [(0,)])
+    write_assignment(run, entry, {"job": "a.x", "name": "ä"})
+    assert read_json(run.assignment("a.x", entry.key)) == {"job": "a.x", "name": "ä"}
+    assert submissions(run) == [], "an assignment alone is no submission"
+
+
+def test_attempts_are_those_of_the_wanted_elements(run: RunPaths) -> None:
+    for key, element in (("0001-k", 0), ("0001-k", 1), ("0002-k", 0)):
+        write_record(run.attempts, AttemptName("a.x", key, element, 0), made.end_record("done"))
+    found = Ledger(run).attempts(["a.x", "b.x"], lambda key, element: (key, element) == ("0001-k", 1))
+    assert [(each.name.key, each.name.element) for each in found] == [("0001-k", 1)]
+    assert len(Ledger(run).attempts(["a.x"])) == 3
 
 
 def test_cancels_are_read_back(run: RunPaths) -> None:
@@ -87,8 +94,8 @@ def test_cancels_are_read_back(run: RunPaths) -> None:
 
 
 def test_an_empty_run_has_an_empty_ledger(run: RunPaths) -> None:
-    assert read_submissions(run) == []
-    assert read_attempts(run) == []
+    assert submissions(run) == []
+    assert Ledger(run).attempts(["a.x"]) == []
 
 
 def test_a_process_is_known_by_more_than_its_number() -> None:

@@ -228,8 +228,7 @@ esac"""
 def test_a_hostile_name_executes_nothing_and_the_log_lands_in_its_file(tmp_path: Path) -> None:
     stage = Stage(tmp_path, PYTHON)
     assert stage.play() == 0
-    step = stage.run.step("web.filter", stage.job.fingerprint).root
-    arguments = [str(step), stage.submission.key]
+    arguments = [str(stage.run.root), "web.filter", stage.submission.key]
     assert stage.python.calls() == [
         ["-u", "-m", "jobs.run.worker", *arguments],
         ["-m", "jobs.run.attempt_end", *arguments, "0"],

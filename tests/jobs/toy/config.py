@@ -29,6 +29,7 @@ class ToyConfig(StageConfig):
     """A stage of three steps that takes no time and behaves as files in `moods` say."""
 
     stage: ClassVar[str] = "toy"
+    tools: ClassVar[Mapping[str, str]] = {"tune": "stages.toy.tool:tune"}
 
     words: Annotated[Inputs | None, Reads(WORDS)] = None
     """Another toy's words, or files of words. Every unit of `make` reads all of them."""

@@ -39,11 +39,11 @@ def march(task: Task[ToyConfig]) -> dict[str, Any]:
         done += 1
         if leads:
             task.check_lease()
-            write_atomic(state, str(done))
-            task.progress(done)
-            if done in task.config.milestones:
+            if done in task.config.milestones:  # before the pace is saved: a kill between the two loses nothing
                 (task.work / "milestone").write_text(f"{done} paces\n", encoding="utf-8")
                 task.publish(task.work / "milestone", f"pace-{done}")
+            write_atomic(state, str(done))
+            task.progress(done)
     if leads:
         (task.out / "paces.txt").write_text(f"{done} paces\n", encoding="utf-8")
     return {"paces": done}
@@ -83,19 +83,18 @@ def _behave(task: Task[ToyConfig]) -> None:
     if word == "once":
         (moods / f"{task.step}.{task.place}").unlink()
         word, _, rest = rest.partition(" ")
-    if word == "fail":
-        raise RuntimeError(rest or "in a bad mood")
-    if word == "never":
-        raise DataError("words.txt", "no words", "Write some")
-    if word == "node":
-        raise NodeError("this node has lost its voice")
     if word == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    if word == "stall":
-        raise Checkpointed
-    if word == "leave":
-        raise SystemExit(0)
-    if word == "rank" and task.ranks.rank == int(rest):
-        raise NodeError("this node has lost its voice")
     if word == "dawdle":
         time.sleep(float(rest))
+    if word == "rank":
+        word = "node" if task.ranks.rank == int(rest) else ""
+    raised: dict[str, BaseException] = {
+        "fail": RuntimeError(rest or "in a bad mood"),
+        "never": DataError("words.txt", "no words", "Write some"),
+        "node": NodeError("this node has lost its voice"),
+        "stall": Checkpointed(),
+        "leave": SystemExit(0),
+    }
+    if word in raised:
+        raise raised[word]

@@ -11,10 +11,10 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from stages.formats.tokenizer import Tokenizer
 from stages.model import parallel
-from stages.model.checkpoint import STATE, tensors_of
+from stages.model.checkpoint.reading import STATE, tensors_of
+from stages.model.checkpoint.saving import save
 from stages.model.config import ModelConfig
-from stages.model.llama import build_model, initialise
-from stages.model.saving import save
+from stages.model.decoder import build_model, initialise
 from stages.shared.task import Ranks
 
 TEXT = """The heron stands in the river and the fox looks for a hare. In the market bread costs four coins.
@@ -23,7 +23,7 @@ Wer das liest, kann Deutsch. Élan, naïve, coöperate: ça va? The road is quie
 
 
 class Transformer:
-    """A transformers Llama with random weights, with the interface of stages.model.load.LoadedModel."""
+    """A transformers Llama with random weights, with the interface of stages.model.checkpoint.load.LoadedModel."""
 
     seq_len = 24
 

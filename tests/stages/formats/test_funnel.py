@@ -23,7 +23,7 @@ def test_merging_adds_counts_and_keeps_the_order_of_steps() -> None:
     assert URL.reasons == {"domain": 2, "word": 1}, "merging must not change its input"
 
 
-def test_merging_does_not_depend_on_the_order_of_shards() -> None:
+def test_merging_does_not_depend_on_the_order_of_units() -> None:
     a, b = [StepCount("x", 2, 1, 5, 2, {"r": 1})], [StepCount("x", 3, 1, 6, 3, {"q": 1, "r": 1})]
     assert merge([a, b]) == merge([b, a])
 
@@ -48,5 +48,5 @@ def test_a_page_lost_without_a_reason_is_not_written(tmp_path: Path) -> None:
 )
 def test_what_is_no_funnel_is_named_with_its_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "funnel.json").write_text(text)
-    with pytest.raises(DataError, match=r"funnel\.json.*run that shard again"):
+    with pytest.raises(DataError, match=r"funnel\.json.*run that unit again"):
         read_funnel(tmp_path / "funnel.json")

@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, MixtralConfig, MixtralFo
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import TOKENIZER_JSON
 from stages.model.config import ModelConfig
-from stages.model.hf_config import to_config_json
+from stages.model.huggingface.config import to_config_json
 from stages.tokenizer.config import TokenizerConfig
 from stages.tokenizer.hf import to_tokenizer_json
 from stages.tokenizer.spm import train

@@ -11,10 +11,10 @@ import torch
 from megatron.core.models.gpt import GPTModel
 
 from stages.model import parallel
-from stages.model.checkpoint import COMPLETE, STATE, WEIGHTS, describe, tensors_of
+from stages.model.checkpoint.reading import COMPLETE, STATE, WEIGHTS, describe, tensors_of
+from stages.model.checkpoint.saving import save
 from stages.model.config import ModelConfig
-from stages.model.llama import build_model, initialise
-from stages.model.saving import save
+from stages.model.decoder import build_model, initialise
 from stages.shared.files import write_json
 from stages.shared.task import Ranks
 

@@ -24,14 +24,18 @@ def test_llamas_shapes_have_the_published_parameter_counts(shape: tuple[int, int
 
 
 def test_a_width_that_heads_cannot_share_names_the_nearest_that_works() -> None:
-    with pytest.raises(ConfigError, match=r"model\.dim is 100: want an even multiple of num_heads \(6\), as 96"):
+    with pytest.raises(
+        ConfigError, match=r"model\.dim = 100: must be an even multiple of num_heads \(6\) \(for example 96\)"
+    ):
         ModelConfig(dim=100, num_heads=6)
     with pytest.raises(ConfigError, match="as 12"):  # 3 wide heads have no pairs to rotate
         ModelConfig(dim=9, num_heads=3)
 
 
 def test_key_heads_must_divide_heads() -> None:
-    with pytest.raises(ConfigError, match=r"model\.num_kv_heads is 4: want a divisor of num_heads \(6\), as 3"):
+    with pytest.raises(
+        ConfigError, match=r"model\.num_kv_heads = 4: must be a divisor of num_heads \(6\) \(for example 3\)"
+    ):
         ModelConfig(dim=96, num_heads=6, num_kv_heads=4)
 
 
@@ -48,9 +52,9 @@ def test_mixtrals_shape_has_its_published_counts() -> None:
 
 
 def test_more_experts_a_token_than_there_are_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"model\.moe\.top_k is 3: want at most num_experts \(2\)"):
+    with pytest.raises(ConfigError, match=r"model\.moe\.top_k = 3: must be at most num_experts \(2\)"):
         ModelConfig(moe={"num_experts": 2, "top_k": 3})
-    with pytest.raises(ConfigError, match=r"model\.bias is True: want false with model\.moe"):
+    with pytest.raises(ConfigError, match=r"model\.bias = True: must be false with model\.moe"):
         ModelConfig(moe={}, bias=True)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stages.model import parallel
 from stages.model.config import ModelConfig
-from stages.model.llama import Recompute, build_model, initialise
+from stages.model.decoder import Recompute, build_model, initialise
 from stages.shared.task import Ranks
 from tests.stages.model.saved import SMALL, VOCAB_SIZE
 

@@ -6,20 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from stages.formats.kinds import KINDS
 from stages.pretrain.config import PretrainConfig
-from stages.shared.contract import InputFile, Output
+from stages.shared.contract import WHOLE, InputFile, Output
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
 
 TOKENS = {"tokens": tuple(InputFile(Path(f"tokens-{s}.bin"), s) for s in ("web", "books"))}
 
 
-def test_all_ranks_of_the_layout_work_on_one_shard() -> None:
+def test_all_ranks_of_the_layout_work_on_one_unit() -> None:
     config = PretrainConfig(tokens="x", tokenizer="x", layout={"tp": 2, "pp": 2, "dp": 2})
     plan = config.plan(TOKENS)
     (step,) = plan.steps
-    assert (step.shards, step.ranks, step.shape, step.resumes) == (1, 8, "train", True)
-    assert [(output.name, output.kind, output.source) for output in plan.outputs] == [
+    assert (step.units, step.ranks, step.shape, step.resumes) == (WHOLE, 8, "train", True)
+    assert [(output.file, output.kind.name, output.source) for output in plan.outputs] == [
         ("final", "checkpoint", "final"),
         ("untrained", "checkpoint", "untrained"),
         ("metrics.jsonl", "metrics", ""),
@@ -45,17 +46,17 @@ def test_settings_that_change_no_weight_are_not_in_the_identity() -> None:
 
 def test_where_the_best_is_found_out_it_comes_out() -> None:
     plan = PretrainConfig(tokens="x", tokenizer="x", heldout_batches=4, heldout_every=100).plan(TOKENS)
-    assert Output("", 0, "best", "checkpoint", "best") in plan.outputs
+    assert Output(step="", unit="all", kind=KINDS.checkpoint, name="best", source="best") in plan.outputs
     assert {"heldout_batches", "heldout_every"} <= set(plan.steps[0].uses)
-    with pytest.raises(ConfigError, match="heldout_batches is 0: want at least 1 with heldout_every"):
+    with pytest.raises(ConfigError, match="heldout_batches = 0: must be at least 1 with heldout_every"):
         PretrainConfig(tokens="x", tokenizer="x", heldout_every=100)
 
 
 @pytest.mark.parametrize(
     ("mixture", "message"),
     [
-        ({"web": 1.0, "book": 1.0}, r"mixture\.book is 1\.0: want a source of tokens \(did you mean 'books'\?\)"),
-        ({"web": 1.0}, "mixture is .*: want a weight for every source of tokens, 'books' too"),
+        ({"web": 1.0, "book": 1.0}, r"mixture\.book = 1\.0: must be a source of tokens \(did you mean 'books'\?\)"),
+        ({"web": 1.0}, "mixture = .*: must be a weight for every source of tokens, 'books' too"),
     ],
 )
 def test_a_mixture_must_name_the_sources(mixture: dict[str, float], message: str) -> None:
@@ -65,7 +66,7 @@ def test_a_mixture_must_name_the_sources(mixture: dict[str, float], message: str
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan")])
 def test_a_weight_must_be_above_nothing(weight: float) -> None:
-    with pytest.raises(ConfigError, match=r"mixture\.web is .*: want a weight above 0"):
+    with pytest.raises(ConfigError, match=r"mixture\.web = .*: must be a weight above 0"):
         PretrainConfig(tokens="x", tokenizer="x", mixture={"web": weight})
 
 
@@ -85,16 +86,16 @@ def test_a_plan_says_how_often_each_source_is_read() -> None:
 
 
 def test_blanks_and_glms_positions_come_together() -> None:
-    with pytest.raises(ConfigError, match=r"blanks is None: want \{\} or its settings, for position glm"):
+    with pytest.raises(ConfigError, match=r"blanks = None: must be \{\} or its settings, for position glm"):
         PretrainConfig(tokens="x", tokenizer="x", model={"position": "glm"})
-    with pytest.raises(ConfigError, match=r"blanks is .*: want set for position glm alone"):
+    with pytest.raises(ConfigError, match=r"blanks = .*: must be set for position glm alone"):
         PretrainConfig(tokens="x", tokenizer="x", blanks={})
-    with pytest.raises(ConfigError, match=r"model\.seq_len is 8: want at least 16 with blanks"):
+    with pytest.raises(ConfigError, match=r"model\.seq_len = 8: must be at least 16 with blanks"):
         PretrainConfig(tokens="x", tokenizer="x", blanks={}, model={"position": "glm", "seq_len": 8})
 
 
 def test_blanks_are_filled_from_the_whole_sequence() -> None:
-    with pytest.raises(ConfigError, match=r"attend_across_documents is False: want true with blanks"):
+    with pytest.raises(ConfigError, match=r"attend_across_documents = False: must be true with blanks"):
         PretrainConfig(tokens="x", tokenizer="x", blanks={}, model={"position": "glm"}, attend_across_documents=False)
 
 
@@ -104,7 +105,7 @@ def test_a_start_from_what_another_run_made_is_an_input(field: str) -> None:
     folder = InputFile(Path("folder"), "folder")
     assert field in config.plan(TOKENS | {field: (folder,)}).steps[0].reads
     assert field not in PretrainConfig(tokens="x", tokenizer="x").plan(TOKENS).steps[0].reads
-    with pytest.raises(ConfigError, match=rf"{field} is 'folder': want one folder, not 2"):
+    with pytest.raises(ConfigError, match=rf"{field} = 'folder': must be one folder, not 2"):
         config.plan(TOKENS | {field: (folder, folder)})
 
 
@@ -112,7 +113,7 @@ def test_experts_are_shared_out_over_data_parallel_ranks() -> None:
     experts = {"moe": {"num_experts": 4}}
     config = PretrainConfig(tokens="x", tokenizer="x", model=experts, microbatch=4, layout={"dp": 4, "ep": 2})
     assert config.layout.ranks == 4
-    with pytest.raises(ConfigError, match=r"layout\.tp is 2: want 1 with experts"):
+    with pytest.raises(ConfigError, match=r"layout\.tp = 2: must be 1 with experts"):
         PretrainConfig(tokens="x", tokenizer="x", model=experts, layout={"tp": 2})
-    with pytest.raises(ConfigError, match=r"layout\.ep is 2: want 1: the model has no experts"):
+    with pytest.raises(ConfigError, match=r"layout\.ep = 2: must be 1: the model has no experts"):
         PretrainConfig(tokens="x", tokenizer="x", layout={"dp": 2, "ep": 2})

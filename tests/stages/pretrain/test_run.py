@@ -10,7 +10,7 @@ import torch
 
 from stages.formats.metrics import read_metrics
 from stages.formats.tokenizer import Tokenizer
-from stages.model.load import load_model
+from stages.model.checkpoint.load import load_model
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
@@ -48,7 +48,7 @@ def test_the_outputs_are_two_models_and_the_way_between_them(corpus: Path, tmp_p
     rows = read_metrics(outputs["metrics"][0].path)
     assert len(rows) == 25
     state = json.loads((outputs["checkpoint"][0].path / "state.json").read_text())
-    assert (state["step"], state["sequences"], state["identity"]["mixture"]) == (25, 200, {"large": 1.0, "small": 1.0})
+    assert (state["step"], state["feed"], state["identity"]["mixture"]) == (25, {}, {"large": 1.0, "small": 1.0})
 
 
 def test_a_run_is_compared_with_its_reference(corpus: Path, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_run_is_compared_with_its_reference(corpus: Path, tmp_path: Path) -> N
     same = PretrainConfig(tokens="x", tokenizer="x", reference="x", **short)
     run_stage(same, inputs, tmp_path / "same")
     other = PretrainConfig(tokens="x", tokenizer="x", reference="x", **{**short, "seed": 2})
-    with pytest.raises(DataError, match=r"metrics\.jsonl, record step 1: loss .* further apart than 0\.0001"):
+    with pytest.raises(DataError, match=r"metrics\.jsonl:step 1: loss .* further apart than 0\.0001"):
         run_stage(other, inputs, tmp_path / "other")
     longer = PretrainConfig(tokens="x", tokenizer="x", reference="x", **{**short, "steps": 5})
     with pytest.raises(DataError, match="4 steps, not 5"):

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from stages.formats.metrics import read_metrics
-from stages.model.load import load_model
+from stages.model.checkpoint.load import load_model
 from stages.pretrain.config import PretrainConfig
 from stages.release.config import ReleaseConfig
 from stages.shared.contract import InputFile

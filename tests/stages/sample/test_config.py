@@ -3,31 +3,33 @@ from itertools import pairwise
 import pytest
 from pydantic import ValidationError
 
+from stages.formats.kinds import KINDS
 from stages.sample.config import SampleConfig
 from stages.shared.errors import ConfigError
 
 
-def test_every_page_is_in_exactly_one_shard_in_order() -> None:
+def test_every_page_is_in_exactly_one_unit_in_order() -> None:
     for pages, files in [(250, 1), (251, 3), (1_000, 7), (999_999, 11)]:
         config = SampleConfig(pages=pages, files_per_dump=files)
-        ranges = [config.pages_of(shard) for shard in range(2 * files)]
+        ranges = [config.pages_of(place) for place in range(2 * files)]
         assert ranges[0].start == 0 and ranges[-1].stop == pages
         assert all(left.stop == right.start for left, right in pairwise(ranges))
         assert max(map(len, ranges)) - min(map(len, ranges)) <= 1
 
 
-def test_the_plan_names_a_warc_file_and_a_key_for_each_shard_and_the_facts_once() -> None:
+def test_the_plan_names_a_warc_file_and_a_key_for_each_unit_and_the_facts_once() -> None:
     plan = SampleConfig(dumps=("red", "blue"), files_per_dump=2).plan({})
-    assert [(step.name, step.shards) for step in plan.steps] == [("", 4)]
-    warcs = [(output.shard, output.name, output.source) for output in plan.outputs if output.kind == "warc"]
+    assert [(step.name, len(step.units)) for step in plan.steps] == [("", 4)]
+    warcs = [(output.unit, output.file, output.source) for output in plan.outputs if output.kind == KINDS.warc]
     assert warcs == [
-        (0, "red-00000.warc.gz", "red"),
-        (1, "red-00001.warc.gz", "red"),
-        (2, "blue-00000.warc.gz", "blue"),
-        (3, "blue-00001.warc.gz", "blue"),
+        ("red-00000", "red-00000.warc.gz", "red"),
+        ("red-00001", "red-00001.warc.gz", "red"),
+        ("blue-00000", "blue-00000.warc.gz", "blue"),
+        ("blue-00001", "blue-00001.warc.gz", "blue"),
     ]
-    assert [output.shard for output in plan.outputs if output.kind == "key"] == [0, 1, 2, 3]
-    assert [output.shard for output in plan.outputs if output.kind == "facts"] == [0]
+    units = [unit.key for unit in plan.steps[0].units]
+    assert [output.unit for output in plan.outputs if output.kind == KINDS.key] == units
+    assert [output.unit for output in plan.outputs if output.kind == KINDS.facts] == units[:1]
 
 
 def test_every_setting_is_part_of_the_identity() -> None:
@@ -47,12 +49,12 @@ def test_a_dump_name_that_is_no_file_name_is_refused(name: str) -> None:
 
 
 def test_two_dumps_of_one_name_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"sample\.dumps.*different"):
+    with pytest.raises(ConfigError, match=r"dumps.*different"):
         SampleConfig(dumps=("same", "same"))
 
 
 def test_more_files_than_pages_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"sample\.files_per_dump"):
+    with pytest.raises(ConfigError, match=r"files_per_dump"):
         SampleConfig(pages=250, files_per_dump=126)
 
 
@@ -65,5 +67,5 @@ def test_the_chinese_pages_come_on_top_of_the_others() -> None:
     ("share", "pages", "field"), [(0.1, 3_000, "chinese"), (0.2, 249, "pages"), (0.9, 1_999, "pages")]
 )
 def test_a_sample_too_small_for_a_page_of_each_kind_is_refused(share: float, pages: int, field: str) -> None:
-    with pytest.raises(ConfigError, match=rf"sample\.{field}.*at least"):
+    with pytest.raises(ConfigError, match=rf"{field}.*at least"):
         SampleConfig(chinese=share, pages=pages)

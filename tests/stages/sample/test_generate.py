@@ -26,10 +26,10 @@ def files(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def test_two_runs_write_the_same_bytes_in_whatever_order_the_shards_run(folder: Path, tmp_path: Path) -> None:
+def test_two_runs_write_the_same_bytes_in_whatever_order_the_units_run(folder: Path, tmp_path: Path) -> None:
     (step,) = CONFIG.plan({}).steps
-    for shard in reversed(range(step.shards)):
-        run_unit(CONFIG, step, shard, {}, tmp_path)
+    for place in reversed(range(len(step.units))):
+        run_unit(CONFIG, step, place, {}, tmp_path)
     assert files(tmp_path) == files(folder)
 
 
@@ -64,7 +64,7 @@ def test_no_page_asks_a_held_out_question_and_several_good_pages_answer_it(folde
         assert sum(count > 0 for count in counts) >= 5 and sum(counts) >= 20
 
 
-def test_memory_does_not_grow_with_the_pages_of_a_shard(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_pages_of_a_unit(tmp_path: Path) -> None:
     peaks = []
     for pages in (400, 4_000):
         config = SampleConfig(pages=pages, files_per_dump=1)

@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
 from stages.shared.task import Ranks, Task
+from stages.train.stage import TrainingStage
+from tests.stages.train.ranking_config import RankingConfig
 
 CHECKPOINTED = 85
 TIMEOUT_S = 240
@@ -41,8 +45,10 @@ class Run:
     folder: str
     data: str
     config: dict[str, Any] = field(default_factory=dict)
-    resume_from: str = ""
-    """Checkpoints of another run to go on from."""
+    stage: str = "pretrain"
+    """Or ranking: the objective of tests/stages/train/ranking.py."""
+    resume_from: tuple[str, ...] = ()
+    """Checkpoints of another run to continue from."""
     port: int = 0
     stop_at: int = 0
     """Step during which the last rank, and only it, is told to stop."""
@@ -53,7 +59,8 @@ class Run:
     slow: float = 0.0
     """Seconds that the last rank waits in every attention."""
     die_in: str = ""
-    """Part of the first checkpoint in which rank 0 gets a SIGKILL (write, commit, mark); or finish: the outputs."""
+    """Part of the first checkpoint in which rank 0 gets a SIGKILL (write, commit, mark, publish), or in
+    the outputs (finish)."""
     lost_by: int | None = None
     """Rank that finds its lease lost."""
     lost_at: int = 1
@@ -65,14 +72,23 @@ class Run:
         return Path(self.folder) / "out"
 
     @property
+    def published(self) -> Path:
+        """The folder of what the run publishes on the way."""
+        return Path(self.folder) / "published"
+
+    @property
     def checkpoints(self) -> list[str]:
         """Names of the run's checkpoints, in order."""
         return sorted(path.name for path in (Path(self.folder) / "work" / "checkpoints").glob("step-*"))
 
 
-def settings(run: Run) -> PretrainConfig:
+def settings(run: Run) -> TrainingStage:
     """Return the run's settings over the tiny defaults."""
-    return PretrainConfig(tokens="unused", tokenizer="unused", **{**TINY, **run.config})
+    changed = {**TINY, **run.config}
+    if run.stage == "pretrain":
+        return PretrainConfig(tokens="unused", tokenizer="unused", **changed)
+    model = {**changed["model"], "head": "scalar"}
+    return RankingConfig(pairs="unused", tokenizer="unused", **{**changed, "model": model})
 
 
 def start(run: Run, target: Callable[[Run, int], None] | None = None) -> list[Any]:
@@ -83,7 +99,7 @@ def start(run: Run, target: Callable[[Run, int], None] | None = None) -> list[An
     for name in ("out", "work"):
         (Path(run.folder) / name).mkdir(parents=True, exist_ok=True)
     server = get_context("forkserver")
-    server.set_forkserver_preload(["tests.stages.train.ranks", "stages.pretrain.run"])
+    server.set_forkserver_preload(["tests.stages.train.ranks", "stages.pretrain.run", "tests.stages.train.ranking"])
     ranks = [server.Process(target=target or work, args=(run, rank)) for rank in range(settings(run).layout.ranks)]
     for rank in ranks:
         rank.start()
@@ -154,10 +170,10 @@ def wait_for_write(run: Run, ranks: list[Any]) -> None:
 
 def work(run: Run, rank: int) -> None:
     """Be one rank: run the stage and end with the code that the worker would."""
-    # Imported late: the launching test needs no torch, and the server has it already.
-    from stages.pretrain.run import run as run_stage  # noqa: PLC0415
-
     task = make_task(run, rank)
+    # Imported late: the launching test needs no torch, and the server has it already.
+    module, _, function = task.config.run.partition(":")
+    run_stage = getattr(import_module(module), function)
     if run.die_in and rank == 0:
         plant(run.die_in)
     if run.bad:
@@ -176,7 +192,7 @@ def work(run: Run, rank: int) -> None:
         (Path(run.folder) / "summary.json").write_text(json.dumps(summary), "utf-8")
 
 
-def make_task(run: Run, rank: int) -> Task:
+def make_task(run: Run, rank: int) -> Task[TrainingStage]:
     """Return one rank's task, with the hooks that stop or kill it."""
     config = settings(run)
     last = rank == config.layout.ranks - 1
@@ -194,19 +210,24 @@ def make_task(run: Run, rank: int) -> Task:
         if run.lost_by == rank and looks[0] >= run.lost_at:
             raise LeaseLost("another process has the lease")
 
+    def publish(path: Path, name: str) -> None:
+        shutil.rmtree(run.published / name, ignore_errors=True)
+        run.published.mkdir(exist_ok=True)
+        path.rename(run.published / name)
+        if run.die_in == "publish":
+            die()
+
     folder = Path(run.folder)
     data = Path(run.data)
     return Task(
         config=config,
         step="",
-        shard=0,
-        num_shards=1,
+        unit="all",
         inputs={
             "tokens": tuple(InputFile(path, path.stem) for path in sorted(data.glob("*.bin"))),
             "tokenizer": (InputFile(data / "tokenizer.model", ""),),
-            **({"resume_from": (InputFile(Path(run.resume_from), ""),)} if run.resume_from else {}),
+            "resume_from": tuple(InputFile(Path(path), "") for path in run.resume_from),
         },
-        steps={},
         out=folder / "out",
         work=folder / "work",
         run_dir=folder,
@@ -214,13 +235,15 @@ def make_task(run: Run, rank: int) -> Task:
         should_stop=lambda: bool(run.stop_at) and last and now[0] + 1 >= run.stop_at,
         progress=progress,
         check_lease=check_lease,
+        publish=publish,
     )
 
 
 def plant(part: str) -> None:
     """Make this process die in a part of the next checkpoint."""
-    from stages.model.saving import Draft  # noqa: PLC0415
-    from stages.train import checkpoints, loop  # noqa: PLC0415
+    from stages.model.checkpoint.saving import Draft  # noqa: PLC0415
+    from stages.train import loop  # noqa: PLC0415
+    from stages.train.state import checkpoints  # noqa: PLC0415
 
     write = Draft.write
 
@@ -243,19 +266,19 @@ def plant_bad(run: Run) -> None:
     import torch  # noqa: PLC0415
     from megatron.core import parallel_state  # noqa: PLC0415
 
-    from stages.train import loop  # noqa: PLC0415
+    from stages.train import models  # noqa: PLC0415
 
-    build, microbatches = loop.build_engine, loop.microbatches
+    build, microbatches = models.build_engine, models.microbatches
     left, now, chunks = dict(run.bad), [""], []
 
-    def bad_batches(dataset: Any, config: Any, sequences: range, device: Any) -> Any:
-        step = str(sequences.start // config.global_batch + 1)
+    def bad_batches(samples: Any, *rest: Any) -> Any:
+        step = str(samples.first // settings(run).global_batch + 1)
         now[0] = run.bad.get(step, "")
         if left.pop(step, "") == "weight":
             for layer in layers():
                 layer.mlp.linear_fc2.weight.data[0, 0] = float("nan")
-        draw = torch.Generator().manual_seed(sequences.start)
-        for batch in microbatches(dataset, config, sequences, device):
+        draw = torch.Generator().manual_seed(samples.first)
+        for batch in microbatches(samples, *rest):
             if now[0] == "noise":
                 batch["tokens"] = torch.randint(300, batch["tokens"].shape, generator=draw)
                 batch["labels"] = torch.randint(300, batch["labels"].shape, generator=draw)
@@ -275,12 +298,12 @@ def plant_bad(run: Run) -> None:
             layer.mlp.linear_fc1.register_forward_hook(spoil)
         return engine
 
-    loop.build_engine, loop.microbatches = build_bad, bad_batches
+    models.build_engine, models.microbatches = build_bad, bad_batches
 
 
 def slow_down(seconds: float) -> None:
     """Make this process slow in attention, as a bad processor would."""
-    from stages.model.attention import CausalAttention  # noqa: PLC0415
+    from stages.model.layers.attention import CausalAttention  # noqa: PLC0415
 
     forward = CausalAttention.forward
 

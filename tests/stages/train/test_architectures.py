@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stages.formats.metrics import read_metrics
-from stages.model.load import load_model
+from stages.model.checkpoint.load import load_model
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import TINY, Run, losses, train
 

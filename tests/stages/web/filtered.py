@@ -10,33 +10,34 @@ from stages.formats.documents import DocumentWriter
 from stages.formats.funnel import StepCount, write_funnel
 from stages.formats.kinds import KINDS
 from stages.formats.tables import Tables
-from stages.shared.contract import InputFile, Step
+from stages.shared.contract import ALL, SAME, After, InputFile, Step, parts
+from stages.text.dedup.page_hashes import text_hash, url_hash
+from stages.text.words.tokens import count_words
+from stages.web.artifacts import PAGES, REMOVED, Artifact
 from stages.web.config import WebConfig
-from stages.web.pages import PAGE, PAGES, number_pages, text_hash, url_hash
-from stages.web.steps.cluster import REMOVED
-from stages.web.words import count_words
-from tests.stages.harness import run_unit, step_folder, unit_folder
+from stages.web.page_numbers import number_pages
+from tests.stages.harness import all_units, run_unit, unit_folder
 
 Page = tuple[str, str]
-"""Address and text."""
+"""URL and text."""
 
 
-def write_filtered(folder: Path, shards: Sequence[Sequence[Page]], languages: Mapping[str, str] | None = None) -> None:
-    """Write what `extract` and `filter` would; languages are by address, `en` where not said."""
-    for shard, pages in enumerate(shards):
-        extracted = unit_folder(folder, "extract", shard)
-        final = unit_folder(folder, "filter", shard)
+def write_filtered(folder: Path, units: Sequence[Sequence[Page]], languages: Mapping[str, str] | None = None) -> None:
+    """Write what `extract` and `filter` would; `languages` are by URL, else `en`."""
+    for place, pages in enumerate(units):
+        extracted = unit_folder(folder, "extract", place)
+        final = unit_folder(folder, "filter", place)
         for path in (extracted, final):
             path.mkdir(parents=True)
         rows, tables = [], Tables()
         with DocumentWriter(final / KINDS.documents.file) as writer:
             for number, (url, text) in enumerate(pages):
                 language = (languages or {}).get(url, "en")
-                row = {"id": f"{shard}-{number}", "url": url, "text": text, "language": language, "language_score": 0.9}
+                row = {"id": f"{place}-{number}", "url": url, "text": text, "language": language, "language_score": 0.9}
                 writer.write({**row, "source": "s", "dump": "d"})
                 rows.append((url_hash(url), text_hash(text), count_words(text), 0.0))
                 tables.read("site.example", language)
-        np.save(final / PAGES, np.array(rows, dtype=PAGE), allow_pickle=False)
+        PAGES.save(final, rows)
         tables.write(extracted / KINDS.tables.file)
         with DocumentWriter(final / KINDS.rejects.file) as writer:
             writer.write({"id": "x", "url": "http://x", "text": "x", "step": "quality", "reason": "short"})
@@ -49,20 +50,27 @@ def write_removed(folder: Path, rows: Sequence[tuple[int, int, int]]) -> None:
     """Write what `cluster` would: removed page, page kept, whether the texts are equal."""
     final = unit_folder(folder, "cluster", 0)
     final.mkdir(parents=True)
-    np.save(final / REMOVED, np.array(rows, dtype=np.uint64).reshape(-1, 3), allow_pickle=False)
-    number_pages({"filter": step_folder(folder, "filter")}, final)
+    REMOVED.save(final, rows)
+    number_pages({"filter": all_units(folder, "filter")}, final)
 
 
 def run_step(
-    config: WebConfig, folder: Path, name: str, shards: int = 1, seen: Sequence[InputFile] = ()
+    config: WebConfig, folder: Path, name: str, units: int = 1, seen: Sequence[InputFile] = ()
 ) -> list[dict[str, Any]]:
-    """Run all shards of one of the stage's steps over what lies in the folder; return their summaries."""
-    there = tuple(path.name for path in (folder / "steps").iterdir() if path.name != name)
-    reads = ("seen",) if seen else ()
-    step = Step(name=name, run=f"stages.web.steps.{name}:run", shards=shards, uses=(), reads=reads, after=there)
-    return [run_unit(config, step, shard, {"seen": tuple(seen)}, folder) for shard in range(shards)]
+    """Run all units of one of the stage's steps over what lies in the folder; return their summaries."""
+    same = ("extract", "filter") if name == "documents" else ()
+    there = [path.name for path in (folder / "steps").iterdir() if path.name != name]
+    step = Step(
+        name=name,
+        run=f"stages.web.steps.{name}:run",
+        units=parts(units),
+        uses=(),
+        reads=("seen",) if seen else (),
+        after=tuple(After(earlier, SAME if earlier in same else ALL) for earlier in there),
+    )
+    return [run_unit(config, step, place, {"seen": tuple(seen)}, folder) for place in range(units)]
 
 
-def array(folder: Path, step: str, name: str, shard: int = 0) -> np.ndarray:
+def array(folder: Path, artifact: Artifact, place: int = 0) -> np.ndarray:
     """Return an array that a step wrote."""
-    return np.load(unit_folder(folder, step, shard) / name, allow_pickle=False)
+    return artifact.load(unit_folder(folder, artifact.step, place))

@@ -12,13 +12,14 @@ import pytest
 
 from stages.formats.documents import read_documents
 from stages.formats.funnel import merge, read_funnel
+from stages.formats.kinds import KINDS
 from stages.sample import chinese, prose
 from stages.sample.config import SampleConfig
 from stages.sample.html import FURNITURE
 from stages.sample.pages import make_page
 from stages.sample.world import make_world
-from stages.web.settings import ExactSettings
-from stages.web.words import tokens
+from stages.text.settings import ExactSettings
+from stages.text.words.tokens import tokens
 from tests.answer_key import KEPT, Verdict, agree, counts, expected
 from tests.stages.harness import run_unit, step_folder
 
@@ -138,9 +139,9 @@ def test_by_the_rule_first_every_passage_stays_on_one_page(sample_run: Any, tmp_
     config = sample_run.config.model_copy(update={"exact": ExactSettings(rule="first")})
     steps = config.plan({"inputs": sample_run.warcs}).steps
     for step in (step for step in steps if step.name not in done):
-        for shard in range(step.shards):
-            run_unit(config, step, shard, {"inputs": sample_run.warcs}, tmp_path)
-    files = sorted(step_folder(tmp_path, "documents").glob("shards/*/documents.jsonl.zst"))
+        for place in range(len(step.units)):
+            run_unit(config, step, place, {"inputs": sample_run.warcs}, tmp_path)
+    files = sorted(step_folder(tmp_path, "documents").glob(f"*/{KINDS.documents.file}"))
     found = carriers(sample_run, [row for file in files for row in read_documents(file)])
     copies = Counter(passage for text, passage in found.values() if passage in text)
     assert copies == dict.fromkeys((passage for _, passage in found.values()), 1)

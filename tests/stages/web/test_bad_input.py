@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.shared.contract import InputFile
-from stages.web.blocks import step_count
-from stages.web.reader import WarcPages
+from stages.text.blocks.gate import step_count
+from stages.web.read.reader import WarcPages
 from tests.stages.web.warcs import flip, member, record
 
 ROOT = Path(__file__).parents[3]
@@ -29,9 +29,10 @@ RUN = """if 1:
     import json, resource, sys
     from pathlib import Path
     from stages.shared.contract import InputFile
-    from stages.formats.documents import DOCUMENTS, read_documents
+    from stages.formats.documents import read_documents
+    from stages.formats.kinds import KINDS
     from stages.shared.errors import DataError
-    from stages.formats.funnel import FUNNEL, merge, read_funnel
+    from stages.formats.funnel import read_funnel
     from stages.web.config import WebConfig
     from tests.stages.harness import run_unit
 
@@ -46,12 +47,12 @@ RUN = """if 1:
     except DataError as error:
         print(json.dumps({"error": str(error)}))
         sys.exit(error.exit_code)
-    out = Path(folder) / "steps/extract/shards/00000"
+    out = Path(folder) / "steps/extract/00000"
     status = Path("/proc/self/status").read_text().splitlines()
     peak = int(next(line.split()[1] for line in status if line.startswith("VmHWM")))  # ru_maxrss begins at the parent's
-    (read, *rest) = read_funnel(out / FUNNEL)
+    (read, *rest) = read_funnel(out / KINDS.funnel.file)
     print(json.dumps({
-        "urls": [row["url"] for row in read_documents(out / DOCUMENTS)],
+        "urls": [row["url"] for row in read_documents(out / KINDS.documents.file)],
         "read": read.pages_in,
         "reasons": read.reasons,
         "later": {reason: count for step in rest for reason, count in step.reasons.items()},
@@ -115,7 +116,7 @@ def test_files_that_inflate_to_ten_gigabytes(tmp_path: Path) -> None:
     assert max(found["mb"]) < MAX_MB, found["mb"]
 
 
-def test_pages_that_are_too_much_for_a_parser(tmp_path: Path) -> None:
+def test_pages_that_are_broken_limit_for_a_parser(tmp_path: Path) -> None:
     pages = {
         "nested": b"<html><body>" + b"<div>" * 100_000 + GOOD.encode() + b"</div>" * 100_000,
         "script": b"<html><body><script>" + b"var a = 1;" * 2_000_000 + b"</script>" + GOOD.encode(),

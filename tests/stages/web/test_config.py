@@ -6,50 +6,49 @@ from pydantic import ValidationError
 from stages.formats.kinds import KINDS
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
-from stages.web.config import WebConfig, shard_files
-from stages.web.settings import DedupSettings, match_probability
+from stages.web.config import WebConfig
+from stages.web.plan import unit_files
 
 
 def warcs(*sources: str) -> tuple[InputFile, ...]:
     return tuple(InputFile(Path(f"{number}.warc.gz"), source) for number, source in enumerate(sources))
 
 
-def test_a_shard_has_neighbours_of_one_source() -> None:
+def test_a_unit_has_neighbours_of_one_source() -> None:
     files = warcs("a", "a", "a", "b", "b")
-    assert [[file.path.stem[0] for file in group] for group in shard_files(files, 2)] == [["0", "1"], ["2"], ["3", "4"]]
+    assert [[file.path.stem[0] for file in group] for group in unit_files(files, 2)] == [["0", "1"], ["2"], ["3", "4"]]
 
 
-def test_the_plan_has_a_shard_for_each_group_and_outputs_in_order() -> None:
+def test_the_plan_has_a_unit_for_each_group_and_outputs_in_order() -> None:
     plan = WebConfig(inputs="x").plan({"inputs": warcs("a", "a", "b")})
-    assert {step.name: step.shards for step in plan.steps} == {
+    assert {step.name: len(step.units) for step in plan.steps} == {
         **dict.fromkeys(("extract", "filter", "signatures", "documents"), 3),
         **dict.fromkeys(("buckets", "cluster", "substrings", "urls"), 1),
     }
-    documents = [(output.shard, output.source, output.name) for output in plan.outputs if output.kind == "documents"]
-    assert documents == [(0, "a", KINDS.documents.file), (1, "a", KINDS.documents.file), (2, "b", KINDS.documents.file)]
-    assert {output.name for output in plan.outputs} == {
-        KINDS.documents.file,
-        KINDS.rejects.file,
-        KINDS.funnel.file,
-        KINDS.tables.file,
-    }
+    documents = [(output.unit, output.source, output.file) for output in plan.outputs if output.kind == KINDS.documents]
+    assert documents == [
+        ("a/0.warc.gz", "a", KINDS.documents.file),
+        ("a/1.warc.gz", "a", KINDS.documents.file),
+        ("b/2.warc.gz", "b", KINDS.documents.file),
+    ]
+    assert {output.kind for output in plan.outputs} == {KINDS.documents, KINDS.rejects, KINDS.funnel, KINDS.tables}
 
 
 def test_gates_that_would_lose_what_the_rules_keep_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"gates\.min_words is 60: want at most 50"):
+    with pytest.raises(ConfigError, match=r"gates\.min_words = 60: must be at most 50"):
         WebConfig(inputs="x", extraction={"gates": {"min_words": 60}})
     with pytest.raises(ConfigError, match=r"gates\.min_wanted"):
         WebConfig(inputs="x", language={"min_score": 0.01})
-    with pytest.raises(ConfigError, match=r"gates\.min_words is 40: want at most 1:"):
+    with pytest.raises(ConfigError, match=r"gates\.min_words = 40: must be at most 1:"):
         WebConfig(inputs="x", quality={"preset": "bloom"})
     assert WebConfig(inputs="x", quality={"preset": "bloom"}, extraction={"gates": {"min_words": 1}})
     assert WebConfig(inputs="x", extraction={"extractor": "trafilatura", "gates": {"min_words": 60}})
 
 
-def test_there_are_never_more_parts_than_shards() -> None:
+def test_there_are_never_more_parts_than_units() -> None:
     def parts(count: int) -> int:
         steps = WebConfig(inputs="x", exact={"parts": count}).plan({"inputs": warcs("a", "a", "b")}).steps
-        return next(step.shards for step in steps if step.name == "substrings")
+        return next(len(step.units) for step in steps if step.name == "substrings")
 
     assert [parts(count) for count in (1, 2, 3, 100)] == [1, 2, 3, 3]
 
@@ -59,48 +58,13 @@ def test_own_lists_are_read_by_the_filter_step_only_if_given() -> None:
     plan = given.plan({"inputs": warcs("a"), "url_lists": (InputFile(Path("b.txt"), "blocked"),)})
     assert plan.steps[0].reads == ("inputs", "url_lists")
     assert WebConfig(inputs="x").plan({"inputs": warcs("a")}).steps[0].reads == ("inputs",)
-    with pytest.raises(ConfigError, match=r"web\.url_lists is 'colour': want .*blocked, allowed"):
+    with pytest.raises(ConfigError, match=r"url_lists = 'colour': must be .*blocked, allowed"):
         given.plan({"inputs": warcs("a"), "url_lists": (InputFile(Path("b.txt"), "colour"),)})
 
 
 def test_no_input_is_an_error_of_the_recipe() -> None:
-    with pytest.raises(ConfigError, match=r"web\.inputs"):
+    with pytest.raises(ConfigError, match=r"inputs = "):
         WebConfig(inputs="nothing/*.gz").plan({"inputs": ()})
-
-
-@pytest.mark.parametrize(
-    ("buckets", "hashes", "similarity", "expected"),
-    [(450, 20, 0.75, 0.7605), (450, 20, 0.8, 0.9946), (14, 8, 0.7, 0.5645), (14, 8, 0.85, 0.9884), (20, 450, 0.95, 0)],
-)
-def test_match_probabilities_are_those_published(buckets: int, hashes: int, similarity: float, expected: float) -> None:
-    assert match_probability(similarity, buckets, hashes) == pytest.approx(expected, abs=1e-4)
-
-
-def test_the_swapped_numbers_of_the_paper_are_refused_with_the_right_ones() -> None:
-    with pytest.raises(ConfigError, match=r"hashes_per_bucket is 450.*450 buckets of 20 hashes"):
-        DedupSettings(preset="custom", buckets=20, hashes_per_bucket=450)
-
-
-def test_presets_and_own_numbers_do_not_mix() -> None:
-    assert DedupSettings(preset="fineweb").shape == (14, 8)
-    assert DedupSettings(preset="custom", buckets=93, hashes_per_bucket=15).shape == (93, 15)
-    with pytest.raises(ConfigError, match="custom"):
-        DedupSettings(preset="custom")
-    with pytest.raises(ConfigError, match="custom"):
-        DedupSettings(preset="fineweb", buckets=3)
-    with pytest.raises(ConfigError, match="at most the 14"):
-        DedupSettings(preset="fineweb", bucket_units=15)
-
-
-def test_blocks_of_simhash_must_leave_one_that_agrees() -> None:
-    assert DedupSettings(method="simhash").num_tables == 4
-    assert DedupSettings(method="simhash", simhash_blocks=6, bucket_units=20).num_tables == 20
-    with pytest.raises(ConfigError, match="simhash_blocks is 3: want more than the 3 bits"):
-        DedupSettings(method="simhash", simhash_blocks=3)
-    with pytest.raises(ConfigError, match="at most 10000 choices"):
-        DedupSettings(method="simhash", simhash_blocks=64)
-    with pytest.raises(ConfigError, match="at most the 4 buckets"):
-        DedupSettings(method="simhash", bucket_units=5)
 
 
 def test_buckets_know_the_dumps_only_if_they_are_kept_apart() -> None:
@@ -113,7 +77,7 @@ def test_buckets_know_the_dumps_only_if_they_are_kept_apart() -> None:
 
 def test_what_was_seen_is_in_other_dumps() -> None:
     assert WebConfig(inputs="x", seen="index.npz").seen == "index.npz"
-    with pytest.raises(ConfigError, match=r"dedup\.scope is 'dump': want all"):
+    with pytest.raises(ConfigError, match=r"dedup\.scope = 'dump': must be all"):
         WebConfig(inputs="x", seen="index.npz", dedup={"scope": "dump"})
 
 

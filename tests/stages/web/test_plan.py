@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.shared.contract import InputFile
+from stages.shared.contract import InputFile, parts
 from stages.web.config import WebConfig
 from stages.web.plan import Load
 
@@ -24,14 +24,16 @@ def test_steps_that_are_switched_off_are_not_there_and_nobody_waits_for_them() -
     for config in (WebConfig(inputs="x", dedup=off), WebConfig(inputs="x", exact=off), bare):
         plan = config.plan({"inputs": SIXTEEN})
         known = {step.name for step in plan.steps}
-        assert all(set(step.after) <= known for step in plan.steps)
+        assert all({after.step for after in step.after} <= known for step in plan.steps)
 
 
 def test_every_setting_is_part_of_some_steps_identity() -> None:
     config = WebConfig(inputs="x", write_index=True)
     uses = {name for step in config.plan({"inputs": SIXTEEN}).steps for name in step.uses}
     whole = {name.partition(".")[0] for name in uses}
-    assert whole | {"inputs", "url_lists", "language_model", "seen", "write_index"} == set(WebConfig.model_fields)
+    assert whole | {"inputs", "url_lists", "language_model", "seen", "write_index", "files_per_unit"} == set(
+        WebConfig.model_fields
+    )
     for section in ("dedup", "exact", "url_dedup", "language", "extraction"):
         settings = set(type(getattr(config, section)).model_fields)
         named = {name.partition(".")[2] for name in uses if name.startswith(f"{section}.")}
@@ -61,12 +63,12 @@ def test_languages_are_part_of_extraction_only_where_its_gates_use_them() -> Non
     assert "language.languages" not in uses(language={"position": "after"})
 
 
-def test_estimates_grow_with_the_input_and_memory_of_a_shard_does_not() -> None:
-    one, four = (Load(shards=shards, mb=1000, chosen=True) for shards in (1, 4))
+def test_estimates_grow_with_the_input_and_memory_of_a_unit_does_not() -> None:
+    one, four = (Load(units=parts(count), mb=1000, chosen=True) for count in (1, 4))
     assert four.all_kept == 4 * one.all_kept
     small, large = (WebConfig(inputs="x").plan({"inputs": files}).steps for files in (SIXTEEN[:4], SIXTEEN))
     for before, after in zip(small, large, strict=True):
-        total = after.core_seconds * after.shards / (before.core_seconds * before.shards)
+        total = after.core_seconds * len(after.units) / (before.core_seconds * len(before.units))
         assert 1 <= total <= 4.01
-        if after.shards > before.shards:
+        if len(after.units) > len(before.units):
             assert after.mem_mb == before.mem_mb

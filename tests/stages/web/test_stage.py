@@ -15,12 +15,12 @@ from stages.formats.documents import read_documents
 from stages.formats.funnel import merge, read_funnel
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
+from stages.text.blocks.documents_io import WriteDocuments
+from stages.text.rules.filters import QualityFilter
+from stages.text.rules.language import LanguageFilter
 from stages.web.config import WebConfig
-from stages.web.extract import Extraction
-from stages.web.language import LanguageFilter
-from stages.web.quality import QualityFilter
-from stages.web.reader import WarcPages
-from stages.web.writer import WriteDocuments
+from stages.web.extract.block import Extraction
+from stages.web.read.reader import WarcPages
 from tests.stages.harness import run_stage, run_unit
 from tests.stages.web.warcs import member
 
@@ -32,18 +32,18 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def test_shards_in_another_order_write_the_same_bytes(sample_run: Any, tmp_path: Path) -> None:
+def test_units_in_another_order_write_the_same_bytes(sample_run: Any, tmp_path: Path) -> None:
     inputs = {"inputs": sample_run.warcs}
     for step in sample_run.config.plan(inputs).steps:
-        for shard in reversed(range(step.shards)):
-            run_unit(sample_run.config, step, shard, inputs, tmp_path)
+        for place in reversed(range(len(step.units))):
+            run_unit(sample_run.config, step, place, inputs, tmp_path)
     assert digests(tmp_path) == digests(sample_run.folder)
 
 
-def test_a_shard_killed_while_it_extracts_and_run_again_writes_the_same_bytes(sample_run: Any, tmp_path: Path) -> None:
+def test_a_unit_killed_while_it_extracts_and_run_again_writes_the_same_bytes(sample_run: Any, tmp_path: Path) -> None:
     warc = str(sample_run.warcs[0].path)
     script = (
-        "import sys; from pathlib import Path; from tests.stages.harness import run_unit, run_unit;"
+        "import sys; from pathlib import Path; from tests.stages.harness import run_unit;"
         "from stages.shared.contract import InputFile; from stages.web.config import WebConfig;"
         "config = WebConfig(inputs='x', rejects_per_reason=10_000);"
         "inputs = {'inputs': (InputFile(Path(sys.argv[1]), sys.argv[2]),)};"
@@ -68,7 +68,7 @@ def test_a_shard_killed_while_it_extracts_and_run_again_writes_the_same_bytes(sa
     assert again and all(whole[name] == digest for name, digest in again.items())
 
 
-def test_grouping_files_into_shards_does_not_change_the_documents(sample_run: Any, tmp_path: Path) -> None:
+def test_grouping_files_into_units_does_not_change_the_documents(sample_run: Any, tmp_path: Path) -> None:
     config = sample_run.config.model_copy(update={"files_per_unit": 2})
     outputs = run_stage(config, {"inputs": sample_run.warcs}, tmp_path)
     rows = [row for file in outputs["documents"] for row in read_documents(file.path)]

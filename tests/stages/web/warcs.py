@@ -6,8 +6,8 @@ import gzip
 from pathlib import Path
 
 from stages.shared.contract import InputFile
-from stages.web.source import opened
-from stages.web.warc import Loss, Other, Page, read_warc
+from stages.web.read.open_input import open_input
+from stages.web.read.warc import LostPage, OtherRecord, Page, read_warc
 
 
 def record(body: bytes, *, url: str = "http://a.example/", headers: str = "", length: int | None = None) -> bytes:
@@ -40,12 +40,12 @@ def what_is_in(folder: Path, data: bytes, max_bytes: int = 1 << 20) -> list[str]
     return [brief(item) for item in read_file(path, max_bytes)]
 
 
-def read_file(path: Path, max_bytes: int) -> list[Page | Loss | Other]:
-    with opened(InputFile(path, "x")) as stream:
+def read_file(path: Path, max_bytes: int) -> list[Page | LostPage | OtherRecord]:
+    with open_input(InputFile(path, "x")) as stream:
         return list(read_warc(stream, path.name, max_bytes))
 
 
-def brief(item: Page | Loss | Other) -> str:
+def brief(item: Page | LostPage | OtherRecord) -> str:
     if isinstance(item, Page):
         return item.body[:20].decode("utf-8", errors="replace")
-    return f"[{item.reason if isinstance(item, Loss) else item.record_type}]"
+    return f"[{item.reason if isinstance(item, LostPage) else item.record_type}]"

@@ -6,10 +6,11 @@ from stages.formats.kinds import KINDS
 from stages.report.figures import Figure
 from stages.report.part import Card, Material, Part, View
 from stages.report.parts.pages import figures
-from stages.report.parts.pages.meanings import reason_meaning, step_meaning
+from stages.report.parts.pages.meanings import step_meaning
 from stages.report.parts.pages.read import PageCounts, read
 from stages.report.parts.pages.summary import notes, rankings, reasons
 from stages.report.words import percent, plural, short
+from stages.text.reasons import explain
 
 
 def show(material: Material) -> View:
@@ -28,7 +29,7 @@ def view(pages: PageCounts) -> View:
             "notes": notes(pages),
             "rankings": rankings(pages.tables),
             "step_meaning": step_meaning,
-            "reason_meaning": reason_meaning,
+            "explain": explain,
         },
         figures=draw(pages),
         cards=_cards(pages),

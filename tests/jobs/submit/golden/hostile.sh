@@ -14,8 +14,8 @@
 #SBATCH --mem=4096M
 #SBATCH --partition='it'"'"'s a "run" of $(touch pwned) `touch pwned` 100%s; touch pwned & #'
 
-# One array of Stagecoach. Each element is one run of this script; its units are listed in the submission's record in the
-# ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
+# One array of Stagecoach. Each element is one run of this script; the ledger's assignment
+# lists its units. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
 
 umask 077
 export OMP_NUM_THREADS=1
@@ -33,15 +33,15 @@ set -u # after `module load`: many module scripts fail under it
 # The work. Slurm signals its processes itself; this shell ignores TERM, to record how they end.
 trap : TERM USR2
 srun --kill-on-bad-exit=1 --ntasks=1 --cpus-per-task=1 --unbuffered /opt/python/bin/python3 -u -m jobs.run.worker '/runs/it'"'"'s a "run"
-of $(touch pwned) `touch pwned` 100%s; touch pwned & #/steps/web.it'"'"'s a "run"
-of $(touch pwned) `touch pwned` 100%s; touch pwned & #/778d6fd34618' '0007-web-it'"'"'s a "run"
+of $(touch pwned) `touch pwned` 100%s; touch pwned & #' 'web.it'"'"'s a "run"
+of $(touch pwned) `touch pwned` 100%s; touch pwned & #' '0007-web-it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #'
 code=$?
 
 # The verdict: records the attempt's end in the ledger and prints what to do with this element.
 verdict=$(/opt/python/bin/python3 -m jobs.run.attempt_end '/runs/it'"'"'s a "run"
-of $(touch pwned) `touch pwned` 100%s; touch pwned & #/steps/web.it'"'"'s a "run"
-of $(touch pwned) `touch pwned` 100%s; touch pwned & #/778d6fd34618' '0007-web-it'"'"'s a "run"
+of $(touch pwned) `touch pwned` 100%s; touch pwned & #' 'web.it'"'"'s a "run"
+of $(touch pwned) `touch pwned` 100%s; touch pwned & #' '0007-web-it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #' "$code") || verdict=failed
 me="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" # never SLURM_JOB_ID: for one element it is the id of the whole array
 case "$verdict" in

@@ -1,7 +1,7 @@
 #!/bin/bash
 
-# One array of Stagecoach. Each element is one run of this script; its units are listed in the submission's record in the
-# ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
+# One array of Stagecoach. Each element is one run of this script; the ledger's assignment
+# lists its units. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
 
 umask 077
 export OMP_NUM_THREADS=2
@@ -13,7 +13,7 @@ cd /runs/mine/code/0123456789ab || exit 77
 set -u # after `module load`: many module scripts fail under it
 
 # The work, in the background so that this shell can pass signals on. A signal ends `wait` early: then wait again.
-/opt/python/bin/python3 -m jobs.run.ranks 1 /opt/python/bin/python3 -u -m jobs.run.worker /runs/mine/steps/web.filter/79fa0619f34e 0007-web-filter &
+/opt/python/bin/python3 -m jobs.run.ranks 1 /opt/python/bin/python3 -u -m jobs.run.worker /runs/mine web.filter 0007-web-filter &
 work=$!
 trap 'asked=1; kill -TERM "$work" 2>/dev/null' TERM USR2
 while true; do
@@ -24,5 +24,5 @@ while true; do
 done
 
 # The verdict: records the attempt's end in the ledger and prints what to do with this element.
-/opt/python/bin/python3 -m jobs.run.attempt_end /runs/mine/steps/web.filter/79fa0619f34e 0007-web-filter "$code" >/dev/null
+/opt/python/bin/python3 -m jobs.run.attempt_end /runs/mine web.filter 0007-web-filter "$code" >/dev/null
 exit "$code"

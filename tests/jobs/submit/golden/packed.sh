@@ -12,8 +12,8 @@
 #SBATCH --output=/runs/mine/logs/web.filter/0007-web-filter.%a.log
 #SBATCH --comment=stagecoach:0007-web-filter
 
-# One array of Stagecoach. Each element is one run of this script; its units are listed in the submission's record in the
-# ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
+# One array of Stagecoach. Each element is one run of this script; the ledger's assignment
+# lists its units. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
 
 umask 077
 export OMP_NUM_THREADS=2
@@ -27,11 +27,11 @@ set -u # after `module load`: many module scripts fail under it
 
 # The work. Slurm signals its processes itself; this shell ignores TERM, to record how they end.
 trap : TERM USR2
-srun --kill-on-bad-exit=0 --ntasks=32 --cpus-per-task=2 --unbuffered /opt/python/bin/python3 -u -m jobs.run.worker /runs/mine/steps/web.filter/79fa0619f34e 0007-web-filter
+srun --kill-on-bad-exit=0 --ntasks=32 --cpus-per-task=2 --unbuffered /opt/python/bin/python3 -u -m jobs.run.worker /runs/mine web.filter 0007-web-filter
 code=$?
 
 # The verdict: records the attempt's end in the ledger and prints what to do with this element.
-verdict=$(/opt/python/bin/python3 -m jobs.run.attempt_end /runs/mine/steps/web.filter/79fa0619f34e 0007-web-filter "$code") || verdict=failed
+verdict=$(/opt/python/bin/python3 -m jobs.run.attempt_end /runs/mine web.filter 0007-web-filter "$code") || verdict=failed
 me="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" # never SLURM_JOB_ID: for one element it is the id of the whole array
 case "$verdict" in
   requeue | bad-node*)

@@ -24,8 +24,8 @@
 #SBATCH --mail-type=FAIL
 #SBATCH --exclusive
 
-# One array of Stagecoach. Each element is one run of this script; its units are listed in the submission's record in the
-# ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
+# One array of Stagecoach. Each element is one run of this script; the ledger's assignment
+# lists its units. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
 
 umask 027
 export OMP_NUM_THREADS=1
@@ -43,11 +43,11 @@ set -u # after `module load`: many module scripts fail under it
 
 # The work. Slurm signals its processes itself; this shell ignores TERM, to record how they end.
 trap : TERM USR2
-srun --kill-on-bad-exit=1 --ntasks=1 --cpus-per-task=1 --unbuffered --cpu-bind=none --mpi=pmix /opt/python/bin/python3 -u -m jobs.run.worker /runs/mine/steps/tokens.encode/c64b665fc5da 0007-tokens-encode
+srun --kill-on-bad-exit=1 --ntasks=1 --cpus-per-task=1 --unbuffered --cpu-bind=none --mpi=pmix /opt/python/bin/python3 -u -m jobs.run.worker /runs/mine tokens.encode 0007-tokens-encode
 code=$?
 
 # The verdict: records the attempt's end in the ledger and prints what to do with this element.
-verdict=$(/opt/python/bin/python3 -m jobs.run.attempt_end /runs/mine/steps/tokens.encode/c64b665fc5da 0007-tokens-encode "$code") || verdict=failed
+verdict=$(/opt/python/bin/python3 -m jobs.run.attempt_end /runs/mine tokens.encode 0007-tokens-encode "$code") || verdict=failed
 me="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" # never SLURM_JOB_ID: for one element it is the id of the whole array
 case "$verdict" in
   requeue | bad-node*)

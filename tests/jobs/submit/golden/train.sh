@@ -13,8 +13,8 @@
 #SBATCH --comment=stagecoach:0007-pretrain
 #SBATCH --gpus-per-node=8
 
-# One array of Stagecoach. Each element is one run of this script; its units are listed in the submission's record in the
-# ledger. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
+# One array of Stagecoach. Each element is one run of this script; the ledger's assignment
+# lists its units. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
 
 umask 077
 export OMP_NUM_THREADS=8
@@ -27,11 +27,11 @@ set -u # after `module load`: many module scripts fail under it
 
 # The work. Slurm signals its processes itself; this shell ignores TERM, to record how they end.
 trap : TERM USR2
-srun --kill-on-bad-exit=1 --ntasks=16 --cpus-per-task=8 --unbuffered /opt/python/bin/python3 -u -m jobs.run.worker /runs/mine/steps/pretrain/88d5192a32ae 0007-pretrain
+srun --kill-on-bad-exit=1 --ntasks=16 --cpus-per-task=8 --unbuffered /opt/python/bin/python3 -u -m jobs.run.worker /runs/mine pretrain 0007-pretrain
 code=$?
 
 # The verdict: records the attempt's end in the ledger and prints what to do with this element.
-verdict=$(/opt/python/bin/python3 -m jobs.run.attempt_end /runs/mine/steps/pretrain/88d5192a32ae 0007-pretrain "$code") || verdict=failed
+verdict=$(/opt/python/bin/python3 -m jobs.run.attempt_end /runs/mine pretrain 0007-pretrain "$code") || verdict=failed
 me="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" # never SLURM_JOB_ID: for one element it is the id of the whole array
 case "$verdict" in
   requeue | bad-node*)

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from stages.model import parallel
-from stages.model.checkpoint import read_tensors, read_weights
-from stages.model.saving import save
+from stages.model.checkpoint.reading import read_tensors, read_weights
+from stages.model.checkpoint.saving import save
 from stages.pretrain.config import PretrainConfig
 from stages.shared.task import Ranks
-from stages.train.engine import Engine, build_engine, drawn
-from stages.train.objectives import Batch, next_token
+from stages.train.engine import Engine, starting_weights
+from stages.train.objectives.base import Batch, Role
+from tests.stages.train.engines.single import next_token, single
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import Run, losses, train
 
@@ -47,7 +48,7 @@ def make(layout: dict[str, Any] | None = None, **settings: Any) -> Engine:
     parallel.start(Ranks())
     place = {"engine": "deepspeed", "layout": layout} if layout else {}
     settings = {"model": SMALL, "microbatch": 2, **place, **settings}
-    return build_engine(PretrainConfig(tokens="x", tokenizer="x", **settings), 300)
+    return single(PretrainConfig(tokens="x", tokenizer="x", **settings))
 
 
 def batch(seed: int) -> Batch:
@@ -60,7 +61,7 @@ def batch(seed: int) -> Batch:
 
 
 def accumulate(engine: Engine, *seeds: int) -> float:
-    engine.accumulate(next_token, iter([batch(seed) for seed in seeds]), len(seeds))
+    engine.accumulate(next_token(), iter([batch(seed) for seed in seeds]), len(seeds))
     return engine.gradient_norm()
 
 
@@ -93,9 +94,10 @@ def test_the_z_loss_is_in_the_gradient_alone() -> None:
     for z_loss in (0.0, 0.1):
         for name, layout in (("megatron", None), ("deepspeed", LAYOUTS["ZeRO-2"])):
             engine = make(layout, z_loss=z_loss)
-            records[name, z_loss] = engine.accumulate(next_token, iter([batch(1)]), 1)[0].tolist()
+            (found,) = engine.accumulate(next_token(z_loss), iter([batch(1)]), 1)
+            records[name, z_loss] = float(found.total), float(found.count)
             norms[name, z_loss] = engine.gradient_norm()
-    assert len({tuple(record) for record in records.values()}) == 1
+    assert len({*records.values()}) == 1
     assert abs(norms["deepspeed", 0.1] - norms["megatron", 0.1]) < 1e-5
     assert abs(norms["megatron", 0.1] - norms["megatron", 0.0]) > 1e-2
 
@@ -137,7 +139,7 @@ def test_a_dropped_batch_leaves_no_trace(layout: dict[str, Any], tmp_path: Path)
 def test_a_gradient_that_is_not_finite_is_not_applied(layout: dict[str, Any], tmp_path: Path) -> None:
     engine, clean = make(layout), make(layout)
     bad = batch(3) | {"loss_mask": torch.full((2, 8), float("nan"))}
-    engine.accumulate(next_token, iter([bad]), 1)
+    engine.accumulate(next_token(), iter([bad]), 1)
     assert not isfinite(engine.gradient_norm())
     assert not engine.update(0.01)
     assert step(engine, 5) == step(clean, 5)
@@ -211,7 +213,7 @@ def test_reset_puts_other_weights_in_place(layout: dict[str, Any], tmp_path: Pat
     engine = make(layout)
     start = weights(engine, tmp_path / "start")
     step(engine, 1)
-    engine.reset(drawn(engine.config))
+    engine.reset(starting_weights(Role(config=engine.config.model), engine.config.seed))
     assert differ(start, weights(engine, tmp_path / "again")) == 0
     assert differ(start, weights(make(), tmp_path / "megatron's")) == 0
 

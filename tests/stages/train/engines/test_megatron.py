@@ -13,11 +13,11 @@ import torch
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
 from stages.shared.task import Ranks
-from stages.train.engine import drawn
 from stages.train.engines import megatron
 from stages.train.engines.megatron import MegatronEngine
 from stages.train.loop import weights_digest
-from stages.train.objectives import Batch, next_token
+from stages.train.objectives.base import Batch
+from tests.stages.train.engines.single import next_token, single
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import Run, digest, finish, losses, start, train, work
 
@@ -27,7 +27,9 @@ SMALL = {"num_layers": 2, "dim": 32, "num_heads": 2, "ffn_dim": 48, "seq_len": 8
 def make(**settings: Any) -> MegatronEngine:
     parallel.start(Ranks())
     config = PretrainConfig(tokens="x", tokenizer="x", model=SMALL, microbatch=2, **settings)
-    return MegatronEngine(config, 300, drawn(config))
+    engine = single(config)
+    assert isinstance(engine, MegatronEngine)
+    return engine
 
 
 def batch() -> Batch:
@@ -38,7 +40,7 @@ def batch() -> Batch:
 
 def test_norms_are_exempt_from_weight_decay_and_the_rate_reaches_every_group() -> None:
     engine = make()
-    engine.accumulate(next_token, iter([batch()]), 1)
+    engine.accumulate(next_token(), iter([batch()]), 1)
     engine.gradient_norm()
     assert engine.update(0.25)
     groups = engine.optimizer.param_groups
@@ -52,7 +54,7 @@ def test_one_update_is_adamws() -> None:
     engine = make(optimizer={"clip_grad": 1e6})
     weight = engine.chunks[0].decoder.layers[0].mlp.linear_fc2.weight
     before = weight.detach().clone()
-    engine.accumulate(next_token, iter([batch()]), 1)
+    engine.accumulate(next_token(), iter([batch()]), 1)
     gradient = weight.main_grad.clone()
     engine.gradient_norm()
     engine.update(0.01)
@@ -63,7 +65,7 @@ def test_one_update_is_adamws() -> None:
 
 def test_the_norm_is_the_whole_gradients_and_a_longer_one_is_clipped() -> None:
     engine = make(optimizer={"clip_grad": 1e-3})
-    engine.accumulate(next_token, iter([batch()]), 1)
+    engine.accumulate(next_token(), iter([batch()]), 1)
     whole = torch.cat([weight.main_grad.flatten() for weight in engine.chunks[0].parameters()]).norm()
     assert abs(engine.gradient_norm() - whole) < 1e-5
     engine.update(0.01)
@@ -80,7 +82,7 @@ def test_an_overflow_in_fp16_leaves_a_step_without_an_update_and_the_second_one_
     before = [weight.clone() for weight in engine.chunks[0].parameters()]
     scales = []
     for _ in range(3):
-        engine.accumulate(next_token, iter([batch()]), 1)
+        engine.accumulate(next_token(), iter([batch()]), 1)
         assert engine.gradient_norm() == float("inf")
         assert not engine.update(0.1)
         scales.append(float(engine.optimizer.get_loss_scale()))
@@ -93,7 +95,7 @@ def test_in_fp16_the_gradients_norm_is_that_of_the_loss_without_its_scale() -> N
     norms = []
     for settings in ({}, {"dtype": "fp16"}):
         engine = make(**settings)
-        engine.accumulate(next_token, iter([batch()]), 1)
+        engine.accumulate(next_token(), iter([batch()]), 1)
         norms.append(engine.gradient_norm())
         assert engine.update(0.1)
     assert norms[1] == pytest.approx(norms[0], rel=1e-2)

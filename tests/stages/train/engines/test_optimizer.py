@@ -16,9 +16,9 @@ from megatron.core.optimizer import MegatronOptimizer
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
 from stages.shared.task import Ranks
-from stages.train.engine import drawn
 from stages.train.engines import megatron
 from stages.train.engines.megatron import MegatronEngine
+from tests.stages.train.engines.single import single
 from tests.stages.train.ranks import TINY, Run, finish, losses, start, work
 
 SMALL = {"num_layers": 2, "dim": 32, "num_heads": 2, "ffn_dim": 48, "seq_len": 8}
@@ -28,7 +28,9 @@ def make(**settings: Any) -> MegatronEngine:
     parallel.start(Ranks())
     model = SMALL | settings.pop("model", {})
     config = PretrainConfig(tokens="x", tokenizer="x", model=model, microbatch=2, **settings)
-    return MegatronEngine(config, 300, drawn(config))
+    engine = single(config)
+    assert isinstance(engine, MegatronEngine)
+    return engine
 
 
 def checking(run: Run, rank: int) -> None:

@@ -12,13 +12,12 @@ from torch import Tensor
 from torch.distributed.checkpoint import FileSystemReader
 
 from stages.model import parallel
-from stages.model.checkpoint import read_slice, read_tensors
-from stages.model.saving import save
+from stages.model.checkpoint.reading import read_slice, read_tensors
+from stages.model.checkpoint.saving import save
 from stages.shared.task import Ranks
-from stages.train.engine import build_engine
 from stages.train.engines.deepspeed import DeepSpeedEngine
 from stages.train.engines.partition import OPTIMIZER
-from stages.train.objectives import next_token
+from tests.stages.train.engines.single import next_token, single
 from tests.stages.train.engines.test_deepspeed import SMALL, batch
 from tests.stages.train.ranks import Run, finish, settings, start
 
@@ -29,12 +28,12 @@ def hand_on(run: Run, rank: int) -> None:
     config = settings(run)
     sizes = parallel.Sizes(tp=config.layout.tp)
     parallel.start(Ranks(rank=rank, world_size=config.layout.ranks, local_rank=rank, master_port=run.port), sizes)
-    engine = build_engine(config, 300)
+    engine = single(config)
     assert isinstance(engine, DeepSpeedEngine)
     if run.data:
         engine.load(read_tensors(engine.state(is_loading=True), Path(run.data)))
     else:
-        engine.accumulate(next_token, iter([batch(rank)]), 1)
+        engine.accumulate(next_token(), iter([batch(rank)]), 1)
         engine.gradient_norm()
         engine.update(0.01)
         for flat in engine._flats:  # zeros with a sign, which adding up would lose

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stages.shared.machine import Machine
-from stages.train.planner.cost import CUDA_PROCESS_MB, Cost, Training, host_mb, training_cost
+from stages.train.planner.cost import CUDA_PROCESS_MB, Cost, PlannedTraining, host_mb, training_cost
 from stages.train.planner.search import ranked
 from stages.train.planner.shape import Layout
 from stages.train.planner.speed import StepTime, step_time
@@ -20,7 +20,7 @@ SECONDS = {"tensor": 0.0, "pipeline": 0.0, "data": 0.0, "optimizer": 0.0}
 def planned(model: Published) -> Cost:
     best = ranked(model.work, model.ranks, NODES, MAY)[0]
     print(best.layout, "microbatch", best.layout.microbatch, f"{best.memory.total / 1e9:.0f} GB", best.time)
-    training = Training(work=model.work, layout=best.layout, steps=model.steps, may=MAY)
+    training = PlannedTraining(work=model.work, layout=best.layout, steps=model.steps, may=MAY)
     return training_cost(training, best.time, NODES)
 
 
@@ -45,7 +45,7 @@ def test_the_largest_models_speed_is_foretold() -> None:
 def test_energy_and_carbon_follow_from_hours_as_in_the_papers_table(name: str) -> None:
     model = LLAMA[name]
     step = model.gpu_hours * 3600 / model.gpus / model.steps
-    training = Training(work=model.work, layout=Layout(dp=model.gpus), steps=model.steps, may=())
+    training = PlannedTraining(work=model.work, layout=Layout(dp=model.gpus), steps=model.steps, may=())
     cost = training_cost(training, StepTime(compute=step, **SECONDS), NODES)
     assert cost.gpu_hours == pytest.approx(model.gpu_hours)
     assert cost.energy_kwh / 1e3 == pytest.approx(model.mwh, abs=1.01)
@@ -54,7 +54,7 @@ def test_energy_and_carbon_follow_from_hours_as_in_the_papers_table(name: str) -
 
 def test_without_gpus_there_are_hours_and_tokens_and_nothing_else() -> None:
     model = LLAMA["7B"]
-    training = Training(work=model.work, layout=Layout(dp=2), steps=10, may=())
+    training = PlannedTraining(work=model.work, layout=Layout(dp=2), steps=10, may=())
     cost = training_cost(training, StepTime(compute=3600.0, **SECONDS), Machine())
     assert (cost.hours, cost.tokens, cost.gpu_hours, cost.energy_kwh) == (10.0, 10 * model.work.tokens, 0.0, 0.0)
     assert cost.tokens_per_day == 24 * model.work.tokens
@@ -67,7 +67,8 @@ def test_a_growing_batchs_first_steps_have_fewer_tokens_and_take_less_time() -> 
     layout = Layout(tp=8, dp=8, microbatch=4)
     time = step_time(full, layout, NODES)
     costs = [
-        training_cost(Training(work=work, layout=layout, steps=14, may=()), time, NODES) for work in (full, growing)
+        training_cost(PlannedTraining(work=work, layout=layout, steps=14, may=()), time, NODES)
+        for work in (full, growing)
     ]
     # 2 steps of 1,024 and 2 of 1,536 sequences, then full ones
     sequences = 2 * 1024 + 2 * 1536 + 10 * 2048
@@ -80,7 +81,7 @@ def test_a_growing_batchs_first_steps_have_fewer_tokens_and_take_less_time() -> 
 def test_an_offloaded_optimizer_is_in_the_hosts_memory() -> None:
     work = LLAMA["7B"].work
     here, there = (
-        host_mb(Training(work=work, layout=Layout(dp=8, offload=offload), steps=1, may=()))
+        host_mb(PlannedTraining(work=work, layout=Layout(dp=8, offload=offload), steps=1, may=()))
         for offload in ((), ("optimizer",))
     )
     assert here == 8 * CUDA_PROCESS_MB

@@ -10,7 +10,7 @@ import pytest
 
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Gpu, Machine
-from stages.train.planner.cost import Training
+from stages.train.planner.cost import PlannedTraining
 from stages.train.planner.forecast import forecast
 from stages.train.planner.shape import Layout, Shape, Workload
 from stages.train.sections import RampConfig
@@ -20,8 +20,8 @@ LARGE = LLAMA["65B"]
 TINY = Shape(num_layers=4, dim=192, num_heads=6, num_kv_heads=6, head_dim=32, ffn=512, seq_len=128, vocab_size=1024)
 
 
-def large(**layout: Any) -> Training:
-    return Training(work=LARGE.work, layout=Layout(**layout), steps=LARGE.steps, may=MAY)
+def large(**layout: Any) -> PlannedTraining:
+    return PlannedTraining(work=LARGE.work, layout=Layout(**layout), steps=LARGE.steps, may=MAY)
 
 
 def cluster(**changes: Any) -> Machine:
@@ -60,7 +60,7 @@ def test_a_growing_batch_has_a_line() -> None:
 
 def test_a_training_on_a_laptop_is_told_without_what_only_gpus_have() -> None:
     work = Workload(shape=TINY, global_batch=16, dtype="fp32")
-    training = Training(work=work, layout=Layout(dp=2, microbatch=8), steps=600, may=(), vocab_known=False)
+    training = PlannedTraining(work=work, layout=Layout(dp=2, microbatch=8), steps=600, may=(), vocab_known=False)
     told = forecast(training, Machine(ranks_per_node=64))
     assert "2.16 M parameters on 1.23 M tokens, 2 CPU ranks: " in told.headline
     assert [label for label, _ in told.rows] == ["memory", "time", "assumed"]
@@ -74,7 +74,7 @@ def test_too_little_memory_is_refused_with_the_parts_and_the_nearest_layouts_tha
     with pytest.raises(ConfigError) as caught:
         forecast(large(tp=2, pp=1, dp=1024), NODES)
     said = str(caught.value)
-    assert said.startswith("layout is 'tp 2 pp 1 dp 1024 microbatch 1': want one that fits into a100-80gb; it takes ")
+    assert said.startswith("layout = 'tp 2 pp 1 dp 1024 microbatch 1': must be one that fits into a100-80gb; it takes ")
     assert "GB (weights 65.3, gradients 130.6, optimizer 0.4, activations " in said
     near = said.partition("Nearest layouts that do: ")[2].split("; ")
     assert len(near) == 3
@@ -94,11 +94,11 @@ def test_more_gpus_than_there_are_or_than_fill_nodes_are_refused() -> None:
     ):
         forecast(replace(large(tp=4, pp=1, dp=3), work=replace(LARGE.work, global_batch=24)), NODES)
     small = replace(LLAMA["7B"].work, global_batch=4)
-    fits = Training(work=small, layout=Layout(tp=4, pp=1, dp=1), steps=9, may=())
+    fits = PlannedTraining(work=small, layout=Layout(tp=4, pp=1, dp=1), steps=9, may=())
     assert forecast(fits, NODES).hours > 0  # part of one node is fine
 
 
 def test_context_parallelism_is_refused_without_gpus() -> None:
     work = replace(LARGE.work, shape=TINY, global_batch=8)
-    with pytest.raises(ConfigError, match=r"layout\.cp is 2: want 1 without GPUs .*: tp 1 pp 1 dp 2;"):
-        forecast(Training(work=work, layout=Layout(cp=2), steps=1, may=()), Machine())
+    with pytest.raises(ConfigError, match=r"layout\.cp = 2: must be 1 without GPUs .*: tp 1 pp 1 dp 2;"):
+        forecast(PlannedTraining(work=work, layout=Layout(cp=2), steps=1, may=()), Machine())

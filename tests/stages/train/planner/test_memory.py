@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stages.train.planner.memory import device_memory, layer_bytes, stage_weights
-from stages.train.planner.shape import Layout, Shape, Workload, layout_of, workload_of
+from stages.train.planner.shape import Layout, Shape, Workload
 from tests.stages.train.planner.allocated import VOCABULARY, peak, peaks, write_many_words
 from tests.stages.train.ranks import Run, settings
 
@@ -39,7 +39,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_predicted_memory_is_what_torch_reports(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     run = Run(str(tmp_path / "run"), words, {**SETTINGS, **changes})
     config = settings(run)
-    predicted = device_memory(workload_of(config, VOCABULARY), layout_of(config), on_gpu=False)
+    predicted = device_memory(config.workload(VOCABULARY), config.planned_layout, on_gpu=False)
     measured = max(peaks(run))
     parts = {name: round(size / 1e6, 1) for name, size in predicted.parts().items()}
     print(f"measured {measured / 1e6:.1f} MB, predicted {predicted.allocated / 1e6:.1f}: {parts}")

@@ -21,8 +21,8 @@ def test_what_fits_comes_first_by_time_and_the_rest_says_why_not() -> None:
     assert all(each.memory.total <= 85e9 * (1 - RESERVE) for each in fit)
     reasons = " ".join(each.refused for each in found[len(fit) :])
     assert "of 85 GB" in reasons
-    assert "layout.pp is 32: want a divisor of model.num_layers (80)" in reasons
-    assert "global_batch is 2048: want a multiple of" in reasons
+    assert "layout.pp = 32: must be a divisor of model.num_layers (80)" in reasons
+    assert "global_batch = 2048: must be a multiple of" in reasons
     assert all(each.layout.ranks == 2048 and each.layout.tp <= 8 for each in found)
 
 

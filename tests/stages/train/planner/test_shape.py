@@ -6,7 +6,7 @@ import pytest
 
 from stages.model.config import ModelConfig
 from stages.pretrain.config import PretrainConfig
-from stages.train.planner.shape import Layout, divisors, layout_of, shape_of, workload_of
+from stages.train.planner.shape import Layout, divisors, shape_of
 
 
 @pytest.mark.parametrize("settings", [{}, {"num_kv_heads": 2, "ffn_dim": 100}])
@@ -18,10 +18,10 @@ def test_the_planner_counts_the_parameters_that_the_model_has(settings: dict[str
 def test_a_step_is_read_from_the_settings() -> None:
     layout = {"tp": 2, "pp": 2, "dp": 3}
     config = PretrainConfig(tokens="x", tokenizer="x", layout=layout, global_batch=24, microbatch=2, dtype="bf16")
-    work = workload_of(config, 300)
+    work = config.workload(300)
     assert (work.tokens, work.width, work.shape.vocab_size) == (24 * 128, 2, 384)
-    assert layout_of(config) == Layout(tp=2, pp=2, dp=3, microbatch=2)
-    assert layout_of(config).microbatches(24) == 4
+    assert config.planned_layout == Layout(tp=2, pp=2, dp=3, microbatch=2)
+    assert config.planned_layout.microbatches(24) == 4
 
 
 def test_a_layout_is_written_without_what_it_does_not_use() -> None:

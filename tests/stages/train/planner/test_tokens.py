@@ -53,7 +53,7 @@ def test_steps_follow_from_tokens_and_without_them_from_the_model() -> None:
 
 
 def test_steps_and_tokens_that_disagree_are_refused_and_a_resolved_config_is_itself() -> None:
-    with pytest.raises(ConfigError, match=r"steps is 41: want 40, or no such line, with train_tokens 20000"):
+    with pytest.raises(ConfigError, match=r"steps = 41: must be 40 or absent with train_tokens 20000"):
         PretrainConfig(tokens="x", tokenizer="x", model=MODEL, global_batch=8, train_tokens="20k", steps=41)
     told = PretrainConfig(tokens="x", tokenizer="x", model=MODEL, global_batch=8, train_tokens="20k")
     assert PretrainConfig(**told.model_dump()) == told

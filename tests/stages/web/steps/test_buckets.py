@@ -5,21 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.shared.contract import Step
+from stages.shared.contract import SAME, WHOLE, After, Step
+from stages.text.dedup.equal_signatures import SEEN
+from stages.text.dedup.union_find import join, make_parents, settle
+from stages.web.artifacts import BANDS, EDGES
 from stages.web.config import WebConfig
-from stages.web.near import SEEN
 from stages.web.steps import buckets
-from stages.web.steps.buckets import EDGES, of_this_run
-from stages.web.steps.signatures import BANDS
-from stages.web.union_find import join, make_parents, settle
-from tests.stages.harness import load_run, make_task, step_folder, unit_folder
+from stages.web.steps.buckets import of_this_run
+from tests.stages.harness import all_units, load_run, make_task, unit_folder
 from tests.stages.web.fuzzy import edited, find_duplicates, random_text, write_filtered
 
 METHODS = ({"preset": "fineweb"}, {"method": "simhash", "simhash_distance": 8, "simhash_blocks": 10})
 
 
-def shards_of_families(seed: int) -> list[list[str]]:
-    """Return texts in three shards, of which many are close to another one in any shard."""
+def units_of_families(seed: int) -> list[list[str]]:
+    """Return texts in three units, of which many are close to another one in any unit."""
     random = np.random.default_rng(seed)
     texts = []
     for _ in range(60):
@@ -51,10 +51,9 @@ def test_the_groups_are_those_of_comparing_every_pair(
     monkeypatch.setattr(buckets, "pages_at_once", lambda memory_mb: at_once)
     monkeypatch.setattr(buckets, "known_pairs", lambda memory_mb, num_pages: at_once)
     monkeypatch.setattr(buckets, "PART", at_once // 2)
-    write_filtered(tmp_path, shards_of_families(seed=1))
+    write_filtered(tmp_path, units_of_families(seed=1))
     removed = find_duplicates(tmp_path, dedup)
-    folder = step_folder(tmp_path, "signatures")
-    bands = np.concatenate([np.load(shard_dir(folder, shard) / BANDS) for shard in range(3)], axis=1)
+    bands = np.concatenate([np.load(unit / BANDS) for unit in all_units(tmp_path, "signatures")], axis=1)
     expected = groups_of_every_pair(bands, "method" in dedup)
     assert {row[0]: row[1] for row in removed.tolist()} == {
         page: root for page, root in enumerate(expected) if page != root
@@ -65,7 +64,7 @@ def test_the_groups_are_those_of_comparing_every_pair(
 def test_the_number_of_elements_and_the_memory_do_not_change_what_is_removed(tmp_path: Path) -> None:
     found = []
     for name, settings in (("one", {}), ("five", {"bucket_units": 5}), ("small", {"memory_mb": 64})):
-        write_filtered(tmp_path / name, shards_of_families(seed=2))
+        write_filtered(tmp_path / name, units_of_families(seed=2))
         found.append(find_duplicates(tmp_path / name, {"preset": "fineweb", **settings}))
     assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
 
@@ -73,7 +72,7 @@ def test_the_number_of_elements_and_the_memory_do_not_change_what_is_removed(tmp
 def test_a_rerun_gives_the_same_bytes(tmp_path: Path) -> None:
     contents = []
     for name in ("first", "again"):
-        write_filtered(tmp_path / name, shards_of_families(seed=3))
+        write_filtered(tmp_path / name, units_of_families(seed=3))
         find_duplicates(tmp_path / name, {"preset": "fineweb", "bucket_units": 2})
         files = sorted((tmp_path / name / "steps").rglob("*.npy"))
         contents.append([(path.relative_to(tmp_path / name), path.read_bytes()) for path in files])
@@ -81,11 +80,11 @@ def test_a_rerun_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_killed_element_run_again_gives_the_same_bytes(tmp_path: Path) -> None:
-    write_filtered(tmp_path, shards_of_families(seed=3))
+    write_filtered(tmp_path, units_of_families(seed=3))
     find_duplicates(tmp_path, {"preset": "fineweb"})
     config = WebConfig(inputs="x", dedup={"preset": "fineweb"})
-    for name, after in (("signatures", "filter"), ("buckets", "signatures")):
-        step = Step(name=name, run=f"stages.web.steps.{name}:run", shards=1, uses=(), after=(after,))
+    for name, after in (("signatures", After("filter", SAME)), ("buckets", After("signatures"))):
+        step = Step(name=name, run=f"stages.web.steps.{name}:run", units=WHOLE, uses=(), after=(after,))
         task = make_task(config, step, 0, {}, tmp_path)
         with pytest.raises(KeyboardInterrupt):
             load_run(step)(replace(task, progress=kill_at(7)))

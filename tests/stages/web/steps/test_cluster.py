@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.web.near import SEEN
-from stages.web.shingles import shingles
-from stages.web.steps.cluster import reasons
-from stages.web.words import word_hashes
+from stages.text.dedup.equal_signatures import SEEN
+from stages.text.words.shingles import shingles
+from stages.text.words.tokens import word_hashes
+from stages.web.unit_findings import removed_reasons
 from tests.stages.web.fuzzy import edited, find_duplicates, random_text, write_filtered
 
 THRESHOLD = 0.8
@@ -63,13 +63,13 @@ def test_groups_of_2000_documents_are_those_of_their_exact_similarities(tmp_path
     assert equal == {page for page, kept, _ in removed.tolist() if texts[page] == texts[kept]}
 
 
-def test_the_order_of_the_shards_changes_who_stays_but_no_group(tmp_path: Path) -> None:
+def test_the_order_of_the_units_changes_who_stays_but_no_group(tmp_path: Path) -> None:
     texts = corpus(np.random.default_rng(6), 400)
     parts = [texts[:100], texts[100:300], texts[300:]]
     groups = []
     for name, order in (("a", [0, 1, 2]), ("b", [2, 0, 1])):
-        shards = [parts[part] for part in order]
-        write_filtered(tmp_path / name, shards)
+        units = [parts[part] for part in order]
+        write_filtered(tmp_path / name, units)
         flat = [(part, place) for part in order for place in range(len(parts[part]))]
         found: dict[tuple[int, int], set[tuple[int, int]]] = {}
         for page, kept, _ in find_duplicates(tmp_path / name, {"preset": "fineweb"}).tolist():
@@ -94,10 +94,10 @@ def test_who_stays_is_a_setting(tmp_path: Path) -> None:
 def test_texts_that_differ_in_white_space_are_exact_duplicates(tmp_path: Path) -> None:
     words = random_text(np.random.default_rng(1), 100)
     write_filtered(tmp_path, [[" ".join(words), "\n\n".join(words), " ".join(words).upper()]])
-    assert reasons(find_duplicates(tmp_path, {})) == ["exact_duplicate", "near_duplicate"]
+    assert removed_reasons(find_duplicates(tmp_path, {})) == ["exact_duplicate", "near_duplicate"]
 
 
 def test_a_reason_says_whether_an_earlier_run_kept_the_page() -> None:
     rows = np.array([[4, 1, 0], [5, 1, 1], [6, SEEN, 0]], np.uint64)
-    assert reasons(rows) == ["near_duplicate", "exact_duplicate", "seen_before"]
-    assert reasons(rows[:0]) == []
+    assert removed_reasons(rows) == ["near_duplicate", "exact_duplicate", "seen_before"]
+    assert removed_reasons(rows[:0]) == []

@@ -8,9 +8,9 @@ from stages.formats.documents import read_documents
 from stages.formats.funnel import Funnel, read_funnel
 from stages.formats.kinds import KINDS
 from stages.formats.tables import Row, read_tables
+from stages.text.words.tokens import tokens
+from stages.web.artifacts import KEPT
 from stages.web.config import WebConfig
-from stages.web.steps.index import KEPT
-from stages.web.words import tokens
 from tests.stages.harness import run_stage, unit_folder
 from tests.stages.web.filtered import array, run_step, write_filtered, write_removed
 
@@ -22,7 +22,7 @@ def words(start: int, count: int) -> str:
 
 
 SHARED = words(0, 60)
-SHARDS = [
+UNITS = [
     [
         (A, words(1000, 70)),
         (B, f"{words(2000, 80)}\n\n{SHARED}\n\n{words(3000, 9)}."),
@@ -36,23 +36,23 @@ LANGUAGES = {E: "de"}
 def run_all(folder: Path, **settings: Any) -> WebConfig:
     """Page 4 is a copy of page 0, 1 and 2 share a passage, 3 has the address of 0, 5 is German."""
     config = WebConfig(inputs="x", **settings)
-    write_filtered(folder, SHARDS, LANGUAGES)
+    write_filtered(folder, UNITS, LANGUAGES)
     if config.dedup.enabled:
         write_removed(folder, [(4, 0, 1)])
     if config.exact.enabled:
-        run_step(config, folder, "substrings", shards=config.exact.parts)
+        run_step(config, folder, "substrings", units=config.exact.parts)
     if config.url_dedup.enabled:
         run_step(config, folder, "urls")
-    run_step(config, folder, "documents", shards=len(SHARDS))
+    run_step(config, folder, "documents", units=len(UNITS))
     return config
 
 
-def file(folder: Path, name: str, shard: int) -> Path:
-    return unit_folder(folder, "documents", shard) / name
+def file(folder: Path, name: str, place: int) -> Path:
+    return unit_folder(folder, "documents", place) / name
 
 
-def texts(folder: Path, shard: int) -> list[str]:
-    return [row["text"] for row in read_documents(file(folder, KINDS.documents.file, shard))]
+def texts(folder: Path, place: int) -> list[str]:
+    return [row["text"] for row in read_documents(file(folder, KINDS.documents.file, place))]
 
 
 def counts(funnel: Funnel) -> list[tuple[str, int, int, dict[str, int]]]:
@@ -64,7 +64,7 @@ def test_what_earlier_steps_found_is_applied_in_order_and_counted(tmp_path: Path
     cut = f"{words(2000, 80)}\n\n{words(3000, 9)}."
     assert texts(tmp_path, 0) == [words(1000, 70), cut]
     assert texts(tmp_path, 1) == [words(7000, 55)]
-    first, second = (read_funnel(file(tmp_path, KINDS.funnel.file, shard)) for shard in (0, 1))
+    first, second = (read_funnel(file(tmp_path, KINDS.funnel.file, place)) for place in (0, 1))
     assert counts(first)[2:] == [
         ("dedup", 3, 3, {}),
         ("substrings", 3, 2, {"too_short_after_cut": 1}),
@@ -83,9 +83,9 @@ def test_what_earlier_steps_found_is_applied_in_order_and_counted(tmp_path: Path
 
 def test_bytes_and_tokens_are_those_of_what_is_passed_on(tmp_path: Path) -> None:
     run_all(tmp_path)
-    for shard in (0, 1):
-        last = read_funnel(file(tmp_path, KINDS.funnel.file, shard))[-1]
-        kept = texts(tmp_path, shard)
+    for place in (0, 1):
+        last = read_funnel(file(tmp_path, KINDS.funnel.file, place))[-1]
+        kept = texts(tmp_path, place)
         assert last.bytes == sum(len(text.encode()) for text in kept)
         assert last.tokens == sum(len(tokens(text)) for text in kept)
 
@@ -100,10 +100,10 @@ def test_a_step_that_is_switched_off_is_not_in_the_funnel(tmp_path: Path, off: s
 
 def test_all_switched_off_passes_every_page_on(tmp_path: Path) -> None:
     run_all(tmp_path, **{name: {"enabled": False} for name in ("dedup", "exact", "url_dedup")})
-    assert [texts(tmp_path, shard) for shard in (0, 1)] == [[text for _, text in pages] for pages in SHARDS]
+    assert [texts(tmp_path, place) for place in (0, 1)] == [[text for _, text in pages] for pages in UNITS]
 
 
-def test_parts_of_the_shards_are_read_from_their_own_files(tmp_path: Path) -> None:
+def test_parts_of_the_units_are_read_from_their_own_files(tmp_path: Path) -> None:
     run_all(tmp_path, exact={"parts": 2})
     assert texts(tmp_path, 0)[1] == f"{words(2000, 80)}\n\n{words(3000, 9)}."
     assert len(texts(tmp_path, 1)) == 2
@@ -111,14 +111,14 @@ def test_parts_of_the_shards_are_read_from_their_own_files(tmp_path: Path) -> No
 
 def test_kept_says_which_filtered_pages_became_documents(tmp_path: Path) -> None:
     run_all(tmp_path)
-    kept = [array(tmp_path, "documents", KEPT, shard) for shard in (0, 1)]
+    kept = [array(tmp_path, KEPT, place) for place in (0, 1)]
     assert [found.tolist() for found in kept] == [[0, 1], [2, 3]]
     assert kept[0].dtype == np.uint64
 
 
 def test_rejects_keep_what_they_had_and_show_the_text_before_the_cut(tmp_path: Path) -> None:
     run_all(tmp_path)
-    rows = [row for shard in (0, 1) for row in read_documents(file(tmp_path, KINDS.rejects.file, shard))]
+    rows = [row for place in (0, 1) for row in read_documents(file(tmp_path, KINDS.rejects.file, place))]
     found = {(row["step"], row["reason"], row["id"]) for row in rows}
     assert found == {
         ("quality", "short", "x"),
@@ -140,28 +140,28 @@ def test_tables_count_what_was_kept(tmp_path: Path) -> None:
     ]
 
 
-def test_a_shard_without_pages_is_written_empty(tmp_path: Path) -> None:
+def test_a_unit_without_pages_is_written_empty(tmp_path: Path) -> None:
     config = WebConfig(inputs="x", dedup={"enabled": False})
     write_filtered(tmp_path, [[]])
     for name in ("substrings", "urls", "documents"):
         run_step(config, tmp_path, name)
     assert texts(tmp_path, 0) == []
-    assert array(tmp_path, "documents", KEPT).shape == (0,)
+    assert array(tmp_path, KEPT).shape == (0,)
 
 
 def test_documents_are_the_filtered_pages_without_the_duplicates_in_order(sample_run: Any) -> None:
     dropping = ("dedup", "substrings", "urls")
     gone = {row["id"] for row in sample_run.rows("rejects") if row["step"] in dropping}
-    for shard, documents in enumerate(sample_run.outputs["documents"]):
-        filtered = read_documents(unit_folder(sample_run.folder, "filter", shard) / KINDS.documents.file)
+    for place, documents in enumerate(sample_run.outputs["documents"]):
+        filtered = read_documents(unit_folder(sample_run.folder, "filter", place) / KINDS.documents.file)
         kept = [row["id"] for row in read_documents(documents.path)]
         assert kept == [row["id"] for row in filtered if row["id"] not in gone]
 
 
 def test_rejects_have_step_and_reason_of_every_kind_of_loss(sample_run: Any) -> None:
-    for shard, rejects in enumerate(sample_run.outputs["rejects"]):
+    for place, rejects in enumerate(sample_run.outputs["rejects"]):
         found = {(row["step"], row["reason"]) for row in read_documents(rejects.path)}
-        funnel = read_funnel(sample_run.outputs["funnel"][shard].path)
+        funnel = read_funnel(sample_run.outputs["funnel"][place].path)
         assert found == {(step.name, reason) for step in funnel for reason in step.reasons}
 
 

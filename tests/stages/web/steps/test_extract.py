@@ -1,24 +1,18 @@
 from collections import Counter
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-from datatrove.data import Document
 
 from stages.formats.documents import read_documents
 from stages.formats.kinds import KINDS
 from stages.formats.tables import read_tables
-from stages.web.measures import MEASURES
-from stages.web.steps.extract import MEASURES_FILE, host
-from tests.stages.harness import step_folder, unit_folder
+from stages.web.artifacts import MEASURES
+from tests.stages.harness import all_units, unit_folder
 
 
 def test_each_document_has_one_row_of_measures_with_its_label(sample_run: Any) -> None:
-    folder = step_folder(sample_run.folder, "extract")
-    for shard in range(len(sample_run.warcs)):
-        documents = list(read_documents(shard_dir(folder, shard) / KINDS.documents.file))
-        rows = np.load(shard_dir(folder, shard) / MEASURES_FILE, allow_pickle=False)
-        assert rows.dtype == MEASURES and len(rows) == len(documents) > 100
+    for folder in all_units(sample_run.folder, "extract"):
+        documents = list(read_documents(folder / KINDS.documents.file))
+        rows = MEASURES.load(folder)
+        assert len(rows) == len(documents) > 100
         assert [row.decode() for row in rows["language"]] == [document["language"] for document in documents]
         assert rows["chars"].tolist() == [len(document["text"]) for document in documents]
 
@@ -31,9 +25,3 @@ def test_the_table_of_hosts_counts_every_page_that_was_read(sample_run: Any) -> 
     labels = Counter(document["language"] for document in read_documents(folder / KINDS.documents.file))
     known = {language: row.pages_read for language, row in tables.languages() if language}
     assert known == labels
-
-
-def test_a_host_is_named_without_www_and_a_bad_address_has_none(tmp_path: Path) -> None:
-    addresses = ("https://www.a.example/x", "http://B.example:8080/", "nothing", "http://[bad/")
-    pages = [Document("", "1", metadata={"url": url}) for url in addresses]
-    assert [host(page) for page in pages] == ["a.example", "b.example", "", ""]

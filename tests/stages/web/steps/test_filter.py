@@ -1,18 +1,17 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from stages.formats.documents import read_documents
 from stages.formats.funnel import read_funnel
 from stages.formats.kinds import KINDS
-from stages.web.pages import PAGE, PAGES, text_hash, url_hash
-from stages.web.words import words
+from stages.text.dedup.page_hashes import text_hash, url_hash
+from stages.text.words.tokens import words
+from stages.web.artifacts import PAGE, PAGES
 from tests.stages.harness import run_unit, step_folder, unit_folder
 
 
 def again(sample_run: Any, folder: Path, **settings: Any) -> Path:
-    """Filter the first shard again, with other settings and without its WARC file; return the shard's folder."""
+    """Filter the first unit again, with other settings and without its WARC file; return the unit's folder."""
     config = sample_run.config.model_copy(update=settings)
     (folder / "steps").mkdir()
     (folder / "steps" / "extract").symlink_to(step_folder(sample_run.folder, "extract"))
@@ -22,10 +21,10 @@ def again(sample_run: Any, folder: Path, **settings: Any) -> Path:
 
 
 def test_a_page_has_one_row_for_what_comes_after(sample_run: Any) -> None:
-    for shard in range(len(sample_run.warcs)):
-        folder = unit_folder(sample_run.folder, "filter", shard)
+    for place in range(len(sample_run.warcs)):
+        folder = unit_folder(sample_run.folder, "filter", place)
         documents = list(read_documents(folder / KINDS.documents.file))
-        rows = np.load(folder / PAGES, allow_pickle=False)
+        rows = PAGES.load(folder)
         assert rows.dtype == PAGE
         assert rows["url"].tolist() == [url_hash(document["url"]) for document in documents]
         assert rows["text"].tolist() == [text_hash(document["text"]) for document in documents]

@@ -1,4 +1,3 @@
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +8,16 @@ from stages.formats.documents import read_documents
 from stages.formats.funnel import read_funnel
 from stages.formats.kinds import KINDS
 from stages.shared.contract import InputFile
-from stages.shared.errors import ConfigError, DataError
-from stages.web.pages import url_hash
-from stages.web.settings import DedupSettings
-from stages.web.steps.cluster import reasons
-from stages.web.steps.index import INDEX, Index, open_index
+from stages.text.dedup.page_hashes import url_hash
+from stages.web.seen_index import SeenIndex, open_index
+from stages.web.unit_findings import removed_reasons
 from tests.stages.harness import run_unit, step_folder, unit_folder
 from tests.stages.web.fuzzy import edited, find_duplicates, random_text, write_filtered, write_index
 
 METHODS = ({"preset": "fineweb"}, {}, {"method": "simhash", "simhash_distance": 8, "simhash_blocks": 10})
 
 
-def opened(*paths: Path) -> Index:
+def opened(*paths: Path) -> SeenIndex:
     return open_index([InputFile(path, "index") for path in paths])
 
 
@@ -40,7 +37,7 @@ def test_a_later_run_keeps_only_what_is_new(tmp_path: Path, dedup: dict[str, obj
     fresh = [" ".join(words) for words in new]
     write_filtered(tmp_path / "b", [[*again, *fresh], [*close, *fresh[:5]]])
     removed = find_duplicates(tmp_path / "b", dedup, seen=[index])
-    why = dict(zip(removed[:, 0].tolist(), reasons(removed), strict=True))
+    why = dict(zip(removed[:, 0].tolist(), removed_reasons(removed), strict=True))
     assert [why.get(page) for page in range(15)] == ["seen_before"] * 15
     assert [why.get(page) for page in range(15, 35)] == [None] * 20
     assert [why.get(page) for page in range(35, 50)] == ["seen_before"] * 15
@@ -54,7 +51,7 @@ def test_the_same_crawl_again_gives_no_document_again(sample_run: Any, tmp_path:
         (first / "steps" / done.name).symlink_to(done)
     config = sample_run.config.model_copy(update={"write_index": True})
     run_steps(config, {"inputs": sample_run.warcs}, first, ["index"])
-    index = unit_folder(first, "index", 0) / INDEX
+    index = unit_folder(first, "index", 0) / KINDS.index.file
     again = tmp_path / "again"
     (again / "steps").mkdir(parents=True)
     for name in ("extract", "filter", "signatures"):
@@ -64,8 +61,8 @@ def test_the_same_crawl_again_gives_no_document_again(sample_run: Any, tmp_path:
     run_steps(config, inputs, again, ["buckets", "cluster", "substrings", "urls", "documents"])
     # An index has what was kept. Pages of which too little was left had their text from others, that are gone now.
     cut = {row["id"] for row in sample_run.rows("rejects") if row["step"] == "substrings"}
-    for shard in range(len(sample_run.warcs)):
-        folder = unit_folder(again, "documents", shard)
+    for place in range(len(sample_run.warcs)):
+        folder = unit_folder(again, "documents", place)
         assert {row["id"] for row in read_documents(folder / KINDS.documents.file)} <= cut
         reasons_given = {name for step in read_funnel(folder / KINDS.funnel.file) for name in step.reasons}
         assert "seen_before" in reasons_given and "near_duplicate" not in reasons_given
@@ -74,8 +71,8 @@ def test_the_same_crawl_again_gives_no_document_again(sample_run: Any, tmp_path:
 def run_steps(config: Any, inputs: Any, folder: Path, names: list[str]) -> None:
     for step in config.plan(inputs).steps:
         if step.name in names:
-            for shard in range(step.shards):
-                run_unit(config, step, shard, inputs, folder)
+            for place in range(len(step.units)):
+                run_unit(config, step, place, inputs, folder)
 
 
 def test_a_page_that_only_resembles_a_page_seen_before_goes_with_its_group(tmp_path: Path) -> None:
@@ -87,7 +84,7 @@ def test_a_page_that_only_resembles_a_page_seen_before_goes_with_its_group(tmp_p
     for name, pages in (("alone", chain[-1:]), ("chain", chain[:0:-1])):
         write_filtered(tmp_path / name, [pages])
     assert len(find_duplicates(tmp_path / "alone", {}, seen=[index])) == 0
-    assert reasons(find_duplicates(tmp_path / "chain", {}, seen=[index])) == ["seen_before"] * 5
+    assert removed_reasons(find_duplicates(tmp_path / "chain", {}, seen=[index])) == ["seen_before"] * 5
 
 
 def test_several_earlier_runs_count(tmp_path: Path) -> None:
@@ -101,62 +98,3 @@ def test_several_earlier_runs_count(tmp_path: Path) -> None:
     assert find_duplicates(tmp_path / "new", {}, seen=indexes)[:, 0].tolist() == [0, 1]
     hashes = np.array([url_hash("http://site0.example/0"), url_hash("http://site0.example/9")], np.uint64)
     assert opened(*indexes).knows_urls(hashes).tolist() == [True, False]
-
-
-def test_an_index_holds_sorted_signatures_and_addresses_of_what_was_kept(tmp_path: Path) -> None:
-    pages = [" ".join(words) for words in texts(6, 30)]
-    write_filtered(tmp_path, [pages[:20], [], [*pages[20:], *pages[:5]]])
-    path = write_index(tmp_path, {"preset": "fineweb"}, find_duplicates(tmp_path, {"preset": "fineweb"}))
-    index = opened(path)
-    (bands,), (urls,) = index.bands, index.urls
-    assert bands.shape == (14, 30) and (np.sort(bands, axis=1) == bands).all()
-    assert len(urls) == 30 and (np.diff(urls) > 0).all()
-    loaded = np.load(path)
-    assert np.array_equal(loaded["bands"], bands) and np.array_equal(loaded["urls"], urls)
-    assert index.knows_urls(urls).all() and not index.knows_urls(urls + np.uint64(1)).any()
-
-
-def test_an_index_of_nothing_knows_nothing(tmp_path: Path) -> None:
-    write_filtered(tmp_path / "a", [[]])
-    path = write_index(tmp_path / "a", {}, find_duplicates(tmp_path / "a", {}))
-    assert opened(path).bands[0].shape == (450, 0)
-    assert not opened(path).knows_urls(np.array([1], np.uint64)).any()
-    write_filtered(tmp_path / "b", [["a page"]])
-    assert len(find_duplicates(tmp_path / "b", {}, seen=[path])) == 0
-    assert not opened().knows_urls(np.array([1], np.uint64)).any()
-
-
-def test_without_deduplication_an_index_has_the_addresses(tmp_path: Path) -> None:
-    write_filtered(tmp_path, [["a page", "another"]])
-    path = write_index(tmp_path, {"enabled": False}, np.empty((0, 3), np.uint64))
-    assert len(opened(path).urls[0]) == 2
-    with pytest.raises(ConfigError, match="method=none"):
-        opened(path).check(DedupSettings())
-
-
-def test_an_index_of_other_signatures_is_refused_by_name(tmp_path: Path) -> None:
-    write_filtered(tmp_path, [["a page"]])
-    path = write_index(tmp_path, {}, find_duplicates(tmp_path, {}))
-    opened(path).check(DedupSettings(simhash_ngram=4, keep="longest"))
-    for other in ({"preset": "fineweb"}, {"seed": 2}, {"ngram": 4}, {"method": "simhash"}):
-        with pytest.raises(ConfigError, match=r"index\.npz"):
-            opened(path).check(DedupSettings(**other))
-
-
-@pytest.mark.parametrize("kind", ["empty", "text", "other archive", "cut", "folder", "missing"])
-def test_a_file_that_is_no_index_is_refused_by_name(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "index.npz"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "other archive":
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("bands.npy", b"no array")
-    elif kind == "cut":
-        write_filtered(tmp_path, [["a page"]])
-        find_duplicates(tmp_path, {})
-        whole = write_index(tmp_path, {}, np.empty((0, 3), np.uint64)).read_bytes()
-        path.write_bytes(whole[:-200])
-    elif kind != "missing":
-        path.write_bytes({"empty": b"", "text": b"a page\n"}[kind])
-    with pytest.raises(DataError, match=r"index\.npz"):
-        opened(path)

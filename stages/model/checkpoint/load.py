@@ -1,0 +1,114 @@
+"""A trained model in one process, from a checkpoint that any layout wrote: what evaluation and release read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from megatron.core.models.gpt import GPTModel
+from torch import Tensor
+
+from stages.model import device, parallel
+from stages.model.checkpoint.reading import WEIGHTS, read_state, read_tensors, tensors_of, verify
+from stages.model.config import ModelConfig
+from stages.model.decoder import build_model
+from stages.model.layers.glm import as_generation
+from stages.shared.errors import DataError
+from stages.shared.task import Ranks
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSettings:
+    """What a checkpoint's state.json says of its model."""
+
+    config: ModelConfig
+    vocab_size: int
+    """Pieces of the tokenizer it was trained with."""
+    dtype: str
+    """Of the weights: a key of DTYPES."""
+    tokenizer_sha256: str
+    """Digest of the `.model` it was trained with."""
+    step: int
+    """Steps trained; 0 is untrained."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A decoder ready to score tokens."""
+
+    model: GPTModel
+    config: ModelConfig
+    vocab_size: int
+    """Pieces of the tokenizer it was trained with; logits have this many columns, without the padded rows."""
+    tokenizer_sha256: str
+    """Digest of the `.model` it was trained with."""
+    step: int
+    """Steps trained; 0 is untrained."""
+
+    @property
+    def seq_len(self) -> int:
+        """Longest sequence the model was trained for, in tokens."""
+        return self.config.seq_len - (2 if self.config.position == "glm" else 0)
+
+    @torch.inference_mode()
+    def logits(self, tokens_BT: Tensor) -> Tensor:
+        """Return float32 logits [B, T, V] for int64 tokens [B, T]; row t scores the token at t + 1.
+
+        Causal: what follows a token never changes its row, so sequences of unequal length are padded on the right and
+        the padding's rows ignored. Raises ValueError for more than `seq_len` tokens.
+        """
+        if tokens_BT.size(1) > self.seq_len:
+            raise ValueError(f"{tokens_BT.size(1)} tokens: the model takes at most {self.seq_len}")
+        tokens_BT = tokens_BT.to(device.device())
+        if self.config.position == "glm":
+            return self._continued(tokens_BT)[..., : self.vocab_size].float()
+        positions_BT = torch.arange(tokens_BT.size(1), device=tokens_BT.device).expand_as(tokens_BT)
+        return self.model(tokens_BT, positions_BT, None)[..., : self.vocab_size].float()
+
+    def _continued(self, tokens_BT: Tensor) -> Tensor:
+        """Return GLM's logits for a text that it continues from nothing: the two tokens before it have no row."""
+        gmask, sop = (self.config.token_id(token, self.vocab_size) for token in ("[gMASK]", "[sop]"))
+        tokens_BT, positions_B2T = as_generation(tokens_BT, gmask, sop)
+        return self.model(tokens_BT, positions_B2T, None)[:, 2:]
+
+
+def load_model(checkpoint: Path) -> LoadedModel:
+    """Return the model in a checkpoint folder (`final`, `untrained`, or one of training's own).
+
+    Safe to call more than once in a process. Raises DataError, naming the file, for a folder that is no checkpoint or
+    is damaged.
+
+    Side-effect: makes this process a group of one (see stages.model.parallel), on CPUs with the shim of
+    stages.model.device; opens no port.
+    """
+    parallel.start(Ranks())
+    verify(checkpoint)
+    settings = read_settings(checkpoint)
+    config, dtype = settings.config, DTYPES[settings.dtype]
+    model = build_model(config, settings.vocab_size, dtype).to(device=device.device(), dtype=dtype).eval()
+    sharded = tensors_of(model.sharded_state_dict(prefix=WEIGHTS))
+    loaded = read_tensors(sharded, checkpoint)
+    names = {name.removeprefix(WEIGHTS): value for name, value in loaded.items() if name.startswith(WEIGHTS)}
+    absent = model.load_state_dict(names, strict=False).missing_keys
+    if any(not name.endswith("_extra_state") for name in absent):  # Megatron's empty objects are not saved
+        raise DataError(checkpoint, f"lacks the weights {absent}", "Train it again")
+    return LoadedModel(model, config, settings.vocab_size, settings.tokenizer_sha256, settings.step)
+
+
+def read_settings(checkpoint: Path) -> CheckpointSettings:
+    """Return what a checkpoint's model is. Raises DataError if its state.json does not say."""
+    state = read_state(checkpoint)
+    try:
+        DTYPES[state["dtype"]]
+        return CheckpointSettings(
+            config=ModelConfig(**state["model"]),
+            vocab_size=int(state["vocab_size"]),
+            dtype=state["dtype"],
+            tokenizer_sha256=str(state["tokenizer_sha256"]),
+            step=int(state["step"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(checkpoint, f"state.json lacks or misstates {error}", "Train it again") from error

@@ -1,0 +1,282 @@
+"""The decoder on Megatron-Core's GPTModel, and weights that do not depend on how it is split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from megatron.core import parallel_state
+from megatron.core.dist_checkpointing.dict_utils import nested_values
+from megatron.core.dist_checkpointing.mapping import ShardedTensor, apply_factories
+from megatron.core.extensions.transformer_engine import HAVE_TE
+from megatron.core.models.gpt import GPTModel
+from megatron.core.models.gpt.gpt_layer_specs import (
+    get_gpt_layer_local_spec,
+    get_gpt_layer_with_transformer_engine_spec,
+)
+from megatron.core.transformer import TransformerConfig
+from megatron.core.transformer.moe import moe_utils
+from megatron.core.transformer.spec_utils import ModuleSpec
+from megatron.core.transformer.transformer_block import (
+    LayerNormImpl,
+    TransformerBlockSubmodules,
+    get_num_layers_to_build,
+)
+from torch import Tensor
+
+from stages.model.config import ModelConfig
+from stages.model.heads import HiddenHead, ScalarHead
+from stages.model.layers.attention import (
+    AlibiAttention,
+    CausalAttention,
+    Documents,
+    MaskedAttention,
+    RotaryAttention,
+)
+from stages.model.layers.experts import Router
+from stages.model.layers.glm import BlockPositions
+from stages.model.layers.norm import LayerNorm, RMSNorm
+from stages.model.layers.swiglu import SwiGLU
+from stages.model.parallel import has_transformer_engine
+from stages.model.recompute import enable_recompute
+
+_NORMS = {"rmsnorm": RMSNorm, "layernorm": LayerNorm}
+_ATTENTION = {"alibi": AlibiAttention, "glm": MaskedAttention}
+_RESIDUAL = ("linear_proj.weight", "linear_fc2.weight")
+"""Projections back into the residual stream, by the end of their name."""
+Recompute = Literal["none", "selective", "full"]
+_RECOMPUTE: dict[Recompute, dict[str, Any]] = {
+    "none": {},
+    "selective": {"recompute_granularity": "selective", "recompute_modules": ["layernorm"]},
+    "full": {"recompute_granularity": "full", "recompute_method": "uniform", "recompute_num_layers": 1},
+}
+
+
+class Decoder(GPTModel):
+    """Megatron's decoder, which returns the head's output and computes no loss: that is an objective's business."""
+
+    def forward(
+        self, tokens_BT: Tensor, positions: Tensor, hidden: Tensor | None = None, documents: Documents | None = None
+    ) -> Tensor:
+        """Return the head's output, such as this rank's part of the logits [B, T, V]; the hidden states [T, B, D] of a
+        pipeline stage that is not the last.
+
+        `hidden` is the mask of MaskedAttention; with `documents` a token sees its own document alone.
+        """
+        # Without labels Megatron copies the logits to return them; with labels they go through the method below.
+        output: Tensor = super().forward(tokens_BT, positions, hidden, labels=tokens_BT, packed_seq_params=documents)
+        return output
+
+    def compute_language_model_loss(self, _labels: Tensor, output_TBV: Tensor) -> Tensor:
+        """Return the head's output, [B, T, V]: a view. No loss is computed here, though Megatron names it so."""
+        return output_TBV.transpose(0, 1)
+
+
+def build_model(  # noqa: PLR0913
+    config: ModelConfig,
+    vocab_size: int,
+    dtype: torch.dtype = torch.float32,
+    *,
+    chunk: int = 0,
+    sp: bool = False,
+    recompute: Recompute = "none",
+    on_host: bool = False,
+) -> Decoder:
+    """Return this rank's part of the decoder, or one of its parts where pipeline stages interleave: `chunk` says which.
+
+    The sizes of all parallelisms come from Megatron's parallel state; `sp` is sequence parallelism. Weights are unset:
+    see `initialise`; those of matrices are on the device, with `on_host` on the host. V of the logits [B, T, V] is this
+    tensor parallel rank's part of the padded vocabulary.
+    """
+    tp = parallel_state.get_tensor_model_parallel_world_size()
+    on_cpu = on_host or not torch.cuda.is_available()
+    split = {"sequence_parallel": sp, "use_cpu_initialization": on_cpu, **_RECOMPUTE[recompute]}
+    settings = _transformer_config(config, dtype, **split)
+    interleaved = settings.virtual_pipeline_model_parallel_size is not None
+    place = {"ignore_virtual": not interleaved, "vp_stage": chunk}
+    model = Decoder(
+        config=settings,
+        transformer_layer_spec=block_spec(config, settings, chunk),
+        vocab_size=config.num_rows(vocab_size, tp),
+        max_sequence_length=config.seq_len,
+        pre_process=parallel_state.is_pipeline_first_stage(**place),
+        post_process=parallel_state.is_pipeline_last_stage(**place),
+        share_embeddings_and_output_weights=config.tied_embeddings,
+        position_embedding_type=_position_embedding(config),
+        rotary_base=config.rope_theta,
+        vp_stage=chunk if interleaved else None,
+    )
+    if model.post_process and config.head != "lm":
+        model.output_layer = {"scalar": ScalarHead, "none": HiddenHead}[config.head](settings)
+    if config.position == "glm" and model.pre_process:
+        model.embedding.position_embeddings = BlockPositions(config.num_positions, config.dim)
+    if recompute == "selective":
+        enable_recompute(model)
+    return model
+
+
+def _position_embedding(config: ModelConfig) -> str:
+    if config.position == "glm":
+        return "learned_absolute"
+    return "rope" if config.position == "rope" and has_transformer_engine() else "none"  # else attention sees to it
+
+
+def block_spec(config: ModelConfig, settings: TransformerConfig, chunk: int) -> TransformerBlockSubmodules:
+    """Return the modules of this rank's layers, and the norm before the head."""
+    final = LayerNormImpl if has_transformer_engine() else _NORMS[config.norm]
+    return TransformerBlockSubmodules([layer_spec(config)] * get_num_layers_to_build(settings, chunk), final)
+
+
+def layer_spec(config: ModelConfig) -> ModuleSpec:
+    """Return the modules of a layer: Transformer Engine's where it is installed and there is CUDA, else Megatron's with
+    our norms and attention.
+
+    Attention is TE's only for RoPE: its ALiBi wants the bias written out.
+    """
+    experts = config.moe.num_experts if config.moe else None
+    if has_transformer_engine():
+        spec = get_gpt_layer_with_transformer_engine_spec(num_experts=experts)
+        if config.position != "rope":
+            spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
+        if experts:
+            spec.submodules.mlp.submodules.router = Router
+        return spec
+    spec = get_gpt_layer_local_spec(num_experts=experts)
+    spec.submodules.input_layernorm = spec.submodules.pre_mlp_layernorm = _NORMS[config.norm]
+    rotary = ModuleSpec(module=RotaryAttention, params={"theta": config.rope_theta})
+    spec.submodules.self_attention.submodules.core_attention = _ATTENTION.get(config.position, rotary)
+    blocks = spec.submodules.mlp.submodules.experts if experts else spec.submodules.mlp
+    if config.activation == "swiglu":
+        blocks.submodules.activation_func = SwiGLU
+    if experts:
+        spec.submodules.mlp.submodules.router = Router
+        # Megatron's local spec files this norm under the dense block's projection, TE's spec does not.
+        del spec.submodules.sharded_state_dict_keys_map["pre_mlp_layernorm."]
+        if not HAVE_TE:
+            moe_utils.te_general_gemm = None  # Megatron 0.16.1 asks for it and defines it with TE only
+    return spec
+
+
+def _transformer_config(config: ModelConfig, dtype: torch.dtype, **split: Any) -> TransformerConfig:
+    interleaved = parallel_state.get_virtual_pipeline_model_parallel_world_size()
+    return TransformerConfig(
+        num_layers=config.num_layers,
+        hidden_size=config.dim,
+        num_attention_heads=config.num_heads,
+        num_query_groups=config.kv_heads,
+        ffn_hidden_size=config.ffn,
+        normalization=_NORMS[config.norm].__name__,
+        layernorm_epsilon=config.norm_eps,
+        activation_func=F.silu if config.activation == "swiglu" else F.gelu,
+        gated_linear_unit=config.activation == "swiglu",
+        add_bias_linear=config.bias,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+        bf16=dtype is torch.bfloat16,
+        fp16=dtype is torch.float16,
+        params_dtype=dtype,
+        pipeline_dtype=dtype,
+        tensor_model_parallel_size=parallel_state.get_tensor_model_parallel_world_size(),
+        pipeline_model_parallel_size=parallel_state.get_pipeline_model_parallel_world_size(),
+        virtual_pipeline_model_parallel_size=interleaved,
+        context_parallel_size=parallel_state.get_context_parallel_world_size(),
+        # The loss is a sum over labels and the gradient is divided once by their count over all ranks and
+        # microbatches: the same number in every layout.
+        calculate_per_token_loss=True,
+        # `initialise` draws the weights anew: Megatron's draw depends on the layout. But there it also marks split
+        # weights as such, and unmarked ones count on one rank only in the gradient's norm.
+        perform_initialization=True,
+        # Fused kernels of Apex and Transformer Engine.
+        gradient_accumulation_fusion=False,
+        bias_activation_fusion=False,
+        # Says that the layer spec's activation is to be used, whoever made it: SwiGLU is ours.
+        use_te_activation_func=config.activation == "swiglu" and not has_transformer_engine(),
+        masked_softmax_fusion=False,
+        batch_p2p_comm=False,
+        **_expert_settings(config),
+        **split,
+    )
+
+
+def _expert_settings(config: ModelConfig) -> dict[str, Any]:
+    if config.moe is None:
+        return {}
+    tp = parallel_state.get_tensor_model_parallel_world_size()
+    return {
+        "num_moe_experts": config.moe.num_experts,
+        "moe_ffn_hidden_size": config.ffn,
+        "moe_router_topk": config.moe.top_k,
+        "moe_router_pre_softmax": config.moe.top_k == 1,  # among the chosen ones alone its weight would always be 1
+        "moe_aux_loss_coeff": config.moe.aux_loss,
+        "moe_router_load_balancing_type": {"microbatch": "aux_loss", "sequence": "seq_aux_loss"}[config.moe.balance],
+        "moe_expert_capacity_factor": config.moe.capacity_factor,
+        "moe_z_loss_coeff": config.moe.z_loss or None,
+        "moe_router_dtype": "fp32",
+        # All-to-all sends a token only where it is wanted; with tensor parallelism it gathers parts of unequal size,
+        # which gloo cannot.
+        "moe_token_dispatcher_type": "alltoall" if tp == 1 or torch.cuda.is_available() else "allgather",
+        "expert_model_parallel_size": parallel_state.get_expert_model_parallel_world_size(),
+    }
+
+
+def global_name(chunk: Decoder, name: str) -> str:
+    """Return the name of a chunk's module or weight with its layer's number in the whole model, from 0."""
+    start, mark, rest = name.partition("decoder.layers.")
+    if start or not mark:
+        return name
+    number, _, inner = rest.partition(".")
+    return ".".join(filter(None, (f"decoder.layers.{chunk.decoder.layers[int(number)].layer_number - 1}", inner)))
+
+
+def take_documents(model: GPTModel) -> None:
+    """Have the model take Documents: our attention in the place of Transformer Engine's, which knows documents apart
+    only where all sequences are joined to one.
+    """
+    for layer in model.decoder.layers:
+        if not isinstance(layer.self_attention.core_attention, CausalAttention):
+            layer.self_attention.core_attention = CausalAttention(model.config)
+
+
+def initialise(model: GPTModel, config: ModelConfig, seed: int) -> None:
+    """Fill this rank's weights with its slices of full tensors, each drawn from the seed and the tensor's global name.
+
+    Any TP x PP x DP starts from the same numbers, bit for bit. Costs each rank the drawing of its layers' full tensors,
+    once a run.
+    """
+    fill(model, lambda tensor: _drawn(tensor, config, seed))
+
+
+@torch.no_grad()
+def fill(model: GPTModel, full_tensor: Callable[[ShardedTensor], Tensor]) -> None:
+    """Fill this rank's weights with its slices of full tensors: `full_tensor` returns the one that a part belongs to.
+
+    The sharded state dict says where every local tensor lies in the global one. A tensor of a layer (and expert) is
+    asked for on its own: `global_offset[:prepend_axis_num]` of the part tells which, and the full tensor has
+    `global_shape[prepend_axis_num:]`. Parts of one tensor are asked for in turn.
+    """
+    sharded = model.sharded_state_dict()
+    apply_factories(sharded)
+    for tensor in nested_values(sharded):
+        if isinstance(tensor, ShardedTensor):
+            tensor.data.copy_(full_tensor(tensor)[_place(tensor)])
+
+
+def _place(tensor: ShardedTensor) -> tuple[slice, ...]:
+    offsets = tensor.global_offset[tensor.prepend_axis_num :]
+    return tuple(slice(start, start + size) for start, size in zip(offsets, tensor.local_shape, strict=True))
+
+
+def _drawn(tensor: ShardedTensor, config: ModelConfig, seed: int) -> Tensor:
+    """Return the whole tensor of one layer, float32; layers are told apart by the prepended axes' offsets."""
+    shape = tensor.global_shape[tensor.prepend_axis_num :]
+    if len(shape) == 1:
+        return torch.zeros(shape) if tensor.key.endswith("bias") else torch.ones(shape)
+    std = config.init_std
+    if tensor.key.endswith(_RESIDUAL):
+        std /= (2 * config.num_layers) ** 0.5
+    name = f"{seed}/{tensor.key}/{tensor.global_offset[: tensor.prepend_axis_num]}"
+    generator = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1)
+    return torch.empty(shape).normal_(0.0, std, generator=generator)

@@ -1,0 +1,117 @@
+"""A checkpoint as a Hugging Face folder: config.json, safetensors in shards, the tokenizer. One shard in memory."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from stages.formats.kinds import KINDS
+from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
+from stages.model.checkpoint.load import DTYPES, read_settings
+from stages.model.checkpoint.reading import WEIGHTS, read_slice, verify
+from stages.model.config import ModelConfig
+from stages.model.huggingface.config import CONFIG_JSON, to_config_json
+from stages.model.huggingface.importing import INDEX
+from stages.model.huggingface.importing import WEIGHTS as WHOLE
+from stages.model.huggingface.weights import EMBEDDING, HEAD, Slice, shapes, slices, split
+from stages.shared.errors import DataError
+from stages.shared.files import flush_tree, replace_dir, write_json
+
+SHARD_BYTES = 5_000_000_000
+"""Largest file of weights, as transformers' own; a single larger tensor gets a file of its own."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of weights."""
+
+    name: str
+    parts: tuple[Slice, ...]
+    size: int
+    """Bytes of its tensors."""
+
+
+def export_checkpoint(checkpoint: Path, folder: Path, tokenizer: Path, shard_bytes: int = SHARD_BYTES) -> int:
+    """Write the model of a checkpoint folder as a folder that transformers loads; return its parameter count.
+
+    Weights keep their type; the vocabulary's padded rows are left out. `tokenizer` is the `.model` that it was trained
+    with, its `tokenizer.json` beside it. Written aside and renamed: the folder is whole or not
+    there. Call it in a process of its own group (stages.model.parallel.start).
+
+    Raises DataError for a damaged checkpoint, another tokenizer, or an architecture that transformers does not have.
+    """
+    verify(checkpoint)
+    settings = read_settings(checkpoint)
+    pieces = Tokenizer(tokenizer)
+    if pieces.sha256 != settings.tokenizer_sha256:
+        raise DataError(tokenizer, f"not the tokenizer of {checkpoint}", "Give the one that it was trained with")
+    if not tokenizer.with_name(TOKENIZER_JSON).is_file():
+        raise DataError(tokenizer, f"no {TOKENIZER_JSON} beside it", "Put the one there that gives the same ids")
+    model, vocab_size = settings.config, settings.vocab_size
+    dtype = DTYPES[settings.dtype]
+    names = str(dtype).removeprefix("torch.")
+    try:
+        described = to_config_json(model, vocab_size, names, bos_id=pieces.bos_id, eos_id=pieces.eos_id)
+    except ValueError as error:
+        raise DataError(checkpoint, f"transformers has no such model ({error})", "Use the checkpoint itself") from error
+    aside = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    shards = plan_shards(model, vocab_size, dtype.itemsize, shard_bytes)
+    for shard in shards:
+        tensors = dict(pair for part in shard.parts for pair in _tensors(checkpoint, model, part, vocab_size))
+        save_file(tensors, aside / shard.name, metadata={"format": "pt"})
+    if len(shards) > 1:
+        files = {name: shard.name for shard in shards for part in shard.parts for name in part.names}
+        size = sum(shard.size for shard in shards)
+        write_json(aside / INDEX, {"metadata": {"total_size": size}, "weight_map": files})
+    write_json(aside / CONFIG_JSON, described)
+    _copy_tokenizer(tokenizer, aside, model.seq_len)
+    flush_tree(aside)
+    replace_dir(aside, folder)
+    return model.num_parameters(vocab_size)
+
+
+def plan_shards(model: ModelConfig, vocab_size: int, width: int, shard_bytes: int) -> list[Shard]:
+    """Return the files of weights, filled in order, with `width` bytes a weight. Pure."""
+    groups: list[list[Slice]] = [[]]
+    sizes = [0]
+    for part in slices(model):
+        size = width * sum(math.prod(shape) for shape in shapes(model, part, vocab_size))
+        if groups[-1] and sizes[-1] + size > shard_bytes:
+            groups.append([])
+            sizes.append(0)
+        groups[-1].append(part)
+        sizes[-1] += size
+    if len(groups) == 1:
+        return [Shard(WHOLE, tuple(groups[0]), sizes[0])]
+    return [
+        Shard(f"model-{number:05d}-of-{len(groups):05d}.safetensors", tuple(parts), size)
+        for number, (parts, size) in enumerate(zip(groups, sizes, strict=True), start=1)
+    ]
+
+
+def _tensors(checkpoint: Path, model: ModelConfig, part: Slice, vocab_size: int) -> Iterator[tuple[str, torch.Tensor]]:
+    whole = read_slice(checkpoint, WEIGHTS + part.key, part.index)
+    if part.key in (EMBEDDING, HEAD):
+        whole = whole[:vocab_size]
+    for name, tensor in zip(part.names, split(model, part.key, whole), strict=True):
+        yield name, tensor.clone()  # a view would be saved with all it looks at
+
+
+def _copy_tokenizer(tokenizer: Path, folder: Path, seq_len: int) -> None:
+    shutil.copyfile(tokenizer, folder / KINDS.tokenizer.file)
+    shutil.copyfile(tokenizer.with_name(TOKENIZER_JSON), folder / TOKENIZER_JSON)
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        **{"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "</s>"},
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": seq_len,
+    }
+    write_json(folder / "tokenizer_config.json", settings)

@@ -1,0 +1,206 @@
+"""Attention for Megatron's layer spec: torch's fused kernel in place of Megatron's unfused one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from megatron.core import parallel_state
+from megatron.core.packed_seq_params import PackedSeqParams
+from megatron.core.transformer.module import MegatronModule
+from megatron.core.transformer.transformer_config import TransformerConfig
+from torch import Tensor
+from torch.nn.attention.varlen import varlen_attn
+
+from stages.model.layers.rotary import apply_rope, rope_tables
+
+# Shape suffixes: T = tokens, B = sequences, N = B x T, S = documents, H = heads of this rank, K = key/value heads of
+# this rank, D = head width.
+
+_COLUMNS = 8
+"""Columns that ALiBi adds to a head. Two would do: CUDA's flash kernel wants widths in eights."""
+_EXACT = 256
+"""Integers up to here are exact in bfloat16."""
+
+
+@dataclass
+class Documents(PackedSeqParams):
+    """The documents of a microbatch, none of which shall see another.
+
+    Megatron hands its own class through all layers, also recomputed ones. This one is not of its packed (thd) format:
+    sequences stay [T, B], and positions run on, since RoPE and ALiBi know distances alone.
+    """
+
+    lengths: tuple[int, ...] = ()
+    """Tokens of each document, as far as it lies in its sequence, sequence after sequence."""
+
+
+def documents_apart(lengths_S: Tensor, tokens: int, device: torch.device) -> Documents:
+    """Return the documents of sequences of `tokens` tokens each, given the lengths, an int tensor on the host."""
+    starts_S = F.pad(lengths_S.cumsum(0), (1, 0)).to(device, torch.int32)
+    return Documents(
+        lengths=tuple(lengths_S.tolist()), cu_seqlens_q=starts_S, max_seqlen_q=tokens, max_seqlen_kv=tokens
+    )
+
+
+class CausalAttention(MegatronModule):
+    """Softmax(q k^T / sqrt(D)) v over earlier tokens, without ever holding a T x T tensor (arXiv:2205.14135).
+
+    With Documents, over earlier tokens of the same document: the squares of their lengths are all that is computed.
+    Megatron's own DotProductAttention writes the scores out (TE's fused one needs a GPU); torch picks its flash kernel
+    on CPUs and GPUs alike. Takes no parameters from the checkpoint.
+    """
+
+    def __init__(self, config: TransformerConfig, **_spec: Any) -> None:
+        super().__init__(config=config)
+        self.scale = 1.0 / math.sqrt(config.kv_channels)
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        packed_seq_params: Documents | None = None,
+        **_options: Any,
+    ) -> Tensor:
+        """Return the mixed values, [T, B, H*D], for query [T, B, H, D] and key, value [T, B, K, D].
+
+        `mask` is not looked at: earlier tokens are seen, later ones are not.
+        """
+        if packed_seq_params is not None:
+            return self._mix_apart(query, key, value, packed_seq_params)
+        return self._mix(query, key, value, hidden=None)
+
+    def _mix_apart(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
+        tokens, sequences = query.shape[:2]
+        is_grouped = query.size(2) != key.size(2)
+        flat = [x.transpose(0, 1).flatten(0, 1) for x in (query, key, value)]
+        if query.is_cuda and query.dtype is not torch.float32:  # torch's kernel for this knows 16 bits alone
+            ends = [documents.cu_seqlens_q] * 2 + [documents.max_seqlen_q] * 2
+            mixed_NHD = varlen_attn(*flat, *ends, scale=self.scale, window_size=(-1, 0), enable_gqa=is_grouped)
+        else:
+            # A call a document: on a CPU 170 us at the least, forth and back.
+            split = [x.transpose(0, 1)[None].split(documents.lengths, dim=2) for x in flat]
+            parts = [
+                F.scaled_dot_product_attention(*part, is_causal=True, scale=self.scale, enable_gqa=is_grouped)
+                for part in zip(*split, strict=True)
+            ]
+            mixed_NHD = torch.cat(parts, dim=2)[0].transpose(0, 1)
+        return mixed_NHD.unflatten(0, (sequences, tokens)).transpose(0, 1).flatten(2)
+
+    def _mix(self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor | None) -> Tensor:
+        query_BHTD, key_BKTD, value_BKTD = (x.permute(1, 2, 0, 3) for x in (query, key, value))
+        mixed_BHTD = F.scaled_dot_product_attention(
+            *(query_BHTD, key_BKTD, value_BKTD),
+            attn_mask=None if hidden is None else ~hidden,
+            is_causal=hidden is None,
+            scale=self.scale,
+            enable_gqa=query.size(2) != key.size(2),
+        )
+        return mixed_BHTD.permute(2, 0, 1, 3).reshape(query.size(0), query.size(1), -1)
+
+    def sharded_state_dict(self, *_args: Any, **_kwargs: Any) -> dict[str, torch.Tensor]:
+        """Return nothing: attention has no weights of its own."""
+        return {}
+
+
+class RotaryAttention(CausalAttention):
+    """Causal attention of queries and keys that are turned by an angle which grows with the position: RoPE
+    (arXiv:2104.09864). Megatron's layers then turn nothing.
+    """
+
+    def __init__(self, config: TransformerConfig, theta: int, **_spec: Any) -> None:
+        super().__init__(config=config)
+        self.theta = theta
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        packed_seq_params: Documents | None = None,
+        **_options: Any,
+    ) -> Tensor:
+        """Return the mixed values, [T, B, H*D]; shapes as in CausalAttention."""
+        angles = rope_tables(query.size(0), query.size(3), self.theta, query.dtype, query.device)
+        query, key = apply_rope(query, *angles), apply_rope(key, *angles)
+        # Of the product that all three are parts of, nothing is then kept for the backward pass.
+        return super().forward(query, key, _copied(value), mask, packed_seq_params)
+
+
+class AlibiAttention(CausalAttention):
+    """Causal attention with a penalty on distance, slope x (i - j), a slope a head (arXiv:2108.12409, section 3).
+
+    A softmax does not see what is added to a whole row, so slope x j is the same bias; and that is a product of a
+    number of the query's head and a number of the key. As columns of query and key it goes through the flash kernel: no
+    T x T bias exists. Positions are split in two columns that bfloat16 holds exactly up to T = 131,072; slopes are
+    rounded to the weights' type. In float32 the bias is exact to 6e-8 of slope x T / 2, that is 3e-5 nats at T = 2,048.
+    """
+
+    def __init__(self, config: TransformerConfig, **_spec: Any) -> None:
+        super().__init__(config=config)
+        slopes = alibi_slopes(config.num_attention_heads)
+        here = len(slopes) // config.tensor_model_parallel_size
+        start = here * parallel_state.get_tensor_model_parallel_rank()
+        self.slopes: Sequence[float] = slopes[start : start + here]
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        packed_seq_params: Documents | None = None,
+        **_options: Any,
+    ) -> Tensor:
+        """Return the mixed values, [T, B, H*D]; shapes as in CausalAttention."""
+        slopes_H = torch.tensor(self.slopes, dtype=query.dtype, device=query.device) / self.scale
+        positions_T = torch.arange(key.size(0), device=key.device) - key.size(0) // 2  # small numbers round less
+        low_T = positions_T % _EXACT
+        columns_T2 = torch.stack([positions_T - low_T, low_T], dim=-1).to(key.dtype)
+        query = torch.cat([query, _columns(slopes_H[:, None].expand(-1, 2), query)], dim=-1)
+        key = torch.cat([key, _columns(columns_T2[:, None, None], key)], dim=-1)
+        mixed = super().forward(query, key, F.pad(value, (0, _COLUMNS)), mask, packed_seq_params)
+        return mixed.unflatten(-1, (query.size(2), -1))[..., :-_COLUMNS].flatten(2)
+
+
+class MaskedAttention(CausalAttention):
+    """Attention under the mask it is given, as GLM's needs: part A sees all of itself.
+
+    The mask is the one T x T tensor: 1 byte a pair and sequence, and torch's CPU kernel makes it 4; all heads and
+    layers share it, the scores never exist. Without a mask it is causal. It knows no Documents.
+    """
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **_options: Any) -> Tensor:
+        """Return the mixed values, [T, B, H*D]; `mask` is bool [B, 1, T, T], True where a key is hidden."""
+        return self._mix(query, key, value, hidden=mask)
+
+
+def alibi_slopes(num_heads: int) -> list[float]:
+    """Return a slope a head (arXiv:2108.12409, section 3, and the authors' `get_slopes` for other counts).
+
+    For 2^k heads a geometric series from 2^(-8 / num_heads) with that ratio; for others that of the next lower power of
+    two, then every second one of the next higher, the first of them first.
+    """
+    lower = 1 << (num_heads.bit_length() - 1)
+    slopes = [2.0 ** (-8.0 * (head + 1) / lower) for head in range(lower)]
+    between = [2.0 ** (-4.0 * (head + 1) / lower) for head in range(0, 2 * lower, 2)]
+    return slopes + between[: num_heads - lower]
+
+
+def _copied(x_TBHD: Tensor) -> Tensor:
+    """Return x in memory of its own, as `apply_rope` lays it out."""
+    if x_TBHD.is_cpu:
+        return x_TBHD.permute(1, 2, 0, 3).contiguous().permute(2, 0, 1, 3)
+    return x_TBHD.contiguous()
+
+
+def _columns(columns: Tensor, like: Tensor) -> Tensor:
+    """Return columns [..., 2], padded with zeros and repeated to the first three axes of `like`."""
+    return F.pad(columns, (0, _COLUMNS - 2)).expand(*like.shape[:-1], _COLUMNS)

@@ -1,0 +1,49 @@
+"""Explanations of the reasons for which a source of text drops pages, for the reader of a report.
+
+The reasons of the repetition and quality rules are explained in their table (rules/table.py), all others here.
+
+Light: imports no NumPy.
+"""
+
+from __future__ import annotations
+
+from stages.text.rules.table import rule_explanations
+
+EXPLANATIONS = {
+    "damaged_record": "the archive is damaged here",
+    "truncated_record": "the archive ends inside the page",
+    "unreadable_file": "the file is not an archive",
+    "no_http_response": "the record holds no response of a web server",
+    "http_status": "the server answered with an error",
+    "no_url": "the record has no URL",
+    "empty_body": "the response is empty",
+    "not_html": "not HTML: a picture, a PDF ...",
+    "not_plain_text": "not plain text, in a WET file",
+    "not_text": "not text after decoding",
+    "too_large": "larger than read.max_page_mb",
+    "too_deep": "thousands of nested elements",
+    "too_many_attributes": "thousands of attributes in one tag",
+    "bad_url": "the URL is not valid",
+    "blocked_host": "its host is on your own block list",
+    "blocked_domain": "its domain is on the UT1 list",
+    "blocked_url": "its URL is on the UT1 list",
+    "excluded_host": "its host is better taken from another source",
+    "strict_word": "a forbidden word anywhere in the URL",
+    "hard_word": "a forbidden word in the URL",
+    "soft_words": "several doubtful words in the URL",
+    "no_text": "no text in the markup",
+    "other_language": "the language is not wanted",
+    "low_score": "no language is sure enough",
+    "too_many_words_removed": "too many words were in lines that had to be cut",
+    "near_duplicate": "most word n-grams are those of another page",
+    "exact_duplicate": "word for word another page",
+    "seen_before": "an earlier run kept this page or one much like it",
+    "too_short_after_cut": "too short after shared runs of words were cut",
+    "seen_url": "another page of this URL is kept",
+    **dict(rule_explanations()),
+}
+
+
+def explain(reason: str) -> str:
+    """Return an explanation of a reason in a few words; an empty string for an unknown reason."""
+    return EXPLANATIONS.get(reason, "")

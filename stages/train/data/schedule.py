@@ -1,0 +1,99 @@
+"""Batch size and learning rate of each step: pure functions of the step, with nothing to save or restore."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cache
+
+from stages.train.sections import RampConfig
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Steps that have one batch size."""
+
+    size: int
+    first_step: int
+    sequences: int
+    """Taken before the first step."""
+
+
+@cache
+def _levels(global_batch: int, ramp: RampConfig | None) -> tuple[_Level, ...]:
+    """Return the batch's sizes, in order.
+
+    As Megatron-LM's --rampup-batch-size: with n increments from start to global_batch, the size of a step is start +
+    increment x the whole n-ths of ramp.sequences that were taken before it.
+    """
+    made: list[_Level] = []
+    step = taken = 0
+    increments = (global_batch - ramp.start) // ramp.increment if ramp else 0
+    for number in range(increments):
+        assert ramp is not None
+        size = ramp.start + number * ramp.increment
+        left = (number + 1) * ramp.sequences - taken * increments  # n-ths of a sequence
+        if left > 0:
+            made.append(_Level(size, step, taken))
+            steps = math.ceil(left / (size * increments))
+            step, taken = step + steps, taken + steps * size
+    return (*made, _Level(global_batch, step, taken))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Batch sizes and learning rates of a training's steps. The settings are TrainingConfig's, by the same names."""
+
+    steps: int
+    global_batch: int
+    ramp: RampConfig | None
+    lr: float
+    warmup_steps: int
+    min_lr_ratio: float
+
+    def batch_size(self, step: int) -> int:
+        """Return the sequences of step `step`, counted from 0, over all ranks and microbatches."""
+        return self._level(step).size
+
+    def sequences_before(self, step: int) -> int:
+        """Return the sequences of all steps before step `step`, counted from 0: those that `step` steps take."""
+        level = self._level(step)
+        return level.sequences + (step - level.first_step) * level.size
+
+    def _level(self, step: int) -> _Level:
+        levels = _levels(self.global_batch, self.ramp)
+        return levels[bisect_right(levels, step, key=lambda level: level.first_step) - 1]
+
+    def learning_rate(self, step: int) -> float:
+        """Return the rate of step `step`, counted from 1.
+
+        Linear warm-up to lr at `warmup_steps`, then half a cosine down to min_lr_ratio x lr at `steps`
+        (arXiv:2302.13971, section 2.3). Where the batch grows, both are linear in the sequences taken, not in the
+        steps, as trainings with growing batches state their schedules (arXiv:2005.14165, appendix B).
+        """
+        place, warm, end = (step, self.warmup_steps, self.steps)
+        if self.ramp:
+            place, warm, end = (self.sequences_before(number) for number in (place, warm, end))
+        if place < warm:
+            return self.lr * place / warm
+        done = (place - warm) / (end - warm) if end > warm else 1.0
+        return self.lr * (self.min_lr_ratio + (1 - self.min_lr_ratio) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def steps_for(sequences: int, global_batch: int, ramp: RampConfig | None) -> int:
+    """Return the fewest steps that take so many sequences, or more."""
+    levels = _levels(global_batch, ramp)
+    level = levels[max(0, bisect_right(levels, sequences, key=lambda level: level.sequences) - 1)]
+    return level.first_step + math.ceil((sequences - level.sequences) / level.size)
+
+
+def sizes(steps: int, global_batch: int, ramp: RampConfig | None) -> list[tuple[int, int]]:
+    """Return each batch size of the first `steps` steps, with the number of steps that have it."""
+    levels = _levels(global_batch, ramp)
+    ends = [*(level.first_step for level in levels[1:]), steps]
+    return [
+        (level.size, min(end, steps) - level.first_step)
+        for level, end in zip(levels, ends, strict=True)
+        if level.first_step < steps
+    ]

@@ -1,0 +1,74 @@
+"""Frozen models, and frozen weights of trained ones: no gradient, no optimizer state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import tee
+
+import torch
+from megatron.core.pipeline_parallel import get_forward_backward_func
+from torch import Tensor
+
+from stages.model import device
+from stages.model.checkpoint.load import DTYPES
+from stages.model.decoder import Decoder, build_model, global_name
+from stages.train.config import TrainingConfig
+from stages.train.engines.context import of_this_context_rank
+from stages.train.engines.shape import EngineShape
+from stages.train.objectives.base import Annotate, Batch, Model, SetWeights
+
+
+class FrozenModel:
+    """A rank's part of a model that is not trained, split as the trained ones are by tensor and pipeline parallelism.
+
+    Every data parallel rank has its part whole, also with ZeRO.
+    """
+
+    def __init__(self, config: TrainingConfig, shape: EngineShape, set_weights: SetWeights) -> None:
+        self._microbatch, self._seq_len = config.microbatch * shape.rows, shape.role.config.seq_len
+        layout, dtype = config.layout, DTYPES[config.dtype]
+        self.chunks = [
+            build_model(shape.role.config, shape.vocab_size, dtype, chunk=number, sp=layout.sp)
+            for number in range(layout.interleave)
+        ]
+        for chunk in self.chunks:
+            chunk.to(device.device())
+            set_weights(chunk)
+            chunk.to(dtype).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def annotate(self, annotate: Annotate, batches: Iterator[Batch], num_microbatches: int) -> list[Batch]:
+        """Return the columns of each microbatch; none except on the last pipeline stage."""
+
+        def step(batches: Iterator[Batch], model: Model) -> tuple[Tensor, Callable[..., Batch]]:
+            output, columns_of = annotate(batches, model)
+            return output, lambda output, non_loss_data: columns_of(output)
+
+        own = (of_this_context_rank(batch) for batch in batches)
+        columns: list[Batch] = get_forward_backward_func()(
+            forward_step_func=step,
+            data_iterator=own if len(self.chunks) == 1 else list(tee(own, len(self.chunks))),
+            model=self.chunks,
+            num_microbatches=num_microbatches,
+            seq_length=self._seq_len,
+            micro_batch_size=self._microbatch,
+            forward_only=True,
+            collect_non_loss_data=True,
+        )
+        return columns
+
+
+def freeze(chunks: Sequence[Decoder], patterns: Sequence[str]) -> None:
+    """Freeze the weights whose global names match one of the patterns.
+
+    Raises ValueError if nothing is left to train on this rank.
+    """
+    trained = 0
+    for chunk in chunks:
+        for name, weight in chunk.named_parameters():
+            is_frozen = any(fnmatchcase(global_name(chunk, name), pattern) for pattern in patterns)
+            weight.requires_grad_(not is_frozen)
+            trained += not is_frozen
+    if not trained:
+        raise ValueError(f"frozen {[*patterns]}: a pipeline stage has nothing to train. Use fewer stages")

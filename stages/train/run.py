@@ -1,0 +1,61 @@
+"""Runs a training on sources of tokens: the `run` of a TrainingStage builds an objective and calls it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from stages.formats.kinds import KINDS
+from stages.formats.metrics import read_metrics
+from stages.formats.tokenizer import Tokenizer
+from stages.model.huggingface.importing import import_weights
+from stages.shared.errors import DataError
+from stages.shared.task import Task
+from stages.train.data.corpus import SourceDataset
+from stages.train.data.datasets import open_tokens
+from stages.train.loop import train
+from stages.train.objectives.base import Objective, SetWeights
+from stages.train.stage import TrainingStage
+
+
+def starting_weights(task: Task[TrainingStage], tokenizer: Tokenizer) -> SetWeights | None:
+    """Return the function that loads `init_from`; None: weights are drawn from the seed."""
+    for release in task.inputs.get("init_from", ()):
+        return partial(import_weights, config=task.config.model, folder=release.path, tokenizer=tokenizer)
+    return None
+
+
+def train_on_tokens(task: Task[TrainingStage], objective: Objective, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Train on the sources of the stage's data field; compare the losses with the reference, if there is one.
+
+    Returns the summary on rank 0. See stages.train.loop.train for the outputs, errors and resumption.
+    """
+    config = task.config
+    sources = [
+        SourceDataset(file.source, file.path, None if config.mixture is None else config.mixture[file.source])
+        for file in task.inputs[config.data]
+    ]
+    summary = train(task, objective, tokenizer, partial(open_tokens, sources, objective, config, tokenizer))
+    if task.ranks.rank == 0:
+        for reference in task.inputs.get("reference", ()):
+            metrics = task.out / KINDS.metrics.file
+            summary["largest_difference"] = largest_difference(metrics, reference.path, config.tolerance)
+    return summary
+
+
+def largest_difference(path: Path, reference: Path, tolerance: float) -> float:
+    """Return the largest difference between two runs' losses, in nats a token.
+
+    A run that continued from a checkpoint without the metrics up to it is compared from there on. Raises DataError at
+    the first step where the difference is above `tolerance`, or if the runs have different steps.
+    """
+    ours = {row["step"]: row["loss"] for row in read_metrics(path)}
+    theirs = {row["step"]: row["loss"] for row in read_metrics(reference) if row["step"] >= min(ours)}
+    if ours.keys() != theirs.keys():
+        raise DataError(reference, f"{len(theirs)} steps, not {len(ours)}", "Name a reference of as many steps")
+    for step, loss in ours.items():
+        if not abs(loss - theirs[step]) <= tolerance:
+            problem = f"loss {theirs[step]:.6f}, here {loss:.6f}: further apart than {tolerance:g}"
+            raise DataError(reference, problem, "The two trainings do not compute the same", record=f"step {step}")
+    return max(abs(loss - theirs[step]) for step, loss in ours.items())

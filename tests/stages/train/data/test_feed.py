@@ -1,0 +1,24 @@
+"""The default feed: an arithmetic of the step."""
+
+from __future__ import annotations
+
+import pytest
+
+from stages.train.data.feed import InOrder, Window
+from tests.stages.train.data.written import settings
+
+
+def test_steps_take_samples_in_order_also_where_the_batch_grows() -> None:
+    ramp = {"start": 4, "increment": 2, "sequences": 12}
+    feed = InOrder(range(1000), settings(steps=6, global_batch=8, ramp=ramp).schedule)
+    taken = [feed.take(step, {}) for step in range(6)]
+    assert [number for samples, _ in taken for number in samples] == list(range(4 + 4 + 6 + 8 + 8 + 8))
+    assert all(state == {} for _, state in taken)
+    assert [*feed.take(3, {})[0]] == [*taken[3][0]]
+
+
+def test_a_window_ends_where_it_ends() -> None:
+    window = Window(range(100), 10, 3)
+    assert (len(window), [*window]) == (3, [10, 11, 12])
+    with pytest.raises(IndexError, match="sample 3 of 3"):
+        window[3]

@@ -1,0 +1,107 @@
+"""The batch's size and the learning rate, step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stages.pretrain.config import PretrainConfig
+from stages.train.data.schedule import sizes, steps_for
+from stages.train.sections import RampConfig
+
+RAMPS = [
+    ({"start": 8, "increment": 8, "sequences": 100}, 32),
+    ({"start": 4, "increment": 4, "sequences": 30}, 40),  # a share is less than a batch: sizes are skipped
+    ({"start": 192, "increment": 16, "sequences": 9_765_625}, 2048),  # BLOOM's
+    ({"start": 1, "increment": 1, "sequences": 1}, 3),
+]
+
+
+def make(**settings: Any) -> PretrainConfig:
+    return PretrainConfig(tokens="x", tokenizer="x", **{"microbatch": 1, "warmup_steps": 1, **settings})
+
+
+def rates(**settings: Any) -> list[float]:
+    config = make(lr=1.0, **settings)
+    return [config.schedule.learning_rate(step) for step in range(1, config.steps + 1)]
+
+
+def test_it_rises_to_the_peak_and_falls_to_its_share() -> None:
+    lr = rates(steps=100, warmup_steps=10, min_lr_ratio=0.1)
+    assert lr[0] == pytest.approx(0.1)
+    assert lr[9] == pytest.approx(1.0)
+    assert lr[54] == pytest.approx(0.55)  # half way down
+    assert lr[99] == pytest.approx(0.1)
+    assert lr[:10] == sorted(lr[:10])
+    assert lr[9:] == sorted(lr[9:], reverse=True)
+
+
+@pytest.mark.parametrize("warmup_steps", [0, 1, 5])
+@pytest.mark.parametrize("ramp", [None, {"start": 4, "increment": 4, "sequences": 20}])
+def test_it_is_never_zero_or_above_the_peak(warmup_steps: int, ramp: dict[str, int] | None) -> None:
+    assert all(0 < lr <= 1 for lr in rates(steps=5, warmup_steps=warmup_steps, ramp=ramp))
+
+
+def test_a_batch_that_does_not_grow_is_the_same_in_every_step() -> None:
+    config = make(steps=10, global_batch=24)
+    assert {config.schedule.batch_size(step) for step in range(10)} == {24}
+    assert [config.schedule.sequences_before(step) for step in (0, 1, 10)] == [0, 24, 240]
+    assert [steps_for(count, 24, None) for count in (1, 24, 25)] == [1, 1, 2]
+    assert sizes(10, 24, None) == [(24, 10)]
+
+
+def test_a_growing_batch_by_hand() -> None:
+    # 100 sequences over three increments: sizes change once 33.3, 66.7 and 100 were taken.
+    config = make(steps=20, global_batch=32, ramp={"start": 8, "increment": 8, "sequences": 100})
+    assert [config.schedule.batch_size(step) for step in range(12)] == [8] * 5 + [16] * 2 + [24] * 2 + [32] * 3
+    assert [config.schedule.sequences_before(step) for step in (0, 5, 7, 9, 10)] == [0, 40, 72, 120, 152]
+    assert sizes(20, 32, config.ramp) == [(8, 5), (16, 2), (24, 2), (32, 11)]
+    assert sizes(6, 32, config.ramp) == [(8, 5), (16, 1)]
+
+
+@pytest.mark.parametrize(("ramp", "full"), RAMPS)
+def test_it_grows_as_megatrons_does(ramp: dict[str, int], full: int) -> None:
+    from megatron.core.num_microbatches_calculator import RampupBatchsizeNumMicroBatchesCalculator  # noqa: PLC0415
+
+    theirs = RampupBatchsizeNumMicroBatchesCalculator(
+        *(full, 1, 1, False, 0, ramp["start"], ramp["increment"], ramp["sequences"])
+    )
+    config = make(global_batch=full, ramp=ramp, steps=30_000)
+    taken = 0
+    for step in range(30_000):
+        theirs.update(taken, consistency_check=True)
+        assert config.schedule.batch_size(step) == theirs.get_current_global_batch_size()
+        assert config.schedule.sequences_before(step) == taken
+        taken += config.schedule.batch_size(step)
+        if config.schedule.batch_size(step) == full:
+            break
+    assert config.schedule.batch_size(step) == full
+
+
+@pytest.mark.parametrize(("ramp", "full"), RAMPS)
+def test_the_steps_for_so_many_sequences_are_the_fewest(ramp: dict[str, int], full: int) -> None:
+    config, settings = make(global_batch=full, ramp=ramp, steps=100), RampConfig(**ramp)
+    for step in (1, 2, 5, 99, 100):
+        taken = config.schedule.sequences_before(step)
+        assert steps_for(taken, full, settings) == step
+        assert steps_for(taken + 1, full, settings) == step + 1
+        assert sum(size * steps for size, steps in sizes(step, full, settings)) == taken
+
+
+def test_tokens_are_turned_into_the_steps_of_a_growing_batch() -> None:
+    ramp = {"start": 8, "increment": 8, "sequences": 100}
+    config = make(global_batch=32, ramp=ramp, train_tokens=128 * 160)
+    assert config.steps == 11  # 152 sequences in 10 steps
+    assert make(global_batch=32, ramp=ramp, train_tokens=128 * 152, steps=10).steps == 10
+
+
+def test_with_a_growing_batch_the_rate_follows_the_sequences() -> None:
+    ramp = {"start": 8, "increment": 8, "sequences": 100}
+    lr = rates(steps=20, warmup_steps=7, global_batch=32, ramp=ramp, min_lr_ratio=0.0)
+    assert lr[:7] == pytest.approx([taken / 72 for taken in (8, 16, 24, 32, 40, 56, 72)])
+    assert lr[19] == pytest.approx(0.0)
+    total = 152 + 10 * 32
+    half = 72 + (total - 72) / 2
+    step = next(step for step in range(1, 21) if 152 + (step - 10) * 32 >= half)
+    assert lr[step - 2] > 0.5 >= lr[step - 1]
