@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.formats.attempts import Attempt, read_attempts
+from stages.formats.kinds import KINDS
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
 """Real files that some tests check against, where they are at hand."""
@@ -18,7 +21,7 @@ DATA = ROOT.parent / "shared" / "data"
 def launch(
     *arguments: str, runs: Path, env: Mapping[str, str] | None = None, timeout: float = 900, check: int | None = 0
 ) -> subprocess.CompletedProcess[str]:
-    """Run `launch.py` with arguments and return its output; `check` is the exit code that it must end with."""
+    """Run `launch.py` with arguments and return what it said; `check` is the exit code it must end with."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "launch.py"), *arguments, "--runs", str(runs)],
         env={**os.environ, "COLUMNS": "160", **(env or {})},
@@ -39,31 +42,24 @@ def step_dir(run: Path, job: str) -> Path:
     return folder
 
 
-def unit_dir(run: Path, job: str, key: str = "all") -> Path:
-    """Return the folder of a job's finished unit."""
-    (folder,) = (step_dir(run, job) / "units").glob(f"{key}.*")
+def unit_dir(run: Path, job: str) -> Path:
+    """Return the folder of the only unit of a job."""
+    (folder,) = (step_dir(run, job) / "units").iterdir()
     return folder
 
 
 def unit_files(run: Path, job: str) -> dict[str, bytes]:
-    """Return the content of every file of a job's finished units, by path within the job."""
+    """Return the content of every file in a job's finished units, by path within the job."""
     units = step_dir(run, job) / "units"
     return {str(path.relative_to(units)): path.read_bytes() for path in sorted(units.rglob("*")) if path.is_file()}
 
 
-def attempts(run: Path, job: str) -> list[dict[str, Any]]:
-    """Return a job's attempts in order of start: their records merged."""
-    merged = []
-    for start in (run / "ledger" / "attempts" / job).glob("*.start.json"):
-        record = json.loads(start.read_text())
-        for part in ("progress", "result", "end"):
-            path = start.with_name(start.name.replace(".start.", f".{part}."))
-            record[part] = json.loads(path.read_text()) if path.exists() else {}
-        record["progress"] = record["progress"].get("progress", -1)
-        merged.append(record)
-    return sorted(merged, key=lambda record: record["started"])
+def attempts(run: Path, job: str) -> list[Attempt]:
+    """Return a job's attempts in order of start, of those that wrote a start record."""
+    return [attempt for attempt in read_attempts(run / "ledger" / "attempts", [job]) if attempt.start is not None]
 
 
 def metrics(run: Path, job: str) -> list[dict[str, Any]]:
     """Return the metrics of a training job, a record a step."""
-    return [json.loads(line) for line in (unit_dir(run, job) / "metrics.jsonl").read_text().splitlines()]
+    path = unit_dir(run, job) / KINDS.metrics.file
+    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from stages.formats.kinds import KINDS
 from tests.journeys.cluster import short_demo
-from tests.launching import launch, unit_dir
+from tests.launching import launch, step_dir, unit_dir
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,6 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tokens(here: Path) -> dict[str, str]:
     """Give the patterns of its datasets and its tokenizer, for a recipe that starts from there."""
     return {
-        "tokens": str(unit_dir(here, "tokens.merge") / "*.bin"),
-        "tokenizer": str(unit_dir(here, "tokenizer") / "tokenizer.model"),
+        "tokens": str(step_dir(here, "tokens.merge") / "units" / "*" / "*.bin"),
+        "tokenizer": str(unit_dir(here, "tokenizer") / KINDS.tokenizer.file),
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.cluster import PRETRAIN, crashes, short_demo, write_cluster
+from tests.journeys.cluster import PRETRAIN, crashes, exit_codes, short_demo, write_cluster
 from tests.launching import attempts, launch, step_dir, unit_dir, unit_files
 
 STEPS = 1200
@@ -82,7 +82,7 @@ def rough(
     job.wait_until_it_gets_on("past its time limit", lambda ends: ends.count(85) == 1)
     job.be_preempted()
     launch("status", "exact", "--watch", runs=runs)
-    wait_for(lambda: bool(attempts(runs / "exact", "rough")[-1]["end"]), "its last word, after the mark")
+    wait_for(lambda: attempts(runs / "exact", "rough")[-1].end is not None, "its last word, after the mark")
     return runs / "exact"
 
 
@@ -108,8 +108,8 @@ class Mistreated:
 
         def gets_on() -> bool:
             tries = attempts(self.run, "rough")
-            *ended, last = [attempt["end"].get("exit_code") for attempt in tries] or [None]
-            return past(ended) and last is None and tries[-1]["progress"] > max(t["progress"] for t in tries[:-1])
+            *ended, last = exit_codes(tries) or [None]
+            return past(ended) and last is None and tries[-1].progress > max(each.progress for each in tries[:-1])
 
         wait_for(gets_on, when)
 
@@ -118,19 +118,21 @@ class Mistreated:
 
         Put back before Slurm starts the job again, or it would be requeued every minute from then on.
         """
-        last = attempts(self.run, "rough")[-1]
+        start = attempts(self.run, "rough")[-1].start
+        assert start is not None
         room_to_save_s = 40
-        near = math.ceil((time.time() - last["started"] + room_to_save_s) / 60)
-        set_limit = ("scontrol", "update", f"jobid={last['slurm_id']}")
+        near = math.ceil((time.time() - start.started + room_to_save_s) / 60)
+        set_limit = ("scontrol", "update", f"jobid={start.slurm_id}")
         assert self.slurm(*set_limit, f"timelimit={near}") == 0
-        wait_for(lambda: any(each["end"].get("exit_code") == 85 for each in attempts(self.run, "rough")), "the limit")
+        wait_for(lambda: 85 in exit_codes(attempts(self.run, "rough")), "the limit")
         wait_for(lambda: self.slurm(*set_limit, "timelimit=10") == 0, "an end that is complete", 10)
 
     def be_preempted(self) -> None:
         """Take its nodes for a moment with a job of the partition that may."""
-        nodes = attempts(self.run, "rough")[-1]["nodes"]
+        start = attempts(self.run, "rough")[-1].start
+        assert start is not None
         size = ("-N2", "-n16", "-t1", "-o", "/dev/null")
-        assert self.slurm("sbatch", "--wait", "-p", "urgent", "-w", nodes, *size, "--wrap", "sleep 1") == 0
+        assert self.slurm("sbatch", "--wait", "-p", "urgent", "-w", start.nodes, *size, "--wrap", "sleep 1") == 0
 
 
 def wait_for(condition: Callable[[], bool], what: str, limit_s: float = 420) -> None:
@@ -141,23 +143,22 @@ def wait_for(condition: Callable[[], bool], what: str, limit_s: float = 420) -> 
 
 
 def test_weights_are_bit_for_bit_those_of_the_undisturbed_run(rough: Path) -> None:
-    calm = unit_dir(rough, "calm") / "weights.sha256"
-    mistreated = unit_dir(rough, "rough") / "weights.sha256"
+    calm, mistreated = (unit_dir(rough, job) / "weights.sha256" for job in ("calm", "rough"))
     assert mistreated.read_text() == calm.read_text()
 
 
 def test_it_was_mistreated_as_promised(rough: Path) -> None:
-    ends = [attempt["end"].get("exit_code") for attempt in attempts(rough, "rough")]
+    ends = exit_codes(attempts(rough, "rough"))
     assert crashes(ends) == KILLS
     assert len(list((rough / "ledger" / "faults").glob("*.fired"))) == KILLS
     assert ends.count(85) == 2, ends  # the time limit and the preemption
     assert ends[-1] == 0
-    assert [attempt["end"]["exit_code"] for attempt in attempts(rough, "calm")] == [0]
+    assert exit_codes(attempts(rough, "calm")) == [0]
 
 
 @pytest.mark.parametrize("step", WEB_STEPS)
 def test_every_step_of_the_web_stage_was_killed_once(there: Path, step: str) -> None:
-    assert crashes(attempt["end"].get("exit_code") for attempt in attempts(there, f"web.{step}")) == 1
+    assert crashes(exit_codes(attempts(there, f"web.{step}"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -176,4 +177,5 @@ def test_weights_are_those_of_this_machine_for_the_same_layout(here: Path, there
 
 def test_pretraining_spanned_nodes(there: Path) -> None:
     (attempt,) = attempts(there, "pretrain")
-    assert "-" in attempt["nodes"] or "," in attempt["nodes"], attempt["nodes"]
+    assert attempt.start is not None
+    assert "-" in attempt.start.nodes or "," in attempt.start.nodes, attempt.start.nodes
