@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stages.model.config import ModelConfig
+from stages.model.decoder import initialise
 from stages.model.layers.attention import Documents
 
 Batch = dict[str, Tensor]
@@ -88,6 +90,10 @@ class Role:
     def is_trained(self) -> bool:
         """Whether any weight is trained."""
         return "*" not in self.frozen
+
+    def starting_weights(self, seed: int) -> SetWeights:
+        """Return the function that sets the weights to start from."""
+        return self.set_weights or partial(initialise, config=self.config, seed=seed)
 
 
 class Objective(ABC):
