@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from megatron.core.dist_checkpointing.mapping import ShardedStateDict, StateDict
@@ -89,7 +89,7 @@ def build_engine(config: TrainingConfig, role: Role, vocab_size: int, rows: int 
     return engine
 
 
-def _engine_class(config: TrainingConfig) -> type[Engine]:
+def _engine_class(config: TrainingConfig) -> Callable[[TrainingConfig, Role, int, int], Engine]:
     if config.engine == "megatron":
         return MegatronEngine
     # Not above: it reads its environment and changes it while it is imported, and not every run needs it.

@@ -73,7 +73,8 @@ class DeepSpeedEngine:
             recompute=layout.recompute,
             on_host=layout.zero == 3,
         )
-        return model.to(dtype)  # norms are made in float32
+        model.to(dtype)  # norms are made in float32
+        return model
 
     @property
     def is_scaled(self) -> bool:
@@ -223,7 +224,7 @@ class _Engine(deepspeed.DeepSpeedEngine):
 
     def _do_optimizer_sanity_check(self, _optimizer: torch.optim.Optimizer) -> str:
         # DeepSpeed has another optimizer for bf16 and ZeRO-1, which splits nothing but the moments.
-        return ZERO_OPTIMIZATION
+        return str(ZERO_OPTIMIZATION)
 
 
 class _Groups:
@@ -277,10 +278,10 @@ def _settings(core: GPTModel, config: TrainingConfig) -> dict[str, Any]:
 
 def _adamw(core: GPTModel, config: TrainingConfig) -> torch.optim.AdamW:
     chosen = config.optimizer
-    decayed = [weight for weight in core.parameters() if weight.ndim > 1]
-    exempt = [weight for weight in core.parameters() if weight.ndim <= 1]
+    decayed: dict[str, Any] = {"params": [weight for weight in core.parameters() if weight.ndim > 1]}
+    exempt: dict[str, Any] = {"params": [weight for weight in core.parameters() if weight.ndim <= 1]}
     return torch.optim.AdamW(
-        [{"params": decayed}, {"params": exempt, "weight_decay": 0.0}],
+        [decayed, exempt | {"weight_decay": 0.0}],
         lr=config.lr,
         betas=(chosen.beta1, chosen.beta2),
         eps=chosen.eps,

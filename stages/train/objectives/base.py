@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from megatron.core.models.gpt import GPTModel
@@ -39,7 +39,8 @@ class Column:
     """Fills a sample up to `shape`, at the end of each axis. None: a sample has `shape`."""
 
 
-class LossOutputs(NamedTuple):
+@dataclass(frozen=True)
+class LossOutputs:
     """The loss of a microbatch."""
 
     total: Tensor
@@ -47,7 +48,7 @@ class LossOutputs(NamedTuple):
     count: Tensor
     """Labels (pairs, rows) that it is summed over. The gradient is divided once, by their count over all ranks and
     microbatches of the step: no label weighs more because of its microbatch."""
-    metrics: Mapping[str, Tensor] = {}
+    metrics: Mapping[str, Tensor] = field(default_factory=dict)
     """Sum and weight, [2], by names of Objective.metrics. A step's metric is its sum over its weight."""
 
     def detached(self) -> LossOutputs:

@@ -202,9 +202,8 @@ def test_glms_part_a_looks_ahead_and_part_b_does_not() -> None:
 
 
 def test_experts_differ_and_biases_start_at_zero() -> None:
-    experts = dict(
-        build(ModelConfig(**SMALL.model_dump(exclude={"extra_tokens"}) | OTHERS["experts"])).named_parameters()
-    )
+    shape = SMALL.model_dump(exclude={"extra_tokens"})
+    experts = dict(build(ModelConfig(**shape | OTHERS["experts"])).named_parameters())
     first, second = (f"decoder.layers.0.mlp.experts.local_experts.{n}.linear_fc1.weight" for n in (0, 1))
     assert not torch.equal(experts[first], experts[second])
     glm = dict(build(ModelConfig(**shape | OTHERS["glm"])).named_parameters())
