@@ -30,7 +30,7 @@ from stages.shared.errors import Checkpointed
 from stages.shared.task import Task
 from stages.train.config import TrainingConfig
 from stages.train.data.datasets import TrainingData
-from stages.train.data.feed import Window
+from stages.train.data.feed import Feed, FeedState, Window
 from stages.train.models import Losses, Models
 from stages.train.objectives.base import Batch, LossOutputs, Objective
 from stages.train.stability.guard import judge
@@ -88,9 +88,7 @@ def _train(
     recorder = Recorder(task.work, config, models, tokenizer.vocab_size, progress.step)
     for step in range(progress.step, config.steps):
         recorder.start(step + 1)
-        samples, feed = data.feed.take(step, progress.feed)
-        if len(samples) != schedule.batch_size(step):
-            raise ValueError(f"the feed gave {len(samples)} samples for step {step}, not {schedule.batch_size(step)}")
+        samples, feed = _take(data.feed, step, progress.feed, schedule.batch_size(step))
         is_scaled = models.is_scaled
         losses = models.accumulate(samples, recorder.batches)
         outcome = _agree(models, losses, stop=task.should_stop(), written=checkpoints.is_written)
@@ -135,6 +133,14 @@ def _train(
     if dist.get_rank() == 0:
         write_readings(task.out / KINDS.readings.file, data.readings)
     return summary
+
+
+def _take(feed: Feed, step: int, state: FeedState, size: int) -> tuple[Sequence[Batch], FeedState]:
+    """Return a step's samples and the feed's state after it. Raises ValueError if there are not `size` of them."""
+    samples, state = feed.take(step, state)
+    if len(samples) != size:
+        raise ValueError(f"the feed gave {len(samples)} samples for step {step}, not {size}")
+    return samples, state
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,6 @@ class EpochDataset(GPTDataset):
         draw = np.random.RandomState(self.config.random_seed)
         shuffled = [draw.permutation(self.indices) for _ in range(epochs)]
         documents: NDArray[np.int32] = np.concatenate(shuffled).astype(np.int32)
-            np.int32
-        )
         length = self.config.sequence_length
         starts = helpers.build_sample_idx(
             self.dataset.sequence_lengths.copy(), documents, length, epochs, tokens, True, True
