@@ -1,8 +1,6 @@
 from stages.report.meanings import reason_meaning, step_meaning
 from stages.sample.kinds import REASON_OF, STEP_OF
-from stages.text.rules import quality
-from stages.text.rules import repetition
-from stages.text.settings import QualitySettings, RepetitionSettings
+from stages.text.rules.table import QUALITY, REPETITION
 
 
 def test_every_step_and_reason_that_the_sample_plants_is_explained() -> None:
@@ -11,17 +9,7 @@ def test_every_step_and_reason_that_the_sample_plants_is_explained() -> None:
 
 
 def test_every_rule_of_every_preset_is_explained() -> None:
-    presets = [{"preset": "gopher"}, {"preset": "bloom"}]
-    rules = [
-        *(
-            rule
-            for one in presets
-            for zh in (False, True)
-            for rule in repetition.rules(RepetitionSettings(**one), "", zh)
-        ),
-        *(rule for one in presets for zh in (False, True) for rule in quality.rules(QualitySettings(**one), "", zh)),
-    ]
-    assert not {rule.name for rule in rules if not reason_meaning(rule.name)}
+    assert not [row.reason for row in (*REPETITION, *QUALITY) if not reason_meaning(row.reason)]
 
 
 def test_the_phrase_length_is_read_from_the_name() -> None:

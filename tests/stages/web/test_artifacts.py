@@ -31,9 +31,7 @@ def test_an_artifact_without_rows_keeps_its_dtype_and_columns(tmp_path: Path, ar
 def test_an_array_of_another_version_is_refused_with_its_step(tmp_path: Path, content: np.ndarray) -> None:
     np.save(tmp_path / KEPT.name, content)
     for read in (KEPT.load, KEPT.map):
-        with pytest.raises(
-            DataError, match=r"kept\.npy: an array of .*another version.*step `documents` again"
-        ):
+        with pytest.raises(DataError, match=r"kept\.npy: an array of .*another version.*step `documents` again"):
             read(tmp_path)
 
 
