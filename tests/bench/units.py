@@ -14,19 +14,13 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from jobs.plan.graph import Job
-from jobs.runs import Run, open_run
-from jobs.submit.dispatch import chunks, new_submission, write_step, write_work
-from jobs.submit.ledger import Submission
-from stages.formats.attempts import END, PROGRESS, RESULT, START, AttemptName
 from tests.jobs.fakes import write_fake
 from tests.jobs.toy_stage import make_code_root
 
@@ -35,6 +29,7 @@ ARRAY = 1_001
 """Slurm's own default for MaxArraySize."""
 PACKED = 10
 """Units of an element, in the steps that take seconds a unit."""
+ROOT = Path(__file__).parents[2]
 PLAN_S, PLAN_MB, STATUS_S = 5.0, 500.0, 2.0
 """What is asked at 100,000 units."""
 DUMP = "CC-MAIN-2024-10"
@@ -46,7 +41,7 @@ class Cost:
     """One verb in a process of its own."""
 
     seconds: float
-    """Of the clock."""
+    """Of processor time: on an idle machine the verb takes as long."""
     megabytes: float
     """Peak resident memory."""
     output: str
@@ -121,53 +116,25 @@ class Subject:
         environment["PATH"] = f"{self.bin}:{environment['PATH']}"
         log = self.home / f"{verb}.log"
         with log.open("w") as output:
-            start = time.perf_counter()
             process = subprocess.Popen(
                 self.command(verb, *more), stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=self.home
             )
             _, status, usage = os.wait4(process.pid, 0)
-            took = time.perf_counter() - start
         said = log.read_text()
         if os.waitstatus_to_exitcode(status):
             raise RuntimeError(f"{verb} of {self.name} at {self.units:,} failed:\n{said[-3000:]}")
-        return Cost(took, usage.ru_maxrss / 1e3, said)
+        return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3, said)
 
     def fill(self) -> None:
         """Write the run and its ledger as a real run leaves them: all is done but the last array, which is queued."""
-        write_fake(self.bin, "sbatch", "echo 1")
-        self.launch("plan")
-        run = self._planned()
-        number, last = 0, list(run.graph.jobs)[-1]
-        for job in run.graph.jobs.values():
-            write_step(run, job)
-            arrays = list(chunks(tuple(job.units), job.resources.units_per_element, ARRAY))
-            for elements in arrays:
-                number += 1
-                submission = new_submission(job, elements, number)
-                submission = Submission(**{**vars(submission), "slurm_id": str(100 + number), "submitted": 1.0})
-                write_work(run, job, submission, run.paths.code / "0123456789ab")
-                if job.name == last and elements is arrays[-1]:
-                    rows = [f"{100 + number}_{n}|PENDING|Priority||0|x" for n in range(len(elements))]
-                    self._answer("squeue", "\n".join(rows) + "\n")
-                else:
-                    _write_outcome(run, job, submission)
-
-    def _planned(self) -> Run:
-        """Return the run, saved as `run` would, with nothing submitted."""
-        probe = (
-            "import sys; from pathlib import Path; from jobs.plan.cluster import load_cluster\n"
-            "from jobs.plan.recipe import read_recipe; from jobs.runs import plan_run\n"
-            "recipe, cluster, root, name = sys.argv[1:]\n"
-            "plan_run(read_recipe(recipe), load_cluster(cluster), Path(root), name).save()"
-        )
-        arguments = [
-            str(self.home / "recipe.yaml"),
-            str(self.home / "cluster.yaml"),
-            str(self.home / "runs"),
-            self.name,
-        ]
-        subprocess.run([sys.executable, "-c", probe, *arguments], cwd=self.code, check=True)
-        return open_run([self.home / "runs"], self.name)
+        runs, recipe, cluster = self.home / "runs", self.home / "recipe.yaml", self.home / "cluster.yaml"
+        command = [sys.executable, "-m", "tests.bench.units_ledger", *map(str, (recipe, cluster, runs)), self.name]
+        # The code root is first on the path, for the toy stage is in no other.
+        environment = {**os.environ, "PYTHONPATH": f"{self.code}:{ROOT}"}
+        done = subprocess.run(command, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"no ledger of {self.name} at {self.units:,}:\n{done.stderr[-3000:]}")
+        self._answer("squeue", done.stdout)
 
     def sbatch_calls(self) -> tuple[int, int]:
         """Submit everything; return how often sbatch was called, and how many arrays the plan has."""
@@ -175,33 +142,6 @@ class Subject:
         planned = json.loads(self.launch("plan", "--json").output)
         self.launch("run")
         return len(sbatch.calls()), sum(job["arrays"] for job in planned["jobs"])
-
-
-def _write_outcome(run: Run, job: Job, submission: Submission) -> None:
-    """Write marks and attempts of an array that is done. Without a flush of each file: they are 200,000."""
-    step = run.paths.step(job.name, job.fingerprint)
-    step.done.mkdir(parents=True, exist_ok=True)
-    (run.paths.attempts / job.name).mkdir(parents=True, exist_ok=True)
-    for element, units in enumerate(submission.elements):
-        for path, record in _records(run, job, submission, element, units):
-            path.write_text(json.dumps(record, indent=1, sort_keys=True))
-        for unit in units:
-            mark = {"job": job.name, "unit": job.units[unit].key, "identity": job.units[unit].identity, "seconds": 1.0}
-            step.mark(unit).write_text(json.dumps(mark, indent=1, sort_keys=True))
-
-
-def _records(
-    run: Run, job: Job, submission: Submission, element: int, units: Sequence[str]
-) -> Iterator[tuple[Path, dict[str, Any]]]:
-    name = AttemptName(job.name, submission.key, element, 0)
-    keys = [job.units[unit].key for unit in units]
-    slurm_id = f"{submission.slurm_id}_{element}"
-    start = {"fingerprint": job.fingerprint, "units": keys, "slurm_id": slurm_id, "node": "n1", "started": 1.0}
-    yield name.path(run.paths.attempts, START), start
-    yield name.path(run.paths.attempts, PROGRESS), {"progress": len(units)}
-    yield name.path(run.paths.attempts, RESULT), {"exit_code": 0, "failed": {}, "signal": ""}
-    end = {"ended": 2.0, "exit_code": 0, "verdict": "done", "reason": "", "progress": len(units)}
-    yield name.path(run.paths.attempts, END), end
 
 
 def measure(subject: Subject, rounds: int) -> Measured:
