@@ -172,24 +172,8 @@ class Worker:
         warnings.filterwarnings("ignore", module=r"megatron\.")
         if self.leads:
             self._record(self._start_record())
-        codes, failed = [EXIT_DONE], {}
-        for position, unit in enumerate(self.units):
-            if not self.stop.resumes:  # what survives an attempt of such a step is its finished units
-                self.best = position
-            if self.step.mark(unit.folder).exists():
-                continue
-            if self.stop.is_set:
-                codes.append(EXIT_CHECKPOINTED)
-                break
-            if self.leads:
-                self._write_progress(force=True)
-            code, reason = self._guarded(unit)
-            codes.append(code)
-            if reason:
-                failed[unit.key] = reason
-                self._note_trouble(code, reason)
-            if code in (EXIT_CHECKPOINTED, EXIT_BAD_NODE):
-                break
+        failed: dict[str, str] = {}
+        codes = {EXIT_DONE, *self._run_units(failed)}
         code = next(code for code in STRONGEST_FIRST if code in codes)
         if self.leads:
             self._write_progress(force=True)
@@ -197,6 +181,25 @@ class Worker:
         elif code == EXIT_CHECKPOINTED:
             self._wait_for_leader()
         return code
+
+    def _run_units(self, failed: dict[str, str]) -> Iterator[int]:
+        """Run the units that are not done, yield the exit code of each, and note in `failed` why one failed."""
+        for position, unit in enumerate(self.units):
+            if not self.stop.resumes:  # what survives an attempt of such a step is its finished units
+                self.best = position
+            if self.step.mark(unit.folder).exists():
+                continue
+            if self.stop.is_set:
+                yield EXIT_CHECKPOINTED
+                return
+            self._write_progress(force=True)
+            code, reason = self._guarded(unit)
+            yield code
+            if reason:
+                failed[unit.key] = reason
+                self._note_trouble(code, reason)
+            if code in (EXIT_CHECKPOINTED, EXIT_BAD_NODE):
+                return
 
     def _guarded(self, unit: Assigned) -> tuple[int, str]:
         """Run one unit; a failure is reported in one line and does not take the element's other units with it."""
@@ -234,9 +237,8 @@ class Worker:
         def progress(done: int) -> None:
             if self.stop.resumes:
                 self.best = max(self.best, done)
-            if self.leads:
-                self._write_progress()
-                faults.fire_due(self.run, due, done)
+            self._write_progress()
+            faults.fire_due(self.run, due, done)
 
         started = time.time()
         task = replace(self._task(unit), out=out, work=work, ranks=ranks, progress=progress)
@@ -413,7 +415,7 @@ class Worker:
 
     def _write_progress(self, force: bool = False) -> None:
         now = time.monotonic()
-        if self.best >= 0 and (force or now - self._written > PROGRESS_EVERY_S):
+        if self.leads and self.best >= 0 and (force or now - self._written > PROGRESS_EVERY_S):
             self._written = now
             self._record(ProgressRecord(progress=self.best))
 

@@ -23,6 +23,7 @@ FINAL = ("failed", "never", "cancelled")
 """Verdicts after which the batch script does not start its element again."""
 State = Literal["done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing"]
 LIVE: frozenset[State] = frozenset({"running", "queued", "blocked"})
+RETRIED: frozenset[State] = frozenset({"missing", "lost", "cancelled"})
 STUCK: frozenset[State] = frozenset({"failed", "lost", "cancelled", "blocked"})
 
 
@@ -296,9 +297,7 @@ def next_actions(graph: Graph, states: States, done: Mapping[str, frozenset[str]
     Always what is missing, lost or cancelled; with `heal` also what failed. A unit downstream of a failure that is not
     being healed is held back: it could not start. So is a service that no unit can read from.
     """
-    retry: set[State] = {"missing", "lost", "cancelled"}
-    if heal:
-        retry.add("failed")
+    retry = RETRIED | {"failed"} if heal else RETRIED
     done = _without_dead_addresses(graph, states, done)
     submit: dict[str, tuple[str, ...]] = {}
     ready: dict[str, frozenset[str]] = {}

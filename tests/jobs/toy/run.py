@@ -83,19 +83,23 @@ def _behave(task: Task[ToyConfig]) -> None:
     if word == "once":
         (moods / f"{task.step}.{task.place}").unlink()
         word, _, rest = rest.partition(" ")
-    if word == "fail":
-        raise RuntimeError(rest or "in a bad mood")
-    if word == "never":
-        raise DataError("words.txt", "no words", "Write some")
-    if word == "node":
-        raise NodeError("this node has lost its voice")
+    _act(word, rest, task.ranks.rank)
+
+
+def _act(word: str, rest: str, rank: int) -> None:
+    """Do what a mood says."""
+    raised: dict[str, BaseException] = {
+        "fail": RuntimeError(rest or "in a bad mood"),
+        "never": DataError("words.txt", "no words", "Write some"),
+        "node": NodeError("this node has lost its voice"),
+        "stall": Checkpointed(),
+        "leave": SystemExit(0),
+    }
+    if word in raised:
+        raise raised[word]
+    if word == "rank" and rank == int(rest):
+        raise raised["node"]
     if word == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    if word == "stall":
-        raise Checkpointed
-    if word == "leave":
-        raise SystemExit(0)
-    if word == "rank" and task.ranks.rank == int(rest):
-        raise NodeError("this node has lost its voice")
     if word == "dawdle":
         time.sleep(float(rest))
