@@ -132,9 +132,9 @@ def run_roots(asked: str | None, clusters: Sequence[Cluster]) -> list[Path]:
 
     That is `asked` (--runs) alone, or $STAGECOACH_RUNS alone; else the clusters' own folders, then ./runs.
     """
-    told = asked or os.environ.get("STAGECOACH_RUNS")
+    folder = asked or os.environ.get("STAGECOACH_RUNS")
     own = [cluster.runs for cluster in clusters if cluster.runs is not None]
-    return [Path(folder).expanduser().absolute() for folder in ([told] if told else [*own, "runs"])]
+    return [Path(root).expanduser().absolute() for root in ([folder] if folder else [*own, "runs"])]
 
 
 def plan_run(recipe: Recipe, cluster: Cluster, root: Path, name: str | None) -> Run:

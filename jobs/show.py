@@ -1,4 +1,4 @@
-"""What the user sees: the plan as a tree, the state of a run as a table, both also as plain data."""
+"""The launcher's output: the plan as a tree, the state of a run as a table, both also as plain data."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def plan_data(run: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecas
 def print_plan(
     console: Console, run: Run, lines: list[PlannedJob], forecasts: Mapping[str, Forecast] | None = None
 ) -> None:
-    """Print the jobs as a tree with what each asks for, the totals, and what stages say of their own jobs."""
+    """Print the jobs as a tree with what each asks for, the totals, and the stages' forecasts."""
     console.print(Text.assemble((run.name, "bold"), f"  {run.recipe.about or run.recipe.name}"), soft_wrap=True)
     console.print(Text(f"on {run.cluster.name}, in {run.paths.root}", style="dim"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))

@@ -1,4 +1,4 @@
-"""What a plan costs beyond sums: the longest chain, and jobs that ask for less than they are likely to need. Pure."""
+"""Estimates of a plan: the longest chain, and jobs that ask for less than they probably need. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The graph of a run: recipe and cluster -> jobs, with their units, identities and needs. Pure, but for `expand`.
+"""The graph of a run: recipe and cluster -> jobs, with their units, identities and needs. Pure, except `expand`.
 
 A unit's identity is what changes its bytes: the stage and step, their declared code version, the settings that the unit
 uses, its key, and the identity of what it reads. Node, path, partition, worker count and array shape are not in it.

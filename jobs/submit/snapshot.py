@@ -1,4 +1,4 @@
-"""Snapshot of the code: what was submitted is what runs, whatever is edited while the jobs wait in the queue."""
+"""Snapshot of the code: jobs run the code that was submitted, even if files are edited while they wait in the queue."""
 
 from __future__ import annotations
 
