@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from jobs.plan.graph import Graph, Job
 
 MARGIN = 1.2
-"""What to ask for, over the estimate."""
+"""Factor between a request and the estimate."""
 
 
 def element_hours(job: Job) -> float:

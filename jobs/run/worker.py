@@ -61,7 +61,7 @@ PROGRESS_EVERY_S = 2.0
 SECOND_TERM_S = 3.0
 LEADER_WAIT_S = 60.0
 STRONGEST_FIRST = (EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_NEVER, EXIT_FAILED, EXIT_DONE)
-"""Precedence of exit codes of an element: codes that leave units untried come first, since a failed unit fails again."""
+"""Precedence of an element's exit codes: those that leave units untried come first, since a failed unit fails again."""
 
 
 @dataclass(frozen=True)
