@@ -144,6 +144,6 @@ def test_two_thousand_attempts_are_drawn(browser: Browser, tmp_path: Path) -> No
 
 def test_tables_are_there_without_script(browser: Browser, page: Path) -> None:
     browser.open(page, 400, script=False)
-    nodes = browser.devtools("DOM.getDocument")["root"]["nodeId"]
-    table = browser.devtools("DOM.querySelector", nodeId=nodes, selector="#scores")["nodeId"]
-    assert "0.969" in browser.devtools("DOM.getOuterHTML", nodeId=table)["outerHTML"]
+    texts = browser.devtools("DOMSnapshot.captureSnapshot", computedStyles=[])["strings"]
+    assert "Every checkpoint against chance and against the untrained model" in texts
+    assert any(text.startswith("0.956") for text in texts)  # acc_norm, which stands in the table alone
