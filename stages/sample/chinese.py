@@ -1,4 +1,4 @@
-"""The closed world told in Chinese: the same places and facts as in `prose`, in simplified characters.
+"""The closed world in Chinese: the places and facts of prose.py, in simplified characters.
 
 Characters are the words of Chinese text, so a phrase of five that two pages share is a shared 5-gram, and fifty in a
 row, two sentences, are a duplicate. That is why no sentence is fixed: `[one|other]` stands for a choice, and between
