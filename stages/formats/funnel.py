@@ -1,8 +1,8 @@
 """The funnel format: the pages that entered and left each step, with the reasons of the others. This module owns it.
 
-`funnel.json` has the steps in the order in which pages pass them. One file a unit; `merge` adds files up. For every step
-`pages_in - pages_out` is the sum of its reasons. A page that is in neither is a fault of the code, so reader and writer
-check it.
+`funnel.json` has the steps in the order in which pages pass them. One file a unit; `merge` adds files up. For every
+step `pages_in - pages_out` is the sum of its reasons. A page that is in neither is a fault of the code, so reader and
+writer check it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The closed world told in Chinese: the same places and facts as in `prose`, in simplified characters.
+"""The closed world in Chinese: the places and facts of prose.py, in simplified characters.
 
 Characters are the words of Chinese text, so a phrase of five that two pages share is a shared 5-gram, and fifty in a
 row, two sentences, are a duplicate. That is why no sentence is fixed: `[one|other]` stands for a choice, and between
@@ -107,7 +107,7 @@ NOTICES: tuple[str, ...] = (
     "物价于同一天早晨在{place}和{other}记下",
     "谁若找到旧刊，请寄给{place}的档案馆",
 )
-"""What sites print under their articles: the sentences of a passage that several pages carry."""
+"""Notices that sites print under their articles: the sentences of a passage that several pages carry."""
 NOTE = "启事写道：“茶水四文——瓜子随意取用”，落款镕记。"
 """A sentence with characters that GBK and UTF-8 write differently, one of them not in GB2312."""
 RARE = "匾上还有一个古字：𠮷。"

@@ -37,13 +37,13 @@ def _plain(draw: Draw, count: int) -> list[str]:
 
 
 def duplicate_lines(draw: Draw) -> list[str]:
-    """Return a page of which nearly half the lines repeat an earlier one."""
+    """Return a page in which nearly half the lines repeat an earlier one."""
     line = f"{draw.pick(NAMES)}本周特价，欲购从速。"
     return [text for sentence in _plain(draw, 8) for text in (line, sentence)]
 
 
 def duplicate_line_chars(draw: Draw) -> list[str]:
-    """Return a page of which one line in 14 repeats an earlier one, and is by far the longest."""
+    """Return a page in which one line in 14 repeats an earlier one, and is by far the longest."""
     long = "".join([*_plain(draw, 4), f"{draw.pick(NAMES)}和附近的镇子都在等着您。"])
     places = draw.sample(NAMES, 22)
     short = [f"{place}靠近{other}" for place, other in zip(places[:11], places[11:], strict=True)]
@@ -83,13 +83,13 @@ def ellipsis_lines(draw: Draw) -> list[str]:
 
 
 def few_alphabetic_words(draw: Draw) -> list[str]:
-    """Return a page of which a third of the words are numbers."""
+    """Return a page in which a third of the words are numbers."""
     numbers = [" ".join(str(draw.between(10, 99)) for _ in range(12)) for _ in range(6)]
     return [f"{sentence[:-1]} {row}。" for sentence, row in zip(_plain(draw, 6), numbers, strict=True)]
 
 
 def special_characters(draw: Draw) -> list[str]:
-    """Return a page of which two fifths are stars and squares."""
+    """Return a page with two fifths of stars and squares."""
     return [_every(sentence, 2, draw.pick(STARS)) for sentence in _plain(draw, 8)]
 
 

@@ -49,7 +49,7 @@ FURNITURE = {
 """By language. Two of the Chinese sections are %-escaped, as browsers write 集市 and 随笔."""
 
 
-def address(seed: int, page: int, language: str = "en") -> str:
+def page_url(seed: int, page: int, language: str = "en") -> str:
     """Return the URL of a page."""
     draw, around = Draw("address", seed, page), FURNITURE[language]
     return f"https://www.{draw.pick(around.sites)}.example/{draw.pick(around.sections)}/{page:07d}.html"

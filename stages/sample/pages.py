@@ -121,7 +121,7 @@ def _url(config: SampleConfig, page: int, slot: Slot, original: int | None) -> s
     if slot.kind in STEPS["url"]:
         return Draw("blocked", config.seed, page).pick(BLOCKED_URLS[slot.kind]).format(page=page)
     captured = original if original is not None and slot.kind in SAME_URL else page
-    return html.address(config.seed, captured, slot.language)
+    return html.page_url(config.seed, captured, slot.language)
 
 
 def is_truncated(page: SamplePage) -> bool:

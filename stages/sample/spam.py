@@ -73,13 +73,13 @@ def _row(draw: Draw, phrase: str, times: int) -> str:
 
 
 def duplicate_lines(draw: Draw) -> list[str]:
-    """Return a page of which nearly half the lines repeat an earlier one."""
+    """Return a page in which nearly half the lines repeat an earlier one."""
     line = f"Best offers of the week in {draw.pick(PLACES)}, order now and save."
     return [text for sentence in _plain(draw, 8) for text in (line, sentence)]
 
 
 def duplicate_line_chars(draw: Draw) -> list[str]:
-    """Return a page of which one line in 15 repeats an earlier one, and is by far the longest."""
+    """Return a page in which one line in 15 repeats an earlier one, and is by far the longest."""
     long = " ".join([*_plain(draw, 4), f"This waits for you in {draw.pick(PLACES)} and in the towns around it."])
     places = draw.sample(PLACES, 24)
     short = [f"{place} is near {other}" for place, other in zip(places[:12], places[12:], strict=True)]
@@ -87,17 +87,17 @@ def duplicate_line_chars(draw: Draw) -> list[str]:
 
 
 def top_2_gram(draw: Draw) -> list[str]:
-    """Return a page of which a pair of words is about half."""
+    """Return a page that consists by half of one pair of words."""
     return [_row(draw, "wonderful bargains", 22), *_plain(draw, 3)]
 
 
 def top_3_gram(draw: Draw) -> list[str]:
-    """Return a page of which three words are about 24 %, and two of them 15 %."""
+    """Return a page with 24 % of its text in one phrase of three words, and 15 % in two of them."""
     return [_row(draw, "get a ring", 22), *_plain(draw, 4)]
 
 
 def top_4_gram(draw: Draw) -> list[str]:
-    """Return a page of which four words are about 19 %, and three of them 14 %."""
+    """Return a page with 19 % of its text in one phrase of four words, and 14 % in three of them."""
     return [_row(draw, "go by an inn", 18), *_plain(draw, 9)]
 
 
@@ -177,7 +177,7 @@ def ellipsis_lines(draw: Draw) -> list[str]:
 
 
 def few_alphabetic_words(draw: Draw) -> list[str]:
-    """Return a page of which nearly half the words are numbers."""
+    """Return a page in which nearly half the words are numbers."""
     numbers = [" ".join(str(draw.between(1_000, 99_999)) for _ in range(9)) for _ in range(6)]
     return [f"{sentence[:-1]} {row}." for sentence, row in zip(_plain(draw, 6), numbers, strict=True)]
 
@@ -188,7 +188,7 @@ def few_stop_words(draw: Draw) -> list[str]:
 
 
 def too_many_words_removed(draw: Draw) -> list[str]:
-    """Return a page of which a tenth is in lines that are deleted."""
+    """Return a page with a tenth of its words in lines that are deleted."""
     sentences = _plain(draw, 10)
     first, second = draw.sample(SHOUTS, 2)
     return [" ".join(sentences[:5]), first, " ".join(sentences[5:]), second]

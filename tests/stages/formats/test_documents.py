@@ -43,7 +43,7 @@ def test_a_lone_surrogate_does_not_stop_the_writer(tmp_path: Path) -> None:
 def test_a_line_that_is_no_document_is_named_with_file_and_number(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "a b.zst"
     path.write_bytes(zstandard.compress(b'{"text": "good"}\n' + line + b"\n"))
-    with pytest.raises(DataError, match=r"a b\.zst:2: .*remake"):
+    with pytest.raises(DataError, match=r"a b\.zst:2: .*Make zstd-compressed JSONL"):
         list(read_documents(path))
 
 

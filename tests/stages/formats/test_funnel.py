@@ -48,5 +48,5 @@ def test_a_page_lost_without_a_reason_is_not_written(tmp_path: Path) -> None:
 )
 def test_what_is_no_funnel_is_named_with_its_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "funnel.json").write_text(text)
-    with pytest.raises(DataError, match=r"funnel\.json.*run that unit again"):
+    with pytest.raises(DataError, match=r"funnel\.json.*Run the unit that wrote it again"):
         read_funnel(tmp_path / "funnel.json")

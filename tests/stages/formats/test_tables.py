@@ -112,5 +112,5 @@ def test_however_many_hosts_there_are_few_are_counted_at_a_time_and_no_large_one
 )
 def test_what_holds_no_tables_is_named_with_its_file(tmp_path: Path, value: object) -> None:
     (tmp_path / "tables.json").write_text(json.dumps(value))
-    with pytest.raises(DataError, match=r"tables\.json.*run that unit again"):
+    with pytest.raises(DataError, match=r"tables\.json.*Run the unit that wrote it again"):
         read_tables(tmp_path / "tables.json")

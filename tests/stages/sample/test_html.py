@@ -1,7 +1,7 @@
 import re
 
 from stages.sample.draw import Draw
-from stages.sample.html import FURNITURE, address, page
+from stages.sample.html import FURNITURE, page, page_url
 
 
 def test_the_text_stands_among_navigation_sidebar_and_footer() -> None:
@@ -21,7 +21,7 @@ def test_a_chinese_page_has_chinese_things_around_it() -> None:
     assert len(re.findall(r">[\u4e00-\u9fff]+</a>", text)) >= 9
 
 
-def test_addresses_are_made_up_hosts_and_differ() -> None:
-    addresses = {address(1, number, language) for number in range(500) for language in FURNITURE}
-    assert len(addresses) == 1_000
-    assert all(".example/" in name and name.isascii() for name in addresses)
+def test_urls_are_made_up_hosts_and_differ() -> None:
+    urls = {page_url(1, number, language) for number in range(500) for language in FURNITURE}
+    assert len(urls) == 1_000
+    assert all(".example/" in name and name.isascii() for name in urls)

@@ -47,7 +47,7 @@ def test_a_child_that_dies_costs_one_page(supervisor: Supervisor) -> None:
     assert "hills" in supervisor.extract(TRAFILATURA, PAGE)
 
 
-def test_a_page_that_wants_broken_limit_memory_costs_one_page() -> None:
+def test_a_page_that_needs_too_much_memory_costs_one_page() -> None:
     small = Supervisor(timeout_s=60, memory_mb=500)
     try:
         with pytest.raises(ExtractionError) as error:

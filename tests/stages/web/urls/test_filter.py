@@ -8,7 +8,7 @@ from datatrove.data import Document
 from datatrove.pipeline.filters import URLFilter
 from tldextract import TLDExtract
 
-from stages.sample.html import address
+from stages.sample.html import page_url
 from stages.shared.contract import InputFile
 from stages.web.urls.blocklist import ASSET, ut1
 from stages.web.urls.filter import UrlFilter
@@ -141,4 +141,4 @@ def test_verdicts_are_datatroves_except_for_what_is_listed() -> None:
 
 
 def test_good_urls_of_the_sample_pass() -> None:
-    assert not any(reason(address(1, number)) for number in range(500))
+    assert not any(reason(page_url(1, number)) for number in range(500))
