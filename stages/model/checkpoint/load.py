@@ -21,7 +21,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointSettings:
-    """What a checkpoint's state.json says of its model."""
+    """The model of a checkpoint, as its state.json describes it."""
 
     config: ModelConfig
     vocab_size: int
@@ -82,7 +82,7 @@ def load_model(checkpoint: Path) -> LoadedModel:
     Safe to call more than once in a process. Raises DataError, naming the file, for a folder that is no checkpoint or
     is damaged.
 
-    Side-effect: makes this process a group of one (see stages.model.parallel), on CPUs with the shim of
+    Side effect: makes this process a group of one (see stages.model.parallel), on CPUs with the shim of
     stages.model.device; opens no port.
     """
     parallel.start(Ranks())
