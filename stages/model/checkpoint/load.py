@@ -57,8 +57,10 @@ class LoadedModel:
         """Return float32 logits [B, T, V] for int64 tokens [B, T]; row t scores the token at t + 1.
 
         Causal: what follows a token never changes its row, so sequences of unequal length are padded on the right and
-        the padding's rows ignored. Raises ValueError for more than `seq_len` tokens.
+        the padding's rows ignored. Raises ValueError for more than `seq_len` tokens, and for a model with another head.
         """
+        if self.config.head != "lm":
+            raise ValueError(f"a model with head {self.config.head} has no logits")
         if tokens_BT.size(1) > self.seq_len:
             raise ValueError(f"{tokens_BT.size(1)} tokens: the model takes at most {self.seq_len}")
         tokens_BT = tokens_BT.to(device.device())

@@ -20,6 +20,8 @@ OFFLOADED = 16
 """Bytes a parameter of an optimizer in the host's memory: gradient, float32 weight and two moments."""
 SAVED = 40
 """Bytes a parameter of what a run keeps: two checkpoints of weights, moments and float32 weights, and two models."""
+PUBLISHED = 16
+"""Bytes a parameter of a published checkpoint: weights, moments and float32 weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,8 @@ class PlannedTraining:
     """Settings that a proposal may change: see search.ranked."""
     vocab_known: bool = True
     """Whether the tokenizer's size is known, or assumed."""
+    published: int = 0
+    """Checkpoints that are published on the way."""
 
     @property
     def core_seconds(self) -> float:
@@ -61,7 +65,7 @@ class PlannedTraining:
     @property
     def disk_mb(self) -> float:
         """Size of the run on disk, in MB."""
-        return SAVED * self.work.shape.parameters / 1e6
+        return (SAVED + PUBLISHED * self.published) * self.work.shape.parameters / 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
