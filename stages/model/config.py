@@ -20,7 +20,7 @@ GLM_TOKENS = ("[MASK]", "[sMASK]", "[gMASK]", "[sop]", "[eop]", "[dBLOCK]")
 
 
 class MoEConfig(Section):
-    """Experts in place of every feed-forward block, of which a router picks some for each token (arXiv:2401.04088)."""
+    """Experts in place of every feed-forward block. A router picks some for each token (arXiv:2401.04088)."""
 
     num_experts: int = Field(default=8, ge=2)
     """Feed-forward blocks to choose from, each `ffn_dim` wide."""
@@ -31,8 +31,8 @@ class MoEConfig(Section):
     """Weight of the load-balancing loss, num_experts x sum of (share of tokens x mean probability)
     (arXiv:2101.03961, section 2.2). It enters through the gradient alone: the reported loss is the language model's."""
     balance: Literal["microbatch", "sequence"] = "microbatch"
-    """What is to be balanced: each rank's microbatch, so that its size matters, or each sequence by itself, which is
-    the same in every layout and binds more (arXiv:2501.11873)."""
+    """Tokens that are balanced: those of each rank's microbatch, so that its size matters, or of each sequence, which
+    is the same in every layout and binds more (arXiv:2501.11873)."""
     capacity_factor: float | None = Field(default=None, gt=0)
     """In training an expert takes at most this times tokens x top_k / num_experts of a rank's microbatch
     (arXiv:2101.03961, section 2.2), those that want it most; the others do without it. None: all that come."""
@@ -69,7 +69,7 @@ class ModelConfig(Section):
     seq_len: int = Field(default=128, ge=2)
     """Tokens of a training sequence, and the longest context the model is made for."""
     position: Literal["rope", "alibi", "glm"] = "rope"
-    """How attention knows the order: rotated queries and keys (arXiv:2104.09864), a penalty linear in the distance
+    """Position encoding: rotated queries and keys (arXiv:2104.09864), a penalty linear in the distance
     (arXiv:2108.12409), or GLM's two learned tables with its part-bidirectional mask (arXiv:2103.10360, section 2.2)."""
     rope_theta: int = Field(default=10_000, ge=1)
     """Base of the rotary embedding's angles (arXiv:2104.09864, section 3.2.2)."""

@@ -277,7 +277,7 @@ def _place(tensor: ShardedTensor) -> tuple[slice, ...]:
 
 
 def _drawn(tensor: ShardedTensor, config: ModelConfig, seed: int) -> Tensor:
-    """Return the whole tensor of one layer, float32; layers are told apart by the prepended axes' offsets."""
+    """Return the whole tensor of one layer, float32; the prepended axes' offsets name the layer."""
     shape = tensor.global_shape[tensor.prepend_axis_num :]
     if len(shape) == 1:
         return torch.zeros(shape) if tensor.key.endswith("bias") else torch.ones(shape)

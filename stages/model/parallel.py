@@ -18,12 +18,12 @@ from stages.shared.errors import ConfigError
 from stages.shared.task import Ranks
 
 TIMEOUT = timedelta(minutes=10)
-"""How long a collective waits for a silent peer before it fails; a dead peer fails it at once."""
+"""Time that a collective waits for a silent peer before it fails; with gloo a dead peer fails it at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """How many processes share what; data parallelism takes those that tp x pp x cp leaves."""
+    """Sizes of the parallelisms; data parallelism takes the processes that tp x pp x cp leaves."""
 
     tp: int = 1
     pp: int = 1
@@ -37,10 +37,10 @@ class Sizes:
 def start(ranks: Ranks, sizes: Sizes | None = None, *, seed: int = 0) -> None:
     """Join the job's processes: NCCL where there is CUDA, gloo elsewhere. None: each holds the whole model.
 
-    A single process meets nobody and opens no port. Safe to call again for a single process: the second call finds
+    A single process opens no port. Safe to call again for a single process: the second call finds
     the first one's groups. Raises ConfigError for context parallelism without what it is made of.
 
-    Side-effect: torch's default process group, Megatron's parallel state and RNG tracker, a warnings filter.
+    Side effect: torch's default process group, Megatron's parallel state and RNG tracker, a warnings filter.
     """
     sizes = sizes or Sizes()
     if sizes.cp > 1 and not has_transformer_engine():

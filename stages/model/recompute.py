@@ -29,7 +29,7 @@ class Recomputed(tensor_parallel.CheckpointWithoutOutput):
 def enable_recompute(model: GPTModel) -> None:
     """Have the dense feed-forward blocks forget their activation; experts keep theirs.
 
-    Side-effect: without Transformer Engine, Megatron's own way of forgetting works in this process.
+    Side effect: without Transformer Engine, Megatron's own way of forgetting works in this process.
     """
     for layer in model.decoder.layers:
         if type(layer.mlp) is MLP:

@@ -144,6 +144,7 @@ class TrainingConfig(StageConfig):
             steps=self.steps,
             may={*type(self.layout).model_fields, "microbatch"},
             vocab_known=bool(vocab_size),
+            published=len(self.published_steps),
         )
 
     @property

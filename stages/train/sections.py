@@ -13,7 +13,7 @@ Offloaded = Literal["optimizer", "activations", "weights"]
 
 
 class LayoutConfig(Section):
-    """How many processes share the work, and how: tp x pp x cp x dp of them."""
+    """The processes that share the work: tp x pp x cp x dp of them."""
 
     tp: int = Field(default=1, ge=1)
     """Tensor parallelism: processes that split every matrix (arXiv:1909.08053); keep it within a node."""
@@ -30,13 +30,13 @@ class LayoutConfig(Section):
     interleave: int = Field(default=1, ge=1)
     """Groups of layers that each pipeline stage holds, for a smaller bubble (arXiv:2104.04473, section 2.2)."""
     zero: Literal[1, 2, 3] = 1
-    """What data parallel processes share out (arXiv:1910.02054): 1 the optimizer's state, 2 and the gradients, 3 and
-    the weights; 2 and 3 want engine deepspeed."""
+    """ZeRO stage (arXiv:1910.02054): data parallel processes split 1 the optimizer's state, 2 also gradients, 3 also
+    weights; 2 and 3 need engine deepspeed."""
     recompute: Literal["none", "selective", "full"] = "none"
-    """What the backward pass computes again instead of keeping it: nothing, what takes much memory and little time
-    (arXiv:2205.05198, section 5), or whole blocks from their inputs."""
+    """Activations that the backward pass computes again instead of keeping them: none, those that take much memory and
+    little time (arXiv:2205.05198, section 5), or whole blocks from their inputs."""
     offload: tuple[Offloaded, ...] = ()
-    """What lives in the host's memory until it is needed; the weights only with zero 3."""
+    """Parts that stay in the host's memory until they are needed; weights only with zero 3."""
 
     @property
     def ranks(self) -> int:
@@ -84,7 +84,7 @@ class RampConfig(Section):
 
 
 class GuardConfig(Section):
-    """What is done about a batch that would harm the weights: its loss jumps, or a number is not finite.
+    """Treatment of a batch that would harm the weights: its loss jumps, or a number is not finite.
 
     A batch that is left out counts as a step: the data and the learning rate move on. One that gives numbers that are
     not finite is always left out.
@@ -97,9 +97,9 @@ class GuardConfig(Section):
     """Losses that a loss is compared with: the last ones that were trained on. Before there are as many, no loss is a
     spike."""
     deviations: float = Field(default=8.0, gt=0)
-    """How many standard deviations of them above their median is a spike."""
+    """A loss this many of their standard deviations above their median is a spike."""
     least_jump: float = Field(default=0.5, gt=0)
-    """And how many nats above it at least: late losses deviate little."""
+    """Nats above the median that it takes besides: late losses deviate little."""
     rollback_every: int = Field(default=100, ge=1)
     """With rollback: steps between the checkpoints that can be gone back to, which are saved beside the others."""
     most: int = Field(default=10, ge=1)
@@ -107,7 +107,7 @@ class GuardConfig(Section):
 
 
 class BlanksConfig(Section):
-    """Which blanks GLM's training leaves to be filled in (arXiv:2103.10360, section 2.1). Defaults are GLM-10B's."""
+    """The blanks of GLM's training (arXiv:2103.10360, section 2.1). Defaults are GLM-10B's."""
 
     spans: float = Field(default=0.5, ge=0, le=1)
     """Share of the sequences with short blanks anywhere."""

@@ -45,8 +45,7 @@ def main(order: dict[str, Any]) -> None:
         Task(
             config=config,
             step="",
-            shard=0,
-            num_shards=1,
+            unit="all",
             inputs=inputs,
             steps={},
             out=work / "out",

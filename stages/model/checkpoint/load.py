@@ -21,7 +21,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointSettings:
-    """What a checkpoint's state.json says of its model."""
+    """The model of a checkpoint, as its state.json describes it."""
 
     config: ModelConfig
     vocab_size: int
@@ -57,8 +57,10 @@ class LoadedModel:
         """Return float32 logits [B, T, V] for int64 tokens [B, T]; row t scores the token at t + 1.
 
         Causal: what follows a token never changes its row, so sequences of unequal length are padded on the right and
-        the padding's rows ignored. Raises ValueError for more than `seq_len` tokens.
+        the padding's rows ignored. Raises ValueError for more than `seq_len` tokens, and for a model with another head.
         """
+        if self.config.head != "lm":
+            raise ValueError(f"a model with head {self.config.head} has no logits")
         if tokens_BT.size(1) > self.seq_len:
             raise ValueError(f"{tokens_BT.size(1)} tokens: the model takes at most {self.seq_len}")
         tokens_BT = tokens_BT.to(device.device())
@@ -82,7 +84,7 @@ def load_model(checkpoint: Path) -> LoadedModel:
     Safe to call more than once in a process. Raises DataError, naming the file, for a folder that is no checkpoint or
     is damaged.
 
-    Side-effect: makes this process a group of one (see stages.model.parallel), on CPUs with the shim of
+    Side effect: makes this process a group of one (see stages.model.parallel), on CPUs with the shim of
     stages.model.device; opens no port.
     """
     parallel.start(Ranks())

@@ -40,7 +40,7 @@ from stages.shared.files import read_json, sha256_file
 STATE = "state.json"
 COMPLETE = "complete.json"
 WEIGHTS = "model."
-"""What the names of the model's weights start with; the optimizer's tensors start with "optimizer."."""
+"""Start of the names of the model's weights; the optimizer's tensors start with "optimizer."."""
 INDEX = ".metadata"
 _INDEX_CLASSES = {
     "torch": {"Size", "float32", "bfloat16", "float16"},
@@ -55,7 +55,7 @@ _INDEX_CLASSES = {
     },
     "torch.distributed.checkpoint.filesystem": {"_StorageInfo"},
 }
-"""What torch's index may name when it is unpickled; nothing here runs code of the file's choosing."""
+"""Names that torch's index may use when it is unpickled; none of them runs code of the file's choosing."""
 
 
 def tensors_of(sharded: ShardedStateDict) -> ShardedStateDict:
@@ -103,7 +103,7 @@ def _tensors(folder: Path) -> dict[str, TensorStorageMetadata]:
 
 
 def _load_alone(state: StateDict, **how: Any) -> None:
-    with warnings.catch_warnings():  # torch says that no other process takes part, though told so
+    with warnings.catch_warnings():  # torch warns that no other process takes part, which is intended
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
         load(state, **how, no_dist=True)
 
@@ -153,9 +153,9 @@ def read_state(folder: Path) -> dict[str, Any]:
     try:
         state = read_json(folder / STATE)
     except (OSError, ValueError) as error:
-        raise DataError(folder / STATE, f"unreadable ({error})", "Want a checkpoint folder of this project") from error
+        raise DataError(folder / STATE, f"unreadable ({error})", "Use a checkpoint folder of this project") from error
     if not isinstance(state, dict):
-        raise DataError(folder / STATE, "no JSON object", "Want a checkpoint folder of this project")
+        raise DataError(folder / STATE, "no JSON object", "Use a checkpoint folder of this project")
     return state
 
 

@@ -1,4 +1,4 @@
-"""Saving a checkpoint in three parts, so that a training goes on during the longest of them.
+"""Saving a checkpoint in three parts, so that training continues during the longest of them.
 
     draft = saver.start(...)   together: what is written where; this rank's part is copied, if it is to change meanwhile
     draft.write()              alone, in any thread: this rank's files and their digests
@@ -108,16 +108,16 @@ class Draft:
     folder: Path
     plan: SavePlan
     tensors: Mapping[MetadataIndex, Tensor]
-    """What the plan's items stand for; dropped when it is written."""
+    """The tensors of the plan's items; dropped when they are written."""
     values: Mapping[str, Any]
     common: bytes
     """common.pt: Megatron's param groups."""
     index: Metadata | None
     """torch's index, on rank 0, without places in files."""
     files: Files = field(default_factory=dict)
-    """What this rank wrote."""
+    """The files that this rank wrote."""
     results: list[WriteResult] = field(default_factory=list)
-    """Where its tensors lie."""
+    """The places of its tensors in the files."""
 
     def write(self) -> None:
         """Write this rank's files, flushed to disk, and take their digests. Raises OSError if the disk will not."""

@@ -88,7 +88,7 @@ def from_config_json(settings: Mapping[str, Any], path: Path) -> tuple[ModelConf
     """
     kind = settings.get("model_type")
     if kind not in ("llama", "mixtral"):
-        raise DataError(path, f"model_type {kind!r}", "Want llama or mixtral")
+        raise DataError(path, f"model_type {kind!r}", "Use llama or mixtral")
     for name, known in _MUST_BE.items():
         if settings.get(name, known[0]) not in known:
             raise DataError(path, f"{name} {settings[name]!r}", f"This decoder has {known[0]!r}")
@@ -107,7 +107,7 @@ def from_config_json(settings: Mapping[str, Any], path: Path) -> tuple[ModelConf
         )
         vocab_size = int(settings["vocab_size"])
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(path, f"lacks or misstates {error}", "Want transformers' config.json") from error
+        raise DataError(path, f"lacks or misstates {error}", "Use transformers' config.json") from error
     if settings.get("head_dim") not in (None, model.head_dim):
         raise DataError(path, f"head_dim {settings['head_dim']}", f"This decoder has dim / num_heads, {model.head_dim}")
     return model, vocab_size

@@ -40,7 +40,7 @@ class Release:
         found = {name for name in self._files if not name.endswith(_DERIVED)}
         if odd := sorted(found ^ expected):
             problem = f"{'lacks' if odd[0] in expected else 'has an unknown'} tensor {odd[0]} ({len(odd)} such)"
-            raise DataError(folder, problem, "Want the safetensors of a LLaMA or Mixtral model")
+            raise DataError(folder, problem, "Use the safetensors of a LLaMA or Mixtral model")
 
     def read(self, part: Slice) -> Tensor:
         """Return one slice of ours. Raises DataError, naming the file, for a tensor of another shape or none."""
@@ -105,12 +105,12 @@ def _weight_map(folder: Path) -> dict[str, str]:
             raise DataError(folder / INDEX, "no weight_map", "Fetch it again")
         for file in sorted(set(files.values())):
             if Path(file).name != file or not file.endswith(".safetensors"):
-                raise DataError(folder / INDEX, f"names {file!r}", "Want safetensors files of the same folder")
+                raise DataError(folder / INDEX, f"names {file!r}", "Use safetensors files of the same folder")
             if not (folder / file).is_file():
                 raise DataError(folder / file, "not there", f"{INDEX} names it: fetch it")
         return files
     if not (folder / WEIGHTS).is_file():
-        remedy = "Want safetensors: pickled weights (pytorch_model.bin) are not read, convert them with transformers"
+        remedy = "Use safetensors: pickled weights (pytorch_model.bin) are not read, convert them with transformers"
         raise DataError(folder, f"neither {WEIGHTS} nor {INDEX}", remedy)
     try:
         with safe_open(folder / WEIGHTS, "pt") as file:
@@ -123,7 +123,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         value = read_json(path)
     except (OSError, ValueError) as error:
-        raise DataError(path, f"unreadable ({error})", "Want a folder as transformers saves it") from error
+        raise DataError(path, f"unreadable ({error})", "Use a folder as transformers saves it") from error
     if not isinstance(value, dict):
-        raise DataError(path, "no JSON object", "Want a folder as transformers saves it")
+        raise DataError(path, "no JSON object", "Use a folder as transformers saves it")
     return value

@@ -1,4 +1,4 @@
-"""Which tensors of a Hugging Face folder make up which tensor of ours, and back. Pure: names, shapes and tensors only.
+"""The correspondence of a Hugging Face folder's tensors and ours, both ways. Pure: names, shapes and tensors only.
 
 Ours are a checkpoint's global names. Of stacked ones (layers, experts) one slice at a time is joined or split:
 

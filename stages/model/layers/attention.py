@@ -30,7 +30,7 @@ _EXACT = 256
 
 @dataclass
 class Documents(PackedSeqParams):
-    """The documents of a microbatch, none of which shall see another.
+    """The documents of a microbatch: a token sees its own document alone.
 
     Megatron hands its own class through all layers, also recomputed ones. This one is not of its packed (thd) format:
     sequences stay [T, B], and positions run on, since RoPE and ALiBi know distances alone.

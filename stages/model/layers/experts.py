@@ -1,4 +1,4 @@
-"""Which experts a token goes to: Megatron's router, with losses that weigh as much in every layout, and a capacity."""
+"""Routing of tokens to experts: Megatron's router, with losses of equal weight in every layout, and a capacity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torch import Tensor
 
 
 class Router(TopKRouter):
-    """Megatron's router but for three things of 0.16.1.
+    """Megatron's router with three changes to 0.16.1.
 
     There the losses weigh 1 / tp as much under sequence parallelism, and that of each sequence's balance 1 / microbatch
     as much: a rank's tokens are counted where all ranks have a part of the loss, and a sequence's where all sequences
@@ -75,7 +75,7 @@ def _with_gradient_of(mean_loss: Tensor, tensor: Tensor, *, tokens: int) -> Tens
 
 @dataclass(frozen=True)
 class ExpertLoad:
-    """How a layer's experts were used."""
+    """Use of a layer's experts."""
 
     dropped: float
     """Share of the experts that tokens wanted and that were full."""

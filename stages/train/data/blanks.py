@@ -36,7 +36,7 @@ _LONGEST = 39
 
 @dataclass(frozen=True)
 class Pieces:
-    """What blanks need to know of a vocabulary."""
+    """Ids of the tokens that blanks need."""
 
     mask: int
     sentence_mask: int
@@ -95,7 +95,7 @@ def blank_out(tokens: Tokens, config: BlanksConfig, pieces: Pieces, draw: Genera
 
 
 def hide_read(made: Batch, share: float, pieces: Pieces, draw: Generator) -> None:
-    """Replace each token that part B reads, but for those that start a blank, with that probability; in place."""
+    """Replace each token that part B reads, except starts of blanks, with that probability; in place."""
     is_read = (made["loss_mask"] == 1) & (made["tokens"] != pieces.start)
     hidden = torch.from_numpy(draw.random(len(is_read)) < share)
     made["tokens"][is_read & hidden] = pieces.block_mask

@@ -40,7 +40,7 @@ class SourceDataset:
 
 @dataclass(frozen=True)
 class DatasetContent:
-    """What tells a dataset from another that took its place."""
+    """Numbers that differ if other data takes a dataset's place."""
 
     tokens: int
     documents: int
@@ -55,16 +55,16 @@ class Corpus:
     contents: dict[SourceDataset, DatasetContent]
 
     def describe(self, config: TrainingConfig) -> list[str]:
-        """Return lines for the console: what is read, how often, and what is not."""
+        """Return lines for the console: the sources, how often each is read, and the held-out documents."""
         found = self.readings(config)
         lines = [f"source {each}: {each.tokens:,} tokens" for each in found]
         for source, (count, documents) in hold_out(self, config).items():
             lines.append(f"held out of {source.name}: {len(documents):,} documents, for {count:,} sequences")
-        return [*lines, f"warning: {said}"] if (said := warning(found)) else lines
+        return [*lines, f"warning: {text}"] if (text := warning(found)) else lines
 
     @property
     def identity(self) -> dict[str, list[dict[str, Any]]]:
-        """What the order of the data depends on, by source: part of a checkpoint."""
+        """By source, the numbers that the order of the data depends on: part of a checkpoint."""
         found = defaultdict(list)
         for source, content in self.contents.items():
             found[source.name].append(asdict(content))
@@ -101,7 +101,7 @@ def open_corpus(sources: Sequence[SourceDataset]) -> Corpus:
     """
     contents = {source: content for source in sources if (content := _content(source)).tokens}
     if not contents:
-        raise DataError(", ".join(str(s.bin_path) for s in sources), "no tokens", "Want at least one document")
+        raise DataError(", ".join(str(s.bin_path) for s in sources), "no tokens", "Give at least one document")
     held = {source.name for source in contents}
     for source in sources:
         if source.weight is not None and source.name not in held:
@@ -127,7 +127,7 @@ def hold_out(corpus: Corpus, config: TrainingConfig) -> dict[SourceDataset, Held
 
 
 HeldOut = tuple[int, NDArray[np.int32]]
-"""How many sequences of a dataset, and the documents that they are cut from."""
+"""Number of sequences of a dataset, and the documents that they are cut from."""
 
 
 def _content(source: SourceDataset) -> DatasetContent:

@@ -32,7 +32,7 @@ _BUILT = "built.json"
 
 @dataclass(frozen=True)
 class _Eod:
-    """What GPTDataset asks of a tokenizer. It has no `pad`: documents are packed, not padded."""
+    """The tokenizer's interface for GPTDataset. It has no `pad`: documents are packed, not padded."""
 
     eod: int
     vocab_size: int
@@ -51,7 +51,7 @@ class TrainingData:
     lines: Sequence[str] = ()
     """For the console: what is read, how often, and what is left out."""
     readings: Sequence[Reading] = ()
-    """How often each source is read."""
+    """The tokens taken from each source."""
 
 
 def open_tokens(
@@ -154,7 +154,7 @@ class _IndexConfig(GPTDatasetConfig):
 
 
 class _TrainedOn(EpochDataset):
-    """A dataset but for its documents that are held out."""
+    """A dataset without its held-out documents."""
 
     def __init__(self, dataset: IndexedDataset, path: str, documents: NDArray[np.int32], *rest: Any) -> None:
         config: _IndexConfig = rest[-1]

@@ -1,4 +1,4 @@
-"""Where the documents of a sequence end: for objectives that keep documents apart."""
+"""Lengths of a sequence's documents, for objectives that keep documents apart."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ Index = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.integer]]
 
 
 class EpochDataset(GPTDataset):
-    """Megatron's GPT dataset but for the order: there all epochs' documents are shuffled together, so that one may come
+    """Megatron's GPT dataset in another order: Megatron shuffles all epochs' documents together, so that one may come
     twice before another comes at all. Only the sequence at the end of an epoch reaches into the next.
     """
 

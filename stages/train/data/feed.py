@@ -11,7 +11,7 @@ from stages.train.data.schedule import Schedule
 from stages.train.objectives.base import Batch
 
 FeedState = dict[str, Any]
-"""What a feed remembers from step to step, as JSON: part of a checkpoint."""
+"""JSON that a feed carries from step to step: part of a checkpoint."""
 
 
 class Feed(Protocol):

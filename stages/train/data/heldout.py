@@ -1,4 +1,4 @@
-"""What is never trained on: how many sequences of each dataset, and which documents they are cut from. Pure.
+"""Held-out data: the number of sequences of each dataset, and the documents that they are cut from. Pure.
 
 Both follow from the data and the seed alone, so they are the same in every layout and after every restart.
 """

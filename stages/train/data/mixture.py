@@ -1,4 +1,4 @@
-"""How much of a training each source of tokens is, and how often it is read. Pure and light: `plan` uses it."""
+"""Each source's share of a training, and how often it is read. Pure and light: `plan` uses it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def readings(tokens: Mapping[str, float], mixture: Mapping[str, float] | None, w
 
 
 def warning(found: list[Reading]) -> str:
-    """Return the words about sources that are read too often; "" if none is."""
+    """Return a warning about sources that are read too often; "" if none is."""
     often = ", ".join(
         f"{each.source} {each.epochs:,.1f} times"
         for each in sorted(found, key=lambda each: -each.epochs)

@@ -1,4 +1,4 @@
-"""What lives in the host's memory until it is needed: AdamW with its state, and activations."""
+"""Offload to the host's memory: AdamW with its state, and activations."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _on_host(weight: Tensor) -> Tensor:
 
 @contextmanager
 def activations_on_host(weights: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Keep in the host's memory what the backward pass of the code inside needs, but for weights.
+    """Keep in the host's memory the tensors that the backward pass of the code inside needs, except weights.
 
     Copies go through pinned memory in the order of the device's other work, so nothing waits for them to be made.
     """

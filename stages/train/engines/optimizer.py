@@ -25,7 +25,8 @@ def build_optimizer(config: TrainingConfig, models: Sequence[DistributedDataPara
     """Return AdamW whose state is split over the data parallel ranks: one for experts and one for the rest."""
     optimizer = get_megatron_optimizer(_settings(config, models[0]), list(models), use_gloo_process_groups=False)
     for each in optimizer.chained_optimizers:
-        # The loss has one scale, wherever fp16 overflows; Megatron gives each optimizer a scaler that hears of its own.
+        # The loss has one scale, wherever fp16 overflows. Megatron gives each optimizer a scaler that sees its own
+        # overflows alone.
         each.grad_scaler = optimizer.chained_optimizers[0].grad_scaler
         if "optimizer" in config.layout.offload:
             copies = [weight for group in each.shard_fp32_from_float16_groups for weight in group]

@@ -1,4 +1,4 @@
-"""What ZeRO's ranks hold of a model and its optimizer, as whole tensors under global names: for checkpoints.
+"""The state of ZeRO's ranks as whole tensors under global names, for checkpoints.
 
 ZeRO lays weights out flat, one after another, and each rank has a run of those numbers; a checkpoint has tensors of the
 weights' own shapes, which any layout can read. So every weight has a rank that keeps it whole, each about as many
@@ -25,7 +25,7 @@ from stages.model import device
 from stages.model.checkpoint.reading import WEIGHTS, tensors_of
 
 MODEL = "model"
-"""What the model computes with. Only ZeRO-3 splits it."""
+"""The weights that the model computes with. Only ZeRO-3 splits them."""
 OPTIMIZER = ("param", "exp_avg", "exp_avg_sq")
 """The float32 weights and AdamW's moments, by Megatron's names in a checkpoint."""
 Shard: TypeAlias = Any

@@ -1,4 +1,4 @@
-"""What a whole training takes: time, GPU-hours, energy, carbon; on CPUs core-seconds, memory and disk. Pure."""
+"""Cost of a whole training: time, GPU-hours, energy, carbon; on CPUs core-seconds, memory and disk. Pure."""
 
 from __future__ import annotations
 
@@ -13,26 +13,30 @@ from stages.train.planner.speed import StepTime, step_operations, step_time
 
 DAY_S = 86_400
 PROCESS_MB = 400
-"""What a rank's process takes beside its tensors: Python, torch, Megatron."""
+"""MB of a rank's process beside its tensors: Python, torch, Megatron."""
 CUDA_PROCESS_MB = 4_000
 """The same with CUDA's libraries and pinned buffers, in the host's memory; assumed."""
 OFFLOADED = 16
 """Bytes a parameter of an optimizer in the host's memory: gradient, float32 weight and two moments."""
 SAVED = 40
 """Bytes a parameter of what a run keeps: two checkpoints of weights, moments and float32 weights, and two models."""
+PUBLISHED = 16
+"""Bytes a parameter of a published checkpoint: weights, moments and float32 weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedTraining:
-    """What is to be trained: a step, how it is split, and how often it is repeated."""
+    """A training: its step, the layout, and the number of steps."""
 
     work: Workload
     layout: Layout
     steps: int
     may: Collection[str]
-    """What a proposal may change: see search.ranked."""
+    """Settings that a proposal may change: see search.ranked."""
     vocab_known: bool = True
     """Whether the tokenizer's size is known, or assumed."""
+    published: int = 0
+    """Checkpoints that are published on the way."""
 
     @property
     def core_seconds(self) -> float:
@@ -60,8 +64,8 @@ class PlannedTraining:
 
     @property
     def disk_mb(self) -> float:
-        """What the run leaves on disk, in MB."""
-        return SAVED * self.work.shape.parameters / 1e6
+        """Size of the run on disk, in MB."""
+        return (SAVED + PUBLISHED * self.published) * self.work.shape.parameters / 1e6
 
 
 @dataclass(frozen=True, kw_only=True)

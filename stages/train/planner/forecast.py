@@ -1,4 +1,4 @@
-"""What `plan` says of a training: memory, time, cost, and a faster layout if there is one. Pure."""
+"""The lines of `plan` about a training: memory, time, cost, and a faster layout if there is one. Pure."""
 
 from __future__ import annotations
 
@@ -151,12 +151,12 @@ def _cost_row(cost: Cost) -> tuple[str, str]:
 
 def _assumed(training: PlannedTraining, machine: Machine) -> str:
     gpu = machine.gpu
-    said = (
+    assumed = (
         [str(Assumptions()), f"{gpu.watts:g} W a GPU, PUE {gpu.pue:g}"] if gpu else ["what a core was measured to do"]
     )
     if not training.vocab_known:
-        said.append(f"a vocabulary of {training.work.shape.vocab_size:,}")
-    return "; ".join(said)
+        assumed.append(f"a vocabulary of {training.work.shape.vocab_size:,}")
+    return "; ".join(assumed)
 
 
 def _described(layout: Layout) -> str:

@@ -28,7 +28,7 @@ class Memory:
     gradients: float
     optimizer: float
     activations: float
-    """What the backward pass needs of the forward pass."""
+    """Activations that the backward pass needs."""
     buffers: float
     """Logits, and what lives within an operation."""
     outside: float = 0.0
@@ -36,7 +36,7 @@ class Memory:
 
     @property
     def allocated(self) -> float:
-        """What torch reports: on CUDA max_memory_allocated, on a CPU the peak of its allocator."""
+        """The number that torch reports: on CUDA max_memory_allocated, on a CPU the peak of its allocator."""
         return self.total - self.outside
 
     @property

@@ -1,4 +1,4 @@
-"""Which layouts can work: the one list of rules, and the nearest layouts that keep them. Pure.
+"""Rules of layouts: the one list of them, and the nearest layouts that keep them. Pure.
 
 What divides what is decided here; whether it fits a device's memory is decided in stages/train/planner/search.py.
 """
@@ -71,7 +71,7 @@ def _sequence_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
     """Yield what keeps sequences from being split."""
     length = work.shape.seq_len
     if layout.sp and layout.tp == 1:
-        yield Problem("layout.sp", layout.sp, "false, or layout.tp above 1: there is nobody to split a sequence with")
+        yield Problem("layout.sp", layout.sp, "false, or layout.tp above 1: one process has nothing to split")
     elif layout.sp and length // layout.cp % layout.tp:
         near = max(1, round(length / layout.tp / layout.cp)) * layout.tp * layout.cp
         wanted = f"a multiple of layout.tp ({layout.tp}) with sequence parallelism (for example {near})"
@@ -124,7 +124,7 @@ def _ramp_problems(work: Workload, unit: int) -> Iterator[Problem]:
 
 def _expert_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
     if work.shape.experts and layout.tp > 1 and not layout.sp:  # Megatron refuses to train that
-        yield Problem("layout.tp", layout.tp, "1 with experts, but for sequence parallelism")
+        yield Problem("layout.tp", layout.tp, "1 with experts, unless layout.sp is on")
     if layout.ep == 1:
         return
     if not work.shape.experts:

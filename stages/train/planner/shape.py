@@ -1,4 +1,4 @@
-"""What is trained and how it is split, as plain numbers: what the planner's other modules compute with.
+"""A training step and its layout as plain numbers: the input of the planner's other modules.
 
 TrainingConfig.workload and TrainingConfig.planned_layout make them of the settings.
 """
@@ -29,7 +29,7 @@ class Shape:
     """Inner width of the feed-forward block; of one expert, if there are experts."""
     seq_len: int
     vocab_size: int = 0
-    """Rows of the embedding; 0 while nobody knows the tokenizer."""
+    """Rows of the embedding; 0 while the tokenizer is unknown."""
     experts: int = 0
     """Experts a layer; 0: one dense feed-forward block."""
     top_k: int = 1
@@ -80,7 +80,7 @@ class Workload:
     global_batch: int
     """Sequences a step."""
     ramp: RampConfig | None = None
-    """How the first steps' batches grow to it."""
+    """Growth of the first steps' batches."""
     dtype: str = "bf16"
     engine: str = "megatron"
     causal: bool = True
@@ -99,7 +99,7 @@ class Workload:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How a step is split over processes."""
+    """The split of a step over processes."""
 
     tp: int = 1
     pp: int = 1
@@ -113,10 +113,11 @@ class Layout:
     sp: bool = False
     """Sequence parallelism: norms and residuals are split over tp too (arXiv:2205.05198, section 4.2.2)."""
     zero: int = 1
-    """What data parallel processes share out: 1 optimizer, 2 and gradients, 3 and weights (arXiv:1910.02054)."""
+    """ZeRO stage: data parallel processes split 1 the optimizer's state, 2 also gradients, 3 also weights
+    (arXiv:1910.02054)."""
     recompute: Recompute = "none"
     offload: tuple[str, ...] = ()
-    """What lives in the host's memory: optimizer, activations, weights."""
+    """Parts in the host's memory: optimizer, activations, weights."""
     microbatch: int = 1
     """Sequences that go through the model at once."""
 
@@ -127,7 +128,7 @@ class Layout:
 
     @property
     def replicas(self) -> int:
-        """Processes with the same weights (but for experts): those that the optimizer's state is shared out to."""
+        """Processes with the same weights (except experts). The optimizer's state is split over them."""
         return self.dp * self.cp
 
     def microbatches(self, global_batch: int) -> int:

@@ -23,18 +23,18 @@ GLOO_BYTES = 1e9
 HOST_LINK = 20e9
 """Bytes a second between a GPU and its host (PCIe 4.0, 16 lanes), where something is offloaded; assumed."""
 HALF_FOR_FP32 = 16
-"""How much slower a GPU is in float32 than in 16-bit matrix products: A100 19.5 of 312 Tflop/s, H100 67 of 989."""
+"""Factor by which a GPU is slower in float32 than in 16 bits: A100 19.5 of 312 Tflop/s, H100 67 of 989."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """What no data sheet says. One setting for all models: see the table in stages/train/README.md."""
+    """Assumptions that are in no data sheet, the same for all models: see stages/train/measurements.md."""
 
     products: float = 0.52
     """Share of the peak that matrix products and attention reach on one GPU."""
     touches: float = 6.0
-    """How often each byte that a block keeps is moved by what lies between its products: written and read forward, and
-    twice that backward."""
+    """Moves of each byte that a block keeps, by the operations between its products: written and read forward, twice
+    that backward."""
     links: float = 0.75
     """Share of a link's rate that collectives reach."""
     overlap: bool = True
@@ -70,7 +70,7 @@ class StepTime:
 
 @dataclass(frozen=True, kw_only=True)
 class _Rates:
-    """What one rank of a machine does a second."""
+    """Operations and bytes a second of one rank of a machine."""
 
     flops: float
     memory: float

@@ -1,4 +1,4 @@
-"""How many tokens to train on, where a recipe does not say: Chinchilla's rule. Pure."""
+"""Chinchilla's number of training tokens, for recipes that give none. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which batches would harm the weights: a loss that jumps, a number that is not finite. Pure; the loop acts on it.
+"""Detection of batches that would harm the weights: a loss that jumps, a number that is not finite. Pure.
 
 All ranks decide the same without asking each other: they judge numbers that are sums over all of them.
 """
@@ -19,7 +19,7 @@ TO_SIGMA = 1.4826
 
 
 class GuardState(BaseModel):
-    """What the guard remembers from step to step. Part of a checkpoint."""
+    """State of the guard from step to step: part of a checkpoint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,11 +49,11 @@ class Trouble:
     """The step whose checkpoint was gone back to; None: the weights stay as they are."""
 
     def with_cause(self, cause: str) -> Trouble:
-        """Return it with what was found out."""
+        """Return it with its cause."""
         return replace(self, why=f"{self.why}: {cause}")
 
     def with_rollback(self, step: int) -> Trouble:
-        """Return it after the weights of a step were taken again."""
+        """Return it after a rollback to the weights of a step."""
         return replace(self, why=f"{self.why}; back to step {step}", back_to=step)
 
 

@@ -1,4 +1,4 @@
-"""What is done about a bad batch: it is left out, and if that is not enough a checkpoint's weights come back."""
+"""Recovery from a bad batch: it is left out, and if that is not enough a checkpoint's weights are restored."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def recover(
         if back.step:
             return trouble.with_rollback(back.step), GuardState(losses=back.guard.losses, bad=state.bad + 1)
     if is_ruined:
-        remedy = f"No batch mends that. Run again to go on from {checkpoints.newest or 'the start'}"
+        remedy = f"No batch mends that. Run again to continue from {checkpoints.newest or 'the start'}"
         raise DataError("weights", trouble.why, f"{remedy}; with guard.on_spike rollback a run does so by itself")
     return trouble, state.after_bad()
 
@@ -49,5 +49,5 @@ def end_if_too_many(config: GuardConfig, state: GuardState, step: int, trouble: 
     """Raise DataError if more batches in a row were left out than may be."""
     if state.bad > config.most:
         problem = f"{state.bad} batches in a row were left out; of the last one, {trouble.why}"
-        remedy = "metrics.jsonl names their sequences. If the data is sound, so is not the training: try a lower lr"
+        remedy = "metrics.jsonl names their sequences. If the data is fine, training is unstable: lower lr"
         raise DataError("guard.most", problem, remedy, record=f"step {step}")

@@ -1,4 +1,4 @@
-"""Where a number that is not finite came from: the step is run once more, with an eye on every module."""
+"""Origin of a number that is not finite: the step runs once more, with hooks on every module."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEAD = 1 << 30
 """The place of what comes after the last layer."""
 _WEIGHT, _BATCH, _FORWARD, _BACKWARD, _GRADIENT = range(5)
 _Order = tuple[int, int, int, int]
-"""What comes first: one of the above, microbatch, layer, module in it; from the loss down, in the backward pass."""
+"""Order of events: one of the above, microbatch, layer, module in it; from the loss down in the backward pass."""
 
 
 @dataclass(frozen=True)

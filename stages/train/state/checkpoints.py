@@ -62,13 +62,13 @@ LINKED = ".linked"
 
 @dataclass(frozen=True)
 class Identity:
-    """What a run is, for state.json."""
+    """The identity of a run, for state.json."""
 
     config: TrainingConfig
     vocab_size: int
     tokenizer_sha256: str
     sources: Mapping[str, Any]
-    """What the data is: stages.train.data.datasets.Corpus.identity."""
+    """Identity of the data: TrainingData.identity."""
 
     def state(self, progress: Progress, model: ModelConfig | None = None) -> dict[str, Any]:
         """Return state.json's content at a position; `model` is the one whose weights it describes."""
@@ -134,7 +134,7 @@ class Checkpoints:
             remedy = "Put the data back, or give this run its own folder"
             raise DataError(folder, f"a checkpoint of a run on other data: {', '.join(changed)}", remedy)
         if state != self._identity.state(progress, self._model):
-            remedy = "Remove it, or give this run its own folder; resume_from goes on from it in another layout"
+            remedy = "Remove it, or give this run its own folder; resume_from continues from it in another layout"
             raise DataError(folder, "a checkpoint of another run", remedy)
         self._models.load(read_tensors(self._models.state(is_loading=True), folder))
         _restore_rng(read_json(folder / _rng_name()))

@@ -32,7 +32,7 @@ class Progress(BaseModel):
     feed: dict[str, JsonValue] = {}
     """State of the feed (stages/train/data/feed.py)."""
     guard: GuardState = GuardState()
-    """What the guard against bad batches remembers."""
+    """State of the guard against bad batches."""
     best: Best | None = None
     """The best of the steps that were measured; None: none was measured."""
 

@@ -1,4 +1,4 @@
-"""What a run says of itself: metrics.jsonl, layers.jsonl, ranks.json, TensorBoard, the console. On rank 0."""
+"""The log of a run: metrics.jsonl, layers.jsonl, ranks.json, TensorBoard and the console. On rank 0."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord:
-    """What became of a step, on any rank."""
+    """The numbers of a step, and its outcome; the same on every rank."""
 
     step: int
     """Counted from 1."""
@@ -35,19 +35,19 @@ class StepRecord:
     lr: float
     grad_norm: float
     dropped: float | None = None
-    """Share of the experts that tokens wanted and that were full; None: they have no capacity."""
+    """Share of the tokens' expert choices that were dropped because the expert was full; None without a capacity."""
     trouble: Trouble | None = None
-    """Why the batch was left out, if it was."""
+    """The reason why the batch was left out; None if it was trained on."""
     heldout: float | None = None
     """Held-out loss, in nats a token, with the weights after the step; None: it was not measured."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """The objective's own numbers."""
     apart: float = 0.0
-    """Seconds since the step's start that were none of its training."""
+    """Seconds of the step that were not training."""
 
 
 class StepLog:
-    """Writes one row a step. What a killed attempt wrote beyond its checkpoint is cut off."""
+    """Writes one row a step. Rows of a killed attempt beyond its checkpoint are cut off."""
 
     def __init__(self, work: Path, config: TrainingConfig, done: int, *, vocab_size: int, nodes: Sequence[str]) -> None:
         """Keep the rows of the `done` steps that the checkpoint holds, and append from there.
@@ -63,7 +63,7 @@ class StepLog:
         self._layers = _reopened(work / KINDS.layers.file, parse_layers_line, write_layers, done)
         self._board = Board(work, done) if config.tensorboard else None
         if done:
-            print(f"going on after step {done} of {config.steps}", flush=True)
+            print(f"continuing after step {done} of {config.steps}", flush=True)
         if self._board:
             print(f"curves: tensorboard --logdir {work / FOLDER}", flush=True)
         self._said = _Moment(done, time.monotonic())
@@ -74,7 +74,7 @@ class StepLog:
         self._began = time.monotonic()
 
     def end_step(self, record: StepRecord, layers: list[LayerRow], reading: RankReading | None) -> None:
-        """Write the row of a step, and what was measured beside it, if anything was."""
+        """Write the row of a step, and its other measurements, if there are any."""
         row = self._row(record, time.monotonic() - self._began - record.apart, reading)
         self._metrics.write(metrics_line(row))
         self._layers.write(layers_text(layers))
@@ -83,18 +83,18 @@ class StepLog:
             self._board.add_layers(layers)
         if record.trouble and record.trouble.kind != "overflow":  # in fp16 they are common
             first, last = row["sequences"]
-            told = f"{record.trouble.kind}: {record.trouble.why}; sequences {first} to {last}"
-            print(f"step {record.step}: left out, {told}", flush=True)
+            reason = f"{record.trouble.kind}: {record.trouble.why}; sequences {first} to {last}"
+            print(f"step {record.step}: left out, {reason}", flush=True)
         if reading:
             for line in self._stragglers.add(reading):
                 print(f"step {record.step}: {line}", flush=True)
             write_ranks(self._work / KINDS.rank_times.file, self._stragglers.times(record.step))
             self._say(row, record.metrics)
 
-    def say_heldout(self, step: int, loss: float, best: Best | None) -> None:
-        """Print the loss on what is held out."""
-        told = "the lowest so far" if best is None or best.step == step else f"above step {best.step}'s {best.loss:.4f}"
-        print(f"step {step}: held-out loss {loss:.4f}, {told}", flush=True)
+    def print_heldout(self, step: int, loss: float, best: Best | None) -> None:
+        """Print the held-out loss."""
+        rank = "the lowest so far" if best is None or best.step == step else f"above step {best.step}'s {best.loss:.4f}"
+        print(f"step {step}: held-out loss {loss:.4f}, {rank}", flush=True)
 
     def _row(self, record: StepRecord, seconds: float, reading: RankReading | None) -> Metrics:
         step, config = record.step, self._config
@@ -140,7 +140,7 @@ class StepLog:
         print("  ".join(parts), flush=True)
 
     def flush(self) -> None:
-        """Have on disk what a checkpoint is about to hold."""
+        """Flush, so that the files are not behind the checkpoint."""
         if self._board:
             self._board.flush()
 
@@ -160,7 +160,7 @@ class _Moment:
 
 
 def publish(work: Path, out: Path) -> Metrics:
-    """Put what a finished run has said of itself into its outputs; return the last row of the metrics."""
+    """Write a finished run's measurements to its outputs; return the last row of the metrics."""
     rows = read_metrics(work / KINDS.metrics.file)
     write_metrics(out / KINDS.metrics.file, rows)
     write_ranks(out / KINDS.rank_times.file, read_ranks(work / KINDS.rank_times.file))
@@ -170,7 +170,7 @@ def publish(work: Path, out: Path) -> Metrics:
 
 
 def take_over(theirs: Path, work: Path) -> None:
-    """Copy what another run has said of itself, as far as it is there: the first part of this run's curves."""
+    """Copy another run's measurements, as far as they exist: they begin this run's curves."""
     for name in (KINDS.metrics.file, KINDS.layers.file):
         if (theirs / name).is_file():
             write_atomic(work / name, (theirs / name).read_bytes())
@@ -192,7 +192,7 @@ def memory(megabytes: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a time as people say it: the two largest units that matter."""
+    """Return a time in its two largest units, such as `3 h 20 min`."""
     left = round(seconds)
     parts: list[str] = []
     for size, unit in UNITS:

@@ -1,4 +1,4 @@
-"""What is measured of a step beside its loss, and when: on every rank, since some of it takes all of them."""
+"""The measurements of a step beside its loss: on every rank, since some of them are collective."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stages.train.telemetry.stragglers import RankClock, RankReading, nodes
 class Recorder:
     """Records a step: `start`, its batches through `batches`, `read` after the gradient's norm, `end`. Collective.
 
-    Steps that nothing is read of cost no exchange between ranks.
+    A step without a reading costs no communication.
     """
 
     def __init__(self, work: Path, config: TrainingConfig, models: Models, vocab_size: int, done: int) -> None:
@@ -35,7 +35,7 @@ class Recorder:
         self._log = StepLog(work, config, done, vocab_size=vocab_size, nodes=names) if is_first else None
 
     @property
-    def _is_told(self) -> bool:
+    def _is_logged(self) -> bool:
         return self._step % self._config.log_every == 0 or self._step == self._config.steps
 
     @property
@@ -48,31 +48,31 @@ class Recorder:
         self._step, self._reading, self._layers = step, None, []
         if self._log:
             self._log.start_step()
-        if self._is_told:
+        if self._is_logged:
             self._clock.start()
         if self._has_layers:
             self._statistics.start()
 
     def batches(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Return the batches, timed if the step is."""
-        return self._clock.batches(batches) if self._is_told else batches
+        return self._clock.batches(batches) if self._is_logged else batches
 
     def read(self) -> None:
-        """Take the step's readings, if it has any: before the update, for weights and gradient are looked at."""
-        if self._is_told:
+        """Take the step's readings, if it has any. Before the update: they read weights and gradient."""
+        if self._is_logged:
             self._reading = self._clock.read()
         if self._has_layers:
             self._layers = self._statistics.read(self._step)
 
     def end(self, record: StepRecord, best: Best | None) -> None:
-        """Write down what became of the step; `best` is the best by now of those measured on what is held out."""
+        """Write the step's record; `best` is the step with the lowest held-out loss so far."""
         if self._log:
             self._log.end_step(record, self._layers, self._reading)
             if record.heldout is not None:
-                self._log.say_heldout(record.step, record.heldout, best)
+                self._log.print_heldout(record.step, record.heldout, best)
 
     def flush(self) -> None:
-        """Have on disk what a checkpoint is about to hold."""
+        """Flush, so that the files are not behind the checkpoint."""
         if self._log:
             self._log.flush()
 

@@ -65,9 +65,9 @@ class LayerStatistics:
             )
         dist.all_reduce(sums)
         dist.all_reduce(largest, op=dist.ReduceOp.MAX)
-        return [self._told(step, row, sums[row].tolist(), float(largest[row])) for row in range(len(sums))]
+        return [self._as_row(step, row, sums[row].tolist(), float(largest[row])) for row in range(len(sums))]
 
-    def _told(self, step: int, row: int, sums: list[float], largest: float) -> LayerRow:
+    def _as_row(self, step: int, row: int, sums: list[float], largest: float) -> LayerRow:
         name = {0: "embedding", self._num_layers + 1: "head"}.get(row, f"layers.{row - 1}")
         weights, gradients, activations, numbers = sums
         return {

@@ -1,4 +1,4 @@
-"""Which rank holds the others up: each one's own time of a step, as no other rank can lengthen it.
+"""Straggler detection: times work that does not wait for other ranks.
 
 In a step ranks wait for each other in every collective, so the whole step takes all of them as long as the slowest.
 Timed is what a rank does alone: to get its batches, and attention in the forward pass, which splits into nothing that
@@ -30,7 +30,7 @@ SLOW = 1.2
 LEAST_S = 0.005
 """and by so many seconds: less is what a machine's other work does to a step of milliseconds."""
 READINGS = 3
-"""Readings in a row after which it is told."""
+"""Readings in a row after which a straggler is reported."""
 _TIMED = "core_attention"
 
 
@@ -90,7 +90,7 @@ class RankClock:
 
 
 def _now() -> Any:
-    """Return a moment: of the device's work, where that goes on behind the program's back."""
+    """Return a moment: an event in the device's work with CUDA, since that runs asynchronously."""
     if not torch.cuda.is_available():
         return time.perf_counter()
     event = torch.cuda.Event(enable_timing=True)
@@ -124,7 +124,7 @@ class Stragglers:
         usual = median_low(reading.seconds)
         self._readings += 1
         self._memory = list(reading.memory_mb)
-        told = []
+        found = []
         for rank, seconds in enumerate(reading.seconds):
             self._seconds[rank] += seconds
             is_slow = seconds > max(SLOW * usual, usual + LEAST_S)
@@ -132,8 +132,8 @@ class Stragglers:
             self._in_a_row[rank] = self._in_a_row[rank] + 1 if is_slow else 0
             if self._in_a_row[rank] == READINGS:
                 times = f"{seconds:.3f} s of its own in a step, where {usual:.3f} s is usual"
-                told.append(f"rank {rank} on {self._nodes[rank]} is slow: {times}, {READINGS} readings in a row")
-        return told
+                found.append(f"rank {rank} on {self._nodes[rank]} is slow: {times}, {READINGS} readings in a row")
+        return found
 
     def times(self, step: int) -> RankTimes:
         """Return what the readings come to by now."""

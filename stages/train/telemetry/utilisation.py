@@ -1,4 +1,4 @@
-"""How well a training uses its machine: model FLOP/s against the peak, and memory."""
+"""Utilisation of the machine: model FLOP/s against the peak, and memory."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_all_ranks_of_the_layout_work_on_one_unit() -> None:
         ("metrics.jsonl", "metrics", ""),
         ("readings.json", "readings", ""),
         ("layers.jsonl", "layers", ""),
-        ("ranks.json", "ranks", ""),
+        ("ranks.json", "rank_times", ""),
     ]
 
 

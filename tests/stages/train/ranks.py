@@ -51,7 +51,7 @@ class Run:
     """Checkpoints of another run to continue from."""
     port: int = 0
     stop_at: int = 0
-    """Step during which the last rank, and only it, is told to stop."""
+    """Step during which the last rank, and only it, is asked to stop."""
     die_at: int = 0
     """Step after which a rank gets a SIGKILL, on the spot."""
     bad: dict[str, str] = field(default_factory=dict)

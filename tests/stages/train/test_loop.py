@@ -85,7 +85,7 @@ def test_started_as_a_module_a_rank_says_what_it_does_and_starts_no_process(run:
     assert process.returncode == 0, warned
     assert not seen
     assert "step-0000025: incomplete or damaged checkpoint (no readable complete.json)" in warned
-    assert [line.split()[0] for line in said.splitlines()[:4]] == ["source", "source", "going", "curves:"]
+    assert [line.split()[0] for line in said.splitlines()[:4]] == ["source", "source", "continuing", "curves:"]
     assert [line.split("  ")[0] for line in said.splitlines()[4:]] == ["step 40/50", "step 50/50"]
     assert_equal(run, undisturbed)
 

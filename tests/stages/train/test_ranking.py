@@ -14,9 +14,12 @@ from stages.formats.metrics import read_metrics
 from stages.model.checkpoint.load import load_model
 from stages.model.checkpoint.reading import read_weights
 from tests.stages.train.equal import assert_equal
-from tests.stages.train.ranks import CHECKPOINTED, Run, losses, train, train_through_kills
+from tests.stages.train.ranks import CHECKPOINTED, TINY, Run, losses, train, train_through_kills
 
-SETTINGS: dict[str, Any] = {"steps": 30, "checkpoint_every": 6, "lr": 5e-3, "heldout_batches": 2, "heldout_every": 10}
+SETTINGS: dict[str, Any] = {
+    **{"steps": 20, "checkpoint_every": 5, "lr": 5e-3, "microbatch": 4},
+    **{"heldout_batches": 2, "heldout_every": 10, "model": {**TINY["model"], "seq_len": 16}},
+}
 ENOUGH = 1e-4
 """As in test_layouts: nats by which a loss may differ between two layouts."""
 
@@ -33,7 +36,7 @@ def test_the_better_texts_get_the_higher_scores_and_its_own_numbers_are_in_the_m
     rows = read_metrics(ranked.out / "metrics.jsonl")
     assert rows[-1]["accuracy"] > 0.9
     assert rows[-1]["loss"] < rows[0]["loss"] - 0.2
-    assert [row["step"] for row in rows if "heldout_accuracy" in row] == [10, 20, 30]
+    assert [row["step"] for row in rows if "heldout_accuracy" in row] == [10, 20]
     assert all(row["surprise"] == pytest.approx(5.93, abs=0.06) for row in rows)  # the reference learns nothing
 
 
@@ -52,7 +55,7 @@ def test_frozen_weights_stay_and_the_others_learn(ranked: Run) -> None:
 def test_frozen_weights_have_no_optimizer_state(ranked: Run) -> None:
     from torch.distributed.checkpoint import FileSystemReader  # noqa: PLC0415
 
-    folder = Path(ranked.folder) / "work" / "checkpoints" / "step-0000030"
+    folder = Path(ranked.folder) / "work" / "checkpoints" / "step-0000020"
     names = FileSystemReader(folder).read_metadata().state_dict_metadata
     assert "optimizer.state.exp_avg.model.output_layer.weight" in names
     assert not [name for name in names if name.startswith("optimizer") and "embedding" in name]
@@ -60,8 +63,8 @@ def test_frozen_weights_have_no_optimizer_state(ranked: Run) -> None:
 
 def test_the_feeds_state_is_part_of_every_checkpoint(ranked: Run) -> None:
     folder = Path(ranked.folder) / "work" / "checkpoints"
-    feeds = [json.loads((folder / f"step-00000{step}" / "state.json").read_text())["feed"] for step in (24, 30)]
-    assert [feed["jumps"] for feed in feeds] == [24, 30]
+    feeds = [json.loads((folder / f"step-00000{step}" / "state.json").read_text())["feed"] for step in (15, 20)]
+    assert [feed["jumps"] for feed in feeds] == [15, 20]
     assert 0 <= feeds[0]["place"] < 96
 
 
@@ -77,7 +80,7 @@ def test_killed_at_any_step_and_stopped_it_ends_the_same(ranked: Run, tmp_path: 
     run = replace(ranked, folder=str(tmp_path / "run"))
     for step in (1, 7, 11):
         assert train(replace(run, die_at=step)) == [-9]
-    assert train(replace(run, stop_at=14)) == [CHECKPOINTED]
+    assert train(replace(run, stop_at=13)) == [CHECKPOINTED]
     assert train(run) == [0]
     assert_equal(run, ranked)
 

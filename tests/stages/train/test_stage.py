@@ -35,6 +35,7 @@ def test_checkpoints_that_are_kept_are_outputs_during_the_training() -> None:
     found = [(output.name, output.source, output.kind.name) for output in kept.outputs if output.during]
     assert found == [("step-0000100", "step-100", "checkpoint"), ("step-0000200", "step-200", "checkpoint")]
     assert "checkpoint_keep_every" in kept.steps[0].uses
+    assert kept.steps[0].disk_mb > plan().steps[0].disk_mb * 1.5
 
 
 def test_a_section_to_continue_from_must_keep_checkpoints() -> None:

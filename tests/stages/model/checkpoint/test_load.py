@@ -63,6 +63,13 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_model(tmp_path / "nowhere")
 
 
+def test_a_model_with_another_head_has_no_logits(tmp_path: Path) -> None:
+    config = ModelConfig(**SMALL.model_dump() | {"head": "scalar", "tied_embeddings": False})
+    save_untrained(tmp_path / "checkpoint", config, seed=5)
+    with pytest.raises(ValueError, match="a model with head scalar has no logits"):
+        load_model(tmp_path / "checkpoint").logits(torch.zeros(1, 4, dtype=torch.int64))
+
+
 def test_glm_is_asked_for_a_continuation(tmp_path: Path) -> None:
     model = save_untrained(
         tmp_path / "checkpoint", ModelConfig(**SMALL.model_dump(exclude={"extra_tokens"}) | {"position": "glm"}), seed=5

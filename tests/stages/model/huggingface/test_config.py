@@ -44,7 +44,7 @@ def test_published_folders_have_the_published_counts(settings: dict[str, Any], c
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "gpt2"}, "model_type 'gpt2'. Want llama or mixtral"),
+        ({"model_type": "gpt2"}, "model_type 'gpt2'. Use llama or mixtral"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling"),
         ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5}}, "rope_type 'llama3'"),
         ({"attention_bias": True}, "attention_bias True. This decoder has False"),

@@ -6,23 +6,35 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from stages.formats.tokenizer import Tokenizer
+from stages.model.layers.attention import Documents
 from stages.pretrain.config import PretrainConfig
+from stages.train.objectives.base import Batch
 from stages.train.objectives.blanks import FillBlanks
+
+
+class Texts(Dataset[Batch]):
+    """One sequence."""
+
+    def __getitem__(self, index: int) -> Batch:
+        return {"tokens": torch.arange(3, 35)}
 
 
 def test_a_sample_has_the_columns_that_are_declared_and_part_a_is_seen_whole(corpus: str) -> None:
     config = PretrainConfig(tokens="x", tokenizer="x", blanks={}, model={"position": "glm", "seq_len": 32})
     assert config.blanks is not None
     objective = FillBlanks(config, config.blanks, Tokenizer(Path(corpus) / "tokenizer.model"))
-    (sample,) = (objective.dataset([{"tokens": torch.arange(3, 35)}])[number] for number in range(1))  # type: ignore[arg-type]  # a list of rows is a dataset
+    sample = objective.dataset(Texts())[0]
     assert {name: (tuple(sample[name].shape), sample[name].dtype) for name in objective.columns} == {
         name: (column.shape, column.dtype) for name, column in objective.columns.items()
     }
     masks: list[Tensor] = []
 
-    def model(tokens: Tensor, positions: Tensor, hidden: Tensor | None = None, documents: None = None) -> Tensor:
+    def model(
+        tokens: Tensor, positions: Tensor, hidden: Tensor | None = None, documents: Documents | None = None
+    ) -> Tensor:
         assert hidden is not None
         masks.append(hidden)
         return tokens

@@ -75,7 +75,7 @@ def growing(start: int, increment: int) -> Workload:
             r"layout\.zero = 1: must be 3 where .*: tp 1 pp 1 dp 1 zero 3 offload weights\)",
         ),
         (DEEPSPEED, FORGETS, r"recompute = 'selective': must be none or full .*: tp 1 pp 1 dp 1 offload activations\)"),
-        (MOE, Layout(tp=2, dp=2), r"layout\.tp = 2: must be 1 with experts, but for seq.*work: tp 2 pp 1 dp 2 sp;"),
+        (MOE, Layout(tp=2, dp=2), r"layout\.tp = 2: must be 1 with experts, unless.*work: tp 2 pp 1 dp 2 sp;"),
         (MOE, Layout(dp=3, ep=3), r"layout\.ep = 3: must be a divisor of the model's experts \(8\) .* 2\)"),
         (MOE, Layout(dp=6, ep=4), r"layout\.ep = 4: must be a divisor of layout\.dp \(6\) \(for example 3\)"),
         (

@@ -36,7 +36,7 @@ def stopped(run: Run, step: int, **settings: Any) -> Run:
     return other
 
 
-def going_on(run: Run, other: Run, **settings: Any) -> Run:
+def continuing(run: Run, other: Run, **settings: Any) -> Run:
     return replace(run, resume_from=(str(work(other) / "checkpoints"),), config=settings)
 
 
@@ -46,7 +46,7 @@ def largest(run: Run, other: Run) -> float:
 
 def test_saved_at_tp2_pp2_it_goes_on_at_dp2_and_survives_kills_there(run: Run, undisturbed: Run, capsys: Any) -> None:
     other = stopped(run, 20, layout={"tp": 2, "pp": 2})
-    pair = going_on(run, other, layout={"dp": 2})
+    pair = continuing(run, other, layout={"dp": 2})
     whole = replace(pair, folder=run.folder + "-whole")
     assert train(whole) == [0, 0]
     found = largest(whole, undisturbed)
@@ -75,7 +75,7 @@ def test_any_layout_and_engine_goes_on_from_any_other(
     run: Run, before: dict[str, Any], after: dict[str, Any], both: dict[str, Any]
 ) -> None:
     other = stopped(run, 10, **SHORT, **both, **before)
-    after_it = going_on(run, other, **SHORT, **both, **after)
+    after_it = continuing(run, other, **SHORT, **both, **after)
     assert set(train(after_it)) == {0}
     undisturbed = replace(other, folder=run.folder + "-whole")
     assert set(train(undisturbed)) == {0}
@@ -87,7 +87,7 @@ def test_any_layout_and_engine_goes_on_from_any_other(
 def test_in_the_same_layout_it_ends_with_the_same_bits(run: Run) -> None:
     pair = {**SHORT, "layout": {"dp": 2}, "dtype": "bf16"}
     other = stopped(run, 10, **pair)
-    after = going_on(run, other, **pair)
+    after = continuing(run, other, **pair)
     assert {*train(after), *train(other)} == {0}
     assert_equal(after, other)
 

@@ -129,7 +129,7 @@ def test_a_span_has_two_units(seconds: float, text: Any) -> None:
 
 def test_where_an_attempt_goes_on_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     opened(tmp_path, 7).close()
-    assert capsys.readouterr().out == "going on after step 7 of 40\n"
+    assert capsys.readouterr().out == "continuing after step 7 of 40\n"
 
 
 def test_memory_has_the_plans_units() -> None:
@@ -143,8 +143,8 @@ def test_the_loss_on_what_is_held_out_has_its_line_and_its_time_is_not_the_steps
     log.start_step()
     time.sleep(0.2)
     log.end_step(replace(record(1, 3.0), heldout=2.5, apart=0.19), [], None)
-    log.say_heldout(1, 2.5, Best(step=1, loss=2.5))
-    log.say_heldout(2, 2.75, Best(step=1, loss=2.5))
+    log.print_heldout(1, 2.5, Best(step=1, loss=2.5))
+    log.print_heldout(2, 2.75, Best(step=1, loss=2.5))
     log.close()
     (row,) = read_metrics(tmp_path / KINDS.metrics.file)
     assert row["heldout"] == 2.5
