@@ -167,7 +167,7 @@ def test_a_job_behind_a_blocked_one_is_blocked_though_slurm_says_nothing() -> No
 def test_what_was_lost_or_cancelled_blocks_too_until_it_is_submitted_again(state: str) -> None:
     waiting = queued("b.x")
     waiting["submissions"].insert(0, WHOLE)
-    seen = {"cancelled": frozenset({WHOLE.key})} if state == "cancelled" else {}
+    seen: dict[str, Any] = {"cancelled": frozenset({WHOLE.key})} if state == "cancelled" else {}
     states = look(**waiting, **seen)
     assert (states["a.x"][unit("a.x", 1)].state, states["b.x"][unit("b.x", 0)].state) == (state, "blocked")
     assert act(states).rewire == ("b.x",)
@@ -522,9 +522,9 @@ def launch(slurm: SmallSlurm, heal: bool) -> None:
         after = tuple(array for need in slurm.graph.jobs[name].upstream for array in waiting[need])
         for array in live_arrays(name, states[name], seen.submissions):
             slurm.arrays[array].after = after
-    for elements in actions.release.values():
-        for element in elements:
-            slurm_id, _, index = element.partition("_")
+    for released in actions.release.values():
+        for slurm_element in released:
+            slurm_id, _, index = slurm_element.partition("_")
             slurm.arrays[slurm_id].free.add(int(index))
 
 
