@@ -244,10 +244,12 @@ def verdict_lines(run: Run, states: States) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     trouble = ""
     for name, units in states.items():
+        keys = run.graph.jobs[name].units
+        bad = [
+            (keys[unit].key, state) for unit, state in units.items() if state.state in ("failed", "lost", "cancelled")
+        ]
         for kind in ("failed", "lost", "cancelled"):
-            keys = run.graph.jobs[name].units
-            found = {keys[unit].key: state for unit, state in units.items() if state.state == kind}
-            if found:
+            if found := {key: state for key, state in bad if state.state == kind}:
                 lines.append((_trouble(name, kind, found), COLOURS[kind]))
                 trouble = trouble or f"{name}/{next(iter(found))}"
     if lines:

@@ -381,6 +381,16 @@ def test_a_service_is_submitted_for_its_readers_and_they_are_ready_when_it_serve
     assert actions.ready == {"b.read": units("b.read", [0, 1])}
 
 
+def test_queued_readers_of_a_service_that_all_of_them_read_are_released_when_it_serves() -> None:
+    common = replace(made.job("b.read", 2), needs={"a.serve": ADDRESS["a.serve"]}, upstream=("a.serve",))
+    graph = Graph({"a.serve": SERVED.jobs["a.serve"], "b.read": common}, {})
+    entries = [SERVICE, submission("b.read", [(0,), (1,)], 2, "50")]
+    rows = [row("40_0", "RUNNING"), row("50_0", reason="Dependency"), row("50_1", reason="Dependency")]
+    for done, released in ((ADDRESS, {"b.read": ("50_0", "50_1")}), ({}, {})):
+        states = look(graph, submissions=entries, queue=rows, done=done)
+        assert next_actions(graph, states, done, heal=False).release == released
+
+
 def test_the_address_of_a_service_that_does_not_run_counts_for_nothing() -> None:
     for rows in ([], [row("40_0", reason="BeginTime")]):
         states = look(SERVED, submissions=[SERVICE], queue=rows, done=ADDRESS)
