@@ -264,7 +264,7 @@ def verdict_lines(run: Run, states: States) -> list[tuple[str, str]]:
 
 
 def _trouble(name: str, kind: str, found: Mapping[str, UnitState]) -> str:
-    units = ",".join(map(str, list(found)[:8])) + (",..." if len(found) > 8 else "")
-    first = next(iter(found.values()))
+    key, first = next(iter(found.items()))
+    others = f" and {plural(len(found) - 1, 'other')}" if len(found) > 1 else ""
     attempts = f" after {first.attempts} attempts" if first.attempts > 1 else ""
-    return f"{name}/{units} {kind}{attempts}: {first.reason}"
+    return f"{name}/{key}{others} {kind}{attempts}: {first.reason}"
