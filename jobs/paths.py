@@ -15,6 +15,7 @@ A unit's folder is named after its key and its identity, so that what is done st
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterable
@@ -28,8 +29,12 @@ KEY_CHARS = 80
 
 def unit_folder(key: str, identity: str) -> str:
     """Return a unit's folder name: its key, as far as it is safe in a file name, and the start of its identity."""
-    safe = UNSAFE.sub("_", key)[-KEY_CHARS:].lstrip(".")
-    return f"{safe or '_'}.{identity[:12]}"
+    return f"{_safe(key)}.{identity[:12]}"
+
+
+@functools.cache  # fellows have one key: the steps of a web stage, four
+def _safe(key: str) -> str:
+    return UNSAFE.sub("_", key)[-KEY_CHARS:].lstrip(".") or "_"
 
 
 @dataclass(frozen=True)

@@ -269,10 +269,12 @@ def verdict_lines(run: Run, states: States) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     trouble = ""
     for name, units in states.items():
+        keys = run.graph.jobs[name].units
+        bad = [
+            (keys[unit].key, state) for unit, state in units.items() if state.state in ("failed", "lost", "cancelled")
+        ]
         for kind in ("failed", "lost", "cancelled"):
-            keys = run.graph.jobs[name].units
-            found = {keys[unit].key: state for unit, state in units.items() if state.state == kind}
-            if found:
+            if found := {key: state for key, state in bad if state.state == kind}:
                 lines.append((_trouble(name, kind, found), COLOURS[kind]))
                 trouble = trouble or f"{name}/{next(iter(found))}"
     if lines:
@@ -287,7 +289,7 @@ def verdict_lines(run: Run, states: States) -> list[tuple[str, str]]:
 
 
 def _trouble(name: str, kind: str, found: Mapping[str, UnitState]) -> str:
-    units = ",".join(map(str, list(found)[:8])) + (",..." if len(found) > 8 else "")
-    first = next(iter(found.values()))
+    key, first = next(iter(found.items()))
+    others = f" and {plural(len(found) - 1, 'other')}" if len(found) > 1 else ""
     attempts = f" after {first.attempts} attempts" if first.attempts > 1 else ""
-    return f"{name}/{units} {kind}{attempts}: {first.reason}"
+    return f"{name}/{key}{others} {kind}{attempts}: {first.reason}"

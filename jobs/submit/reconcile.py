@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Literal
 
 from jobs.plan.graph import Graph, Job, Unit
@@ -164,30 +165,28 @@ def _mark_blocked(graph: Graph, states: dict[str, dict[str, UnitState]], seen: S
     Slurm says so only of the direct dependent; one further down looks like an ordinary pending job for ever.
     """
     stuck: dict[tuple[str, str], str] = {}
+    kinds: dict[str, set[State]] = {}
     for name, job in graph.jobs.items():
-        waiting = _Waiting(job, seen.done, stuck)
-        stalled = _stalled(job, states)
-        found: dict[tuple[str, str], str] = {}
-        for unit, state in states[name].items():
-            if state.state == "done":
-                continue
+        unfinished = {unit: state for unit, state in states[name].items() if state.state != "done"}
+        if unfinished:
+            waiting = _Waiting(job, seen.done, stuck)
+            stalled = _stalled({above: kinds[above] for above in job.upstream})
+        for unit, state in unfinished.items():
             culprit = waiting.culprit(job.units[unit]) or (stalled if state.reason == DEPENDENCY else None)
-            if culprit is not None:
-                if state.state in ("queued", "blocked"):
-                    states[name][unit] = replace(state, state="blocked", reason=f"waits for {culprit}")
-                found[name, unit] = culprit
-            elif state.state in STUCK:
-                found[name, unit] = name
-        stuck |= found
+            if culprit is not None and state.state in ("queued", "blocked"):
+                unfinished[unit] = replace(state, state="blocked", reason=f"waits for {culprit}")
+            if culprit is not None or state.state in STUCK:
+                stuck[name, unit] = culprit or name
+        states[name].update(unfinished)
+        kinds[name] = {state.state for state in unfinished.values()}
 
 
-def _stalled(job: Job, states: States) -> str | None:
-    """Return the job above that has ended with units stuck, while nothing above can still happen by itself.
+def _stalled(above: Mapping[str, set[State]]) -> str | None:
+    """Return the job above that has units stuck, if nothing above can still happen by itself.
 
     An array that waits for it as a whole never starts, though some of its units may have all that they need.
     """
-    above = {name: {state.state for state in states[name].values()} for name in job.upstream}
-    if any({"running", "queued"} & kinds for kinds in above.values()):
+    if any(not kinds.isdisjoint(("running", "queued")) for kinds in above.values()):
         return None
     return next((name for name, kinds in above.items() if kinds & STUCK), None)
 
@@ -363,7 +362,10 @@ def _released(graph: Graph, states: States, done: Mapping[str, frozenset[str]]) 
 
 
 def _reads_during(job: Job) -> bool:
-    return any(need.output for unit in job.units.values() for need in unit.needs)
+    """Return whether units of a job read what others publish while they run."""
+    common = (name for names in job.needs.values() for name in names)
+    own = (need.name for unit in job.units.values() for need in unit.needs)
+    return any("/" in name for name in chain(common, own))
 
 
 def _is_stuck(states: Mapping[str, UnitState]) -> bool:

@@ -159,7 +159,7 @@ class After:
     changes or is added."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
     """A file that a unit offers to other sections."""
 

@@ -67,8 +67,9 @@ class OnSlurm(Toy):
 
     def rows(self, job: str) -> list[QueueRow]:
         """Return the queue's rows of a job's arrays, without asking the launcher."""
-        ids = ",".join(entry.slurm_id for entry in self.submissions(job))
-        return parse_queue(self.slurm("squeue", "-r", "-h", "-O", QUEUE_COLUMNS, "-j", ids))
+        ids = {entry.slurm_id for entry in self.submissions(job)}
+        rows = parse_queue(self.slurm("squeue", "-r", "-h", "-O", QUEUE_COLUMNS))  # `-j` fails for an id that is purged
+        return [row for row in rows if row.slurm_id.partition("_")[0] in ids]
 
     def attempts(self, job: str) -> list[Attempt]:
         """Return the attempts of a job in order of start."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,7 @@ def test_a_run_is_found_by_its_folder(finished: Toy) -> None:
 def test_a_run_of_another_version_is_refused_by_every_verb_and_stays_as_it_is(
     toy: Toy, verb: str, format: int | str | None
 ) -> None:
-    record = {"name": "toy", "recipe": {}, **({} if format is None else {"format": format})}
+    record: dict[str, Any] = {"name": "toy", "recipe": {}, **({} if format is None else {"format": format})}
     write_tree(toy.run.root, {"run.json": json.dumps(record), "steps/toy.make/0123456789ab/job.json": "{}"})
     done = toy.launch(verb, *(["toy.make"] if verb == "logs" else []))
     assert done.returncode == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ class Foretelling(ToyConfig):
         return Forecast(headline="far", rows=(("way", "long"),), hours=5.0, mem_mb=64_000.0, data=data)
 
 
-def training(**resources: int) -> Job:
+def training(**resources: Any) -> Job:
     job = made.job("a.x", ranks=16, ranks_per_node=4, cpus=2, **resources)
     return replace(job, config=Foretelling(moods="moods"), step=replace(job.step, shape="train"))
 

@@ -141,7 +141,7 @@ def test_a_step_that_is_read_has_its_folder_at_its_fingerprint() -> None:
 
 
 def test_a_changed_setting_changes_the_units_that_use_it_and_what_follows() -> None:
-    asked = {"a": {}, "b": {"words": "from:a"}}
+    asked: dict[str, Any] = {"a": {}, "b": {"words": "from:a"}}
     before = build(recipe(**asked))
     assert changed(before, build(recipe(a={"paces": 9}, b=asked["b"]))) == {
         "a.march": {"all"},

@@ -257,7 +257,7 @@ def test_a_worker_whose_records_are_gone_ends_with_an_error(bench: Bench) -> Non
 
 def walkers(toy: Toy, **settings: float) -> tuple[Bench, Submission, list[subprocess.Popen[str]]]:
     """Start a march of two ranks and wait until both walk."""
-    bench = Bench(toy, walkers=2, **settings)  # type: ignore[arg-type]
+    bench = Bench(toy, walkers=2, **settings)
     bench.mark_done("make")
     entry = bench.submit("march")
     return bench, entry, [bench.start(entry, rank=rank, ranks=2) for rank in range(2)]

@@ -167,7 +167,7 @@ def test_a_job_behind_a_blocked_one_is_blocked_though_slurm_says_nothing() -> No
 def test_what_was_lost_or_cancelled_blocks_too_until_it_is_submitted_again(state: str) -> None:
     waiting = queued("b.x")
     waiting["submissions"].insert(0, WHOLE)
-    seen = {"cancelled": frozenset({WHOLE.key})} if state == "cancelled" else {}
+    seen: dict[str, Any] = {"cancelled": frozenset({WHOLE.key})} if state == "cancelled" else {}
     states = look(**waiting, **seen)
     assert (states["a.x"][unit("a.x", 1)].state, states["b.x"][unit("b.x", 0)].state) == (state, "blocked")
     assert act(states).rewire == ("b.x",)
@@ -381,6 +381,16 @@ def test_a_service_is_submitted_for_its_readers_and_they_are_ready_when_it_serve
     assert actions.ready == {"b.read": units("b.read", [0, 1])}
 
 
+def test_queued_readers_of_a_service_that_all_of_them_read_are_released_when_it_serves() -> None:
+    common = replace(made.job("b.read", 2), needs={"a.serve": ADDRESS["a.serve"]}, upstream=("a.serve",))
+    graph = Graph({"a.serve": SERVED.jobs["a.serve"], "b.read": common}, {})
+    entries = [SERVICE, submission("b.read", [(0,), (1,)], 2, "50")]
+    rows = [row("40_0", "RUNNING"), row("50_0", reason="Dependency"), row("50_1", reason="Dependency")]
+    for done, released in ((ADDRESS, {"b.read": ("50_0", "50_1")}), ({}, {})):
+        states = look(graph, submissions=entries, queue=rows, done=done)
+        assert next_actions(graph, states, done, heal=False).release == released
+
+
 def test_the_address_of_a_service_that_does_not_run_counts_for_nothing() -> None:
     for rows in ([], [row("40_0", reason="BeginTime")]):
         states = look(SERVED, submissions=[SERVICE], queue=rows, done=ADDRESS)
@@ -522,9 +532,9 @@ def launch(slurm: SmallSlurm, heal: bool) -> None:
         after = tuple(array for need in slurm.graph.jobs[name].upstream for array in waiting[need])
         for array in live_arrays(name, states[name], seen.submissions):
             slurm.arrays[array].after = after
-    for elements in actions.release.values():
-        for element in elements:
-            slurm_id, _, index = element.partition("_")
+    for released in actions.release.values():
+        for slurm_element in released:
+            slurm_id, _, index = slurm_element.partition("_")
             slurm.arrays[slurm_id].free.add(int(index))
 
 
