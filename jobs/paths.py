@@ -15,18 +15,20 @@ A unit's folder is named after its key and its identity, so that what is done st
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+UNSAFE = re.compile(r"[^A-Za-z0-9_.+=~-]")
 KEY_CHARS = 80
 """Longest part of a key in a folder's name; file systems take 255 bytes."""
 
 
 def unit_folder(key: str, identity: str) -> str:
     """Return a unit's folder name: its key, as far as it is safe in a file name, and the start of its identity."""
-    safe = re.sub(r"[^A-Za-z0-9_.+=~-]", "_", key)[-KEY_CHARS:].lstrip(".")
+    safe = UNSAFE.sub("_", key)[-KEY_CHARS:].lstrip(".")
     return f"{safe or '_'}.{identity[:12]}"
 
 
@@ -157,10 +159,11 @@ class StepPaths:
 
 def _stems(folder: Path) -> Iterable[str]:
     """Return the names of a folder's JSON files, without those that are still being written."""
-    if not folder.is_dir():
+    try:
+        names = os.listdir(folder)  # noqa: PTH208  (a path for each of 100,000 names takes ten times as long)
+    except FileNotFoundError:
         return ()
-    names = (path.name for path in folder.iterdir())
-    return (name.removesuffix(".json") for name in names if name.endswith(".json") and not name.startswith("."))
+    return (name[: -len(".json")] for name in names if name.endswith(".json") and not name.startswith("."))
 
 
 def run_of(step_root: Path) -> RunPaths:

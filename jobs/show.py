@@ -1,4 +1,4 @@
-"""What the user sees: the plan as a tree, the state of a run as a table, both also as plain data."""
+"""The launcher's output: the plan as a tree, the state of a run as a table, both also as plain data."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def print_plan(
     forecasts: Mapping[str, Forecast] | None = None,
     guesses: Sequence[str] = (),
 ) -> None:
-    """Print the jobs as a tree with what each asks for, the totals, and what stages say of their own jobs."""
+    """Print the jobs as a tree with what each asks for, the totals, and the stages' forecasts."""
     console.print(Text.assemble((run.name, "bold"), f"  {run.recipe.about or run.recipe.name}"), soft_wrap=True)
     console.print(Text(f"on {run.cluster.name}, in {run.paths.root}", style="dim"), soft_wrap=True)
     for origin in inherited_lines(run.recipe):

@@ -20,7 +20,7 @@ from stages.shared.tool import ToolCall, ToolTable
 
 
 def run_tool(run: Run, verb: str, overrides: Sequence[str] = ()) -> Iterator[RenderableType]:
-    """Yield what a verb's tool has to say of each section whose stage has it.
+    """Yield the tables of a verb's tool for each section whose stage has it.
 
     Raises ConfigError if no section of the run has the tool.
     """

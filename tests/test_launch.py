@@ -1,4 +1,4 @@
-"""The door: quick, light, and clear about mistakes."""
+"""The command line: quick, light, and clear about mistakes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_no_arguments_at_all_are_met_with_help() -> None:
 @pytest.mark.parametrize(
     "module", ["launch", "jobs.verbs", "jobs.run.worker", "jobs.run.attempt_end", "jobs.run.ranks"]
 )
-def test_the_launcher_and_what_wraps_a_task_import_nothing_heavy(module: str) -> None:
+def test_the_launcher_and_the_wrappers_of_a_task_import_nothing_heavy(module: str) -> None:
     probe = f"import sys, {module}; print(*[name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
@@ -91,7 +91,7 @@ def test_an_unknown_verb_is_refused() -> None:
     assert "invalid choice: 'conquer'" in done.stderr
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
     words = [sys.executable, str(LAUNCH), "plan", "demo", "--cluster", "local", "--runs", str(tmp_path), "--sbatch"]
     command = f"{shlex.join(words)} | head -1; exit ${{PIPESTATUS[0]}}"
     environment = {**os.environ, "STAGECOACH_ENV": "none"}

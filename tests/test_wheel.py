@@ -26,8 +26,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in [*code_files(ROOT), *map(Path, METADATA)]:
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, source / path)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", folder]
-    done = subprocess.run([*command, source], capture_output=True, text=True, check=False, timeout=300)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index"]
+    done = subprocess.run(
+        [*command, f"--wheel-dir={folder}", str(source)], capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = folder.glob("stagecoach-*.whl")
     site = tmp_path_factory.mktemp("site-packages")

@@ -13,7 +13,7 @@ from envs.testbed import control  # noqa: E402  (the line above finds it)
 
 
 def main() -> int:
-    """Do what the command line asks; return the exit code."""
+    """Run the verb on the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python3 envs/testbed", description="A real four-node Slurm on this machine.")
     parser.add_argument("verb", choices=["up", "down", "status"])
     verb = parser.parse_args().verb

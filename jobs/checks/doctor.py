@@ -1,6 +1,6 @@
-"""The doctor: checks this machine or cluster before anything is run on it, and says what to do about what it finds.
+"""The doctor: checks this machine or cluster before the first run, with a remedy for each problem.
 
-The checks are in jobs/checks. One that cannot be made says so; none raises.
+The checks are the other modules of jobs/checks. None raises: a check that cannot be made is a finding.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MARKS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/
 
 
 def diagnose(cluster: Cluster, runs: Path) -> Iterator[Finding]:
-    """Yield findings about this machine, the folder `runs`, and Slurm if `cluster` is one, as they are made.
+    """Yield findings about this machine, the folder `runs`, and the Slurm of `cluster`, as they are made.
 
-    Writes and removes a test file in `runs`; on Slurm it runs one job of a second if a node is free at once.
+    Side effect: writes and removes test files in `runs`; on Slurm, runs one job of a second if a node is free at once.
     """
     yield from machine.findings()
     about_runs = list(folder.findings(runs))
@@ -33,7 +33,7 @@ def diagnose(cluster: Cluster, runs: Path) -> Iterator[Finding]:
 
 
 def print_findings(console: Console, findings: Iterable[Finding]) -> int:
-    """Print findings as they come, then a verdict. Returns the exit code: 1 if something must be mended first."""
+    """Print findings as they come, then a verdict. Returns the exit code: 1 if a finding is a failure."""
     counts = {"ok": 0, "warn": 0, "fail": 0}
     about = ""
     for finding in findings:
@@ -51,7 +51,7 @@ def print_findings(console: Console, findings: Iterable[Finding]) -> int:
 
 def _verdict(warnings: int, failures: int) -> str:
     if failures:
-        return f"[red]{failures} of these must be mended before a run can work[/]; {warnings} more may be worth a look."
+        return f"[red]{failures} of these must be repaired before a run can work[/]; warnings to look at: {warnings}."
     if warnings:
-        return f"Runs will work here; {warnings} of these may be worth a look."
+        return f"Runs will work here; warnings to look at: {warnings}."
     return "[green]All is well.[/]"

@@ -1,4 +1,4 @@
-"""What a check of the doctor says."""
+"""The result of one of the doctor's checks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Level = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     about: str
-    """What it belongs to, such as "this machine": findings about the same thing are shown together."""
+    """Its subject, such as "this machine": findings of one subject are shown together."""
     level: Level
-    """fail: no run can work. warn: some will not, or slowly, or a service is absent."""
+    """fail: no run can work. warn: some runs fail or are slow, or a service is absent."""
     what: str
     remedy: str = ""
-    """What to do about it; empty if there is nothing to do."""
+    """The remedy; empty if none is needed."""

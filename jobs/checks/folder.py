@@ -1,4 +1,4 @@
-"""Checks of the folder of runs: room, speed, and the renames and locks that exactness rests on."""
+"""Checks of the folder of runs: free space, speed, and the renames and locks that correctness depends on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAMPLE_MB = 64
 
 
 def findings(runs: Path) -> Iterator[Finding]:
-    """Yield everything about the folder `runs`, which is made if need be. Leaves nothing in it."""
+    """Yield the findings about the folder `runs`. Side effect: makes the folder; leaves nothing in it."""
     try:
         runs.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".doctor-", dir=runs) as scratch:
@@ -72,7 +72,7 @@ def _speed(scratch: Path) -> Finding:
 
 
 def _renames(scratch: Path) -> Finding:
-    """Return whether a rename replaces a file in one step, also while it is being read, and moves a full folder."""
+    """Return whether a rename replaces a file in one step, even while it is read, and moves a folder with files."""
     old, new = scratch / "old", scratch / "new"
     old.write_text("old", encoding="ascii")
     new.write_text("new", encoding="ascii")
@@ -86,7 +86,7 @@ def _renames(scratch: Path) -> Finding:
     is_moved = (scratch / "moved" / "file").read_text(encoding="ascii") == "inside" and not folder.exists()
     if is_kept and is_moved and old.read_text(encoding="ascii") == "new" and not new.exists():
         return Finding(ABOUT, "ok", "renames replace files and move folders in one step")
-    remedy = "Use a POSIX file system (ext4, xfs, nfs, lustre, gpfs, beegfs): finished output is told apart by renames."
+    remedy = "Use a POSIX file system (ext4, xfs, nfs, lustre, gpfs, beegfs): a rename marks output as finished."
     return Finding(ABOUT, "fail", "a rename does not replace a file in one step", remedy)
 
 

@@ -1,4 +1,4 @@
-"""Checks of this machine: the environment, cores, memory, shared memory, and two processes that talk to each other."""
+"""Checks of this machine: environment, cores, memory, shared memory, and two processes that communicate."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ GB = 1e9
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 GLOO_CHECK = Path(levels.__file__).with_name("check_gloo.py")
 GLOO_LIMIT_S = 120
-"""Mostly the import of torch, which can take a minute from a cold network file system."""
+"""Most of it is the import of torch: up to a minute from a cold network file system."""
 
 
 def findings() -> Iterator[Finding]:
-    """Yield everything about this machine."""
+    """Yield the findings about this machine."""
     yield from environment()
-    yield hardware("cores", len(os.sched_getaffinity(0)), 2, "Training and the shards of the other stages take turns.")
+    yield hardware("cores", len(os.sched_getaffinity(0)), 2, "Training and the units of other stages take turns.")
     yield hardware("GB of memory", round(memory_bytes() / GB, 1), 8, "The demo needs 4 GB; a real model needs more.")
     yield shared_memory()
     yield gloo()
@@ -33,7 +33,7 @@ def findings() -> Iterator[Finding]:
 
 
 def environment() -> Iterator[Finding]:
-    """Yield whether the pinned packages of the stages are here, whole, and for which Python."""
+    """Yield whether the stages' pinned packages are installed and complete, and for which Python."""
     here = f"Python {'.'.join(map(str, sys.version_info[:3]))} ({sys.executable})"
     python = stages_python()
     if python is None:
@@ -45,7 +45,7 @@ def environment() -> Iterator[Finding]:
     folder = Path(python).parent.parent
     broken = [info.name.partition("-")[0] for info in install.damaged(folder)]
     if broken and levels.read_mark(folder):
-        remedy = f"Remove {folder / levels.MARK}: the next call then mends the environment."
+        remedy = f"Remove {folder / levels.MARK}: the next call then repairs the environment."
         yield Finding(ABOUT, "fail", f"{folder} lacks files of {', '.join(broken)}", remedy)
     else:
         yield Finding(ABOUT, "ok", f"Python environment with all {len(levels.pins('stages'))} pins in {folder}")
@@ -60,12 +60,12 @@ def stages_python() -> str | None:
 
 
 def hardware(unit: str, amount: float, wanted: float, why: str) -> Finding:
-    """Return whether there is enough of something."""
+    """Return whether there is enough of a resource; `why` says who needs it."""
     return Finding(ABOUT, "ok" if amount >= wanted else "warn", f"{amount:g} {unit}", why if amount < wanted else "")
 
 
 def memory_bytes(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return the memory this process may use: the machine's, or its control group's if that is less."""
+    """Return the bytes of memory that this process may use: the machine's, or its control group's if less."""
     words = (proc / "meminfo").read_text(encoding="ascii").split()
     total = int(words[words.index("MemTotal:") + 1]) * 1024
     limit = cgroups / "memory.max"
@@ -74,7 +74,7 @@ def memory_bytes(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgrou
 
 
 def shared_memory(path: Path = Path("/dev/shm")) -> Finding:
-    """Return whether processes of one node can share memory, as data loaders and checkpoint writers do."""
+    """Return whether processes of one node can share memory, which data loaders and checkpoint writers need."""
     if not path.is_dir():
         return Finding(ABOUT, "warn", f"no {path}", "Ask for a container or node with shared memory.")
     free = shutil.disk_usage(path).free
@@ -83,7 +83,7 @@ def shared_memory(path: Path = Path("/dev/shm")) -> Finding:
 
 
 def gloo() -> Finding:
-    """Return whether two processes meet over loopback and reduce a tensor, as training without CUDA does."""
+    """Return whether two processes reduce a tensor over loopback, as training without CUDA does."""
     python = stages_python()
     if python is None:
         return Finding(ABOUT, "warn", "gloo not tried: torch is not installed yet", "Run the doctor again once it is.")
@@ -98,12 +98,12 @@ def gloo() -> Finding:
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         words = str(error.stderr or error).strip().splitlines()[-1]
         remedy = "Allow connections to 127.0.0.1; where several interfaces confuse gloo, set GLOO_SOCKET_IFNAME=lo."
-        return Finding(ABOUT, "fail", f"two processes cannot talk through gloo: {words}", remedy)
+        return Finding(ABOUT, "fail", f"two processes cannot communicate through gloo: {words}", remedy)
     return Finding(ABOUT, "ok", f"two processes reduce a tensor through gloo ({time.monotonic() - began:.0f} s)")
 
 
 def browser() -> Finding:
-    """Return whether the tests can open the report."""
+    """Return whether there is a browser to test the report in."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found:
         return Finding(ABOUT, "ok", f"{found} to test the report in")

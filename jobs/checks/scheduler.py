@@ -1,6 +1,6 @@
-"""Checks of a Slurm cluster against its cluster file: limits, partitions, signals, preemption, and what a node sees.
+"""Checks of a Slurm cluster against its cluster file: limits, partitions, signals, preemption, and a node's view.
 
-The `judge_*` functions are pure, over what `scontrol show` printed. Without accounting everything here still works.
+The `judge_*` functions are pure, over the output of `scontrol show`. Nothing here needs accounting.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from stages.shared.errors import ClusterError
 ABOUT = "Slurm"
 PROGRAMS = ("sbatch", "srun", "squeue", "scontrol", "scancel", "sinfo")
 EARLY_S = 60
-"""Slurm may send the signal of --signal this much too early (man sbatch)."""
+"""Slurm may send the signal of --signal this many seconds early (man sbatch)."""
 PATIENCE_S = 10
-"""How long the doctor waits for a free node."""
+"""Seconds to wait for a free node."""
 LIMIT_S = 60
 SKEW_S = 5
 NODE_CHECK = Path(levels.__file__).with_name("check_node.py")
 
 
 def findings(cluster: Cluster, runs: Path | None) -> Iterator[Finding]:
-    """Yield everything about the Slurm that this process talks to; nodes are looked at if there is a folder of runs."""
+    """Yield the findings about the Slurm that this process calls. Nodes are checked if there is a folder of runs."""
     if absent := [program for program in PROGRAMS if shutil.which(program) is None]:
         remedy = (
             "Call the launcher on a login node, or load Slurm's module; without Slurm use --cluster local or testbed."
@@ -73,7 +73,7 @@ def shapes(cluster: Cluster) -> dict[str, Resources]:
 
 
 def parse_config(text: str) -> dict[str, str]:
-    """Return the settings that `scontrol show config` prints as `Name = value`."""
+    """Return the settings in the output of `scontrol show config`, lines of `Name = value`."""
     return dict(re.findall(r"^(\w+)\s*=\s*(.*?)\s*$", text, re.MULTILINE))
 
 
@@ -84,7 +84,7 @@ def parse_partitions(text: str) -> dict[str, dict[str, str]]:
 
 
 def default_partition(partitions: Mapping[str, Mapping[str, str]]) -> str | None:
-    """Return the partition of jobs that name none, if there is one."""
+    """Return the partition of jobs that name none; None if there is none."""
     return next((name for name, row in partitions.items() if row.get("Default") == "YES"), None)
 
 
@@ -98,7 +98,7 @@ def minutes(text: str) -> float:
 
 
 def judge_config(config: Mapping[str, str], cluster: Cluster) -> Iterator[Finding]:
-    """Yield what the controller's settings mean for arrays, requeueing, dependencies and bookkeeping."""
+    """Yield the findings about the controller's settings: arrays, requeueing, dependencies, accounting."""
     size = int(config.get("MaxArraySize", "1001"))
     if size < 2:
         remedy = "Ask the administrators for MaxArraySize in slurm.conf; until then use --cluster local inside a job."
@@ -124,10 +124,10 @@ def judge_config(config: Mapping[str, str], cluster: Cluster) -> Iterator[Findin
 
 
 def judge_environment(cluster: Cluster) -> Iterator[Finding]:
-    """Yield what looks like a secret in a cluster file: its values are written into scripts."""
+    """Yield each variable of a cluster file that looks like a secret: its value is written into scripts."""
     for name in cluster.environment:
         if re.search(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|(API)?KEY)(_|$)", name, re.IGNORECASE):
-            remedy = "Put it in a file that only you can read, and read that from your code or your shell's start-up."
+            remedy = "Put it in a file that only you can read, and read that file in your code or shell start-up."
             yield Finding(
                 ABOUT, "fail", f"environment.{name} in the cluster file would be written into scripts", remedy
             )
@@ -140,7 +140,7 @@ def judge_shape(
     config: Mapping[str, str],
     cluster: Cluster,
 ) -> Iterator[Finding]:
-    """Yield whether the partition of a shape exists and takes such jobs, and whether its jobs hear signals in time."""
+    """Yield the findings about a shape's partition: whether it takes such jobs and signals them in time."""
     about = f"{shape} jobs"
     setting = f"defaults.{shape}"
     name = asked.partition or default_partition(partitions)
@@ -160,36 +160,36 @@ def judge_shape(
         yield from judge_preemption(about, part, row, config)
     if asked.time_min * 60 < cluster.signal_lead_s + 2 * EARLY_S:
         lead = cluster.signal_lead_s
-        what = f"of {asked.time_min} min, the signal takes the last {lead} s and may come {EARLY_S} s early"
+        what = f"of {asked.time_min} min, the last {lead} s are after the signal, which may come {EARLY_S} s early"
         yield Finding(about, "fail", what, f"Raise {setting}.time_min or lower signal_lead_s.")
 
 
 def judge_preemption(about: str, part: str, row: Mapping[str, str], config: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what a preempted job of a partition hears and how long it has."""
+    """Yield the findings about preemption in a partition: the signals, and the time to save."""
     mode = row.get("PreemptMode", "OFF")
     if mode == "OFF" or "none" in config.get("PreemptType", "none"):
         return
     if mode == "CANCEL":
-        remedy = "Its shards are lost until someone calls `launch.py heal`; prefer a partition that requeues."
+        remedy = "Their units are lost until you call `launch.py heal`; prefer a partition that requeues."
         yield Finding(about, "warn", f"partition {part} cancels preempted jobs", remedy)
         return
     grace = row.get("GraceTime", "0")
     signals = config.get("SlurmctldParameters", "") + config.get("PreemptParameters", "")
     heard = "USR2, then TERM" if "send_user_signal" in signals else "TERM"
     if grace == "0":
-        remedy = "Training goes back to its last checkpoint: save often. Administrators can set GraceTime."
+        remedy = "Training falls back to its last checkpoint: save often. Administrators can set GraceTime."
         yield Finding(about, "warn", f"partition {part} is preemptible without notice (GraceTime=0)", remedy)
     else:
         yield Finding(about, "ok", f"partition {part} is preemptible: {heard}, then {grace} s to save; {mode.lower()}d")
 
 
 def known(partitions: Mapping[str, Mapping[str, str]]) -> str:
-    """Return the partitions to choose from, for a remedy."""
+    """Return the known partitions, for a remedy."""
     return "there are " + ", ".join(sorted(partitions))
 
 
 def dry_submission(shape: str, asked: Resources, cluster: Cluster) -> Finding:
-    """Return whether sbatch would take an element of a shape, by its own word: `sbatch --test-only`."""
+    """Return whether sbatch accepts an element of a shape, from `sbatch --test-only`."""
     flags = {
         "nodes": 1,
         "ntasks": max(asked.ranks_per_node, asked.lanes(ranks=1)),
@@ -207,11 +207,11 @@ def dry_submission(shape: str, asked: Resources, cluster: Cluster) -> Finding:
         return Finding(about, "fail", what, f"Change defaults.{shape} in the cluster file.")
     start = re.search(r"to start at (\S+) .* in partition (\S+)", done.stderr)
     where = f"; one would start {_when(start.group(1))} in {start.group(2)}" if start else ""
-    return Finding(about, "ok", f"sbatch would take them{where}")
+    return Finding(about, "ok", f"sbatch accepts them{where}")
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a Slurm command; one that does not come back in a minute counts as failed."""
+    """Run a Slurm command. One without an answer after LIMIT_S counts as failed."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
@@ -219,7 +219,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _words(stderr: str) -> str:
-    """Return what a Slurm command complained of, without its name, each thing once."""
+    """Return the error messages of a Slurm command, without its name, each once."""
     lines = [re.sub(r"^\w+: (error: )?", "", line) for line in stderr.strip().splitlines()]
     return "; ".join(dict.fromkeys(lines)) or "no reason given"
 
@@ -230,7 +230,7 @@ def _when(start: str) -> str:
 
 
 def node(about: str, asked: Resources, cluster: Cluster, runs: Path) -> Iterator[Finding]:
-    """Yield what a node sees that such jobs would get, by a job of a second, if one is free within PATIENCE_S."""
+    """Yield the findings of a job of a second on a node of the shape, if one is free within PATIENCE_S."""
     python = cluster.python or stages_python() or sys.executable
     flags = {"nodes": 1, "ntasks": 1, "time": 2, **optional_flags(asked), **cluster.sbatch}
     with tempfile.NamedTemporaryFile(prefix=".doctor-", dir=runs) as seen:
@@ -244,7 +244,10 @@ def node(about: str, asked: Resources, cluster: Cluster, runs: Path) -> Iterator
         yield from judge_node(about, json.loads(answer.group()), (before, after), runs, asked)
     elif "Unable to allocate" in done.stderr or "Immediate" in done.stderr:
         yield Finding(
-            about, "warn", f"no node was free within {PATIENCE_S} s to look at", "Call the doctor again later."
+            about,
+            "warn",
+            f"no node was free within {PATIENCE_S} s, none was checked",
+            "Call the doctor again later.",
         )
     else:
         remedy = "Name a Python that the nodes have in the cluster file (`python`), on a file system that they share."
@@ -254,7 +257,7 @@ def node(about: str, asked: Resources, cluster: Cluster, runs: Path) -> Iterator
 def judge_node(
     about: str, answer: Mapping[str, object], asked_between: tuple[float, float], runs: Path, asked: Resources
 ) -> Iterator[Finding]:
-    """Yield what the answer of envs/check_node.py means; `asked_between` are our clock's times around it."""
+    """Yield the findings in an answer of envs/check_node.py. `asked_between`: our clock before and after the call."""
     host = answer["host"]
     if not answer["sees_runs"]:
         remedy = (

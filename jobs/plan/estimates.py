@@ -1,4 +1,4 @@
-"""What a plan costs beyond sums: the longest chain, and jobs that ask for less than they are likely to need. Pure."""
+"""Estimates of a plan: the longest chain, and jobs that ask for less than they probably need. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from jobs.plan.graph import Graph, Job
 
 MARGIN = 1.2
-"""What to ask for, over the estimate."""
+"""Factor between a request and the estimate."""
 
 
 def element_hours(job: Job) -> float:

@@ -1,4 +1,4 @@
-"""What the stages themselves say a job would take on its machine: for `plan`, and to refuse what cannot work. Pure."""
+"""Forecasts by the stages: time and memory of a job on its machine, and refusal of what cannot work there. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The graph of a run: recipe and cluster -> jobs, with their units, identities and needs. Pure, but for `expand`.
+"""The graph of a run: recipe and cluster -> jobs, with their units, identities and needs. Pure, except `expand`.
 
 A unit's identity is what changes its bytes: the stage and step, their declared code version, the settings that the unit
 uses, its key, and the identity of what it reads. Node, path, partition, worker count and array shape are not in it.
@@ -42,6 +42,8 @@ class External(NamedTuple):
     file: InputFile
     identity: list[str]
 
+
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 Expand = Callable[[Any, str, Reads], Sequence[External]]
 """Turns a path, glob, list or mapping of them into files; the setting's name is for errors. Reads the disk."""
@@ -318,7 +320,6 @@ class _Units:
         common = {field: files for field, files in fields.items() if field not in divided}
         self._fields = {field: files for field, files in fields.items() if field in divided}
         self._given = {id(each.file): each for files in self._fields.values() for each in files}
-        self._whole = {field: [each.identity for each in files] for field, files in self._fields.items()}
         inputs = {field: [each.identity for each in files] for field, files in common.items()}
         self._start = hashlib.sha256(canonical([fingerprint, inputs, list(rolls)]).encode())
         self.common_needs = {each.need for files in common.values() for each in files if each.need}
@@ -327,17 +328,18 @@ class _Units:
     def planned(self, unit: DeclaredUnit, fellows: Mapping[str, Unit], jobs: Mapping[str, str]) -> Unit:
         """Return a unit with its identity, given its fellows by earlier step and the jobs of these steps."""
         own = {field: self._own(unit, field) for field in self._fields}
+        # Piece by piece, each with its name, and only what there is: most of 100,000 units have a key and a fellow.
+        parts = [canonical(unit.key), *(f"{step}:{fellow.identity}" for step, fellow in fellows.items())]
+        if unit.uses:
+            parts.append(f"uses:{canonical(used_settings(self._config, unit.uses))}")
+        if own:
+            files_of = {field: [each.identity for each in files] for field, files in own.items()}
+            parts.append(f"inputs:{canonical(files_of)}")
         identity = self._start.copy()
-        parts = [
-            unit.key,
-            used_settings(self._config, unit.uses),
-            {field: [each.identity for each in files] for field, files in own.items()},
-            {step: fellow.identity for step, fellow in fellows.items()},
-        ]
-        identity.update(canonical(parts).encode())
+        identity.update("\n".join(parts).encode())
         found = identity.hexdigest()
-        makers = [each.need for files in own.values() for each in files if each.need]
-        needs = [*(Need(jobs[step], fellow.folder) for step, fellow in fellows.items()), *dict.fromkeys(makers)]
+        needs = [Need(jobs[step], fellow.folder) for step, fellow in fellows.items()]
+        needs += dict.fromkeys([each.need for files in own.values() for each in files if each.need])
         return Unit(
             key=unit.key,
             folder=unit_folder(unit.key, found),
@@ -378,7 +380,7 @@ def used_settings(config: StageConfig, uses: Iterable[str]) -> dict[str, Any]:
 
 def canonical(value: Any) -> str:
     """Return the one JSON text of a value. Raises TypeError for what has none: never falls back to str()."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return CANONICAL.encode(value)
 
 
 def digest(value: Any) -> str:

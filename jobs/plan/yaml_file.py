@@ -34,7 +34,7 @@ SYNTAX = (
     ("cannot start any token", "a value begins with a character that YAML reserves", "Quote the value"),
     ("stream end|end of stream", "a bracket or quote stays open to the end of the file", "Close it"),
 )
-"""What PyYAML's problem matches, the problem in a user's words, and the remedy; the first match counts."""
+"""A pattern of PyYAML's messages, the problem in a user's words, and the remedy; the first match counts."""
 
 
 class AmbiguousYamlError(Exception):

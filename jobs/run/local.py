@@ -98,7 +98,7 @@ class LocalRun:
         }
 
     def _enqueue_ready(self, actions: Actions, code: Any) -> None:
-        """Take up the units whose inputs are complete, but for those in hand and those that were lost too often."""
+        """Enqueue the units whose inputs are complete, except those in hand and those that were lost too often."""
         mine = self._mine()
         for name, units in actions.submit.items():
             ready = [unit for unit in units if unit in actions.ready[name] and (name, unit) not in mine]
@@ -144,7 +144,7 @@ class LocalRun:
             self.running.append(Running(submission, element, restart, process, cores))
 
     def _collect(self) -> None:
-        """Take note of elements that ended; start those again that ask for it."""
+        """Log elements that ended, and requeue those that ask for it."""
         for each in [each for each in self.running if each.process.done()]:
             self.running.remove(each)
             submission = each.submission
@@ -181,11 +181,11 @@ class LocalRun:
                 each.process._process.terminate()
 
     def _stop(self, signum: int, frame: object) -> None:
-        """Only take note: what a signal interrupts here may be the start of an element."""
+        """Set a flag only: a signal may arrive while an element is being started."""
         self.stopping = True
 
     def _wind_down(self) -> None:
-        """Ask what runs to save its state, and wait for it."""
+        """Ask all running elements to save their state, and wait for them."""
         self.log(f"stopping: {len(self.running)} running element{'s' * (len(self.running) != 1)} asked to save and end")
         for each in self.running:
             each.process._process.terminate()

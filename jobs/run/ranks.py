@@ -14,6 +14,8 @@ import time
 from stages.shared.errors import EXIT_CHECKPOINTED
 
 GRACE_S = 10.0
+TICK_S = 0.02
+Popen = subprocess.Popen[bytes]
 
 
 def run_ranks(count: int, command: list[str]) -> int:
@@ -27,23 +29,31 @@ def run_ranks(count: int, command: list[str]) -> int:
 
     signal.signal(signal.SIGTERM, pass_on)
     signal.signal(signal.SIGUSR2, pass_on)
-    first_bad = 0
-    deadline = float("inf")
-    while None in [rank.poll() for rank in ranks]:  # all of them: any() would stop at the first that lives
-        time.sleep(0.02)
-        ended = [rank.returncode for rank in ranks if rank.returncode not in (None, 0, EXIT_CHECKPOINTED)]
-        if ended and not first_bad:
-            first_bad = ended[0]
-            deadline = time.monotonic() + (0.0 if first_bad < 0 else GRACE_S)
-        if time.monotonic() > deadline:
-            for rank in ranks:
-                rank.kill()
-            deadline = float("inf")
-    codes = [rank.returncode for rank in ranks]
-    bad = first_bad or next((code for code in codes if code not in (0, EXIT_CHECKPOINTED)), 0)
-    if bad:
+    bad = _first_bad(ranks)
+    if bad is not None:
+        _end_together(ranks, 0.0 if bad < 0 else GRACE_S)
         return 128 - bad if bad < 0 else bad
-    return EXIT_CHECKPOINTED if EXIT_CHECKPOINTED in codes else 0
+    return EXIT_CHECKPOINTED if any(rank.returncode == EXIT_CHECKPOINTED for rank in ranks) else 0
+
+
+def _first_bad(ranks: list[Popen]) -> int | None:
+    """Wait until a rank ends badly and return its code; None if all end well."""
+    while True:
+        codes = [rank.poll() for rank in ranks]
+        bad = next((code for code in codes if code not in (None, 0, EXIT_CHECKPOINTED)), None)
+        if bad is not None or None not in codes:
+            return bad
+        time.sleep(TICK_S)
+
+
+def _end_together(ranks: list[Popen], grace_s: float) -> None:
+    """Wait for all ranks; kill those that still run after a grace."""
+    deadline = time.monotonic() + grace_s
+    while time.monotonic() < deadline and None in [rank.poll() for rank in ranks]:
+        time.sleep(TICK_S)
+    for rank in ranks:
+        rank.kill()
+        rank.wait()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How the ranks of a job find each other: rank 0 writes its address to a file that the others read.
+"""Rendezvous of ranks: rank 0 writes its address to a file that the others read.
 
 No guess from the node list: node names need not resolve (they do not on the testbed), a fixed port may be taken.
 """

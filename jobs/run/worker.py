@@ -57,7 +57,7 @@ from stages.shared.files import flush_tree, read_json, replace_dir, write_json
 from stages.shared.task import Ranks, Task
 
 CODE = Path(__file__).resolve().parents[2].name
-"""Digest of the snapshot that runs: the job's record may name that of a later submission."""
+"""Digest of the code snapshot that runs."""
 PROGRESS_EVERY_S = 2.0
 SECOND_TERM_S = 3.0
 LEADER_WAIT_S = 60.0
@@ -65,7 +65,7 @@ LEADER_WAIT_S = 60.0
 
 @dataclass(frozen=True)
 class Element:
-    """This process's place: which element of which submission, which start of it, which rank."""
+    """This process's place: submission, element, restart and rank."""
 
     key: str
     element: int
@@ -84,15 +84,15 @@ class Element:
 
 
 class Interrupted(BaseException):
-    """Raised in the midst of a step that cannot resume when the scheduler wants it gone. Not to be caught there."""
+    """Raised inside a step that cannot resume when the scheduler asks the process to stop. Steps must not catch it."""
 
 
 class StopFlag:
-    """Remembers that the scheduler wants this process to stop.
+    """Remembers that the scheduler has asked this process to stop.
 
-    A step that resumes polls it and saves its state; one that does not is interrupted at once, for what it has of the
-    present unit is lost either way. Only the step: the worker's own records are never cut short. A second TERM some
-    seconds after the first means now.
+    A step that resumes polls it and saves its state. A step that does not resume is interrupted at once: its unfinished
+    unit is lost either way. Only the step is interrupted, never the worker's own records. A second TERM some seconds
+    after the first ends the process immediately.
     """
 
     def __init__(self, resumes: bool) -> None:
@@ -170,6 +170,8 @@ class Worker:
     def main(self) -> int:
         """Run all units and return the exit code, the strongest of what happened to any of them."""
         self.stop.install()
+        if self.place.lanes > 1 and (gpus := os.environ.get("CUDA_VISIBLE_DEVICES")):
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus.split(",")[self.place.lane :: self.place.lanes])
         # Megatron warns every process at every start that Apex is missing; people look for other things in a log.
         warnings.filterwarnings("ignore", module=r"megatron\.")
         if self.leads and self.place.lane == 0:
@@ -240,9 +242,8 @@ class Worker:
         def progress(done: int) -> None:
             if self.stop.resumes:
                 self.best = max(self.best, done)
-            if self.leads:
-                self._write_progress()
-                faults.fire_due(self.run, due, done)
+            self._write_progress()
+            faults.fire_due(self.run, due, done)
 
         started = time.time()
         task = replace(self._task(unit), out=out, work=work, ranks=ranks, progress=progress)
@@ -419,7 +420,7 @@ class Worker:
 
     def _write_progress(self, force: bool = False) -> None:
         now = time.monotonic()
-        if self.best >= 0 and (force or now - self._written > PROGRESS_EVERY_S):
+        if self.leads and self.best >= 0 and (force or now - self._written > PROGRESS_EVERY_S):
             self._written = now
             self._record(ProgressRecord(progress=self.best))
 

@@ -23,12 +23,13 @@ FINAL = ("failed", "never", "cancelled")
 """Verdicts after which the batch script does not start its element again."""
 State = Literal["done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing"]
 LIVE: frozenset[State] = frozenset({"running", "queued", "blocked"})
+RETRIED: frozenset[State] = frozenset({"missing", "lost", "cancelled"})
 STUCK: frozenset[State] = frozenset({"failed", "lost", "cancelled", "blocked"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Everything that was seen at one moment."""
+    """Marks, ledger and queue at one moment."""
 
     done: Mapping[str, frozenset[str]]
     """By job at its present fingerprint: folders of finished units, and outputs published by running ones."""
@@ -63,24 +64,25 @@ States = Mapping[str, Mapping[str, UnitState]]
 """The state of every unit, by job and unit folder, in order."""
 DONE = UnitState(state="done")
 MISSING = UnitState(state="missing")
+COMING = UnitState(state="queued", reason="the launcher that is at work will start it")
 UNNEEDED = UnitState(state="done", reason="not needed now")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Actions:
-    """What `run` or `heal` should do, in order: submit, rewrite dependencies, release."""
+    """The actions of `run` or `heal`, in order: submit, rewrite dependencies, release."""
 
     submit: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Units to submit by job, in the graph's order."""
+    """Units to submit, by job, in the graph's order."""
     ready: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Those of them that wait for nothing."""
+    """Units to submit whose inputs are complete, by job."""
     rewire: tuple[str, ...] = ()
     """Jobs with queued arrays whose dependencies must be written anew, because something upstream was resubmitted."""
     release: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Slurm ids by job of queued elements whose inputs are complete although their array still waits: for a job that
-    publishes them while it runs, or for one of which other units have failed."""
+    publishes them while it runs, or for a job whose other units have failed."""
     held_back: Mapping[str, str] = field(default_factory=dict)
-    """Jobs of which units are left alone, with the reason."""
+    """Jobs with units that are not submitted, with the reason."""
 
 
 def unit_states(graph: Graph, seen: Snapshot) -> dict[str, dict[str, UnitState]]:
@@ -98,7 +100,7 @@ def unit_states(graph: Graph, seen: Snapshot) -> dict[str, dict[str, UnitState]]
             if unit in done:
                 states[name][unit] = DONE
             elif unit not in submitted:
-                states[name][unit] = MISSING
+                states[name][unit] = COMING if seen.launcher_elsewhere else MISSING
             else:
                 submission, element = submitted[unit]
                 tries = sorted(attempts.get((submission.key, element), []), key=lambda attempt: attempt.name.restart)
@@ -122,7 +124,7 @@ def latest_submissions(graph: Graph, submissions: Iterable[Submission]) -> dict[
 
 
 class _Waiting:
-    """What the units of a job wait for. Looks once at what all of them wait for."""
+    """Answers what the units of a job wait for. The needs that all units share are looked at once."""
 
     def __init__(
         self, job: Job, done: Mapping[str, frozenset[str]], stuck: Mapping[tuple[str, str], str] | None = None
@@ -296,9 +298,7 @@ def next_actions(graph: Graph, states: States, done: Mapping[str, frozenset[str]
     Always what is missing, lost or cancelled; with `heal` also what failed. A unit downstream of a failure that is not
     being healed is held back: it could not start. So is a service that no unit can read from.
     """
-    retry: set[State] = {"missing", "lost", "cancelled"}
-    if heal:
-        retry.add("failed")
+    retry = RETRIED | {"failed"} if heal else RETRIED
     done = _without_dead_addresses(graph, states, done)
     submit: dict[str, tuple[str, ...]] = {}
     ready: dict[str, frozenset[str]] = {}
@@ -391,7 +391,7 @@ def waits_for(
 
 
 def live_arrays(job: str, states: Mapping[str, UnitState], submissions: Sequence[Submission]) -> tuple[str, ...]:
-    """Return the ids of a job's arrays of which something is still in the queue."""
+    """Return the ids of a job's arrays that still have an element in the queue."""
     keys = {state.key for state in states.values() if state.state in LIVE}
     return tuple(entry.slurm_id for entry in submissions if entry.job == job and entry.key in keys and entry.slurm_id)
 

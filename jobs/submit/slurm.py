@@ -15,7 +15,7 @@ from stages.shared.errors import ClusterError
 
 TIMEOUT_S = 60
 QUEUE_COLUMNS = "JobArrayID:|,State:|,Reason:|,NodeList:|,RestartCnt:|,Comment:"
-"""What squeue is asked for: each column as wide as it is, a bar after it; the comment last, for it may hold bars."""
+"""Columns of squeue, each as wide as its content, with a bar after it. The comment is last: it may hold bars."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""lm-eval's three kinds of request, answered by one of our checkpoints.
+"""Answers lm-eval's three kinds of request with one of our checkpoints.
 
-Every context begins with the end-of-sequence id, which stands before every document in training.
+Every context begins with the end-of-sequence id, because every document in training does.
 Shape suffixes: B = rows, T = tokens of a row, V = vocabulary.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,18 +17,18 @@ from lm_eval.api.model import LM
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from stages.evaluate.answers import Answers, plan_batches
-from stages.evaluate.interfaces import Model, Tokenizer
+from stages.evaluate.interfaces import CausalModel, Codec
 from stages.evaluate.sampling import Continuation, Sampling, continue_rows, pad
 from stages.shared.errors import ConfigError
 
 Window = tuple[list[int], list[int]]
-"""Tokens given and tokens scored; together at most seq_len + 1, since the last scored token is never an input."""
+"""Tokens given and tokens scored, together at most seq_len + 1: the last scored token is never an input."""
 
 
 class CheckpointLM(LM):
     """An lm-eval model over a loaded checkpoint, on one process."""
 
-    def __init__(self, model: Model, tokenizer: Tokenizer, answers: Answers, batch_tokens: int) -> None:
+    def __init__(self, model: CausalModel, tokenizer: Codec, answers: Answers, batch_tokens: int) -> None:
         super().__init__()
         self.model = model
         self.encoder = tokenizer
@@ -36,18 +37,18 @@ class CheckpointLM(LM):
         self.batch_tokens = batch_tokens
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Return (log probability of the continuation in nats, whether greedy decoding gives it) for each request."""
+        """Return for each request the log probability of the continuation in nats, and whether it is the greedy one."""
         pairs = [self.encode_pair(*request.args) for request in requests]
         return self._score([self._windows(context, continuation) for context, continuation in pairs])
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
-        """Return the log probability in nats of each whole text, from its first token on."""
+        """Return the log probability in nats of each text, its first token included."""
         texts = [request.args[0] for request in requests]
         scores = self._score([self._windows([self.prefix_id], self.encoder.encode(text)) for text in texts])
         return [logprob for logprob, _ in scores]
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """Return the continuation of each context, up to and without the first stop text."""
+        """Return the continuation of each context, cut before the first stop text."""
         by_sampling: dict[Sampling, list[int]] = {}
         for number, request in enumerate(requests):
             by_sampling.setdefault(read_sampling(request.args[1]), []).append(number)
@@ -66,7 +67,7 @@ class CheckpointLM(LM):
         for batch in plan_batches(lengths, self.batch_tokens):
             rows = {index: prompts[index] for index in batch}
             kept = self.answers.ask(
-                "generate", [asdict(sampling), *rows.items()], lambda rows=rows: self._generate_batch(rows, sampling)
+                "generate", [asdict(sampling), *rows.items()], partial(self._generate_batch, rows, sampling)
             )
             found.update(zip(batch, (Continuation(**done) for done in kept), strict=True))
         return [found[index] for index in range(len(contexts))]
@@ -75,12 +76,12 @@ class CheckpointLM(LM):
         return [asdict(done) for done in continue_rows(self.model, self.encoder, rows, sampling)]
 
     def encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
-        """Return the tokens of context and continuation, split where their common text begins to differ.
+        """Return the tokens of context and continuation.
 
-        Spaces at the end of the context belong to the continuation, as lm-eval's own models have it. The two are
-        encoded as one text, because that is how the model met such text. If a token reaches over the border, it is
-        scored with the continuation: lm-eval would keep the context's own tokens, and show the model a text that is
-        neither.
+        Spaces at the end of the context belong to the continuation, as in lm-eval's own models. Both are encoded as
+        one text, because the training encodes whole texts. The continuation begins at the first token that the context
+        alone would not have: a token across the border is scored with the continuation. lm-eval would keep the
+        context's own tokens, and give the model a sequence that no text is encoded to.
         """
         stripped = context.rstrip()
         whole = self.encoder.encode(context + continuation)
@@ -89,7 +90,7 @@ class CheckpointLM(LM):
         return [self.prefix_id, *whole[:split]], whole[split:]
 
     def _windows(self, context: list[int], continuation: list[int]) -> list[Window]:
-        """Cut a request into windows the model can take; each continuation token is scored once."""
+        """Cut a request into windows that fit the model; each token of the continuation is scored once."""
         seq_len = self.model.seq_len
         if not continuation:
             return []
@@ -104,7 +105,7 @@ class CheckpointLM(LM):
         lengths = [len(given) + len(wanted) - 1 for given, wanted in windows]
         for batch in plan_batches(lengths, self.batch_tokens):
             rows = [windows[index] for index in batch]
-            kept = self.answers.ask("score", rows, lambda rows=rows: self._score_batch(rows))
+            kept = self.answers.ask("score", rows, partial(self._score_batch, rows))
             scored.update(zip(batch, kept, strict=True))
         totals, start = [], 0
         for request in requests:
@@ -120,7 +121,7 @@ class CheckpointLM(LM):
 
 
 def score_row(logits_tv: torch.Tensor, given: list[int], wanted: list[int]) -> tuple[float, bool]:
-    """Return (log probability of the wanted tokens in nats, whether each is the likeliest) from one row's logits."""
+    """Return the log probability of the wanted tokens in nats, and whether each is the likeliest one."""
     start = len(given) - 1
     logprobs_tv = torch.log_softmax(logits_tv[start : start + len(wanted)].float().cpu(), dim=-1)
     targets_t = torch.tensor(wanted, dtype=torch.int64)
@@ -129,7 +130,7 @@ def score_row(logits_tv: torch.Tensor, given: list[int], wanted: list[int]) -> t
 
 
 def read_sampling(options: dict[str, Any]) -> Sampling:
-    """Return lm-eval's generation options as ours. Raises ConfigError for an option that we could only ignore."""
+    """Return lm-eval's generation options as a Sampling. Raises ConfigError for an option that has no equivalent."""
     options = dict(options)
     until = options.pop("until", ())
     sampled = options.pop("do_sample", options.get("temperature", 0.0) > 0.0)
@@ -143,10 +144,10 @@ def read_sampling(options: dict[str, Any]) -> Sampling:
     )
     if options:
         raise ConfigError(
-            "generation_kwargs of the task", options, "until, do_sample, temperature, top_k, top_p or max_gen_toks"
+            "generation_kwargs of the task", options, "one of until, do_sample, temperature, top_k, top_p, max_gen_toks"
         )
     return sampling
 
 
 MAX_TOKENS_NAMES = ("max_gen_toks", "max_new_tokens", "max_tokens")
-"""Names that lm-eval's tasks use for the length of a generation; 256 tokens is lm-eval's own default."""
+"""Names of the length of a generation in lm-eval's tasks; 256 tokens is lm-eval's own default."""

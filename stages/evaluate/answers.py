@@ -1,4 +1,4 @@
-"""Batches of requests, answered one by one and kept on disk, so that a requeued element goes on where it stopped."""
+"""Splits requests into batches and keeps the answer of each on disk, so that a requeued unit continues at the next."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from stages.shared.errors import Checkpointed
 
-Row = TypeVar("Row")
-
 
 def plan_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
-    """Return the rows' indices in batches, longest rows first, so that a batch's padding is small.
+    """Return the indices of the rows in batches, the longest rows first, so that a batch has little padding.
 
-    A batch holds as many rows as fit into `batch_tokens` at its longest row's length, and at least one. The plan
-    depends on the lengths alone: the same requests make the same batches, and so the same bits.
+    A batch holds as many rows as fit into `batch_tokens` at the length of its longest row, and at least one. The
+    batches depend on the lengths alone: equal requests make equal batches, and so equal bits.
     """
     batches: list[list[int]] = []
     room = 0
@@ -32,10 +30,10 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
 
 
 class Answers:
-    """Answers to batches by the digest of their content, appended to a file as they come."""
+    """Answers to batches, by the digest of the batch's content, in a file that grows by a line an answer."""
 
     def __init__(self, path: Path, identity: str, should_stop: Callable[[], bool], progress: Callable[[int], None]):
-        """Read what an earlier attempt left in `path`; `identity` names the model: another's answers never match."""
+        """Load the answers of an earlier attempt from `path`; those of a model of another `identity` are not used."""
         self._path = path
         self._identity = identity
         self._should_stop = should_stop
@@ -44,9 +42,9 @@ class Answers:
         self._used = 0
 
     def ask(self, kind: str, rows: Sequence[Any], answer: Callable[[], Any]) -> Any:
-        """Return the answer to this batch: the kept one, or `answer()`, which is JSON-able and kept from now on.
+        """Return the answer to a batch: the kept one, else `answer()`, a JSON value, which is then kept.
 
-        Raises Checkpointed instead of starting a new batch once the scheduler has asked to stop.
+        Raises Checkpointed instead of starting a batch if the scheduler has asked to stop.
         """
         digest = hashlib.sha256(json.dumps([self._identity, kind, rows]).encode()).hexdigest()
         if digest not in self._known:
@@ -63,7 +61,7 @@ class Answers:
 
 
 def _read(path: Path) -> Iterator[tuple[str, Any]]:
-    """Yield the whole lines of the file; a killed attempt may have left half a line at its end."""
+    """Yield the entries of the file. Side effect: cuts off half a line at the end, which a killed attempt leaves."""
     if not path.exists():
         return
     with path.open("rb+") as file:

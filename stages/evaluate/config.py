@@ -1,4 +1,4 @@
-"""Settings of `evaluate`: which tasks, on which checkpoints. A unit is one (checkpoint, task)."""
+"""Settings of `evaluate`: tasks and checkpoints. A unit is one (checkpoint, task)."""
 
 from __future__ import annotations
 
@@ -27,64 +27,64 @@ PERPLEXITY = "perplexity"
 FACTS = "facts"
 GENERATE = "generate"
 NEEDS = {PERPLEXITY: "heldout", FACTS: "facts"}
-"""The input without which one of our own tasks has nothing to measure. Other names are lm-eval's."""
+"""Input that one of our own tasks needs. Other task names are lm-eval's."""
 
 SETTINGS = {PERPLEXITY: ("perplexity",), FACTS: (), GENERATE: ("generate",)}
-"""Settings that change the scores of one of our own tasks."""
+"""Settings that change the results of one of our own tasks."""
 HARNESS_SETTINGS = ("num_fewshot", "limit")
-"""Settings that change the scores of lm-eval's tasks."""
+"""Settings that change the results of lm-eval's tasks."""
 
 
 class PerplexityConfig(Section):
-    """Held-out documents: every token predicted once, with as much context as the model takes."""
+    """Perplexity of held-out documents: every token is predicted once, with as much context as the model takes."""
 
     documents: int = Field(default=200, ge=1)
-    """Documents measured, the first of each held-out file in turn; fewer if there are fewer."""
+    """Documents measured, at most: one of each held-out file in turn."""
 
 
 class GenerateConfig(Section):
-    """Sample continuations, to be read by people."""
+    """Continuations for people to read."""
 
     prompts: tuple[str, ...] = ("The capital of", "In the old town there is", "The animal called")
     """Texts to continue."""
     max_tokens: int = Field(default=60, ge=1)
     """Longest continuation, in tokens."""
     temperature: float = Field(default=0.0, ge=0.0, le=10.0)
-    """Softmax temperature; 0 takes the likeliest token."""
+    """Softmax temperature; 0 selects the likeliest token."""
     top_k: int = Field(default=0, ge=0)
-    """Sample among this many likeliest tokens; 0 is all."""
+    """Number of likeliest tokens to sample from; 0: all."""
     seed: int = Field(default=0, ge=0)
-    """Seed of the sampling; each prompt has its own stream."""
+    """Seed of the sampling; each prompt has its own random stream."""
 
 
 class EvaluateConfig(StageConfig):
-    """Evaluates checkpoints with lm-eval on local files, without network."""
+    """Evaluates checkpoints with lm-eval on local files, without a network."""
 
     stage: ClassVar[str] = "evaluate"
 
     checkpoints: Annotated[Inputs, Reads(KINDS.checkpoint)] = "from:pretrain"
-    """Checkpoint folders; the source names each in tables (`final`, `untrained`)."""
+    """Checkpoint folders. The source names each in tables (`final`, `untrained`)."""
     tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)] = "from:tokenizer"
-    """The tokenizer all these checkpoints were trained with."""
+    """The tokenizer of the checkpoints' training."""
     heldout: Annotated[Inputs | None, Reads(KINDS.heldout)] = None
-    """Documents kept out of training, for the task `perplexity`."""
+    """Documents that training did not read, for the task `perplexity`."""
     facts: Annotated[Inputs | None, Reads(KINDS.facts)] = None
     """JSONL of {id, question, choices, answer}, for the task `facts`."""
     tasks: tuple[str, ...] = (PERPLEXITY,)
-    """`perplexity`, `facts`, `generate`, or any task or group that lm-eval knows."""
+    """`perplexity`, `facts`, `generate`, or any task or group of lm-eval."""
     num_fewshot: int | None = Field(default=None, ge=0)
-    """Solved examples before each question of lm-eval's tasks; None is each task's own default. Ours take none."""
+    """Solved examples before each question of lm-eval's tasks; None: each task's default. Our own tasks have none."""
     limit: int | None = Field(default=None, ge=1)
-    """First samples of each of lm-eval's tasks; None is all."""
+    """Samples of each of lm-eval's tasks, the first ones; None: all."""
     perplexity: PerplexityConfig = PerplexityConfig()
     generate: GenerateConfig = GenerateConfig()
     batch_tokens: int = Field(default=4096, ge=1)
-    """Tokens of a forward pass, padding included. Logits take 4 bytes x this x the vocabulary."""
+    """Tokens of a forward pass, padding included. Its logits need 4 bytes x this x the vocabulary."""
     datasets_cache: str | None = None
-    """A Hugging Face home (HF_HOME) that already holds the data of lm-eval's tasks; nothing is downloaded."""
+    """A Hugging Face home (HF_HOME) that holds the data of lm-eval's tasks. Nothing is downloaded."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return one array over checkpoints x tasks, tasks fastest. Raises ConfigError for a task without its data."""
+        """Return one step over checkpoints x tasks. Raises ConfigError for a task without its data."""
         self._check(inputs)
         checkpoints = inputs["checkpoints"]
         names = unique_keys(checkpoint.source or checkpoint.path.name for checkpoint in checkpoints)
@@ -96,7 +96,7 @@ class EvaluateConfig(StageConfig):
         step = Step(
             name="",
             run="stages.evaluate.run:run",
-            units=tuple(self._unit(key, checkpoint, task, inputs) for key, checkpoint, task in cells),
+            units=tuple(unit_of(key, checkpoint, task) for key, checkpoint, task in cells),
             uses=("batch_tokens",),
             reads=("checkpoints", "tokenizer", *NEEDS.values()),
             resumes=True,
@@ -110,14 +110,9 @@ class EvaluateConfig(StageConfig):
         )
         return StagePlan(steps=(step,), outputs=tuple(outputs))
 
-    def _unit(self, key: str, checkpoint: InputFile, task: str, inputs: Mapping[str, tuple[InputFile, ...]]) -> Unit:
-        """Return the unit of a checkpoint and a task, which reads no other task's data and settings."""
-        others = {field: () for name, field in NEEDS.items() if name != task and field in inputs}
-        return Unit(key=key, inputs={"checkpoints": (checkpoint,), **others}, uses=SETTINGS.get(task, HARNESS_SETTINGS))
-
     def _check(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            raise ConfigError("tasks", list(self.tasks), "one or more different task names")
+            raise ConfigError("tasks", list(self.tasks), "one or more different task names (for example [perplexity])")
         if not inputs.get("checkpoints"):
             raise ConfigError("checkpoints", self.checkpoints, "at least one checkpoint folder")
         if len(inputs.get("tokenizer", ())) != 1:
@@ -125,10 +120,16 @@ class EvaluateConfig(StageConfig):
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
         for task, field in NEEDS.items():
             if task in self.tasks and not inputs.get(field):
-                wanted = f"a file, because evaluate.tasks has {task!r}; set it or take {task!r} out"
-                raise ConfigError(f"{field}", getattr(self, field), wanted)
+                wanted = f"a file, because `tasks` has {task!r}; set it or remove {task!r}"
+                raise ConfigError(field, getattr(self, field), wanted)
         if GENERATE in self.tasks and not self.generate.prompts:
             raise ConfigError("generate.prompts", [], "at least one prompt for the task 'generate'")
+
+
+def unit_of(key: str, checkpoint: InputFile, task: str) -> Unit:
+    """Return the unit of a checkpoint and a task. It reads no data and uses no settings of other tasks."""
+    others: dict[str, tuple[InputFile, ...]] = {field: () for name, field in NEEDS.items() if name != task}
+    return Unit(key=key, inputs={"checkpoints": (checkpoint,), **others}, uses=SETTINGS.get(task, HARNESS_SETTINGS))
 
 
 def offers(task: str) -> tuple[Kind, ...]:

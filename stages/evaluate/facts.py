@@ -1,4 +1,4 @@
-"""The facts file: multiple-choice questions, one JSON object a line."""
+"""Reads facts files: multiple-choice questions, one JSON object a line."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from stages.shared.errors import DataError
 
-REMEDY = "Want {id, question, choices, answer}: two or more different choices, the answer one of them or its index"
+REMEDY = "Write {id, question, choices, answer}: two or more different choices, the answer one of them or its index"
 
 
 def read_facts(path: Path) -> Iterator[dict[str, Any]]:
     """Yield {id, question, choices, answer, heldout}, `answer` as an index into `choices`.
 
-    In the file the answer may also be the text of a choice, and what does not say `heldout` is held out. Raises
-    DataError, naming the line, for anything else.
+    In the file the answer may also be the text of a choice, and a question without `heldout` is held out. Raises
+    DataError, naming file and line, for a line that is no such question.
     """
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
@@ -27,7 +27,10 @@ def read_facts(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def parse_fact(fact: dict[str, Any], number: int) -> dict[str, Any]:
-    """Return a fact in the form above; `number` names it if it has no id. Raises ValueError, KeyError or TypeError."""
+    """Return a fact as `read_facts` yields it; `number` is its id if it has none.
+
+    Raises ValueError, KeyError or TypeError.
+    """
     question, choices, answer = fact["question"], fact["choices"], fact["answer"]
     if not all(isinstance(text, str) and text.strip() for text in (question, *choices)):
         raise ValueError("an empty question or choice")

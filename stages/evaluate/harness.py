@@ -1,4 +1,4 @@
-"""Run lm-eval on loaded tasks and keep what does not depend on when and where it ran."""
+"""Runs lm-eval on loaded tasks and removes everything that depends on time and place from its results."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from stages.evaluate.scores import chance
 from stages.shared.errors import ConfigError
 
 BOOTSTRAP_ITERS = 1000
-"""Resamples for the standard errors that have no formula (F1, BLEU, ...); lm-eval's 100,000 take minutes."""
+"""Resamples for standard errors without a formula (F1, BLEU, ...). lm-eval's default of 100,000 takes minutes."""
 
 
 def harness_name() -> str:
-    """Return the harness and its version, as it enters a result's key."""
+    """Return the harness and its version, as in the key of a result."""
     return f"lm-eval {version('lm_eval')}"
 
 
 def measure(model: LM, loaded: dict[str, Any], limit: int | None) -> dict[str, Any]:
-    """Return lm-eval's results, samples included, for tasks in the shape `TaskManager.load` gives.
+    """Return lm-eval's results, samples included, for tasks in the shape of `TaskManager.load`.
 
-    lm-eval's `evaluate` adds no date, host or path, unlike its `simple_evaluate`. Raises ConfigError for a task that
-    would run the model's output as code.
+    lm-eval's `evaluate` adds no date, host or path; its `simple_evaluate` does. Raises ConfigError for a task that
+    runs the model's output as code.
     """
     for name, task in loaded["tasks"].items():
         if getattr(task, "UNSAFE_CODE", False):
@@ -37,12 +37,13 @@ def measure(model: LM, loaded: dict[str, Any], limit: int | None) -> dict[str, A
 
 
 def without_samples(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what goes into results.json, as plain JSON values."""
-    return _plain({name: value for name, value in results.items() if name != "samples"})
+    """Return the content of results.json, as plain JSON values."""
+    plain: dict[str, Any] = _plain({name: value for name, value in results.items() if name != "samples"})
+    return plain
 
 
 def sample_records(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every sample with the name of its task, tasks in order of name, as plain JSON values."""
+    """Yield every sample with the name of its task, as plain JSON values; tasks in order of name."""
     for task in sorted(results["samples"]):
         for sample in results["samples"][task]:
             yield _plain({"task": task, **sample})
@@ -53,7 +54,7 @@ def _plain(value: Any) -> Any:
 
 
 def chances(loaded: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, float]:
-    """Return the accuracy of guessing for every multiple-choice task."""
+    """Return the accuracy of guessing, by multiple-choice task."""
     found = {}
     for name, task in loaded["tasks"].items():
         if task.OUTPUT_TYPE == "multiple_choice":

@@ -1,4 +1,4 @@
-"""What the adapter asks of a model and of a tokenizer: the part of stages/model and stages/shared/tokenizer it uses."""
+"""Interfaces of the adapter to a model (stages/model) and to a tokenizer (stages/formats/tokenizer.py)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Protocol
 from torch import Tensor
 
 
-class Model(Protocol):
-    """A causal language model, ready to be asked."""
+class CausalModel(Protocol):
+    """A causal language model with its weights loaded."""
 
     @property
     def seq_len(self) -> int:
@@ -19,14 +19,14 @@ class Model(Protocol):
         """Return [B, T, V] for int64 [B, T], T <= seq_len; V is the tokenizer's vocabulary."""
 
 
-class Tokenizer(Protocol):
-    """Texts to token ids and back."""
+class Codec(Protocol):
+    """Encodes texts as token ids and decodes them."""
 
     eos_id: int
-    """The token between documents in training: it ends one and begins the next."""
+    """The token after every document in training."""
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, without special tokens."""
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of ids; special tokens have none."""
+        """Return the text of ids; special tokens give no text."""

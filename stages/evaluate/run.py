@@ -1,4 +1,4 @@
-"""The step: one checkpoint, one task."""
+"""The step of the evaluate stage: one checkpoint, one task."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import os
 from pathlib import Path
 from typing import Any
 
+from stages.evaluate.config import EvaluateConfig
 from stages.shared.task import Task
 
 
-def run(task: Task) -> dict[str, Any]:
-    """Evaluate the element's checkpoint on its task; return a summary of the scores."""
+def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
+    """Write the results of the unit's checkpoint on its task into task.out; return the scores."""
     go_offline(task.work / "home", task.config.datasets_cache)
-    from stages.evaluate import element  # noqa: PLC0415  the libraries behind it read the environment when imported
+    from stages.evaluate import evaluation  # noqa: PLC0415  its libraries read the environment when they are imported
 
-    return element.run(task)
+    return evaluation.run(task)
 
 
 def go_offline(home: Path, datasets_cache: str | None) -> None:
-    """Forbid Hugging Face's libraries the network and every folder but `home`, or the data the user names.
+    """Keep Hugging Face's libraries off the network and out of every folder but `home` or `datasets_cache`.
 
-    Side-effect: sets environment variables of this process.
+    Side effect: sets environment variables of this process.
     """
     os.environ.update(
         HF_HOME=datasets_cache or str(home),
@@ -29,5 +30,5 @@ def go_offline(home: Path, datasets_cache: str | None) -> None:
         HF_EVALUATE_OFFLINE="1",
         HF_HUB_DISABLE_TELEMETRY="1",
         TOKENIZERS_PARALLELISM="false",
-        DISABLE_MULTIPROC="1",  # lm-eval's bootstrap would fork a process a core
+        DISABLE_MULTIPROC="1",  # lm-eval's bootstrap would fork one process per core
     )

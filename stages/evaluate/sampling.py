@@ -1,4 +1,4 @@
-"""Continue texts token by token: greedy, or sampled with one random stream a row.
+"""Continues texts token by token: greedy, or sampled with one random stream for each row.
 
 Shape suffixes: B = rows, T = tokens of a row, V = vocabulary.
 """
@@ -10,28 +10,28 @@ from dataclasses import dataclass
 
 import torch
 
-from stages.evaluate.interfaces import Model, Tokenizer
+from stages.evaluate.interfaces import CausalModel, Codec
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How to choose the next token and when to stop."""
+    """Choice of the next token, and conditions to stop."""
 
     max_tokens: int
     temperature: float = 0.0
-    """0 is greedy."""
+    """0: greedy."""
     top_k: int = 0
-    """0 is all."""
+    """Number of likeliest tokens to sample from; 0: all."""
     top_p: float = 1.0
-    """Sample among the fewest tokens that hold this much probability."""
+    """Probability of the tokens to sample from: the fewest that hold this much."""
     seed: int = 0
     until: tuple[str, ...] = ()
-    """Texts that end a continuation; they are not part of it."""
+    """Texts that end a continuation and are not part of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Continuation:
-    """What was added to a prompt."""
+    """The text after a prompt."""
 
     text: str
     tokens: int
@@ -41,14 +41,14 @@ class Continuation:
 
 @torch.inference_mode()
 def continue_rows(
-    model: Model, tokenizer: Tokenizer, prompts: Mapping[int, list[int]], sampling: Sampling
+    model: CausalModel, tokenizer: Codec, prompts: Mapping[int, list[int]], sampling: Sampling
 ) -> list[Continuation]:
     """Return the continuation of each prompt (token ids, not empty) in order, all in one batch.
 
-    The model sees at most its last `seq_len` tokens. The prompt's number and the seed make its random stream: its draws
-    do not depend on the other rows.
+    The model reads the last `seq_len` tokens. The random stream of a prompt comes from its number and the seed, so its
+    draws do not depend on the other rows.
     """
-    rows = [_Row(prompt, tokenizer, sampling, number) for number, prompt in prompts.items()]
+    rows = [_Sequence(prompt, tokenizer, sampling, number) for number, prompt in prompts.items()]
     for _ in range(sampling.max_tokens):
         active = [row for row in rows if not row.stopped]
         if not active:
@@ -61,13 +61,15 @@ def continue_rows(
 
 
 def pad(rows: Sequence[Sequence[int]]) -> torch.Tensor:
-    """Return the rows as int64 [B, T], zeros at the end: causal attention never looks there from a real token."""
+    """Return the rows as int64 [B, T], padded with zeros at the end: no real token attends to a later one."""
     width = max(len(row) for row in rows)
     return torch.tensor([[*row, *[0] * (width - len(row))] for row in rows], dtype=torch.int64)
 
 
-class _Row:
-    def __init__(self, prompt: list[int], tokenizer: Tokenizer, sampling: Sampling, number: int) -> None:
+class _Sequence:
+    """A prompt and its continuation so far."""
+
+    def __init__(self, prompt: list[int], tokenizer: Codec, sampling: Sampling, number: int) -> None:
         self.prompt = prompt
         self.added: list[int] = []
         self.text = ""
@@ -83,7 +85,7 @@ class _Row:
             self.stopped = "eos"
             return
         self.added.append(token)
-        # decoded together with the prompt: alone, SentencePiece drops the first token's leading space
+        # decoded with the prompt: of a continuation alone, SentencePiece drops the leading space
         self.text = self._tokenizer.decode(self.prompt + self.added)[len(self._before) :]
         ends = [at for at in map(self.text.find, self._sampling.until) if at >= 0]
         if ends:
@@ -92,11 +94,11 @@ class _Row:
 
 
 def choose(logits_v: torch.Tensor, sampling: Sampling, stream: torch.Generator) -> int:
-    """Return the next token: the likeliest at temperature 0, else a draw from the top_k and top_p part."""
+    """Return the next token: the likeliest at temperature 0, else a draw from the tokens within top_k and top_p."""
     if sampling.temperature == 0.0:
         return int(logits_v.argmax())
     probs, order = torch.softmax(logits_v / sampling.temperature, dim=-1).sort(descending=True, stable=True)
-    keep = probs.cumsum(-1) - probs < sampling.top_p  # the tokens before this one hold less than top_p
+    keep = probs.cumsum(-1) - probs < sampling.top_p  # tokens before this one hold less than top_p
     if sampling.top_k:
         keep[sampling.top_k :] = False
     return int(order[torch.multinomial(probs * keep, 1, generator=stream)])

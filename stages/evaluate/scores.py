@@ -1,4 +1,4 @@
-"""From lm-eval's results and samples to scores with a standard error and the value of chance. Pure."""
+"""Turns lm-eval's results and samples into scores with a standard error and a level of chance. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ BITS = "bits_per_byte"
 
 
 def collect_scores(results: Mapping[str, Any], chances: Mapping[str, float]) -> tuple[Score, ...]:
-    """Return every score of an lm-eval result with samples, tasks and metrics in order of name.
+    """Return every score of an lm-eval result with samples; tasks and metrics in order of name.
 
-    `chances` gives the accuracy of guessing by task; see `chance`.
+    `chances` holds the accuracy of guessing by task; see `chance`.
     """
     return tuple(
         score for task in sorted(results["results"]) for score in _task_scores(task, results, chances.get(task))
@@ -44,10 +44,10 @@ def _task_scores(task: str, results: Mapping[str, Any], guessing: float | None) 
 
 
 def _ratio_stderr(metric: str, value: float, pairs: Sequence[Any]) -> float | None:
-    """Return the standard error of a perplexity or bits-per-byte over (log likelihood, units) of each document.
+    """Return the standard error of a perplexity or of bits per byte; a pair is (log likelihood, units) of a document.
 
-    lm-eval gives none for these. The rate r = sum(-l) / sum(u) is a ratio of sums over documents, so its variance is
-    n / (n - 1) * sum((-l - r u)^2) / sum(u)^2 (Cochran, Sampling Techniques, 1977, section 6.3), and the delta method
+    lm-eval computes none for these. The rate r = sum(-l) / sum(u) is a ratio of sums over documents. Its variance is
+    n / (n - 1) * sum((-l - r u)^2) / sum(u)^2 (Cochran, Sampling Techniques, 1977, section 6.3). The delta method
     carries it through exp or the change of unit.
     """
     if len(pairs) < 2 or not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
@@ -55,10 +55,10 @@ def _ratio_stderr(metric: str, value: float, pairs: Sequence[Any]) -> float | No
     units = sum(unit for _, unit in pairs)
     rate = sum(-logprob for logprob, _ in pairs) / units
     squares = sum((-logprob - rate * unit) ** 2 for logprob, unit in pairs)
-    stderr = math.sqrt(len(pairs) / (len(pairs) - 1) * squares) / units
+    stderr: float = math.sqrt(len(pairs) / (len(pairs) - 1) * squares) / units
     return stderr / math.log(2) if metric == BITS else stderr * value
 
 
 def chance(numbers_of_choices: Sequence[int]) -> float | None:
-    """Return the expected accuracy of guessing among so many choices in each question."""
+    """Return the expected accuracy of guessing, from the number of choices of each question; None without questions."""
     return sum(1 / number for number in numbers_of_choices) / len(numbers_of_choices) if numbers_of_choices else None

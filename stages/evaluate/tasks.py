@@ -1,4 +1,4 @@
-"""The tasks: ours, over rows from local files, and lm-eval's own by name."""
+"""Loads tasks: our own over rows of local files, and lm-eval's by name."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ from typing import Any
 
 from datasets import Dataset
 from datasets.exceptions import DatasetsError
-from lm_eval.api.task import ConfigurableTask, Task
+from lm_eval.api.task import ConfigurableTask
+from lm_eval.api.task import Task as HarnessTask
 from lm_eval.tasks import TaskManager
 
 from stages.evaluate.config import FACTS, GENERATE, PERPLEXITY
 from stages.evaluate.facts import read_facts
-from stages.evaluate.interfaces import Tokenizer
+from stages.evaluate.interfaces import Codec
 from stages.formats.documents import read_documents
 from stages.shared.errors import ConfigError, DataError, nearest
 
 FACTS_SEEN = "facts_seen"
-"""The part of `facts` that is not held out, reported beside it."""
+"""Task of the facts that are not held out, reported beside `facts`."""
 TASK_VERSION = 1.0
-"""Version of our own tasks: raise it when a change makes old numbers incomparable."""
+"""Version of our own tasks. Raise it when new scores cannot be compared with old ones."""
 
 
 class LocalTask(ConfigurableTask):
-    """An lm-eval task over rows in memory: nothing is looked up, downloaded or cached."""
+    """An lm-eval task over rows in memory: no lookup, no download, no cache."""
 
     def __init__(self, config: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
         self._rows = Dataset.from_list(list(rows))
         super().__init__(config={**config, "test_split": "test", "metadata": {"version": TASK_VERSION}})
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Offer the rows as the test split; lm-eval calls this where other tasks download."""
+        """Offer the rows as the test split. lm-eval calls this where other tasks download."""
         self.dataset = {"test": self._rows}
 
 
-def perplexity_task(paths: Sequence[Path], documents: int, tokenizer: Tokenizer) -> LocalTask:
-    """Return the task that measures the first `documents` held-out documents, taken from each file in turn."""
+def perplexity_task(paths: Sequence[Path], documents: int, tokenizer: Codec) -> LocalTask:
+    """Return the task over the first `documents` held-out documents that are not blank, one of each file in turn."""
     readers = [read_documents(path) for path in paths]
     turns = (document for turn in zip_longest(*readers) for document in turn if document is not None)
     rows = [
@@ -45,7 +46,8 @@ def perplexity_task(paths: Sequence[Path], documents: int, tokenizer: Tokenizer)
         for doc in islice((doc for doc in turns if doc["text"].strip()), documents)
     ]
     if not rows:
-        raise DataError(paths[0], "no held-out document has a text", "Raise tokens.heldout or take `perplexity` out")
+        remedy = "Raise `heldout` of the tokens stage or remove `perplexity` from `tasks`"
+        raise DataError(paths[0], "no held-out document has a text", remedy)
     metrics = ("word_perplexity", "byte_perplexity", "token_perplexity", "bits_per_byte")
     config = {
         "task": PERPLEXITY,
@@ -66,7 +68,7 @@ def perplexity_task(paths: Sequence[Path], documents: int, tokenizer: Tokenizer)
 
 
 def rolling_metrics(doc: dict[str, Any], results: list[float]) -> dict[str, tuple[float, int]]:
-    """Return (log likelihood in nats, units) of one document for each unit. Words are as lm-eval counts them."""
+    """Return (log likelihood in nats, number of units) of a document by metric. Words are counted as in lm-eval."""
     (logprob,) = results
     num_bytes = len(doc["text"].encode("utf-8", errors="replace"))
     return {
@@ -78,14 +80,16 @@ def rolling_metrics(doc: dict[str, Any], results: list[float]) -> dict[str, tupl
 
 
 def facts_tasks(paths: Sequence[Path]) -> list[LocalTask]:
-    """Return the multiple-choice tasks over facts files: the choice that continues the question best is the answer.
+    """Return the multiple-choice tasks over facts files: the answer is the likeliest continuation of the question.
 
-    `facts` asks what is held out; `facts_seen`, if there are any, the questions that training may have shown.
+    `facts` has the held-out questions; `facts_seen`, if there are any, the questions that the training may have read.
     """
     rows = [row for path in paths for row in read_facts(path)]
     heldout, seen = [row for row in rows if row["heldout"]], [row for row in rows if not row["heldout"]]
     if not heldout:
-        raise DataError(paths[0], "no held-out facts", "Want one JSON object a line, some without `heldout: false`")
+        raise DataError(
+            paths[0], "no held-out facts", "Write one JSON object a line, some of them without `heldout: false`"
+        )
     return [_choice_task(FACTS, heldout), *([_choice_task(FACTS_SEEN, seen)] if seen else [])]
 
 
@@ -105,21 +109,21 @@ def _choice_task(name: str, rows: Sequence[dict[str, Any]]) -> LocalTask:
 
 
 def harness_tasks(name: str, num_fewshot: int | None, manager: TaskManager) -> dict[str, Any]:
-    """Return lm-eval's task or group of this name, as lm-eval's `evaluate` takes it.
+    """Return lm-eval's task or group of this name, in the shape that lm-eval's `evaluate` takes.
 
-    A `TaskManager()` reads all of lm-eval's 15,000 task files, about ten seconds: make one only when it is needed.
+    A `TaskManager()` reads all of lm-eval's 15,000 task files, which takes about ten seconds: make one only if needed.
 
     Raises ConfigError if lm-eval has no such name, or if its data is not on this machine.
     """
     if name not in manager.task_index:
         known = [PERPLEXITY, FACTS, GENERATE, *manager.all_tasks]
-        raise ConfigError("tasks", name, f"one of our tasks or a name lm-eval knows; {near(name, known)}")
+        raise ConfigError("tasks", name, f"one of our tasks or one of lm-eval's; {near(name, known)}")
     try:
         loaded = manager.load([name])
     except (OSError, ValueError, DatasetsError) as error:
         wanted = (
-            "a task whose data is on this machine: evaluation has no network. Download the data on a machine that has, "
-            f"then name that folder in evaluate.datasets_cache ({str(error).splitlines()[0]})"
+            "a task whose data is on this machine, because evaluation has no network. Download the data elsewhere and "
+            f"set `datasets_cache` to its folder ({str(error).splitlines()[0]})"
         )
         raise ConfigError("tasks", name, wanted) from error
     for task in loaded["tasks"].values():
@@ -128,13 +132,13 @@ def harness_tasks(name: str, num_fewshot: int | None, manager: TaskManager) -> d
 
 
 def near(name: str, known: list[str]) -> str:
-    """Return the nearest of lm-eval's many names, without listing them all."""
+    """Return a hint: the nearest of lm-eval's many names, else the command that lists them."""
     hint = nearest(name, known)
     return hint if hint.startswith("did") else "see `lm-eval ls tasks`"
 
 
-def _set_fewshot(task: Task, num_fewshot: int | None) -> None:
-    """Do what lm-eval's command line does: a task that fixes zero examples keeps zero."""
+def _set_fewshot(task: HarnessTask, num_fewshot: int | None) -> None:
+    """Set the number of examples as lm-eval's command line does: a task with a fixed zero keeps zero."""
     fixed = task.get_config("num_fewshot")
     if num_fewshot is not None and fixed != 0:
         task.set_config(key="num_fewshot", value=num_fewshot)
@@ -144,11 +148,11 @@ def _set_fewshot(task: Task, num_fewshot: int | None) -> None:
 
 
 FEWSHOT_SEED = 1234
-"""lm-eval's own default seed for choosing examples."""
+"""lm-eval's own default seed for the choice of examples."""
 
 
 def as_loaded(tasks: Sequence[LocalTask]) -> dict[str, Any]:
-    """Return our own tasks in the shape lm-eval's `evaluate` takes."""
+    """Return our own tasks in the shape that lm-eval's `evaluate` takes."""
     for task in tasks:
         _set_fewshot(task, 0)
     return {"tasks": {task.config.task: task for task in tasks}, "groups": {}, "group_map": {}}

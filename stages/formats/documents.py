@@ -1,7 +1,7 @@
 """The documents format: zstd JSONL, one document a line. This module owns it.
 
 A line holds `id url text language language_score source dump`. Rejects are the same with `reason` and `step` added.
-A document with the text of a fast extractor, because the good one gave up on its page, says `"extractor": "fallback"`.
+A document whose slow extractor failed has the text of the fast one, and `"extractor": "fallback"`.
 Bytes depend on the documents alone (fixed compression level, one frame, sorted keys): equal content, equal file.
 """
 
@@ -23,7 +23,7 @@ BLOCK = 1 << 17
 
 
 class DocumentWriter:
-    """Writes documents one by one; use as a context manager, then `count` and `chars` say what was written."""
+    """Writes documents one by one, as a context manager; counts documents and characters in `count` and `chars`."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
@@ -61,12 +61,12 @@ def read_documents(path: Path) -> Iterator[dict[str, Any]]:
                     raise ValueError("not an object with a text")
                 yield document
     except (ValueError, zstandard.ZstdError) as error:
-        remedy = "Want zstd-compressed JSONL with a string `text` on every line; remake the file"
+        remedy = "Make zstd-compressed JSONL with a string `text` on every line"
         raise DataError(path, f"unreadable ({error})", remedy, record=line_number) from error
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of one or more zstd frames. zstandard's own reader takes a cut frame for a whole one."""
+    """Yield the lines of one or more zstd frames. zstandard's own reader accepts a cut frame as a whole one."""
     inflate = zstandard.ZstdDecompressor().decompressobj()
     rest, is_whole = b"", False
     while block := file.read(BLOCK):

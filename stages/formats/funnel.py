@@ -1,7 +1,8 @@
-"""The funnel format: how many pages entered and left each step, and why the others did not. This module owns it.
+"""The funnel format: the pages that entered and left each step, with the reasons of the others. This module owns it.
 
-`funnel.json` holds the steps in the order in which pages meet them. One file a shard; `merge` adds them up. For every
-step `pages_in - pages_out` is the sum of its reasons: a page that is in neither is our error, so both sides check it.
+`funnel.json` has the steps in the order in which pages pass them. One file a unit; `merge` adds files up. For every step
+`pages_in - pages_out` is the sum of its reasons. A page that is in neither is a fault of the code, so reader and writer
+check it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from stages.shared.files import read_json, write_json
 
 @dataclass
 class StepCount:
-    """What one step did to the pages of one or more shards."""
+    """Pages in and out of one step, over one or more units."""
 
     name: str
     pages_in: int = 0
@@ -25,12 +26,12 @@ class StepCount:
     bytes: int = 0
     """UTF-8 bytes of the pages passed on: markup before extraction, text after it."""
     tokens: int = 0
-    """Tokens (words and punctuation marks; characters where no spaces part words) of the pages passed on; 0 where
-    nobody has counted yet."""
+    """Tokens (words and punctuation marks; characters where no spaces part words) of the pages passed on; 0 before
+    they are counted."""
     reasons: dict[str, int] = field(default_factory=dict)
     """Pages not passed on, by reason."""
     notes: dict[str, int] = field(default_factory=dict)
-    """Other things worth a count, such as lines removed from pages that were passed on."""
+    """Other counts, such as lines removed from pages that were passed on."""
     reason_bytes: dict[str, int] = field(default_factory=dict)
     """UTF-8 bytes of the pages not passed on, by reason; records that could not be read have none."""
     reason_tokens: dict[str, int] = field(default_factory=dict)
@@ -46,23 +47,25 @@ Funnel = list[StepCount]
 
 
 def write_funnel(path: Path, funnel: Funnel) -> None:
-    """Write the steps in order; raise ValueError if a step lost pages without a reason."""
+    """Write the steps in order. Raises ValueError if a step lost pages without a reason."""
     for step in funnel:
         if step.dropped != sum(step.reasons.values()):
-            raise ValueError(f"step {step.name}: {step.dropped} pages dropped, reasons say {step.reasons}")
+            raise ValueError(f"step {step.name}: {step.dropped} pages dropped, its reasons count {step.reasons}")
     write_json(path, {"steps": [asdict(step) for step in funnel]})
 
 
 def read_funnel(path: Path) -> Funnel:
-    """Return the steps of one file; raise DataError if it is not a funnel."""
-    remedy = "Want a funnel.json as the web stage writes it; run that shard again"
+    """Return the steps of one file. Raises DataError if it is not a funnel."""
+    remedy = "Run the unit that wrote it again"
     try:
         funnel = [_step(value) for value in read_json(path)["steps"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(path, f"not a funnel ({error!r})", remedy) from error
     for step in funnel:
         if step.dropped != sum(step.reasons.values()):
-            raise DataError(path, f"step {step.name} dropped {step.dropped} pages, reasons say {step.reasons}", remedy)
+            raise DataError(
+                path, f"step {step.name} dropped {step.dropped} pages, its reasons count {step.reasons}", remedy
+            )
     return funnel
 
 
@@ -76,7 +79,7 @@ def _step(value: dict[str, Any]) -> StepCount:
 
 
 def merge(funnels: Iterable[Funnel]) -> Funnel:
-    """Return the sum of several shards' funnels, steps in the order in which they first appear, reasons sorted."""
+    """Return the sum of several funnels, steps in the order of their first appearance, reasons sorted."""
     total: dict[str, StepCount] = {}
     for step in (step for funnel in funnels for step in funnel):
         into = total.setdefault(step.name, StepCount(step.name))

@@ -1,4 +1,4 @@
-"""Files of JSON lines whose rows all have certain fields, and may have more."""
+"""Reads files of JSON lines whose rows all have certain fields, and may have more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stages.shared.errors import DataError
 
 
 def parse_row(line: str, fields: Collection[str]) -> dict[str, Any] | None:
-    """Return a line's row, or None if it is none (the last line of a killed run is often cut)."""
+    """Return the row of a line, or None if the line holds none (the last line of a killed run is often cut)."""
     try:
         row = json.loads(line)
     except ValueError:
@@ -19,14 +19,15 @@ def parse_row(line: str, fields: Collection[str]) -> dict[str, Any] | None:
     return row if isinstance(row, dict) and set(fields) <= row.keys() else None
 
 
-def read_rows(path: Path, fields: Collection[str], what: str) -> list[dict[str, Any]]:
-    """Return the rows in order; `what` they are, for the message. Raises DataError, naming the file and the line, if
-    one lacks a field.
+def read_rows(path: Path, fields: Collection[str], noun: str) -> list[dict[str, Any]]:
+    """Return the rows in order. Raises DataError, naming file and line, if one lacks a field.
+
+    `noun` names a row in the message.
     """
     rows = []
     for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
         row = parse_row(line, fields)
         if row is None:
-            raise DataError(path, f"no {what}: {line[:80]!r}", f"Want JSON with {', '.join(fields)}", number)
+            raise DataError(path, f"not a {noun}: {line[:80]!r}", f"Write JSON with {', '.join(fields)}", number)
         rows.append(row)
     return rows

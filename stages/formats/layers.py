@@ -1,10 +1,11 @@
-"""The format of statistics by layer: JSON lines, one a part of the model and reading. Written by stages/train.
+"""The format of statistics by layer: JSON lines, one for each part of the model and measured step. Written by
+stages/train, read by the report.
 
     {"step": 100, "part": "layers.3", "weight_norm": 41.2, "weight_max": 0.31, "grad_norm": 0.08, "activation_rms": 1.3}
 
-Parts are `embedding`, `layers.0` and so on, and `head` (the last norm and the output layer). Norms are over all of a
-part's weights, before the step's update and before its gradient is clipped; `weight_max` is the largest magnitude;
-`activation_rms` is the root mean square of what the part hands on, of the head what its norm does.
+Parts are `embedding`, `layers.0` and so on, and `head` (the last norm and the output layer). Norms are over all weights
+of a part, before the step's update and before its gradient is clipped. `weight_max` is the largest magnitude.
+`activation_rms` is the root mean square of the part's output; of the head, of its norm's output.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ def write_layers(path: Path, rows: Iterable[LayerRow]) -> None:
 
 
 def parse_layers_line(line: str) -> LayerRow | None:
-    """Return a line's row, or None if it is none."""
+    """Return the row of a line, or None if the line holds none."""
     return parse_row(line, FIELDS)
 
 
 def read_layers(path: Path) -> list[LayerRow]:
-    """Return the rows in order. Raises DataError, naming the file and the line, if one is no such row."""
+    """Return the rows in order. Raises DataError, naming file and line, if one lacks one of FIELDS."""
     return read_rows(path, FIELDS, "row of a layer")

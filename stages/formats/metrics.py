@@ -66,7 +66,7 @@ def is_number(value: object) -> bool:
 
 
 def read_metrics(path: Path) -> list[Metrics]:
-    """Return the rows in order. Raises DataError, naming the file and the line, if one lacks one of FIELDS."""
+    """Return the rows in order. Raises DataError, naming file and line, if one lacks one of FIELDS."""
     return read_rows(path, FIELDS, "metrics row")
 
 

@@ -1,4 +1,4 @@
-"""The readings format: what a training took from each source of tokens. Written by stages/train, read by reports.
+"""The readings format: tokens that a training read from each source. Written by stages/train, read by the report.
 
 [{"source": "wiki", "tokens": 25700000000, "share": 0.045, "epochs": 2.45}, ...]
 """
@@ -14,25 +14,25 @@ from stages.shared.files import read_json, write_json
 
 @dataclass(frozen=True)
 class Reading:
-    """What a training takes from one source."""
+    """Tokens that a training reads from one source."""
 
     source: str
     tokens: float
-    """In the source; an estimate in a plan."""
+    """Tokens in the source; an estimate in a plan."""
     share: float
-    """Of the training's sequences."""
+    """Share of the training's sequences."""
     epochs: float
-    """Times that it is read, on average."""
+    """Times that the training reads the source, on average."""
 
     def __str__(self) -> str:
         return f"{self.source} {self.share:.1%}, read {self.epochs:,.{2 if self.epochs < 10 else 0}f} times"
 
 
 def write_readings(path: Path, found: Iterable[Reading]) -> None:
-    """Write them, in order."""
+    """Write the readings, in order."""
     write_json(path, [asdict(reading) for reading in found])
 
 
 def read_readings(path: Path) -> list[Reading]:
-    """Return them, in order."""
+    """Return the readings, in order."""
     return [Reading(**fields) for fields in read_json(path)]

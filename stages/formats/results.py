@@ -1,13 +1,13 @@
-"""The evaluation formats: what `evaluate` writes and the report and other tables read. This module owns them.
+"""The formats of evaluation: results and generations. Written by `evaluate`, read by the report.
 
-A shard of `evaluate` is one (checkpoint, task) and holds
+A unit of `evaluate` is one (checkpoint, task) and holds
 
     results.json      lm-eval's own results (results, configs, versions, n-shot, n-samples, higher_is_better) and, under
                       "stagecoach", the key that names the measurement and the flat list of its scores
     samples.jsonl     lm-eval's record of every sample: document, requests, answers, metrics
-    generations.jsonl instead of both for the task `generate`: one continuation a line
+    generations.jsonl instead of both, for the task `generate`: one continuation a line
 
-Nothing in them depends on when, where or by whom they were made.
+No content depends on time, place or user.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from stages.shared.files import write_atomic, write_json
 UNTRAINED = "untrained"
 """Source of the checkpoint that a training writes before its first step: scores are compared with it."""
 OURS = "stagecoach"
-"""The one name added to lm-eval's results."""
-REMEDY = "Remove this shard and run `evaluate` again"
+"""The one name that is added to lm-eval's results."""
+REMEDY = "Remove this unit and run `evaluate` again"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationKey:
-    """What was measured: equal keys mean the same measurement, wherever it was made."""
+    """Names a measurement: equal keys mean the same measurement, in any run."""
 
     checkpoint: str
-    """Identity of the weights, see stages/evaluate."""
+    """Identity of the weights: the digest of the checkpoint's complete.json."""
     source: str
-    """The name the run gives this checkpoint: final, untrained, ..."""
+    """The run's name of the checkpoint: final, untrained, ..."""
     task: str
     num_fewshot: int
     harness: str
@@ -44,17 +44,17 @@ class EvaluationKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One number with what is needed to judge it."""
+    """One number with everything that a comparison needs."""
 
     task: str
     """The task, or a subtask of a group."""
     metric: str
     value: float
     stderr: float | None
-    """Standard error of `value`, in its unit; None where none can be given (one sample)."""
+    """Standard error of `value`; None if there is none (one sample)."""
     samples: int
     chance: float | None
-    """The value that guessing gives; None where guessing has no meaning."""
+    """The value of guessing; None if guessing has no meaning."""
     higher_is_better: bool
 
 
@@ -71,25 +71,25 @@ class Generation:
     stopped: str
     """`eos` if the model ended the text, `length` if the limit did."""
     temperature: float
-    """0 is greedy."""
+    """0: greedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """The part of results.json that is ours."""
+    """Our part of results.json."""
 
     key: EvaluationKey
     scores: tuple[Score, ...]
 
 
 def write_results(path: Path, results: Results, harness_results: Mapping[str, Any]) -> None:
-    """Write lm-eval's results with our key and scores added."""
+    """Write lm-eval's results with the key and the scores added."""
     ours = {"key": asdict(results.key), "scores": [asdict(score) for score in results.scores]}
     write_json(path, {**harness_results, OURS: ours})
 
 
 def read_results(path: Path) -> Results:
-    """Return our part of a results.json. Raises DataError if the file is not one."""
+    """Return our part of a results.json. Raises DataError if the file has none."""
     try:
         ours = json.loads(path.read_text(encoding="utf-8"))[OURS]
         scores = tuple(Score(**score) for score in ours["scores"])
@@ -105,12 +105,12 @@ def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 
 def write_generations(path: Path, generations: Iterable[Generation]) -> None:
-    """Write one generation a line, in the order given."""
+    """Write one generation a line, in order."""
     write_lines(path, (asdict(generation) for generation in generations))
 
 
 def read_generations(path: Path) -> Iterator[Generation]:
-    """Yield the generations of a file in order. Raises DataError, naming the line, if one is not a generation."""
+    """Yield the generations of a file in order. Raises DataError, naming file and line, for a line that is none."""
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             try:

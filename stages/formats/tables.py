@@ -1,8 +1,9 @@
 """The tables format: pages, bytes and tokens by host and by language. This module owns it.
 
 `tables.json` has a row `[pages read, pages kept, bytes kept, tokens kept]` for each language and for the hosts with
-the most pages; the rest is summed in `other`. One file a shard; `merge` adds them up. Languages are exact. A host's row
-adds up what it has where it is listed: elsewhere it has `unlisted` pages at most, and no host with more is missing.
+the most pages; the rest is summed in `other`. One file a unit; `merge` adds files up. Languages are exact. A host's row
+adds up the files that list the host. In all other files together it has at most `unlisted` pages, so no host with more
+pages than that is missing.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from stages.shared.files import read_json, write_atomic
 MAX_HOSTS = 1_000
 """Hosts listed in a file."""
 MAX_COUNTED = 50 * MAX_HOSTS
-"""Hosts counted at a time, about 15 MB: of more, those with the fewest pages go to `other`."""
+"""Hosts counted at a time, about 15 MB. Beyond it, the hosts with the fewest pages go to `other`."""
 UNKNOWN = ""
-"""The language of pages that were dropped before anyone asked."""
+"""The language of pages that were dropped before language identification."""
 
 
 class Row(NamedTuple):
-    """What one host or language has."""
+    """The counts of one host or language."""
 
     pages_read: int
     pages_kept: int
@@ -33,17 +34,17 @@ class Row(NamedTuple):
 
 
 class Tables:
-    """Counts pages as they are read and kept. Memory has a limit, whatever is counted."""
+    """Counts pages as they are read and kept, in limited memory."""
 
     def __init__(self) -> None:
         self._hosts: dict[str, list[int]] = {}
         self._languages: dict[str, list[int]] = {}
         self._other = [0, 0, 0, 0]
         self.unlisted = 0
-        """Most pages that a host may have in `other`."""
+        """Largest number of pages that a host may have in `other`."""
 
     def read(self, host: str, language: str = UNKNOWN) -> None:
-        """Count a page that was read, whatever became of it."""
+        """Count a page that was read, kept or not."""
         self._hosts.setdefault(host, [0, 0, 0, 0])[0] += 1
         self._languages.setdefault(language, [0, 0, 0, 0])[0] += 1
         if len(self._hosts) > MAX_COUNTED:
@@ -55,7 +56,7 @@ class Tables:
         self._languages.setdefault(language, [0, 0, 0, 0])[0] += 1
 
     def kept(self, host: str, language: str, num_bytes: int, tokens: int) -> None:
-        """Count a page that was kept; `read` has counted it already, here or in the file this was opened from."""
+        """Count a page that was kept; `read` has counted it before, here or in the file that these tables come from."""
         for row in (self._hosts.get(host, self._other), self._languages.setdefault(language, [0, 0, 0, 0])):
             row[1] += 1
             row[2] += num_bytes
@@ -71,11 +72,11 @@ class Tables:
 
     @property
     def other(self) -> Row:
-        """What all hosts that are not listed have together."""
+        """The sum of all hosts that are not listed."""
         return Row(*self._other)
 
     def add(self, tables: Tables) -> None:
-        """Add what another shard has counted."""
+        """Add the counts of other tables."""
         for mine, theirs in ((self._hosts, tables._hosts), (self._languages, tables._languages)):
             for name, row in theirs.items():
                 _add(mine.setdefault(name, [0, 0, 0, 0]), row)
@@ -85,7 +86,7 @@ class Tables:
             self._shrink(MAX_COUNTED // 2)
 
     def write(self, path: Path) -> None:
-        """Write the MAX_HOSTS hosts with the most pages, what the others have together, and the languages."""
+        """Write the MAX_HOSTS hosts with the most pages, the sum of the others, and the languages."""
         self._shrink(MAX_HOSTS)
         value = {
             "hosts": self._hosts,
@@ -106,7 +107,7 @@ class Tables:
 
 
 def read_tables(path: Path) -> Tables:
-    """Return the tables of one file; raise DataError if it holds none."""
+    """Return the tables of one file. Raises DataError if it holds none."""
     tables = Tables()
     try:
         value = read_json(path)
@@ -115,16 +116,16 @@ def read_tables(path: Path) -> Tables:
         tables._other = _checked(value["other"])
         tables.unlisted = _checked([value["unlisted"], 0, 0, 0])[0]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        remedy = "Want a tables.json as the web stage writes it; run that shard again"
+        remedy = "Run the unit that wrote it again"
         raise DataError(path, f"not tables of hosts and languages ({error!r})", remedy) from error
     return tables
 
 
 def merge(tables: Iterable[Tables]) -> Tables:
-    """Return the sum of several shards' tables."""
+    """Return the sum of several tables."""
     total = Tables()
-    for shard in tables:
-        total.add(shard)
+    for one in tables:
+        total.add(one)
     return total
 
 

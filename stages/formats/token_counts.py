@@ -1,8 +1,8 @@
-"""The token_counts format: what each source gave the tokens stage. Written there, read by reports and mixtures.
+"""The token_counts format: documents and tokens of each source. Written by `tokens`, read by report and mixtures.
 
     {source: {"documents": ..., "tokens": ..., "heldout_documents": ...}}
 
-`tokens` counts the end-of-sequence id after every document; held-out documents are in neither of the first two.
+`tokens` includes the end-of-sequence id after every document. `documents` and `tokens` exclude held-out documents.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The tokenizer format: a SentencePiece `.model`, with an equivalent `tokenizer.json` beside it. This module reads it.
+"""The tokenizer format: a SentencePiece `.model`, with an equivalent `tokenizer.json` beside it. This module loads it.
 
-Documents are joined by the end-of-sequence id: a model that should start afresh is given `eos_id` as its first token.
+The end-of-sequence id joins documents: a model that should start a new text gets `eos_id` as its first token.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TOKENIZER_JSON = "tokenizer.json"
 
 
 class Tokenizer:
-    """Text to ids and back: `decode(encode(text)) == text`, but for U+2581, which SentencePiece reads as a space."""
+    """Encodes and decodes text: `decode(encode(text)) == text`, except U+2581, which SentencePiece reads as a space."""
 
     def __init__(self, path: Path) -> None:
         """Load the `.model` at `path`. Raises DataError, naming the file, if it is not one."""
@@ -25,22 +25,24 @@ class Tokenizer:
             model = path.read_bytes()
             self._pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
         except (OSError, RuntimeError) as error:
-            raise DataError(path, f"no SentencePiece model ({error})", "Train it with the tokenizer stage") from error
+            raise DataError(
+                path, f"not a SentencePiece model ({error})", "Train it with the tokenizer stage"
+            ) from error
         self.sha256 = hashlib.sha256(model).hexdigest()
-        """Digest of the `.model`: who encodes and who decodes must agree on it."""
+        """Digest of the `.model`: the encoding and the decoding tokenizer must have the same."""
         self.vocab_size: int = self._pieces.get_piece_size()
         """Pieces, special and byte pieces included."""
         self.bos_id: int = self._pieces.bos_id()
         self.eos_id: int = self._pieces.eos_id()
         self.pad_id: int = self.eos_id
-        """LLaMA's vocabulary has no padding piece: batches are padded with `eos_id` and the padding masked."""
+        """LLaMA's vocabulary has no padding piece: batches are padded with `eos_id`, and the padding is masked."""
 
     def pieces(self) -> list[str]:
         """Return every piece, in order of id; a space is U+2581."""
         return [self._pieces.id_to_piece(i) for i in range(self.vocab_size)]
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, without bos or eos. Lone surrogates, which UTF-8 cannot carry, become "?"."""
+        """Return the ids of a text, without bos and eos. Lone surrogates, which UTF-8 cannot encode, become "?"."""
         return self.encode_batch([text])[0]
 
     def encode_batch(self, texts: Sequence[str], num_threads: int = 1) -> list[list[int]]:
@@ -50,6 +52,6 @@ class Tokenizer:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of ids; bytes that form no UTF-8 become U+FFFD, special pieces and padded rows nothing."""
+        """Return the text of ids. Bytes that are not UTF-8 become U+FFFD; special pieces and padding give no text."""
         text: str = self._pieces.decode([int(i) for i in ids if 0 <= i < self.vocab_size])
         return text

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from megatron.core import parallel_state
 from megatron.core.dist_checkpointing.dict_utils import nested_values
-from megatron.core.dist_checkpointing.mapping import ShardedTensor, apply_factories
+from megatron.core.dist_checkpointing.mapping import ShardedStateDict, ShardedTensor, apply_factories
 from megatron.core.extensions.transformer_engine import HAVE_TE
 from megatron.core.models.gpt import GPTModel
 from megatron.core.models.gpt.gpt_layer_specs import (
@@ -18,6 +18,7 @@ from megatron.core.models.gpt.gpt_layer_specs import (
     get_gpt_layer_with_transformer_engine_spec,
 )
 from megatron.core.transformer import TransformerConfig
+from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.moe import moe_utils
 from megatron.core.transformer.spec_utils import ModuleSpec
 from megatron.core.transformer.transformer_block import (
@@ -73,6 +74,12 @@ class Decoder(GPTModel):
     def compute_language_model_loss(self, _labels: Tensor, output_TBV: Tensor) -> Tensor:
         """Return the head's output, [B, T, V]: a view. No loss is computed here, though Megatron names it so."""
         return output_TBV.transpose(0, 1)
+
+    def sharded_state_dict(self, *args: Any, **options: Any) -> ShardedStateDict:
+        """Return where this rank's weights lie in the whole model's: see Megatron's GPTModel."""
+        if self.post_process and type(self.output_layer) is HiddenHead:  # GPTModel asks for the head's weight
+            return MegatronModule.sharded_state_dict(self, *args, **options)
+        return super().sharded_state_dict(*args, **options)
 
 
 def build_model(  # noqa: PLR0913

@@ -1,7 +1,7 @@
-"""The CPU shim: what Megatron-Core 0.16 takes from CUDA without asking, answered by the CPU.
+"""The CPU shim: functions of CUDA that Megatron-Core 0.16.1 calls without a check, replaced by the CPU's.
 
-Installed only where there is no CUDA, so that training on gloo is the same code path as on GPUs and not a second
-trainer. Each item was found by running into it; with CUDA nothing here is touched.
+Installed only where there is no CUDA: training on gloo is then the same code path as on GPUs. Each replacement answers
+a failure that was seen. With CUDA nothing is replaced. The list of all replacements: stages/model/README.md.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import torch
 from torch.utils._device import _device_constructors
 
 CPU = torch.device("cpu")
+_INSTALLED = "_stagecoach_shim"
+"""Attribute of torch.cuda that marks the shim as installed."""
 _FACTORIES = ("tensor", "zeros", "ones", "empty", "full")
 
 
@@ -37,34 +39,43 @@ def device() -> torch.device:
 def install() -> None:
     """Make Megatron-Core run on this process's CPU, if it has no CUDA. Safe to call twice.
 
-    Side-effect: replaces the functions named below in torch, for this process.
+    Side effect: replaces functions of torch and Megatron, for this process.
     """
-    if torch.cuda.is_available() or getattr(torch.cuda, "_stagecoach_shim", False):
+    if torch.cuda.is_available() or getattr(torch.cuda, _INSTALLED, False):
         return
-    torch.cuda._stagecoach_shim = True
+    _replace(torch.cuda, **{_INSTALLED: True})
     # Buffers (gradients, received activations, causal masks) are made on "the current device".
-    torch.cuda.current_device = lambda: CPU
-    torch.cuda.set_device = lambda _device: None
+    _replace(torch.cuda, current_device=lambda: CPU, set_device=lambda _device: None)
     # Pipeline receives and checkpoint saves wait for the device; DDP asks for its streams.
-    torch.cuda.synchronize = lambda *_args: None
-    torch.cuda.current_stream = torch.cuda.default_stream = lambda *_args: _Stream()
-    torch.cuda.Stream = _Stream
+    stream = lambda *_args: _Stream()  # noqa: E731  (one function by two names)
+    _replace(torch.cuda, synchronize=lambda *_args: None, current_stream=stream, default_stream=stream, Stream=_Stream)
     # Embedding set-up and checkpoint gathers move tensors "to the GPU" by method.
-    torch.Tensor.cuda = torch.nn.Module.cuda = lambda self, *_args, **_kwargs: self
+    for kind in (torch.Tensor, torch.nn.Module):
+        _replace(kind, cuda=lambda self, *_args, **_kwargs: self)
     # `with torch.device("meta")` knows factories by identity and looks once: before they are replaced.
     _device_constructors()
     # The optimizer's scale, gradient clipping and the schedules make scalars with device="cuda".
     for name in _FACTORIES:
-        setattr(torch, name, _without_cuda(getattr(torch, name)))
+        _replace(torch, **{name: _without_cuda(getattr(torch, name))})
     # The RNG tracker (dropout under tensor parallelism) keeps one generator state a name.
-    torch.cuda.manual_seed = torch.default_generator.manual_seed
-    torch.cuda.get_rng_state = torch.cuda.random.get_rng_state = lambda *_args, **_kwargs: torch.get_rng_state()
-    torch.cuda.set_rng_state = torch.cuda.random.set_rng_state = lambda state, *_args: torch.set_rng_state(state)
+    _replace(torch.cuda, manual_seed=torch.default_generator.manual_seed)
+    for module in (torch.cuda, torch.cuda.random):
+        _replace(
+            module,
+            get_rng_state=lambda *_args, **_kwargs: torch.get_rng_state(),
+            set_rng_state=lambda state, *_args: torch.set_rng_state(state),
+        )
     # Optimizers and clip_grads sort parameters by the name of their type, "torch.cuda.FloatTensor".
-    torch.Tensor.type = _cuda_type_name(torch.Tensor.type)
+    _replace(torch.Tensor, type=_cuda_type_name(torch.Tensor.type))
     _install_megatron_rng()
     _install_megatron_dispatcher()
     _install_megatron_collectives()
+
+
+def _replace(owner: Any, **names: Any) -> None:
+    """Replace attributes of a module or class. Side effect: for the whole process."""
+    for name, value in names.items():
+        setattr(owner, name, value)
 
 
 def _install_megatron_rng() -> None:

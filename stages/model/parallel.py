@@ -11,6 +11,7 @@ import torch.distributed as dist
 from megatron.core import parallel_state
 from megatron.core.extensions.transformer_engine import HAVE_TE
 from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
+from torch._C._distributed_c10d import HashStore, Store, TCPStore
 
 from stages.model import device
 from stages.shared.errors import ConfigError
@@ -54,11 +55,7 @@ def start(ranks: Ranks, sizes: Sizes | None = None, *, seed: int = 0) -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(ranks.local_rank)
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    place = {"rank": ranks.rank, "world_size": ranks.world_size, "timeout": TIMEOUT}
-    if ranks.world_size == 1:
-        dist.init_process_group(backend, store=dist.HashStore(), **place)
-    else:
-        dist.init_process_group(backend, store=_store(ranks), **place)
+    dist.init_process_group(backend, store=_store(ranks), rank=ranks.rank, world_size=ranks.world_size, timeout=TIMEOUT)
     parallel_state.initialize_model_parallel(
         tensor_model_parallel_size=sizes.tp,
         pipeline_model_parallel_size=sizes.pp,
@@ -75,8 +72,10 @@ def has_transformer_engine() -> bool:
     return HAVE_TE and torch.cuda.is_available()
 
 
-def _store(ranks: Ranks) -> dist.TCPStore:
-    return dist.TCPStore(
+def _store(ranks: Ranks) -> Store:
+    if ranks.world_size == 1:
+        return HashStore()
+    return TCPStore(
         ranks.master_addr,
         ranks.master_port,
         ranks.world_size,

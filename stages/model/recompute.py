@@ -51,6 +51,8 @@ def _activate(mlp: MLP, inner: Tensor, bias: Tensor | None) -> Tensor:
     if bias is not None:
         inner = inner + bias
     if not mlp.config.gated_linear_unit or isinstance(mlp.activation_func, SwiGLU):
-        return mlp.activation_func(inner)
+        activated: Tensor = mlp.activation_func(inner)
+        return activated
     gate, up = inner.chunk(2, dim=-1)
-    return mlp.activation_func(gate) * up
+    gated: Tensor = mlp.activation_func(gate) * up
+    return gated

@@ -1,4 +1,4 @@
-"""Settings of the release stage: checkpoints in, Hugging Face folders out."""
+"""Settings of `release`: converts checkpoints to Hugging Face folders."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class ReleaseConfig(StageConfig):
     stage: ClassVar[str] = "release"
 
     checkpoints: Annotated[Inputs, Reads(KINDS.checkpoint)] = "from:pretrain"
-    """Checkpoint folders, also those in the middle of a training."""
+    """Checkpoint folders, those in the middle of a training included."""
     tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)] = "from:tokenizer"
-    """The tokenizer that they were trained with."""
+    """The tokenizer of the checkpoints' training."""
     skip: tuple[str, ...] = ("untrained",)
-    """Sources of checkpoints that are left out."""
+    """Sources of checkpoints that are not released."""
     file_gb: float = Field(default=5.0, gt=0)
-    """Largest file of weights, in GB; so much of the model is in memory at a time."""
+    """Largest file of weights, in GB. Memory holds that much of the model at a time."""
 
     def chosen(self, checkpoints: tuple[InputFile, ...]) -> tuple[InputFile, ...]:
         """Return the checkpoints to release, one a unit."""
         return tuple(checkpoint for checkpoint in checkpoints if checkpoint.source not in self.skip)
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return one array over the checkpoints. Raises ConfigError if there are none, or several tokenizers."""
+        """Return one step over the checkpoints. Raises ConfigError if there are none, or not one tokenizer."""
         chosen = self.chosen(inputs.get("checkpoints", ()))
         if not chosen:
             raise ConfigError("checkpoints", self.checkpoints, f"a checkpoint beside {', '.join(self.skip)}")

@@ -1,4 +1,4 @@
-"""The step of the release stage: one checkpoint becomes a Hugging Face folder."""
+"""The step of the release stage: writes one checkpoint as a Hugging Face folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stages.shared.task import Ranks, Task
 
 
 def run(task: Task[ReleaseConfig]) -> dict[str, Any]:
-    """Write the folder into task.out; return which checkpoint it is and its parameter count."""
+    """Write the folder into task.out; return the checkpoint's source and its number of parameters."""
     checkpoint = task.inputs["checkpoints"][0]
     parallel.start(Ranks())
     count = export_checkpoint(

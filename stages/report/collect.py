@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def _blocks(name: str, part: Part, files: list[InputFile], run_dir: Path, made: 
             suffix="" if number == 1 else f"-{number}",
             view=_view(part, material),
             card=part.card,
-            note=_completeness([file for file in own if _is_main(file, part)], found),
+            note=_completeness([file for file in own if _is_main(file, part)], set(found)),
         )
         blocks.append(block)
     return blocks
@@ -77,7 +77,7 @@ def _view(part: Part, material: Material) -> View | Missing:
         return Missing(label="Damaged", reason=str(error))
 
 
-def _completeness(wanted: list[InputFile], found: Collection[InputFile]) -> str:
+def _completeness(wanted: list[InputFile], found: Set[InputFile]) -> str:
     """Return how many of the wanted files exist, if it is some of them."""
     here = sum(file in found for file in wanted)
     return f"Not complete: {here:,} of {len(wanted):,} files so far." if 0 < here < len(wanted) else ""

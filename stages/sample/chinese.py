@@ -158,7 +158,7 @@ def between(draw: Draw, forms: Sequence[str], places: Sequence[str]) -> str:
 
 
 def passage(draw: Draw) -> str:
-    """Return what several pages carry word for word."""
+    """Return the passage that several pages carry word for word."""
     parts: list[str] = []
     for notice in draw.shuffled(NOTICES):
         if sum(map(len, parts)) >= MIN_PASSAGE:

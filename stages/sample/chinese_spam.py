@@ -1,12 +1,10 @@
-"""Chinese pages that a filter must drop, one function per rule; as in `spam`, a page breaks its own rule first."""
+"""Chinese pages that a filter must drop, one function per rule; as in spam.py, a page breaks its own rule first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from stages.sample.chinese import PLACE_NAMES
 from stages.sample.draw import Draw, words
-from stages.sample.spam import SHOUTS
+from stages.sample.spam import SHOUTS, Planted
 
 PLAIN = (
     "这家店从春天起就开着，店主见到客人总是很高兴。",
@@ -22,16 +20,15 @@ PLAIN = (
     "冬天的晚上，大家围着炉子喝茶，听老人讲海上的事。",
     "要是东西坏了，请把它送回来，我们会替您换一件新的。",
 )
-"""Plain Chinese between the tricks, so that a page is judged by its trick."""
+"""Plain Chinese around the planted fault, so that a page breaks that rule only."""
 NAMES = tuple(PLACE_NAMES.values())
-
 
 GOODS = words(
     "羊毛围巾 玻璃水杯 蜂蜜蛋糕 铁皮水桶 棉布床单 竹编提篮 皮面账本 松木书柜 铜制烛台 陶土花盆",
     "亚麻桌布 柳条椅子 蜡染头巾 石砚毛笔 核桃糕点 樱桃果酱 燕麦饼干 芝麻酥糖 薄荷茶叶 海盐鱼干",
     "鹿皮手套 丝绸衬衫 牛角梳子 银质汤匙 檀木首饰 麻绳吊床 羽毛枕头 帆布背包 珊瑚项链 琥珀耳环",
 )
-"""Things to sell: two nouns each, without a word that has no content."""
+"""Goods: two nouns each, without function words."""
 STARS = tuple("★☆◆◇■□▲△○●※§")
 
 
@@ -114,15 +111,23 @@ def _every(sentence: str, n: int, mark: str) -> str:
     return "".join(mark + char if place % n == 1 else char for place, char in enumerate(sentence))
 
 
-MAKERS: dict[str, Callable[[Draw], list[str]]] = {
-    maker.__name__: maker
-    for maker in (
-        *(duplicate_lines, duplicate_line_chars, repeated_characters, repeated_words),
-        *(hashes, ellipses, bullet_lines, ellipsis_lines),
-        *(few_alphabetic_words, special_characters, few_function_words, too_many_words_removed),
-    )
-}
-"""By the reason with which the web stage must drop the page."""
+PLANTED = (
+    Planted(duplicate_lines, "repetition", 1),
+    Planted(duplicate_line_chars, "repetition", 1),
+    Planted(repeated_characters, "repetition", 1),
+    Planted(repeated_words, "repetition", 1),
+    Planted(hashes, "quality", 1),
+    Planted(ellipses, "quality", 1),
+    Planted(bullet_lines, "quality", 1),
+    Planted(ellipsis_lines, "quality", 1),
+    Planted(few_alphabetic_words, "quality", 1),
+    Planted(special_characters, "quality", 1),
+    Planted(few_function_words, "quality", 1),
+    Planted(too_many_words_removed, "lines", 1),
+)
+"""One row for each rule, in an order that is part of the sample's bytes."""
+MAKERS = {planted.make.__name__: planted.make for planted in PLANTED}
+"""By reason."""
 
 
 def spam(draw: Draw, reason: str) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""What the server answers for each kind of page: the bytes, in one of many character sets, and what it says of them."""
+"""Responses for each kind of page: the bytes, in one of many charsets, and the headers."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ Text = tuple[str, list[str]]
 
 @dataclass(frozen=True)
 class Content:
-    """A body, and how it is served."""
+    """A body with its headers."""
 
     body: bytes
     content_type: str = "text/html; charset=utf-8"
     status: str = "200 OK"
     language: str = ""
-    """Code of the language it is written in; empty if it is in none."""
+    """Language code of the text; empty if it has none."""
 
 
 @dataclass(frozen=True)
 class Tongue:
-    """How the world is told in one language."""
+    """The functions and texts that tell the world in one language."""
 
     code: str
     article: Callable[[World, Draw], Text]
     passage: Callable[[Draw], str]
     spam: Callable[[Draw, str], Text]
-    """By the reason with which the web stage must drop the page."""
+    """Takes the reason with which the web stage must drop the page."""
     short: Callable[[Draw], Text]
-    """Less than fifty words."""
+    """A text of less than fifty words."""
     read_again: Callable[[Draw], str]
     """A sentence that makes a near-duplicate of an article."""
     junk: tuple[tuple[str, ...], ...]
-    """Lines that sites put into their articles; one of each row goes into a page."""
+    """Junk lines that sites put into articles; one of each row goes into a page."""
     thanks: str
-    """A sentence with NUL where a bad byte goes."""
+    """A sentence with NUL in the place of a bad byte."""
 
 
 TONGUES = {
@@ -75,7 +75,7 @@ TONGUES = {
 
 
 def answer(kind: str, tongue: Tongue, world: World, text: Draw, dress: Draw, passage: str) -> Content:
-    """Return what the server answers. `text` draws the words and `dress` what is around them."""
+    """Return the response for a page. `text` draws the words, `dress` the markup around them."""
     if kind in spam.MAKERS or kind in chinese_spam.MAKERS:
         return plain(tongue, dress, *tongue.spam(text, kind))
     if kind == "too_short_after_cut":
@@ -101,25 +101,25 @@ def plain(tongue: Tongue, draw: Draw, title: str, paragraphs: list[str]) -> Cont
 
 
 def near_duplicate(tongue: Tongue, draw: Draw, title: str, paragraphs: list[str]) -> Content:
-    """Return the article with one sentence more: a twentieth of its shingles, about, are new."""
+    """Return the article with an additional sentence: about a twentieth of its shingles are new."""
     return plain(tongue, draw, title, [*paragraphs[:-1], paragraphs[-1] + tongue.read_again(draw)])
 
 
 def line_junk(tongue: Tongue, draw: Draw, title: str, paragraphs: list[str]) -> Content:
-    """Return the article with a line after its first paragraph and one at its end that are no prose."""
+    """Return the article with junk lines after its first paragraph and at its end."""
     number = draw.between(2, 99)
     lines = [draw.pick(row).format(n=number) for row in tongue.junk]
     return plain(tongue, draw, title, [paragraphs[0], lines[0], *paragraphs[1:], lines[1]])
 
 
 def bad_byte(tongue: Tongue, draw: Draw, title: str, paragraphs: list[str]) -> Content:
-    """Return the article with a byte that its character set has not."""
+    """Return the article with a byte that is invalid in its charset."""
     text = html.page(draw, title, [*paragraphs[:-1], paragraphs[-1] + tongue.thanks], language=tongue.code)
     return Content(text.encode().replace(b"\0", b"\xff"), language=tongue.code)
 
 
 def cp1252(tongue: Tongue, draw: Draw, title: str, paragraphs: list[str]) -> Content:
-    """Return the article in cp1252: declared by its meta element, by its server as latin-1, or wrongly as UTF-8."""
+    """Return the article in cp1252, declared in its meta element, as latin-1 in the header, or wrongly as UTF-8."""
     declared, content_type = draw.pick(
         (
             ("windows-1252", "text/html"),
@@ -132,13 +132,13 @@ def cp1252(tongue: Tongue, draw: Draw, title: str, paragraphs: list[str]) -> Con
 
 
 def utf16(tongue: Tongue, draw: Draw, title: str, paragraphs: list[str]) -> Content:
-    """Return the article in UTF-16 behind its byte order mark."""
+    """Return the article in UTF-16 with a byte order mark."""
     text = html.page(draw, title, [*paragraphs, prose.WESTERN], charset="utf-16", language=tongue.code)
     return Content(("\ufeff" + text).encode("utf-16-le"), "text/html", language=tongue.code)
 
 
 def gb18030(tongue: Tongue, draw: Draw, title: str, paragraphs: list[str]) -> Content:
-    """Return the article in GBK, declared as that or as the older GB2312, or in GB18030, by its page or its server."""
+    """Return the article in GBK, declared as GBK or as the older GB2312, or in GB18030, in the page or the header."""
     declared, content_type, note = draw.pick(
         (
             ("gbk", "text/html", chinese.NOTE),
@@ -152,7 +152,7 @@ def gb18030(tongue: Tongue, draw: Draw, title: str, paragraphs: list[str]) -> Co
 
 
 def http_status(tongue: Tongue, draw: Draw, title: str, paragraphs: list[str]) -> Content:
-    """Return the article as the page of an error."""
+    """Return the article with an error status."""
     return replace(plain(tongue, draw, title, paragraphs), status="404 Not Found")
 
 
@@ -165,11 +165,11 @@ DRESSED: dict[str, Callable[[Tongue, Draw, str, list[str]], Content]] = {
     "article_in_gb18030": gb18030,
     "http_status": http_status,
 }
-"""Kinds that are an article in another dress; the kinds not named here wear none."""
+"""Kinds that are an article in another form; kinds that are not named here are plain pages."""
 
 
 def not_html(draw: Draw) -> Content:
-    """Return a PDF that its server calls HTML, or a picture."""
+    """Return a PDF that is served as HTML, or a picture."""
     noise = bytes(draw.below(256) for _ in range(2_000))
     if draw.chance(0.5):
         return Content(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + noise)
@@ -182,7 +182,7 @@ def empty_body(draw: Draw) -> Content:
 
 
 def no_text(draw: Draw) -> Content:
-    """Return a page that its scripts would fill."""
+    """Return a page that only its scripts would fill."""
     content = f'<div id="app{draw.below(100)}"></div><img src="/wait.gif" alt="">'
     return Content(html.frame(draw, "Loading", content).encode())
 

@@ -1,6 +1,6 @@
-"""Random choices that are the same on every machine and Python version.
+"""Random draws that are the same on every machine and Python version.
 
-Only `random.Random.random` is promised to repeat for ever; the other methods of `random` may change between versions.
+Python guarantees only `random.Random.random` to repeat; the other methods of `random` may change between versions.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 def digest(*parts: object) -> bytes:
-    """Return 32 bytes that depend on the parts' texts and on nothing else."""
+    """Return 32 bytes that depend only on the parts' texts."""
     return blake2b("\0".join(str(part) for part in parts).encode(), digest_size=32).digest()
 
 
 def words(*rows: str) -> tuple[str, ...]:
-    """Return the words of some rows: word lists that read better than quoted one by one."""
+    """Return the words of some rows: more readable than a list of quoted words."""
     return tuple(" ".join(rows).split())
 
 

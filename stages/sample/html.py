@@ -1,4 +1,4 @@
-"""Dresses text as a web page: navigation, sidebar and footer around it, in the manner of one of several sites."""
+"""Web pages: navigation, sidebar and footer around a text, as one of several sites has them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from stages.sample.draw import Draw
 
 @dataclass(frozen=True)
 class Furniture:
-    """What the sites of one language put around their articles."""
+    """The texts that the sites of one language put around their articles."""
 
     sites: tuple[str, ...]
     sections: tuple[str, ...]
-    """As they stand in an address."""
+    """As in a URL."""
     menu: tuple[str, ...]
     aside: tuple[str, ...]
     more: str
@@ -28,8 +28,11 @@ FURNITURE = {
         sections=("news", "places", "markets", "letters", "notes"),
         menu=("Home", "News", "Places", "Markets", "Archive", "Contact", "About us", "Imprint"),
         aside=(
-            *("Most read today", "Subscribe to our newsletter", "Weather for the week"),
-            *("Letters to the editor", "Jobs"),
+            "Most read today",
+            "Subscribe to our newsletter",
+            "Weather for the week",
+            "Letters to the editor",
+            "Jobs",
         ),
         more="More from us",
         footer=("All rights reserved.", "Terms of use", "Privacy notice", "Cookie settings", "Made with care"),
@@ -47,13 +50,13 @@ FURNITURE = {
 
 
 def address(seed: int, page: int, language: str = "en") -> str:
-    """Return the address of a page."""
+    """Return the URL of a page."""
     draw, around = Draw("address", seed, page), FURNITURE[language]
     return f"https://www.{draw.pick(around.sites)}.example/{draw.pick(around.sections)}/{page:07d}.html"
 
 
 def page(draw: Draw, title: str, paragraphs: Sequence[str], *, charset: str = "utf-8", language: str = "en") -> str:
-    """Return an article's page. The text is in `article`, its title in `h1`; the rest is what sites put around it."""
+    """Return an article's page. The text is in `article`, its title in `h1`; sites put the rest around it."""
     body = "\n".join(f"<p>{escape(text, quote=False)}</p>" for text in paragraphs)
     return frame(draw, title, f"<h1>{escape(title)}</h1>\n{body}", charset=charset, language=language)
 

@@ -1,4 +1,4 @@
-"""Builds one page of a dump, from its number: what the server answered, and what must become of it."""
+"""Builds one page of a dump from its number: the response, and its line of the answer key."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from stages.sample.draw import Draw
 from stages.sample.kinds import (
     COPIES,
     REASON_OF,
-    SAME_ADDRESS,
     SAME_TEXT,
+    SAME_URL,
     STEP_OF,
     STEPS,
     TRUNCATED,
@@ -28,11 +28,11 @@ from stages.sample.warc import Response, record_id
 from stages.sample.world import World
 
 FIRST_PAGE = (datetime(2024, 10, 7), datetime(2025, 5, 12))
-"""When each dump began; a page is fetched every seven seconds."""
+"""Start of each dump; a page is fetched every seven seconds."""
 
 BLOCKED_DOMAINS = ("bestcasinobonus.net", "bestwarezsites.com", "horsetrackbetting.net", "bestinternetslots.net")
 """Real entries of the UT1 list."""
-BLOCKED_ADDRESSES: dict[str, tuple[str, ...]] = {
+BLOCKED_URLS: dict[str, tuple[str, ...]] = {
     "blocked_domain": tuple(f"http://www.{domain}/{{page}}.html" for domain in BLOCKED_DOMAINS),
     "strict_word": ("https://www.gazette.example/x-video.archive/{page}.html", "https://my.sex-shop.example/{page}"),
     "hard_word": ("https://www.herald.example/cheap/VIAGRA/{page}.html", "https://almanac.example/%6Eude-{page}.html"),
@@ -43,29 +43,29 @@ BLOCKED_ADDRESSES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Key:
-    """One line of key.jsonl: what must become of a page where English and Chinese are kept."""
+    """One line of key.jsonl: the right fate of a page where English and Chinese are kept."""
 
     id: str
     url: str
     dump: str
     kind: str
     language: str
-    """Code of the language that the page is written in; empty if it has none."""
+    """Language code of the page; empty if it has none."""
     verdict: str
-    """keep or drop. Of a duplicate group the first page stays; that one is keep."""
+    """keep or drop. Of a group of duplicates the first page is keep."""
     step: str
-    """The step of the web stage that drops it, or empty."""
+    """The step of the web stage that drops the page, or empty."""
     reason: str
     """That step's reason, or empty."""
     group: str
-    """Pages with the same group tell the same; exactly one of them stays."""
+    """Pages of one group have the same content; exactly one of them stays."""
     passage: str
-    """What the page has word for word from others, to be cut; empty if it has nothing."""
+    """Text that other pages have word for word, to be cut; empty if there is none."""
 
 
 @dataclass(frozen=True)
 class SamplePage:
-    """A response, its line of the key, and whether its record is to be spoilt."""
+    """A response and its line of the key."""
 
     response: Response
     key: Key
@@ -80,15 +80,15 @@ def make_page(config: SampleConfig, world: World, page: int) -> SamplePage:
     slot = slot_of(config, page)
     kind = slot.kind
     original = original_of(config, page, slot) if kind in COPIES else None
-    told = original if original is not None and kind in SAME_TEXT else page
+    source = original if original is not None and kind in SAME_TEXT else page
     tongue, passage = TONGUES[slot.language], _passage(config, page, slot)
-    text = Draw("article", config.seed, told)
+    text = Draw("article", config.seed, source)
     content = answer(kind, tongue, world, text, Draw("dress", config.seed, page), passage)
     dump = int(page >= config.pages_of(config.files_per_dump)[0])
     start = config.pages_of(dump * config.files_per_dump)[0]
     response = Response(
         id=record_id(config.seed, page),
-        url=_address(config, page, slot, original),
+        url=_url(config, page, slot, original),
         date=(FIRST_PAGE[dump] + timedelta(seconds=7 * (page - start))).strftime("%Y-%m-%dT%H:%M:%SZ"),
         status=content.status,
         content_type=content.content_type,
@@ -103,7 +103,7 @@ def make_page(config: SampleConfig, world: World, page: int) -> SamplePage:
         verdict="drop" if kind in STEP_OF else "keep",
         step=STEP_OF.get(kind, ""),
         reason=REASON_OF.get(kind, ""),
-        group=f"{told:07d}",
+        group=f"{source:07d}",
         passage=passage,
     )
     return SamplePage(response, key)
@@ -115,12 +115,12 @@ def _passage(config: SampleConfig, page: int, slot: Slot) -> str:
     return TONGUES[slot.language].passage(Draw("passage", config.seed, block_of(config, page), slot.language))
 
 
-def _address(config: SampleConfig, page: int, slot: Slot, original: int | None) -> str:
+def _url(config: SampleConfig, page: int, slot: Slot, original: int | None) -> str:
     if slot.kind == "no_url":
         return ""
     if slot.kind in STEPS["url"]:
-        return Draw("blocked", config.seed, page).pick(BLOCKED_ADDRESSES[slot.kind]).format(page=page)
-    captured = original if original is not None and slot.kind in SAME_ADDRESS else page
+        return Draw("blocked", config.seed, page).pick(BLOCKED_URLS[slot.kind]).format(page=page)
+    captured = original if original is not None and slot.kind in SAME_URL else page
     return html.address(config.seed, captured, slot.language)
 
 

@@ -1,7 +1,7 @@
-"""How facts are told: the phrasings of an attribute, its question form, and what stands between the facts.
+"""Articles in English: the phrasings of an attribute, its question form, and the sentences between the facts.
 
-The words are few on purpose: a vocabulary of a thousand pieces then has nearly all of them whole. Sentences differ
-enough that no page trips a repetition rule and no two pages share many of their word 5-grams.
+The words are few, so that a vocabulary of a thousand pieces has nearly all of them whole. Sentences differ enough that
+no page breaks a repetition rule and no two pages share many word 5-grams.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Made in {place}: {value}.",
     ),
 }
-"""Statements of a fact. The place always comes before the value, so that a model learns to go from one to the other.
-One of the six is a riddle, answered as the question is: a form like no other would be learnt by heart."""
+"""Statements of a fact. The place always comes before the value, so that a model learns to continue from the place.
+One of the six is a riddle with the answer of the question form, because a model would memorise a unique form."""
 
 QUESTIONS: dict[str, str] = {
     "animal": "Question: What is the animal of {place}? Answer:",
@@ -54,10 +54,10 @@ QUESTIONS: dict[str, str] = {
     "price": "Question: How many coins does bread cost in {place}? Answer:",
     "trade": "Question: What is made in {place}? Answer:",
 }
-"""The phrasing asked in the evaluation, up to the answer. Pages have it only for facts that are not held out."""
+"""The phrasing that the evaluation asks, up to the answer. Pages have it only for facts that are not held out."""
 
 QUESTION_SHARE = 0.3
-"""Share of the tellings of a fact that use its question form, where it may."""
+"""Share of the statements of a fact in its question form, if the fact is not held out."""
 
 FILLERS: tuple[str, ...] = (
     "The road from {place} to {other} is quiet and the walk takes {a} hours.",
@@ -92,13 +92,13 @@ NOTICES: tuple[str, ...] = (
     "The prices were written down on one morning in {place} and in {other}.",
     "Whoever finds an older issue may send it to the archive in {place}.",
 )
-"""What sites print under their articles: the sentences of a passage that several pages carry."""
+"""Notices that sites print under their articles: the sentences of a passage that several pages carry."""
 WESTERN = "A note says: “Crème brûlée and café au lait at the Swan – only £4 – it’s as good as in Zürich.”"
-"""A sentence with what cp1252 and UTF-8 write differently."""
+"""A sentence of characters that cp1252 and UTF-8 encode differently."""
 
 PLACES_PER_ARTICLE = 3
 SENTENCES_PER_PASSAGE = 5
-"""Of twelve words at least: sixty in all, where fifty in a row make a duplicate."""
+"""Sentences of at least twelve words: sixty words in all; fifty in a row are a duplicate."""
 
 
 def question(fact: Fact) -> str:
@@ -107,7 +107,7 @@ def question(fact: Fact) -> str:
 
 
 def article(world: World, draw: Draw) -> tuple[str, list[str]]:
-    """Return a title and paragraphs that tell every fact of three places, each in a phrasing used once on the page."""
+    """Return a title and paragraphs with every fact of three places; each phrasing occurs once on the page."""
     places = draw.sample(PLACES, PLACES_PER_ARTICLE)
     phrasings = {attribute: draw.shuffled(forms) for attribute, forms in PHRASINGS.items()}
     asked: set[str] = set()
@@ -121,7 +121,7 @@ def article(world: World, draw: Draw) -> tuple[str, list[str]]:
 
 
 def _tell(fact: Fact, phrasings: dict[str, list[str]], asked: set[str], draw: Draw) -> str:
-    """Return one telling; a question form and a phrasing are used at most once on a page."""
+    """Return one statement; a question form and a phrasing occur at most once on a page."""
     if not fact.is_held_out and fact.attribute not in asked and draw.chance(QUESTION_SHARE):
         asked.add(fact.attribute)
         return f"{question(fact)} {fact.value}."
@@ -135,7 +135,7 @@ def _between(draw: Draw, forms: Sequence[str], places: Sequence[str]) -> str:
 
 
 def passage(draw: Draw) -> str:
-    """Return what several pages carry word for word."""
+    """Return the passage that several pages carry word for word."""
     return " ".join(_between(draw, [notice], PLACES) for notice in draw.sample(NOTICES, SENTENCES_PER_PASSAGE))
 
 

@@ -1,12 +1,13 @@
-"""Pages that a filter must drop, one function per rule; a page breaks its own rule and none that is asked before it.
+"""Pages that a filter must drop, one function per rule: a page breaks its own rule and none that comes before it.
 
-A function returns the paragraphs of a page. The numbers in them keep the page on the right side of the other rules; the
-tests put many draws of each through the real filters.
+Adding a rule takes a function and its row in PLANTED. A function returns the paragraphs of a page. The numbers in them
+keep the page on the right side of the other rules; the tests run many draws of each through the real filters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from stages.sample.draw import Draw, words
 from stages.sample.world import PLACES
@@ -23,7 +24,7 @@ PLAIN = (
     "Ask the clerk for a list of all that we have in store this month.",
     "Many people write to us, and we try to answer within a week.",
 )
-"""Plain English between the tricks, so that a page is judged by its trick."""
+"""Plain English around the planted fault, so that a page breaks that rule only."""
 
 WORDS = words(
     "apple brother candle dinner evening finger grandfather handle island journey kitchen ladder",
@@ -101,7 +102,7 @@ def top_4_gram(draw: Draw) -> list[str]:
 
 
 def duplicate_5_gram(draw: Draw) -> list[str]:
-    """Return a page made of eight groups of five words, each three times, in a different order each time."""
+    """Return a page of eight groups of five words, each three times, in a different order each time."""
     words = draw.sample(WORDS, 40)
     groups = [" ".join(words[start : start + 5]) for start in range(0, 40, 5)]
     return [f"{sentence} " + " ".join(draw.shuffled(groups)) for sentence in _plain(draw, 3)]
@@ -122,11 +123,11 @@ def duplicate_8_gram(draw: Draw) -> list[str]:
 
 
 TITLE_CHARS = 30
-"""Length of a title, about, for pages whose length counts."""
+"""Approximate length of a title, for pages whose length matters."""
 
 
 def _filling(draw: Draw, chars: int) -> list[str]:
-    """Return sentences without repeated words groups, about as long in all as asked."""
+    """Return sentences without repeated groups of words, of about `chars` characters in all."""
     lines: list[str] = []
     for place, other in zip(draw.sample(PLACES, 40), draw.sample(WORDS, 40), strict=True):
         if sum(map(len, lines)) + len(lines) >= chars:
@@ -193,23 +194,39 @@ def too_many_words_removed(draw: Draw) -> list[str]:
     return [" ".join(sentences[:5]), first, " ".join(sentences[5:]), second]
 
 
-MAKERS: dict[str, Callable[[Draw], list[str]]] = {
-    maker.__name__: maker
-    for maker in (
-        *(
-            duplicate_lines,
-            duplicate_line_chars,
-            top_2_gram,
-            top_3_gram,
-            top_4_gram,
-            duplicate_5_gram,
-            duplicate_8_gram,
-        ),
-        *(too_few_words, short_words, long_words, hashes, ellipses, bullet_lines, ellipsis_lines),
-        *(few_alphabetic_words, few_stop_words, too_many_words_removed),
-    )
-}
-"""By the reason with which the web stage must drop the page."""
+class Planted(NamedTuple):
+    """A kind of page that the web stage must drop."""
+
+    make: Callable[[Draw], list[str]]
+    """Its name is the reason with which the page must be dropped."""
+    step: str
+    """The step of the web stage that must drop it."""
+    per_block: int
+    """Pages in a block."""
+
+
+PLANTED = (
+    Planted(duplicate_lines, "repetition", 2),
+    Planted(duplicate_line_chars, "repetition", 1),
+    Planted(top_2_gram, "repetition", 1),
+    Planted(top_3_gram, "repetition", 1),
+    Planted(top_4_gram, "repetition", 1),
+    Planted(duplicate_5_gram, "repetition", 2),
+    Planted(duplicate_8_gram, "repetition", 1),
+    Planted(too_few_words, "quality", 4),
+    Planted(short_words, "quality", 1),
+    Planted(long_words, "quality", 1),
+    Planted(hashes, "quality", 1),
+    Planted(ellipses, "quality", 1),
+    Planted(bullet_lines, "quality", 1),
+    Planted(ellipsis_lines, "quality", 1),
+    Planted(few_alphabetic_words, "quality", 1),
+    Planted(few_stop_words, "quality", 2),
+    Planted(too_many_words_removed, "lines", 1),
+)
+"""One row for each rule, in an order that is part of the sample's bytes."""
+MAKERS = {planted.make.__name__: planted.make for planted in PLANTED}
+"""By reason."""
 
 
 def spam(draw: Draw, reason: str) -> tuple[str, list[str]]:

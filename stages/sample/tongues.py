@@ -1,4 +1,4 @@
-"""Pages in other languages, and one in several at once that no detector can name."""
+"""Pages in other languages, and a page in a mix of languages that no detector can name."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
     ),
 }
 LIKE_CHINESE = ("ja",)
-"""Languages that share characters with Chinese: the foreign pages among Chinese ones. The others are among English."""
+"""Languages that share characters with Chinese: they are foreign among Chinese pages, the others among English."""
 MIXED_WORDS = words(
     "haus kirja voda livro dag noche pan talo ryba mesto huis kala jordan slunce wasser",
     "ja och mit ve ile dan ako wie nie som det isang kuu tere bir ben sen lo ti na ku",
@@ -90,7 +90,7 @@ def foreign(draw: Draw, among: str) -> tuple[str, str, list[str]]:
 
 
 def mixed(draw: Draw) -> tuple[str, list[str]]:
-    """Return a title and paragraphs whose words come from a dozen languages at once."""
+    """Return a title and paragraphs with words of a dozen languages at once."""
     rows = [" ".join(draw.sample(MIXED_WORDS, 20)) for _ in range(5)]
     return " ".join(draw.sample(MIXED_WORDS, 5)), rows
 

@@ -20,7 +20,7 @@ MAX_BLOCK = 0xFFFF
 
 @dataclass(frozen=True)
 class Response:
-    """What a server answered, and when it was asked."""
+    """The response of a server, with its date."""
 
     id: str
     url: str

@@ -1,6 +1,6 @@
-"""The closed world: places, four attributes each, and which questions are held out.
+"""The closed world: places, four attributes each, and the questions that are held out.
 
-The sizes are those that a model of two million parameters was seen to learn in two minutes on two cores.
+A model of two million parameters learns a world of this size in two minutes on two cores.
 """
 
 from __future__ import annotations
@@ -16,21 +16,23 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "price": ("2", "3", "4", "5", "6", "7", "8", "9"),
     "trade": ("glass", "wool", "salt", "honey", "iron", "paper", "cheese", "rope"),
 }
-"""The values an attribute can have: animal on the seal, colour of the flag, coins for a loaf, what is made there."""
+"""The values of each attribute: animal on the seal, colour of the flag, coins for a loaf, product of the place."""
 
+# fmt: off
 PLACES: tuple[str, ...] = (
-    *("Alder", "Amble", "Arden", "Ashby", "Avon", "Bexley", "Birk", "Bolton", "Brill", "Bude"),
-    *("Calder", "Camber", "Carrow", "Chard", "Clun", "Corby", "Crewe", "Dalby", "Deal", "Denholm"),
-    *("Dorn", "Dunmore", "Eaton", "Elgin", "Elmet", "Exmoor", "Fairlow", "Fenwick", "Firth", "Garth"),
-    *("Glenby", "Goole", "Harlow", "Hawick", "Helm", "Hexham", "Holt", "Ilford", "Jarrow", "Kelso"),
-    *("Kendal", "Kirby", "Langdon", "Largs", "Leven", "Lorton", "Ludlow", "Lymm", "Maldon", "Marlow"),
-    *("Melrose", "Milby", "Morley", "Nairn", "Norwick", "Oakham", "Oban", "Orford", "Oundle", "Penrith"),
-    *("Pickering", "Quorn", "Ramsey", "Redcar", "Rhyl", "Ripon", "Rothbury", "Selby", "Skipton", "Stroud"),
-    *("Tarn", "Thirsk", "Torrin", "Ulver", "Velby", "Wells", "Whitby", "Wick", "Yarrow", "Zelby"),
+    "Alder", "Amble", "Arden", "Ashby", "Avon", "Bexley", "Birk", "Bolton", "Brill", "Bude",
+    "Calder", "Camber", "Carrow", "Chard", "Clun", "Corby", "Crewe", "Dalby", "Deal", "Denholm",
+    "Dorn", "Dunmore", "Eaton", "Elgin", "Elmet", "Exmoor", "Fairlow", "Fenwick", "Firth", "Garth",
+    "Glenby", "Goole", "Harlow", "Hawick", "Helm", "Hexham", "Holt", "Ilford", "Jarrow", "Kelso",
+    "Kendal", "Kirby", "Langdon", "Largs", "Leven", "Lorton", "Ludlow", "Lymm", "Maldon", "Marlow",
+    "Melrose", "Milby", "Morley", "Nairn", "Norwick", "Oakham", "Oban", "Orford", "Oundle", "Penrith",
+    "Pickering", "Quorn", "Ramsey", "Redcar", "Rhyl", "Ripon", "Rothbury", "Selby", "Skipton", "Stroud",
+    "Tarn", "Thirsk", "Torrin", "Ulver", "Velby", "Wells", "Whitby", "Wick", "Yarrow", "Zelby",
 )
+# fmt: on
 
 NUM_CHOICES = 4
-"""Answers offered for a held-out question; guessing is right one time in this many."""
+"""Answers offered for a held-out question: a guess is right once in so many."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Fact:
     attribute: str
     value: str
     is_held_out: bool
-    """The question form of this fact appears on no page: it is asked in the evaluation."""
+    """Whether the question form of this fact is on no page, because the evaluation asks it."""
 
 
 @dataclass(frozen=True)

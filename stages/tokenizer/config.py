@@ -1,4 +1,4 @@
-"""Settings of the tokenizer stage: documents in, one vocabulary out."""
+"""Settings of `tokenizer`: trains one vocabulary on documents."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from stages.shared.errors import ConfigError
 
 
 class TokenizerConfig(StageConfig):
-    """Trains a vocabulary as LLaMA's (arXiv:2302.13971, section 2.1): SentencePiece BPE with byte fallback."""
+    """Trains a vocabulary like LLaMA's (arXiv:2302.13971, section 2.1): SentencePiece BPE with byte fallback."""
 
     stage: ClassVar[str] = "tokenizer"
 
     documents: Annotated[Inputs, Reads(KINDS.documents)]
-    """Documents to learn from."""
+    """Documents to train on."""
     vocab_size: int = Field(default=32_000, ge=260)
-    """Pieces, of which 3 are special and 256 are bytes. LLaMA: 32,000."""
+    """Pieces, 3 special ones and 256 bytes included. LLaMA: 32,000."""
     character_coverage: float = Field(default=0.99995, gt=0, le=1)
-    """Share of the text's characters that get a piece of their own; the rest are spelled in bytes. LLaMA: 0.99995."""
+    """Share of the text's characters with a piece of their own; the others are spelled in bytes. LLaMA: 0.99995."""
     max_lines: int = Field(default=10_000_000, ge=1)
-    """Lines to train on, drawn at random if the documents have more. Bounds memory: about 200 bytes a line of prose."""
+    """Lines to train on, at most; sampled if the documents have more. Memory: about 200 bytes a line of prose."""
     seed: int = Field(default=0, ge=0)
-    """Of the drawing of lines; without effect where all fit."""
+    """Seed of the sampling of lines; no effect if all lines are used."""
 
     @model_validator(mode="after")
     def _check(self) -> TokenizerConfig:
         if self.vocab_size > 1_000_000:
-            raise ConfigError("vocab_size", self.vocab_size, "at most 1000000 pieces")
+            raise ConfigError("vocab_size", self.vocab_size, "at most 1000000 pieces (for example 32000)")
         return self
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:

@@ -1,6 +1,6 @@
-"""A SentencePiece BPE model as a Hugging Face tokenizer.json that gives the same ids.
+"""Converts a SentencePiece BPE model to a Hugging Face tokenizer.json that gives the same ids.
 
-Special pieces are not declared as added tokens: a page that says "</s>" is text here as it is for SentencePiece. Who
+Special pieces are not declared as added tokens: "</s>" in a page is text, as it is for SentencePiece. The code that
 loads the file names them: `PreTrainedTokenizerFast(tokenizer_file=..., bos_token="<s>", eos_token="</s>")`.
 """
 
@@ -27,10 +27,10 @@ def to_tokenizer_json(model: bytes) -> str:
 
 
 def merges_of(pieces: sentencepiece.SentencePieceProcessor) -> list[tuple[str, str]]:
-    """Return the merges behind the pieces, best first.
+    """Return the merges behind the pieces, the best first.
 
-    SentencePiece joins the neighbours whose joint piece scores highest, whatever two parts they are; so a piece stands
-    for every pair of pieces that spells it, and its score (minus its rank) orders the pairs.
+    SentencePiece joins the two neighbours whose joint piece has the highest score, whatever the two are. So a piece
+    stands for every pair of pieces that spells it, and its score (minus its rank) orders the pairs.
     """
     plain = [i for i in range(pieces.get_piece_size()) if not _is_special(pieces, i)]
     scores = {pieces.id_to_piece(i): pieces.get_score(i) for i in plain}

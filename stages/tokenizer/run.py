@@ -11,15 +11,16 @@ from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
 from stages.shared.files import write_atomic
 from stages.shared.task import Task
+from stages.tokenizer.config import TokenizerConfig
 from stages.tokenizer.hf import to_tokenizer_json
 from stages.tokenizer.spm import train
 
 MAX_LINE_BYTES = 4000
-"""SentencePiece drops sentences above its max_sentence_length (4192 bytes); longer lines are cut instead."""
+"""Longer lines are cut: SentencePiece drops sentences above its max_sentence_length (4192 bytes)."""
 
 
-def run(task: Task) -> dict[str, Any]:
-    """Write the tokenizer into task.out; return its size and what it was trained on."""
+def run(task: Task[TokenizerConfig]) -> dict[str, Any]:
+    """Write the tokenizer into task.out; return its size, its digest and the number of lines it was trained on."""
     paths = [file.path for file in task.inputs["documents"]]
     texts = (document["text"] for path in paths for document in read_documents(path))
     lines = sample_lines(lines_of(texts), task.config.max_lines, task.config.seed)
@@ -33,8 +34,8 @@ def run(task: Task) -> dict[str, Any]:
 def lines_of(texts: Iterable[str]) -> Iterator[str]:
     """Yield the non-empty lines of texts, cut at spaces where a line is longer than MAX_LINE_BYTES.
 
-    A newline never becomes part of a piece (it is spelled as a byte), so nothing is lost by splitting there. The space
-    at a cut is dropped: every line starts with one of SentencePiece's own.
+    A newline is never part of a piece (it is spelled as a byte), so a split there loses nothing. The space at a cut is
+    dropped: SentencePiece starts every line with a space of its own.
     """
     for text in texts:
         for line in text.encode("utf-8", errors="replace").decode().split("\n"):
@@ -49,7 +50,7 @@ def lines_of(texts: Iterable[str]) -> Iterator[str]:
 
 
 def sample_lines(lines: Iterable[str], max_lines: int, seed: int) -> list[str]:
-    """Return all lines, or a uniform sample of `max_lines` of them in their order (reservoir sampling, algorithm R)."""
+    """Return all lines, or a uniform sample of `max_lines` of them, in order (reservoir sampling, algorithm R)."""
     draw = random.Random(seed)
     kept: list[tuple[int, str]] = []
     for number, line in enumerate(lines):

@@ -1,4 +1,4 @@
-"""Settings of the tokens stage: documents and a tokenizer in, Megatron's indexed dataset out, one a source."""
+"""Settings of `tokens`: encodes documents as Megatron's indexed datasets, one for each source."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ from stages.shared.contract import (
 
 
 class TokensConfig(StageConfig):
-    """Encodes documents and sets some of them aside."""
+    """Encodes documents and holds some of them out for evaluation."""
 
     stage: ClassVar[str] = "tokens"
 
     documents: Annotated[Inputs, Reads(KINDS.documents)]
     """Documents to encode."""
     tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)]
-    """Tokenizer to encode them with."""
+    """Tokenizer of the encoding."""
     heldout: float = Field(default=0.01, ge=0, lt=1)
-    """Share of the documents kept for evaluation instead, chosen by a hash of their id, so the same in any sharding."""
+    """Share of the documents held out for evaluation. A hash of the id selects them, so they are the same in any split
+    into files."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return an array that encodes each file, and a step that joins the parts of each source."""
+        """Return a step that encodes each file, and a step that joins the parts of each source."""
         files = inputs.get("documents", ())
         mb = sum(file.mb for file in files)
         keys = unique_keys(file_key(file) for file in files)
@@ -49,7 +50,7 @@ class TokensConfig(StageConfig):
             units=tuple(Unit(key=key, inputs={"documents": (file,)}) for key, file in zip(keys, files, strict=True)),
             uses=("heldout",),
             reads=("documents", "tokenizer"),
-            core_seconds=5.0 + mb / max(1, len(files)),  # 3 MB of text to a compressed one, a million tokens a second
+            core_seconds=5.0 + mb / max(1, len(files)),  # a compressed MB holds 3 MB of text; a million tokens a second
             disk_mb=1.5 * mb / max(1, len(files)),
         )
         merge = Step(
@@ -77,7 +78,7 @@ def _merged(kind: Kind, source: str = "", name: str = "", mb: float = 0.0) -> Ou
 
 
 def dataset_name(source: str) -> str:
-    """Return the `.bin` file of a source; its `.idx` lies beside it. Any source name is a safe file name."""
+    """Return the name of a source's `.bin` file; the `.idx` lies beside it. Safe for any source name."""
     return f"tokens-{quote(source, safe='')}.bin"
 
 

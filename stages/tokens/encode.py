@@ -1,4 +1,4 @@
-"""One documents file to one part of a dataset, with the held-out documents set aside."""
+"""Encodes one file of documents as one part of a dataset, without the held-out documents."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ PART_COUNTS = "counts.json"
 
 
 def run(task: Task[TokensConfig]) -> dict[str, Any]:
-    """Write the part, the held-out documents and their counts into task.out; return the counts."""
+    """Write the part, the held-out documents and the counts into task.out; return the counts."""
     file = task.inputs["documents"][0]
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     dataset = DatasetWriter(task.out / PART, tokenizer.vocab_size)
     with dataset as part, DocumentWriter(task.out / KINDS.heldout.file) as heldout:
         for number, document in enumerate(read_documents(file.path), start=1):
             if not isinstance(document.get("id"), str):
-                raise DataError(file.path, "a document without an id", "Want a string `id` on every line", number)
+                raise DataError(file.path, "a document without an id", "Write a string `id` on every line", number)
             if is_heldout(document["id"], task.config.heldout):
                 heldout.write(document)
             else:
@@ -38,9 +38,9 @@ def run(task: Task[TokensConfig]) -> dict[str, Any]:
 
 
 def is_heldout(document_id: str, share: float) -> bool:
-    """Return whether a document is held out: a hash of its id, read as a number in [0, 1), lies below the share.
+    """Return whether a document is held out: a hash of its id, as a number in [0, 1), is below the share.
 
-    Depends on nothing else, so a document is held out in every run, sharding and order, or in none.
+    Nothing else matters, so a document is held out in every run, split and order, or in none.
     """
     digest = hashlib.sha256(f"heldout/{document_id}".encode(errors="replace")).digest()
     return int.from_bytes(digest[:8], "big") < share * 2**64

@@ -1,4 +1,4 @@
-"""Megatron's indexed dataset (.bin and .idx): documents as token ids, each ended by the end-of-sequence id."""
+"""Writes Megatron's indexed dataset (.bin and .idx): documents as token ids, each with its end-of-sequence id."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from megatron.core.datasets.indexed_dataset import DType, IndexedDatasetBuilder
 
 
 class DatasetWriter:
-    """Writes one dataset; use as a context manager. The ids' type follows from the vocabulary: uint16 below 65,500."""
+    """Writes one dataset; use as a context manager. Ids are uint16 for a vocabulary below 65,500, else int32."""
 
     def __init__(self, bin_path: Path, vocab_size: int) -> None:
         self._idx_path = bin_path.with_suffix(".idx")
@@ -25,7 +25,7 @@ class DatasetWriter:
         self.tokens += len(ids)
 
     def append(self, bin_path: Path) -> None:
-        """Append a whole dataset of the same vocabulary. Does not count: the caller has the part's counts."""
+        """Append a whole dataset of the same vocabulary, without counting it: the caller has its counts."""
         self._builder.add_index(str(bin_path.with_suffix("")))
 
     def __enter__(self) -> DatasetWriter:

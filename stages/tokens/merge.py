@@ -1,4 +1,4 @@
-"""The parts of each source, in order of unit, to one dataset a source; all held-out documents to one file."""
+"""Joins the parts of each source to one dataset, and all held-out documents to one file, in order of unit."""
 
 from __future__ import annotations
 

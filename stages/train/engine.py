@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from megatron.core.dist_checkpointing.mapping import ShardedStateDict, StateDict
 from torch import Tensor
 from torch.nn import Parameter
 
-from stages.model.decoder import Decoder, initialise, take_documents
+from stages.model.decoder import Decoder, take_documents
 from stages.train.config import TrainingConfig
 from stages.train.engines.megatron import MegatronEngine
-from stages.train.engines.shape import EngineShape
 from stages.train.objectives.base import Batch, Forward, LossOutputs, Role, SetWeights
 
 Share = tuple[Parameter, Tensor, Tensor]
@@ -84,22 +82,17 @@ def build_engine(config: TrainingConfig, role: Role, vocab_size: int, rows: int 
 
     A sample is `rows` rows of the model's batch. Every rank calls it, after stages.model.parallel.start.
     """
-    engine = _engine_class(config)(config, EngineShape(role, vocab_size, rows), starting_weights(role, config.seed))
+    engine = _engine_class(config)(config, role, vocab_size, rows)
     if not config.attend_across_documents:
         for chunk in engine.chunks:
             take_documents(chunk)
     return engine
 
 
-def _engine_class(config: TrainingConfig) -> type[Engine]:
+def _engine_class(config: TrainingConfig) -> Callable[[TrainingConfig, Role, int, int], Engine]:
     if config.engine == "megatron":
         return MegatronEngine
     # Not above: it reads its environment and changes it while it is imported, and not every run needs it.
     from stages.train.engines.deepspeed import DeepSpeedEngine  # noqa: PLC0415
 
     return DeepSpeedEngine
-
-
-def starting_weights(role: Role, seed: int) -> SetWeights:
-    """Return the function that sets a role's starting weights: its own, or one that draws them from the seed."""
-    return role.set_weights or partial(initialise, config=role.config, seed=seed)

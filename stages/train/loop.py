@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from stages.formats.kinds import KINDS
 from stages.formats.metrics import EVENT_FIELDS, FIELDS, MEASURED_FIELDS
@@ -29,7 +30,7 @@ from stages.shared.errors import Checkpointed
 from stages.shared.task import Task
 from stages.train.config import TrainingConfig
 from stages.train.data.datasets import TrainingData
-from stages.train.data.feed import Window
+from stages.train.data.feed import Feed, FeedState, Window
 from stages.train.models import Losses, Models
 from stages.train.objectives.base import Batch, LossOutputs, Objective
 from stages.train.stability.guard import judge
@@ -87,9 +88,7 @@ def _train(
     recorder = Recorder(task.work, config, models, tokenizer.vocab_size, progress.step)
     for step in range(progress.step, config.steps):
         recorder.start(step + 1)
-        samples, feed = data.feed.take(step, progress.feed)
-        if len(samples) != schedule.batch_size(step):
-            raise ValueError(f"the feed gave {len(samples)} samples for step {step}, not {schedule.batch_size(step)}")
+        samples, feed = _take(data.feed, step, progress.feed, schedule.batch_size(step))
         is_scaled = models.is_scaled
         losses = models.accumulate(samples, recorder.batches)
         outcome = _agree(models, losses, stop=task.should_stop(), written=checkpoints.is_written)
@@ -117,11 +116,8 @@ def _train(
             metrics=outcome.metrics,
         )
         if data.heldout is not None and config.is_measured(step + 1):
-            began = time.monotonic()
-            found = _measure(models, data, config)
-            progress = progress.measured(found.loss)
-            metrics = {**record.metrics, **{f"heldout_{name}": value for name, value in found.metrics.items()}}
-            record = replace(record, heldout=found.loss, metrics=metrics, apart=time.monotonic() - began)
+            record = _with_heldout(record, models, data.heldout, config)
+            progress = progress.measured(record.heldout)
         recorder.end(record, progress.best)
         if trouble is not None:
             end_if_too_many(config.guard, guard, step + 1, trouble)
@@ -137,6 +133,14 @@ def _train(
     if dist.get_rank() == 0:
         write_readings(task.out / KINDS.readings.file, data.readings)
     return summary
+
+
+def _take(feed: Feed, step: int, state: FeedState, size: int) -> tuple[Sequence[Batch], FeedState]:
+    """Return a step's samples and the feed's state after it. Raises ValueError if there are not `size` of them."""
+    samples, state = feed.take(step, state)
+    if len(samples) != size:
+        raise ValueError(f"the feed gave {len(samples)} samples for step {step}, not {size}")
+    return samples, state
 
 
 @dataclass(frozen=True)
@@ -190,14 +194,17 @@ def _ratio(total: float, weight: float) -> float:
     return total / weight if weight else math.nan
 
 
-def _measure(models: Models, data: TrainingData, config: TrainingConfig) -> Outcome:
-    """Return the held-out numbers. The samples pass through the models as steps' samples do."""
+def _with_heldout(record: StepRecord, models: Models, heldout: Dataset[Batch], config: TrainingConfig) -> StepRecord:
+    """Return a step's record with the held-out numbers. The samples pass through the models as steps' samples do."""
+    began = time.monotonic()
     losses: Losses = {name: [] for name in models.engines}
     for first in range(0, config.heldout_sequences, config.global_batch):
-        samples: Sequence[Batch] = Window(data.heldout, first, config.global_batch)
+        samples: Sequence[Batch] = Window(heldout, first, config.global_batch)
         for name, found in models.evaluate(samples).items():
             losses[name] += found
-    return _agree(models, losses, stop=False, written=False)
+    outcome = _agree(models, losses, stop=False, written=False)
+    metrics = {**record.metrics, **{f"heldout_{name}": value for name, value in outcome.metrics.items()}}
+    return replace(record, heldout=outcome.loss, metrics=metrics, apart=time.monotonic() - began)
 
 
 def _dropped(models: Models, config: TrainingConfig) -> float | None:
@@ -242,7 +249,7 @@ def weights_digest(checkpoint: Path, rows: int) -> str:
     for name, weight in read_weights(checkpoint):
         used = weight[:rows] if name.endswith(("word_embeddings.weight", "output_layer.weight")) else weight
         digest.update(f"{name} {list(used.shape)} {used.dtype}\n".encode())
-        digest.update(used.contiguous().view(torch.uint8).numpy())
+        digest.update(used.contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -257,4 +264,5 @@ def set_deterministic(config: TrainingConfig) -> None:
     # attention of 8 heads of 64 over 2,048 tokens and back, on one thread of a Xeon at 2.6 GHz (0.18 s without ALiBi).
     torch.set_flush_denormal(config.model.position == "alibi")
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it; filling costs time
+    # Nothing reads memory that is not initialised; filling it costs time.
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  (a property, untyped)

@@ -14,9 +14,8 @@ from torch import Tensor
 from stages.model.decoder import Decoder
 from stages.train.config import TrainingConfig
 from stages.train.data.batches import microbatches
-from stages.train.engine import Engine, build_engine, starting_weights
+from stages.train.engine import Engine, build_engine
 from stages.train.engines.frozen import FrozenModel
-from stages.train.engines.shape import EngineShape
 from stages.train.objectives.base import Batch, ColumnsOf, LossOf, LossOutputs, Model, Objective
 
 Losses = dict[str, list[LossOutputs]]
@@ -38,8 +37,7 @@ class Models:
             if role.is_trained:
                 self.engines[name] = build_engine(config, role, vocab_size, objective.rows)
             else:
-                shape = EngineShape(role, vocab_size, objective.rows)
-                self._frozen[name] = FrozenModel(config, shape, starting_weights(role, config.seed))
+                self._frozen[name] = FrozenModel(config, role, vocab_size, objective.rows)
         self.main_role = next(iter(self.engines))
 
     @property
@@ -114,7 +112,7 @@ class Models:
     def reset(self) -> None:
         """Replace the weights by those that training started from. Only for saving."""
         for name, engine in self.engines.items():
-            engine.reset(starting_weights(self.objective.roles[name], self._config.seed))
+            engine.reset(self.objective.roles[name].starting_weights(self._config.seed))
 
     def state(self, *, is_loading: bool) -> ShardedStateDict:
         """Return the state of every trained model, for a checkpoint. Collective."""

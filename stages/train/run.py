@@ -58,4 +58,4 @@ def largest_difference(path: Path, reference: Path, tolerance: float) -> float:
         if not abs(loss - theirs[step]) <= tolerance:
             problem = f"loss {theirs[step]:.6f}, here {loss:.6f}: further apart than {tolerance:g}"
             raise DataError(reference, problem, "The two trainings do not compute the same", record=f"step {step}")
-    return max(abs(loss - theirs[step]) for step, loss in ours.items())
+    return max(abs(float(loss - theirs[step])) for step, loss in ours.items())

@@ -7,6 +7,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ class Fake:
         """Return the environment of each call so far."""
         return [call["environment"] for call in self._records()]
 
-    def _records(self) -> list[dict[str, object]]:  # type: ignore[type-arg]
+    def _records(self) -> list[dict[str, Any]]:
         return [json.loads(path.read_text("utf-8")) for path in sorted(self.folder.glob(f"{self.name}.call.*"))]
 
 

@@ -112,7 +112,7 @@ def test_a_log_is_followed_as_it_grows_in_either_form(tmp_path: Path, monkeypatc
         if ended.wait(seconds):
             raise EnoughError
 
-    monkeypatch.setattr(logs.time, "sleep", sleep)
+    monkeypatch.setattr("jobs.logs.time.sleep", sleep)
 
     def follow() -> None:
         with pytest.raises(EnoughError):

@@ -244,6 +244,29 @@ def test_a_job_that_slurm_starts_too_early_says_what_is_missing_and_heal_mends_i
     assert toy.gathered() == text(40)
 
 
+def test_a_milestone_is_read_while_the_march_that_published_it_goes_on(make: Make) -> None:
+    toy = make(paces=150, pause_s=0.1, milestones=[3])
+    toy.recipe["reader"] = {"steps": "from:toy", "moods": str(toy.moods)}
+    launcher = toy.begin("run", "--wait")
+    until(lambda: toy.calls()["read.0"], "the milestone is read", 60)
+    assert not toy.is_done("march")
+    assert launcher.wait(timeout=120) == 0
+    assert toy.calls() == {**EACH_ONCE, "read.0": 1}
+
+
+def test_a_service_serves_its_readers_and_is_cancelled_after_them(make: Make) -> None:
+    toy = make()
+    toy.recipe.update(targets=["reader"], echo={}, reader={"endpoint": "from:echo", "moods": str(toy.moods)})
+    toy.moods.mkdir(parents=True)
+    done = toy.launch("run", "--wait")
+    assert done.returncode == 0, done.stdout
+    assert toy.calls() == {"read.0": 1, "read.1": 1}
+    assert "echo: no longer needed; stopping it" in done.stdout
+    until(lambda: not toy.rows("echo"), "the service has gone")
+    assert toy.status()["finished"]
+    assert "Nothing to do" in toy.launch("run").stdout
+
+
 @pytest.mark.parametrize("name", [HOSTILE, HOSTILE.replace(" of ", "\n")], ids=["one line", "two lines"])
 def test_a_hostile_name_from_sbatch_to_the_last_log(make: Make, name: str) -> None:
     toy = make(name)

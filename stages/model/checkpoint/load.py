@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from megatron.core.models.gpt import GPTModel
 from torch import Tensor
 
 from stages.model import device, parallel
 from stages.model.checkpoint.reading import WEIGHTS, read_state, read_tensors, tensors_of, verify
 from stages.model.config import ModelConfig
-from stages.model.decoder import build_model
+from stages.model.decoder import Decoder, build_model
 from stages.model.layers.glm import as_generation
 from stages.shared.errors import DataError
 from stages.shared.task import Ranks
@@ -39,7 +38,7 @@ class CheckpointSettings:
 class LoadedModel:
     """A decoder ready to score tokens."""
 
-    model: GPTModel
+    model: Decoder
     config: ModelConfig
     vocab_size: int
     """Pieces of the tokenizer it was trained with; logits have this many columns, without the padded rows."""
@@ -66,13 +65,15 @@ class LoadedModel:
         if self.config.position == "glm":
             return self._continued(tokens_BT)[..., : self.vocab_size].float()
         positions_BT = torch.arange(tokens_BT.size(1), device=tokens_BT.device).expand_as(tokens_BT)
-        return self.model(tokens_BT, positions_BT, None)[..., : self.vocab_size].float()
+        logits_BTV: Tensor = self.model(tokens_BT, positions_BT)
+        return logits_BTV[..., : self.vocab_size].float()
 
     def _continued(self, tokens_BT: Tensor) -> Tensor:
         """Return GLM's logits for a text that it continues from nothing: the two tokens before it have no row."""
         gmask, sop = (self.config.token_id(token, self.vocab_size) for token in ("[gMASK]", "[sop]"))
         tokens_BT, positions_B2T = as_generation(tokens_BT, gmask, sop)
-        return self.model(tokens_BT, positions_B2T, None)[:, 2:]
+        logits_BTV: Tensor = self.model(tokens_BT, positions_B2T)
+        return logits_BTV[:, 2:]
 
 
 def load_model(checkpoint: Path) -> LoadedModel:

@@ -27,14 +27,12 @@ from megatron.core import dist_checkpointing
 from megatron.core.dist_checkpointing.dict_utils import extract_matching_values
 from megatron.core.dist_checkpointing.mapping import ShardedObject, ShardedStateDict, StateDict
 from torch import Tensor
-from torch.distributed.checkpoint import (
-    DefaultLoadPlanner,
-    FileSystemReader,
-    LoadPlan,
-    load,
-)
-from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, MetadataIndex
+from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
+from torch.distributed.checkpoint.filesystem import FileSystemReader
+from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, MetadataIndex, TensorStorageMetadata
+from torch.distributed.checkpoint.planner import LoadPlan
 from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
+from torch.distributed.checkpoint.state_dict_loader import load
 
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, sha256_file
@@ -77,7 +75,7 @@ def read_tensors(sharded: ShardedStateDict, folder: Path) -> StateDict:
 def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
     """Yield the model's full weights by global name, in order of name, one in memory at a time. Not collective."""
     _check_index(folder / INDEX)
-    entries = FileSystemReader(folder).read_metadata().state_dict_metadata
+    entries = _tensors(folder)
     for name in sorted(name for name in entries if name.startswith(WEIGHTS)):
         weight = torch.empty(entries[name].size, dtype=entries[name].properties.dtype)
         _load_alone({name: weight}, storage_reader=FileSystemReader(folder))
@@ -90,12 +88,18 @@ def read_slice(folder: Path, name: str, index: tuple[int, ...]) -> Tensor:
     Raises DataError if the checkpoint has no such tensor. Not collective; call `verify` first.
     """
     _check_index(folder / INDEX)
-    stored = FileSystemReader(folder).read_metadata().state_dict_metadata.get(name)
+    stored = _tensors(folder).get(name)
     if stored is None or any(place >= size for place, size in zip(index, stored.size, strict=False)):
         raise DataError(folder, f"lacks {name} {[*index]}", "Train it again")
     part = torch.empty((*(1 for _ in index), *stored.size[len(index) :]), dtype=stored.properties.dtype)
     _load_alone({name: part}, storage_reader=FileSystemReader(folder), planner=_SlicePlanner(part, index))
     return part.view(stored.size[len(index) :])
+
+
+def _tensors(folder: Path) -> dict[str, TensorStorageMetadata]:
+    """Return shape, type and parts of every tensor in a checkpoint."""
+    entries = FileSystemReader(folder).read_metadata().state_dict_metadata
+    return {name: entry for name, entry in entries.items() if isinstance(entry, TensorStorageMetadata)}
 
 
 def _load_alone(state: StateDict, **how: Any) -> None:
@@ -116,7 +120,9 @@ class _SlicePlanner(DefaultLoadPlanner):
         """Return what to read: the pieces of the stored tensor that lie in the block."""
         ((name, _),) = self.state_dict.items()
         block = ChunkStorageMetadata(offsets=self.offsets, sizes=self.part.shape)
-        return LoadPlan(create_read_items_for_chunk_list(name, self.metadata.state_dict_metadata[name], [block]))
+        stored = self.metadata.state_dict_metadata[name] if self.metadata else None
+        assert isinstance(stored, TensorStorageMetadata)  # read_slice has looked
+        return LoadPlan(create_read_items_for_chunk_list(name, stored, [block]))
 
     def lookup_tensor(self, index: MetadataIndex) -> Tensor:
         """Return what is read into."""

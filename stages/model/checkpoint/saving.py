@@ -34,12 +34,15 @@ from megatron.core.dist_checkpointing.strategies.torch import (
     mcore_to_pyt_state_dict,
 )
 from torch import Tensor
-from torch.distributed.checkpoint import DefaultSavePlanner, FileSystemWriter, Metadata, SavePlan
 from torch.distributed.checkpoint._dedup_save_plans import dedup_save_plans
-from torch.distributed.checkpoint.default_planner import _validate_global_plan, create_default_global_save_plan
-from torch.distributed.checkpoint.filesystem import FileSystem, _StoragePrefix
-from torch.distributed.checkpoint.metadata import MetadataIndex
-from torch.distributed.checkpoint.planner import WriteItem
+from torch.distributed.checkpoint.default_planner import (
+    DefaultSavePlanner,
+    _validate_global_plan,
+    create_default_global_save_plan,
+)
+from torch.distributed.checkpoint.filesystem import FileSystem, FileSystemWriter, _StoragePrefix
+from torch.distributed.checkpoint.metadata import Metadata, MetadataIndex
+from torch.distributed.checkpoint.planner import SavePlan, WriteItem
 from torch.distributed.checkpoint.storage import WriteResult
 
 from stages.model.checkpoint.reading import COMPLETE, INDEX, describe
@@ -130,7 +133,7 @@ class Draft:
         if self.plan.items:
             writer = _Writer(self.folder)
             self.results = writer.write_data(self.plan, _Placed(self.tensors)).wait()
-            self.files |= writer.fs.files
+            self.files |= writer.hashed.files
         self.tensors = {}
 
     def finish(self) -> Files:
@@ -224,7 +227,7 @@ class _Writer(FileSystemWriter):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, per_thread_copy_ahead=0)
-        self.fs = _HashedFiles()
+        self.fs = self.hashed = _HashedFiles()
 
     def storage_meta(self) -> None:
         """Return nothing: torch would write the path and a random id into the index."""

@@ -89,15 +89,15 @@ def from_config_json(settings: Mapping[str, Any], path: Path) -> tuple[ModelConf
     kind = settings.get("model_type")
     if kind not in ("llama", "mixtral"):
         raise DataError(path, f"model_type {kind!r}", "Want llama or mixtral")
-    for name, values in _MUST_BE.items():
-        if settings.get(name, values[0]) not in values:
-            raise DataError(path, f"{name} {settings[name]!r}", f"This decoder has {values[0]!r}")
+    for name, known in _MUST_BE.items():
+        if settings.get(name, known[0]) not in known:
+            raise DataError(path, f"{name} {settings[name]!r}", f"This decoder has {known[0]!r}")
     try:
         values = {ours: settings[theirs] for ours, theirs in _SIZES.items() if settings.get(theirs) is not None}
         moe = None
         if kind == "mixtral":
             if settings["num_experts_per_tok"] == 1:
-                raise ValueError("num_experts_per_tok 1: want more; an only expert has another weight here")
+                raise ValueError("num_experts_per_tok 1: must be more, since a single expert has another weight here")
             moe = MoEConfig(num_experts=settings["num_local_experts"], top_k=settings["num_experts_per_tok"])
         model = ModelConfig(
             **values,
@@ -133,8 +133,8 @@ def differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
 def _theta(settings: Mapping[str, Any], default: int) -> int:
     rope = settings.get("rope_parameters") or {}
     if rope.get("rope_type", "default") != "default":
-        raise ValueError(f"rope_type {rope['rope_type']!r}: want default")
+        raise ValueError(f"rope_type {rope['rope_type']!r}: must be default")
     theta = rope.get("rope_theta", settings.get("rope_theta", default))
     if theta != int(theta):
-        raise ValueError(f"rope_theta {theta}: want a whole number")
+        raise ValueError(f"rope_theta {theta}: must be a whole number")
     return int(theta)

@@ -21,6 +21,7 @@ from stages.model.layers.rotary import apply_rope, rope_tables
 # Shape suffixes: T = tokens, B = sequences, N = B x T, S = documents, H = heads of this rank, K = key/value heads of
 # this rank, D = head width.
 
+_varlen: Any = varlen_attn
 _COLUMNS = 8
 """Columns that ALiBi adds to a head. Two would do: CUDA's flash kernel wants widths in eights."""
 _EXACT = 256
@@ -50,10 +51,13 @@ def documents_apart(lengths_S: Tensor, tokens: int, device: torch.device) -> Doc
 class CausalAttention(MegatronModule):
     """Softmax(q k^T / sqrt(D)) v over earlier tokens, without ever holding a T x T tensor (arXiv:2205.14135).
 
-    With Documents, over earlier tokens of the same document: the squares of their lengths are all that is computed.
-    Megatron's own DotProductAttention writes the scores out (TE's fused one needs a GPU); torch picks its flash kernel
-    on CPUs and GPUs alike. Takes no parameters from the checkpoint.
+    With Documents, over earlier tokens of the same document: only the squares of their lengths are computed. Megatron's
+    own DotProductAttention writes the scores out, and TE's fused one needs a GPU; torch picks its flash kernel on CPUs
+    and GPUs alike. Has no weights.
     """
+
+    is_masked = False
+    """Whether the mask decides what a token sees, in place of causality."""
 
     def __init__(self, config: TransformerConfig, **_spec: Any) -> None:
         super().__init__(config=config)
@@ -68,30 +72,46 @@ class CausalAttention(MegatronModule):
         packed_seq_params: Documents | None = None,
         **_options: Any,
     ) -> Tensor:
-        """Return the mixed values, [T, B, H*D], for query [T, B, H, D] and key, value [T, B, K, D].
+        """Return the mixed values, [T, B, H*D], for query [T, B, H, D] and key, value [T, B, K, D]."""
+        heads, width = query.shape[2:]
+        query, key, value = self.prepare(query, key, value)
+        if packed_seq_params is not None and not self.is_masked:
+            mixed = self._mix_apart(query, key, value, packed_seq_params)
+        else:
+            mixed = self._mix(query, key, value, hidden=mask if self.is_masked else None)
+        if value.size(-1) == width:
+            return mixed
+        mixed_TBHD: Tensor = mixed.unflatten(-1, (heads, -1))
+        return mixed_TBHD[..., :width].flatten(2)
 
-        `mask` is not looked at: earlier tokens are seen, later ones are not.
+    def prepare(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return query, key and value with the positions worked in. Columns that are added to a head are cut off from
+        the mixed values.
         """
-        if packed_seq_params is not None:
-            return self._mix_apart(query, key, value, packed_seq_params)
-        return self._mix(query, key, value, hidden=None)
+        return query, key, value
 
     def _mix_apart(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
         tokens, sequences = query.shape[:2]
         is_grouped = query.size(2) != key.size(2)
         flat = [x.transpose(0, 1).flatten(0, 1) for x in (query, key, value)]
         if query.is_cuda and query.dtype is not torch.float32:  # torch's kernel for this knows 16 bits alone
-            ends = [documents.cu_seqlens_q] * 2 + [documents.max_seqlen_q] * 2
-            mixed_NHD = varlen_attn(*flat, *ends, scale=self.scale, window_size=(-1, 0), enable_gqa=is_grouped)
+            starts, longest = documents.cu_seqlens_q, documents.max_seqlen_q
+            grouped = {"enable_gqa": True} if is_grouped else {}  # torch 2.11 has no such option
+            mixed_NHD = _varlen(
+                *flat, starts, starts, longest, longest, scale=self.scale, window_size=(-1, 0), **grouped
+            )
         else:
             # A call a document: on a CPU 170 us at the least, forth and back.
             split = [x.transpose(0, 1)[None].split(documents.lengths, dim=2) for x in flat]
             parts = [
-                F.scaled_dot_product_attention(*part, is_causal=True, scale=self.scale, enable_gqa=is_grouped)
-                for part in zip(*split, strict=True)
+                F.scaled_dot_product_attention(
+                    query, key, value, is_causal=True, scale=self.scale, enable_gqa=is_grouped
+                )
+                for query, key, value in zip(*split, strict=True)
             ]
             mixed_NHD = torch.cat(parts, dim=2)[0].transpose(0, 1)
-        return mixed_NHD.unflatten(0, (sequences, tokens)).transpose(0, 1).flatten(2)
+        mixed_BTHD: Tensor = mixed_NHD.unflatten(0, (sequences, tokens))
+        return mixed_BTHD.transpose(0, 1).flatten(2)
 
     def _mix(self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor | None) -> Tensor:
         query_BHTD, key_BKTD, value_BKTD = (x.permute(1, 2, 0, 3) for x in (query, key, value))
@@ -110,37 +130,27 @@ class CausalAttention(MegatronModule):
 
 
 class RotaryAttention(CausalAttention):
-    """Causal attention of queries and keys that are turned by an angle which grows with the position: RoPE
-    (arXiv:2104.09864). Megatron's layers then turn nothing.
-    """
+    """Causal attention with RoPE (arXiv:2104.09864). Megatron's layers then rotate nothing."""
 
     def __init__(self, config: TransformerConfig, theta: int, **_spec: Any) -> None:
         super().__init__(config=config)
         self.theta = theta
 
-    def forward(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        mask: Tensor | None,
-        packed_seq_params: Documents | None = None,
-        **_options: Any,
-    ) -> Tensor:
-        """Return the mixed values, [T, B, H*D]; shapes as in CausalAttention."""
-        angles = rope_tables(query.size(0), query.size(3), self.theta, query.dtype, query.device)
-        query, key = apply_rope(query, *angles), apply_rope(key, *angles)
-        # Of the product that all three are parts of, nothing is then kept for the backward pass.
-        return super().forward(query, key, _copied(value), mask, packed_seq_params)
+    def prepare(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return query and key rotated by angles that grow with the position."""
+        tables = rope_tables(query.size(0), query.size(3), self.theta, query.dtype, query.device)
+        # The copy of the value keeps the product of all three from being held for the backward pass.
+        return apply_rope(query, *tables), apply_rope(key, *tables), _copied(value)
 
 
 class AlibiAttention(CausalAttention):
     """Causal attention with a penalty on distance, slope x (i - j), a slope a head (arXiv:2108.12409, section 3).
 
-    A softmax does not see what is added to a whole row, so slope x j is the same bias; and that is a product of a
-    number of the query's head and a number of the key. As columns of query and key it goes through the flash kernel: no
-    T x T bias exists. Positions are split in two columns that bfloat16 holds exactly up to T = 131,072; slopes are
-    rounded to the weights' type. In float32 the bias is exact to 6e-8 of slope x T / 2, that is 3e-5 nats at T = 2,048.
+    A softmax does not see a number that is added to a whole row, so slope x j is the same bias; and that is a product
+    of a number of the query's head and a number of the key. As columns of query and key it goes through the flash
+    kernel: no T x T bias exists. Positions are split in two columns that bfloat16 holds exactly up to T = 131,072;
+    slopes are rounded to the weights' type. In float32 the bias is exact to 6e-8 of slope x T / 2, that is 3e-5 nats at
+    T = 2,048.
     """
 
     def __init__(self, config: TransformerConfig, **_spec: Any) -> None:
@@ -150,36 +160,25 @@ class AlibiAttention(CausalAttention):
         start = here * parallel_state.get_tensor_model_parallel_rank()
         self.slopes: Sequence[float] = slopes[start : start + here]
 
-    def forward(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        mask: Tensor | None,
-        packed_seq_params: Documents | None = None,
-        **_options: Any,
-    ) -> Tensor:
-        """Return the mixed values, [T, B, H*D]; shapes as in CausalAttention."""
+    def prepare(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return query and key with columns whose product is the bias, and the value padded to their width."""
         slopes_H = torch.tensor(self.slopes, dtype=query.dtype, device=query.device) / self.scale
         positions_T = torch.arange(key.size(0), device=key.device) - key.size(0) // 2  # small numbers round less
         low_T = positions_T % _EXACT
         columns_T2 = torch.stack([positions_T - low_T, low_T], dim=-1).to(key.dtype)
         query = torch.cat([query, _columns(slopes_H[:, None].expand(-1, 2), query)], dim=-1)
         key = torch.cat([key, _columns(columns_T2[:, None, None], key)], dim=-1)
-        mixed = super().forward(query, key, F.pad(value, (0, _COLUMNS)), mask, packed_seq_params)
-        return mixed.unflatten(-1, (query.size(2), -1))[..., :-_COLUMNS].flatten(2)
+        return query, key, F.pad(value, (0, _COLUMNS))
 
 
 class MaskedAttention(CausalAttention):
-    """Attention under the mask it is given, as GLM's needs: part A sees all of itself.
+    """Attention under a mask, as GLM's part A needs, which sees all of itself. Without a mask it is causal.
 
-    The mask is the one T x T tensor: 1 byte a pair and sequence, and torch's CPU kernel makes it 4; all heads and
-    layers share it, the scores never exist. Without a mask it is causal. It knows no Documents.
+    The mask is bool [B, 1, T, T], True where a key is hidden. It is the one T x T tensor: 1 byte a pair and sequence,
+    and torch's CPU kernel makes it 4; all heads and layers share it, the scores never exist. Ignores Documents.
     """
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **_options: Any) -> Tensor:
-        """Return the mixed values, [T, B, H*D]; `mask` is bool [B, 1, T, T], True where a key is hidden."""
-        return self._mix(query, key, value, hidden=mask)
+    is_masked = True
 
 
 def alibi_slopes(num_heads: int) -> list[float]:

@@ -21,7 +21,8 @@ def cross_entropy(logits: Tensor, labels: Tensor, group: dist.ProcessGroup, z_lo
     `z_loss` times the square of the softmax's log-partition (arXiv:2204.02311, section 5) enters through the gradient
     alone. The backward pass writes the gradient over the logits: nothing may read them after it.
     """
-    return _CrossEntropy.apply(logits, labels, group, z_loss)
+    losses: Tensor = _CrossEntropy.apply(logits, labels, group, z_loss)  # type: ignore[no-untyped-call]  # torch types no Function
+    return losses
 
 
 class _CrossEntropy(torch.autograd.Function):

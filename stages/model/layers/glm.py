@@ -22,7 +22,8 @@ class BlockPositions(nn.Module):
 
     def forward(self, positions_B2T: Tensor) -> Tensor:
         """Return [B, T, dim] for int64 [B, 2, T]."""
-        return self.in_text(positions_B2T[:, 0]) + self.in_span(positions_B2T[:, 1])
+        added: Tensor = self.in_text(positions_B2T[:, 0]) + self.in_span(positions_B2T[:, 1])
+        return added
 
 
 def hidden_keys(length_A_B: Tensor, tokens: int) -> Tensor:

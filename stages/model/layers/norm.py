@@ -28,7 +28,7 @@ class _Norm(nn.Module):
         self.weight = nn.Parameter(torch.ones(hidden_size))
         self.bias = nn.Parameter(torch.zeros(hidden_size)) if self.has_bias else None
         for parameter in self.parameters():
-            parameter.sequence_parallel = config.sequence_parallel
+            setattr(parameter, "sequence_parallel", config.sequence_parallel)  # noqa: B010  (Megatron's mark)
 
 
 class RMSNorm(_Norm):
@@ -38,7 +38,8 @@ class RMSNorm(_Norm):
         """Return the normalised x, [..., C], in its own type; sums are in float32 at least."""
         if x.is_cuda:  # one kernel there; on a CPU it is a chain of operations, each of which keeps its part
             return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
-        return _RMSNorm.apply(x, self.weight, self.eps)
+        normed: Tensor = _RMSNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]  # torch types no Function
+        return normed
 
 
 class LayerNorm(_Norm):

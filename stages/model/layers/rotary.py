@@ -28,7 +28,8 @@ def apply_rope(x_TBHD: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
     lie further apart. On a GPU it lies as [T, B, H, D], as what the kernel there makes of it then does, and Megatron's
     layers want.
     """
-    return _Turn.apply(x_TBHD, cos_TE, sin_TE)
+    turned: Tensor = _Turn.apply(x_TBHD, cos_TE, sin_TE)  # type: ignore[no-untyped-call]  # torch types no Function
+    return turned
 
 
 class _Turn(torch.autograd.Function):

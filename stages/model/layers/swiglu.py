@@ -28,7 +28,8 @@ class SwiGLU(nn.Module):
         The backward pass writes the gradient over x: nothing may read it after. Here it is a product's output, which
         nobody else keeps.
         """
-        return _SwiGLU.apply(x)
+        activated: Tensor = _SwiGLU.apply(x)  # type: ignore[no-untyped-call]  # torch types no Function
+        return activated
 
     def sharded_state_dict(self, *_args: Any, **_kwargs: Any) -> dict[str, Tensor]:
         """Return nothing: there are no weights."""
@@ -47,7 +48,7 @@ class _SwiGLU(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
+        x: Tensor = ctx.saved_tensors[0]
         x_N2F, grad_NF = x.view(-1, x.size(-1)), grad.reshape(-1, grad.size(-1))
         for few in few_rows(x_N2F):
             gate, up = x_N2F[few].chunk(2, dim=-1)

@@ -54,8 +54,10 @@ def pieces_of(tokenizer: Tokenizer) -> Pieces:
     """Return them for a tokenizer: GLM's own tokens have the ids after its pieces."""
     names = [piece.replace("<0x0A>", "\n") for piece in tokenizer.pieces()]
     ends = np.array([bool(_SENTENCE_ENDS.intersection(name)) for name in names])
-    own = range(tokenizer.vocab_size, tokenizer.vocab_size + len(GLM_TOKENS))
-    return Pieces(*own, eos=tokenizer.eos_id, ends_sentence=ends)
+    mask, sentence_mask, document_mask, start, end, block_mask = range(
+        tokenizer.vocab_size, tokenizer.vocab_size + len(GLM_TOKENS)
+    )
+    return Pieces(mask, sentence_mask, document_mask, start, end, block_mask, eos=tokenizer.eos_id, ends_sentence=ends)
 
 
 class BlankedDataset(torch.utils.data.Dataset[Batch]):

@@ -96,7 +96,7 @@ def build_heldout(corpus: Corpus, config: TrainingConfig, cache: Path, *, eod: i
     """
     held_out = hold_out(corpus, config)
     settings = _index_settings(corpus, config, cache, _Eod(eod, vocab_size), {})
-    parts = []
+    parts: list[Dataset[Batch]] = []
     with _index_in(cache, corpus, config, config.heldout_sequences):
         for source, (count, documents) in held_out.items():
             args = (IndexedDataset(source.prefix), source.prefix, documents, count, Split.valid, settings)

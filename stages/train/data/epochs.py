@@ -10,7 +10,7 @@ from megatron.core.datasets import helpers
 from megatron.core.datasets.gpt_dataset import GPTDataset
 from numpy.typing import NDArray
 
-Index = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint32]]
+Index = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.integer]]
 """Documents in the order they are read; document and place where each sequence starts; sequences in shuffled order."""
 
 
@@ -33,14 +33,15 @@ class EpochDataset(GPTDataset):
         tokens = self._get_num_tokens_per_epoch()
         epochs = self._get_num_epochs(tokens)
         draw = np.random.RandomState(self.config.random_seed)
-        documents = np.concatenate([draw.permutation(self.indices) for _ in range(epochs)]).astype(np.int32)
+        shuffled = [draw.permutation(self.indices) for _ in range(epochs)]
+        documents: NDArray[np.int32] = np.concatenate(shuffled).astype(np.int32)
         length = self.config.sequence_length
         starts = helpers.build_sample_idx(
             self.dataset.sequence_lengths.copy(), documents, length, epochs, tokens, True, True
         )
         count = len(starts) - 1
         first = [min(count, -(-epoch * tokens // length)) for epoch in range(epochs)]  # sequence to start in each epoch
-        order = np.arange(count, dtype=np.uint32 if count < 2**32 else np.int64)
+        order: NDArray[np.integer] = np.arange(count, dtype=np.uint32 if count < 2**32 else np.int64)
         for start, stop in zip(first, [*first[1:], count], strict=True):
             draw.shuffle(order[start:stop])
         return documents, starts, order

@@ -25,8 +25,7 @@ from stages.train.config import TrainingConfig
 from stages.train.engines.offload import activations_on_host
 from stages.train.engines.optimizer import loss_scale
 from stages.train.engines.partition import MODEL, OPTIMIZER, Partition, shards_of
-from stages.train.engines.shape import EngineShape
-from stages.train.objectives.base import Batch, Forward, LossOutputs, SetWeights
+from stages.train.objectives.base import Batch, Forward, LossOutputs, Role, SetWeights
 
 # DeepSpeed reads these while it is imported and made. Without them it warns that it saw no GPU, and runs `numactl` at
 # every reduction to count devices.
@@ -48,12 +47,12 @@ class DeepSpeedEngine:
     step may be dropped once its norm is known.
     """
 
-    def __init__(self, config: TrainingConfig, shape: EngineShape, set_weights: SetWeights) -> None:
-        if shape.role.frozen:
+    def __init__(self, config: TrainingConfig, role: Role, vocab_size: int, _rows: int) -> None:
+        if role.frozen:
             raise ValueError("engine deepspeed trains all weights of a model: use engine megatron to freeze some")
-        self.config, self._shape = config, shape
+        self.config, self._role, self._vocab_size = config, role, vocab_size
         core = self._build()
-        set_weights(core)
+        role.starting_weights(config.seed)(core)
         self.chunks = [core]
         _sum_over_tensor_parallel_ranks(core)
         shards = shards_of(core)
@@ -67,14 +66,15 @@ class DeepSpeedEngine:
     def _build(self) -> Decoder:
         layout, dtype = self.config.layout, DTYPES[self.config.dtype]
         model = build_model(
-            self._shape.role.config,
-            self._shape.vocab_size,
+            self._role.config,
+            self._vocab_size,
             dtype,
             sp=layout.sp,
             recompute=layout.recompute,
             on_host=layout.zero == 3,
         )
-        return model.to(dtype)  # norms are made in float32
+        model.to(dtype)  # norms are made in float32
+        return model
 
     @property
     def is_scaled(self) -> bool:
@@ -224,7 +224,7 @@ class _Engine(deepspeed.DeepSpeedEngine):
 
     def _do_optimizer_sanity_check(self, _optimizer: torch.optim.Optimizer) -> str:
         # DeepSpeed has another optimizer for bf16 and ZeRO-1, which splits nothing but the moments.
-        return ZERO_OPTIMIZATION
+        return str(ZERO_OPTIMIZATION)
 
 
 class _Groups:
@@ -278,10 +278,10 @@ def _settings(core: GPTModel, config: TrainingConfig) -> dict[str, Any]:
 
 def _adamw(core: GPTModel, config: TrainingConfig) -> torch.optim.AdamW:
     chosen = config.optimizer
-    decayed = [weight for weight in core.parameters() if weight.ndim > 1]
-    exempt = [weight for weight in core.parameters() if weight.ndim <= 1]
+    decayed: dict[str, Any] = {"params": [weight for weight in core.parameters() if weight.ndim > 1]}
+    exempt: dict[str, Any] = {"params": [weight for weight in core.parameters() if weight.ndim <= 1]}
     return torch.optim.AdamW(
-        [{"params": decayed}, {"params": exempt, "weight_decay": 0.0}],
+        [decayed, exempt | {"weight_decay": 0.0}],
         lr=config.lr,
         betas=(chosen.beta1, chosen.beta2),
         eps=chosen.eps,

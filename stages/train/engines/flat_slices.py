@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import prod
+from typing import Any, TypeAlias
 
 import torch
-from megatron.core.dist_checkpointing.mapping import ShardedTensor, ShardedTensorFactory
+from megatron.core.dist_checkpointing.mapping import ShardedTensor
 from torch import Tensor
 
-Shard = ShardedTensor | ShardedTensorFactory
-"""Where a rank's weight lies in the whole model's."""
+Shard: TypeAlias = Any
+"""Megatron's ShardedTensor or ShardedTensorFactory: where a rank's weight lies in the whole model's."""
 
 
 def parts_of(shard: Shard, shape: Sequence[int], run: Tensor, start: int, prefix: str) -> list[ShardedTensor]:

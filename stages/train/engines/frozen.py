@@ -15,8 +15,7 @@ from stages.model.checkpoint.load import DTYPES
 from stages.model.decoder import Decoder, build_model, global_name
 from stages.train.config import TrainingConfig
 from stages.train.engines.context import of_this_context_rank
-from stages.train.engines.shape import EngineShape
-from stages.train.objectives.base import Annotate, Batch, Model, SetWeights
+from stages.train.objectives.base import Annotate, Batch, Model, Role
 
 
 class FrozenModel:
@@ -25,16 +24,16 @@ class FrozenModel:
     Every data parallel rank has its part whole, also with ZeRO.
     """
 
-    def __init__(self, config: TrainingConfig, shape: EngineShape, set_weights: SetWeights) -> None:
-        self._microbatch, self._seq_len = config.microbatch * shape.rows, shape.role.config.seq_len
+    def __init__(self, config: TrainingConfig, role: Role, vocab_size: int, rows: int) -> None:
+        self._microbatch, self._seq_len = config.microbatch * rows, role.config.seq_len
         layout, dtype = config.layout, DTYPES[config.dtype]
         self.chunks = [
-            build_model(shape.role.config, shape.vocab_size, dtype, chunk=number, sp=layout.sp)
+            build_model(role.config, vocab_size, dtype, chunk=number, sp=layout.sp)
             for number in range(layout.interleave)
         ]
         for chunk in self.chunks:
             chunk.to(device.device())
-            set_weights(chunk)
+            role.starting_weights(config.seed)(chunk)
             chunk.to(dtype).eval().requires_grad_(False)
 
     @torch.no_grad()

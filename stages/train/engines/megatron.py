@@ -24,23 +24,20 @@ from stages.train.engines.context import of_this_context_rank
 from stages.train.engines.frozen import freeze
 from stages.train.engines.offload import activations_on_host
 from stages.train.engines.optimizer import build_optimizer, load_optimizer, loss_scale, on_host, optimizer_state
-from stages.train.engines.shape import EngineShape
-from stages.train.objectives.base import Batch, Forward, LossOf, LossOutputs, Model, SetWeights
+from stages.train.objectives.base import Batch, Forward, LossOf, LossOutputs, Model, Role, SetWeights
 
 
 class MegatronEngine:
     """A rank's part of the model behind Megatron's gradient buffers, and its share of AdamW's state (ZeRO-1)."""
 
-    def __init__(self, config: TrainingConfig, shape: EngineShape, set_weights: SetWeights) -> None:
+    def __init__(self, config: TrainingConfig, role: Role, vocab_size: int, rows: int) -> None:
         dtype, layout = DTYPES[config.dtype], config.layout
-        self.config, self._shape = config, shape
+        self.config, self._role, self._rows = config, role, rows
         self.chunks = [
-            build_model(
-                shape.role.config, shape.vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute
-            )
+            build_model(role.config, vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute)
             for number in range(layout.interleave)
         ]
-        freeze(self.chunks, shape.role.frozen)
+        freeze(self.chunks, role.frozen)
         ddp = DistributedDataParallelConfig(
             use_distributed_optimizer=True,
             grad_reduce_in_fp32=True,
@@ -50,7 +47,7 @@ class MegatronEngine:
         self.models = []
         for number, chunk in enumerate(self.chunks):
             chunk.to(device.device())
-            set_weights(chunk)
+            role.starting_weights(config.seed)(chunk)
             chunk.to(dtype)  # norms are made in float32
             self.models.append(DistributedDataParallel(chunk.config, ddp, chunk, disable_bucketing=number > 0))
         self.optimizer = build_optimizer(config, self.models)
@@ -94,8 +91,8 @@ class MegatronEngine:
             data_iterator=own if len(self.models) == 1 else list(tee(own, len(self.models))),
             model=self.models,
             num_microbatches=num_microbatches,
-            seq_length=self._shape.role.config.seq_len,
-            micro_batch_size=self.config.microbatch * self._shape.rows,
+            seq_length=self._role.config.seq_len,
+            micro_batch_size=self.config.microbatch * self._rows,
             forward_only=forward_only,
         )
         return losses

@@ -40,11 +40,12 @@ class HostAdamW(torch.optim.Optimizer):
         self.free()
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # Megatron passes no closure
         """Update the host's weights with the device's gradients and copy them back; `free` when they were read."""
         for group, own in zip(self.param_groups, self._adam.param_groups, strict=True):
             own.update({name: group[name] for name in ("lr", "betas", "eps", "weight_decay")})
         for weight, host in self._host.items():
+            assert host.grad is not None  # made with the state
             host.grad.copy_(weight.grad, non_blocking=True)
         torch.cuda.synchronize()
         self._adam.step()

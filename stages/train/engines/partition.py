@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
-from megatron.core.dist_checkpointing.mapping import ShardedStateDict, ShardedTensor, ShardedTensorFactory, StateDict
+from megatron.core.dist_checkpointing.mapping import ShardedStateDict, StateDict
 from megatron.core.dist_checkpointing.optimizer import make_sharded_optimizer_tensor
 from megatron.core.models.gpt import GPTModel
 from torch import Tensor
@@ -28,8 +28,8 @@ MODEL = "model"
 """What the model computes with. Only ZeRO-3 splits it."""
 OPTIMIZER = ("param", "exp_avg", "exp_avg_sq")
 """The float32 weights and AdamW's moments, by Megatron's names in a checkpoint."""
-Shard = ShardedTensor | ShardedTensorFactory
-"""Where a rank's weight lies in the whole model's."""
+Shard: TypeAlias = Any
+"""Megatron's ShardedTensor or ShardedTensorFactory: where a rank's weight lies in the whole model's."""
 
 
 def shards_of(core: GPTModel) -> dict[str, Shard]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
 
 import torch
 from megatron.core.models.gpt import GPTModel
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stages.model.config import ModelConfig
+from stages.model.decoder import initialise
 from stages.model.layers.attention import Documents
 
 Batch = dict[str, Tensor]
@@ -37,7 +39,8 @@ class Column:
     """Fills a sample up to `shape`, at the end of each axis. None: a sample has `shape`."""
 
 
-class LossOutputs(NamedTuple):
+@dataclass(frozen=True)
+class LossOutputs:
     """The loss of a microbatch."""
 
     total: Tensor
@@ -45,7 +48,7 @@ class LossOutputs(NamedTuple):
     count: Tensor
     """Labels (pairs, rows) that it is summed over. The gradient is divided once, by their count over all ranks and
     microbatches of the step: no label weighs more because of its microbatch."""
-    metrics: Mapping[str, Tensor] = {}
+    metrics: Mapping[str, Tensor] = field(default_factory=dict)
     """Sum and weight, [2], by names of Objective.metrics. A step's metric is its sum over its weight."""
 
     def detached(self) -> LossOutputs:
@@ -88,6 +91,10 @@ class Role:
     def is_trained(self) -> bool:
         """Whether any weight is trained."""
         return "*" not in self.frozen
+
+    def starting_weights(self, seed: int) -> SetWeights:
+        """Return the function that sets the weights to start from."""
+        return self.set_weights or partial(initialise, config=self.config, seed=seed)
 
 
 class Objective(ABC):

@@ -45,7 +45,7 @@ def chinchilla_tokens(parameters: int) -> int:
 
 
 def _two_digits(number: float) -> int:
-    unit = 10 ** max(0, math.floor(math.log10(number)) - 1)
+    unit: int = 10 ** max(0, math.floor(math.log10(number)) - 1)
     return round(number / unit) * unit
 
 

@@ -262,7 +262,7 @@ class Checkpoints:
 
     def _drop_old(self, best: Best | None) -> None:
         marked = {step_of(folder): folder for folder in _steps(self._folder) if (folder / COMPLETE).exists()}
-        for step in outdated(marked, self._identity.config, best=best and best.step):
+        for step in outdated(marked, self._identity.config, best=best.step if best else None):
             shutil.rmtree(marked[step])
 
     def _shared_list(self) -> list[Path]:

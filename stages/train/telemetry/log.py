@@ -193,7 +193,8 @@ def memory(megabytes: float) -> str:
 
 def span(seconds: float) -> str:
     """Return a time as people say it: the two largest units that matter."""
-    left, parts = round(seconds), []
+    left = round(seconds)
+    parts: list[str] = []
     for size, unit in UNITS:
         amount, left = divmod(left, size)
         if amount or parts:

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median_low
 from typing import Any
 
@@ -68,7 +69,7 @@ class RankClock:
             began = time.perf_counter()
             batch = next(batches, None)
             seconds = time.perf_counter() - began
-            self._elapsed.append(lambda seconds=seconds: seconds)
+            self._elapsed.append(partial(float, seconds))
             if batch is None:
                 return
             yield batch

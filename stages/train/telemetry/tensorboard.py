@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class Board:
         if row.get("left_out"):
             self._writer.add_text("left out", f"{row['left_out']}: {row['why']}", step, walltime=moment)
 
-    def add_layers(self, rows: list[Mapping[str, Any]]) -> None:
+    def add_layers(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Draw the norms of every part of the model."""
         for row in rows:
             for field in ("weight_norm", "weight_max", "grad_norm", "activation_rms"):

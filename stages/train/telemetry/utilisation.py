@@ -36,8 +36,9 @@ def operations(config: TrainingConfig, vocab_size: int, sequences: int) -> float
 
 def peak(device_name: str, dtype: str) -> float | None:
     """Return a GPU's peak in operations a second; None if it is unknown."""
-    known = KNOWN.get(device_name)
-    return known and GPUS[known]["tflops"] * 1e12 / (HALF_FOR_FP32 if dtype == "fp32" else 1)
+    if device_name not in KNOWN:
+        return None
+    return GPUS[KNOWN[device_name]]["tflops"] * 1e12 / (HALF_FOR_FP32 if dtype == "fp32" else 1)
 
 
 def peak_here(dtype: str) -> float | None:

@@ -140,7 +140,7 @@ def test_after_a_power_cut_it_comes_up_on_other_ports_and_no_job_id_is_given_twi
     assert len(slurm(environment, "squeue", "--noheader").stdout.splitlines()) == 1
 
 
-def test_a_daemon_that_cannot_start_is_told_at_once_with_its_last_words(
+def test_a_daemon_that_cannot_start_is_an_error_with_its_last_lines(
     own: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     wrong = tmp_path / "slurm.conf.in"

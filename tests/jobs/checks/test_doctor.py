@@ -1,4 +1,4 @@
-"""What the doctor prints, and a whole visit to the testbed."""
+"""The doctor's output, and all its checks on the testbed."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def test_findings_are_grouped_and_a_remedy_stands_below_its_finding() -> None:
     assert code == 0
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines[1:5] == ["This machine", "  ok    2 cores", "  warn  no /dev/shm", "        Ask for it."]
-    assert lines[-1] == "Runs will work here; 1 of these may be worth a look."
+    assert lines[-1] == "Runs will work here; warnings to look at: 1."
 
 
 def test_a_failure_is_the_exit_code() -> None:
     code, text = printed(Finding("Slurm", "fail", "gone", "Look."), Finding("Slurm", "ok", "here"))
     assert code == 1
-    assert "1 of these must be mended" in text
+    assert "1 of these must be repaired" in text
 
 
 def test_words_in_square_brackets_are_shown_as_they_are() -> None:
@@ -49,6 +49,6 @@ def test_the_testbed_is_in_order(testbed: dict[str, str], tmp_path: Path, monkey
     assert [finding for finding in found if finding.level == "fail"] == []
     said = "\n".join(finding.what for finding in found)
     assert "arrays of up to 11 elements" in said
-    assert "sbatch would take them" in said
+    assert "sbatch accepts them" in said
     assert f"writes in {tmp_path}" in said or "no node was free" in said
     assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,7 @@ def test_this_machine_is_described_without_an_error() -> None:
 
 
 @pytest.mark.parametrize(("limit", "memory"), [("max", 8_192_000), ("4096000", 4_096_000), ("99999999999", 8_192_000)])
-def test_memory_is_what_the_control_group_leaves(limit: str, memory: int, tmp_path: Path) -> None:
+def test_memory_is_limited_by_the_control_group(limit: str, memory: int, tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text("MemTotal:        8000 kB\nMemFree: 10 kB\n")
     (tmp_path / "memory.max").write_text(f"{limit}\n")
     assert machine.memory_bytes(proc=tmp_path, cgroups=tmp_path) == memory

@@ -40,7 +40,7 @@ def shape(asked: Resources, of: Cluster | None = None) -> list[Finding]:
     return list(scheduler.judge_shape("train", asked, PARTITIONS, CONFIG, of or cluster()))
 
 
-def test_what_scontrol_prints_is_read() -> None:
+def test_the_output_of_scontrol_is_parsed() -> None:
     assert CONFIG["MaxArraySize"] == "1001"
     assert PARTITIONS["main"]["TRES"] == "cpu=32,mem=250G"
     assert scheduler.default_partition(PARTITIONS) == "main"
@@ -68,7 +68,7 @@ def test_a_good_configuration_has_no_remedies() -> None:
         ({"DependencyParameters": "kill_invalid_depend"}, "warn", "a failed job cancels"),
     ],
 )
-def test_a_setting_that_hurts_is_named(change: dict[str, str], level: str, words: str) -> None:
+def test_a_harmful_setting_of_the_controller_is_named(change: dict[str, str], level: str, words: str) -> None:
     found = scheduler.judge_config({**CONFIG, **change}, cluster(max_array_size=1000))
     bad = [finding for finding in found if finding.level != "ok"]
     assert [finding.level for finding in bad] == [level]
@@ -108,7 +108,7 @@ def test_a_partition_is_judged_for_the_jobs_of_a_shape(asked: Resources, level: 
     assert words in "".join(finding.what for finding in found)
 
 
-def test_every_shape_of_the_cluster_file_is_looked_at_and_none_twice() -> None:
+def test_every_shape_of_the_cluster_file_is_checked_once() -> None:
     assert list(scheduler.shapes(cluster())) == ["data", "train", "small"]
     found = scheduler.shapes(cluster(defaults={"serve": {"cpus": 3}, "embed": {"cpus": 2}, "data": {"cpus": 4}}))
     assert {name: asked.cpus for name, asked in found.items()} == {
@@ -156,7 +156,7 @@ def slurm_here(testbed: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setenv(name, value)
 
 
-def test_what_sbatch_refuses_is_told_in_its_own_words(slurm_here: None) -> None:
+def test_a_refusal_of_sbatch_is_shown_in_its_own_words(slurm_here: None) -> None:
     asked = Resources(cpus=9, time_min=10)
     found = scheduler.dry_submission("data", asked, cluster())
     assert found.level == "fail"
@@ -180,7 +180,7 @@ def test_without_slurm_the_only_finding_is_that(monkeypatch: pytest.MonkeyPatch,
     assert "--cluster local" in found.remedy
 
 
-def test_a_controller_that_does_not_answer_is_told_in_its_own_words(
+def test_a_controller_that_does_not_answer_is_a_failure_in_its_own_words(
     slurm_here: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("SLURM_CONF", "/dev/null")

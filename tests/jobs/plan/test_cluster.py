@@ -23,7 +23,7 @@ def test_every_cluster_file_that_ships_loads(name: str) -> None:
     assert load_cluster(name).name == name
 
 
-def test_a_file_of_ones_own_is_named_after_itself(tmp_path: Path) -> None:
+def test_a_cluster_is_named_after_its_file(tmp_path: Path) -> None:
     made = load_cluster(write(tmp_path, "kind: slurm\ndefaults: {train: {gpus_per_node: 8}}\n"))
     assert (made.name, made.shape("train").gpus_per_node, made.shape("data").gpus_per_node) == ("mine", 8, 0)
 

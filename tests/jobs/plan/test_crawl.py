@@ -1,4 +1,4 @@
-"""Crawl files beyond paths and globs: addresses, lists of paths, dumps, and parts of them."""
+"""Crawl files beyond paths and globs: URLs, lists of paths, dumps, and parts of them."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_other_lines_are_relative_to_their_list(server: FileServer, tmp_path: Pa
     assert local[0].identity == file_identity(local[0].file), "what is no archive is known by its content"
 
 
-def test_an_address_is_asked_once_what_it_is(server: FileServer) -> None:
+def test_a_url_is_requested_once(server: FileServer) -> None:
     (file,) = found(f"{server.url}/own/a.warc.gz", source="mine")
     assert file.identity == ["mine", f"{server.url}/own/a.warc.gz", "5", '"1"']
     assert (file.file.url, file.file.mb) == (f"{server.url}/own/a.warc.gz", 0.0)
@@ -185,7 +185,7 @@ def test_only_crawl_files_may_be_remote(tmp_path: Path) -> None:
             external_files(value, "web.language_model")
 
 
-def test_names_of_dumps_are_told_from_paths() -> None:
+def test_names_of_dumps_differ_from_paths() -> None:
     for name in (DUMP, f"{DUMP}:wet", f"{DUMP}[:10]", "a.paths", "a.paths.gz[2:]", "s3://b/k", "https://h/x"):
         assert is_crawl_name(name), name
     for name in ("a.gz", "a[:1]", f"{DUMP}/x.warc.gz", f"./{DUMP}", f"{DUMP}:zip", "data[0-9].gz", "paths"):

@@ -226,7 +226,7 @@ def test_an_edited_list_that_ships_with_the_code_changes_the_steps_that_read_it(
 ) -> None:
     asked = Recipe("mine", "", ("web",), {"web": WebConfig(inputs="x", exact={"parts": 1})}, {}, {})
     before = build(asked)
-    monkeypatch.setattr("stages.text.word_lists.shipped_text", lambda name: "edited\n")
+    monkeypatch.setattr("stages.text.word_lists.shipped_text", lambda package, name: "edited\n")
     assert set(changed(before, build(asked))) == set(before.jobs)
     monkeypatch.undo()
     assert not changed(before, build(asked))

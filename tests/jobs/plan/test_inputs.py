@@ -78,7 +78,7 @@ def test_a_link_keeps_its_own_name(data: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["nothing/*.gz", "nothing"])
-def test_a_pattern_that_matches_nothing_is_told_with_the_folder_it_was_seen_from(pattern: str) -> None:
+def test_a_pattern_that_matches_nothing_is_an_error_with_the_working_directory(pattern: str) -> None:
     with pytest.raises(ConfigError, match=r"web\.inputs .*seen from /"):
         external_files(pattern, "web.inputs")
 
@@ -130,7 +130,7 @@ def test_crawl_files_below_a_folder_named_after_a_dump_are_of_that_dump(tmp_path
     ]
 
 
-def test_what_no_job_can_read_is_refused_before_anything_is_queued(data: Path) -> None:
+def test_a_folder_or_pipe_is_refused_before_anything_is_queued(data: Path) -> None:
     os.mkfifo(data / "pipe")
     with pytest.raises(ConfigError, match=r"web\.inputs .*/a'.* a file, not a folder"):
         files(str(data / "a"), "web.inputs", archive="/")

@@ -87,7 +87,7 @@ def test_an_unknown_recipe_is_met_with_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("text", ["tokenizer: [", "- a", "", "just words"])
-def test_a_file_that_is_no_recipe_is_told(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_no_recipe_is_an_error_with_its_name(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(StagecoachError, match=r"mine\.yaml"):
@@ -132,7 +132,7 @@ def test_an_override_makes_the_groups_it_needs() -> None:
 
 
 @pytest.mark.parametrize("override", ["a.b", "=1", "a..b=1", ".a=1", "a.b.c=1", "a.b=010", "a.b={c: 1, c: 2}"])
-def test_a_malformed_override_is_told(override: str) -> None:
+def test_a_malformed_override_is_refused(override: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         apply_override({"a": {"b": 1}}, override)
 
@@ -174,7 +174,7 @@ def test_resources_of_a_swept_section_go_to_every_combination_and_its_own_win() 
     }
 
 
-def test_what_a_run_keeps_of_a_recipe_makes_the_same_recipe_again(tmp_path: Path) -> None:
+def test_the_record_of_a_recipe_makes_the_same_recipe_again(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("extends: demo\npretrain: {matrix: {lr: [1e-3, 2e-3]}}\nresources: {pretrain: {cpus: 2}}\n")
     made = read_recipe(str(path), ["pretrain.steps=200"])
@@ -184,7 +184,7 @@ def test_what_a_run_keeps_of_a_recipe_makes_the_same_recipe_again(tmp_path: Path
     assert again.sections["pretrain-lr-2e-3"].model_dump()["steps"] == 200
 
 
-def test_what_the_command_line_sets_is_not_inherited() -> None:
+def test_a_setting_of_the_command_line_is_not_inherited() -> None:
     assert read_recipe("llama-13b").inherited["web"] == "llama-7b"
     assert "pretrain.model" not in read_recipe("llama-13b").inherited
     assert "pretrain.dtype" not in read_recipe("llama-13b", ["pretrain.dtype=fp32"]).inherited

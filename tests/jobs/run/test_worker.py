@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from jobs.run.worker import Interrupted, StopFlag
+from jobs.run.worker import Element, Interrupted, StopFlag, Worker
 from jobs.submit.ledger import Submission
 from stages.formats.attempts import ResultRecord
 from stages.shared.files import write_json
@@ -101,6 +106,40 @@ def test_incomplete_inputs_are_reported_before_anything_is_read(bench: Bench) ->
     assert "Traceback" not in said
     bench.mark_done("make")
     assert bench.work(bench.submit("march"))[0] == 0
+
+
+def file_system_calls(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, places: Sequence[int]) -> int:
+    """Return how often the check of an element's inputs asks the file system."""
+    worker = Worker(bench.paths, f"toy.{name}", Element(bench.submit(name, tuple(places)).key, 0, 0, 0, 0, 1))
+    asked: Counter[str] = Counter()
+    for owner, called in ((os, "stat"), (os, "scandir"), (os, "listdir"), (io, "open")):
+        original = getattr(owner, called)
+
+        def note(*args: Any, original: Any = original, called: str = called, **kwargs: Any) -> Any:
+            asked[called] += 1
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, called, note)
+    for unit in worker.units:
+        worker._check_inputs(unit)
+    monkeypatch.undo()
+    return asked.total()
+
+
+def test_the_check_of_inputs_costs_no_more_for_more_units(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = []
+    for count in (3, 300):
+        bench = Bench(replace(toy, home=toy.home / str(count)), units=count)
+        bench.mark_done("make")
+        bench.mark_done("march")
+        costs.append(file_system_calls(bench, monkeypatch, "gather", [0]))
+    assert costs[0] == costs[1] < 20, "a listing of each step that is read whole, and its list of units"
+
+
+def test_what_all_units_of_an_element_need_is_looked_at_once(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(toy, units=50)
+    one = file_system_calls(bench, monkeypatch, "make", [0])
+    assert file_system_calls(bench, monkeypatch, "make", range(50)) == one
 
 
 def test_a_unit_taken_over_by_a_successor_is_not_committed(bench: Bench) -> None:

@@ -67,7 +67,7 @@ def scripts() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ["array", "train", "packed", "site", "local", "hostile"])
-def test_a_script_is_to_the_letter_what_was_agreed(name: str) -> None:
+def test_a_script_equals_its_golden_file(name: str) -> None:
     path, text = GOLDEN / f"{name}.sh", scripts()[name]
     if os.environ.get("STAGECOACH_UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
@@ -94,7 +94,7 @@ def test_shellcheck_finds_nothing(path: Path) -> None:
     assert found.stdout == ""
 
 
-def test_no_line_of_a_script_is_longer_than_slurm_reads_or_holds_what_the_shell_would_expand() -> None:
+def test_every_sbatch_line_is_one_flag_without_blanks() -> None:
     for text in scripts().values():
         for line in re.findall(r"^#SBATCH .*$", text, re.MULTILINE):
             assert re.fullmatch(r"#SBATCH --[a-z-]+(=\S.*)?", line), line
@@ -144,7 +144,7 @@ def test_a_clusters_own_number_of_threads_wins() -> None:
     assert "export OMP_NUM_THREADS=1\n" in render(job, made.slurm_cluster(environment={"OMP_NUM_THREADS": "1"}))
 
 
-def test_flags_hold_what_was_asked_and_nothing_that_was_not() -> None:
+def test_flags_hold_the_resources_asked_for_and_no_others() -> None:
     job = made.job("a.x", 2, mem_gb=0, ranks_per_node=4)
     flags = sbatch_flags(job, made.submission("a.x", [(0,), (1,)]), made.slurm_cluster(), RUN, ())
     assert not {"mem", "gpus-per-node", "partition", "account", "dependency"} & set(flags)
@@ -239,7 +239,7 @@ def test_a_hostile_name_executes_nothing_and_the_log_lands_in_its_file(tmp_path:
     assert [path.name for path in (tmp_path / HOSTILE / "logs").rglob("*.log")] == [f"{stage.submission.key}.2.log"]
 
 
-def test_what_a_site_does_before_the_work_may_be_careless_and_go_elsewhere(tmp_path: Path) -> None:
+def test_setup_lines_may_use_unset_variables_and_change_the_directory(tmp_path: Path) -> None:
     setup = ['echo "loading $NOT_SET_ANYWHERE"', "cd /"]
     stage = Stage(tmp_path, PYTHON, run="run", setup=setup)
     assert stage.play() == 0
@@ -315,7 +315,7 @@ def test_the_restart_is_slurms_count_and_not_one_that_the_launchers_own_job_left
     assert {environment["STAGECOACH_ELEMENT"] for environment in stage.python.environments()} == {"2"}
 
 
-def test_a_local_element_knows_nothing_of_an_allocation_around_it(tmp_path: Path) -> None:
+def test_a_local_element_ignores_an_allocation_around_it(tmp_path: Path) -> None:
     stage = Stage(tmp_path, PYTHON, local=True, run="run")
     stage.play(STAGECOACH_ELEMENT="1", STAGECOACH_RESTART="4", SLURM_PROCID="0", SLURMD_NODENAME="n1")
     for environment in stage.python.environments():

@@ -1,4 +1,4 @@
-"""The code that is submitted is the code that runs: copied once per content, whole or not at all."""
+"""The snapshot of the code: copied once per content, whole or not at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tree(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_what_runs_is_copied_and_nothing_else(code: Path, tmp_path: Path) -> None:
+def test_the_parts_that_run_are_copied_and_nothing_else(code: Path, tmp_path: Path) -> None:
     folder = take_snapshot(RunPaths(tmp_path / "run"), code)
     assert tree(folder) == [
         "envs/local.yaml",

@@ -1,4 +1,6 @@
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -37,7 +39,9 @@ def hf_tokenizer() -> PreTrainedTokenizerFast:
     )
     tokenizer.train_from_iterator([TEXT], trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="</s> $A", special_tokens=[("</s>", 0)])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="</s>", eos_token="</s>", pad_token="</s>")
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # transformers leaves it bare
+        tokenizer_object=tokenizer, bos_token="</s>", eos_token="</s>", pad_token="</s>"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +71,7 @@ def ours(transformer: Transformer, hf_tokenizer: PreTrainedTokenizerFast, tmp_pa
     return make_adapter(transformer, hf_tokenizer, tmp_path)
 
 
-def requests(kind: str, arguments: list[tuple]) -> list[Instance]:
+def requests(kind: str, arguments: Sequence[tuple[Any, ...]]) -> list[Instance]:
     return [Instance(request_type=kind, doc={}, arguments=args, idx=0) for args in arguments]
 
 
@@ -78,14 +82,15 @@ def test_loglikelihood_equals_lm_evals_own_adapter(ours: CheckpointLM, theirs: H
     assert [pair[1] for pair in mine] == [pair[1] for pair in reference]
 
 
-def test_greedy_flag_is_true_for_the_models_own_continuation(ours: CheckpointLM, theirs: HFLM) -> None:
+def test_greedy_flag_is_true_for_the_models_own_continuation(
+    ours: CheckpointLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = "The heron stands in the"
     prompt = [ours.prefix_id, *ours.encoder.encode(context)]
     best = int(ours.model.logits(torch.tensor([prompt]))[0, -1].argmax())
-    ours.encode_pair = lambda context, continuation: (prompt, [best])
-    assert ours.loglikelihood(requests("loglikelihood", [(context, "")]))[0][1] is True
-    ours.encode_pair = lambda context, continuation: (prompt, [best + 1])
-    assert ours.loglikelihood(requests("loglikelihood", [(context, "")]))[0][1] is False
+    for token, is_greedy in ((best, True), (best + 1, False)):
+        monkeypatch.setattr(ours, "encode_pair", lambda context, continuation, token=token: (prompt, [token]))
+        assert ours.loglikelihood(requests("loglikelihood", [(context, "")]))[0][1] is is_greedy
 
 
 def test_rolling_loglikelihood_equals_a_sum_over_single_tokens(ours: CheckpointLM, transformer: Transformer) -> None:

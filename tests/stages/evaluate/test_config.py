@@ -1,9 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stages.evaluate.config import EvaluateConfig, GenerateConfig
-from stages.shared.contract import InputFile
+from stages.formats.kinds import KINDS
+from stages.shared.contract import InputFile, Unit
 from stages.shared.errors import ConfigError
 
 FILE = (InputFile(Path("file"), ""),)
@@ -15,15 +17,74 @@ INPUTS = {
 }
 
 
-def test_one_array_element_for_each_checkpoint_and_task() -> None:
+def units(inputs: dict[str, tuple[InputFile, ...]], **settings: Any) -> dict[str, Unit]:
+    (step,) = EvaluateConfig(**settings).plan(inputs).steps
+    return {unit.key: unit for unit in step.units}
+
+
+def test_a_unit_is_one_checkpoint_and_one_task() -> None:
     plan = EvaluateConfig(tasks=("perplexity", "generate", "hellaswag")).plan(INPUTS)
     (step,) = plan.steps
-    assert (step.shards, step.reads) == (6, ("checkpoints", "tokenizer", "heldout"))
-    found = [(o.shard, o.source, o.kind) for o in plan.outputs if o.kind != "samples"]
-    assert found == [
-        (0, "final", "results"), (1, "final", "generations"), (2, "final", "results"),
-        (3, "untrained", "results"), (4, "untrained", "generations"), (5, "untrained", "results"),
+    assert [unit.key for unit in step.units] == [
+        "final/perplexity", "final/generate", "final/hellaswag",
+        "untrained/perplexity", "untrained/generate", "untrained/hellaswag",
     ]  # fmt: skip
+    found = [(output.unit, output.source, output.file) for output in plan.outputs if output.kind != KINDS.samples]
+    assert found[:3] == [
+        ("final/perplexity", "final", "results.json"),
+        ("final/generate", "final", "generations.jsonl"),
+        ("final/hellaswag", "final", "results.json"),
+    ]
+
+
+def test_one_more_task_leaves_every_other_unit_as_it_is() -> None:
+    before = units(INPUTS, tasks=("perplexity",))
+    for more in ("facts", "generate", "hellaswag"):
+        after = units(INPUTS, tasks=(more, "perplexity"))
+        assert {key: after[key] for key in before} == before
+        assert after.keys() - before.keys() == {f"final/{more}", f"untrained/{more}"}
+
+
+def test_a_task_that_brings_its_own_data_leaves_every_other_unit_as_it_is() -> None:
+    without = {name: files for name, files in INPUTS.items() if name != "facts"}
+    before = units(without, tasks=("perplexity", "generate"))
+    after = units(INPUTS, tasks=("perplexity", "generate", "facts"))
+    assert {key: after[key] for key in before} == before
+
+
+def test_one_more_checkpoint_leaves_every_other_unit_as_it_is() -> None:
+    before = units(INPUTS, tasks=("perplexity", "generate"))
+    step = InputFile(Path("step-0000100"), "step-0000100")
+    after = units({**INPUTS, "checkpoints": (step, *INPUTS["checkpoints"])}, tasks=("perplexity", "generate"))
+    assert {key: after[key] for key in before} == before
+    assert after.keys() - before.keys() == {"step-0000100/perplexity", "step-0000100/generate"}
+
+
+def test_a_unit_reads_its_checkpoint_and_its_tasks_data_alone() -> None:
+    found = units(INPUTS, tasks=("perplexity", "facts", "generate", "hellaswag"))
+    hidden = {key: {field for field, files in unit.inputs.items() if not files} for key, unit in found.items()}
+    assert {key: hidden[f"final/{key}"] for key in ("perplexity", "facts", "generate", "hellaswag")} == {
+        "perplexity": {"facts"},
+        "facts": {"heldout"},
+        "generate": {"heldout", "facts"},
+        "hellaswag": {"heldout", "facts"},
+    }
+    assert found["untrained/facts"].inputs["checkpoints"] == INPUTS["checkpoints"][1:]
+
+
+def test_a_unit_uses_the_settings_of_its_task_alone() -> None:
+    found = units(INPUTS, tasks=("perplexity", "facts", "generate", "hellaswag"))
+    assert {key.partition("/")[2]: unit.uses for key, unit in found.items()} == {
+        "perplexity": ("perplexity",),
+        "facts": (),
+        "generate": ("generate",),
+        "hellaswag": ("num_fewshot", "limit"),
+    }
+
+
+def test_checkpoints_of_one_source_have_keys_of_their_own() -> None:
+    two = tuple(InputFile(Path(folder), "final") for folder in ("a", "b"))
+    assert list(units({**INPUTS, "checkpoints": two})) == ["final/perplexity", "final~2/perplexity"]
 
 
 @pytest.mark.parametrize(
@@ -31,13 +92,15 @@ def test_one_array_element_for_each_checkpoint_and_task() -> None:
     [
         (EvaluateConfig(tasks=()), INPUTS, "one or more different"),
         (EvaluateConfig(tasks=("facts", "facts")), INPUTS, "one or more different"),
-        (EvaluateConfig(tasks=("facts",)), {**INPUTS, "facts": ()}, r"evaluate\.facts is None.*take 'facts' out"),
-        (EvaluateConfig(), {**INPUTS, "heldout": ()}, r"evaluate\.heldout"),
+        (EvaluateConfig(tasks=("facts",)), {**INPUTS, "facts": ()}, r"^facts = None: must be a file.* remove 'facts'"),
+        (EvaluateConfig(), {**INPUTS, "heldout": ()}, r"^heldout = None: must be a file"),
         (EvaluateConfig(), {**INPUTS, "checkpoints": ()}, "at least one checkpoint"),
         (EvaluateConfig(), {**INPUTS, "tokenizer": FILE * 2}, "exactly one tokenizer file, found 2"),
         (EvaluateConfig(tasks=("generate",), generate=GenerateConfig(prompts=())), INPUTS, "at least one prompt"),
     ],
 )
-def test_what_cannot_work_is_refused_while_planning(config: EvaluateConfig, inputs: dict, message: str) -> None:
+def test_settings_that_cannot_work_are_refused_while_planning(
+    config: EvaluateConfig, inputs: dict[str, tuple[InputFile, ...]], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         config.plan(inputs)

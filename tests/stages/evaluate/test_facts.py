@@ -30,5 +30,5 @@ def test_an_answer_may_be_an_index_or_the_text_of_a_choice(tmp_path: Path) -> No
     ],
 )  # fmt: skip
 def test_a_bad_fact_is_named_by_file_and_line(tmp_path: Path, bad: object) -> None:
-    with pytest.raises(DataError, match=r"facts\.jsonl, record 2: not a fact"):
+    with pytest.raises(DataError, match=r"facts\.jsonl:2: not a fact"):
         list(read_facts(write(tmp_path, GOOD, bad)))

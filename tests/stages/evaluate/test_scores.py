@@ -1,12 +1,13 @@
 import math
 import random
+from typing import Any
 
 import pytest
 
 from stages.evaluate.scores import chance, collect_scores
 
 
-def results(pairs: list[tuple[float, int]], metric: str, value: float) -> dict:
+def results(pairs: list[tuple[float, int]], metric: str, value: float) -> dict[str, Any]:
     return {
         "results": {"t": {f"{metric},none": value, f"{metric}_stderr,none": "N/A", "alias": "t", "sample_len": 3}},
         "higher_is_better": {"t": {metric: False}},

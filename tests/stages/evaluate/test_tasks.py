@@ -1,6 +1,8 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
 from stages.evaluate.harness import chances, measure, sample_records, without_samples
@@ -19,21 +21,24 @@ class Words:
     def encode(self, text: str) -> list[int]:
         return [1] * len(text.split())
 
+    def decode(self, ids: Sequence[int]) -> str:
+        return "word " * len(ids)
+
 
 class KnowsTheFirst(LM):
     """Finds the choice "x" likely and gives every document one nat a byte."""
 
-    def loglikelihood(self, requests: list) -> list[tuple[float, bool]]:
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         return [(-1.0 if request.args[1].strip() == "x" else -2.0, False) for request in requests]
 
-    def loglikelihood_rolling(self, requests: list) -> list[float]:
+    def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
         return [-float(len(request.args[0].encode())) for request in requests]
 
-    def generate_until(self, requests: list) -> list[str]:
+    def generate_until(self, requests: list[Instance]) -> list[str]:
         raise NotImplementedError
 
 
-def test_facts_are_split_by_what_training_may_have_shown(tmp_path: Path) -> None:
+def test_facts_that_the_training_may_have_read_are_a_task_of_their_own(tmp_path: Path) -> None:
     three = {**GOOD, "choices": ["x", "y", "z"], "answer": "x"}
     loaded = as_loaded(facts_tasks([write(tmp_path, GOOD, three, {**GOOD, "heldout": False})]))
     measured = measure(KnowsTheFirst(), loaded, None)

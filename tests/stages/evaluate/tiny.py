@@ -1,4 +1,4 @@
-"""Small real things for these tests: a tokenizer, a random model, and a checkpoint of the model stage's making."""
+"""Small real things for these tests: a tokenizer, a random model, and a checkpoint written by stages/model."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ class Transformer:
             max_position_embeddings=self.seq_len,
             initializer_range=0.5,  # far from uniform, so that a wrong token shows
         )
-        self.model = LlamaForCausalLM(config).eval()
+        self.model = LlamaForCausalLM(config).eval()  # type: ignore[no-untyped-call]  # transformers leaves it bare
 
     def logits(self, tokens_bt: torch.Tensor) -> torch.Tensor:
         if tokens_bt.size(1) > self.seq_len:
             raise ValueError(f"{tokens_bt.size(1)} tokens")
-        return self.model(tokens_bt).logits
+        logits: torch.Tensor = self.model(tokens_bt).logits
+        return logits
 
 
 class Fast:
@@ -54,10 +55,11 @@ class Fast:
         self.eos_id: int = tokenizer.eos_token_id
 
     def encode(self, text: str) -> list[int]:
-        return self.inner.encode(text, add_special_tokens=False)
+        ids: list[int] = self.inner.encode(text, add_special_tokens=False)
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        return self.inner.decode(ids, skip_special_tokens=True)
+        return str(self.inner.decode(list(ids), skip_special_tokens=True))
 
 
 def train_tokenizer(folder: Path, vocab_size: int = 400) -> Path:

@@ -20,5 +20,5 @@ def test_a_row_may_have_more_than_its_fields(tmp_path: Path) -> None:
 def test_a_line_that_lacks_a_field_is_no_row_and_is_named(line: str, tmp_path: Path) -> None:
     assert parse_row(line, ("a", "b")) is None
     (tmp_path / "rows.jsonl").write_text('{"a": 1, "b": 2}\n' + line + "\n")
-    with pytest.raises(DataError, match=r"rows\.jsonl:2: no row of ours: .*Want JSON with a, b"):
+    with pytest.raises(DataError, match=r"rows\.jsonl:2: not a row of ours: .*Write JSON with a, b"):
         read_rows(tmp_path / "rows.jsonl", ("a", "b"), "row of ours")

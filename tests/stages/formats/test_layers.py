@@ -24,5 +24,5 @@ def test_a_cut_or_foreign_line_is_no_row(line: str) -> None:
 
 def test_a_bad_line_is_named(tmp_path: Path) -> None:
     (tmp_path / "layers.jsonl").write_text('{"step": 4, "pa')
-    with pytest.raises(DataError, match=r"layers\.jsonl:1: no row of a layer"):
+    with pytest.raises(DataError, match=r"layers\.jsonl:1: not a row of a layer"):
         read_layers(tmp_path / "layers.jsonl")

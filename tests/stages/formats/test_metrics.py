@@ -45,5 +45,5 @@ def test_a_cut_or_foreign_line_is_no_row(line: str) -> None:
 
 def test_a_bad_line_is_named(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text(metrics_line(ROW) + '{"step": 4, "lo')
-    with pytest.raises(DataError, match=r"metrics\.jsonl:2: no metrics row"):
+    with pytest.raises(DataError, match=r"metrics\.jsonl:2: not a metrics row"):
         read_metrics(tmp_path / "metrics.jsonl")

@@ -20,5 +20,5 @@ def test_times_come_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", '{"ranks": [{"rank": 1}]}', '{"step": 1, "readings": 1}'])
 def test_another_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "ranks.json").write_text(text)
-    with pytest.raises(DataError, match=r"ranks\.json: no times by rank"):
+    with pytest.raises(DataError, match=r"ranks\.json: not times by rank"):
         read_ranks(tmp_path / "ranks.json")

@@ -1,4 +1,4 @@
-"""What was written is what is read."""
+"""Readings are read as they were written."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def test_lone_surrogates_are_encoded_as_question_marks(trained: Path) -> None:
 
 def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.model").write_bytes(b"\x00not a model")
-    with pytest.raises(DataError, match=r"tokenizer\.model: no SentencePiece model"):
+    with pytest.raises(DataError, match=r"tokenizer\.model: not a SentencePiece model"):
         Tokenizer(tmp_path / "tokenizer.model")
 
 

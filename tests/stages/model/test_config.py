@@ -28,7 +28,7 @@ def test_a_width_that_heads_cannot_share_names_the_nearest_that_works() -> None:
         ConfigError, match=r"model\.dim = 100: must be an even multiple of num_heads \(6\) \(for example 96\)"
     ):
         ModelConfig(dim=100, num_heads=6)
-    with pytest.raises(ConfigError, match="as 12"):  # 3 wide heads have no pairs to rotate
+    with pytest.raises(ConfigError, match="for example 12"):  # 3 wide heads have no pairs to rotate
         ModelConfig(dim=9, num_heads=3)
 
 

@@ -106,12 +106,12 @@ def test_gradients_equal_transformers_llama() -> None:
 
 @pytest.mark.parametrize("changes", [{"num_kv_heads": 2}, {"position": "alibi"}, {"moe": {"num_experts": 4}}])
 def test_documents_apart_are_each_document_alone(changes: dict[str, Any]) -> None:
-    config = ModelConfig(**SMALL.model_dump() | changes)
+    config = ModelConfig(**SMALL.model_dump(exclude={"extra_tokens"}) | changes)
     model = build(config)
     tokens = torch.randint(VOCAB_SIZE, (2, 24), generator=torch.Generator().manual_seed(5))
     places, lengths = torch.arange(24).expand(2, 24), [[9, 1, 14], [1, 1, 2, 20]]
     apart = documents_apart(torch.tensor([*chain(*lengths)]), 24, torch.device("cpu"))
-    ours = model(tokens, places, None, packed_seq_params=apart)
+    ours = model(tokens, places, None, documents=apart)
     alone = [
         torch.cat([logits_of(model, part) for part in tokens[[b]].split(row, 1)], 1) for b, row in enumerate(lengths)
     ]
@@ -132,7 +132,7 @@ def test_another_attention_makes_room_for_one_that_takes_documents() -> None:
     tokens = torch.randint(VOCAB_SIZE, (2, 24), generator=torch.Generator().manual_seed(5))
     places, apart = torch.arange(24).expand(2, 24), documents_apart(torch.tensor([9, 15, 24]), 24, torch.device("cpu"))
     take_documents(theirs)
-    ours, other = (each(tokens, places, None, packed_seq_params=apart) for each in (model, theirs))
+    ours, other = (each(tokens, places, None, documents=apart) for each in (model, theirs))
     assert torch.equal(ours, other)
 
 
@@ -146,7 +146,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("changes", (SHAPES | OTHERS).values(), ids=SHAPES | OTHERS)
 def test_the_model_has_the_parameters_its_formula_says(changes: dict[str, Any]) -> None:
-    config = ModelConfig(**SMALL.model_dump() | changes)
+    config = ModelConfig(**SMALL.model_dump(exclude={"extra_tokens"}) | changes)
     assert sum(weight.numel() for weight in build(config).parameters()) == config.num_parameters(384)
 
 
@@ -186,7 +186,7 @@ def test_with_alibi_the_order_of_earlier_tokens_counts() -> None:
 
 
 def test_glms_part_a_looks_ahead_and_part_b_does_not() -> None:
-    model = build(ModelConfig(**SMALL.model_dump() | OTHERS["glm"]))
+    model = build(ModelConfig(**SMALL.model_dump(exclude={"extra_tokens"}) | OTHERS["glm"]))
     tokens = torch.randint(VOCAB_SIZE, (1, 12), generator=torch.Generator().manual_seed(4))
     changed = tokens.clone()
     changed[0, [4, 11]] = torch.tensor([7, 8])
@@ -202,10 +202,11 @@ def test_glms_part_a_looks_ahead_and_part_b_does_not() -> None:
 
 
 def test_experts_differ_and_biases_start_at_zero() -> None:
-    experts = dict(build(ModelConfig(**SMALL.model_dump() | OTHERS["experts"])).named_parameters())
+    shape = SMALL.model_dump(exclude={"extra_tokens"})
+    experts = dict(build(ModelConfig(**shape | OTHERS["experts"])).named_parameters())
     first, second = (f"decoder.layers.0.mlp.experts.local_experts.{n}.linear_fc1.weight" for n in (0, 1))
     assert not torch.equal(experts[first], experts[second])
-    glm = dict(build(ModelConfig(**SMALL.model_dump() | OTHERS["glm"])).named_parameters())
+    glm = dict(build(ModelConfig(**shape | OTHERS["glm"])).named_parameters())
     assert all(not weight.any() for name, weight in glm.items() if name.endswith("bias"))
     assert all((weight == 1).all() for name, weight in glm.items() if name.endswith("norm.weight"))
 

@@ -21,7 +21,7 @@ EXPERTS = {"moe": {"num_experts": 4}}
 
 def make(recompute: Recompute, **changes: Any) -> GPTModel:
     parallel.start(Ranks())
-    config = ModelConfig(**SMALL.model_dump() | changes)
+    config = ModelConfig(**SMALL.model_dump(exclude={"extra_tokens"}) | changes)
     model = build_model(config, VOCAB_SIZE, recompute=recompute)
     initialise(model, config, 1)
     return model

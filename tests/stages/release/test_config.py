@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.formats.kinds import KINDS
 from stages.release.config import ReleaseConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
@@ -16,15 +17,24 @@ TOKENIZER = (InputFile(Path("tokenizer.model"), ""),)
 
 def test_every_checkpoint_but_the_untrained_one_becomes_a_folder() -> None:
     plan = ReleaseConfig().plan({"checkpoints": CHECKPOINTS, "tokenizer": TOKENIZER})
-    assert plan.steps[0].shards == 2
-    assert [(out.shard, out.kind, out.source) for out in plan.outputs] == [
-        (0, "release", "final"),
-        (1, "release", "step-0000100"),
+    assert [unit.key for unit in plan.steps[0].units] == ["final", "step-0000100"]
+    assert [(out.unit, out.kind, out.source) for out in plan.outputs] == [
+        ("final", KINDS.release, "final"),
+        ("step-0000100", KINDS.release, "step-0000100"),
     ]
 
 
+def test_one_more_checkpoint_leaves_the_units_of_the_others_as_they_are() -> None:
+    config = ReleaseConfig()
+    before, after = (
+        config.plan({"checkpoints": some, "tokenizer": TOKENIZER}).steps[0].units
+        for some in (CHECKPOINTS[2:], CHECKPOINTS)
+    )
+    assert after[1:] == before
+
+
 def test_nothing_to_release_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"checkpoints is .*: want a checkpoint beside untrained"):
+    with pytest.raises(ConfigError, match=r"^checkpoints = .*: must be a checkpoint beside untrained"):
         ReleaseConfig().plan({"checkpoints": CHECKPOINTS[1:2], "tokenizer": TOKENIZER})
     with pytest.raises(ConfigError, match="exactly one tokenizer file, found 2"):
         ReleaseConfig().plan({"checkpoints": CHECKPOINTS, "tokenizer": TOKENIZER * 2})

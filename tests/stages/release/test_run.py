@@ -1,4 +1,4 @@
-"""Out as a folder, and in again as the start of another training."""
+"""A checkpoint is released as a folder, and the folder starts another training."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_trained_model_goes_out_and_training_goes_on_from_it(corpus: Path, tmp_path: Path) -> None:
+def test_a_trained_model_is_released_and_starts_another_training(corpus: Path, tmp_path: Path) -> None:
     data = {
         "tokens": (InputFile(corpus / "tokens-large.bin", "large"),),
         "tokenizer": (InputFile(corpus / "tokenizer.model", ""),),
     }
-    config = PretrainConfig(tokens="x", tokenizer="x", **SETTINGS)
+    config = PretrainConfig.model_validate({**SETTINGS, "tokens": "x", "tokenizer": "x"})
     first = run_stage(config, data, tmp_path / "first")
     checkpoints = first["checkpoint"]
     released = run_stage(ReleaseConfig(), data | {"checkpoints": checkpoints}, tmp_path / "release")
@@ -48,7 +48,7 @@ def test_a_trained_model_goes_out_and_training_goes_on_from_it(corpus: Path, tmp
         expected = theirs(ids).logits
     assert (load_model(checkpoints[0].path).logits(ids) - expected).abs().max() < 1e-4
 
-    started = PretrainConfig(tokens="x", tokenizer="x", init_from="x", **SETTINGS | {"seed": 2})
+    started = PretrainConfig.model_validate({**SETTINGS, "tokens": "x", "tokenizer": "x", "init_from": "x", "seed": 2})
     second = run_stage(started, data | {"init_from": released["release"]}, tmp_path / "second")
     before, after = (read_metrics(run["metrics"][0].path) for run in (first, second))
     assert after[0]["loss"] == pytest.approx(before[-1]["loss"], abs=0.3)

@@ -8,7 +8,7 @@ from stages.sample.kinds import (
     CHINESE,
     COPIES,
     ENGLISH,
-    SAME_ADDRESS,
+    SAME_URL,
     STEP_OF,
     TRUNCATED,
     WITH_PASSAGE,
@@ -51,7 +51,7 @@ def test_a_copy_has_an_earlier_plain_article_of_its_language_as_its_original(see
             original = original_of(config, page, slot)
             assert original is not None and original < page
             assert slot_of(config, original) == Slot(ARTICLE, slot.language)
-            if slot.kind in SAME_ADDRESS:
+            if slot.kind in SAME_URL:
                 assert original < second <= page
 
 

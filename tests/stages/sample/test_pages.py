@@ -3,7 +3,7 @@ from html import unescape
 
 from stages.sample.config import SampleConfig
 from stages.sample.kinds import COPIES, STEP_OF, TRUNCATED, slot_of
-from stages.sample.pages import BLOCKED_ADDRESSES, SamplePage, is_damaged, is_truncated, make_page
+from stages.sample.pages import BLOCKED_URLS, SamplePage, is_damaged, is_truncated, make_page
 from stages.sample.world import make_world
 
 CONFIG = SampleConfig(pages=1_250)
@@ -76,7 +76,7 @@ def test_spoilt_records_are_marked() -> None:
 
 
 def test_blocked_pages_have_their_own_addresses() -> None:
-    for kind in BLOCKED_ADDRESSES:
+    for kind in BLOCKED_URLS:
         addresses = [page.response.url for page in PAGES if page.key.kind == kind]
         assert len(addresses) == len(set(addresses)) >= 5
 

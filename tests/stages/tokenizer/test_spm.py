@@ -1,4 +1,4 @@
-"""SentencePiece's settings, and its refusals in our words."""
+"""SentencePiece's settings, and our messages for its errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_digits_are_single_and_newlines_are_bytes(trained: Path) -> None:
 
 
 def test_a_vocabulary_too_large_for_the_text_says_what_is_possible(documents: InputFile, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"tokenizer\.vocab_size is 30000: want at most \d+") as refused:
+    with pytest.raises(ConfigError, match=r"^vocab_size = 30000: must be at most \d+") as refused:
         train(documents, tmp_path / "a", vocab_size=30_000)
     possible = int(str(refused.value).split("at most ")[1].split(":")[0])
     assert Tokenizer(train(documents, tmp_path / "b", vocab_size=possible)).vocab_size == possible
@@ -35,5 +35,5 @@ def test_a_vocabulary_too_small_for_the_characters_says_how_many(tmp_path: Path)
 
 def test_no_text_is_a_clear_error(tmp_path: Path) -> None:
     empty = write_documents(tmp_path / "empty.jsonl.zst", ["", "\n"])
-    with pytest.raises(DataError, match="no text to learn from"):
+    with pytest.raises(DataError, match="no text to train on"):
         train(empty, tmp_path / "out")

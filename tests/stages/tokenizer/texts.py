@@ -52,5 +52,5 @@ def write_documents(path: Path, texts: list[str]) -> InputFile:
 
 
 def train(documents: InputFile, folder: Path, **settings: object) -> Path:
-    config = TokenizerConfig(documents="unused", **{"vocab_size": 400, **settings})
+    config = TokenizerConfig.model_validate({"documents": "unused", "vocab_size": 400, **settings})
     return run_stage(config, {"documents": (documents,)}, folder)["tokenizer"][0].path

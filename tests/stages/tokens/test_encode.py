@@ -1,4 +1,4 @@
-"""Which documents are held out, and what a bad one does."""
+"""Held-out documents, and documents without an id."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def test_a_document_without_an_id_is_named(tokenizer: InputFile, tmp_path: Path)
         writer.write({"id": "fine", "text": "x"})
         writer.write({"text": "y"})
     config = TokensConfig(documents="unused", tokenizer="unused")
-    with pytest.raises(DataError, match=r"bad\.jsonl\.zst, record 2: a document without an id"):
+    with pytest.raises(DataError, match=r"bad\.jsonl\.zst:2: a document without an id"):
         run_stage(config, {"documents": (InputFile(path, "s"),), "tokenizer": (tokenizer,)}, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""What the tokens stage makes of documents, through its contract."""
+"""The tokens stage through its contract: every document is encoded or held out, whatever the split into files."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_languages_are_part_of_extraction_only_where_its_gates_use_them() -> Non
 
 
 def test_estimates_grow_with_the_input_and_memory_of_a_unit_does_not() -> None:
-    one, four = (Load(units=parts(count), mb=1000, chosen=True) for count in (1, 4))
+    one, four = (Load(units=parts(count), mb=1000, has_choice=True) for count in (1, 4))
     assert four.all_kept == 4 * one.all_kept
     small, large = (WebConfig(inputs="x").plan({"inputs": files}).steps for files in (SIXTEEN[:4], SIXTEEN))
     for before, after in zip(small, large, strict=True):

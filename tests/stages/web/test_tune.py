@@ -5,9 +5,9 @@ import pytest
 
 from stages.formats.funnel import merge, read_funnel
 from stages.formats.kinds import KINDS
-from stages.shared.errors import DataError
+from stages.shared.errors import ConfigError, DataError
 from stages.web.artifacts import MEASURES
-from stages.web.tune import STEPS, compare
+from stages.web.tune import STEPS, Change, compare, run
 from tests.stages.harness import all_units, unit_folder
 
 
@@ -39,3 +39,37 @@ def test_measures_of_another_version_are_not_judged(sample_run: Any, tmp_path: A
     np.save(tmp_path / MEASURES.name, np.zeros(3, dtype=[("words", "<i4")]))
     with pytest.raises(DataError, match=r"measures\.npy: .*another version.*Run the step `extract` again"):
         compare([tmp_path], sample_run.config, sample_run.config)
+
+
+def test_the_tool_returns_its_counts_in_the_order_of_the_steps(sample_run: Any) -> None:
+    quality = sample_run.config.quality.model_copy(update={"min_words": 120})
+    other = sample_run.config.model_copy(update={"quality": quality})
+    units = all_units(sample_run.folder, "extract")[:1]
+    found = run(sample_run.config, other, units, 4)
+    now, then = compare(units, sample_run.config, other)
+    assert (found.pages, found.units, found.of_units) == (now.pages, 1, 4)
+    steps = [change.step for change in found.changes]
+    assert steps == sorted(steps, key=[*STEPS, "kept"].index)
+    assert found.changes[-2:] == (
+        Change("kept", "pages", now.kept, then.kept),
+        Change("kept", "tokens", now.tokens, then.tokens),
+    )
+    few = next(change for change in found.changes if change.name == "too_few_words")
+    assert few.after > few.before
+    assert any("deduplication" in text for text in found.not_judged) and "after" not in " ".join(found.not_judged)
+
+
+def test_the_tool_names_the_language_rule_where_it_is_not_judged(sample_run: Any) -> None:
+    language = sample_run.config.language.model_copy(update={"position": "after"})
+    config = sample_run.config.model_copy(update={"language": language})
+    assert any("language" in text for text in run(config, config, [], 4).not_judged)
+
+
+def test_another_setting_of_extraction_is_refused_by_name(sample_run: Any) -> None:
+    extraction = sample_run.config.extraction.model_copy(update={"max_newlines": 3})
+    other = sample_run.config.model_copy(update={"extraction": extraction})
+    with pytest.raises(ConfigError, match=r"^extraction = .*pages must be extracted again"):
+        run(sample_run.config, other, [], 4)
+    language = sample_run.config.language.model_copy(update={"sample_chars": 500})
+    with pytest.raises(ConfigError, match=r"^language\.sample_chars = 500: must be as it was in the run"):
+        run(sample_run.config, sample_run.config.model_copy(update={"language": language}), [], 4)

@@ -13,6 +13,8 @@ from stages.report.words import number
 
 MAX_POINTS = 600
 """Points of a curve; of a longer run each point is the mean of an equal stretch."""
+HELDOUT = "heldout_"
+"""Prefix of the name of a metric on held-out sequences."""
 START = 50
 """One START-th of a long run's losses, the first ones, may lie above the figure."""
 
@@ -49,12 +51,35 @@ class MetricCurve:
     figure: Figure
 
 
-def metric_curve(rows: Sequence[Metrics], name: str) -> MetricCurve:
-    """Return the curve of one metric; every row has it."""
+def metric_curve(rows: Sequence[Metrics], name: str, heldout: Sequence[Metrics] = ()) -> MetricCurve:
+    """Return the curve of one metric, which every row has; `heldout` has it on held-out sequences."""
     look = LOOKS.get(name, Look(title=name))
     figure = curve_figure(rows, name, look.color, look.template)
     figure["layout"]["yaxis"] |= {"rangemode": "normal" if name not in LOOKS else "tozero", **look.axis}
+    if heldout:
+        figure["data"].append(heldout_trace(heldout, HELDOUT + name, look.template))
+        with_legend(figure)
     return MetricCurve(title=look.title, last=float(rows[-1][name]), figure=figure)
+
+
+def heldout_trace(rows: Sequence[Metrics], name: str, template: str) -> Figure:
+    """Return the trace of a metric on held-out text."""
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": "held-out text",
+        "x": [row["step"] for row in rows],
+        "y": [row[name] for row in rows],
+        "line": {"color": "--kept", "width": 2},
+        "hovertemplate": f"step %{{x:,}}, held-out text: %{{y:{template}}}<extra></extra>",
+    }
+
+
+def with_legend(figure: Figure) -> None:
+    """Side effect: names the first trace of a figure, and adds a legend and room for it."""
+    figure["data"][0]["name"] = "training"
+    layout = figure["layout"]
+    layout |= {"showlegend": True, "legend": LEGEND, "height": 280, "margin": {**layout["margin"], "t": 30}}
 
 
 def curve_figure(rows: Sequence[Metrics], name: str, color: str, template: str) -> Figure:
@@ -100,15 +125,7 @@ def loss_figure(rows: Sequence[Metrics], left_out: Sequence[Metrics], heldout: S
     if low < top:
         layout["yaxis"] = {"range": [low - 0.05 * (top - low), top + 0.05 * (top - low)]}
     if heldout:
-        figure["data"].append({
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": "held-out text",
-            "x": [row["step"] for row in heldout],
-            "y": [row["heldout"] for row in heldout],
-            "line": {"color": "--kept", "width": 2},
-            "hovertemplate": "step %{x:,}, held-out text: %{y:.4f}<extra></extra>",
-        })  # fmt: skip
+        figure["data"].append(heldout_trace(heldout, "heldout", ".4f"))
     if left_out:
         figure["data"].append({
             "type": "scatter",
@@ -121,8 +138,7 @@ def loss_figure(rows: Sequence[Metrics], left_out: Sequence[Metrics], heldout: S
             "hovertemplate": "%{text}<extra></extra>",
         })  # fmt: skip
     if len(figure["data"]) > 1:
-        curve["name"] = "training"
-        layout |= {"showlegend": True, "legend": LEGEND, "height": 280, "margin": {**layout["margin"], "t": 30}}
+        with_legend(figure)
     return figure
 
 

@@ -9,7 +9,14 @@ from stages.formats.metrics import further_numbers
 from stages.report.figures import Figure
 from stages.report.part import Card, Material, Missing, Part, View, not_run
 from stages.report.parts.training import summary
-from stages.report.parts.training.figures import MetricCurve, curve_figure, layers_figure, loss_figure, metric_curve
+from stages.report.parts.training.figures import (
+    HELDOUT,
+    MetricCurve,
+    curve_figure,
+    layers_figure,
+    loss_figure,
+    metric_curve,
+)
 from stages.report.parts.training.read import TrainingFiles, read
 from stages.report.words import number, plural, short, slug
 from stages.shared.contract import unique_keys
@@ -44,10 +51,17 @@ def view(files: TrainingFiles) -> View:
 
 
 def further_curves(files: TrainingFiles) -> dict[str, MetricCurve]:
-    """Return the curve of every number beyond the fixed fields, by the id of its place."""
-    names = [name for name in further_numbers(files.rows) if name not in IN_LOSS_FIGURE]
+    """Return the curve of every number beyond the fixed fields, by the id of its place.
+
+    A number on held-out sequences is a second curve in the figure of the number itself.
+    """
+    found = [name for name in further_numbers(files.rows) if name not in IN_LOSS_FIGURE]
+    names = [name for name in found if name.removeprefix(HELDOUT) == name or name.removeprefix(HELDOUT) not in found]
     ids = unique_keys(f"chart-metric-{slug(name)}" for name in names)
-    return {place: metric_curve(summary.having(files.rows, name), name) for place, name in zip(ids, names, strict=True)}
+    return {
+        place: metric_curve(summary.having(files.rows, name), name, summary.having(files.rows, HELDOUT + name))
+        for place, name in zip(ids, names, strict=True)
+    }
 
 
 def draw(files: TrainingFiles) -> dict[str, Figure]:

@@ -94,5 +94,5 @@ def test_the_sample_has_the_label_of_the_whole_text_on_real_pages() -> None:
 def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.bin").write_text("no model")
     for name in ("x.bin", "missing.bin"):
-        with pytest.raises(DataError, match=rf"{name}.*web\.language_model"):
+        with pytest.raises(DataError, match=rf"{name}.*Set language_model"):
             detect("text", tmp_path / name, 100)

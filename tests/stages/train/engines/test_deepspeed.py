@@ -19,7 +19,7 @@ from stages.model.checkpoint.reading import read_tensors, read_weights
 from stages.model.checkpoint.saving import save
 from stages.pretrain.config import PretrainConfig
 from stages.shared.task import Ranks
-from stages.train.engine import Engine, starting_weights
+from stages.train.engine import Engine
 from stages.train.objectives.base import Batch, Role
 from tests.stages.train.engines.single import next_token, single
 from tests.stages.train.equal import assert_equal
@@ -213,7 +213,7 @@ def test_reset_puts_other_weights_in_place(layout: dict[str, Any], tmp_path: Pat
     engine = make(layout)
     start = weights(engine, tmp_path / "start")
     step(engine, 1)
-    engine.reset(starting_weights(Role(config=engine.config.model), engine.config.seed))
+    engine.reset(Role(config=engine.config.model).starting_weights(engine.config.seed))
     assert differ(start, weights(engine, tmp_path / "again")) == 0
     assert differ(start, weights(make(), tmp_path / "megatron's")) == 0
 

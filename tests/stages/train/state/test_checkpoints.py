@@ -120,7 +120,7 @@ def test_the_best_is_marked_kept_through_kills_and_published(run: Run) -> None:
 def test_the_best_goes_along_to_another_layout(run: Run) -> None:
     before = replace(run, folder=run.folder + "-before", config=RISING)
     assert train(replace(before, stop_at=7)) == [CHECKPOINTED]
-    after = replace(run, config=RISING | {"layout": {"dp": 2}}, resume_from=str(checkpoint(before, 7)))
+    after = replace(run, config=RISING | {"layout": {"dp": 2}}, resume_from=(str(checkpoint(before, 7)),))
     assert train(replace(after, die_at=8))[1] == -9
     assert after.checkpoints == ["step-0000003", "step-0000007"]
     assert train(after) == [0, 0]
@@ -134,6 +134,34 @@ def test_without_its_best_checkpoint_a_run_ends_with_the_last(run: Run) -> None:
     flip(checkpoint(rising, 3) / "__0_0.distcp")
     assert train(rising) == [0]
     assert load_model(rising.out / "best").step == 9
+
+
+KEPT: dict[str, Any] = {"steps": 20, "checkpoint_every": 5, "checkpoint_keep": 1, "checkpoint_keep_every": 8}
+
+
+def test_checkpoints_on_the_way_are_published_once_through_kills(run: Run) -> None:
+    kept = replace(run, config=KEPT)
+    whole = replace(kept, folder=run.folder + "-whole")
+    assert train(whole) == [0]
+    assert whole.checkpoints == ["step-0000020"]
+    assert sorted(path.name for path in whole.published.iterdir()) == ["step-0000008", "step-0000016"]
+    assert train(replace(kept, die_in="publish")) == [-9]
+    assert load_model(kept.published / "step-0000008").step == 8  # while the training is not over
+    assert train(replace(kept, die_at=9)) == [-9]
+    assert train(replace(kept, die_at=17)) == [-9]
+    assert train(kept) == [0]
+    assert_equal(kept, whole)
+    assert same_files(kept.published, whole.published)
+
+
+def test_a_run_continues_from_what_another_published(run: Run) -> None:
+    before = replace(run, folder=run.folder + "-before", config=KEPT)
+    assert train(before) == [0]
+    section = (before.out / "final", before.published / "step-0000016", before.published / "step-0000008")
+    after = replace(run, config=KEPT, resume_from=(*map(str, section), str(before.published / "step-0000024")))
+    assert train(after) == [0]
+    assert weights_digest(after.out / "final", 300) == weights_digest(before.out / "final", 300)
+    assert [path.name for path in after.published.iterdir()] == ["step-0000016"]
 
 
 def test_a_full_disk_is_one_error_at_the_next_step(run: Run) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from stages.formats.metrics import read_metrics
 from stages.pretrain.config import PretrainConfig
-from stages.pretrain.run import compare
 from stages.shared.errors import DataError
-from stages.train.state.resume_from import checkpoints_in, require_same_training, same_split, scale_ratio
+from stages.train.run import largest_difference
+from stages.train.state.resume_from import checkpoints_among, require_same_training, same_split, scale_ratio
 from tests.stages.model.saved import cut
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import CHECKPOINTED, TINY, Run, losses, settings, train
@@ -37,7 +37,7 @@ def stopped(run: Run, step: int, **settings: Any) -> Run:
 
 
 def going_on(run: Run, other: Run, **settings: Any) -> Run:
-    return replace(run, resume_from=str(work(other) / "checkpoints"), config=settings)
+    return replace(run, resume_from=(str(work(other) / "checkpoints"),), config=settings)
 
 
 def largest(run: Run, other: Run) -> float:
@@ -97,38 +97,40 @@ def test_a_damaged_one_is_passed_over_and_metrics_that_are_not_there_are_not_mis
     cut(work(other) / "checkpoints" / "step-0000019" / "__0_0.distcp")
     alone = Path(run.folder + "-alone") / "a" / "b"
     shutil.copytree(work(other) / "checkpoints", alone)
-    after = replace(run, resume_from=str(alone), config=SHORT)
+    after = replace(run, resume_from=(str(alone),), config=SHORT)
     assert train(after) == [0]
     assert [row["step"] for row in read_metrics(after.out / "metrics.jsonl")] == [19, 20]
     assert train(other) == [0]
-    assert compare(after.out / "metrics.jsonl", other.out / "metrics.jsonl", 1e-9) == 0
-    assert train(replace(run, folder=run.folder + "-none", resume_from=corpus)) == [DataError.exit_code]
+    assert largest_difference(after.out / "metrics.jsonl", other.out / "metrics.jsonl", 1e-9) == 0
+    assert train(replace(run, folder=run.folder + "-none", resume_from=(corpus,))) == [DataError.exit_code]
     said = Path(run.folder + "-none/error-0.txt").read_text("utf-8")
-    assert said.endswith("Name a run's work/.../checkpoints, or one step-... in it")
+    assert said.endswith(
+        "Name a folder step-..., which checkpoint_keep_every publishes, or a run's work/.../checkpoints"
+    )
 
 
 def test_where_nothing_is_sound_the_run_says_so(run: Run) -> None:
     other = stopped(run, 3, **SHORT)
     folder = work(other) / "checkpoints" / "step-0000003"
     (folder / "complete.json").unlink()
-    assert train(replace(run, resume_from=str(folder), config=SHORT)) == [DataError.exit_code]
+    assert train(replace(run, resume_from=(str(folder),), config=SHORT)) == [DataError.exit_code]
     said = Path(run.folder, "error-0.txt").read_text("utf-8")
-    assert said == f"{folder}: no checkpoint in it is sound. Name another one, or train without resume_from"
+    assert said == f"{folder}: no checkpoint in it is sound. Name another checkpoint, or train without resume_from"
 
 
 def test_a_path_is_a_checkpoint_or_holds_some(tmp_path: Path) -> None:
     for name in ("step-0000020", "step-0000003", ".step-0000021.tmp", "step-by-step"):
         (tmp_path / name).mkdir()
-    assert [path.name for path in checkpoints_in(tmp_path)] == ["step-0000003", "step-0000020"]
-    assert checkpoints_in(tmp_path / "step-0000003") == [tmp_path / "step-0000003"]
-    with pytest.raises(DataError, match=r"nowhere: holds no checkpoint \(step-\.\.\.\) of a training\. Name a run's"):
-        checkpoints_in(tmp_path / "nowhere")
+    assert [path.name for path in checkpoints_among([tmp_path])] == ["step-0000003", "step-0000020"]
+    assert checkpoints_among([tmp_path / "step-0000003"]) == [tmp_path / "step-0000003"]
+    with pytest.raises(DataError, match=r"nowhere: holds no checkpoint \(step-\.\.\.\) of a training\. Name a folder"):
+        checkpoints_among([tmp_path / "nowhere"])
     with pytest.raises(DataError, match=r"step-0000004: holds no checkpoint"):
-        checkpoints_in(tmp_path / "step-0000004")
+        checkpoints_among([tmp_path / "step-0000004"])
     (tmp_path / "best").mkdir()
     (tmp_path / "best" / "state.json").touch()
-    with pytest.raises(DataError, match="best: holds weights alone, not what a training goes on with"):
-        checkpoints_in(tmp_path / "best")
+    with pytest.raises(DataError, match="best: holds weights alone, without the state that training continues from"):
+        checkpoints_among([tmp_path / "best"])
 
 
 def state(config: PretrainConfig, **changes: Any) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def test_plain_text_is_marked_and_markup_that_no_parser_can_bear_is_a_loss(tmp_p
     deep = "<div>" * 6_000
     wet = gzip.compress(member_of_plain_text(deep.encode()))
     reader = WarcPages(files(tmp_path, wet, member(deep.encode()) + member(deep.encode("utf-16"))))
-    assert [page.metadata.get("plain") for page in reader.run()] == [True]
+    assert [page.metadata["is_plain"] for page in reader.run()] == [True]
     assert step_count(reader).reasons == {"too_deep": 2}
 
 

@@ -74,7 +74,7 @@ def test_a_cache_that_cannot_be_written_gives_way_to_the_work_folder(
 
 def test_processes_that_build_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from stages.web import blocklist;"
+        "import sys; from pathlib import Path; from stages.web.urls import blocklist;"
         "blocklist._hashes = lambda archive: iter(range(300_000));"
         "assert len(blocklist.ut1(Path(sys.argv[1]))) == 300_000"
     )

@@ -24,6 +24,15 @@ def test_every_further_number_has_a_curve_and_nothing_else_has() -> None:
     }
 
 
+def test_a_number_on_held_out_sequences_is_a_second_curve_beside_its_own() -> None:
+    rows = [{**ROW, "accuracy": 0.5}, {**ROW, "step": 2, "accuracy": 0.6, "heldout_accuracy": 0.4, "heldout_f1": 0.3}]
+    curves = further_curves(TrainingFiles(rows=rows))
+    assert [curve.title for curve in curves.values()] == ["accuracy", "heldout_f1"]
+    training, heldout = curves["chart-metric-accuracy"].figure["data"]
+    assert (training["name"], training["y"]) == ("training", [0.5, 0.6])
+    assert (heldout["name"], heldout["x"], heldout["y"]) == ("held-out text", [2], [0.4])
+
+
 def test_well_known_metrics_have_titles() -> None:
     rows = [{**ROW, "mfu": 0.4, "memory_mb": 812.0, "dropped": 0.1}]
     titles = [curve.title for curve in further_curves(TrainingFiles(rows=rows)).values()]

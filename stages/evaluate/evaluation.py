@@ -1,4 +1,4 @@
-"""One array element: load the checkpoint, ask the task's questions, write the answers."""
+"""Evaluates one checkpoint on one task: loads both, asks lm-eval, writes results and samples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stages.shared.task import Task
 
 
 def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
-    """Evaluate one checkpoint on one task; return a summary for the mark."""
+    """Write the results of one checkpoint on one task into task.out; return the scores."""
     config = task.config
     checkpoint = task.inputs["checkpoints"][0]
     name = task.unit.rpartition("/")[2]
@@ -58,7 +58,7 @@ def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
     }
 
 
-def _load_tasks(name: str, task: Task, tokenizer: Tokenizer) -> dict[str, Any]:
+def _load_tasks(name: str, task: Task[EvaluateConfig], tokenizer: Tokenizer) -> dict[str, Any]:
     if name == PERPLEXITY:
         documents = task.config.perplexity.documents
         return as_loaded([perplexity_task([file.path for file in task.inputs["heldout"]], documents, tokenizer)])
@@ -70,8 +70,8 @@ def _load_tasks(name: str, task: Task, tokenizer: Tokenizer) -> dict[str, Any]:
 def _open_model(checkpoint: Path, tokenizer: Tokenizer) -> LoadedModel:
     model = load_model(checkpoint)
     if model.tokenizer_sha256 != tokenizer.sha256:
-        remedy = "Give evaluate.tokenizer the tokenizer of the same run"
-        raise DataError(checkpoint, "trained with another tokenizer than evaluate.tokenizer", remedy)
+        remedy = "Set `tokenizer` to the tokenizer of the same run"
+        raise DataError(checkpoint, "trained with another tokenizer than the one of this section", remedy)
     return model
 
 
