@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("jobs", "stages/shared", "stages/formats")
 TESTS = ("tests/jobs", "tests/stages/shared", "tests/stages/formats", "tests/test_launch.py")
 FLOOR = 75
-"""Percent of lines: measured without the tests that start launchers, workers and the testbed. Raise it, never lower it."""
+"""Percent of lines: measured without the tests that start launchers, workers and the testbed. Only raise it."""
 
 
 def main() -> int:
