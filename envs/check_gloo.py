@@ -22,5 +22,4 @@ def rank(number: int, port: int) -> None:
 
 
 if __name__ == "__main__":
-    # torch declares no types here
     start_processes(rank, (int(sys.argv[1]),), 2, start_method="spawn")

@@ -13,8 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("jobs", "stages/shared", "stages/formats")
 TESTS = ("tests/jobs", "tests/stages/shared", "tests/stages/formats", "tests/test_launch.py")
-FLOOR = 85
-"""Percent of lines. Measured: see the table that the command prints; the floor is a little below."""
+FLOOR = 75
+"""Percent of lines: measured without the tests that start launchers, workers and the testbed. Only raise it."""
 
 
 def main() -> int:

@@ -54,6 +54,6 @@ def test_a_recipe_works_as_printed(recipe: Recipe, clone: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "STAGECOACH_ENV": "none", "COLUMNS": "160"}
     command = ["bash", "-euo", "pipefail", "-c", recipe.script]
-    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     assert recipe.prints in done.stdout + done.stderr
