@@ -77,7 +77,7 @@ def _look_after(run: Run) -> tuple[States, bool]:
 
 
 def _stop_services(run: Run, states: States) -> None:
-    """Cancel services that nobody reads from any more: they would hold their nodes to the time limit."""
+    """Cancel services without readers to come: they would hold their nodes to the time limit."""
     for name in idle_services(run.graph, states, ()):
         live = [state for state in states[name].values() if state.state in LIVE]
         for state in live:

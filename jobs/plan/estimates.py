@@ -23,7 +23,7 @@ def cores(job: Job) -> int:
 
 
 def node_gb(job: Job) -> float:
-    """Return the estimated peak memory of one of an element's nodes in GB; 0 if nobody has measured it."""
+    """Return the estimated peak memory of one of an element's nodes in GB; 0 if it was not measured."""
     return job.step.mem_mb / 1e3 * job.resources.lanes(job.step.ranks) / job.resources.nodes(job.step.ranks)
 
 

@@ -169,7 +169,7 @@ class LocalRun:
         return [units[unit].key for unit in submission.elements[element]]
 
     def _stop_services(self, actions: Actions, states: States) -> None:
-        """Stop services that nobody reads from any more."""
+        """Stop services without readers to come."""
         coming = [
             name for name, units in actions.submit.items() if not all(self._is_given_up(name, unit) for unit in units)
         ]

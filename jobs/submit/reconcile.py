@@ -207,7 +207,7 @@ def _services(graph: Graph) -> dict[str, list[str]]:
 
 
 def idle_services(graph: Graph, states: States, coming: Collection[str]) -> list[str]:
-    """Return the services that nobody reads from any more: no reader runs, is queued or is a job of `coming`.
+    """Return the services without readers to come: no reader runs, is queued or is a job of `coming`.
 
     A service without readers is needed until it is cancelled.
     """

@@ -199,7 +199,7 @@ def _transformer_config(config: ModelConfig, dtype: torch.dtype, **split: Any) -
         # Fused kernels of Apex and Transformer Engine.
         gradient_accumulation_fusion=False,
         bias_activation_fusion=False,
-        # Says that the layer spec's activation is to be used, whoever made it: SwiGLU is ours.
+        # Uses the activation of the layer spec, not only Transformer Engine's: SwiGLU is ours.
         use_te_activation_func=config.activation == "swiglu" and not has_transformer_engine(),
         masked_softmax_fusion=False,
         batch_p2p_comm=False,

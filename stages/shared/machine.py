@@ -1,4 +1,4 @@
-"""What a place to run can do: what forecasts reckon with. Light: pydantic and the standard library only."""
+"""Machines: the GPUs and cores that a step runs on, as forecasts need them. Light: pydantic and the standard library."""
 
 from __future__ import annotations
 
@@ -50,38 +50,38 @@ GPUS: dict[str, dict[str, float]] = {
 
 
 class Gpu(BaseModel):
-    """A GPU and what surrounds it: the `gpu` section of a cluster file.
+    """A GPU with its network and power: the `gpu` section of a cluster file.
 
-    `gpu: a100-80gb` takes all of a known one; `gpu: {type: a100-80gb, watts: 300, count: 2048}` changes some of it.
+    `gpu: a100-80gb` takes all values of a known type; `gpu: {type: a100-80gb, watts: 300, count: 2048}` changes some.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: str
-    """Its name. Of a known one (GPUS) the rest follows."""
+    """Name of the type. A known type (GPUS) sets all other values."""
     count: int | None = Field(None, ge=1)
-    """How many a run may have; None: nobody says."""
+    """GPUs that one run may have; None: no limit is known."""
     memory_gb: float = Field(gt=0)
     """Memory in 1e9 bytes."""
     tflops: float = Field(gt=0)
     """Peak of 16-bit matrix products, dense, in 1e12 operations a second."""
     memory_gbs: float = Field(gt=0)
-    """Bandwidth of its memory, in 1e9 bytes a second, as the next two."""
+    """Bandwidth of its memory, in 1e9 bytes a second."""
     nvlink_gbs: float = Field(gt=0)
-    """To the other GPUs of its node, each way."""
+    """Bandwidth to the other GPUs of its node, each way, in 1e9 bytes a second."""
     network_gbs: float = Field(gt=0)
-    """Its share of the node's network, each way: 25 is 200 Gbit/s a GPU."""
+    """Its share of the node's network, each way, in 1e9 bytes a second: 25 is 200 Gbit/s a GPU."""
     watts: float = Field(gt=0)
     """Power at work."""
     pue: float = Field(1.1, ge=1)
     """The building's power over its machines' (arXiv:2302.13971, section 6)."""
     kg_co2_per_kwh: float = Field(0.385, ge=0)
-    """Of the electricity; the default is the US average that arXiv:2302.13971, section 6, takes."""
+    """Emissions of the electricity; the default is the US average (arXiv:2302.13971, section 6)."""
 
     @model_validator(mode="before")
     @classmethod
     def _know(cls, values: Any) -> Any:
-        """Fill in what is known of a type."""
+        """Fill in the values of a known type."""
         if isinstance(values, str):
             values = {"type": values}
         if not isinstance(values, dict) or not isinstance(values.get("type"), str):
@@ -96,10 +96,10 @@ class Gpu(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """Where a step's ranks would run."""
+    """The machine that a step's ranks run on."""
 
     gpu: Gpu | None = None
-    """One a rank; None: a rank computes on its cores."""
+    """GPU of a rank; None: a rank computes on its cores."""
     ranks_per_node: int = 1
     cores: int = 1
-    """Of a rank."""
+    """Cores of a rank."""

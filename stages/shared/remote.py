@@ -133,7 +133,7 @@ class RemoteFile:
         etag = self._response.headers.get("ETag") or ""
         if self._is_known and not (_agree(size, self.size) and _agree(etag, self.etag)):
             problem = f"another file since byte {self.position} was read (size {self.size}, then {size})"
-            raise DataError(shown(self.url), problem, "Let nobody write to it while jobs read it, then run them again")
+            raise DataError(shown(self.url), problem, "The file changed during the run. Stop its writers and rerun")
         self.size, self.etag, self._is_known = size, etag, True
         while start < self.position:  # a server that knows no ranges begins anew
             skipped = self._response.read1(min(BLOCK, self.position - start))

@@ -1,4 +1,4 @@
-"""What an `s3://bucket/key` address means over HTTP, signed if there are credentials (AWS Signature Version 4).
+"""Requests for `s3://bucket/key` URLs over HTTP, signed if there are credentials (AWS Signature Version 4).
 
 Own code rather than s3fs or boto3: reading an object is one GET request, and botocore alone would add 16 MB of wheels
 to every install. Credentials and endpoint are found where AWS's own tools look for them, in the environment or in the

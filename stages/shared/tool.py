@@ -27,7 +27,7 @@ class ToolCall:
     changes: Sequence[str]
     """Dotted names, within the section, of the settings that differ."""
     inputs: Mapping[str, tuple[InputFile, ...]]
-    """By input field: its files, of which some may not be there yet."""
+    """By input field: its files. Some may not exist yet."""
     done: Mapping[str, tuple[Path, ...]]
     """By step: the folders of finished units, in order."""
     num_units: Mapping[str, int]

@@ -89,8 +89,8 @@ class TrainingConfig(StageConfig):
     """Global batches of sequences that are held out: cut from documents that are never trained on, drawn by the seed
     from each source in its share. 0: all documents are trained on."""
     heldout_every: int | None = Field(default=None, ge=1)
-    """Steps between measurements of the held-out loss, each followed by a checkpoint, of which the best is kept; the
-    last step is measured too. None: never."""
+    """Steps between measurements of the held-out loss. A checkpoint follows each, and the best one is kept. The last
+    step is measured too. None: never."""
     layer_stats_every: int | None = Field(default=None, ge=1)
     """Steps between rows of every layer's norms in layers.jsonl; None: none."""
     log_every: int = Field(default=20, ge=1)

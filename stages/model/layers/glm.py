@@ -27,10 +27,10 @@ class BlockPositions(nn.Module):
 
 
 def hidden_keys(length_A_B: Tensor, tokens: int) -> Tensor:
-    """Return GLM's mask as Megatron wants it: bool [B, 1, T, T], True where query row i must not see key column j.
+    """Return GLM's mask in Megatron's form: bool [B, 1, T, T], True where query row i must not see key column j.
 
-    Part A is the first `length_A_B` tokens of each sequence: everyone sees it. Part B sees itself up to the token, in
-    the order in which its spans were shuffled. What pads the end comes last, so nobody else sees it.
+    Part A is the first `length_A_B` tokens of each sequence: every token sees it. A token of part B sees part B up to
+    itself, in the order of the shuffled spans. Padding comes last, so only padding sees it.
     """
     column = torch.arange(tokens, device=length_A_B.device)
     later = column[None, :] > column[:, None]

@@ -36,7 +36,7 @@ class RMSNorm(_Norm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised x, [..., C], in its own type; sums are in float32 at least."""
-        if x.is_cuda:  # one kernel there; on a CPU it is a chain of operations, each of which keeps its part
+        if x.is_cuda:  # one kernel there; on a CPU it is a chain of operations that all keep their inputs
             return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
         normed: Tensor = _RMSNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]  # torch types no Function
         return normed
@@ -72,8 +72,8 @@ class _RMSNorm(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         """With u = grad x gain and n = x x scale: scale x (u - n x mean(u x n)), and grad x n summed over rows.
 
-        torch's LayerNorm kernel does both in two passes. Told that the mean is 0 it differs only in taking mean(u) off
-        as well, for the mean's own gradient: that is put back.
+        torch's LayerNorm kernel does both in two passes. With a mean of 0 it also subtracts mean(u), the gradient of the
+        mean: this function adds mean(u) back.
         """
         x, gain_C, scale = ctx.saved_tensors
         wide, channels = scale.dtype, x.size(-1)

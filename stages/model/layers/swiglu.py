@@ -25,8 +25,8 @@ class SwiGLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return [..., F] for x, [..., 2 F].
 
-        The backward pass writes the gradient over x: nothing may read it after. Here it is a product's output, which
-        nobody else keeps.
+        The backward pass writes the gradient over x: no other operation may read x afterwards. Here x is the output of
+        a matrix product, which no other operation keeps.
         """
         activated: Tensor = _SwiGLU.apply(x)  # type: ignore[no-untyped-call]  # torch types no Function
         return activated

@@ -27,8 +27,10 @@ def sibling(path: Path, step: int) -> Path:
 
 
 def checkpoints_among(paths: Sequence[Path]) -> list[Path]:
-    """Return the checkpoints that paths stand for, in order of step. One path is a checkpoint or a folder of some;
-    several are the outputs of a section, of which those that do not exist (yet) or hold weights alone are left out.
+    """Return the checkpoints that paths stand for, in order of step.
+
+    One path is a checkpoint or a folder of checkpoints. Several paths are the outputs of a section: those that do not
+    exist (yet) or hold weights alone are left out.
 
     Raises DataError if there are none.
     """
