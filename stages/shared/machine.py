@@ -1,4 +1,4 @@
-"""Machines: the GPUs and cores that a step runs on, as forecasts need them. Light: pydantic and the standard library."""
+"""Machines: the GPUs and cores of a step, as forecasts need them. Light: pydantic and the standard library."""
 
 from __future__ import annotations
 

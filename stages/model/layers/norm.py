@@ -72,8 +72,8 @@ class _RMSNorm(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         """With u = grad x gain and n = x x scale: scale x (u - n x mean(u x n)), and grad x n summed over rows.
 
-        torch's LayerNorm kernel does both in two passes. With a mean of 0 it also subtracts mean(u), the gradient of the
-        mean: this function adds mean(u) back.
+        torch's LayerNorm kernel does both in two passes. With a mean of 0 it also subtracts mean(u), the mean's
+        gradient: this function adds mean(u) back.
         """
         x, gain_C, scale = ctx.saved_tensors
         wide, channels = scale.dtype, x.size(-1)
