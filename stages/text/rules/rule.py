@@ -93,7 +93,7 @@ def to_counts(row: Measured) -> dict[str, Any]:
 
 
 def group(counts: dict[str, Any]) -> tuple[str, bool]:
-    """Return the key that chooses the rules of a page: its language, and whether most of its words are single characters."""
+    """Return the key to the rules of a page: its language, and whether most of its words are single characters."""
     return counts["language"].decode(), 2 * counts["characters"] > counts["words"]
 
 
