@@ -23,7 +23,7 @@ from tests.jobs.toy.config import ToyConfig
 from tests.jobs.toy_stage import Toy
 
 
-def until(condition: Callable[[], Any], what: str, limit_s: float = 30) -> None:
+def until(condition: Callable[[], Any], what: str, limit_s: float = 90) -> None:
     """Wait until a condition holds; fails the test if it does not in time."""
     end = time.monotonic() + limit_s
     while not condition():
