@@ -210,7 +210,9 @@ def main() -> int:
         print(table(found))
         calls, arrays = Subject(names[0], code, folder / "submitted", SIZES[-1]).sbatch_calls()
         print(f"{names[0]}, {SIZES[-1]:,} units: {calls} calls of sbatch for {arrays} arrays")
-    asked = [*demands(found), Demand("calls of sbatch", calls, arrays, "")]
+    asked = demands(found)
+    if calls != arrays:
+        asked = [Demand("calls of sbatch", calls, arrays, "")]
     worst = max(asked, key=lambda demand: demand.got / demand.asked)
     if options.check:
         print(
