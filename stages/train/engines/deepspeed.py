@@ -21,6 +21,7 @@ from torch.nn import Parameter
 from stages.model.checkpoint.load import DTYPES
 from stages.model.checkpoint.reading import WEIGHTS, tensors_of
 from stages.model.decoder import Decoder, build_model
+from stages.shared.errors import ConfigError
 from stages.train.config import TrainingConfig
 from stages.train.engines.offload import activations_on_host
 from stages.train.engines.optimizer import loss_scale
@@ -32,6 +33,7 @@ from stages.train.objectives.base import Batch, Forward, LossOutputs, Role, SetW
 os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
 os.environ.setdefault("LOCAL_SIZE", "1")
 import deepspeed
+from deepspeed.accelerator import get_accelerator
 from deepspeed.runtime.config import DeepSpeedConfig
 from deepspeed.runtime.engine import ZERO_OPTIMIZATION
 from deepspeed.runtime.utils import combine_grad_norm_groups
@@ -50,6 +52,9 @@ class DeepSpeedEngine:
     def __init__(self, config: TrainingConfig, role: Role, vocab_size: int, _rows: int) -> None:
         if role.frozen:
             raise ValueError("engine deepspeed trains all weights of a model: use engine megatron to freeze some")
+        if config.dtype == "fp16" and not get_accelerator().is_fp16_supported():
+            wanted = "bf16 or fp32 with engine deepspeed, which refuses fp16 on a processor without it; or use megatron"
+            raise ConfigError("dtype", config.dtype, wanted)
         self.config, self._role, self._vocab_size = config, role, vocab_size
         core = self._build()
         role.starting_weights(config.seed)(core)

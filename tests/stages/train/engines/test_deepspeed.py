@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 import torch
+from deepspeed.accelerator import get_accelerator
 from torch import Tensor
 
 from stages.model import parallel
 from stages.model.checkpoint.reading import read_tensors, read_weights
 from stages.model.checkpoint.saving import save
 from stages.pretrain.config import PretrainConfig
+from stages.shared.errors import ConfigError
 from stages.shared.task import Ranks
 from stages.train.engine import Engine
 from stages.train.objectives.base import Batch, Role
@@ -25,6 +27,9 @@ from tests.stages.train.engines.single import next_token, single
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import Run, losses, train
 
+NEEDS_FP16 = pytest.mark.skipif(
+    not get_accelerator().is_fp16_supported(), reason="DeepSpeed refuses fp16 on a processor without it, as this one is"
+)
 SMALL = {"num_layers": 2, "dim": 32, "num_heads": 2, "ffn_dim": 48, "seq_len": 8}
 LAYOUTS: dict[str, dict[str, Any]] = {
     "ZeRO-1": {"zero": 1},
@@ -146,7 +151,7 @@ def test_a_gradient_that_is_not_finite_is_not_applied(layout: dict[str, Any], tm
     assert differ(weights(engine, tmp_path / "one"), weights(clean, tmp_path / "other")) == 0
 
 
-@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+@pytest.mark.parametrize("dtype", ["bf16", pytest.param("fp16", marks=NEEDS_FP16)])
 @each_layout
 def test_with_16_bits_the_optimizer_keeps_float32_weights(layout: dict[str, Any], dtype: str, tmp_path: Path) -> None:
     settings = {"dtype": dtype, "loss_scale": {"initial": 1024.0}}
@@ -164,6 +169,13 @@ def test_with_16_bits_the_optimizer_keeps_float32_weights(layout: dict[str, Any]
     assert differ(weights(ours, tmp_path / "ours"), weights(theirs, tmp_path / "theirs")) < 1e-3
 
 
+@pytest.mark.skipif(get_accelerator().is_fp16_supported(), reason="this processor has fp16")
+def test_fp16_on_a_processor_without_it_is_refused_in_one_sentence() -> None:
+    with pytest.raises(ConfigError, match="dtype = 'fp16': must be bf16 or fp32 with engine deepspeed"):
+        make(LAYOUTS["ZeRO-1"], dtype="fp16")
+
+
+@NEEDS_FP16
 @pytest.mark.parametrize("layout", [LAYOUTS["ZeRO-1"], LAYOUTS["ZeRO-3, all on the host"]], ids=["1", "3"])
 def test_in_fp16_the_scale_falls_until_the_gradient_fits(layout: dict[str, Any], tmp_path: Path) -> None:
     engine = make(layout, dtype="fp16", loss_scale={"initial": 2.0**24, "hysteresis": 1})
