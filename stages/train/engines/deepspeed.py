@@ -33,13 +33,17 @@ from stages.train.objectives.base import Batch, Forward, LossOutputs, Role, SetW
 os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
 os.environ.setdefault("LOCAL_SIZE", "1")
 import deepspeed
-from deepspeed.accelerator import get_accelerator
 from deepspeed.runtime.config import DeepSpeedConfig
 from deepspeed.runtime.engine import ZERO_OPTIMIZATION
 from deepspeed.runtime.utils import combine_grad_norm_groups
 
 BUCKET = 50_000_000
 """Numbers that are reduced, gathered or updated at a time; a larger weight goes alone."""
+
+
+def has_fp16() -> bool:
+    """Return whether DeepSpeed trains in fp16 here: on a GPU, or on a processor that has fp16 instructions."""
+    return bool(get_accelerator().is_fp16_supported())
 
 
 class DeepSpeedEngine:
@@ -52,7 +56,7 @@ class DeepSpeedEngine:
     def __init__(self, config: TrainingConfig, role: Role, vocab_size: int, _rows: int) -> None:
         if role.frozen:
             raise ValueError("engine deepspeed trains all weights of a model: use engine megatron to freeze some")
-        if config.dtype == "fp16" and not get_accelerator().is_fp16_supported():
+        if config.dtype == "fp16" and not has_fp16():
             wanted = "bf16 or fp32 with engine deepspeed, which refuses fp16 on a processor without it; or use megatron"
             raise ConfigError("dtype", config.dtype, wanted)
         self.config, self._role, self._vocab_size = config, role, vocab_size

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from deepspeed.accelerator import get_accelerator
 from torch import Tensor
 
 from stages.model import parallel
@@ -22,13 +21,14 @@ from stages.pretrain.config import PretrainConfig
 from stages.shared.errors import ConfigError
 from stages.shared.task import Ranks
 from stages.train.engine import Engine
+from stages.train.engines.deepspeed import has_fp16
 from stages.train.objectives.base import Batch, Role
 from tests.stages.train.engines.single import next_token, single
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import Run, losses, train
 
 NEEDS_FP16 = pytest.mark.skipif(
-    not get_accelerator().is_fp16_supported(), reason="DeepSpeed refuses fp16 on a processor without it, as this one is"
+    not has_fp16(), reason="DeepSpeed refuses fp16 on a processor without it, as this one is"
 )
 SMALL = {"num_layers": 2, "dim": 32, "num_heads": 2, "ffn_dim": 48, "seq_len": 8}
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -169,7 +169,7 @@ def test_with_16_bits_the_optimizer_keeps_float32_weights(layout: dict[str, Any]
     assert differ(weights(ours, tmp_path / "ours"), weights(theirs, tmp_path / "theirs")) < 1e-3
 
 
-@pytest.mark.skipif(get_accelerator().is_fp16_supported(), reason="this processor has fp16")
+@pytest.mark.skipif(has_fp16(), reason="this processor has fp16")
 def test_fp16_on_a_processor_without_it_is_refused_in_one_sentence() -> None:
     with pytest.raises(ConfigError, match="dtype = 'fp16': must be bf16 or fp32 with engine deepspeed"):
         make(LAYOUTS["ZeRO-1"], dtype="fp16")
