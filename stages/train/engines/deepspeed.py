@@ -33,6 +33,7 @@ from stages.train.objectives.base import Batch, Forward, LossOutputs, Role, SetW
 os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
 os.environ.setdefault("LOCAL_SIZE", "1")
 import deepspeed
+from deepspeed.accelerator import get_accelerator
 from deepspeed.runtime.config import DeepSpeedConfig
 from deepspeed.runtime.engine import ZERO_OPTIMIZATION
 from deepspeed.runtime.utils import combine_grad_norm_groups
