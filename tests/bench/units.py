@@ -212,14 +212,11 @@ def main() -> int:
         print(f"{names[0]}, {SIZES[-1]:,} units: {calls} calls of sbatch for {arrays} arrays")
     asked = demands(found)
     if calls != arrays:
-        asked = [Demand("calls of sbatch", calls, arrays, "")]
+        asked = [Demand("sbatch", calls, arrays, "calls")]
     worst = max(asked, key=lambda demand: demand.got / demand.asked)
     if options.check:
-        print(
-            f"units: got {worst.what} {worst.got:.3g} {worst.unit}, asked {worst.asked:g} {worst.unit}".replace(
-                " ,", ","
-            )
-        )
+        got, asked_for = f"{worst.got:.3g} {worst.unit}", f"{worst.asked:g} {worst.unit}"
+        print(f"units: got {worst.what} {got}, asked {asked_for}")
     return int(options.check and worst.got > worst.asked)
 
 
