@@ -26,6 +26,7 @@ from stages.formats.tokenizer import Tokenizer
 from stages.model import device, parallel
 from stages.model.checkpoint.reading import read_weights
 from stages.model.layers.experts import loads
+from stages.shared import log
 from stages.shared.errors import Checkpointed
 from stages.shared.task import Task
 from stages.train.config import TrainingConfig
@@ -84,7 +85,7 @@ def _train(
     checkpoints = Checkpoints(task, models, identity)
     progress = checkpoints.begin()
     if dist.get_rank() == 0:
-        print(*data.lines, sep="\n", flush=True)
+        _log_lines(data.lines)
     recorder = Recorder(task.work, config, models, tokenizer.vocab_size, progress.step)
     for step in range(progress.step, config.steps):
         recorder.start(step + 1)
@@ -133,6 +134,11 @@ def _train(
     if dist.get_rank() == 0:
         write_readings(task.out / KINDS.readings.file, data.readings)
     return summary
+
+
+def _log_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        log.info(line)
 
 
 def _take(feed: Feed, step: int, state: FeedState, size: int) -> tuple[Sequence[Batch], FeedState]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -46,6 +45,7 @@ from torch.distributed.checkpoint.planner import SavePlan, WriteItem
 from torch.distributed.checkpoint.storage import WriteResult
 
 from stages.model.checkpoint.reading import COMPLETE, INDEX, describe
+from stages.shared import log
 from stages.shared.files import write_atomic, write_json
 
 Files = dict[str, dict[str, Any]]
@@ -200,7 +200,7 @@ def _pinned(size: int) -> Tensor:
     if torch.cuda.is_available() and size:
         failed = int(torch.cuda.cudart().cudaHostRegister(block.data_ptr(), size, 0))
         if failed:
-            print(f"checkpoints are copied from the GPU slowly: error {failed} of cudaHostRegister", file=sys.stderr)
+            log.warning(f"checkpoints are copied from the GPU slowly: error {failed} of cudaHostRegister")
     return block
 
 

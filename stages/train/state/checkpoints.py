@@ -16,7 +16,6 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from megatron.core.tensor_parallel import get_cuda_rng_tracker
 from stages.model.checkpoint.reading import COMPLETE, STATE, read_state, read_tensors, verify
 from stages.model.checkpoint.saving import Draft, Saver, mark, save
 from stages.model.config import ModelConfig
+from stages.shared import log
 from stages.shared.errors import DataError, StagecoachError
 from stages.shared.files import read_json, replace_dir, write_json
 from stages.shared.task import Task
@@ -154,7 +154,7 @@ class Checkpoints:
         if progress.best and not _is_sound(sibling(found, progress.best.step)):
             progress = progress.model_copy(update={"best": None})
         if dist.get_rank() == 0:
-            print(f"continuing from {found}", flush=True)
+            log.info(f"continuing from {found}")
             take_over(measurements_of(found), self._task.work)
         self.save(progress, wait=True)
         return progress
@@ -199,7 +199,7 @@ class Checkpoints:
         if _is_sound(folder):
             return self._load(folder)
         if dist.get_rank() == 0:
-            print(f"the best checkpoint is lost: that of step {last.step} is put in its place", file=sys.stderr)
+            log.warning(f"the best checkpoint is lost: step {last.step} takes its place")
         return last
 
     @property
@@ -314,7 +314,7 @@ def _is_sound(folder: Path) -> bool:
         verify(folder)
     except DataError as error:
         if dist.get_rank() == 0:
-            print(f"passing over a checkpoint: {error}", file=sys.stderr, flush=True)
+            log.warning(f"passing over a checkpoint: {error}")
         return False
     return True
 

@@ -13,7 +13,9 @@ from stages.formats.kinds import KINDS
 from stages.formats.layers import LayerRow, layers_text, parse_layers_line, read_layers, write_layers
 from stages.formats.metrics import Metrics, metrics_line, parse_metrics_line, read_metrics, write_metrics
 from stages.formats.rank_times import read_ranks, write_ranks
+from stages.shared import log
 from stages.shared.files import write_atomic
+from stages.shared.numbers import duration, size
 from stages.train.config import TrainingConfig
 from stages.train.stability.guard import Trouble
 from stages.train.state.progress import Best
@@ -22,7 +24,6 @@ from stages.train.telemetry.tensorboard import FOLDER, Board, publish_board
 from stages.train.telemetry.utilisation import operations, peak_here
 
 Row = dict[str, Any]
-UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +64,9 @@ class StepLog:
         self._layers = _reopened(work / KINDS.layers.file, parse_layers_line, write_layers, done)
         self._board = Board(work, done) if config.tensorboard else None
         if done:
-            print(f"continuing after step {done} of {config.steps}", flush=True)
+            log.info(f"continuing after step {done} of {config.steps}")
         if self._board:
-            print(f"curves: tensorboard --logdir {work / FOLDER}", flush=True)
+            log.info(f"curves: tensorboard --logdir {work / FOLDER}")
         self._said = _Moment(done, time.monotonic())
         self._began = time.monotonic()
 
@@ -84,17 +85,17 @@ class StepLog:
         if record.trouble and record.trouble.kind != "overflow":  # in fp16 they are common
             first, last = row["sequences"]
             reason = f"{record.trouble.kind}: {record.trouble.why}; sequences {first} to {last}"
-            print(f"step {record.step}: left out, {reason}", flush=True)
+            log.warning(f"step {record.step}: left out, {reason}")
         if reading:
             for line in self._stragglers.add(reading):
-                print(f"step {record.step}: {line}", flush=True)
+                log.warning(f"step {record.step}: {line}")
             write_ranks(self._work / KINDS.rank_times.file, self._stragglers.times(record.step))
             self._say(row, record.metrics)
 
-    def print_heldout(self, step: int, loss: float, best: Best | None) -> None:
-        """Print the held-out loss."""
+    def log_heldout(self, step: int, loss: float, best: Best | None) -> None:
+        """Log the held-out loss."""
         rank = "the lowest so far" if best is None or best.step == step else f"above step {best.step}'s {best.loss:.4f}"
-        print(f"step {step}: held-out loss {loss:.4f}, {rank}", flush=True)
+        log.info(f"step {step}: held-out loss {loss:.4f}, {rank}")
 
     def _row(self, record: StepRecord, seconds: float, reading: RankReading | None) -> Metrics:
         step, config = record.step, self._config
@@ -123,7 +124,7 @@ class StepLog:
         return row
 
     def _say(self, row: Metrics, metrics: Mapping[str, float]) -> None:
-        """Print a line on the steps since the last one."""
+        """Log a line on the steps since the last line."""
         step, steps, now = row["step"], self._config.steps, time.monotonic()
         then, taken, planned = (self._schedule.sequences_before(of) for of in (self._said.step, step, steps))
         seconds = (now - self._said.at) / (taken - then)
@@ -134,10 +135,10 @@ class StepLog:
         parts.append(f"{self._config.model.seq_len / seconds:,.0f} tokens/s")
         if "mfu" in row:
             parts.append(f"{100 * row['mfu']:.1f} % of the peak")
-        parts.append(memory(row["memory_mb"]))
+        parts.append(size(1e6 * row["memory_mb"]))
         if step < steps:
-            parts.append(f"{span((planned - taken) * seconds)} left")
-        print("  ".join(parts), flush=True)
+            parts.append(f"{duration((planned - taken) * seconds)} left")
+        log.info("  ".join(parts))
 
     def flush(self) -> None:
         """Flush, so that the files are not behind the checkpoint."""
@@ -184,19 +185,3 @@ def _reopened(
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     write(path, [row for line in lines if (row := parse(line)) and row["step"] <= done])
     return path.open("a", encoding="utf-8", buffering=1)
-
-
-def memory(megabytes: float) -> str:
-    """Return an amount of memory in the unit that the plan uses for it."""
-    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
-
-
-def span(seconds: float) -> str:
-    """Return a time in its two largest units, such as `3 h 20 min`."""
-    left = round(seconds)
-    parts: list[str] = []
-    for size, unit in UNITS:
-        amount, left = divmod(left, size)
-        if amount or parts:
-            parts.append(f"{amount} {unit}")
-    return " ".join(parts[:2]) or "0 s"

@@ -69,7 +69,7 @@ class Recorder:
         if self._log:
             self._log.end_step(record, self._layers, self._reading)
             if record.heldout is not None:
-                self._log.print_heldout(record.step, record.heldout, best)
+                self._log.log_heldout(record.step, record.heldout, best)
 
     def flush(self) -> None:
         """Flush, so that the files are not behind the checkpoint."""

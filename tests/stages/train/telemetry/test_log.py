@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -15,10 +14,11 @@ from stages.formats.layers import FIELDS, read_layers
 from stages.formats.metrics import read_metrics
 from stages.formats.rank_times import read_ranks
 from stages.pretrain.config import PretrainConfig
+from stages.shared.log import parse_log
 from stages.train.stability.guard import Trouble
 from stages.train.state.progress import Best
 from stages.train.telemetry import log as log_module
-from stages.train.telemetry.log import StepLog, StepRecord, memory, publish, span, take_over
+from stages.train.telemetry.log import StepLog, StepRecord, publish, take_over
 from stages.train.telemetry.stragglers import RankReading
 from stages.train.telemetry.tensorboard import FOLDER
 
@@ -68,6 +68,11 @@ def test_a_line_cut_by_a_kill_is_dropped(tmp_path: Path) -> None:
     assert [row["step"] for row in read_layers(tmp_path / KINDS.layers.file)] == [2, 4]
 
 
+def messages(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return the messages logged so far."""
+    return [entry.message for entry in parse_log(capsys.readouterr().err.splitlines())]
+
+
 def test_an_attempt_from_scratch_begins_an_empty_file(tmp_path: Path) -> None:
     write(tmp_path, 0, 3, loss=1.0)
     opened(tmp_path, 0).close()
@@ -86,7 +91,7 @@ def test_a_batch_that_was_left_out_is_in_its_row_and_on_the_console(
         **{"left_out": "spike", "why": "loss 9", "sequences": [0, 15], "back_to": 0}
     }
     assert (overflow["left_out"], overflow.get("back_to")) == ("overflow", None)
-    assert capsys.readouterr().out.splitlines() == ["step 1: left out, spike: loss 9; sequences 0 to 15"]
+    assert messages(capsys) == ["step 1: left out, spike: loss 9; sequences 0 to 15"]
 
 
 def test_a_line_now_and_then_has_speed_use_memory_and_the_time_left(
@@ -97,12 +102,12 @@ def test_a_line_now_and_then_has_speed_use_memory_and_the_time_left(
     monkeypatch.setattr(log_module, "time", SimpleNamespace(monotonic=lambda: float(next(now)), time=time.time))
     write(tmp_path, 0, 4, loss=1.0)
     # 4 steps of 2,048 tokens; the clock is asked every 10 s, 10 times from the start to the line.
-    (line,) = capsys.readouterr().out.splitlines()
+    (line,) = messages(capsys)
     parts = line.split("  ")
     assert parts[:3] == ["step 4/40", "loss 1.0000", "lr 1.00e-03"]
     assert parts[3] == f"{4 * CONFIG.tokens_per_step / 100:,.0f} tokens/s"
     row = read_metrics(tmp_path / KINDS.metrics.file)[-1]
-    assert parts[4:] == [f"{100 * row['mfu']:.1f} % of the peak", "200 MB", "15 min 0 s left"]
+    assert parts[4:] == [f"{100 * row['mfu']:.1f} % of the peak", "200 MB", "15 min left"]
     assert row["mfu"] > 0
     assert row["memory_mb"] == 200
 
@@ -120,20 +125,9 @@ def test_a_finished_run_publishes_what_there_is(tmp_path: Path) -> None:
     assert read_ranks(tmp_path / "out" / KINDS.rank_times.file).ranks[1].node == "n2"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "0 s"), (59.6, "1 min 0 s"), (7260.0, "2 h 1 min"), (200_000.0, "2 d 7 h")]
-)
-def test_a_span_has_two_units(seconds: float, text: Any) -> None:
-    assert span(seconds) == text
-
-
 def test_where_an_attempt_goes_on_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     opened(tmp_path, 7).close()
-    assert capsys.readouterr().out == "continuing after step 7 of 40\n"
-
-
-def test_memory_has_the_plans_units() -> None:
-    assert [memory(megabytes) for megabytes in (99.6, 999.0, 61_234.0)] == ["100 MB", "999 MB", "61.2 GB"]
+    assert messages(capsys) == ["continuing after step 7 of 40"]
 
 
 def test_the_loss_on_what_is_held_out_has_its_line_and_its_time_is_not_the_steps(
@@ -143,15 +137,16 @@ def test_the_loss_on_what_is_held_out_has_its_line_and_its_time_is_not_the_steps
     log.start_step()
     time.sleep(0.2)
     log.end_step(replace(record(1, 3.0), heldout=2.5, apart=0.19), [], None)
-    log.print_heldout(1, 2.5, Best(step=1, loss=2.5))
-    log.print_heldout(2, 2.75, Best(step=1, loss=2.5))
+    log.log_heldout(1, 2.5, Best(step=1, loss=2.5))
+    log.log_heldout(2, 2.75, Best(step=1, loss=2.5))
     log.close()
     (row,) = read_metrics(tmp_path / KINDS.metrics.file)
     assert row["heldout"] == 2.5
     assert row["tokens_per_s"] > CONFIG.tokens_per_step / 0.1
-    assert capsys.readouterr().out == (
-        "step 1: held-out loss 2.5000, the lowest so far\nstep 2: held-out loss 2.7500, above step 1's 2.5000\n"
-    )
+    assert messages(capsys) == [
+        "step 1: held-out loss 2.5000, the lowest so far",
+        "step 2: held-out loss 2.7500, above step 1's 2.5000",
+    ]
 
 
 def test_what_another_run_said_comes_along_as_far_as_it_is_there(tmp_path: Path) -> None:
