@@ -14,7 +14,7 @@ from rich.text import Text
 
 from jobs.paths import StepPaths
 from jobs.plan.estimates import critical_path_hours, element_hours, node_gb, shortfalls
-from jobs.plan.graph import Job, Unit
+from jobs.plan.graph import Job, PlannedUnit
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
 from jobs.submit.reconcile import State, States, UnitState, finished
@@ -94,7 +94,7 @@ def planned_jobs(run: Run, states: States, max_array_size: int) -> list[PlannedJ
     return lines
 
 
-def _why(run: Run, job: Job, to_do: Sequence[Unit], running: list[str]) -> str:
+def _why(run: Run, job: Job, to_do: Sequence[PlannedUnit], running: list[str]) -> str:
     if not to_do:
         return "reused"
     some = ", ".join(unit.key for unit in to_do[:SHOWN_UNITS]) + (", ..." if len(to_do) > SHOWN_UNITS else "")

@@ -28,8 +28,8 @@ from stages.shared.contract import (
     StageConfig,
     StagePlan,
     Step,
+    Unit,
 )
-from stages.shared.contract import Unit as DeclaredUnit
 from stages.shared.errors import ConfigError, nearest
 
 RUN = "run"
@@ -71,7 +71,7 @@ class Given(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class PlannedUnit:
     """One unit of a job: the smallest thing that is done or not done."""
 
     key: str
@@ -97,7 +97,7 @@ class Job:
     """Digest of what all units have in common: stage, step, version and settings. Names the step's folder."""
     identity: Mapping[str, Any]
     """What the fingerprint digests, kept to explain why a job must run again."""
-    units: Mapping[str, Unit]
+    units: Mapping[str, PlannedUnit]
     """By folder, in order."""
     inputs: Mapping[str, tuple[InputFile, ...]]
     """All files of each input field that the step reads."""
@@ -159,7 +159,7 @@ class _Builder:
         self.recipe, self.cluster, self.run, self.expand = recipe, cluster, run, expand
         self.jobs: dict[str, Job] = {}
         self.plans: dict[str, StagePlan] = {}
-        self._units: dict[str, dict[str, Unit]] = {}
+        self._units: dict[str, dict[str, PlannedUnit]] = {}
         """Units by job and key."""
 
     def section(self, name: str, above: tuple[str, ...]) -> StagePlan:
@@ -325,7 +325,7 @@ class _Units:
         self.common_needs = {each.need for files in common.values() for each in files if each.need}
         """What every unit waits for."""
 
-    def planned(self, unit: DeclaredUnit, fellows: Mapping[str, Unit], jobs: Mapping[str, str]) -> Unit:
+    def planned(self, unit: Unit, fellows: Mapping[str, PlannedUnit], jobs: Mapping[str, str]) -> PlannedUnit:
         """Return a unit with its identity, given its fellows by earlier step and the jobs of these steps."""
         own = {field: self._own(unit, field) for field in self._fields}
         # Piece by piece, each with its name, and only what there is: most of 100,000 units have a key and a fellow.
@@ -340,7 +340,7 @@ class _Units:
         found = identity.hexdigest()
         needs = [Need(jobs[step], fellow.folder) for step, fellow in fellows.items()]
         needs += dict.fromkeys([each.need for files in own.values() for each in files if each.need])
-        return Unit(
+        return PlannedUnit(
             key=unit.key,
             folder=unit_folder(unit.key, found),
             identity=found,
@@ -349,7 +349,7 @@ class _Units:
             core_seconds=self._step.core_seconds if unit.core_seconds is None else unit.core_seconds,
         )
 
-    def _own(self, unit: DeclaredUnit, field: str) -> Sequence[Given]:
+    def _own(self, unit: Unit, field: str) -> Sequence[Given]:
         if field not in unit.inputs:
             return self._fields[field]
         return [self._given[id(file)] for file in unit.inputs[field]]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jobs.plan.graph import Job, Need, Unit
+from jobs.plan.graph import Job, Need, PlannedUnit
 from jobs.runs import Run
 from jobs.submit import slurm
 from jobs.submit.arrays import find_submitted, submit_array, write_script
@@ -89,7 +89,7 @@ def _needed(run: Run, name: str, units: Sequence[str]) -> dict[str, Any]:
     return {"job": name, "step_dir": str(_step_dir(run, name)), "units": list(units)}
 
 
-def _unit(run: Run, job: Job, unit: Unit, place: int) -> dict[str, Any]:
+def _unit(run: Run, job: Job, unit: PlannedUnit, place: int) -> dict[str, Any]:
     own = {need.job: need for need in unit.needs}
     return {
         "key": unit.key,

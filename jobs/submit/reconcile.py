@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Literal
 
-from jobs.plan.graph import Graph, Job, Unit
+from jobs.plan.graph import Graph, Job, PlannedUnit
 from jobs.submit.ledger import Submission
 from jobs.submit.slurm import QueueRow
 from stages.formats.attempts import Attempt
@@ -139,15 +139,15 @@ class _Waiting:
         ]
         self._culprit = self._stuck_in(self._common)
 
-    def is_over(self, unit: Unit) -> bool:
+    def is_over(self, unit: PlannedUnit) -> bool:
         """Return whether everything that a unit needs is there."""
         return not self._common and not self._own(unit)
 
-    def culprit(self, unit: Unit) -> str | None:
+    def culprit(self, unit: PlannedUnit) -> str | None:
         """Return the job that keeps a unit from ever starting by itself, if there is one."""
         return self._culprit or (self._stuck_in(self._own(unit)) if self._stuck else None)
 
-    def _own(self, unit: Unit) -> list[tuple[str, str]]:
+    def _own(self, unit: PlannedUnit) -> list[tuple[str, str]]:
         nothing: frozenset[str] = frozenset()
         return [
             (need.job, need.folder)

@@ -33,7 +33,7 @@ NOT_JUDGED = (
 
 
 @dataclass
-class Outcome:
+class ThresholdOutcome:
     """The effect of some thresholds on the extracted pages."""
 
     pages: int = 0
@@ -67,7 +67,7 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class ThresholdComparison:
     """The comparison of two configs of one section, ready to show."""
 
     pages: int
@@ -81,7 +81,7 @@ class Comparison:
     not_judged: tuple[str, ...]
 
 
-def run(before: WebConfig, after: WebConfig, units: Sequence[Path], of_units: int) -> Comparison:
+def run(before: WebConfig, after: WebConfig, units: Sequence[Path], of_units: int) -> ThresholdComparison:
     """Return the comparison on the finished units of `extract`, given their folders and the number of all units.
 
     Raises ConfigError if `after` has other settings of extraction: its pages must be extracted again.
@@ -93,7 +93,7 @@ def run(before: WebConfig, after: WebConfig, units: Sequence[Path], of_units: in
     pages = Change("kept", "pages", *(outcome.kept for outcome in outcomes))
     tokens = Change("kept", "tokens", *(outcome.tokens for outcome in outcomes))
     is_after = "after" in (before.language.position, after.language.position)
-    return Comparison(
+    return ThresholdComparison(
         pages=outcomes[0].pages,
         units=len(units),
         of_units=of_units,
@@ -141,12 +141,12 @@ def check_same_extraction(before: WebConfig, after: WebConfig) -> None:
             raise ConfigError(name, value, "as it was in the run: with another value, pages must be extracted again")
 
 
-def compare(units: Iterable[Path], before: WebConfig, after: WebConfig) -> tuple[Outcome, Outcome]:
+def compare(units: Iterable[Path], before: WebConfig, after: WebConfig) -> tuple[ThresholdOutcome, ThresholdOutcome]:
     """Return the effects of two configs on the pages in these unit folders of the `extract` step.
 
     Raises DataError for measures of another version of the code.
     """
-    outcomes = Outcome(), Outcome()
+    outcomes = ThresholdOutcome(), ThresholdOutcome()
     for unit in units:
         rows = MEASURES.load(unit)
         for outcome, config in zip(outcomes, (before, after), strict=True):

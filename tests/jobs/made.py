@@ -10,14 +10,13 @@ from typing import Any
 
 from jobs.paths import RunPaths, unit_folder
 from jobs.plan.cluster import Cluster, Resources
-from jobs.plan.graph import Graph, Job, Need, Unit
+from jobs.plan.graph import Graph, Job, Need, PlannedUnit
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
 from jobs.submit.ledger import Submission
 from jobs.submit.slurm import QueueRow
 from stages.formats.attempts import Attempt, AttemptName, EndRecord, ResultRecord, StartRecord, write_record
-from stages.shared.contract import Step
-from stages.shared.contract import Unit as DeclaredUnit
+from stages.shared.contract import Step, Unit
 from tests.jobs.toy.config import ToyConfig
 
 CONFIG = ToyConfig(moods="moods")
@@ -47,7 +46,7 @@ def job(
     """
     section, _, step = name.partition(".")
     keys = tuple(map(str, range(count)))
-    declared = tuple(DeclaredUnit(key=key) for key in keys)
+    declared = tuple(Unit(key=key) for key in keys)
     return Job(
         name=name,
         section=section,
@@ -56,7 +55,7 @@ def job(
         fingerprint=fingerprint(name),
         identity={},
         units={
-            unit(name, key): Unit(
+            unit(name, key): PlannedUnit(
                 key=key,
                 folder=unit(name, key),
                 identity=fingerprint(f"{name}/{key}"),

@@ -24,7 +24,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a recipe, and twenty small WARC files in `in`."""
     home = tmp_path_factory.mktemp("growing corpus")  # a path with a space
     sample = home / "sample.yaml"
-    sample.write_text(yaml.safe_dump({"sample": {"pages": 600, "files_per_dump": FILES // 2}}))
+    packed = {"sample": {"units_per_element": FILES}}
+    sample.write_text(yaml.safe_dump({"sample": {"pages": 600, "files_per_dump": FILES // 2}, "resources": packed}))
     launch("run", str(sample), runs=home)
     (home / "in").mkdir()
     for path in step_dir(home / "sample", "sample").glob("units/*/*.warc.gz"):
