@@ -221,6 +221,7 @@ class _Builder:
         named = [value] if isinstance(value, str) else list(value)
         if named == [RUN]:
             named = [name for name, config in sections.items() if not _reads_run(config)]
+        named.sort()  # the order of sections in a file is no part of an identity
         for name in named:
             if name not in sections:
                 raise ConfigError(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jobs.plan.cluster import Cluster
-from jobs.plan.recipe import make_recipe
+from jobs.plan.recipe import make_recipe, read_recipe
 from jobs.runs import Run, is_alive, open_run, plan_run, run_roots
 from jobs.submit.ledger import process_identity
 from jobs.submit.snapshot import ROOT
@@ -76,6 +76,15 @@ def test_a_run_is_opened_by_name_with_the_same_jobs_though_its_files_have_change
     assert again.graph.jobs["tokenizer"].inputs == run.graph.jobs["tokenizer"].inputs
     assert (again.name, again.cluster) == (name, LOCAL)
     assert planned(tmp_path, name).graph.jobs["tokenizer"].inputs != run.graph.jobs["tokenizer"].inputs
+
+
+def test_an_opened_run_has_the_units_of_the_run_that_was_planned(tmp_path: Path) -> None:
+    run = plan_run(read_recipe("demo"), LOCAL, tmp_path, None)  # its report reads every section of the run
+    run.save()
+    opened = open_run([tmp_path], "demo")
+    assert {name: list(job.units) for name, job in opened.graph.jobs.items()} == {
+        name: list(job.units) for name, job in run.graph.jobs.items()
+    }
 
 
 def test_a_run_may_be_opened_by_its_folder(tmp_path: Path) -> None:
