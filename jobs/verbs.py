@@ -194,7 +194,7 @@ def cancel(arguments: argparse.Namespace) -> int:
     """Cancel what is queued or running; finished units and saved state stay, and `run` goes on from there."""
     opened = _opened(arguments)
     seen, states = opened.look()
-    live = [state for units in states.values() for state in units.values() if state.state in LIVE]
+    live = [state for units in states.values() for state in units.values() if state.state in LIVE and state.key]
     keys = {state.key for state in live}
     for key in keys:
         write_cancel(opened.paths, key, time.time())

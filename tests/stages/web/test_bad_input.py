@@ -172,7 +172,8 @@ def test_damage_of_every_kind_in_one_file(tmp_path: Path) -> None:
 def test_what_the_recipe_names_wrongly_is_one_clear_line(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.warc.gz")
     found = extract(tmp_path, tmp_path / "x.warc.gz", extractor="resiliparse")
-    assert found["error"].startswith(f"{tmp_path}/x.warc.gz: not a file") and "check web.inputs" in found["error"]
+    wanted = f"{tmp_path}/x.warc.gz: a folder, pipe or device instead of a file. Set inputs to WARC"
+    assert found["error"].startswith(wanted)
 
 
 def test_the_dirty_files_of_the_data_folder(tmp_path: Path, real_pages: Path) -> None:
