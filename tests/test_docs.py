@@ -11,8 +11,9 @@ from tests import style
 from tests.test_house import MADE_BY_READERS
 
 RENDER = """
-import sys, warnings
+import os, sys, warnings
 from pathlib import Path
+os.environ["PDOC_DISPLAY_ENV_VARS"] = "1"  # pdoc warns of a default that equals a variable of whoever runs the tests
 import pdoc
 
 warnings.simplefilter("error")

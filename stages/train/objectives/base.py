@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -50,6 +50,10 @@ class LossOutputs:
     microbatches of the step: no label weighs more because of its microbatch."""
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     """Sum and weight, [2], by names of Objective.metrics. A step's metric is its sum over its weight."""
+
+    def with_metrics(self, **metrics: Tensor) -> LossOutputs:
+        """Return the same loss with further metrics, each a sum and its weight, [2]."""
+        return replace(self, metrics={**self.metrics, **metrics})
 
     def detached(self) -> LossOutputs:
         """Return the numbers without their graph."""
