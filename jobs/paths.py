@@ -169,8 +169,3 @@ def _stems(folder: Path) -> Iterable[str]:
     except FileNotFoundError:
         return ()
     return (name[: -len(".json")] for name in names if name.endswith(".json") and not name.startswith("."))
-
-
-def run_of(step_root: Path) -> RunPaths:
-    """Return the run that a step folder belongs to."""
-    return RunPaths(step_root.parents[2])

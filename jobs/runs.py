@@ -24,7 +24,7 @@ from jobs.plan.graph import Expand, External, Graph, build_graph
 from jobs.plan.inputs import external_files
 from jobs.plan.recipe import Recipe, make_recipe
 from jobs.plan.validation import validated
-from jobs.submit.ledger import Ledger, process_identity, read_cancels
+from jobs.submit.ledger import Ledger, Submission, process_identity, read_cancels
 from jobs.submit.reconcile import Snapshot, States, latest_submissions, unit_states
 from jobs.submit.slurm import queue
 from stages.formats.attempts import Attempt
@@ -68,7 +68,7 @@ class Run:
         """
         submissions = self.ledger.submissions()
         rows = queue() if reach and self.cluster.kind == "slurm" else []
-        attempts = self._attempts_of_unfinished()
+        attempts = self._attempts_of_unfinished(submissions)
         seen = Snapshot(
             done=self.done(),
             submissions=submissions,
@@ -85,9 +85,9 @@ class Run:
         steps = {name: self.paths.step(name, job.fingerprint) for name, job in self.graph.jobs.items()}
         return {name: step.done_units() | step.published_outputs() for name, step in steps.items()}
 
-    def _attempts_of_unfinished(self) -> list[Attempt]:
+    def _attempts_of_unfinished(self, submissions: Sequence[Submission]) -> list[Attempt]:
         done = self.done()
-        latest = latest_submissions(self.graph, self.ledger.submissions())
+        latest = latest_submissions(self.graph, submissions)
         unfinished = {
             name: self.graph.jobs[name].units.keys() & units.keys() - done[name] for name, units in latest.items()
         }

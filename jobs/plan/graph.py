@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from jobs.paths import RunPaths, StepPaths, unit_folder
+from jobs.paths import RunPaths, unit_folder
 from jobs.plan.cluster import Cluster, Resources
 from jobs.plan.recipe import Recipe
 from jobs.plan.validation import validated
@@ -393,9 +393,3 @@ def with_costs(job: Job, core_seconds: float, mem_mb: float) -> Job:
     """Return a job whose every unit takes so much, in place of the step's own estimates."""
     units = {name: replace(unit, core_seconds=core_seconds) for name, unit in job.units.items()}
     return replace(job, units=units, step=replace(job.step, core_seconds=core_seconds, mem_mb=mem_mb))
-
-
-def steps_of(job: Job, jobs: Mapping[str, Job], run: RunPaths) -> dict[str, StepPaths]:
-    """Return the folder of each earlier step that a job reads."""
-    earlier = {**job.same, **job.whole}
-    return {step: run.step(name, jobs[name].fingerprint) for step, name in earlier.items()}

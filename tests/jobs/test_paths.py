@@ -6,15 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.paths import RunPaths, StepPaths, run_of, unit_folder
+from jobs.paths import RunPaths, StepPaths, unit_folder
 from tests.jobs.made import write_tree
 
 RUN = RunPaths(Path("/runs/a run"))
 STEP = RUN.step("web.filter", "0123456789abcdef")
-
-
-def test_a_step_folder_leads_back_to_its_run() -> None:
-    assert run_of(STEP.root) == RUN
 
 
 def test_a_step_at_another_identity_has_another_folder() -> None:

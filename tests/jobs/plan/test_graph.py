@@ -12,7 +12,7 @@ import pytest
 from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster, Resources
 from jobs.plan.extends import known_recipes
-from jobs.plan.graph import External, Graph, Need, build_graph, canonical, input_fields, steps_of, used_settings
+from jobs.plan.graph import External, Graph, Need, build_graph, canonical, input_fields, used_settings
 from jobs.plan.recipe import Recipe, read_recipe
 from stages.shared.contract import (
     ALL,
@@ -132,12 +132,6 @@ def test_inputs_from_another_job_are_its_files_to_be() -> None:
     file = InputFile(path, "toy", kind="words", section="a", unit="all")
     assert graph.jobs["b.make"].inputs == {"words": (file,)}
     assert graph.jobs["b.march"].inputs == {}, "a step sees only what it says it reads"
-
-
-def test_a_step_that_is_read_has_its_folder_at_its_fingerprint() -> None:
-    run, graph = RunPaths(Path(ROOT)), build(choosy())
-    read = steps_of(graph.jobs["a.copy"], graph.jobs, run) | steps_of(graph.jobs["a.join"], graph.jobs, run)
-    assert read == {step: run.step(f"a.{step}", graph.jobs[f"a.{step}"].fingerprint) for step in ("own", "copy")}
 
 
 def test_a_changed_setting_changes_the_units_that_use_it_and_what_follows() -> None:
