@@ -168,7 +168,7 @@ class _Builder:
             return self.plans[name]
         config = self.recipe.sections[name]
         given: dict[str, list[Given]] = {}
-        for field, reads in input_fields(config).items():
+        for field, reads in config.input_fields().items():
             value = getattr(config, field)
             if isinstance(reads, ReadsRun):
                 given[field] = list(self._of_run(value, f"{name}.{field}", reads, (*above, name)))
@@ -356,17 +356,8 @@ class _Units:
         return [self._given[id(file)] for file in unit.inputs[field]]
 
 
-def input_fields(config: StageConfig) -> dict[str, Reads | ReadsRun]:
-    """Return the config's input fields with the kinds of output that each takes."""
-    marked = (
-        (name, [mark for mark in field.metadata if isinstance(mark, (Reads, ReadsRun))])
-        for name, field in type(config).model_fields.items()
-    )
-    return {name: marks[0] for name, marks in marked if marks}
-
-
 def _reads_run(config: StageConfig) -> bool:
-    return any(isinstance(reads, ReadsRun) for reads in input_fields(config).values())
+    return any(isinstance(reads, ReadsRun) for reads in config.input_fields().values())
 
 
 def used_settings(config: StageConfig, uses: Iterable[str]) -> dict[str, Any]:

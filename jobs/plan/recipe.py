@@ -19,12 +19,14 @@ from jobs.plan.extends import inherited_settings, load_chain, merged_values
 from jobs.plan.matrix import expand
 from jobs.plan.validation import validated
 from jobs.plan.yaml_file import AmbiguousYamlError, parse_value
-from stages.shared.contract import StageConfig
+from stages.shared.contract import FROM, ReadsRun, StageConfig
 from stages.shared.errors import ConfigError, nearest
 
 STAGES = Path(__file__).resolve().parents[2] / "stages"
 ROOMS = ("model", "train")
 """Folders with settings that are no stages: what several stages share."""
+Swept = Mapping[str, Sequence[str]]
+"""Names of a swept section's combinations, by section."""
 HEADER = ("name", "about", "targets", "resources")
 
 
@@ -88,6 +90,7 @@ def apply_override(values: dict[str, Any], override: str) -> None:
 def make_recipe(values: Mapping[str, Any]) -> Recipe:
     """Return the validated Recipe of resolved values. Raises ConfigError."""
     bodies, swept = expand({name: body for name, body in values.items() if name not in HEADER})
+    bodies = {name: _reading_combinations(_config(name, body), body, swept) for name, body in bodies.items()}
     sections = {name: _section(name, body) for name, body in bodies.items()}
     header = {name: values[name] for name in HEADER if name in values}
     if header.get("targets"):
@@ -104,7 +107,7 @@ def make_recipe(values: Mapping[str, Any]) -> Recipe:
     )
 
 
-def _targets(asked: Any, sections: Mapping[str, Any], swept: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _targets(asked: Any, sections: Mapping[str, Any], swept: Swept) -> Iterator[str]:
     """Yield the sections that the targets name; a swept section's name stands for all its combinations."""
     if not isinstance(asked, (str, list)):
         raise ConfigError("targets", asked, "a section, or a list of sections")
@@ -115,9 +118,7 @@ def _targets(asked: Any, sections: Mapping[str, Any], swept: Mapping[str, Sequen
         yield from found
 
 
-def _resources(
-    asked: Any, sections: Mapping[str, Any], swept: Mapping[str, Sequence[str]]
-) -> dict[str, dict[str, Any]]:
+def _resources(asked: Any, sections: Mapping[str, Any], swept: Swept) -> dict[str, dict[str, Any]]:
     """Return resources by section or job; what a swept section is given goes to all its combinations."""
     if not isinstance(asked, Mapping):
         raise ConfigError("resources", asked, "a mapping from section or job to its resources")
@@ -149,7 +150,25 @@ def _by_job(asked: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from nested
 
 
-def _section(name: str, body: Any) -> StageConfig:
+def _reading_combinations(config: type[StageConfig], body: dict[str, Any], swept: Swept) -> dict[str, Any]:
+    """Return a section's body with combinations in place of swept sections in its defaults and its lists of sections.
+
+    What the body itself has as `from:NAME` is matrix.py's work.
+    """
+    made = dict(body)
+    for setting, reads in config.input_fields().items():
+        value = body.get(setting, config.model_fields[setting].default)
+        if isinstance(reads, ReadsRun):
+            named = [value] if isinstance(value, str) else value
+            if isinstance(named, list) and all(isinstance(name, str) for name in named) and swept.keys() & set(named):
+                made[setting] = [each for name in named for each in swept.get(name, [name])]
+        elif isinstance(value, str) and (upstream := value.removeprefix(FROM)) != value and upstream in swept:
+            made[setting] = {each: FROM + each for each in swept[upstream]}
+    return made
+
+
+def _config(name: str, body: Any) -> type[StageConfig]:
+    """Return the class of a section's settings. Raises ConfigError for a section that names no stage."""
     if not re.fullmatch(r"[\w-]+", name):
         raise ConfigError("recipe", name, "a section name of letters, digits, _ and -: it becomes a folder's name")
     if not isinstance(body, dict):
@@ -160,4 +179,8 @@ def _section(name: str, body: Any) -> StageConfig:
             name, stage, f"a section with a stage's name, or with `stage:`; {nearest(str(stage), known_stages())}"
         )
     config: type[StageConfig] = importlib.import_module(f"stages.{stage}.config").Config
-    return validated(config, {key: value for key, value in body.items() if key != "stage"}, name)
+    return config
+
+
+def _section(name: str, body: dict[str, Any]) -> StageConfig:
+    return validated(_config(name, body), {key: value for key, value in body.items() if key != "stage"}, name)

@@ -267,6 +267,15 @@ class StageConfig(BaseModel):
         """
         return None
 
+    @classmethod
+    def input_fields(cls) -> dict[str, Reads | ReadsRun]:
+        """Return the fields that take files, with the kinds of output that each takes."""
+        marked = (
+            (name, [mark for mark in field.metadata if isinstance(mark, (Reads, ReadsRun))])
+            for name, field in cls.model_fields.items()
+        )
+        return {name: marks[0] for name, marks in marked if marks}
+
 
 class Section(BaseModel):
     """Base of a group of settings nested in a StageConfig."""

@@ -12,7 +12,7 @@ import pytest
 from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster, Resources
 from jobs.plan.extends import known_recipes
-from jobs.plan.graph import External, Graph, Need, build_graph, canonical, input_fields, used_settings
+from jobs.plan.graph import External, Graph, Need, build_graph, canonical, used_settings
 from jobs.plan.recipe import Recipe, read_recipe
 from stages.shared.contract import (
     ALL,
@@ -374,7 +374,7 @@ def shipped(name: str) -> Graph:
 def test_steps_of_shipped_recipes_name_fields_and_steps_that_exist(name: str) -> None:
     for job in shipped(name).jobs.values():
         fields = set(type(job.config).model_fields)
-        inputs = set(input_fields(job.config))
+        inputs = set(job.config.input_fields())
         used = {*job.step.uses, *(use for unit in job.step.units for use in unit.uses)}
         assert {use.partition(".")[0] for use in used} <= fields - inputs, (
             f"{job.name} uses what {job.section} does not have"
@@ -388,7 +388,7 @@ def test_every_reference_in_a_shipped_recipe_is_followed(name: str) -> None:
     graph = shipped(name)
 
     def references(config: StageConfig) -> set[str]:
-        values = (getattr(config, field) for field in input_fields(config))
+        values = (getattr(config, field) for field in config.input_fields())
         return {value.removeprefix(FROM) for value in values if isinstance(value, str) and value.startswith(FROM)}
 
     for job in graph.jobs.values():

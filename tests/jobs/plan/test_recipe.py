@@ -189,3 +189,22 @@ def test_a_setting_of_the_command_line_is_not_inherited() -> None:
     assert "pretrain.model" not in read_recipe("llama-13b").inherited
     assert "pretrain.dtype" not in read_recipe("llama-13b", ["pretrain.dtype=fp32"]).inherited
     assert read_recipe("llama-7b").inherited == {}
+
+
+def test_a_default_input_and_a_report_of_a_swept_section_read_each_combination() -> None:
+    sections = recipe(
+        pretrain={"tokens": "x", "tokenizer": "t", "matrix": {"lr": [1e-3, 2e-3]}},
+        release={"tokenizer": "t"},
+        report={"of": ["pretrain", "release"]},
+    )
+    values = make_recipe(sections).values
+    names = ["pretrain-lr-1e-3", "pretrain-lr-2e-3"]
+    assert values["release"]["checkpoints"] == {name: f"from:{name}" for name in names}
+    assert values["report"]["of"] == [*names, "release"]
+
+
+@pytest.mark.parametrize("of", [[{"pretrain": 1}], [["pretrain"]], 3, None])
+def test_a_report_of_what_is_no_name_is_refused_beside_a_sweep(of: object) -> None:
+    sections = recipe(tokenizer={**WORDS, "matrix": {"vocab_size": [300, 512]}}, report={"of": of})
+    with pytest.raises(ConfigError, match=r"report\.of"):
+        make_recipe(sections)
