@@ -7,6 +7,7 @@ from dataclasses import asdict, fields, replace
 from stages.shared.contract import Forecast
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Gpu, Machine
+from stages.shared.numbers import short
 from stages.train.data.schedule import sizes
 from stages.train.planner.cost import Cost, PlannedTraining, host_mb, training_cost
 from stages.train.planner.rules import NEAREST, nearest
@@ -16,7 +17,6 @@ from stages.train.planner.speed import Assumptions
 
 FASTER = 0.95
 """Another layout is worth a line if a step takes less than this share of the time."""
-UNITS = ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k"))
 
 
 def forecast(training: PlannedTraining, machine: Machine) -> Forecast:
@@ -108,7 +108,7 @@ def _faster(training: PlannedTraining, machine: Machine, chosen: Candidate) -> C
 def _headline(training: PlannedTraining, machine: Machine, cost: Cost) -> str:
     ranks = training.layout.ranks
     where = f"{ranks:,} x {machine.gpu.type}" if machine.gpu else f"{ranks} CPU rank{'s' * (ranks != 1)}"
-    model = f"{_short(training.work.shape.parameters)} parameters on {_short(cost.tokens)} tokens"
+    model = f"{short(training.work.shape.parameters)} parameters on {short(cost.tokens)} tokens"
     return f"{model}, {where}: {_duration(cost.hours)}"
 
 
@@ -129,7 +129,7 @@ def _time_row(chosen: Candidate, cost: Cost, machine: Machine) -> tuple[str, str
     shares = {name: seconds / step for name, seconds in chosen.time.parts().items()}
     parts = ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share >= 0.005)
     size = f"{step:.2f} s" if step >= 0.1 else f"{step * 1e3:.1f} ms"
-    speed = f"{_short(cost.tokens_per_day)} tokens a day, {cost.tokens_per_s / ranks:,.0f} a second and rank"
+    speed = f"{short(cost.tokens_per_day)} tokens a day, {cost.tokens_per_s / ranks:,.0f} a second and rank"
     speed += f", {cost.utilisation:.0%} of the peak" if machine.gpu else ""
     return "time", f"{size} a step: {parts}; {speed}"
 
@@ -161,13 +161,6 @@ def _assumed(training: PlannedTraining, machine: Machine) -> str:
 
 def _described(layout: Layout) -> str:
     return f"{layout} microbatch {layout.microbatch}"
-
-
-def _short(number: float) -> str:
-    for unit, name in UNITS:
-        if number >= unit:
-            return f"{number / unit:.3g}{name}"
-    return f"{number:.3g}"
 
 
 def _duration(hours: float) -> str:
