@@ -1,7 +1,8 @@
 """Coverage of the light packages by their own tests, with a floor: `python -m tests.coverage`.
 
 Code counts only where it runs in the process of pytest; most of the worker runs in processes of its own. This is not
-part of `launch.py test`: tracing costs a third more CPU time on Python 3.11.
+part of `launch.py test`: tracing costs a third more CPU time on Python 3.11. It runs every night
+(.github/workflows/nightly.yaml).
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("jobs", "stages/shared", "stages/formats")
 TESTS = ("tests/jobs", "tests/stages/shared", "tests/stages/formats", "tests/test_launch.py")
-FLOOR = 75
-"""Percent of lines: measured without the tests that start launchers, workers and the testbed. Only raise it."""
+FLOOR = 87
+"""Percent of lines. Only raise it."""
 
 
 def main() -> int:
