@@ -268,6 +268,17 @@ def test_a_service_serves_its_readers_and_is_cancelled_after_them(make: Make) ->
     assert "Nothing to do" in toy.launch("run").stdout
 
 
+def test_units_that_share_a_node_are_each_done_once(make: Make) -> None:
+    toy = make(units=4, resources={"make": {"units_per_element": 4, "units_at_once": 2}})
+    done = toy.launch("run", "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert toy.gathered() == text(units=4)
+    assert set(toy.calls().values()) == {1}
+    (attempt,) = toy.attempts("make")
+    assert start(attempt).units == ("0", "1", "2", "3")
+    assert attempt.num_results == 2, "two processes of one step shared the units"
+
+
 @pytest.mark.parametrize("name", [HOSTILE, HOSTILE.replace(" of ", "\n")], ids=["one line", "two lines"])
 def test_a_hostile_name_from_sbatch_to_the_last_log(make: Make, name: str) -> None:
     toy = make(name)
