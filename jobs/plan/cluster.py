@@ -113,6 +113,22 @@ class Cluster(BaseModel):
         other = STAND_INS[name]
         return self.shape(other) if other else Resources()
 
+    def shared_out(self, asked: Resources, units: int, ranks: int) -> Resources:
+        """Return the resources of a job of so many units, each of so many ranks.
+
+        This machine shares units out among its cores: `units_per_element` is then the most that an element gets.
+        """
+        if self.kind == "slurm":
+            return asked
+        at_once = max(1, min(asked.throttle, self.num_cores // (ranks * asked.cpus)))
+        share = max(1, -(-units // at_once))
+        return asked.model_copy(update={"units_per_element": min(asked.units_per_element, share)})
+
+    @property
+    def num_cores(self) -> int:
+        """Cores of this machine that elements may use."""
+        return self.cores or os.cpu_count() or 1
+
     def machine(self, asked: Resources) -> Machine:
         """Return the machine that ranks with these resources compute on."""
         gpu = self.gpu if asked.gpus_per_node else None

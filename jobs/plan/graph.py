@@ -294,15 +294,16 @@ class _Builder:
             same=same,
             whole=whole,
             upstream=tuple(job for job in self.jobs if job in needs or job in own),
-            resources=self._resources(section, name, step),
+            resources=self._resources(section, name, step, len(found)),
         )
 
-    def _resources(self, section: str, job: str, step: Step) -> Resources:
+    def _resources(self, section: str, job: str, step: Step, units: int) -> Resources:
         defaults = self.cluster.shape(step.shape)
         overrides = {**(self.recipe.resources.get(section) or {}), **(self.recipe.resources.get(job) or {})}
         if step.ranks > 1:
             overrides["units_per_element"] = 1
-        return validated(Resources, {**defaults.model_dump(), **overrides}, f"resources.{job}")
+        asked = validated(Resources, {**defaults.model_dump(), **overrides}, f"resources.{job}")
+        return self.cluster.shared_out(asked, units, step.ranks)
 
 
 class _Units:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections import Counter, deque
@@ -41,7 +40,7 @@ class LocalRun:
 
     def __init__(self, run: Run, log: Log, show: Callable[[States], None]) -> None:
         self.run, self.log, self.show = run, log, show
-        self.cores = run.cluster.cores or os.cpu_count() or 1
+        self.cores = run.cluster.num_cores
         self.waiting: deque[tuple[Submission, int, int]] = deque()
         self.running: list[Running] = []
         self.stopping = False
@@ -98,15 +97,22 @@ class LocalRun:
         }
 
     def _enqueue_ready(self, actions: Actions, code: Any) -> None:
-        """Enqueue the units whose inputs are complete, except those in hand and those that were lost too often."""
+        """Enqueue the units whose inputs are complete, except those in hand and those that were lost too often.
+
+        Elements are enqueued when they are full, since each costs the start of a process; what is left over, when a
+        core is free for it.
+        """
         mine = self._mine()
         for name, units in actions.submit.items():
             ready = [unit for unit in units if unit in actions.ready[name] and (name, unit) not in mine]
             fresh = tuple(unit for unit in ready if not self._is_given_up(name, unit))
+            job = self.run.graph.jobs[name]
+            if self.waiting or not self._fits(job):
+                fresh = fresh[: len(fresh) - len(fresh) % job.resources.units_per_element]
             self.lost.update((name, unit) for unit in fresh)
             self.healing -= {(name, unit) for unit in fresh}
             if fresh:
-                self._enqueue(self.run.graph.jobs[name], fresh, code)
+                self._enqueue(job, fresh, code)
 
     def _is_given_up(self, name: str, unit: str) -> bool:
         """Return whether a unit was lost too often to be started once more."""
@@ -131,17 +137,24 @@ class LocalRun:
         while self.waiting and not self.stopping:
             submission, element, restart = self.waiting[0]
             job = self.run.graph.jobs[submission.job]
-            cores = min(self.cores, job.step.ranks * job.resources.cpus)
-            busy = sum(each.cores for each in self.running)
-            same = sum(each.submission.job == submission.job for each in self.running)
-            if busy + cores > self.cores or same >= job.resources.throttle:
+            if not self._fits(job):
                 return
             self.waiting.popleft()
             paths = self.run.paths
             executor = ElementExecutor(paths, job.resources.time_min, self.run.cluster.signal_lead_s)
             script, log = paths.scripts / f"{submission.key}.sh", paths.log(job.name, submission.key, element)
             process = executor.start(script, log, element, restart)
-            self.running.append(Running(submission, element, restart, process, cores))
+            self.running.append(Running(submission, element, restart, process, self._cores(job)))
+
+    def _fits(self, job: Job) -> bool:
+        """Return whether an element of a job may start now."""
+        busy = sum(each.cores for each in self.running)
+        same = sum(each.submission.job == job.name for each in self.running)
+        return busy + self._cores(job) <= self.cores and same < job.resources.throttle
+
+    def _cores(self, job: Job) -> int:
+        """Return the cores that an element of a job keeps; one that wants more than there are gets all."""
+        return min(self.cores, job.step.ranks * job.resources.cpus)
 
     def _collect(self) -> None:
         """Log elements that ended, and requeue those that ask for it."""

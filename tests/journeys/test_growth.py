@@ -24,16 +24,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a recipe, and twenty small WARC files in `in`."""
     home = tmp_path_factory.mktemp("growing corpus")  # a path with a space
     sample = home / "sample.yaml"
-    packed = {"sample": {"units_per_element": FILES}}
-    sample.write_text(yaml.safe_dump({"sample": {"pages": 600, "files_per_dump": FILES // 2}, "resources": packed}))
+    sample.write_text(yaml.safe_dump({"sample": {"pages": 600, "files_per_dump": FILES // 2}}))
     launch("run", str(sample), runs=home)
     (home / "in").mkdir()
     for path in step_dir(home / "sample", "sample").glob("units/*/*.warc.gz"):
         shutil.move(path, home / "in")
-    recipe = {
-        "web": {"inputs": f"{home}/in/*.warc.gz", "dedup": {"preset": "fineweb", "bucket_units": 2}},
-        "resources": {"web": {"units_per_element": FILES}},
-    }
+    recipe = {"web": {"inputs": f"{home}/in/*.warc.gz", "dedup": {"preset": "fineweb", "bucket_units": 2}}}
     (home / "web.yaml").write_text(yaml.safe_dump(recipe))
     return home
 

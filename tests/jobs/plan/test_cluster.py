@@ -87,3 +87,25 @@ def test_entering_a_cluster_sets_its_variables(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("SLURM_CONF", "/elsewhere")
     enter(Cluster(name="there", kind="slurm", environment={"SLURM_CONF": "/etc/there.conf"}))
     assert os.environ["SLURM_CONF"] == "/etc/there.conf"
+
+
+@pytest.mark.parametrize(
+    ("asked", "units", "ranks", "wanted"),
+    [
+        ({"units_per_element": 64}, 8, 1, 2),
+        ({"units_per_element": 64}, 9, 1, 3),
+        ({"units_per_element": 64}, 1000, 1, 64),
+        ({"units_per_element": 64}, 0, 1, 1),
+        ({"units_per_element": 64, "cpus": 3}, 8, 1, 8),
+        ({"units_per_element": 64, "throttle": 2}, 8, 1, 4),
+        ({"units_per_element": 64}, 8, 8, 8),
+        ({}, 8, 1, 1),
+    ],
+)
+def test_this_machine_shares_units_out_among_its_cores(
+    asked: dict[str, int], units: int, ranks: int, wanted: int
+) -> None:
+    local = Cluster(name="x", kind="local", cores=4)
+    assert local.shared_out(Resources(**asked), units, ranks).units_per_element == wanted
+    slurm = Cluster(name="x", kind="slurm")
+    assert slurm.shared_out(Resources(**asked), units, ranks) == Resources(**asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -184,6 +185,16 @@ def test_several_ranks_and_packed_units_give_the_same(toy: Toy) -> None:
     assert done.returncode == 0, done.stdout
     assert toy.gathered() == WHOLE
     assert len(list(toy.run.attempts.glob("toy.make/*.start.json"))) == 2
+
+
+def test_units_share_the_start_of_a_process_and_every_core_gets_its_share(toy: Toy) -> None:
+    toy.settings = {"units": 7}
+    toy.recipe = {"resources": {"toy.make": {"units_per_element": 64}}}
+    done = toy.launch("run")
+    assert done.returncode == 0, done.stdout
+    assert set(toy.calls().values()) == {1}
+    starts = toy.run.attempts.glob("toy.make/*.start.json")
+    assert sorted(len(json.loads(start.read_text())["units"]) for start in starts) == [3, 4]
 
 
 def test_a_time_limit_leads_to_a_save_and_the_rest_is_done_after_it(toy: Toy) -> None:

@@ -33,9 +33,11 @@ from tests.stages.train.ranking_config import RankingConfig
 CHECKPOINTED = 85
 TIMEOUT_S = 240
 TINY = {
-    "model": {"num_layers": 4, "dim": 64, "num_heads": 4, "num_kv_heads": 2, "ffn_dim": 128, "seq_len": 32},
+    "model": {"num_layers": 2, "dim": 64, "num_heads": 4, "num_kv_heads": 2, "ffn_dim": 128, "seq_len": 32},
     **{"steps": 50, "global_batch": 8, "microbatch": 2, "lr": 2e-3, "warmup_steps": 5, "checkpoint_every": 10},
 }
+DEEP = {**TINY["model"], "num_layers": 4}
+"""Layers for a pipeline of two stages that interleaves: two for each."""
 
 
 @dataclass(frozen=True)

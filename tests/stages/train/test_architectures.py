@@ -10,11 +10,11 @@ import pytest
 from stages.formats.metrics import read_metrics
 from stages.model.checkpoint.load import load_model
 from tests.stages.train.equal import assert_equal
-from tests.stages.train.ranks import TINY, Run, losses, train
+from tests.stages.train.ranks import DEEP, TINY, Run, losses, train
 
 SHORT: dict[str, Any] = {"steps": 12, "warmup_steps": 2, "checkpoint_every": 5}
 EVERYTHING = {"tp": 2, "pp": 2, "interleave": 2, "sp": True, "recompute": "selective"}
-GLM = {"position": "glm", "norm": "layernorm", "activation": "gelu", "bias": True, "tied_embeddings": True}
+GLM = DEEP | {"position": "glm", "norm": "layernorm", "activation": "gelu", "bias": True, "tied_embeddings": True}
 
 
 def make(run: Run, name: str, model: dict[str, Any], **changes: Any) -> Run:

@@ -11,14 +11,14 @@ import pytest
 
 from stages.formats.metrics import read_metrics
 from tests.stages.train.equal import assert_equal
-from tests.stages.train.ranks import Run, losses, train
+from tests.stages.train.ranks import DEEP, Run, losses, train
 
 GROWING: dict[str, Any] = {
     "ramp": {"start": 4, "increment": 4, "sequences": 40},
     **{"steps": 14, "global_batch": 16, "warmup_steps": 3, "checkpoint_every": 4},
 }
 SHORT: dict[str, Any] = {"steps": 12, "warmup_steps": 2, "checkpoint_every": 5}
-APART: dict[str, Any] = SHORT | {"attend_across_documents": False}
+APART: dict[str, Any] = SHORT | {"model": DEEP, "attend_across_documents": False}
 SIZES = [4, 4, 4, 4, 8, 8, 12, *[16] * 7]
 
 

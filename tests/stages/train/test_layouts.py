@@ -6,20 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stages.train.planner.shape import Layout
-from tests.stages.train.ranks import TINY, Run, losses, train
+from tests.stages.train.ranks import DEEP, TINY, Run, losses, train
 
 STEPS = 20
 ENOUGH = 1e-4
 """Nats a token by which a loss may differ."""
 DEEPSPEED = {"engine": "deepspeed"}
-EXPERTS = {"model": TINY["model"] | {"moe": {"num_experts": 4, "top_k": 2, "z_loss": 1e-3}}}
+EXPERTS = {"moe": {"num_experts": 4, "top_k": 2, "z_loss": 1e-3}}
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,15 @@ class Row:
 
     layout: dict[str, Any]
     experts: bool = False
-    """Whether the model has experts: such a row is compared with a single process that has them too."""
+    """Whether the model has experts."""
     changes: dict[str, Any] = field(default_factory=dict)
     """Other settings, such as the engine."""
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """The settings of the model: a row is compared with a single process that has the same."""
+        layers = DEEP if "interleave" in self.layout else TINY["model"]
+        return {**layers, **(EXPERTS if self.experts else {})}
 
     def __str__(self) -> str:
         settings = [f"{name} {value}" for name, value in self.changes.items()]
@@ -73,24 +79,26 @@ class Table:
 
     folder: Path
     data: str
-    alone: dict[bool, list[float]] = field(default_factory=dict)
-    """Losses of a single process, with experts and without."""
+    alone: dict[str, list[float]] = field(default_factory=dict)
+    """Losses of a single process, by model."""
     found: list[tuple[Row, float]] = field(default_factory=list)
 
     def losses(self, row: Row, name: str) -> list[float]:
         """Train a row and return its losses."""
-        settings = {"steps": STEPS, "checkpoint_every": STEPS, "layout": row.layout, **(EXPERTS if row.experts else {})}
+        settings = {"steps": STEPS, "checkpoint_every": STEPS, "layout": row.layout, "model": row.model}
         run = Run(str(self.folder / name), self.data, settings | row.changes)
         assert set(train(run)) == {0}
         return losses(run)
 
     def difference(self, row: Row) -> float:
         """Train a row and return the largest difference of a loss to a single process's."""
-        if row.experts not in self.alone:
-            self.alone[row.experts] = self.losses(Row({}, experts=row.experts), f"alone-{row.experts}")
+        model = str(row.model)
+        if model not in self.alone:
+            alone = replace(row, layout={}, changes={"model": row.model})
+            self.alone[model] = self.losses(alone, f"alone-{len(self.alone)}")
         own = self.losses(row, f"row-{len(self.found)}")
         assert own[-1] < own[0] - 1
-        largest = max(abs(one - other) for one, other in zip(own, self.alone[row.experts], strict=True))
+        largest = max(abs(one - other) for one, other in zip(own, self.alone[model], strict=True))
         self.found.append((row, largest))
         return largest
 

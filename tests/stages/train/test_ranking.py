@@ -14,11 +14,11 @@ from stages.formats.metrics import read_metrics
 from stages.model.checkpoint.load import load_model
 from stages.model.checkpoint.reading import read_weights
 from tests.stages.train.equal import assert_equal
-from tests.stages.train.ranks import CHECKPOINTED, TINY, Run, losses, train, train_through_kills
+from tests.stages.train.ranks import CHECKPOINTED, DEEP, Run, losses, train, train_through_kills
 
 SETTINGS: dict[str, Any] = {
     **{"steps": 20, "checkpoint_every": 5, "lr": 5e-3, "microbatch": 4},
-    **{"heldout_batches": 2, "heldout_every": 10, "model": {**TINY["model"], "seq_len": 16}},
+    **{"heldout_batches": 2, "heldout_every": 10, "model": {**DEEP, "seq_len": 16}},
 }
 ENOUGH = 1e-4
 """As in test_layouts: nats by which a loss may differ between two layouts."""

@@ -11,7 +11,7 @@ import pytest
 from stages.formats.metrics import read_metrics
 from stages.train.data.heldout import choose, divide
 from tests.stages.train.equal import same_files
-from tests.stages.train.ranks import TINY, Run, digest, losses, train
+from tests.stages.train.ranks import DEEP, TINY, Run, digest, losses, train
 
 MEASURED = {"steps": 9, "heldout_batches": 2, "heldout_every": 3}
 EXPERTS = {"model": TINY["model"] | {"moe": {"num_experts": 4, "top_k": 2, "capacity_factor": 1.0}}}
@@ -51,7 +51,7 @@ def heldout(run: Run) -> list[float]:
 @pytest.mark.parametrize(
     ("other", "both"),
     [
-        ({"layout": {"pp": 2, "interleave": 2}}, {}),
+        ({"layout": {"pp": 2, "interleave": 2}}, {"model": DEEP}),
         ({"layout": {"dp": 2, "zero": 3}, "engine": "deepspeed"}, {}),
         ({"layout": {"dp": 2, "ep": 2, "recompute": "selective"}}, EXPERTS),
     ],

@@ -19,8 +19,9 @@ from stages.train.loop import weights_digest
 from stages.train.objectives.base import Batch
 from tests.stages.train.engines.single import next_token, single
 from tests.stages.train.equal import assert_equal
-from tests.stages.train.ranks import Run, digest, finish, losses, start, train, work
+from tests.stages.train.ranks import DEEP, Run, digest, finish, losses, start, train, work
 
+INTERLEAVED: dict[str, Any] = {"model": DEEP, "layout": {"pp": 2, "interleave": 2}}
 SMALL = {"num_layers": 2, "dim": 32, "num_heads": 2, "ffn_dim": 48, "seq_len": 8}
 
 
@@ -120,7 +121,7 @@ def train_with(run: Run, target: Callable[[Run, int], None] | None) -> list[int]
     [
         ({"dtype": "fp16", "loss_scale": {"initial": 2.0**17, "window": 4}, "layout": {"dp": 2}}, None),
         ({"dtype": "bf16", "layout": {"dp": 2, "offload": ["optimizer", "activations"]}}, None),
-        ({"layout": {"pp": 2, "interleave": 2}}, None),
+        (INTERLEAVED, None),
         ({"layout": {"dp": 2}}, partial(overlapping, 5000)),
     ],
     ids=["fp16", "offloaded", "interleaved", "overlapped in many buckets"],
@@ -137,7 +138,7 @@ def test_killed_after_a_step_it_ends_with_the_same_bytes(
 
 
 def test_overlap_changes_no_bit(run: Run) -> None:
-    split = {"layout": {"pp": 2, "interleave": 2, "dp": 2}}
+    split = {"model": DEEP, "layout": {"pp": 2, "interleave": 2, "dp": 2}}
     plain, overlapped = (replace(run, folder=run.folder + name, config=SHORT | split) for name in ("", "-overlapped"))
     assert train(plain) == [0] * 4
     assert train_with(overlapped, partial(overlapping, None)) == [0] * 4
@@ -153,8 +154,12 @@ def test_offloading_changes_no_bit(run: Run) -> None:
     assert digest(runs[0]) == digest(runs[1])
 
 
-def test_the_same_weights_are_drawn_however_stages_interleave(undisturbed: Run, run: Run) -> None:
-    interleaved = replace(run, config={"steps": 1, "warmup_steps": 1, "layout": {"pp": 2, "interleave": 2}})
-    assert train(interleaved) == [0, 0]
-    one, other = (weights_digest(each.out / "untrained", 300) for each in (undisturbed, interleaved))
+def test_the_same_weights_are_drawn_however_stages_interleave(run: Run) -> None:
+    short = {"model": DEEP, "steps": 1, "warmup_steps": 1}
+    alone, interleaved = (
+        replace(run, folder=run.folder + name, config=short | layout)
+        for name, layout in (("", {}), ("-i", INTERLEAVED))
+    )
+    assert [train(alone), train(interleaved)] == [[0], [0, 0]]
+    one, other = (weights_digest(each.out / "untrained", 300) for each in (alone, interleaved))
     assert one == other

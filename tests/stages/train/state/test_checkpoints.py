@@ -48,7 +48,7 @@ def test_killed_inside_a_checkpoint_it_starts_from_the_one_before(run: Run, undi
 
 def test_killed_twenty_times_it_ends_with_the_bytes_of_an_undisturbed_run(run: Run, capsys: Any) -> None:
     seed = random.randrange(2**32)
-    small = {**TINY["model"], "num_layers": 2, "dim": 32}
+    small = {**TINY["model"], "dim": 32}
     often = replace(run, config={"model": small, "layout": {"dp": 2}, "steps": 80, "checkpoint_every": 2})
     whole = replace(often, folder=run.folder + "-whole", config={**often.config, "checkpoint_every": 1000})
     with capsys.disabled():
@@ -89,7 +89,7 @@ def test_damaged_checkpoints_are_named_and_passed_over(corpus: str, tmp_path: Pa
 
 
 RISING = {
-    **{"model": {**TINY["model"], "num_layers": 2, "dim": 32}, "steps": 9, "lr": 0.3, "warmup_steps": 9},
+    **{"model": {**TINY["model"], "dim": 32}, "steps": 9, "lr": 0.3, "warmup_steps": 9},
     **{"heldout_batches": 2, "heldout_every": 3, "checkpoint_every": 4, "checkpoint_keep": 1},
 }
 """A loss on what is held out that is lowest after step 3."""

@@ -16,7 +16,7 @@ from stages.train.run import largest_difference
 from stages.train.state.resume_from import checkpoints_among, require_same_training, same_split, scale_ratio
 from tests.stages.model.saved import cut
 from tests.stages.train.equal import assert_equal
-from tests.stages.train.ranks import CHECKPOINTED, TINY, Run, losses, settings, train
+from tests.stages.train.ranks import CHECKPOINTED, DEEP, TINY, Run, losses, settings, train
 
 ENOUGH = 1e-4
 """Nats a token by which a loss may differ."""
@@ -67,7 +67,7 @@ def test_saved_at_tp2_pp2_it_goes_on_at_dp2_and_survives_kills_there(run: Run, u
         ({"layout": {"dp": 2}}, {"microbatch": 4}, {}),
         ({"layout": {"dp": 2, "ep": 2}}, {}, EXPERTS),
         ({"layout": {"tp": 2, "sp": True}}, ZERO3, {}),
-        (ZERO2, {"layout": {"pp": 2, "interleave": 2}}, {}),
+        (ZERO2, {"layout": {"pp": 2, "interleave": 2}}, {"model": DEEP}),
     ],
     ids=["dp 2 to dp 1", "ep 2 to ep 1", "megatron to deepspeed", "deepspeed to megatron"],
 )
