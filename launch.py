@@ -10,6 +10,7 @@ same command as `stagecoach`.
 
 import argparse
 import sys
+from typing import NoReturn
 
 PROGRAM = "stagecoach" if sys.argv[0].endswith("/stagecoach") else "launch.py"
 COMMAND = PROGRAM if PROGRAM == "stagecoach" else "python3 launch.py"
@@ -27,12 +28,20 @@ a run on a cluster:
 Recipes are jobs/recipes/*.yaml, clusters envs/*.yaml; both may also be given as paths.
 """
 
-CLUSTER_HELP = "name in envs/, path, or `auto`: Slurm if it answers, else local (default: %(default)s)"
+CLUSTER_HELP = "name in envs/, path, or `auto`: Slurm where it is installed, else local (default: %(default)s)"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors cannot steer the terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the message, and exit with 2."""
+        super().error("".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message))
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROGRAM,
         description="From raw Common Crawl files to a trained, evaluated language model, as Slurm job arrays.",
         epilog=EPILOG,
@@ -75,6 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
     made = recipe_verb("run", "submit what is missing; calling it again does nothing twice")
     acts(made)
     plants(made)
+    made.add_argument("--yes", action="store_true", help="leave half-done work of other settings behind, unasked")
     made = verb("status", "show the state of a run and, if it needs you, what to do")
     made.add_argument("run", help="name of the run")
     made.add_argument("--json", action="store_true", help="as JSON")
@@ -89,8 +99,12 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument("--json", action="store_true", help="as JSON, one message a line")
     made = verb("heal", "submit failed and lost units again, and repair the jobs that wait for them")
     made.add_argument("run", help="name of the run")
+    made.add_argument("--verify", action="store_true", help="compare the files of all done units with their digests")
     acts(made)
     verb("cancel", "cancel queued and running jobs; finished units stay").add_argument("run", help="name of the run")
+    made = verb("prune", "list the files of earlier settings that a run no longer uses; remove them with --yes")
+    made.add_argument("run", help="name of the run")
+    made.add_argument("--yes", action="store_true", help="remove them")
     made = verb("tune", "show what other thresholds of a web stage would keep, from stored measures; change nothing")
     made.add_argument("run", help="name of the run")
     made.add_argument("--set", action="append", default=[], metavar="A.B=C", help="another threshold; may be repeated")
@@ -107,6 +121,9 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: "list[str] | None" = None) -> int:
     """Run one verb and return the exit code. Without `argv`: the verb on the process's command line."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names of files may be in no character set
+            stream.reconfigure(errors="backslashreplace")
     if sys.version_info < (3, 10):  # noqa: UP036  (see the first lines of this file)
         from envs import bootstrap  # noqa: PLC0415  (as below)
 
@@ -116,21 +133,35 @@ def main(argv: "list[str] | None" = None) -> int:
         parser.print_help()
         return 0
     arguments = parser.parse_args(argv)
-    from envs import bootstrap  # noqa: PLC0415  (after --help has been answered)
-
-    bootstrap.reexec("test" if arguments.verb == "test" else "launcher", argv)
-    from jobs import verbs  # noqa: PLC0415  (the environment exists only now)
-    from stages.shared.errors import StagecoachError  # noqa: PLC0415
-
     try:
-        return int(getattr(verbs, arguments.verb)(arguments))
-    except StagecoachError as error:
-        print(f"{PROGRAM} {arguments.verb}: {error}", file=sys.stderr)
-        return 2
+        from envs import bootstrap  # noqa: PLC0415  (after --help has been answered)
+
+        bootstrap.reexec("test" if arguments.verb == "test" else "launcher", argv)
+        return call(arguments)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 141
+
+
+def call(arguments: argparse.Namespace) -> int:
+    """Run the verb and return its exit code. An error of the user, the cluster or the system is one line, and 2."""
+    from jobs import verbs  # noqa: PLC0415  (the environment exists only now)
+    from stages.shared.errors import StagecoachError, system_error  # noqa: PLC0415
+    from stages.shared.log import printable  # noqa: PLC0415
+
+    try:
+        return int(getattr(verbs, arguments.verb)(arguments))
+    except StagecoachError as error:
+        sentence = str(error)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        sentence = str(system_error(error))
+    except UnicodeError as error:
+        sentence = f"a text is in no character set that can be written here: {error}. Use UTF-8"
+    print(printable(f"{PROGRAM} {arguments.verb}: {sentence}"), file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Advances a run: submits what is missing or runs it here, follows it, and links its report.
 
-look -> next_actions -> submit_all (Slurm) or LocalRun (this machine) -> look again
+look -> next_actions -> Submitter (Slurm) or LocalRun (this machine) -> look again
 """
 
 from __future__ import annotations
@@ -11,69 +11,103 @@ from rich.text import Text
 
 from jobs import show
 from jobs.display import console, live_states, log
+from jobs.marks import withdraw
 from jobs.run.local import LocalRun
 from jobs.runs import Run
 from jobs.submit import slurm
-from jobs.submit.dispatch import release, settle_intents, submit_all
-from jobs.submit.ledger import write_cancel
-from jobs.submit.reconcile import LIVE, States, finished, idle_services, in_flight, next_actions
+from jobs.submit.arrays import Patience
+from jobs.submit.dispatch import Submitter, release, settle_intents, unhold
+from jobs.submit.ledger import read_cancels_of_run, write_cancel
+from jobs.submit.reconcile import LIVE, Snapshot, States, finished, idle_services, in_flight, next_actions
+from jobs.submit.strays import strays, to_remove
 from stages.formats.kinds import KINDS
 from stages.shared.errors import ClusterError
+from stages.shared.numbers import plural
 
 WATCH_S = 3.0
 
 
-def advance(run: Run, heal: bool, wait: bool) -> int:
-    """Do what comes next and show the result; return the exit code. The way of `run`, `heal` and `demo`."""
+def advance(run: Run, heal: bool, wait: bool, verify: bool = False) -> int:
+    """Do what comes next and show the result; return the exit code. The way of `run`, `heal` and `demo`.
+
+    With `verify`, the output of done units is compared with its digests. Side effect: what is damaged loses its mark.
+    """
+    cancels = read_cancels_of_run(run.paths)
     if run.cluster.kind == "slurm":
         settle_intents(run, log)
-    seen, states = run.look()
+    seen, states = run.look(files="digests" if verify else "all")
+    _withdraw_damaged(run, seen)
     if finished(states):
         log(f"Nothing to do: {run.name} is finished in {run.paths.root}")
+        if run.cluster.kind == "slurm":
+            _tidy(run, seen, states)
         _offer_report(run)
         return 0
     if run.cluster.kind == "local":
         with live_states(run) as display:
             states = LocalRun(run, log, display).advance(heal)
     else:
-        actions = next_actions(run.graph, states, seen.done, heal)
-        for name, why in actions.held_back.items():
-            log(f"{name}: not submitted, {why}")
-        count = submit_all(run, actions, states, log)
-        log(f"{count} array{'s' * (count != 1)} submitted" if count else "nothing to submit")
-        states = _follow(run) if wait else _look_after(run)[0]
-    console.print(show.status_view(run, states))
+        patience = Patience(log=log, waits=wait, is_cancelled=lambda: not read_cancels_of_run(run.paths) <= cancels)
+        seen, states = _submit(run, seen, states, heal, patience)
+    console.print(show.status_view(run, states, strays(run.graph, states, seen)), soft_wrap=True)
     if finished(states):
         _offer_report(run)
         return 0
     return 0 if in_flight(states) and not wait else 1
 
 
-def _follow(run: Run) -> States:
+def _withdraw_damaged(run: Run, seen: Snapshot) -> None:
+    for name, damaged in seen.damaged.items():
+        job = run.graph.jobs[name]
+        for unit, text in damaged.items():
+            withdraw(run.paths.step(name, job.fingerprint), unit)
+            log(f"{name}/{job.units[unit].key if unit in job.units else unit}: its output is damaged: {text}")
+
+
+def _submit(run: Run, seen: Snapshot, states: States, heal: bool, patience: Patience) -> tuple[Snapshot, States]:
+    """Submit to Slurm what comes next, follow the run if the launcher waits, and return the last look."""
+    actions = next_actions(run.graph, states, seen.done, heal)
+    for name, why in actions.held_back.items():
+        log(f"{name}: not submitted, {why}")
+    unhold(actions, log)
+    count = Submitter(run, states, patience).submit(actions) if actions.submit or actions.rewire else 0
+    log(f"{count} array{'s' * (count != 1)} submitted" if count else "nothing to submit")
+    return _follow(run) if patience.waits else _look_after(run)[:2]
+
+
+def _follow(run: Run) -> tuple[Snapshot, States]:
     """Watch a Slurm run until nothing can happen by itself any more."""
     with live_states(run) as display:
         while True:
             try:
-                states, has_released = _look_after(run)
+                seen, states, has_released = _look_after(run)
             except ClusterError as error:  # a controller that is restarted is back in a moment
                 log(f"{error}; looking again")
             else:
                 display(states)
                 if not (in_flight(states) or has_released):
-                    return states
+                    return seen, states
             time.sleep(WATCH_S)
 
 
-def _look_after(run: Run) -> tuple[States, bool]:
-    """Return the states of a Slurm run, and whether elements were let go that need not wait any more.
+def _look_after(run: Run) -> tuple[Snapshot, States, bool]:
+    """Return a look at a Slurm run, and whether elements were let go that need not wait any more.
 
-    Side effect: lets these go, and stops services that are idle.
+    Side effect: lets these go, stops services that are idle, and removes done elements that Slurm holds.
     """
     seen, states = run.look()
     actions = next_actions(run.graph, states, seen.done, heal=False)
     release(actions, log)
     _stop_services(run, states)
-    return states, bool(actions.release)
+    _tidy(run, seen, states)
+    return seen, states, bool(actions.release)
+
+
+def _tidy(run: Run, seen: Snapshot, states: States) -> None:
+    """Remove done elements that Slurm holds."""
+    if ids := to_remove(states, seen):
+        slurm.cancel(ids)
+        log(f"{plural(len(ids), 'done element')} of {run.name} held by Slurm and removed from the queue")
 
 
 def _stop_services(run: Run, states: States) -> None:

@@ -3,9 +3,11 @@
 runs/<run>/
   run.json                        recipe, cluster and input files as they were asked for
   code/<digest>/                  the code that was submitted, and therefore runs
-  steps/<job>/<fingerprint>/      step.json  units/<unit>/...  done/<unit>.json  lease/  work/  published/  rolls/
+  steps/<job>/<fingerprint>/      step.json  units/<unit>/...  done/<unit>.json  aside/  lease/  work/  published/
+                                  rolls/
   ledger/submissions/<job>/       <key>.json, one for each array handed to the scheduler
-  ledger/assignments/<job>/       <key>.json, the same array as the worker needs it
+  ledger/assignments/<job>/       <key>.json and <key>.parts, the same array as the worker needs it
+  ledger/claims/<key>             link to the id of the array that works on a submission
   ledger/attempts/<job>/          <key>.<element>.<restart>.{start,progress,result,trouble,end}.json
   report.html                     the newest report
   scripts/ logs/<job>/            the batch scripts as submitted; one log for each array element
@@ -18,7 +20,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,11 @@ KEY_CHARS = 80
 def unit_folder(key: str, identity: str) -> str:
     """Return a unit's folder name: its key, as far as it is safe in a file name, and the start of its identity."""
     return f"{_safe(key)}.{identity[:12]}"
+
+
+def same_key(one: str, other: str) -> bool:
+    """Return whether two units' folders are of one key."""
+    return one.rpartition(".")[0] == other.rpartition(".")[0]
 
 
 @functools.cache  # fellows have one key: the steps of a web stage, four
@@ -78,6 +85,19 @@ class RunPaths:
         """One file for each cancelled submission."""
         return self.root / "ledger" / "cancels"
 
+    def cancel(self, key: str) -> Path:
+        """Return the mark of a cancelled submission."""
+        return self.cancels / f"{key}.json"
+
+    @property
+    def claims(self) -> Path:
+        """One link for each submission that has begun on Slurm; its target is the array's id."""
+        return self.root / "ledger" / "claims"
+
+    def claim(self, key: str) -> Path:
+        """Return the link that names the array of a submission."""
+        return self.claims / key
+
     @property
     def faults(self) -> Path:
         """Faults planted on purpose, and the marks of those that fired."""
@@ -93,8 +113,12 @@ class RunPaths:
         return StepPaths(self.root / "steps" / job / fingerprint[:12])
 
     def assignment(self, job: str, key: str) -> Path:
-        """Return what the worker reads of a submission."""
+        """Return what all elements of a submission share."""
         return self.root / "ledger" / "assignments" / job / f"{key}.json"
+
+    def assigned_parts(self, job: str, key: str) -> Path:
+        """Return the file of parts of a submission; an element's worker reads its own part."""
+        return self.assignment(job, key).with_suffix(".parts")
 
     def logs(self, job: str) -> Path:
         """Return the folder of a job's logs, one file for each array element."""
@@ -141,17 +165,33 @@ class StepPaths:
         """Return a unit's folder that survives attempts."""
         return self.root / "work" / unit
 
+    def asides(self, unit: str) -> Path:
+        """Return the folder of what attempts of a unit have half-written."""
+        return self.root / "aside" / unit
+
     def aside(self, unit: str, token: str) -> Path:
         """Return the folder that one attempt writes to before it is renamed."""
-        return self.root / "units" / f".{unit}.{token}"
+        return self.asides(unit) / token
 
     def roll(self, digest: str) -> Path:
         """Return the list of all units of the step, in order, as one reader of all of them was planned."""
         return self.root / "rolls" / f"{digest[:12]}.json"
 
-    def done_units(self) -> frozenset[str]:
-        """Return the finished units: one listing of one folder."""
+    def marked_units(self) -> frozenset[str]:
+        """Return the units that have a completion mark: one listing of one folder."""
         return frozenset(_stems(self.done))
+
+    def started_units(self) -> frozenset[str]:
+        """Return the units that an attempt has begun: each has a lease."""
+        return frozenset(_stems(self.root / "lease"))
+
+    def unit_folders(self) -> frozenset[str]:
+        """Return the units that have a folder: one listing of one folder."""
+        return frozenset(_names(self.root / "units"))
+
+    def done_units(self) -> frozenset[str]:
+        """Return the finished units: those with a mark and a folder."""
+        return self.marked_units() & self.unit_folders()
 
     def published_outputs(self) -> frozenset[str]:
         """Return what units have published so far, as `<unit>/<name>`."""
@@ -164,8 +204,12 @@ class StepPaths:
 
 def _stems(folder: Path) -> Iterable[str]:
     """Return the names of a folder's JSON files, without those that are still being written."""
+    return (name[: -len(".json")] for name in _names(folder) if name.endswith(".json") and not name.startswith("."))
+
+
+def _names(folder: Path) -> Sequence[str]:
+    """Return the names in a folder, none if there is no such folder."""
     try:
-        names = os.listdir(folder)  # noqa: PTH208  (a path for each of 100,000 names takes ten times as long)
+        return os.listdir(folder)  # noqa: PTH208  (a path for each of 100,000 names takes ten times as long)
     except FileNotFoundError:
         return ()
-    return (name[: -len(".json")] for name in names if name.endswith(".json") and not name.startswith("."))

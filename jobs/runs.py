@@ -10,30 +10,36 @@ import contextlib
 import fcntl
 import gc
 import os
-import time
+import shlex
+import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from jobs.paths import RunPaths
-from jobs.plan.cluster import Cluster
+from jobs.commands import command
+from jobs.endings import explain
+from jobs.history import with_history
+from jobs.marks import Outputs
+from jobs.paths import RunPaths, StepPaths
+from jobs.plan.cluster import Cluster, known_clusters
 from jobs.plan.crawl import OnGuess
 from jobs.plan.graph import Expand, External, Graph, build_graph
-from jobs.plan.inputs import external_files
-from jobs.plan.recipe import Recipe, make_recipe
-from jobs.plan.validation import validated
+from jobs.plan.inputs import NAMED, changed_files, external_files
+from jobs.plan.recipe import Recipe
+from jobs.plan.validation import at_home
+from jobs.record import REMEDY, cluster_of, make_record, owner_of, read_record, recipe_of, require_own, user_name
 from jobs.submit.ledger import Ledger, Submission, process_identity, read_cancels
 from jobs.submit.reconcile import Snapshot, States, latest_submissions, unit_states
-from jobs.submit.slurm import queue
+from jobs.submit.slurm import QueueRow, queue
 from stages.formats.attempts import Attempt
 from stages.shared.contract import Reads, input_file
-from stages.shared.errors import ConfigError, StagecoachError, nearest
-from stages.shared.files import read_json, write_json
+from stages.shared.errors import ConfigError, DataError, StagecoachError, nearest
+from stages.shared.files import write_json
 
-FORMAT = 2
-"""Of run.json, the ledger and the folders of steps. 2: units with their own identity; 1: shards of a step."""
+MAX_NAME_BYTES = 200
+"""Of a run's name: a folder's name, to which a suffix may be added."""
 
 
 @dataclass(frozen=True)
@@ -51,39 +57,111 @@ class Run:
         """The run's name, which is its folder's."""
         return self.paths.root.name
 
+    @property
+    def id(self) -> str:
+        """Names the run in the comments of its Slurm jobs; made once, kept for its whole life."""
+        return str(self.record["id"])
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        """What this process knows of the files of done units."""
+        return Outputs()
+
     @cached_property
     def ledger(self) -> Ledger:
         """The run's ledger."""
         return Ledger(self.paths)
 
+    @cached_property
+    def address(self) -> str:
+        """What a command of this user takes to find the run: its name where the name alone does, else its folder."""
+        roots = run_roots(None, known_clusters())
+        first = next((root / self.name for root in roots if (root / self.name / "run.json").is_file()), None)
+        return self.name if first == self.paths.root else str(self.paths.root)
+
+    def command_with(self, overrides: Sequence[str] = ()) -> str:
+        """Return the `run` command that made the run, with further `--set`, for a shell in the working directory."""
+        words = self.record.get("command") or ["run", str(self.record.get("recipe", {}).get("name", "RECIPE"))]
+        there = self.record.get("folder", "")
+        go = f"cd {shlex.quote(there)} && " if there and there != str(Path.cwd()) else ""
+        return go + command(*map(str, words), *(word for each in overrides for word in ("--set", each)))
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Digest of each file from outside the run, as it was planned, if its content is its identity."""
+        rows = (row for lists in self.record.get("files", {}).values() for _, found in lists for row in found)
+        return {where: identity[2] for where, _, _, identity in rows if len(identity) == len(NAMED)}
+
+    def require_same_inputs(self, states: States) -> None:
+        """Raise StagecoachError if files that unfinished units read are not as they were when the run was planned."""
+        jobs = [job for name, job in self.graph.jobs.items() if any(s.state != "done" for s in states[name].values())]
+        read = {file.where for job in jobs for files in job.inputs.values() for file in files}
+        if changed := changed_files({where: self.digests[where] for where in read & self.digests.keys()}):
+            raise StagecoachError(
+                f"{changed[0]}{' and others' * (len(changed) > 1)}: changed since this run was planned. "
+                f"Plan it again: `{self.command_with()}`"
+            )
+
+    @property
+    def owner(self) -> int:
+        """User id of the run's owner."""
+        return owner_of(self.paths, self.record)
+
+    def require_own(self) -> None:
+        """Raise StagecoachError if this user may only look at the run."""
+        require_own(self.paths, self.cluster, self.owner)
+
     def save(self) -> None:
         """Write the run's record; from then on the run can be opened by name."""
         write_json(self.paths.run_json, self.record)
 
-    def look(self, reach: bool = True) -> tuple[Snapshot, States]:
+    def look(self, reach: bool = True, files: Literal["some", "all", "digests"] = "some") -> tuple[Snapshot, States]:
         """Return a snapshot and every unit's state; without `reach`, as if the cluster's queue were empty.
 
         Reads in the order in which a job moves, so that none falls between: submitted, queued, attempted, done.
-        Attempts are read only of elements with a unit that was not done before.
+        Attempts are read only of elements with a unit that was not done before. `files` says how closely the output of
+        done units is looked at: in `some` cases only where there are few, see jobs/marks.py.
         """
         submissions = self.ledger.submissions()
-        rows = queue() if reach and self.cluster.kind == "slurm" else []
+        rows = self._queue(submissions) if reach and self.cluster.kind == "slurm" else []
         attempts = self._attempts_of_unfinished(submissions)
+        done = self.done()
+        damaged = {
+            name: self.outputs.damaged(self._step(name), thorough=files != "some", digests=files == "digests")
+            for name in self.graph.jobs
+        }
+        is_local, elsewhere = self.cluster.kind == "local", self._launcher_elsewhere()
         seen = Snapshot(
-            done=self.done(),
+            done={name: found - damaged[name].keys() for name, found in done.items()},
             submissions=submissions,
             attempts=attempts,
             queue=rows,
+            damaged=damaged,
             cancelled=read_cancels(self.paths),
-            alive=is_alive if self.cluster.kind == "local" else lambda attempt: False,
-            launcher_elsewhere=self.cluster.kind == "local" and self._launcher_elsewhere(),
+            alive=is_alive if is_local else lambda attempt: False,
+            launcher_elsewhere=is_local and elsewhere,
+            is_submitting=not is_local and elsewhere,
         )
-        return seen, unit_states(self.graph, seen)
+        states = unit_states(self.graph, seen)
+        return seen, explain(states, attempts, self.graph, self.paths, self.cluster.signal_lead_s)
+
+    def _users(self) -> list[str]:
+        """Return the users whose jobs may be this run's: its owner, in group mode all that submitted for it."""
+        submitters = {path.stat().st_uid for path in self.paths.submissions.glob("*/*.json") if self.cluster.shared}
+        return [user_name(uid) for uid in sorted({self.owner, *submitters})]
+
+    def _queue(self, submissions: Sequence[Submission]) -> list[QueueRow]:
+        """Return the rows of this run: those with its id, and those of its ledger should run.json have been lost."""
+        keys = {entry.key for entry in submissions}
+        return [row for row in queue(self._users()) if row.run == self.id or row.key in keys]
+
+    def _step(self, name: str) -> StepPaths:
+        return self.paths.step(name, self.graph.jobs[name].fingerprint)
 
     def done(self) -> dict[str, frozenset[str]]:
-        """Return by job the folders of finished units and the outputs (`<unit>/<name>`) of running ones."""
-        steps = {name: self.paths.step(name, job.fingerprint) for name, job in self.graph.jobs.items()}
-        return {name: step.done_units() | step.published_outputs() for name, step in steps.items()}
+        """Return by job the units with a mark, by folder, and the outputs (`<unit>/<name>`) of running ones."""
+        steps = {name: self._step(name) for name in self.graph.jobs}
+        return {name: step.marked_units() | step.published_outputs() for name, step in steps.items()}
 
     def _attempts_of_unfinished(self, submissions: Sequence[Submission]) -> list[Attempt]:
         done = self.done()
@@ -99,16 +177,25 @@ class Run:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run against a second launcher submitting the same jobs. Raises StagecoachError if it is held."""
+        """Hold the run against a second launcher submitting the same jobs.
+
+        Raises StagecoachError if it is held, or if this user may only look at it.
+        """
         self.paths.root.mkdir(parents=True, exist_ok=True)
-        with self.paths.lock.open("a", encoding="utf-8") as file:
+        self.require_own()
+        # A link in the place of the lock would let its author choose which of our files is emptied below.
+        descriptor = os.open(self.paths.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if not stat.S_ISREG((status := os.fstat(descriptor)).st_mode) or status.st_nlink > 1:
+                raise DataError(self.paths.lock, "not a lock of the launcher", "Remove it")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 # A file system may have no locks (Lustre, unless mounted with -o flock): then the record must do.
                 if isinstance(error, BlockingIOError) or self._launcher_elsewhere():
                     raise StagecoachError(
-                        f"another launcher is at work on {self.name!r}: wait, or look with `launch.py status`"
+                        f"another launcher is at work on {self.name!r}: wait, or look with "
+                        f"`{command('status', self.address)}`"
                     ) from None
             file.truncate(0)
             file.write(process_identity(os.getpid()))
@@ -117,7 +204,7 @@ class Run:
 
     def _launcher_elsewhere(self) -> bool:
         """Return whether the process that wrote the lock lives and is not this one."""
-        text = self.paths.lock.read_text(encoding="utf-8") if self.paths.lock.exists() else ""
+        text = self.paths.lock.read_text(encoding="utf-8", errors="replace") if self.paths.lock.is_file() else ""
         pid = text.rpartition(":")[0].rpartition(":")[2] or text
         return pid.isdigit() and int(pid) != os.getpid() and process_identity(int(pid)) == text
 
@@ -132,48 +219,67 @@ def run_roots(asked: str | None, clusters: Sequence[Cluster]) -> list[Path]:
     """Return the folders in which runs may lie, the one for new runs first.
 
     That is `asked` (--runs) alone, or $STAGECOACH_RUNS alone; else the clusters' own folders, then ./runs.
+    Raises ConfigError for a ~ without a home.
     """
     folder = asked or os.environ.get("STAGECOACH_RUNS")
     own = [cluster.runs for cluster in clusters if cluster.runs is not None]
-    return [Path(root).expanduser().absolute() for root in ([folder] if folder else [*own, "runs"])]
+    setting = "--runs" if asked else "STAGECOACH_RUNS" if folder else "runs"
+    return [at_home(root, setting).absolute() for root in ([folder] if folder else [*own, "runs"])]
 
 
-def plan_run(recipe: Recipe, cluster: Cluster, root: Path, name: str | None, on_guess: OnGuess | None = None) -> Run:
-    """Return the run that `recipe` on `cluster` would be; writes nothing.
+def plan_run(
+    recipe: Recipe,
+    cluster: Cluster,
+    root: Path,
+    name: str | None,
+    on_guess: OnGuess | None = None,
+    command: Sequence[str] = (),
+) -> Run:
+    """Return the run that `recipe` on `cluster` would be; writes nothing. `command` is kept in its record.
 
     With `on_guess`, lists of crawl files that cannot be fetched are guessed: such a run can be shown, not submitted.
     Without it, such a list is an error. Raises ConfigError, DataError; also if a run of that name has another format.
     """
-    name = name or (recipe.name if cluster.kind == "local" else f"{recipe.name}-{cluster.name}")
-    if not name or name in (".", "..") or "/" in name or "\0" in name:
-        raise ConfigError("--name", name, "a folder name")
-    paths = RunPaths(root / name)
+    setting = "--name" if name is not None else "name"
+    name = recipe.name if name is None else name
+    if not name or name in (".", "..") or "/" in name or "\0" in name or len(os.fsencode(name)) > MAX_NAME_BYTES:
+        raise ConfigError(setting, name, f"a folder name of at most {MAX_NAME_BYTES} bytes")
+    if setting == "name" and cluster.kind != "local":
+        name = f"{name}-{cluster.name}"
+    paths, before = RunPaths(root / name), {}
     if paths.run_json.is_file():
-        _require_format(paths, read_json(paths.run_json))
+        with contextlib.suppress(DataError):  # a damaged record is written anew
+            before = read_record(paths)
+        recipe = with_history(recipe, paths)
     files: dict[str, list[Any]] = {}
 
     def expand(value: Any, setting: str, reads: Reads) -> Sequence[External]:
         found = external_files(value, setting, cluster.crawl if reads.crawl else None, on_guess)
         rows = [[each.file.where, each.file.source, each.file.mb, each.identity] for each in found]
         files.setdefault(setting, []).append([value, rows])
-        return found
+        return [_counted(each, reads) for each in found]
 
     graph = _built(recipe, cluster, paths, expand)
-    record = {
-        "format": FORMAT,
-        "name": name,
-        "created": time.time(),
-        "recipe": recipe.values,
-        "cluster": cluster.model_dump(mode="json"),
-        "files": files,
-    }
-    return Run(paths, recipe, cluster, graph, record)
+    for job in graph.jobs.values():
+        try:
+            job.config.inspect(job.inputs)
+        except ConfigError as error:
+            raise error.within(job.section) from None
+    record = make_record(name, recipe, cluster, files, command)
+    return Run(paths, recipe, cluster, graph, {**record, "id": before.get("id") or record["id"]})
+
+
+def _counted(found: External, reads: Reads) -> External:
+    """Return a file from outside with the number of things in it. Raises DataError if it is not of its kind."""
+    if reads.kind.count is None:
+        return found
+    return External(replace(found.file, count=reads.kind.count(found.file.path)), found.identity)
 
 
 def open_run(roots: Sequence[Path], name: str) -> Run:
     """Return a run that was started before, by name or by path.
 
-    Raises ConfigError, with the nearest name, if there is none in any of `roots`.
+    Raises ConfigError, with the nearest name, if there is none in any of `roots`; DataError for a damaged record.
     """
     folders = [Path(name).absolute()] if "/" in name else [root / name for root in roots]
     paths = next((RunPaths(folder) for folder in folders if RunPaths(folder).run_json.is_file()), None)
@@ -181,14 +287,19 @@ def open_run(roots: Sequence[Path], name: str) -> Run:
         known = sorted(path.parent.name for root in roots for path in root.glob("*/run.json"))
         where = ", ".join(map(str, roots))
         raise ConfigError("run", name, f"a run in {where}; {nearest(name, known) if known else 'there is none yet'}")
-    record = read_json(paths.run_json)
-    _require_format(paths, record)
-    recipe = make_recipe(record["recipe"])
-    cluster = validated(Cluster, record["cluster"], str(paths.run_json))
+    record = read_record(paths)
+    recipe = recipe_of(paths, record)
+    cluster = cluster_of(paths, record)
 
     def expand(value: Any, setting: str, reads: Reads) -> Sequence[External]:
-        rows = next(rows for known, rows in record["files"][setting] if known == value)
+        rows = rows_of(value, setting)
         return [External(input_file(where, source, mb), identity) for where, source, mb, identity in rows]
+
+    def rows_of(value: Any, setting: str) -> Any:
+        try:
+            return next(rows for known, rows in record["files"][setting] if known == value)
+        except (KeyError, StopIteration) as error:
+            raise DataError(paths.run_json, f"the files of {setting} are damaged", REMEDY) from error
 
     return Run(paths, recipe, cluster, _built(recipe, cluster, paths, expand), record)
 
@@ -205,12 +316,3 @@ def _built(recipe: Recipe, cluster: Cluster, paths: RunPaths, expand: Expand) ->
     finally:
         gc.freeze()
         gc.enable()
-
-
-def _require_format(paths: RunPaths, record: dict[str, Any]) -> None:
-    if (found := record.get("format", 1)) != FORMAT:
-        raise ConfigError(
-            f"{paths.run_json}: format",
-            found,
-            f"{FORMAT}: another version of Stagecoach made this run. Use that version, or start anew with --name",
-        )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,14 +11,17 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from jobs.commands import command
 from jobs.paths import StepPaths
 from jobs.plan.estimates import critical_path_hours, element_hours, node_gb, shortfalls
 from jobs.plan.graph import Job, PlannedUnit
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
-from jobs.submit.reconcile import State, States, UnitState, finished
+from jobs.submit.reconcile import FAILED_ABOVE, STUCK, State, States, UnitState, finished
+from jobs.submit.strays import Strays
 from stages.shared.contract import Forecast
 from stages.shared.files import read_json
+from stages.shared.log import printable
 from stages.shared.numbers import count, hours, plural, size
 
 COLOURS = {
@@ -33,6 +35,8 @@ COLOURS = {
 }
 SHOWN_UNITS = 3
 """Units that a line names."""
+SHOWN_ARRAYS = 20
+"""Arrays that a line names."""
 ORDER: tuple[State, ...] = ("done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing")
 
 
@@ -107,7 +111,10 @@ def _why(run: Run, job: Job, to_do: Sequence[PlannedUnit], running: list[str]) -
     others = [path for path in step.root.parent.glob("*/step.json") if StepPaths(path.parent).done_units()]
     if not others:
         return "new"
-    before = read_json(max(others, key=lambda path: path.stat().st_mtime))["identity"]
+    try:
+        before = read_json(max(others, key=lambda path: path.stat().st_mtime))["identity"]
+    except (ValueError, LookupError, TypeError):
+        return "changed"
     changes = difference(before, job.identity)
     return "changed: " + "; ".join(change.removeprefix("settings.") for change in changes[:3])
 
@@ -204,7 +211,7 @@ def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, 
     last = not any(other.job.startswith(f"{section}.") for other in later)
     name = Text.assemble((section, "cyan"), (f" {'└' if last else '├'} {step}" if step else ""))
     if not line.to_do:
-        return name, str(line.units), "-", "-", "-", Text(line.why, style="green")
+        return name, str(line.units), "-", "-", "-", Text(printable(line.why), style="green")
     asks = [plural(line.nodes, "node")] if line.nodes > 1 else []
     asks += [plural(line.ranks, "rank")] if line.ranks > 1 else []
     asks += [plural(line.cpus, "core")] + ([f"{line.gpus} GPUs"] if line.gpus else [])
@@ -213,16 +220,18 @@ def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, 
     cost = f"{hours(line.core_hours)}, {size(1e6 * line.disk_mb)}"
     cost += f", {size(1e9 * line.needs_gb)} each" if line.needs_gb else ""
     after = f"; after {', '.join(line.needs)}" if line.needs and "after" not in line.why else ""
-    return name, str(line.to_do), array, ", ".join(asks), cost, Text(line.why + after, style="dim")
+    return name, str(line.to_do), array, ", ".join(asks), cost, Text(printable(line.why + after), style="dim")
 
 
-def status_data(run: Run, states: States) -> dict[str, Any]:
+def status_data(run: Run, states: States, beyond: Sequence[Strays] = ()) -> dict[str, Any]:
     """Return a run's state as plain data, for `status --json`."""
     return {
         "run": run.name,
         "folder": str(run.paths.root),
         "cluster": run.cluster.name,
         "finished": finished(states),
+        "strays": [asdict(each) for each in beyond],
+        "unreadable": sorted(run.ledger.unreadable),
         "jobs": {
             name: {
                 "needs": list(run.graph.jobs[name].upstream),
@@ -239,7 +248,7 @@ def status_data(run: Run, states: States) -> dict[str, Any]:
     }
 
 
-def status_view(run: Run, states: States) -> Group:
+def status_view(run: Run, states: States, beyond: Sequence[Strays] = ()) -> Group:
     """Return the table of jobs, followed by one line for each thing that is wrong and what to do about it."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("job", "units", "state", "detail"):
@@ -249,8 +258,18 @@ def status_view(run: Run, states: States) -> Group:
         state = Text("  ").join(
             Text(f"{counts[kind]} {kind}", style=COLOURS.get(kind, "dim")) for kind in ORDER if counts[kind]
         )
-        table.add_row(name, f"{counts['done']}/{len(units)}", state, Text(_detail(units)))
-    return Group(table, *(Text(line, style=style) for line, style in verdict_lines(run, states)))
+        table.add_row(name, f"{counts['done']}/{len(units)}", state, Text(printable(_detail(units))))
+    unreadable = [(line, "yellow") for line in sorted(run.ledger.unreadable)]
+    strays = [(_stray_line(run, each), "yellow") for each in beyond]
+    lines = [*unreadable, *verdict_lines(run, states), *strays]
+    return Group(table, *(Text(printable(line), style=style) for line, style in lines))
+
+
+def _stray_line(run: Run, found: Strays) -> str:
+    """Return a line about elements in the queue that belong to no unit of the plan, with the commands to end them."""
+    what = f"{found.job or 'another submission'}: {plural(len(found.slurm_ids), 'element')} in the queue {found.why}"
+    arrays = " ".join(found.arrays[:SHOWN_ARRAYS]) + (" ..." if len(found.arrays) > SHOWN_ARRAYS else "")
+    return f"{what}. `scancel {arrays}` ends them, `{command('cancel', run.address)}` ends the whole run."
 
 
 def _detail(units: Mapping[str, UnitState]) -> str:
@@ -267,25 +286,46 @@ def _detail(units: Mapping[str, UnitState]) -> str:
 def verdict_lines(run: Run, states: States) -> list[tuple[str, str]]:
     """Return the lines that explain a run: each failure in one line, then what waits, then the remedy."""
     lines: list[tuple[str, str]] = []
-    trouble = ""
+    trouble: tuple[str, UnitState] | None = None
     for name, units in states.items():
         keys = run.graph.jobs[name].units
-        bad = [
-            (keys[unit].key, state) for unit, state in units.items() if state.state in ("failed", "lost", "cancelled")
-        ]
+        bad = [(keys[unit].key, state) for unit, state in units.items() if state.state in STUCK]
         for kind in ("failed", "lost", "cancelled"):
             if found := {key: state for key, state in bad if state.state == kind}:
                 lines.append((_trouble(name, kind, found), COLOURS[kind]))
-                trouble = trouble or f"{name}/{next(iter(found))}"
-    if lines:
+                key, state = next(iter(found.items()))
+                trouble = trouble or (f"{name}/{key}", state)
+        if found := {key: state for key, state in bad if state.state == "blocked" and not _is_behind(state)}:
+            lines.append((_trouble(name, "blocked", found), COLOURS["blocked"]))
+    if trouble:
         behind = [name for name, units in states.items() if any(state.state == "blocked" for state in units.values())]
         if behind:
             lines.append((f"{', '.join(behind)} cannot start before that is mended", "yellow"))
-        name, unit = shlex.quote(run.name), shlex.quote(trouble)
-        lines.append((f"Read `launch.py logs {name} {unit}`, mend the cause, then `launch.py heal {name}`.", "bold"))
+        lines += [(line, "bold") for line in _remedies(run, states, trouble)]
     elif finished(states):
         lines.append((f"{run.name} is finished.", "bold green"))
     return lines
+
+
+def _is_behind(state: UnitState) -> bool:
+    """Return whether a blocked unit only waits for others that are named themselves."""
+    return state.reason.startswith(("waits for ", FAILED_ABOVE))
+
+
+def _remedies(run: Run, states: States, trouble: tuple[str, UnitState]) -> Iterator[str]:
+    """Yield what to do about a run in trouble: commands that work as they are printed."""
+    name, state = trouble
+    job = name.partition("/")[0]
+    read = ""
+    if run.paths.log(job, state.key, state.element).is_file():
+        read = f"Read `{command('logs', run.address, name)}`. "
+    bad = [each for units in states.values() for each in units.values() if each.state in STUCK]
+    if any(each.never for each in bad):
+        yield f"{read}Change the setting or the input, then `{run.command_with()}`: heal would meet the same."
+        read = ""
+    if any(not each.never for each in bad):
+        mend = "" if all(each.state == "cancelled" for each in bad) else "Mend the cause, then "
+        yield f"{read}{mend or 'Go on with '}`{command('heal', run.address)}`."
 
 
 def _trouble(name: str, kind: str, found: Mapping[str, UnitState]) -> str:

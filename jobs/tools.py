@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -16,6 +16,7 @@ from jobs.plan.recipe import apply_override, make_recipe
 from jobs.runs import Run
 from stages.shared.contract import StageConfig
 from stages.shared.errors import ConfigError
+from stages.shared.log import printable
 from stages.shared.tool import ToolCall, ToolTable
 
 
@@ -32,12 +33,26 @@ def run_tool(run: Run, verb: str, overrides: Sequence[str] = ()) -> Iterator[Ren
     if not sections:
         having = ", ".join(name for name, config in run.recipe.sections.items() if verb in config.tools)
         raise ConfigError("run", run.name, f"a run with a section that has `{verb}`{having and f', such as {having}'}")
+    command = run.command_with(overrides)
+    for override in overrides:
+        _require_threshold(override, sections, changed, command)
     for section in sections:
         jobs = {job.step.name: job for job in run.graph.jobs.values() if job.section == section}
-        yield from map(_view, _call(run, verb, jobs, changed[section]))
+        yield from map(_view, _call(run, verb, jobs, changed[section], command))
 
 
-def _call(run: Run, verb: str, jobs: Mapping[str, Job], changed: StageConfig) -> Sequence[ToolTable]:
+def _require_threshold(
+    override: str, sections: Collection[str], changed: Mapping[str, StageConfig], command: str
+) -> None:
+    """Raise ConfigError for an override that a tool cannot judge: of another section, or of the files that are read."""
+    section, _, setting = override.partition("=")[0].partition(".")
+    if section not in sections:
+        raise ConfigError("--set", override, f"a setting of {' or '.join(sections)}: `{command}` for another one")
+    if setting.partition(".")[0] in changed[section].input_fields():
+        raise ConfigError("--set", override, f"a threshold, and no input: `{command}` reads other files")
+
+
+def _call(run: Run, verb: str, jobs: Mapping[str, Job], changed: StageConfig, command: str) -> Sequence[ToolTable]:
     first = next(iter(jobs.values()))
     module, _, function = first.config.tools[verb].partition(":")
     call = ToolCall(
@@ -49,6 +64,7 @@ def _call(run: Run, verb: str, jobs: Mapping[str, Job], changed: StageConfig) ->
         inputs={field: files for job in jobs.values() for field, files in job.inputs.items()},
         done={step: tuple(_finished(run, job)) for step, job in jobs.items()},
         num_units={step: len(job.units) for step, job in jobs.items()},
+        command=command,
         out=run.paths.report,
     )
     try:
@@ -78,6 +94,6 @@ def _view(found: ToolTable) -> RenderableType:
     for place, column in enumerate(found.columns):
         table.add_column(column, justify="left" if place < found.left else "right")
     for row in found.rows:
-        table.add_row(*row)
+        table.add_row(*(Text(printable(cell)) for cell in row))
     lines: list[RenderableType] = [Text(found.title, style="bold")] if found.title else []
     return Group(*lines, *([table] if found.rows else []), *map(Text, found.notes))

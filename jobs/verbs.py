@@ -6,7 +6,7 @@
     run = plan_run(recipe, cluster, ...)                       jobs/runs.py: files found, graph built, nothing written
     states = run.look()                                        marks, ledger, queue -> the state of every unit
     actions = next_actions(run.graph, states, ...)             jobs/submit/reconcile.py, pure
-    submit_all(run, actions, ...) or LocalRun(run).advance()   arrays to sbatch, or elements on this machine
+    Submitter(run, ...).submit() or LocalRun(run).advance()    arrays to sbatch, or elements on this machine
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from rich.text import Text
 
@@ -28,22 +29,28 @@ from envs import bootstrap
 from jobs import show
 from jobs.advance import WATCH_S, advance
 from jobs.checks.doctor import diagnose, print_findings
-from jobs.display import console, log
+from jobs.display import confirm, console, log, warn
+from jobs.history import changes, lines_of, require_consent
 from jobs.logs import LogFilter, parse_since, print_log
-from jobs.plan.cluster import Cluster, enter, known_clusters, load_cluster
+from jobs.plan.cluster import Cluster, automatic, enter, known_clusters, load_cluster
 from jobs.plan.crawl import OnGuess
 from jobs.plan.forecasts import forecasts, with_forecasts
 from jobs.plan.graph import Job
 from jobs.plan.recipe import read_recipe
+from jobs.prune import remove, superseded
 from jobs.run import faults
 from jobs.runs import Run, open_run, plan_run, run_roots
 from jobs.submit import slurm
-from jobs.submit.dispatch import new_submission, script_for
-from jobs.submit.ledger import write_cancel
+from jobs.submit.dispatch import new_submission, script_for, shares
+from jobs.submit.ledger import write_cancel, write_cancel_of_all
 from jobs.submit.reconcile import LIVE, States, finished, in_flight
+from jobs.submit.render import Place
 from jobs.submit.snapshot import ROOT
+from jobs.submit.strays import strays
 from jobs.tools import run_tool
-from stages.shared.errors import ClusterError, ConfigError, StagecoachError
+from stages.shared.errors import ClusterError, ConfigError, StagecoachError, nearest
+from stages.shared.log import printable
+from stages.shared.numbers import plural, size
 
 PLANNED_ARRAY_SIZE = 1001
 """Slurm's own default for MaxArraySize, assumed when a plan is made where the cluster does not answer."""
@@ -52,14 +59,30 @@ PLANNED_ARRAY_SIZE = 1001
 def _asked(arguments: argparse.Namespace, on_guess: OnGuess | None = None) -> Run:
     """Return the run that the command line describes."""
     recipe, cluster = read_recipe(arguments.recipe, arguments.set), load_cluster(arguments.cluster)
-    return plan_run(recipe, cluster, run_roots(arguments.runs, [cluster])[0], arguments.name, on_guess)
+    root = run_roots(arguments.runs, [cluster])[0]
+    return plan_run(recipe, cluster, root, arguments.name, on_guess, _run_words(arguments, root))
 
 
-def _opened(arguments: argparse.Namespace) -> Run:
-    """Return an existing run, with this process set up to speak to its cluster."""
+def _run_words(arguments: argparse.Namespace, root: Path) -> list[str]:
+    """Return the words of the `run` command that makes the run of a command line, from any shell."""
+    words = ["run", arguments.recipe, "--cluster", arguments.cluster]
+    words += [word for override in arguments.set for word in ("--set", override)]
+    words += ["--name", arguments.name] if arguments.name is not None else []
+    return words + (["--runs", str(root)] if arguments.runs or os.environ.get("STAGECOACH_RUNS") else [])
+
+
+def _seen(arguments: argparse.Namespace) -> Run:
+    """Return an existing run to look at, with this process set up to speak to its cluster."""
     opened = open_run(run_roots(arguments.runs, known_clusters()), arguments.run)
     enter(opened.cluster)
     os.umask(int(opened.cluster.umask, 8))
+    return opened
+
+
+def _opened(arguments: argparse.Namespace) -> Run:
+    """Return an existing run to act on. Raises StagecoachError if this user may only look at it."""
+    opened = _seen(arguments)
+    opened.require_own()
     return opened
 
 
@@ -77,22 +100,25 @@ def plan(arguments: argparse.Namespace) -> int:
     to_do = [job for name, job in planned.graph.jobs.items() if any(s.state != "done" for s in states[name].values())]
     found = forecasts(to_do, planned.cluster)
     planned = replace(planned, graph=with_forecasts(planned.graph, found))
-    size = planned.cluster.max_array_size or _max_array_size(planned)
-    lines = show.planned_jobs(planned, states, size)
+    changed = changes(planned.paths, to_do)
+    notes = [*guesses, *lines_of(changed)]
+    array_size = planned.cluster.max_array_size or _max_array_size(planned)
+    lines = show.planned_jobs(planned, states, array_size)
     if arguments.sbatch:
-        for guess in guesses:
-            print(f"# {guess}")
+        for note in notes:
+            print(printable(f"# {note}"))
         for line in lines:
             if line.to_do:
                 job = planned.graph.jobs[line.job]
-                submission = new_submission(job, (("",),) * min(line.elements, size), 0)
-                code = planned.paths.code / "CODE"
-                print(script_for(planned, job, submission, code, tuple(f"<{need}>" for need in job.upstream)))
+                submission = new_submission(job, (("",),) * min(line.elements, array_size), 0)
+                (throttle, *_), _ = shares(job.resources.throttle, line.arrays)
+                place = Place(throttle=throttle, after=tuple(f"<{need}>" for need in job.upstream))
+                print(printable(script_for(planned, job, submission, planned.paths.code / "CODE", place)))
         return 0
     if arguments.json:
-        print(json.dumps(show.plan_data(planned, lines, found, guesses), indent=1))
+        print(json.dumps(show.plan_data(planned, lines, found, notes), indent=1))
     else:
-        show.print_plan(console, planned, lines, found, guesses)
+        show.print_plan(console, planned, lines, found, notes)
     return 0
 
 
@@ -102,7 +128,7 @@ def _states_if_answering(run: Run) -> States:
         enter(run.cluster)
         return run.look()[1]
     except ClusterError as error:
-        log(f"planned without {run.cluster.name}'s queue: {error}")
+        warn(f"planned without {run.cluster.name}'s queue: {error}")
         return run.look(reach=False)[1]
 
 
@@ -118,14 +144,30 @@ def _max_array_size(run: Run) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Submit what is missing; on the local cluster, run it in the foreground."""
     asked = _asked(arguments)
+    planted = [_known_fault(asked, text) for text in arguments.fault]
     forecasts(asked.graph.jobs.values(), asked.cluster)  # refuses what cannot work there
+    changed = changes(asked.paths, asked.graph.jobs.values())
+    for line in lines_of(changed):
+        log(line)
+    require_consent(changed, lambda lost: arguments.yes or confirm(lost))
     _have_stages(asked.cluster)
     os.umask(int(asked.cluster.umask, 8))
     enter(asked.cluster)
     with asked.lock():
         asked.save()
-        faults.plant(asked.paths, [faults.parse_fault(text) for text in arguments.fault])
+        faults.plant(asked.paths, planted)
         return advance(asked, heal=False, wait=arguments.wait)
+
+
+def _known_fault(asked: Run, text: str) -> faults.Fault:
+    """Return a fault of the command line. Raises ConfigError for a job or unit that the run does not have."""
+    fault = faults.parse_fault(text)
+    if fault.job not in asked.graph.jobs:
+        raise ConfigError(
+            "--fault", text, f"a fault of a job of this run; {nearest(fault.job, list(asked.graph.jobs))}"
+        )
+    _unit_folder(asked.graph.jobs[fault.job], fault.unit, "--fault")
+    return fault
 
 
 def heal(arguments: argparse.Namespace) -> int:
@@ -133,20 +175,22 @@ def heal(arguments: argparse.Namespace) -> int:
     opened = _opened(arguments)
     _have_stages(opened.cluster)
     with opened.lock():
-        return advance(opened, heal=True, wait=arguments.wait)
+        opened.require_same_inputs(opened.look()[1])
+        return advance(opened, heal=True, wait=arguments.wait, verify=arguments.verify)
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Show how a run stands. Exit code 0 if it is finished or in progress, 1 if it needs a person."""
-    opened = _opened(arguments)
+    opened = _seen(arguments)
     while True:
-        _, states = opened.look()
+        seen, states = opened.look()
+        beyond = strays(opened.graph, states, seen)
         if arguments.json:
-            print(json.dumps(show.status_data(opened, states), indent=1), flush=True)
+            print(json.dumps(show.status_data(opened, states, beyond), indent=1), flush=True)
         else:
             if arguments.watch and console.is_terminal:
                 console.clear()
-            console.print(show.status_view(opened, states))
+            console.print(show.status_view(opened, states, beyond), soft_wrap=True)  # commands are copied whole
         if not arguments.watch or not in_flight(states):
             return 0 if finished(states) or in_flight(states) else 1
         time.sleep(WATCH_S)
@@ -156,7 +200,7 @@ def logs(arguments: argparse.Namespace) -> int:
     """Print the newest log of a job or of one unit of it, filtered."""
     since = parse_since(arguments.since, datetime.now().astimezone()) if arguments.since else None
     wanted = LogFilter(rank=arguments.rank, level=arguments.level, since=since)
-    opened = _opened(arguments)
+    opened = _seen(arguments)
     name, _, unit = arguments.job.partition("/")
     if name not in opened.graph.jobs:
         raise ConfigError("job", name, f"one of {', '.join(opened.graph.jobs)}")
@@ -170,7 +214,7 @@ def logs(arguments: argparse.Namespace) -> int:
     ]
     written = [path for path in paths if path.is_file()]
     if not written:
-        console.print(f"{arguments.job} has no log yet: it has not started.")
+        console.print(Text(f"{arguments.job} has no log yet: it has not started."))
         return 1
     newest = max(written, key=lambda path: path.stat().st_mtime)
     if not arguments.json:
@@ -179,42 +223,71 @@ def logs(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _unit_folder(job: Job, name: str) -> str:
+def _unit_folder(job: Job, name: str, setting: str = "unit") -> str:
     """Return the folder of a unit that is named by its key or by its place."""
     found = next((unit.folder for unit in job.units.values() if unit.key == name), None)
-    if found is None and name.isdigit() and int(name) < len(job.units):
+    if found is None and name.isdecimal() and int(name) < len(job.units):
         found = list(job.units)[int(name)]
     if found is None:
         some = ", ".join(unit.key for unit in list(job.units.values())[:5])
-        raise ConfigError("unit", name, f"a unit's key ({some}) or a place from 0 to {len(job.units) - 1}")
+        raise ConfigError(setting, name, f"a unit's key ({some}) or a place from 0 to {len(job.units) - 1}")
     return found
 
 
 def cancel(arguments: argparse.Namespace) -> int:
-    """Cancel what is queued or running; finished units and saved state stay, and `run` goes on from there."""
+    """Cancel what is queued or running; finished units and saved state stay, and `run` goes on from there.
+
+    Takes no lock, for a launcher that waits holds it. The mark is written before the queue is read, and a launcher that
+    submits looks for it behind each sbatch: one of the two cancels the array.
+    """
     opened = _opened(arguments)
+    write_cancel_of_all(opened.paths, time.time())
     seen, states = opened.look()
     live = [state for units in states.values() for state in units.values() if state.state in LIVE and state.key]
-    keys = {state.key for state in live}
+    intents = {entry.key for entry in seen.submissions if entry.is_intent and entry.launcher}
+    keys = {state.key for state in live} | {row.key for row in seen.queue} | intents
     for key in keys:
         write_cancel(opened.paths, key, time.time())
     if opened.cluster.kind == "slurm":
-        slurm.cancel([entry.slurm_id for entry in seen.submissions if entry.key in keys])
+        slurm.cancel(sorted({row.array for row in seen.queue}))
     else:
         for attempt in seen.attempts:
             if attempt.name.key in keys and attempt.start and not attempt.end and seen.alive(attempt):
                 os.kill(attempt.start.pid, signal.SIGTERM)
+    others = sum(len(each.slurm_ids) for each in strays(opened.graph, states, seen))
+    more = f" and {plural(others, 'stray element')}" if others else ""
     log(
-        f"{len(live)} unit{'s' * (len(live) != 1)} of {opened.name} cancelled"
-        if live
+        f"{plural(len(live), 'unit')}{more} of {opened.name} cancelled"
+        if live or others
         else f"nothing of {opened.name} is queued or running"
     )
     return 0
 
 
+def prune(arguments: argparse.Namespace) -> int:
+    """List the files of earlier settings that a run no longer uses; with --yes, remove them."""
+    opened = _opened(arguments)
+    with opened.lock():
+        _, states = opened.look()
+        if in_flight(states):
+            raise StagecoachError(f"{opened.name} is in progress: prune it when `launch.py status` shows its end")
+        found = superseded(opened, states)
+        for unit in found:
+            text = f"{unit.job}/{unit.unit}  {size(unit.num_bytes)}  {unit.step.root}"
+            console.print(Text(text), soft_wrap=True)
+            if arguments.yes:
+                remove(unit)
+    total = f"{plural(len(found), 'unit')} of earlier settings, {size(sum(unit.num_bytes for unit in found))}"
+    if found:
+        log(f"{total} removed" if arguments.yes else f"{total} can go: `launch.py prune {opened.name} --yes`")
+    else:
+        log(f"nothing of {opened.name} can go")
+    return 0
+
+
 def tune(arguments: argparse.Namespace) -> int:
     """Show what a run's stages would keep with other thresholds. Changes nothing."""
-    opened = _opened(arguments)
+    opened = _seen(arguments)
     _have_stages(opened.cluster)  # it needs numpy, which the launcher's own environment lacks
     return _tool(opened, "tune", arguments.set)
 
@@ -232,13 +305,13 @@ def _tool(opened: Run, verb: str, overrides: Sequence[str]) -> int:
 
 def demo(arguments: argparse.Namespace) -> int:
     """Run the whole journey on the sample web and print where its report is."""
-    arguments.recipe, arguments.wait = "demo", True
+    arguments.recipe, arguments.wait, arguments.yes = "demo", True, False
     return run(arguments)
 
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Check this machine or cluster and print what to do."""
-    cluster = load_cluster(arguments.cluster)
+    cluster = load_cluster(automatic() if arguments.cluster == "auto" else arguments.cluster)
     enter(cluster)
     return int(print_findings(console, diagnose(cluster, run_roots(arguments.runs, [cluster])[0])))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import lru_cache
@@ -51,6 +52,14 @@ def _uses_testbed(path: Path) -> bool:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPart:
     """Say how xdist divides the tests; its own `loadgroup` knows no groups under this version of pytest."""
     return ByPart(config, log)
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """Give each test the same umask: a verb that is called in a test's process sets it."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,8 @@ ELSEWHERE = {
     "envs/testbed/daemons.py": "tests/envs/testbed/test_control.py",
     "envs/testbed/packages.py": "tests/envs/testbed/test_control.py",
     "jobs/checks/finding.py": "tests/jobs/checks/test_doctor.py",
+    "jobs/prune.py": "tests/jobs/test_history.py",
+    "stages/model/checkpoint/names.py": "tests/stages/model/checkpoint/test_reading.py",
     "stages/evaluate/evaluation.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/harness.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/interfaces.py": "tests/stages/evaluate/test_adapter.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -10,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+import launch as door
 
 ROOT = Path(__file__).resolve().parent.parent
 LAUNCH = ROOT / "launch.py"
@@ -85,6 +88,11 @@ def test_a_mistake_is_one_line_without_a_traceback(tmp_path: Path, arguments: tu
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_word_that_steers_a_terminal_is_refused_as_an_escape() -> None:
+    done = launch("plan", "demo", "--\x1b[2J")
+    assert (done.returncode, "\x1b" in done.stderr, r"--\x1b[2J" in done.stderr) == (2, False, True)
+
+
 def test_an_unknown_verb_is_refused() -> None:
     done = launch("conquer")
     assert done.returncode == 2
@@ -99,3 +107,45 @@ def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
     assert done.stdout == "#!/bin/bash\n"
     assert done.returncode in (0, 141)
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_while_the_launcher_is_imported_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupting:
+        @staticmethod
+        def find_spec(name: str, *more: object) -> None:
+            if name == "jobs.verbs":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "jobs.verbs", raising=False)
+    monkeypatch.delattr("jobs.verbs", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    assert door.main(["status", "nothing"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_names_that_no_character_set_has_are_printed_as_escapes(tmp_path: Path) -> None:
+    words = [sys.executable, str(LAUNCH), "plan", "demo", "--cluster=local", b"--name=\xff", "--runs", str(tmp_path)]
+    environment = {**os.environ, "STAGECOACH_ENV": "none", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(words, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert rb"\udcff" in done.stdout
+
+
+@pytest.mark.parametrize("runs", ["/dev/null", "/proc/none", "/etc/passwd/x"])
+def test_an_unusable_folder_of_runs_is_a_sentence_with_its_name(runs: str) -> None:
+    done = launch("run", "demo", "--cluster", "local", "--runs", runs)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert done.stderr.startswith(f"launch.py run: {runs}")
+
+
+def test_a_full_disk_is_a_sentence_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, data: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("stages.shared.files.write_atomic", full)
+    assert door.main(["run", "demo", "--cluster", "local", "--runs", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"launch.py run: {tmp_path}/demo/run.json: the disk is full. Free some")

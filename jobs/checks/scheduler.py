@@ -197,7 +197,7 @@ def dry_submission(shape: str, asked: Resources, cluster: Cluster) -> Finding:
         "time": asked.time_min,
         "signal": f"USR2@{cluster.signal_lead_s}",
         **optional_flags(asked),
-        **cluster.sbatch,
+        **cluster.flags(asked),
     }
     words = flag_words(flags)
     about = f"{shape} jobs"
@@ -232,7 +232,7 @@ def _when(start: str) -> str:
 def node(about: str, asked: Resources, cluster: Cluster, runs: Path) -> Iterator[Finding]:
     """Yield the findings of a job of a second on a node of the shape, if one is free within PATIENCE_S."""
     python = cluster.python or stages_python() or sys.executable
-    flags = {"nodes": 1, "ntasks": 1, "time": 2, **optional_flags(asked), **cluster.sbatch}
+    flags = {"nodes": 1, "ntasks": 1, "time": 2, **optional_flags(asked), **cluster.flags(asked)}
     with tempfile.NamedTemporaryFile(prefix=".doctor-", dir=runs) as seen:
         before = time.time()
         words = flag_words(flags)

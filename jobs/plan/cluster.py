@@ -3,41 +3,102 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from jobs.plan.validation import validated
 from jobs.plan.yaml_file import load_mapping
-from jobs.submit.slurm import slurm_answers
+from jobs.submit.slurm import is_installed, require_answer
 from stages.shared.errors import ConfigError, nearest
 from stages.shared.machine import Gpu, Machine
+from stages.shared.settings import Settings
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
+MAX_MINUTES = 366 * 24 * 60
+MAX_COUNT = 10**9
 STAND_INS = {"data": None, "train": None, "small": None, "generate": "train", "serve": "train"}
 """Shapes that every cluster has. Without an entry in the cluster file: the shape in its place, None for Resources()."""
 
+_NEEDED = "there is no setting: the launcher's recovery rests on it"
+OWNED: Mapping[str, str] = {
+    "array": "set defaults.SHAPE.throttle and units_per_element",
+    "comment": "set `comment`",
+    "dependency": _NEEDED,
+    "requeue": _NEEDED,
+    "no-requeue": _NEEDED,
+    "output": "read `launch.py logs`",
+    "error": "read `launch.py logs`",
+    "input": _NEEDED,
+    "open-mode": _NEEDED,
+    "parsable": _NEEDED,
+    "wait": "give --wait to `launch.py run`",
+    "wrap": _NEEDED,
+    "test-only": "call `launch.py plan` or `doctor`",
+    "hold": "call `scontrol hold`",
+    "job-name": "give --name to `launch.py run`",
+    "signal": "set signal_lead_s",
+    "export": "set `environment`",
+    "export-file": "set `environment`",
+    "clusters": "set environment.SLURM_CLUSTERS",
+    "nodes": "set defaults.SHAPE.ranks_per_node",
+    "ntasks": "set defaults.SHAPE.ranks_per_node",
+    "ntasks-per-node": "set defaults.SHAPE.ranks_per_node",
+    "cpus-per-task": "set defaults.SHAPE.cpus",
+    "time": "set defaults.SHAPE.time_min",
+    "mem": "set defaults.SHAPE.mem_gb",
+    "gpus-per-node": "set defaults.SHAPE.gpus_per_node",
+    "partition": "set defaults.SHAPE.partition",
+    "account": "set defaults.SHAPE.account",
+    "qos": "set defaults.SHAPE.qos",
+    "reservation": "set defaults.SHAPE.reservation",
+    "constraint": "set defaults.SHAPE.constraint",
+    "licenses": "set defaults.SHAPE.licenses",
+    "exclude": "set defaults.SHAPE.exclude",
+}
+"""Flags of sbatch that the launcher writes itself or cannot work with, and the way to each one's end."""
 
-class Resources(BaseModel):
+
+GPUS_FLAG = "gpus-per-node"
+"""May be removed with false: sites ask for GPUs in ways of their own, such as {gres: "gpu:h100:8"}."""
+
+
+def _without_owned(flags: dict[str, bool | int | str]) -> dict[str, bool | int | str]:
+    for name, value in flags.items():
+        if name == GPUS_FLAG and value is False:
+            continue
+        # sbatch takes any beginning of a flag's name for the flag, unless it is another flag's whole name.
+        if owned := next((flag for flag in OWNED if flag == name or flag.startswith(name)), None):
+            raise ValueError(f"flags without {name!r}: {OWNED[owned]}")
+    return flags
+
+
+Flags = Annotated[
+    dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*$")], bool | int | str], AfterValidator(_without_owned)
+]
+"""Further #SBATCH flags by long name, such as {mail-type: FAIL, exclusive: true}. Those that the launcher writes itself
+are refused: they have settings of their own, or jobs could not be found again without them."""
+
+
+class Resources(Settings):
     """Resources of one array element. A cluster file sets them by shape; a recipe may override each."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    cpus: int = Field(default=1, ge=1)
+    cpus: int = Field(default=1, ge=1, le=4096)
     """CPUs a rank."""
-    mem_gb: float = Field(default=4, ge=0)
+    mem_gb: float = Field(default=4, ge=0, le=1e6)
     """Memory a node, in GB; 0 leaves it to the cluster's default."""
-    time_min: int = Field(default=60, ge=1)
+    time_min: int = Field(default=60, ge=1, le=MAX_MINUTES)
     """Time limit in minutes. A job that can checkpoint is requeued at the limit; other jobs must fit."""
-    ranks_per_node: int = Field(default=1, ge=1)
+    ranks_per_node: int = Field(default=1, ge=1, le=4096)
     """Ranks on one node; a job of more ranks gets more nodes."""
-    gpus_per_node: int = Field(default=0, ge=0)
-    throttle: int = Field(default=256, ge=1)
+    gpus_per_node: int = Field(default=0, ge=0, le=256)
+    throttle: int = Field(default=256, ge=1, le=MAX_COUNT)
     """Array elements that may run at once."""
-    units_per_element: int = Field(default=1, ge=1)
+    units_per_element: int = Field(default=1, ge=1, le=MAX_COUNT)
     """Units of one array element. Changes the array's shape, never the result."""
-    units_at_once: int = Field(default=1, ge=1)
+    units_at_once: int = Field(default=1, ge=1, le=4096)
     """Units of an element that run side by side, each with `cpus`, on the element's one node. For clusters that give
     every job whole nodes. A unit of several ranks is alone in its element."""
     partition: str | None = None
@@ -50,7 +111,9 @@ class Resources(BaseModel):
     """Licences of the cluster that an element holds while it runs, such as `lustre:1`."""
     exclude: str | None = None
     """Nodes to avoid."""
-    max_stalls: int = Field(default=2, ge=0)
+    sbatch: Flags = Field(default_factory=dict)
+    """Further flags of this shape, over the cluster's: GPUs as a site asks for them, such as {gres: "gpu:h100:8"}."""
+    max_stalls: int = Field(default=2, ge=0, le=1000)
     """Attempts in a row without progress before an element counts as a crash loop and stops."""
 
     def nodes(self, ranks: int) -> int:
@@ -62,12 +125,10 @@ class Resources(BaseModel):
         return min(self.units_at_once, self.units_per_element) if ranks == 1 else 1
 
 
-class Cluster(BaseModel):
+class Cluster(Settings):
     """One cluster file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
+    name: str = Field(pattern=r"^[^/\x00-\x1f]+$")
     kind: Literal["slurm", "local"]
     testbed: bool = False
     """Start this machine's own four-node Slurm (envs/testbed) before the first call."""
@@ -78,26 +139,45 @@ class Cluster(BaseModel):
     crawl: str = "https://data.commoncrawl.org/"
     """Place of Common Crawl's archive: the default, s3://commoncrawl/, or the folder of a mirror that holds
     `crawl-data`. For dumps named in a recipe; the results do not depend on it."""
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = Field(default_factory=dict)
     """Variables for the launcher's Slurm commands and for the jobs. No secrets: they are written into scripts."""
     setup: tuple[str, ...] = ()
     """Shell lines before the work starts: `module load ...`, proxies, scratch."""
     srun_args: tuple[str, ...] = ()
-    sbatch: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*$")], bool | int | str] = {}
-    """Further #SBATCH flags by long name, such as {mail-type: FAIL, exclusive: true}; false removes a flag."""
-    umask: str = "077"
+    sbatch: Flags = Field(default_factory=dict)
+    """Further flags of all shapes."""
+    comment: Annotated[str, StringConstraints(pattern=r"^[^\n]*$")] = ""
+    """The site's own text in the comment of every job. It stands behind the launcher's:
+    `stagecoach:<run>:<submission> <text>`."""
+    umask: str = Field(default="077", pattern="^0?[0-7][0-7][2367]$")
+    """Rights that others do not get on a run's files, octal: "027" lets the group read them. None lets all write."""
+    shared: bool = False
+    """Group mode: members of the group of the folder of runs may `run`, `heal` and `cancel` each other's runs. Needs a
+    `umask` such as "007", and this setting in the cluster file of each of them."""
     log_format: Literal["text", "json"] = "text"
     """Format of the jobs' logs; `launch.py logs` reads both."""
-    max_array_size: int | None = None
+    max_array_size: int | None = Field(default=None, ge=1, le=4_000_001)
     """Slurm's MaxArraySize; null: the answer of `scontrol show config`."""
-    signal_lead_s: int = 90
+    signal_lead_s: int = Field(default=90, ge=0, le=65_535)
     """Seconds from USR2 to the time limit. Slurm may send it up to 60 s earlier."""
-    cores: int | None = None
+    cores: int | None = Field(default=None, ge=1, le=65_536)
     """Local only: cores to share among elements; null: all cores of this machine."""
-    defaults: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")], Resources] = {}
+    defaults: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")], Resources] = Field(
+        default_factory=dict
+    )
     """Resources by shape; a step names its shape."""
     gpu: Gpu | None = None
     """Its GPUs, for the forecasts of `plan`: a known type, or a mapping (stages/shared/machine.py)."""
+
+    @model_validator(mode="after")
+    def _group_mode_is_asked_for(self) -> Cluster:
+        writes = not int(self.umask, 8) & 0o020
+        if writes and not self.shared:
+            wanted = 'one that lets no one else write, such as "027"; the group may with shared: true'
+            raise ConfigError("umask", self.umask, wanted)
+        if self.shared and not writes:
+            raise ConfigError("umask", self.umask, 'one that lets the group write beside shared: true, such as "007"')
+        return self
 
     def shape(self, name: str) -> Resources:
         """Return the resources of a shape: the cluster file's, else those of STAND_INS.
@@ -129,6 +209,10 @@ class Cluster(BaseModel):
         """Cores of this machine that elements may use."""
         return self.cores or os.cpu_count() or 1
 
+    def flags(self, asked: Resources) -> Flags:
+        """Return the further flags of sbatch for a shape's resources."""
+        return {**self.sbatch, **asked.sbatch}
+
     def machine(self, asked: Resources) -> Machine:
         """Return the machine that ranks with these resources compute on."""
         gpu = self.gpu if asked.gpus_per_node else None
@@ -148,11 +232,14 @@ def known_clusters() -> list[Cluster]:
 def load_cluster(name: str) -> Cluster:
     """Return a cluster by file name in envs/, by path to a YAML file, or `auto`.
 
-    `auto` is envs/slurm.yaml if a Slurm answers on this machine, else envs/local.yaml.
-    Raises ConfigError for an unknown name or a wrong setting, DataError for a file that holds no settings.
+    `auto` is envs/slurm.yaml where Slurm is installed, else envs/local.yaml.
+    Raises ConfigError for an unknown name or a wrong setting, DataError for a file that holds no settings, ClusterError
+    if `auto` finds a Slurm without an answer: the login node is no place for what was meant for the cluster.
     """
     if name == "auto":
-        name = "slurm" if slurm_answers() else "local"
+        name = automatic()
+        if name == "slurm":
+            require_answer()
     path = Path(name) if name.endswith((".yaml", ".yml")) else ENVS / f"{name}.yaml"
     if not path.is_file():
         raise ConfigError(
@@ -163,6 +250,11 @@ def load_cluster(name: str) -> Cluster:
         return validated(Cluster, {"name": path.stem, **values}, "")
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.setting}", error.value, error.wanted) from None
+
+
+def automatic() -> str:
+    """Return the name of the cluster file that `auto` stands for."""
+    return "slurm" if is_installed() else "local"
 
 
 def enter(cluster: Cluster) -> None:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from jobs.plan.validation import at_home
 from stages.shared.contract import InputFile, input_file
 from stages.shared.errors import ConfigError, DataError
 from stages.shared.remote import LAUNCHER, Patience, RemoteError, fetch, is_remote, probe, shown
@@ -67,6 +68,8 @@ def crawl_files(
     server refuses.
     """
     name, part = _cut(pattern)
+    if part.step == 0:
+        raise ConfigError(setting, pattern, "a part with a step of at least 1, such as [::10]")
     archive = archive.rstrip("/") + "/"
     dump = DUMP_NAME.fullmatch(name)
     if dump:
@@ -74,7 +77,7 @@ def crawl_files(
     if not name.partition("?")[0].endswith(SUFFIXES):
         return [_single(pattern, source, setting)]
     if not is_remote(name):
-        name = str(Path(name).expanduser().absolute())
+        name = str(at_home(name, setting).absolute())
     lines, mb = _lines(name, dump, on_guess)
     lines = lines[part]
     if not lines:
@@ -125,6 +128,8 @@ def _single(url: str, source: str | None, setting: str) -> Named:
             setting, shown(url), "the URL of one file: servers have no globs; name a list of paths instead"
         )
     name = url.partition("?")[0]
+    if not name.partition("://")[2].partition("/")[0]:
+        raise ConfigError(setting, shown(url), "a URL with a host")
     source = source or dump_of(name) or _stem(name)
     if below := name.partition(f"/{ARCHIVE}")[2]:
         return Named(input_file(url, source), [source, ARCHIVE + below])
@@ -138,13 +143,19 @@ def _stem(name: str) -> str:
 
 def _read_list(name: str, patience: Patience) -> list[str]:
     try:
-        data = fetch(name, MAX_LIST_BYTES, patience) if is_remote(name) else Path(name).read_bytes()
+        data = fetch(name, MAX_LIST_BYTES, patience) if is_remote(name) else _local_list(Path(name))
         if data.startswith(b"\x1f\x8b"):
             data = gzip.decompress(data)
         lines = [line.strip() for line in data.decode("utf-8").splitlines()]
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(shown(name), f"not a list of paths ({error})", LIST_REMEDY) from error
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def _local_list(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise DataError(path, "not a list of paths, for it is no file", LIST_REMEDY)
+    return path.read_bytes()
 
 
 def _listed(line: str, bases: tuple[str, str], source: str, name: str, mb: float) -> Named:

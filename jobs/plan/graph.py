@@ -110,6 +110,9 @@ class Job:
     upstream: tuple[str, ...]
     """Jobs that any unit waits for."""
     resources: Resources
+    inputs_digest: str = ""
+    """Digest of what the unit of a job of one unit reads: it says whether two trainings have the same data; empty for
+    other jobs."""
 
     @property
     def roll(self) -> str:
@@ -252,6 +255,7 @@ class _Builder:
             kind=output.kind.name,
             section=section,
             unit=output.unit,
+            unfit=output.unfit,
         )
         need = Need(job.name, unit.folder, output.file if output.during else "")
         return Given(file, [unit.identity, output.file, source], need)
@@ -295,6 +299,9 @@ class _Builder:
             whole=whole,
             upstream=tuple(job for job in self.jobs if job in needs or job in own),
             resources=self._resources(section, name, step, len(found)),
+            inputs_digest=digest({field: [each.identity for each in files] for field, files in fields.items()})
+            if len(found) == 1
+            else "",
         )
 
     def _resources(self, section: str, job: str, step: Step, units: int) -> Resources:

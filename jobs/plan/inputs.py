@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import stat
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from jobs.plan.crawl import Named, OnGuess, crawl_files, dump_of, is_crawl_name
 from jobs.plan.graph import External
+from jobs.plan.validation import at_home
 from stages.shared.contract import InputFile
-from stages.shared.errors import ConfigError
+from stages.shared.errors import ConfigError, DataError
+from stages.shared.files import sampled_digest
+from stages.shared.remote import RemoteError
 
-WHOLE = 16 << 20
-"""Files up to this many bytes are hashed whole, larger ones by size and three samples (head, middle, tail)."""
-SAMPLE = 64 << 10
+NAMED = ("source", "name", "digest")
+"""The parts of a local file's identity. Other files are named by more or fewer: their content does not change."""
 READERS = 16
 """Files hashed at once: a parallel file system answers many requests as fast as one."""
 
@@ -51,7 +55,11 @@ def _expand(value: Any, source: str | None, setting: str, archive: str | None, o
         if is_crawl_name(pattern):
             if archive is None:
                 raise ConfigError(setting, pattern, "a path or glob: URLs and lists of paths are for crawl files")
-            found += crawl_files(pattern, source, setting, archive, on_guess)
+            try:
+                found += crawl_files(pattern, source, setting, archive, on_guess)
+            except (DataError, RemoteError) as error:  # about the file; here is who named it
+                error.args = (f"{setting}: {error}",)
+                raise
             continue
         for match in _matches(pattern, setting):
             path = Path(match).absolute()
@@ -62,9 +70,12 @@ def _expand(value: Any, source: str | None, setting: str, archive: str | None, o
 
 
 def _matches(pattern: str, setting: str) -> list[str]:
-    path = Path(pattern).expanduser()
+    path = at_home(pattern, setting)
     try:
-        matches = [str(path)] if path.exists() else sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  (pathlib cannot glob an absolute pattern)
+        os.lstat(path)
+        matches = [str(path)]
+    except (FileNotFoundError, NotADirectoryError):
+        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  (pathlib cannot glob an absolute pattern)
     except OSError as error:
         raise ConfigError(setting, pattern, f"a folder that this user can list ({error.strerror})") from error
     if not matches:
@@ -73,8 +84,21 @@ def _matches(pattern: str, setting: str) -> list[str]:
 
 
 def _size_mb(path: Path, setting: str, may_be_folder: bool) -> float:
-    """Return a file's size in MB. Raises ConfigError for a pipe or device, and for a folder where none is read."""
-    status = path.stat()
+    """Return a file's size in MB.
+
+    Raises ConfigError for a link to nothing, a name that is no UTF-8, a pipe or device, and for a folder where none is
+    read.
+    """
+    try:
+        str(path).encode()
+        status = path.stat()
+    except UnicodeEncodeError as error:
+        raise ConfigError(setting, str(path), "files whose names are UTF-8: rename it") from error
+    except OSError as error:
+        wanted = f"a file that this user can read ({error.strerror})"
+        if path.is_symlink():
+            wanted = f"a file, or a link to one: this link's target {path.readlink()} is missing"
+        raise ConfigError(setting, str(path), wanted) from error
     if stat.S_ISDIR(status.st_mode) and not may_be_folder:
         raise ConfigError(setting, str(path), f"a file, not a folder; {path}/*.gz takes the files in it")
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
@@ -82,23 +106,25 @@ def _size_mb(path: Path, setting: str, may_be_folder: bool) -> float:
     return round(status.st_size / 1e6, 3)
 
 
+def changed_files(digests: Mapping[str, str]) -> list[str]:
+    """Return the paths of local files or folders that are gone or have another digest than the one given for them."""
+    with ThreadPoolExecutor(READERS) as readers:
+        return sorted(
+            path for path, now in zip(digests, readers.map(_digest_now, digests), strict=True) if now != digests[path]
+        )
+
+
+def _digest_now(path: str) -> str:
+    try:
+        return file_identity(InputFile(Path(path), ""))[2]
+    except OSError:
+        return ""
+
+
 def file_identity(file: InputFile) -> list[str]:
     """Return [source, name, digest] of a local file or folder: of its content, not of its path or times."""
     if file.path.is_dir():
         parts = sorted(part for part in file.path.rglob("*") if part.is_file())
-        digests = [[str(part.relative_to(file.path)), _digest(part)] for part in parts]
+        digests = [[str(part.relative_to(file.path)), sampled_digest(part)] for part in parts]
         return [file.source, file.path.name, hashlib.sha256(repr(digests).encode()).hexdigest()]
-    return [file.source, file.path.name, _digest(file.path)]
-
-
-def _digest(path: Path) -> str:
-    size = path.stat().st_size
-    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
-    with path.open("rb") as file:
-        if size <= WHOLE:
-            digest.update(file.read())
-        else:
-            for offset in (0, size // 2, size - SAMPLE):
-                file.seek(offset)
-                digest.update(file.read(SAMPLE))
-    return digest.hexdigest()
+    return [file.source, file.path.name, sampled_digest(file.path)]

@@ -17,7 +17,7 @@ from typing import Any
 from jobs.plan.cluster import Resources
 from jobs.plan.extends import inherited_settings, load_chain, merged_values
 from jobs.plan.matrix import expand
-from jobs.plan.validation import validated
+from jobs.plan.validation import string_wanted, validated
 from jobs.plan.yaml_file import AmbiguousYamlError, parse_value
 from stages.shared.contract import FROM, ReadsRun, StageConfig
 from stages.shared.errors import ConfigError, nearest
@@ -93,13 +93,16 @@ def make_recipe(values: Mapping[str, Any]) -> Recipe:
     bodies = {name: _reading_combinations(_config(name, body), body, swept) for name, body in bodies.items()}
     sections = {name: _section(name, body) for name, body in bodies.items()}
     header = {name: values[name] for name in HEADER if name in values}
+    for name in ("name", "about"):
+        if not isinstance(header.get(name) or "", str):
+            raise ConfigError(name, header[name], string_wanted(header[name]))
     if header.get("targets"):
         header["targets"] = list(_targets(header["targets"], sections, swept))
     if header.get("resources"):
         header["resources"] = _resources(header["resources"], sections, swept)
     return Recipe(
-        name=str(values["name"]),
-        about=str(values.get("about") or ""),
+        name=values["name"],
+        about=values.get("about") or "",
         targets=tuple(header.get("targets") or sections),
         sections=sections,
         resources=header.get("resources") or {},
@@ -113,7 +116,7 @@ def _targets(asked: Any, sections: Mapping[str, Any], swept: Swept) -> Iterator[
         raise ConfigError("targets", asked, "a section, or a list of sections")
     for target in [asked] if isinstance(asked, str) else asked:
         found = swept.get(str(target), [str(target)])
-        if found[0] not in sections:
+        if not isinstance(target, str) or found[0] not in sections:
             raise ConfigError("targets", target, f"a section of this recipe; {nearest(str(target), list(sections))}")
         yield from found
 
@@ -175,9 +178,10 @@ def _config(name: str, body: Any) -> type[StageConfig]:
         raise ConfigError(name, body, "a mapping of settings")
     stage = body.get("stage", name)
     if stage not in known_stages():
-        raise ConfigError(
-            name, stage, f"a section with a stage's name, or with `stage:`; {nearest(str(stage), known_stages())}"
-        )
+        known = nearest(str(stage), known_stages())
+        if "stage" in body:
+            raise ConfigError(f"{name}.stage", stage, f"a stage; {known}")
+        raise ConfigError(name, body, f"a section with a stage's name, or with `stage:`; {known}")
     config: type[StageConfig] = importlib.import_module(f"stages.{stage}.config").Config
     return config
 

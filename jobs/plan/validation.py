@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -40,7 +42,7 @@ def _config_error(
     if kind == "missing":
         owner = _joined(where, *place[:-1]) or "it"
         return ConfigError(setting, None, f"a value; {owner} cannot do without {place[-1]!r}")
-    return ConfigError(setting, value, " or ".join(dict.fromkeys(_wanted(error["msg"]) for error in here)))
+    return ConfigError(setting, value, " or ".join(dict.fromkeys(map(_wanted, here))))
 
 
 def _joined(*parts: str) -> str:
@@ -65,9 +67,24 @@ def _holds(values: Any, part: str | int) -> bool:
     return isinstance(values, (list, tuple)) and isinstance(part, int)
 
 
-def _wanted(message: str) -> str:
-    words = message.removeprefix("Value error, ").removeprefix("Input should be ")
+def _wanted(error: ErrorDetails) -> str:
+    if error["type"] == "string_type":
+        return string_wanted(error["input"])
+    words = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     return words.partition(", unable to parse")[0]
+
+
+def string_wanted(value: Any) -> str:
+    """Return the words that ask for a string where YAML gave `value`."""
+    return f'a string: quote it, "{json.dumps(value)}"' if isinstance(value, (bool, int, float)) else "a valid string"
+
+
+def at_home(path: str, setting: str) -> Path:
+    """Return a path that a user wrote, with the folder that a leading ~ stands for. Raises ConfigError if none does."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(setting, path, "a path without ~: this user has no home folder here") from None
 
 
 def _known(model: type[BaseModel], path: Sequence[str]) -> list[str]:

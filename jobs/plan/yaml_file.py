@@ -25,6 +25,10 @@ LEADING_ZERO = re.compile("[-+]?0[0-9_]+")
 INTEGER = re.compile(f"[-+]?{_DIGITS}|0x[0-9a-fA-F]+|0o[0-7]+")
 FLOAT = re.compile(rf"[-+]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?")
 MERGE = "<<"
+MAX_VALUES = 1_000_000
+"""Values of one file with its aliases written out. More are a mistake, or an attack (a "billion laughs")."""
+MAX_DIGITS = 300
+UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
 SYNTAX = (
     (r"'\\t'", "a tab", "Use spaces: YAML allows no tabs between its parts"),
     ("another document", "a second document begins", "Remove the line `---`: a file holds one document"),
@@ -56,6 +60,8 @@ def load_mapping(path: Path, holds: str) -> dict[str, Any]:
         raise DataError(path, f"cannot be read ({error.strerror})", "Check the path and its permissions") from error
     except UnicodeDecodeError as error:
         raise DataError(path, f"not UTF-8 at byte {error.start}", "Save the file as UTF-8") from error
+    except RecursionError as error:
+        raise DataError(path, "too many brackets in each other", "Write it flatter") from error
     except yaml.YAMLError as error:
         raise _syntax_error(path, error) from error
     except AmbiguousYamlError as error:
@@ -73,13 +79,27 @@ def parse_value(text: str) -> Any:
     """
     try:
         return _parse(text)
-    except yaml.YAMLError:
-        return text
+    except (yaml.YAMLError, RecursionError):
+        return _checked(yaml.ScalarNode("", text, yaml.Mark("", 0, 0, 0, None, 0)), text)
 
 
 def _parse(text: str) -> Any:
     node = yaml.compose(text, Loader=yaml.BaseLoader)
-    return None if node is None else _value(node, ())
+    if node is None:
+        return None
+    if _size(node, {}) > MAX_VALUES:
+        raise AmbiguousYamlError(node, f"its aliases make more than {MAX_VALUES:,} values", "Write fewer of them")
+    return _value(node, ())
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return the number of values below a node with its aliases written out; an alias of what holds it counts once."""
+    if id(node) not in known:
+        known[id(node)] = 1
+        if not isinstance(node, yaml.ScalarNode):
+            parts = (part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,)))
+            known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _syntax_error(path: Path, error: yaml.YAMLError) -> DataError:
@@ -130,7 +150,14 @@ def _key(node: yaml.Node) -> str:
         raise AmbiguousYamlError(
             node, "a key is no name", "Write `name: value`; quote a name that holds brackets or braces"
         )
-    return str(node.value)
+    return _checked(node, node.value)
+
+
+def _checked(node: yaml.ScalarNode, text: str) -> str:
+    """Return a text. Raises AmbiguousYamlError for one that no file can hold as UTF-8."""
+    if UNPRINTABLE.search(text):
+        raise AmbiguousYamlError(node, f"{text!r} holds a character that is no text", "Remove it")
+    return text
 
 
 def _merged(node: yaml.Node, value: Any) -> dict[str, Any]:
@@ -148,20 +175,22 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     if node.tag != "tag:yaml.org,2002:str":
         raise _tagged(node)
     if node.style is not None:
-        return text
+        return _checked(node, text)
     if text in CONSTANTS:
         return CONSTANTS[text]
     if LEADING_ZERO.fullmatch(text):
         remedy = f'Write {int(text)} for the number, "{text}" for a string'
         raise AmbiguousYamlError(node, f"{text} is octal to some programs and decimal to others", remedy)
     if INTEGER.fullmatch(text):
+        if len(text) > MAX_DIGITS:
+            raise AmbiguousYamlError(node, f"{text[:9]}... has more than {MAX_DIGITS} digits", "Write a smaller number")
         return int(text, 0)
     if FLOAT.fullmatch(text):
         number = float(text)
         if math.isinf(number):
             raise AmbiguousYamlError(node, f"{text} is too large for a number", "Write a smaller one")
         return number
-    return text
+    return _checked(node, text)
 
 
 def _tagged(node: yaml.Node) -> AmbiguousYamlError:

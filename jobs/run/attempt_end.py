@@ -1,8 +1,8 @@
 """Records an attempt's end and prints a verdict: `python -m jobs.run.attempt_end RUN_DIR JOB KEY CODE`.
 
-Runs after the worker is gone, however it went, so that a SIGKILL leaves a record too. The verdict is one word for the
-shell: done, requeue, bad-node (followed by the node), never, failed, cancelled. It holds the crash-loop breaker:
-starting again is for those who get on.
+Runs after the worker is gone, however it went, so that a SIGKILL leaves a record too. Reads the records of this element
+alone. The verdict is one word for the shell: done, requeue, bad-node (followed by the node), never, failed, cancelled.
+It holds the crash-loop breaker: starting again is for those who get on.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from pathlib import Path
 
 from jobs.paths import RunPaths
 from jobs.run.worker import place_from_environment
-from jobs.submit.ledger import Ledger, read_cancels
-from stages.formats.attempts import Attempt, AttemptName, EndRecord, write_record
-from stages.shared.errors import EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_DONE, EXIT_NEVER
-from stages.shared.files import read_json
+from jobs.submit.ledger import claimed, is_cancelled, read_assignment
+from stages.formats.attempts import Attempt, AttemptName, EndRecord, read_attempts_of_element, write_record
+from stages.shared.errors import EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_DONE, EXIT_NEVER, system_error
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,14 @@ def _how_it_ended(code: int) -> str:
 def main() -> None:
     """Write the end record of the element that the environment names and print the verdict."""
     run, name, key, code = RunPaths(Path(sys.argv[1])), sys.argv[2], sys.argv[3], int(sys.argv[4])
-    place, job = place_from_environment(key), read_json(run.assignment(name, key))
-    mine = Ledger(run).attempts([name], lambda other, element: (other, element) == (key, place.element))
-    now = next((attempt for attempt in mine if attempt.name.restart == place.restart), None)
-    past = sorted((each for each in mine if each.name.restart < place.restart), key=lambda each: each.name.restart)
+    place = place_from_environment(key)
+    if claimed(run, key) not in ("", place.array):  # the ledger's records of this submission are of that array
+        print("cancelled")
+        return
+    job, this = read_assignment(run, name, key), AttemptName(name, key, place.element, place.restart)
+    mine = read_attempts_of_element(run.attempts, this, place.lanes, lambda error: print(error, file=sys.stderr))
+    now = next((attempt for attempt in mine if attempt.name == this), None)
+    past = [attempt for attempt in mine if attempt is not now]
     progress, reasons, node = -1, [], ""
     if now is not None:
         progress = now.progress
@@ -86,7 +89,7 @@ def main() -> None:
         code = now.result.exit_code
     can_resume = job["can_resume"] or job["is_service"]
     verdict = judge(code, past, progress, can_resume=can_resume, max_stalls=job["max_stalls"])
-    if key in read_cancels(run) and verdict.word != "done":
+    if is_cancelled(run, key) and verdict.word != "done":
         verdict = Verdict("cancelled", "cancelled by the user")
     end = EndRecord(
         ended=time.time(),
@@ -95,7 +98,11 @@ def main() -> None:
         reason="; ".join(filter(None, [verdict.reason, *reasons[:1]])),
         progress=progress,
     )
-    write_record(run.attempts, AttemptName(name, key, place.element, place.restart), end)
+    this.spare(run.attempts).unlink(missing_ok=True)
+    try:
+        write_record(run.attempts, this, end)
+    except OSError as error:
+        print(f"attempt_end: {system_error(error)}", file=sys.stderr)
     print(f"bad-node {node}" if verdict.word == "bad-node" else verdict.word)
 
 

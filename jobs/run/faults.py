@@ -60,12 +60,22 @@ def plant(run: RunPaths, faults: list[Fault]) -> None:
 
 def planted(run: RunPaths, job: str, key: str, place: int) -> list[Fault]:
     """Return the faults that wait for a unit."""
-    found = [Fault(**read_json(path)) for path in sorted(run.faults.glob("*.json"))]
+    found = map(_read, sorted(run.faults.glob("*.json")))
     return [
         fault
         for fault in found
-        if fault.job == job and fault.unit in (key, str(place)) and not _fired(run, fault).exists()
+        if fault is not None
+        and fault.job == job
+        and fault.unit in (key, str(place))
+        and not _fired(run, fault).exists()
     ]
+
+
+def _read(path: Path) -> Fault | None:
+    try:
+        return Fault(**read_json(path))
+    except (ValueError, TypeError):  # a planted fault is no reason for another one
+        return None
 
 
 def fire_due(run: RunPaths, faults: list[Fault], progress: int) -> None:

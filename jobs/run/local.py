@@ -15,6 +15,7 @@ from jobs.submit.arrays import ElementExecutor, write_script
 from jobs.submit.dispatch import Log, chunks, new_submission, script_for, write_step, write_work
 from jobs.submit.ledger import Submission, last_number, read_cancels
 from jobs.submit.reconcile import MISSING, Actions, States, UnitState, idle_services, next_actions
+from jobs.submit.render import Place
 from jobs.submit.snapshot import take_snapshot
 from stages.formats.attempts import EndRecord
 
@@ -54,6 +55,9 @@ class LocalRun:
         previous = {signum: signal.signal(signum, self._stop) for signum in (signal.SIGINT, signal.SIGTERM)}
         try:
             return self._loop(heal)
+        except OSError:  # such as a full disk: nothing that runs may outlive its launcher
+            self._wind_down()
+            raise
         finally:
             for signum, handler in previous.items():
                 signal.signal(signum, handler)
@@ -129,7 +133,7 @@ class LocalRun:
         number = last_number(self.run.ledger.submissions()) + 1
         for elements in chunks(units, job.resources.units_per_element, MANY):
             submission = new_submission(job, elements, number)
-            write_script(self.run.paths, submission.key, script_for(self.run, job, submission, code, ()))
+            write_script(self.run.paths, submission.key, script_for(self.run, job, submission, code, Place()))
             write_work(self.run, job, submission, code)
             self.waiting.extend((submission, element, 0) for element in range(len(elements)))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import glob
 import importlib
 import os
 import shutil
@@ -22,10 +21,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobs.paths import RunPaths, StepPaths
+from jobs.marks import damage, made_files
+from jobs.paths import RunPaths, StepPaths, same_key
+from jobs.plan.inputs import changed_files
 from jobs.run import faults
 from jobs.run.rendezvous import meet
-from jobs.submit.ledger import process_identity
+from jobs.submit.ledger import claim, is_cancelled, process_identity, read_assignment, read_part
 from stages.formats.attempts import (
     RESULT,
     TROUBLE,
@@ -52,15 +53,18 @@ from stages.shared.errors import (
     LeaseLost,
     StagecoachError,
     strongest,
+    system_error,
 )
-from stages.shared.files import flush_tree, read_json, replace_dir, write_json
-from stages.shared.task import Ranks, Task
+from stages.shared.files import flush_tree, read_json, replace_dir, write_atomic, write_json
+from stages.shared.task import Kin, Ranks, Task
 
 CODE = Path(__file__).resolve().parents[2].name
 """Digest of the code snapshot that runs."""
 PROGRESS_EVERY_S = 2.0
 SECOND_TERM_S = 3.0
 LEADER_WAIT_S = 60.0
+SPARE = 32_768
+"""Bytes that an attempt holds on disk, so that its last records find room where the disk is full."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Element:
     lane: int = 0
     lanes: int = 1
     """Processes that share the element's units side by side, each with its own."""
+    array: str = ""
+    """Slurm's id of the array; empty on the local cluster."""
 
     @property
     def token(self) -> str:
@@ -147,9 +153,12 @@ class Worker:
 
     def __init__(self, run: RunPaths, job: str, place: Element) -> None:
         self.run, self.place = run, place
-        self.job: Mapping[str, Any] = read_json(run.assignment(job, place.key))
+        self.job: Mapping[str, Any] = read_assignment(run, job, place.key)
+        self.common: Mapping[str, Any] = read_part(run, job, place.key, 0)
         self.step = StepPaths(Path(self.job["step_dir"]))
-        self.units = [Assigned(**unit) for unit in self.job["elements"][place.element][place.lane :: place.lanes]]
+        units = [Assigned(**unit) for unit in read_part(run, job, place.key, place.element + 1)]
+        self.keys = tuple(unit.key for unit in units)
+        self.units = units[place.lane :: place.lanes]
         self.stop = StopFlag(resumes=self.job["can_resume"] or self.job["is_service"])
         self.best = -1
         self._written = 0.0
@@ -170,19 +179,37 @@ class Worker:
     def main(self) -> int:
         """Run all units and return the exit code, the strongest of what happened to any of them."""
         self.stop.install()
+        if reason := self._must_not_start():
+            log.error(f"{self.job['job']}: {reason}")
+            return EXIT_NEVER
         if self.place.lanes > 1 and (gpus := os.environ.get("CUDA_VISIBLE_DEVICES")):
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus.split(",")[self.place.lane :: self.place.lanes])
         # Megatron warns every process at every start that Apex is missing; people look for other things in a log.
         warnings.filterwarnings("ignore", module=r"megatron\.")
         if self.leads and self.place.lane == 0:
             self._record(self._start_record())
-        code, failed = self._run_units()
+            write_atomic(self.attempt.spare(self.run.attempts), bytes(SPARE))
+        try:
+            code, failed = self._run_units()
+        except OSError as error:  # a record could not be written
+            log.error(f"{self.job['job']}: {system_error(error)}")
+            code, failed = EXIT_FAILED, {self.units[0].key: str(system_error(error))}
         if self.leads:
+            self.attempt.spare(self.run.attempts).unlink(missing_ok=True)
             self._write_progress(force=True)
             self._record(ResultRecord(exit_code=code, failed=failed, signal=self.stop.signal))
         elif code == EXIT_CHECKPOINTED:
             self._wait_for_leader()
         return code
+
+    def _must_not_start(self) -> str:
+        """Return why this element must do nothing, "" if it may work: sbatch may hand over an array long after."""
+        key, array = self.place.key, self.place.array
+        if is_cancelled(self.run, key):
+            return f"submission {key} was cancelled before this element started"
+        if array and (holder := claim(self.run, key, array)) != array:
+            return f"array {holder} works on submission {key} already; this one is a double"
+        return ""
 
     def _run_units(self) -> tuple[int, dict[str, str]]:
         """Run the units that are not done, one after the other; return the code and the reason of each failure."""
@@ -220,18 +247,22 @@ class Worker:
             log.error(f"{self._name(unit)}: {error}")
             return error.exit_code, str(error)
         except (Exception, SystemExit) as error:  # a library's exit() is no way for a unit to be done
-            log.error(f"{self._name(unit)}: {type(error).__name__}", error)
+            what = system_error(error) if isinstance(error, OSError) else type(error).__name__
+            log.error(f"{self._name(unit)}: {what}", error)
             if successor := self._successor(unit):  # which cleared away what this attempt was writing to
                 return EXIT_NEVER, successor
+            if isinstance(error, OSError):
+                return EXIT_FAILED, str(system_error(error))
             return EXIT_FAILED, f"{type(error).__name__}: {error}".strip().splitlines()[0]
         return EXIT_DONE, ""
 
     def _run_unit(self, unit: Assigned) -> None:
         self._check_inputs(unit)
+        self._check_unchanged(unit)
         due = faults.planted(self.run, self.job["job"], unit.key, unit.place) if self.leads else []
         out, work = self.step.aside(unit.folder, self.place.token), self.step.work(unit.folder)
         if self.leads:
-            self._clear_asides(unit)
+            shutil.rmtree(self.step.asides(unit.folder), ignore_errors=True)  # what earlier attempts left half-written
             out.mkdir(parents=True)
             work.mkdir(parents=True, exist_ok=True)
             write_json(self.step.lease(unit.folder), {"owner": self.place.token, "node": socket.gethostname()})
@@ -262,7 +293,7 @@ class Worker:
 
     def _task(self, unit: Assigned) -> Task[Any]:
         """Return the task of a unit, without what only a started attempt has."""
-        inputs = {**self.job["inputs"], **unit.inputs}
+        inputs = {**self.common["inputs"], **unit.inputs}
         config = importlib.import_module(f"stages.{self.job['stage']}.config").Config
         return Task(
             config=config.model_validate(self.job["config"]),
@@ -278,6 +309,7 @@ class Worker:
             should_stop=lambda: self.stop.is_set,
             check_lease=lambda: self._check_lease(unit),
             publish=lambda path, name: self._publish(unit, path, name),
+            kin=lambda: self._kin(unit),
             serve=lambda address: self._serve(unit, address),
         )
 
@@ -292,9 +324,12 @@ class Worker:
 
     def _commit(self, unit: Assigned, out: Path, summary: Any, seconds: float) -> None:
         """Make the unit's folder and its mark appear, in this order, if this attempt still owns it."""
-        self._check_lease(unit)
         flush_tree(out)
+        files = made_files(out)
+        self._check_lease(unit)
         replace_dir(out, self.step.unit(unit.folder))
+        with contextlib.suppress(OSError):  # a predecessor that still lives may have left something
+            self.step.asides(unit.folder).rmdir()
         mark = {
             "job": self.job["job"],
             "fingerprint": self.job["fingerprint"],
@@ -304,6 +339,7 @@ class Worker:
             "finished": time.time(),
             "seconds": round(seconds, 3),
             "summary": summary,
+            "files": files,
         }
         write_json(self.step.mark(unit.folder), mark)
         shutil.rmtree(self.step.work(unit.folder), ignore_errors=True)
@@ -322,6 +358,17 @@ class Worker:
         flush_tree(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         path.rename(place)
+
+    def _kin(self, unit: Assigned) -> list[Kin]:
+        """Return the units of the same key that earlier settings or inputs made, the newest first."""
+        found = [
+            (step, folder)
+            for step in map(StepPaths, self.step.root.parent.iterdir())
+            for folder in step.started_units()
+            if folder != unit.folder and same_key(folder, unit.folder)
+        ]
+        found.sort(key=lambda pair: pair[0].lease(pair[1]).stat().st_mtime, reverse=True)
+        return [Kin(out=step.unit(name), work=step.work(name), published=step.published(name)) for step, name in found]
 
     def _address(self, unit: Assigned) -> Path:
         return self.step.published(unit.folder) / KINDS.endpoint.file
@@ -347,22 +394,30 @@ class Worker:
     def _check_inputs(self, unit: Assigned) -> None:
         """Look at the marks of what this unit needs: Slurm forgets purged ids and then starts a job too early.
 
-        What all units of the job need is looked at once for the element.
+        Files that this unit alone reads are looked at, too. What all units of the job need is looked at once for the
+        element.
         """
         self._check_common()
         for job, root, name in unit.needs:
-            if not _is_there(StepPaths(Path(root)), name):
+            step = StepPaths(Path(root))
+            if not _is_there(step, name):
                 raise InputsIncompleteError(f"inputs incomplete: {job} lacks {name}")
+            if step.mark(name).exists() and (wrong := damage(step, name)):
+                raise InputsIncompleteError(f"inputs incomplete: of {job}, {name}: {wrong}")
 
     @functools.cache  # noqa: B019  (one worker lives as long as its process)
     def _check_common(self) -> None:
         for step, (root, units) in self._whole.items():
-            missing = set(units) - StepPaths(root).done_units()
-            _require_none(missing, self.job["steps"][step]["job"])
-        for need in self.job["needs"]:
-            step_paths = StepPaths(Path(need["step_dir"]))
-            done = step_paths.done_units()
-            _require_none({u for u in need["units"] if u not in done and not _is_there(step_paths, u)}, need["job"])
+            _require_all(StepPaths(root), units, self.job["steps"][step]["job"])
+        for need in self.common["needs"]:
+            _require_all(StepPaths(Path(need["step_dir"])), need["units"], need["job"])
+
+    def _check_unchanged(self, unit: Assigned) -> None:
+        """Raise DataError if a file from outside the run is not as it was planned: the unit's identity says it is."""
+        files = [file for some in (*self.common["inputs"].values(), *unit.inputs.values()) for file in some]
+        digests = {file["where"]: file["digest"] for file in files if file["digest"]}
+        if self.leads and (changed := changed_files(digests)):
+            raise DataError(changed[0], "changed since this run was planned", "Call `run` again, which plans anew")
 
     def _check_lease(self, unit: Assigned) -> None:
         if successor := self._successor(unit):
@@ -375,11 +430,6 @@ class Worker:
         if owner == self.place.token:
             return ""
         return f"attempt {owner} has taken over {self._name(unit)}; this one stops without writing"
-
-    def _clear_asides(self, unit: Assigned) -> None:
-        """Remove what earlier attempts left half-written."""
-        for leftover in (self.step.root / "units").glob(f".{glob.escape(unit.folder)}.*"):
-            shutil.rmtree(leftover, ignore_errors=True)
 
     def _ranks(self, unit: Assigned) -> Ranks:
         if self.place.world_size == 1:
@@ -425,11 +475,10 @@ class Worker:
             self._record(ProgressRecord(progress=self.best))
 
     def _start_record(self) -> StartRecord:
-        array = os.environ.get("SLURM_ARRAY_JOB_ID")
         return StartRecord(
             fingerprint=self.job["fingerprint"],
-            units=tuple(unit["key"] for unit in self.job["elements"][self.place.element]),
-            slurm_id=f"{array}_{self.place.element}" if array else "",
+            units=self.keys,
+            slurm_id=f"{self.place.array}_{self.place.element}" if self.place.array else "",
             node=self._node(),
             nodes=os.environ.get("SLURM_JOB_NODELIST", socket.gethostname()),
             pid=os.getpid(),
@@ -450,11 +499,14 @@ def _input_file(record: Mapping[str, str]) -> InputFile:
 def _is_there(step: StepPaths, name: str) -> bool:
     """Return whether a unit is done, or an output of one (`<unit>/<output>`) is published."""
     unit, _, output = name.partition("/")
-    return step.mark(unit).exists() or (bool(output) and (step.published(unit) / output).exists())
+    is_done = step.mark(unit).exists() and step.unit(unit).is_dir()
+    return is_done or (bool(output) and (step.published(unit) / output).exists())
 
 
-def _require_none(missing: set[str], job: str) -> None:
-    if missing:
+def _require_all(step: StepPaths, names: Sequence[str], job: str) -> None:
+    """Raise InputsIncompleteError unless all units, or outputs of units, are there: in a listing, or by themselves."""
+    done = step.done_units()
+    if missing := {name for name in names if name not in done and not _is_there(step, name)}:
         some = ", ".join(sorted(missing)[:5])
         raise InputsIncompleteError(f"inputs incomplete: {job} lacks {some}{' ...' if len(missing) > 5 else ''}")
 
@@ -476,6 +528,7 @@ def place_from_environment(key: str) -> Element:
         world_size=int(os.environ["STAGECOACH_RANKS"]),
         lane=number if lanes > 1 else 0,
         lanes=lanes,
+        array=get("SLURM_ARRAY_JOB_ID") or "",
     )
 
 
@@ -487,6 +540,9 @@ def main() -> None:
     except DataError as error:
         log.error(f"worker: {error}")
         code = error.exit_code
+    except OSError as error:  # a record of this attempt: there is no room for a word about it elsewhere
+        log.error(f"worker: {system_error(error)}")
+        code = EXIT_FAILED
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # not sys.exit: threads and process groups that a library left behind must not hold the node

@@ -1,32 +1,35 @@
-"""The only place that starts anything: submitit executors for Slurm and for this machine.
+"""The only place that starts anything: sbatch for Slurm, submitit's executor for this machine.
 
 Both hand over a rendered batch script whose payload is ids (step folder, submission key, element number), never a
-pickle: what runs is the code snapshot. The subclasses exist because submitit's own array path cannot be given a
-template, packs closures, and has no answer to MaxArraySize or to a submission that timed out halfway.
+pickle: what runs is the code snapshot. sbatch is called here, not by submitit: submitit packs closures, and waits
+without end for an sbatch that sleeps or hangs.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
+import itertools
 import os
 import re
 import shlex
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from submitit.core.utils import FailedJobError
 from submitit.local.local import LocalExecutor, LocalJob
-from submitit.slurm.slurm import SlurmExecutor
 
 from jobs.paths import RunPaths
 from jobs.submit import slurm
-from stages.shared.errors import ClusterError
+from jobs.submit.ledger import claimed
+from stages.shared.errors import ClusterError, StagecoachError
 from stages.shared.files import write_atomic
 
 KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
@@ -34,43 +37,56 @@ KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
 BUSY = (
     "Socket timed out",
     "Unable to contact slurm controller",
-    "temporarily unable to accept",
     "Transport endpoint",
+    "Protocol authentication error",
     "try again",
+    "gave no answer",
 )
+"""Signs that the controller did not answer; it may have the array all the same."""
+FULL = ("temporarily unable to accept", "queue full")
+"""Signs of the cluster's limit on jobs (MaxJobCount), which ends when some have ended."""
+LIMIT = re.compile(r"\b(?:QOS|Assoc)\w*(?:Per|Min|Max|Grp)\w*")
+"""Slurm's name of a limit of a QOS or an association. Only one on submitted jobs ends when some have ended."""
+NAMELESS = "job submit limit"
+"""Part of the sentence for every limit. Slurm before 20.11 says no more."""
+NOWHERE = ("node configuration is not available", "Required node", "nodes are busy", "Required partition not available")
+"""Answers of --test-only to what cannot be placed at present: because it never can, or because nodes are down."""
+SLEEPS = "sleeping and retrying"
+"""sbatch says so, and then is silent for minutes."""
 TRIES = 5
+LONGEST_PAUSE_S = 30.0
+REMIND_EVERY = 20
+"""Tries between two messages of a launcher that waits."""
+Kind = Literal["busy", "full", "refused"]
 
 
-class ArrayExecutor(SlurmExecutor):
-    """submitit's Slurm executor, submitting one rendered script as one array."""
+class RefusedError(ClusterError):
+    """Slurm takes no such array."""
 
-    def __init__(self, run: RunPaths, text: str) -> None:
-        super().__init__(folder=_submitit_folder(run))
-        self._text = text
+    def __init__(self, what: str, words: str) -> None:
+        self.words = words
+        super().__init__(f"sbatch refused {what}: {words}")
 
-    def _make_submission_file_text(self, command: str, uid: str) -> str:
-        return self._text
 
-    def _make_submission_command(self, submission_file_path: Path) -> list[str]:
-        leaked = [
-            name
-            for name in os.environ
-            if name.startswith(("SLURM_", "SBATCH_", "SRUN_", "SUBMITIT_")) and name not in KEPT
-        ]
-        unset = [word for name in leaked for word in ("-u", name)]
-        return ["env", *unset, "sbatch", "--parsable", str(submission_file_path)]
+class FullError(ClusterError):
+    """Slurm takes no more jobs now, this array neither."""
 
-    @staticmethod
-    def _get_job_id_from_submission_command(string: bytes | str) -> str:
-        text = string.decode() if isinstance(string, bytes) else string
-        found = re.search(r"^(\d+)(;.*)?$", text, re.MULTILINE)  # "id;cluster" on a federation
-        if found is None:
-            raise ClusterError(f"sbatch accepted the job but its answer holds no id: {text.strip()!r}")
-        return found.group(1)
 
-    def submit_text(self) -> str:
-        """Submit and return the array's id. Raises FailedJobError with sbatch's words."""
-        return str(self._submit_command(self._submitit_command_str).job_id)
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How a launcher treats a Slurm that takes nothing now."""
+
+    log: Callable[[str], None]
+    waits: bool = False
+    """Whether to try until Slurm takes the array."""
+    is_cancelled: Callable[[], bool] = lambda: False
+    """Whether somebody has cancelled the run meanwhile."""
+    pause: Callable[[float], None] = time.sleep
+
+    def go_on(self) -> None:
+        """Raise StagecoachError if the run was cancelled meanwhile."""
+        if self.is_cancelled():
+            raise StagecoachError("the run was cancelled: nothing more is submitted")
 
 
 class ElementExecutor(LocalExecutor):
@@ -109,36 +125,128 @@ def _submitit_folder(run: RunPaths) -> Path:
     return folder
 
 
-def submit_array(
-    run: RunPaths, text: str, key: str, log: Callable[[str], None], pause: Callable[[float], None] = time.sleep
-) -> str:
-    """Submit a script to Slurm and return the array's id.
+def submit_array(run: RunPaths, run_id: str, key: str, patience: Patience) -> str:
+    """Submit the script of a submission to Slurm and return the array's id.
 
-    A busy controller is asked again with growing pauses. When it is unclear whether a try went through, the queue is
-    searched for the submission's key first, so that nothing is submitted twice. Raises ClusterError for a refusal.
+    A controller that is busy, or that takes no more jobs now, is asked again with growing pauses: some times, or until
+    it takes the array, see Patience. When it is unclear whether a try went through, the queue is searched for the
+    submission first, so that nothing is submitted twice. Raises RefusedError, ClusterError; StagecoachError if the run
+    was cancelled.
     """
-    executor = ArrayExecutor(run, text)
-    for attempt in range(1, TRIES + 1):
-        try:
-            return executor.submit_text()
-        except FailedJobError as error:
-            words = _slurm_words(str(error))
-            if not any(sign in words for sign in BUSY):
-                raise ClusterError(f"sbatch refused the array {key}: {words}") from None
-            if attempt == TRIES:
-                raise ClusterError(
-                    f"Slurm's controller was busy {TRIES} times: {words}. Run the same command again later"
-                ) from None
-            log(f"Slurm is busy ({words}); trying again")
-            pause(2.0**attempt)
-            if found := find_submitted(key):
-                return found
+    for attempt in itertools.count(1):
+        patience.go_on()
+        code, said = _sbatch("--parsable", str(run.scripts / f"{key}.sh"))
+        if not code:
+            return _id_in(said)
+        words = _slurm_words(said)
+        kind = _kind(words)
+        if kind == "refused":
+            raise RefusedError(f"the array {key}", words)
+        if kind == "full" and not patience.waits:
+            raise FullError(
+                f"Slurm takes no more jobs now: {words}. What was submitted stays; run the same command again when "
+                "some jobs have ended, or with --wait, which waits for that"
+            )
+        if attempt == TRIES and not patience.waits:
+            raise ClusterError(f"Slurm's controller was busy {TRIES} times: {words}. Run the same command again later")
+        if attempt % REMIND_EVERY == 1 or not patience.waits:
+            what = "takes no more jobs now" if kind == "full" else "is busy"
+            patience.log(f"Slurm {what} ({words}); trying again{' until it does' if patience.waits else ''}")
+        if found := _found_after(run, run_id, key, min(2.0**attempt, LONGEST_PAUSE_S), patience):
+            return found
     raise AssertionError("unreachable")
 
 
-def find_submitted(key: str) -> str:
-    """Return the id of the array with this key in its comment if Slurm knows it, else ""."""
-    return next((row.slurm_id.partition("_")[0] for row in slurm.queue() if row.comment == f"stagecoach:{key}"), "")
+def _found_after(run: RunPaths, run_id: str, key: str, seconds: float, patience: Patience) -> str:
+    """Return, after a pause, the id of the submission's array if it has arrived, "" if it has not.
+
+    A launcher that waits goes on until the queue can be read.
+    """
+    while True:
+        patience.pause(seconds)
+        patience.go_on()
+        try:
+            return claimed(run, key) or find_submitted(run_id).get(key, "")
+        except ClusterError:
+            if not patience.waits:
+                raise
+
+
+def _kind(words: str) -> Kind:
+    """Return what became of a failed submission."""
+    if any(sign in words for sign in BUSY):
+        return "busy"
+    if any(sign in words for sign in FULL):
+        return "full"
+    if named := LIMIT.findall(words):
+        return "full" if any("SubmitJob" in name for name in named) else "refused"
+    return "full" if NAMELESS in words and slurm.queue() else "refused"
+
+
+def try_flags(what: str, flags: Sequence[str], partition: str | None) -> None:
+    """Ask Slurm, by `sbatch --test-only`, whether it would take an array with these flags.
+
+    Raises RefusedError if it never would. Returns as well if that is unknown, as while nodes are down.
+    """
+    code, said = _sbatch("--test-only", "--array=0-0", *flags, "--wrap=true")
+    words = _slurm_words(said)
+    if not code or _kind(words) != "refused":
+        return
+    if any(sign in words for sign in NOWHERE) and slurm.has_absent_nodes(partition):
+        return
+    raise RefusedError(what, words)
+
+
+def _sbatch(*arguments: str) -> tuple[int, str]:
+    """Call sbatch; return its exit code and what it printed: the answer if it is 0, else its errors.
+
+    Ends an sbatch that does not answer, and one that says that it will sleep. `timeout` does so even if this process is
+    killed: an array that is not in the queue by then never comes.
+    """
+    variables = {name: value for name, value in os.environ.items() if not _is_of_an_allocation(name)}
+    command = ["timeout", "--kill-after=5", str(slurm.TIMEOUT_S), "sbatch", *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", env=variables
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        errors = []
+        for line in process.stderr:
+            errors.append(line)
+            if SLEEPS in line:
+                process.terminate()
+        said = process.stdout.read()
+    if process.returncode == 0:
+        return 0, said
+    if process.returncode in (124, 137):
+        errors.append(f"sbatch: error: sbatch gave no answer in {slurm.TIMEOUT_S} s\n")
+    return process.returncode, "".join(errors)
+
+
+def _is_of_an_allocation(variable: str) -> bool:
+    return variable.startswith(("SLURM_", "SBATCH_", "SRUN_", "SUBMITIT_")) and variable not in KEPT
+
+
+def _id_in(answer: str) -> str:
+    found = re.search(r"^(\d+)(;.*)?$", answer, re.MULTILINE)  # "id;cluster" on a federation
+    if found is None:
+        raise ClusterError(f"sbatch accepted the job but its answer holds no id: {answer.strip()!r}")
+    return found.group(1)
+
+
+def find_submitted(run_id: str) -> dict[str, str]:
+    """Return the arrays of a run that Slurm knows, by the key of their submission."""
+    return {row.key: row.array for row in slurm.queue() if row.run == run_id}
+
+
+def is_under_way(key: str) -> bool:
+    """Return whether an sbatch for this submission still runs on this machine: it outlives its launcher."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes()
+            if b"sbatch" in line and f"/{key}.sh".encode() in line:
+                return True
+    return False
 
 
 def write_script(run: RunPaths, key: str, text: str) -> Path:

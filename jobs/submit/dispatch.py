@@ -6,22 +6,45 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from jobs.plan.graph import Job, Need, PlannedUnit
 from jobs.runs import Run
 from jobs.submit import slurm
-from jobs.submit.arrays import find_submitted, submit_array, write_script
-from jobs.submit.ledger import Submission, drop_submission, last_number, write_assignment, write_submission
-from jobs.submit.reconcile import Actions, States, live_arrays, waits_for
-from jobs.submit.render import render_script
+from jobs.submit.arrays import (
+    FullError,
+    Patience,
+    RefusedError,
+    find_submitted,
+    is_under_way,
+    submit_array,
+    try_flags,
+    write_script,
+)
+from jobs.submit.ledger import (
+    Assignment,
+    Submission,
+    boot_id,
+    claimed,
+    drop_submission,
+    last_number,
+    write_assignment,
+    write_cancel,
+    write_submission,
+)
+from jobs.submit.reconcile import Actions, States, half_living, live_arrays, waits_for
+from jobs.submit.render import Place, element_flags, flag_words, render_script
 from jobs.submit.snapshot import take_snapshot
+from stages.formats.attempts import END
 from stages.shared.contract import InputFile
 from stages.shared.errors import ClusterError
-from stages.shared.files import write_json
+from stages.shared.files import read_json, write_json
 
 Log = Callable[[str], None]
+SBATCH_S = slurm.TIMEOUT_S + 10
+"""Seconds after which an sbatch that was started has ended."""
 
 
 def chunks(units: Sequence[str], per_element: int, max_elements: int) -> Iterator[tuple[tuple[str, ...], ...]]:
@@ -33,8 +56,24 @@ def chunks(units: Sequence[str], per_element: int, max_elements: int) -> Iterato
 
 def new_submission(job: Job, elements: tuple[tuple[str, ...], ...], number: int) -> Submission:
     """Return a submission that is not recorded anywhere yet."""
-    key = f"{number:04d}-{secrets.token_hex(4)}"
-    return Submission(key=key, job=job.name, fingerprint=job.fingerprint, number=number, elements=elements)
+    return Submission(
+        key=f"{number:04d}-{secrets.token_hex(4)}",
+        job=job.name,
+        fingerprint=job.fingerprint,
+        number=number,
+        elements=elements,
+        resources=job.resources.model_dump(mode="json"),
+    )
+
+
+def shares(throttle: int, arrays: int) -> tuple[list[int], int]:
+    """Return the share of each array of a job in its throttle, and the number of arrays that may run side by side.
+
+    Slurm knows a throttle for each array only. Where there are more arrays than the job may have elements at once, the
+    others must wait: array i for array i minus that number.
+    """
+    lanes = min(throttle, arrays)
+    return [throttle // lanes + (array % lanes < throttle % lanes) for array in range(arrays)], lanes
 
 
 def write_work(run: Run, job: Job, submission: Submission, code: Path) -> None:
@@ -43,35 +82,45 @@ def write_work(run: Run, job: Job, submission: Submission, code: Path) -> None:
     write_submission(run.paths, submission)
 
 
-def assignment(run: Run, job: Job, submission: Submission, code: Path) -> dict[str, Any]:
+def assignment(run: Run, job: Job, submission: Submission, code: Path) -> Assignment:
     """Return what the worker needs to run the elements of a submission, as plain data."""
     places = {unit: place for place, unit in enumerate(job.units)}
     divided = {field for unit in job.units.values() for field in unit.inputs}
-    return {
-        "job": job.name,
-        "section": job.section,
-        "stage": job.config.stage,
-        "step": job.step.name,
-        "run": job.step.run,
-        "step_dir": str(run.paths.step(job.name, job.fingerprint).root),
-        "fingerprint": job.fingerprint,
-        "can_resume": job.step.resumes,
-        "is_service": job.step.is_service,
-        "max_stalls": job.resources.max_stalls,
-        "config": job.config.model_dump(mode="json"),
-        "code": code.name,
-        "inputs": {field: _files(files) for field, files in job.inputs.items() if field not in divided},
-        "steps": {step: _whole(run, run.graph.jobs[name]) for step, name in job.whole.items()},
-        "needs": [_needed(run, name, sorted(job.needs[name])) for name in job.needs if name not in job.whole.values()],
-        "elements": [
-            [_unit(run, job, job.units[unit], places[unit]) for unit in units] for units in submission.elements
-        ],
-    }
+    needs = [_needed(run, name, sorted(job.needs[name])) for name in job.needs if name not in job.whole.values()]
+    return Assignment(
+        job={
+            "job": job.name,
+            "section": job.section,
+            "stage": job.config.stage,
+            "step": job.step.name,
+            "run": job.step.run,
+            "step_dir": str(run.paths.step(job.name, job.fingerprint).root),
+            "fingerprint": job.fingerprint,
+            "can_resume": job.step.resumes,
+            "is_service": job.step.is_service,
+            "max_stalls": job.resources.max_stalls,
+            "config": job.config.model_dump(mode="json"),
+            "code": code.name,
+            "steps": {step: _whole(run, run.graph.jobs[name]) for step, name in job.whole.items()},
+        },
+        common={
+            "inputs": {field: _files(run, files) for field, files in job.inputs.items() if field not in divided},
+            "needs": needs,
+        },
+        elements=[[_unit(run, job, job.units[unit], places[unit]) for unit in units] for units in submission.elements],
+    )
 
 
-def _files(files: Sequence[InputFile]) -> list[dict[str, str]]:
+def _files(run: Run, files: Sequence[InputFile]) -> list[dict[str, str]]:
     return [
-        {"where": file.where, "source": file.source, "kind": file.kind, "section": file.section, "unit": file.unit}
+        {
+            "where": file.where,
+            "source": file.source,
+            "kind": file.kind,
+            "section": file.section,
+            "unit": file.unit,
+            "digest": run.digests.get(file.where, ""),
+        }
         for file in files
     ]
 
@@ -96,7 +145,7 @@ def _unit(run: Run, job: Job, unit: PlannedUnit, place: int) -> dict[str, Any]:
         "folder": unit.folder,
         "identity": unit.identity,
         "place": place,
-        "inputs": {field: _files(files) for field, files in unit.inputs.items()},
+        "inputs": {field: _files(run, files) for field, files in unit.inputs.items()},
         "fellows": {step: str(_step_dir(run, name) / "units" / own[name].folder) for step, name in job.same.items()},
         "needs": [_own_need(run, need) for need in unit.needs],
     }
@@ -111,71 +160,183 @@ def _step_dir(run: Run, name: str) -> Path:
 
 
 def write_step(run: Run, job: Job) -> None:
-    """Write what a step's fingerprint digests into its folder, once: `plan` explains changes by it."""
+    """Write what a step's fingerprint digests into its folder: `plan` explains changes by it.
+
+    A job of one unit adds all its settings, and what each unit has read that shares the folder: jobs/history.py.
+    """
     path = run.paths.step(job.name, job.fingerprint).step_json
-    write_json(path, {"job": job.name, "fingerprint": job.fingerprint, "identity": job.identity})
+    record = {"job": job.name, "fingerprint": job.fingerprint, "identity": job.identity}
+    if job.inputs_digest:
+        before = read_json(path).get("inputs", {}) if path.exists() else {}
+        record["config"] = job.config.model_dump(mode="json")
+        record["inputs"] = {**before, **dict.fromkeys(job.units, job.inputs_digest)}
+    write_json(path, record)
 
 
-def script_for(run: Run, job: Job, submission: Submission, code: Path, after: tuple[str, ...]) -> str:
+def script_for(run: Run, job: Job, submission: Submission, code: Path, place: Place) -> str:
     """Return the batch script of a submission."""
-    return render_script(job, submission, run.cluster, run.paths, code, after)
+    comment = slurm.comment_of(run.id, submission.key, run.cluster.comment)
+    return render_script(job, submission, run.cluster, run.paths, code, replace(place, comment=comment))
 
 
-def settle_intents(run: Run, log: Log) -> None:
-    """Adopt or drop submissions whose answer was never recorded, as after a crash of the launcher."""
-    intents = [entry for entry in run.ledger.submissions() if not entry.slurm_id]
-    keys = {entry.key for entry in intents}
-    attempts = run.ledger.attempts({entry.job for entry in intents}, lambda key, element: key in keys)
-    started = {each.name.key: each.start.slurm_id for each in attempts if each.start}
+def settle_intents(run: Run, log: Log, pause: Callable[[float], None] = time.sleep) -> None:
+    """Adopt or drop submissions whose answer was never recorded, as after a crash of the launcher.
+
+    An sbatch may outlive its launcher: one that may be under way is waited for. What is dropped is cancelled, too:
+    should its array come all the same, the array does nothing.
+    """
+    intents = [entry for entry in run.ledger.submissions() if entry.is_intent]
+    if not intents:
+        return
+    _await_sbatch(intents, log, pause)
+    found = find_submitted(run.id)
     for entry in intents:
-        found = find_submitted(entry.key) or started.get(entry.key, "").partition("_")[0]
-        if found:
-            write_submission(run.paths, replace(entry, slurm_id=found))
-            log(f"{entry.job}: found array {found}, submitted by a launcher that died before it noted the id")
+        if array := found.get(entry.key) or claimed(run.paths, entry.key):
+            write_submission(run.paths, replace(entry, slurm_id=array))
+            log(f"{entry.job}: found array {array}, submitted by a launcher that died before it noted the id")
         else:
+            write_cancel(run.paths, entry.key, time.time())
             drop_submission(run.paths, entry)
 
 
-def submit_all(run: Run, actions: Actions, states: States, log: Log) -> int:
-    """Submit to Slurm what `actions` names, upstream first; return the number of arrays submitted.
+def _await_sbatch(intents: Sequence[Submission], log: Log, pause: Callable[[float], None]) -> None:
+    """Wait until no sbatch for these submissions can be under way; each ends by itself in SBATCH_S."""
+    mine = boot_id()
+    began, told = time.time(), False
+    for entry in intents:
+        left = min(entry.submitted, began) + SBATCH_S - began
+        while left > 0 and (is_under_way(entry.key) or entry.launcher != mine):
+            if not told:
+                log("the sbatch of a launcher that died may be under way; waiting for it")
+            told = True
+            pause(1.0)
+            left -= 1.0
 
-    Side effect: writes the dependencies of queued arrays anew, where the arrays that they wait for were replaced.
 
-    Each array is recorded as an intent before sbatch is called. Raises ClusterError; what was submitted by then is in
-    the ledger, and the same command goes on from there.
-    """
-    code = take_snapshot(run.paths)
-    size = run.cluster.max_array_size or slurm.max_array_size()
-    submissions = run.ledger.submissions()
-    number = last_number(submissions)
-    upstream = {name for job in actions.submit for name in run.graph.jobs[job].upstream}
-    upstream |= {name for job in actions.rewire for name in run.graph.jobs[job].upstream}
-    attempts = run.ledger.attempts(upstream)
-    waiting_for = {name: list(waits_for(name, states[name], submissions, attempts)) for name in run.graph.jobs}
-    count = 0
-    for name, units in actions.submit.items():
-        job = run.graph.jobs[name]
-        write_step(run, job)
-        run.paths.logs(name).mkdir(parents=True, exist_ok=True)
-        for after, some in by_readiness(job, units, actions.ready.get(name, frozenset()), waiting_for):
-            for elements in chunks(some, job.resources.units_per_element, size):
-                number += 1
-                submission = new_submission(job, elements, number)
-                text = script_for(run, job, submission, code, after)
-                write_work(run, job, submission, code)
-                write_script(run.paths, submission.key, text)
-                slurm_id = submit_array(run.paths, text, submission.key, log)
-                write_submission(run.paths, replace(submission, slurm_id=slurm_id, submitted=time.time()))
-                waiting_for[name].append(slurm_id)
-                count += 1
-                log(
-                    f"{name}: array {slurm_id}, {len(elements)} element{'s' * (len(elements) != 1)}"
-                    + (f", after {', '.join(job.upstream)}" if after else "")
+class Submitter:
+    """Submits arrays to Slurm, upstream first."""
+
+    def __init__(self, run: Run, states: States, patience: Patience) -> None:
+        self.run, self.states, self.patience = run, states, patience
+        self.code = take_snapshot(run.paths)
+        self.size = run.cluster.max_array_size or slurm.max_array_size()
+        self.submissions = run.ledger.submissions()
+        self.number = last_number(self.submissions)
+        self.count = 0
+        """Arrays submitted."""
+        self._waiting_for: dict[str, list[str]] = {}
+
+    def submit(self, actions: Actions) -> int:
+        """Submit what `actions` names; return the number of arrays submitted.
+
+        Side effect: writes the dependencies of queued arrays anew, where the arrays that they wait for were replaced.
+
+        Slurm is asked first whether it takes each kind of element. Each array is recorded as an intent before sbatch is
+        called. Raises ClusterError; what was submitted by then is on record, and the same command goes on from there.
+        """
+        self._read_waits(actions)
+        self._try(actions)
+        slurm.cancel(actions.replace)
+        for name, units in actions.submit.items():
+            self._submit_job(self.run.graph.jobs[name], units, actions.ready.get(name, frozenset()))
+        arrays = {entry.key: entry.slurm_id for entry in self.submissions}
+        for name in actions.rewire:
+            after = _after(self.run.graph.jobs[name], self._waiting_for)
+            for entry in live_arrays(name, self.states[name], self.submissions):
+                wanted = slurm.dependency(after, arrays.get(entry.behind, ""))
+                _depend(name, entry.slurm_id, wanted, self.patience.log)
+        return self.count
+
+    def _read_waits(self, actions: Actions) -> None:
+        """Find out which queued arrays dependents wait for. Reads the ends of arrays that have lost elements only."""
+        jobs = self.run.graph.jobs
+        above = {name for job in (*actions.submit, *actions.rewire) for name in jobs[job].upstream}
+        half = {name: half_living(self.states[name], self.submissions) for name in above}
+        keys = frozenset(chain.from_iterable(half.values()))
+        attempts = self.run.ledger.attempts(
+            [name for name, some in half.items() if some], lambda key, element: key in keys, records=(END,)
+        )
+        self._waiting_for = {
+            name: list(waits_for(name, self.states[name], self.submissions, attempts)) for name in above
+        }
+
+    def _try(self, actions: Actions) -> None:
+        """Ask Slurm whether it takes what is to be submitted, each kind of element once.
+
+        Raises ClusterError; nothing has been submitted then, and the ledger holds Slurm's words.
+        """
+        tried: set[tuple[str, ...]] = set()
+        for name, units in actions.submit.items():
+            job = self.run.graph.jobs[name]
+            flags = element_flags(job, job.resources.lanes(job.step.ranks), self.run.cluster)
+            words = tuple(flag_words(flags))
+            if words in tried:
+                continue
+            tried.add(words)
+            try:
+                try_flags(f"elements of {name} ({' '.join(words)})", words, job.resources.partition)
+            except RefusedError as error:
+                self.number += 1
+                write_submission(
+                    self.run.paths, replace(new_submission(job, (units,), self.number), refusal=error.words)
                 )
-    for name in actions.rewire:
-        for array in live_arrays(name, states[name], submissions):
-            _depend(name, array, _after(run.graph.jobs[name], waiting_for), log)
-    return count
+                raise ClusterError(
+                    f"{error}. Nothing was submitted. Change resources.{name} or the cluster file, then run again"
+                ) from None
+
+    def _submit_job(self, job: Job, units: Sequence[str], ready: frozenset[str]) -> None:
+        write_step(self.run, job)
+        self.run.paths.logs(job.name).mkdir(parents=True, exist_ok=True)
+        pieces = [
+            (after, elements)
+            for after, some in by_readiness(job, units, ready, self._waiting_for)
+            for elements in chunks(some, job.resources.units_per_element, self.size)
+        ]
+        throttles, lanes = shares(job.resources.throttle, len(pieces))
+        made: list[Submission] = []
+        for (after, elements), throttle in zip(pieces, throttles, strict=True):
+            front = made[-lanes] if len(made) >= lanes else None
+            self.number += 1
+            entry = replace(new_submission(job, elements, self.number), behind=front.key if front else "")
+            made.append(
+                self._submit_array(
+                    job, entry, Place(throttle=throttle, after=after, behind=front.slurm_id if front else "")
+                )
+            )
+        self._waiting_for.setdefault(job.name, []).extend(entry.slurm_id for entry in made)
+
+    def _submit_array(self, job: Job, entry: Submission, place: Place) -> Submission:
+        """Submit one array and return its submission as it is on record then."""
+        paths, log = self.run.paths, self.patience.log
+        text = script_for(self.run, job, entry, self.code, place)
+        entry = replace(entry, submitted=time.time(), launcher=boot_id())
+        write_work(self.run, job, entry, self.code)
+        write_script(paths, entry.key, text)
+        try:
+            array = submit_array(paths, self.run.id, entry.key, self.patience)
+        except RefusedError as error:
+            write_submission(paths, replace(entry, refusal=error.words))
+            raise
+        except FullError:
+            drop_submission(paths, entry)
+            raise
+        entry = replace(entry, slurm_id=array, submitted=time.time())
+        write_submission(paths, entry)
+        self._take_back_if_cancelled(entry)
+        self.count += 1
+        size = len(entry.elements)
+        log(
+            f"{job.name}: array {array}, {size} element{'s' * (size != 1)}"
+            + (f", after {', '.join(job.upstream)}" if place.after else "")
+        )
+        return entry
+
+    def _take_back_if_cancelled(self, entry: Submission) -> None:
+        """Cancel an array that came into the queue after somebody had cancelled what was in it."""
+        if self.patience.is_cancelled():
+            write_cancel(self.run.paths, entry.key, time.time())
+            slurm.cancel([entry.slurm_id])
+        self.patience.go_on()
 
 
 def by_readiness(
@@ -193,16 +354,27 @@ def release(actions: Actions, log: Log) -> None:
     """Let queued elements go whose inputs are complete, although the jobs that make them still run."""
     for name, elements in actions.release.items():
         for element in elements:
-            _depend(name, element, (), log)
+            _depend(name, element, "", log)
 
 
-def _depend(name: str, array: str, after: tuple[str, ...], log: Log) -> None:
+def unhold(actions: Actions, log: Log) -> None:
+    """Let elements go that Slurm holds since it could not start them."""
+    for element in actions.unhold:
+        try:
+            slurm.release([element])
+        except ClusterError as error:  # it may have gone since we looked
+            log(f"{element}: {error}")
+        else:
+            log(f"{element}: held by Slurm, and let go")
+
+
+def _depend(name: str, array: str, dependency: str, log: Log) -> None:
     try:
-        slurm.set_dependency(array, after)
+        slurm.set_dependency(array, dependency)
     except ClusterError as error:  # it may have ended since we looked; what is left is mended by the next call
         log(f"{name}: {error}")
     else:
-        log(f"{name}: array {array} now waits for {', '.join(after) or 'nothing'}")
+        log(f"{name}: array {array} now waits for {dependency or 'nothing'}")
 
 
 def _after(job: Job, waiting_for: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -12,14 +12,11 @@ from typing import Literal
 
 from jobs.plan.graph import Graph, Job, PlannedUnit
 from jobs.submit.ledger import Submission
+from jobs.submit.reasons import DEPENDENCY, HELD, LAUNCH_FAILED, NEVER_SATISFIED, never_starts, why_never
 from jobs.submit.slurm import QueueRow
 from stages.formats.attempts import Attempt
 
-HELD = ("JobHeldUser", "JobHeldAdmin", "job requeued in held state", "launch failed requeued held")
-"""Slurm's reasons for a pending job that nothing but `scontrol release` will start."""
-DEPENDENCY = "Dependency"
-"""Slurm's reason for a pending job whose array waits for other arrays."""
-NEVER_SATISFIED = "what it waits for has failed"
+FAILED_ABOVE = "what it waits for has failed"
 FINAL = ("failed", "never", "cancelled")
 """Verdicts after which the batch script does not start its element again."""
 State = Literal["done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing"]
@@ -38,12 +35,16 @@ class Snapshot:
     attempts: Sequence[Attempt]
     """At least those of elements with a unit that is not done."""
     queue: Sequence[QueueRow]
-    """Empty on the local cluster."""
+    """All rows of this run, whether the present plan has a use for them or not; empty on the local cluster."""
+    damaged: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What is wrong with the output of units that have a mark, by job and unit."""
     cancelled: frozenset[str] = frozenset()
     alive: Callable[[Attempt], bool] = lambda attempt: False
     """Local cluster: whether an attempt's process still runs."""
     launcher_elsewhere: bool = False
     """Local cluster: another process runs this run; what has not started waits for it."""
+    is_submitting: bool = False
+    """Slurm: another launcher is at work on this run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,8 +58,12 @@ class UnitState:
     element: int = -1
     attempts: int = 0
     progress: int = -1
+    never: bool = False
+    """Whether its input or a setting is wrong, so that running it again cannot help."""
     waits_in_array: bool = False
-    """Whether Slurm holds its element back for the sake of other arrays."""
+    """Whether Slurm holds its element back for the sake of arrays of other jobs."""
+    remedy: Literal["", "release", "replace"] = ""
+    """What `run` and `heal` do about a blocked element: let it go, or submit it anew with other resources."""
 
 
 States = Mapping[str, Mapping[str, UnitState]]
@@ -80,15 +85,19 @@ class Actions:
     rewire: tuple[str, ...] = ()
     """Jobs with queued arrays whose dependencies must be written anew, because something upstream was resubmitted."""
     release: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Slurm ids by job of queued elements whose inputs are complete although their array still waits: for a job that
-    publishes them while it runs, or for a job whose other units have failed."""
+    """Slurm ids by job of queued arrays and elements whose inputs are complete although they still wait: for a job that
+    publishes them while it runs, for one whose other units have failed, or for one that Slurm lost sight of."""
+    unhold: tuple[str, ...] = ()
+    """Slurm ids of elements that Slurm holds since it could not start them."""
+    replace: tuple[str, ...] = ()
+    """Slurm ids of elements that can never start as they are, and are submitted anew."""
     held_back: Mapping[str, str] = field(default_factory=dict)
     """Jobs with units that are not submitted, with the reason."""
 
 
 def unit_states(graph: Graph, seen: Snapshot) -> dict[str, dict[str, UnitState]]:
     """Return the state of every unit of every job."""
-    rows = {row.slurm_id: row for row in seen.queue}
+    rows = _rows_by_element(seen)
     attempts: dict[tuple[str, int], list[Attempt]] = {}
     for attempt in seen.attempts:
         attempts.setdefault((attempt.name.key, attempt.name.element), []).append(attempt)
@@ -96,20 +105,39 @@ def unit_states(graph: Graph, seen: Snapshot) -> dict[str, dict[str, UnitState]]
     states: dict[str, dict[str, UnitState]] = {}
     for name, job in graph.jobs.items():
         done, submitted = seen.done.get(name, frozenset()), latest.get(name, {})
+        damaged = seen.damaged.get(name, {})
         states[name] = {}
         for unit in job.units:
             if unit in done:
                 states[name][unit] = DONE
+            elif unit in damaged:
+                states[name][unit] = UnitState(state="lost", reason=f"its output is damaged: {damaged[unit]}")
             elif unit not in submitted:
                 states[name][unit] = COMING if seen.launcher_elsewhere else MISSING
             else:
                 submission, element = submitted[unit]
                 tries = sorted(attempts.get((submission.key, element), []), key=lambda attempt: attempt.name.restart)
-                row = rows.get(f"{submission.slurm_id}_{element}") if submission.slurm_id else None
-                states[name][unit] = _submitted(submission, element, job.units[unit].key, tries, row, seen)
+                row = rows.get((submission.key, element))
+                state = _submitted(submission, element, job.units[unit].key, tries, row, seen)
+                states[name][unit] = _with_remedy(state, row, submission, job)
+    _mark_chained(states, seen)
     _mark_blocked(graph, states, seen)
     _mark_unneeded(graph, states)
     return states
+
+
+def _rows_by_element(seen: Snapshot) -> dict[tuple[str, int], QueueRow]:
+    """Return the queue's row of each element by the submission's key, whatever its id.
+
+    Ids are used again when a controller has lost its state. Of a submission that came twice, the array on
+    record counts.
+    """
+    arrays = {entry.key: entry.slurm_id for entry in seen.submissions}
+    found: dict[tuple[str, int], QueueRow] = {}
+    for row in seen.queue:
+        if (place := (row.key, row.element)) not in found or row.array == arrays.get(row.key):
+            found[place] = row
+    return found
 
 
 def latest_submissions(graph: Graph, submissions: Iterable[Submission]) -> dict[str, dict[str, tuple[Submission, int]]]:
@@ -166,6 +194,7 @@ def _mark_blocked(graph: Graph, states: dict[str, dict[str, UnitState]], seen: S
     """
     stuck: dict[tuple[str, str], str] = {}
     kinds: dict[str, set[State]] = {}
+    held = {entry.job: row for entry, row in reversed(leftovers(seen))}
     for name, job in graph.jobs.items():
         unfinished = {unit: state for unit, state in states[name].items() if state.state != "done"}
         if unfinished:
@@ -175,10 +204,56 @@ def _mark_blocked(graph: Graph, states: dict[str, dict[str, UnitState]], seen: S
             culprit = waiting.culprit(job.units[unit]) or (stalled if state.reason == DEPENDENCY else None)
             if culprit is not None and state.state in ("queued", "blocked"):
                 unfinished[unit] = replace(state, state="blocked", reason=f"waits for {culprit}")
-            if culprit is not None or state.state in STUCK:
+            elif state.waits_in_array and waiting.is_over(job.units[unit]):
+                unfinished[unit] = _freed(state, [held[above] for above in job.upstream if above in held])
+            if unfinished[unit].state in STUCK:
                 stuck[name, unit] = culprit or name
         states[name].update(unfinished)
         kinds[name] = {state.state for state in unfinished.values()}
+
+
+def _freed(state: UnitState, held: Sequence[QueueRow]) -> UnitState:
+    """Return the state of a unit with complete inputs whose array waits, given the done elements that Slurm holds."""
+    if not held:
+        return state
+    reason = f"its inputs are complete, but it waits for {held[0].slurm_id}, which is done and held ({held[0].reason})"
+    return replace(state, state="blocked", reason=f"{reason}: `launch.py heal` lets it go")
+
+
+def leftovers(seen: Snapshot) -> list[tuple[Submission, QueueRow]]:
+    """Return the rows of elements that are done and that Slurm holds, as after an outage: they would stay for ever."""
+    known = {entry.key: entry for entry in seen.submissions}
+    found = []
+    for row in seen.queue:
+        entry = known.get(row.key)
+        if entry is None or row.is_running or not (row.reason in HELD or row.reason == NEVER_SATISFIED):
+            continue
+        done = seen.done.get(entry.job, frozenset())
+        if row.element < len(entry.elements) and done.issuperset(entry.elements[row.element]):
+            found.append((entry, row))
+    return found
+
+
+def _mark_chained(states: dict[str, dict[str, UnitState]], seen: Snapshot) -> None:
+    """Account for arrays that wait for an earlier one of their own job, in place.
+
+    They do not wait for other jobs, and are blocked if the one in front is.
+    """
+    front = {entry.key: entry.behind for entry in seen.submissions if entry.behind}
+    if not front:
+        return
+    queued = {row.key for row in seen.queue}
+    for units in states.values():
+        kinds: dict[str, set[State]] = {}
+        for unit, state in sorted(units.items(), key=lambda item: item[1].key):
+            ahead = front.get(state.key, "")
+            if ahead in queued and state.reason == DEPENDENCY:
+                is_over = kinds.get(ahead) == {"blocked"}
+                why = "the array in front of it does not start" if is_over else "waits for the throttle"
+                kind: State = "blocked" if is_over else "queued"
+                units[unit] = replace(state, state=kind, reason=why, waits_in_array=False)
+            if units[unit].state in LIVE:
+                kinds.setdefault(state.key, set()).add(units[unit].state)
 
 
 def _stalled(above: Mapping[str, set[State]]) -> str | None:
@@ -223,29 +298,48 @@ def _submitted(
 ) -> UnitState:
     """Return the state of a unit that was submitted and has no completion mark."""
     last = tries[-1] if tries else None
-    state, reason = _in_queue(row, last) or _out_of_queue(submission, key, last, seen)
+    state, reason = _in_queue(row, last, submission.job) or _out_of_queue(submission, key, last, seen)
+    given = f"{submission.slurm_id}_{element}" if submission.slurm_id else ""
     return UnitState(
         state=state,
         reason=reason,
-        slurm_id=f"{submission.slurm_id}_{element}" if submission.slurm_id else "",
+        slurm_id=row.slurm_id if row else given,
         key=submission.key,
         element=element,
         attempts=len(tries),
         progress=max((attempt.progress for attempt in tries), default=-1),
-        waits_in_array=reason in (DEPENDENCY, NEVER_SATISFIED),
+        never=state == "failed" and last is not None and last.end is not None and last.end.verdict == "never",
+        waits_in_array=reason in (DEPENDENCY, FAILED_ABOVE),
     )
 
 
-def _in_queue(row: QueueRow | None, last: Attempt | None) -> tuple[State, str] | None:
+def _with_remedy(state: UnitState, row: QueueRow | None, submission: Submission, job: Job) -> UnitState:
+    """Return the state with what `run` can do about an element that Slurm does not start."""
+    if row is None or state.state != "blocked":
+        return state
+    if row.reason == LAUNCH_FAILED:
+        return replace(state, remedy="release")
+    if never_starts(row.reason) is not None and submission.resources != job.resources.model_dump():
+        return replace(
+            state, remedy="replace", reason=f"{row.reason}; `run` submits it anew, with the present resources"
+        )
+    return state
+
+
+def _in_queue(row: QueueRow | None, last: Attempt | None, job: str) -> tuple[State, str] | None:
     """Return the state that Slurm's queue gives; None for a unit that is not in it."""
     if row is None or _lingers(row, last):
         return None
     if row.is_running:
         return "running", f"on {row.node}"
-    if row.reason == "DependencyNeverSatisfied":
-        return "blocked", NEVER_SATISFIED
+    if row.reason == NEVER_SATISFIED:
+        return "blocked", FAILED_ABOVE
+    if row.reason == LAUNCH_FAILED:
+        return "blocked", f"held ({row.reason}), as after an outage: `launch.py heal` lets it go"
     if row.reason in HELD:
         return "blocked", f"held ({row.reason}): scontrol release {row.slurm_id}"
+    if (settings := never_starts(row.reason)) is not None:
+        return "blocked", why_never(job, row.reason, settings)
     return "queued", row.reason
 
 
@@ -257,6 +351,10 @@ def _out_of_queue(submission: Submission, key: str, last: Attempt | None, seen: 
         return "cancelled", "cancelled by the user"
     if seen.launcher_elsewhere and (last is None or _comes_back(last)):
         return "queued", "waits for a free core"
+    if last is None and submission.refusal:
+        return "lost", f"refused by Slurm: {submission.refusal}"
+    if last is None and submission.launcher and submission.is_intent:
+        return ("queued", "being submitted") if seen.is_submitting else ("lost", "its submission was interrupted")
     if last is None:
         return "lost", "left the queue before it began"
     return _ended(key, last)
@@ -307,7 +405,11 @@ def next_actions(graph: Graph, states: States, done: Mapping[str, frozenset[str]
         waiting = _Waiting(job, done, stuck)
         open_units = {unit: state.state for unit, state in states[name].items() if state.state != "done"}
         held = {unit: culprit for unit in open_units if (culprit := waiting.culprit(job.units[unit]))}
-        chosen = tuple(unit for unit, state in open_units.items() if state in retry and unit not in held)
+        chosen = tuple(
+            unit
+            for unit, state in open_units.items()
+            if unit not in held and (state in retry or states[name][unit].remedy == "replace")
+        )
         failed = (unit for unit, state in open_units.items() if state == "failed" and unit not in chosen)
         stuck.update(dict.fromkeys(((name, unit) for unit in (*held, *failed)), name))
         if held:
@@ -320,7 +422,20 @@ def next_actions(graph: Graph, states: States, done: Mapping[str, frozenset[str]
             held_back[name] = "no unit that reads from it can run"
     rewire = tuple(name for name, job in graph.jobs.items() if _is_adrift(job, states[name], submit, held_back))
     release = _released(graph, states, done)
-    return Actions(submit=submit, ready=ready, rewire=rewire, release=release, held_back=held_back)
+    return Actions(
+        submit=submit,
+        ready=ready,
+        rewire=rewire,
+        release=release,
+        unhold=_elements_with("release", (state for units in states.values() for state in units.values())),
+        replace=_elements_with("replace", (states[name][unit] for name, units in submit.items() for unit in units)),
+        held_back=held_back,
+    )
+
+
+def _elements_with(remedy: str, states: Iterable[UnitState]) -> tuple[str, ...]:
+    """Return the Slurm ids of the elements that want a remedy, each once."""
+    return tuple(dict.fromkeys(state.slurm_id for state in states if state.remedy == remedy))
 
 
 def _without_dead_addresses(
@@ -345,20 +460,34 @@ def _is_adrift(
 
 
 def _released(graph: Graph, states: States, done: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
-    """Return elements that have all that they need, while their array waits for what still runs or has failed."""
+    """Return what has all that it needs, while Slurm makes it wait for what still runs, has failed or is over.
+
+    Slurm ids of arrays, or of elements where others of the array must wait.
+    """
     found: dict[str, tuple[str, ...]] = {}
     for name, job in graph.jobs.items():
-        if not (_reads_during(job) or any(_is_stuck(states[above]) for above in job.upstream)):
+        above = [states[each] for each in job.upstream]
+        if any(map(_moves, above)) and not (_reads_during(job) or any(map(_is_stuck, above))):
             continue
         waiting = _Waiting(job, done)
-        elements: dict[str, list[bool]] = {}
+        arrays: dict[str, dict[str, bool]] = {}
         for unit, state in states[name].items():
-            if state.state in ("queued", "blocked") and state.slurm_id:
+            if state.state in LIVE and state.slurm_id:
+                elements = arrays.setdefault(state.slurm_id.partition("_")[0], {})
                 free = state.waits_in_array and waiting.is_over(job.units[unit])
-                elements.setdefault(state.slurm_id, []).append(free)
-        if ids := tuple(slurm_id for slurm_id, free in elements.items() if all(free)):
+                elements[state.slurm_id] = free and elements.get(state.slurm_id, True)
+        if ids := tuple(each for array, elements in arrays.items() for each in _free(array, elements)):
             found[name] = ids
     return found
+
+
+def _free(array: str, elements: Mapping[str, bool]) -> list[str]:
+    """Return the array if all its living elements are free, else the free ones."""
+    return [array] if all(elements.values()) else [element for element, free in elements.items() if free]
+
+
+def _moves(states: Mapping[str, UnitState]) -> bool:
+    return any(state.state in ("running", "queued") for state in states.values())
 
 
 def _reads_during(job: Job) -> bool:
@@ -378,24 +507,39 @@ def waits_for(
     """Return the Slurm ids that a dependent of `job` must wait for: arrays whose every element can still succeed.
 
     Of an array in which one element has failed, each living element by itself: `afterok` on the whole could never come
-    true, however often the failed unit is done again elsewhere.
+    true, however often the failed unit is done again elsewhere. `attempts` are those of `half_living` arrays.
     """
-    living = {(state.key, state.element) for state in states.values() if state.state in LIVE}
+    living = _living(states)
     done = {(each.name.key, each.name.element) for each in attempts if each.end and each.end.verdict == "done"}
     ids: list[str] = []
     for entry in submissions:
-        mine = [element for element in range(len(entry.elements)) if (entry.key, element) in living]
-        if entry.job != job or not entry.slurm_id or not mine:
+        if entry.job != job or not entry.slurm_id or entry.key not in living:
             continue
-        whole = all((entry.key, element) in living | done for element in range(len(entry.elements)))
-        ids += [entry.slurm_id] if whole else [f"{entry.slurm_id}_{element}" for element in mine]
+        mine = living[entry.key]
+        whole = all(each in mine or (entry.key, each) in done for each in range(len(entry.elements)))
+        ids += [entry.slurm_id] if whole else [f"{entry.slurm_id}_{element}" for element in sorted(mine)]
     return tuple(ids)
 
 
-def live_arrays(job: str, states: Mapping[str, UnitState], submissions: Sequence[Submission]) -> tuple[str, ...]:
-    """Return the ids of a job's arrays that still have an element in the queue."""
-    keys = {state.key for state in states.values() if state.state in LIVE}
-    return tuple(entry.slurm_id for entry in submissions if entry.job == job and entry.key in keys and entry.slurm_id)
+def _living(states: Mapping[str, UnitState]) -> dict[str, set[int]]:
+    """Return the elements in Slurm's hands by the key of their submission."""
+    found: dict[str, set[int]] = {}
+    for state in states.values():
+        if state.state in LIVE:
+            found.setdefault(state.key, set()).add(state.element)
+    return found
+
+
+def half_living(states: Mapping[str, UnitState], submissions: Sequence[Submission]) -> frozenset[str]:
+    """Return the keys of arrays with some elements in Slurm's hands and others not."""
+    living = _living(states)
+    return frozenset(e.key for e in submissions if 0 < len(living.get(e.key, ())) < len(e.elements))
+
+
+def live_arrays(job: str, states: Mapping[str, UnitState], submissions: Sequence[Submission]) -> tuple[Submission, ...]:
+    """Return a job's arrays that still have an element in the queue."""
+    keys = _living(states)
+    return tuple(entry for entry in submissions if entry.job == job and entry.key in keys and entry.slurm_id)
 
 
 def finished(states: States) -> bool:

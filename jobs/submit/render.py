@@ -5,10 +5,12 @@ Every value on a shell line is quoted. A value that an #SBATCH line cannot carry
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +20,37 @@ from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster, Resources
 from jobs.plan.graph import Job
 from jobs.submit.ledger import Submission
+from jobs.submit.slurm import dependency
 from stages.shared import log
 from stages.shared.errors import ConfigError
+from stages.shared.machine import GPU_ENVIRONMENT
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "sbatch"
 
 
-def render_script(
-    job: Job, submission: Submission, cluster: Cluster, run: RunPaths, code: Path, after: tuple[str, ...]
-) -> str:
-    """Return the whole script of one array.
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """An array's place in Slurm's queue."""
 
-    `after` are the ids of the arrays that it depends on; `code` is the snapshot to run. Raises ConfigError for a value
-    that no script can carry.
+    comment: str = ""
+    """Names the run and the submission."""
+    throttle: int = 1
+    """Elements of the array that may run at once: its share of the job's throttle."""
+    after: tuple[str, ...] = ()
+    """Arrays, or elements of arrays, that must succeed first."""
+    behind: str = ""
+    """Array that must end first, however it ends."""
+
+    @property
+    def dependency(self) -> str:
+        """Value of sbatch's --dependency; empty for an array that waits for nothing."""
+        return dependency(self.after, self.behind)
+
+
+def render_script(job: Job, submission: Submission, cluster: Cluster, run: RunPaths, code: Path, place: Place) -> str:
+    """Return the whole script of one array; `code` is the snapshot to run.
+
+    Raises ConfigError for a value that no script can carry.
     """
     slurm = cluster.kind == "slurm"
     python = cluster.python or sys.executable
@@ -38,9 +58,11 @@ def render_script(
     side_by_side = lanes(job, submission, cluster)
     environment = {
         "OMP_NUM_THREADS": str(job.resources.cpus),
+        **(GPU_ENVIRONMENT if job.resources.gpus_per_node else {}),
         **cluster.environment,
         "STAGECOACH_RANKS": str(job.step.ranks),
         **({"STAGECOACH_LANES": str(side_by_side)} if side_by_side > 1 else {}),
+        **({"PYTHONDONTWRITEBYTECODE": "1"} if cluster.shared else {}),  # bytecode that colleagues could change
         **({log.FORMAT: cluster.log_format} if cluster.log_format != "text" else {}),
     }
     for name, value in environment.items():
@@ -50,8 +72,9 @@ def render_script(
         _environment()
         .get_template("job.sh.j2")
         .render(
-            flags=sbatch_flags(job, submission, cluster, run, after) if slurm else {},
+            flags=sbatch_flags(job, submission, cluster, run, place) if slurm else {},
             slurm=slurm,
+            shared=cluster.shared,
             umask=cluster.umask,
             environment=environment,
             code=str(code),
@@ -64,31 +87,36 @@ def render_script(
     )
 
 
-def sbatch_flags(
-    job: Job, submission: Submission, cluster: Cluster, run: RunPaths, after: tuple[str, ...]
-) -> dict[str, Any]:
+def sbatch_flags(job: Job, submission: Submission, cluster: Cluster, run: RunPaths, place: Place) -> dict[str, Any]:
     """Return the #SBATCH flags by long name, in the order they are written."""
-    asked, ranks = job.resources, job.step.ranks
-    side_by_side = lanes(job, submission, cluster)
     count = len(submission.elements)
     flags: dict[str, Any] = {
         "job-name": f"{run.root.name}:{job.name}",
-        "array": f"0-{count - 1}%{min(count, asked.throttle)}",
+        "array": f"0-{count - 1}%{min(count, place.throttle)}",
+        **element_flags(job, lanes(job, submission, cluster), cluster),
+        "open-mode": "append",
+        "output": slurm_output(run.log(job.name, submission.key, "\0")),
+        "comment": place.comment,
+    }
+    if place.dependency:
+        flags["dependency"] = place.dependency
+    return flags
+
+
+def element_flags(job: Job, side_by_side: int, cluster: Cluster) -> dict[str, Any]:
+    """Return the flags, by long name, that say what an element asks for: what sbatch can refuse."""
+    asked, ranks = job.resources, job.step.ranks
+    flags = {
         "nodes": asked.nodes(ranks),
         "ntasks": ranks * side_by_side,
         "ntasks-per-node": min(ranks, asked.ranks_per_node) * side_by_side,
         "cpus-per-task": asked.cpus,
         "time": asked.time_min,
         "requeue": True,
-        "open-mode": "append",
         "signal": f"USR2@{cluster.signal_lead_s}",
-        "output": slurm_output(run.log(job.name, submission.key, "\0")),
-        "comment": f"stagecoach:{submission.key}",
+        **optional_flags(asked),
+        **cluster.flags(asked),
     }
-    flags.update(optional_flags(asked))
-    if after:
-        flags["dependency"] = f"afterok:{':'.join(after)}"
-    flags.update(cluster.sbatch)
     return {name: value for name, value in flags.items() if value is not False}
 
 
@@ -105,7 +133,7 @@ def lanes(job: Job, submission: Submission, cluster: Cluster) -> int:
 def optional_flags(asked: Resources) -> dict[str, Any]:
     """Return the flags, by long name, for the resources that are not left to the cluster's defaults."""
     flags = {
-        "mem": f"{int(asked.mem_gb * 1024)}M" if asked.mem_gb else None,
+        "mem": f"{math.ceil(asked.mem_gb * 1024)}M" if asked.mem_gb else None,
         "gpus-per-node": asked.gpus_per_node or None,
         "partition": asked.partition,
         "account": asked.account,

@@ -1,4 +1,4 @@
-"""Slurm's read and control commands, with their answers parsed. sbatch itself is called by submit alone.
+"""Slurm's read and control commands, with their answers parsed. sbatch itself is called by arrays.py alone.
 
 Works without accounting: squeue and scontrol only. Fixed output formats: the JSON schema differs between versions.
 """
@@ -10,12 +10,22 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from stages.shared.errors import ClusterError
 
 TIMEOUT_S = 60
+PING_S = 15
 QUEUE_COLUMNS = "JobArrayID:|,State:|,Reason:|,NodeList:|,RestartCnt:|,Comment:"
 """Columns of squeue, each as wide as its content, with a bar after it. The comment is last: it may hold bars."""
+COMMENT = re.compile(r"stagecoach:(?P<run>[^:\s]+):(?P<key>\S+)")
+ABSENT = re.compile(r"down|drain|fail|maint|reserved|inval|unknown|reboot|future|powering|.*\*")
+"""States of nodes that take no job at present; `*` follows the state of a node that does not respond."""
+
+
+def comment_of(run: str, key: str, site: str = "") -> str:
+    """Return the comment that names an array's run and submission; `site` is the cluster's own comment."""
+    return f"stagecoach:{run}:{key}" + (f" {site}" if site else "")
 
 
 @dataclass(frozen=True)
@@ -31,33 +41,66 @@ class QueueRow:
     """How often it was requeued: which attempt the row is about."""
     comment: str
 
+    @cached_property
+    def _named(self) -> tuple[str, str]:
+        match = COMMENT.match(self.comment)
+        return (match["run"], match["key"]) if match else ("", "")
+
+    @property
+    def run(self) -> str:
+        """Id of the run that submitted the element; empty for a job of something else."""
+        return self._named[0]
+
+    @property
+    def key(self) -> str:
+        """Key of the submission."""
+        return self._named[1]
+
+    @property
+    def array(self) -> str:
+        """Slurm's id of the array."""
+        return self.slurm_id.partition("_")[0]
+
+    @property
+    def element(self) -> int:
+        """Index in the array; -1 for a job that is no array."""
+        index = self.slurm_id.partition("_")[2]
+        return int(index) if index.isdigit() else -1
+
     @property
     def is_running(self) -> bool:
         """True from the moment nodes are assigned."""
         return self.state in ("RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED")
 
 
-def slurm_answers() -> bool:
-    """Return whether a Slurm controller answers on this machine."""
-    if shutil.which("sbatch") is None:
-        return False
+def is_installed() -> bool:
+    """Return whether this machine has Slurm's commands."""
+    return shutil.which("sbatch") is not None
+
+
+def require_answer() -> None:
+    """Raise ClusterError if no Slurm controller answers on this machine."""
     try:
-        return subprocess.run(["sinfo", "-h"], capture_output=True, timeout=15, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+        call(["sinfo", "-h"], PING_S)
+    except ClusterError as error:
+        raise ClusterError(
+            f"Slurm is installed here and does not answer ({error}). Wait for it, or give --cluster local to run on "
+            "this machine alone"
+        ) from None
 
 
-def call(command: Sequence[str]) -> str:
+def call(command: Sequence[str], timeout_s: float | None = None) -> str:
     """Run one Slurm command and return its output. Raises ClusterError with Slurm's own words."""
+    timeout_s = timeout_s or TIMEOUT_S
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False)
     except FileNotFoundError:
         raise ClusterError(
             f"{command[0]} is not on this machine: run this where Slurm's commands are, or use --cluster local"
         ) from None
     except subprocess.TimeoutExpired:
         raise ClusterError(
-            f"{' '.join(command)} gave no answer in {TIMEOUT_S} s: try again when the controller is less busy"
+            f"{' '.join(command)} gave no answer in {timeout_s} s: try again when the controller is less busy"
         ) from None
     if done.returncode:
         raise ClusterError(f"{' '.join(command)} failed (exit {done.returncode}): {_last_line(done.stderr)}")
@@ -68,9 +111,10 @@ def _last_line(text: str) -> str:
     return (text.strip().splitlines() or ["without a word"])[-1]
 
 
-def queue() -> list[QueueRow]:
-    """Return this user's unfinished array elements, one row each."""
-    return parse_queue(call(["squeue", "--me", "-r", "-h", "-O", QUEUE_COLUMNS]))
+def queue(users: Sequence[str] = ()) -> list[QueueRow]:
+    """Return the unfinished array elements of some users, without `users` of this one, a row each."""
+    whose = f"--user={','.join(users)}" if users else "--me"
+    return parse_queue(call(["squeue", whose, "-r", "-h", "-O", QUEUE_COLUMNS]))
 
 
 def parse_queue(text: str) -> list[QueueRow]:
@@ -88,14 +132,29 @@ def max_array_size() -> int:
     return int(found.group(1)) if found else 1001
 
 
+def has_absent_nodes(partition: str | None) -> bool:
+    """Return whether a node takes no job at present: of a partition, of some with commas between, of all if None."""
+    states = call(["sinfo", "-h", "-o", "%T", *(["-p", partition] if partition else [])]).split()
+    return not states or any(ABSENT.match(state) for state in states)
+
+
+def release(slurm_ids: Sequence[str]) -> None:
+    """Let held jobs or array elements go."""
+    call(["scontrol", "release", ",".join(slurm_ids)])
+
+
 def cancel(slurm_ids: Sequence[str]) -> None:
     """Cancel jobs or array elements; those already gone are no error."""
     if slurm_ids:
         call(["scancel", *slurm_ids])
 
 
-def set_dependency(slurm_id: str, upstream: Sequence[str]) -> None:
-    """Make a pending job wait for `upstream` (afterok), or for nothing if there is none."""
-    call(
-        ["scontrol", "update", f"jobid={slurm_id}", f"dependency={'afterok:' + ':'.join(upstream) if upstream else ''}"]
-    )
+def dependency(after: Sequence[str], behind: str = "") -> str:
+    """Return a value of --dependency: `after` must succeed and `behind`, if there is one, must end."""
+    parts = [f"afterok:{':'.join(after)}"] if after else []
+    return ",".join([*parts, f"afterany:{behind}"] if behind else parts)
+
+
+def set_dependency(slurm_id: str, wanted: str) -> None:
+    """Write the dependency of a pending array or element anew; "" for none."""
+    call(["scontrol", "update", f"jobid={slurm_id}", f"dependency={wanted}"])

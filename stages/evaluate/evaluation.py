@@ -18,7 +18,7 @@ from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.load import LoadedModel, load_model
-from stages.model.checkpoint.reading import COMPLETE
+from stages.model.checkpoint.names import COMPLETE
 from stages.shared.errors import DataError
 from stages.shared.files import sha256_file
 from stages.shared.task import Task

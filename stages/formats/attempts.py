@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ class AttemptName:
     """Key of the submission."""
     element: int
     restart: int
+
+    def spare(self, folder: Path) -> Path:
+        """Return the file that keeps room on the disk for the attempt's last records."""
+        return folder / self.job / f".{self.key}.{self.element}.{self.restart}.spare"
 
     def path(self, folder: Path, record: str, lane: int = 0) -> Path:
         """Return the file of one of the attempt's records; `folder` holds the attempts of the run.
@@ -153,19 +157,42 @@ def read_attempts(
     jobs: Iterable[str] | None = None,
     records: Collection[str] = RECORDS,
     wanted: Callable[[AttemptName], bool] = lambda name: True,
+    on_bad: Callable[[DataError], None] | None = None,
 ) -> list[Attempt]:
     """Return the attempts under `folder` in order of start: of `jobs` only if given, and only those that are `wanted`.
 
     Opens no file but the `records` of the wanted attempts. Raises DataError, naming the file, for one that is no such
-    record.
+    record; with `on_bad`, calls that instead, and the attempt is without the record.
     """
     names = _file_names(folder) if jobs is None else jobs
-    attempts = [attempt for job in names for attempt in _attempts_of(folder, job, records, wanted)]
+    attempts = [attempt for job in names for attempt in _attempts_of(folder, job, records, wanted, on_bad)]
     return sorted(attempts, key=lambda attempt: (attempt.started, attempt.name))
 
 
+def read_attempts_of_element(
+    folder: Path, last: AttemptName, lanes: int, on_bad: Callable[[DataError], None] | None = None
+) -> list[Attempt]:
+    """Return the attempts of one element up to `last`, in order of restart. `lanes` worked side by side in each.
+
+    Looks for their files by name and lists no folder: a job of 100,000 elements has 400,000 files. Records that
+    are none are treated as in `read_attempts`.
+    """
+    found = []
+    for restart in range(last.restart + 1):
+        name = replace(last, restart=restart)
+        files = [(record, lane) for record in RECORDS for lane in range(lanes if record in (PROGRESS, RESULT) else 1)]
+        present = [(record, lane) for record, lane in files if name.path(folder, record, lane).exists()]
+        if present:
+            found.append(_attempt(folder, name, present, RECORDS, on_bad))
+    return found
+
+
 def _attempts_of(
-    folder: Path, job: str, records: Collection[str], wanted: Callable[[AttemptName], bool]
+    folder: Path,
+    job: str,
+    records: Collection[str],
+    wanted: Callable[[AttemptName], bool],
+    on_bad: Callable[[DataError], None] | None,
 ) -> Iterable[Attempt]:
     found: dict[AttemptName, list[tuple[str, int]]] = {}
     for file in _file_names(folder / job):
@@ -173,20 +200,37 @@ def _attempts_of(
             name = AttemptName(job, match["key"], int(match["element"]), int(match["restart"]))
             if wanted(name):
                 found.setdefault(name, []).append((match["record"], int(match["lane"] or 0)))
-    for name, present in found.items():
-        values: dict[str, list[Any]] = {}
-        for record, lane in sorted(present):
-            if record in records:
-                values.setdefault(record, []).append(_read(name.path(folder, record, lane), record))
-        yield Attempt(
-            name=name,
-            start=_first(values, START),
-            progress=sum(values.get(PROGRESS, [-1])),
-            result=_together(values.get(RESULT, [])),
-            num_results=len(values.get(RESULT, [])),
-            trouble=_first(values, TROUBLE),
-            end=_first(values, END),
-        )
+    return (_attempt(folder, name, present, records, on_bad) for name, present in found.items())
+
+
+def _attempt(
+    folder: Path,
+    name: AttemptName,
+    present: Iterable[tuple[str, int]],
+    records: Collection[str],
+    on_bad: Callable[[DataError], None] | None,
+) -> Attempt:
+    """Return an attempt from its files, given by record and lane."""
+    values: dict[str, list[Any]] = {}
+    for record, lane in sorted(present):
+        if record not in records:
+            continue
+        try:
+            values.setdefault(record, []).append(_read(name.path(folder, record, lane), record))
+        except DataError as error:
+            if on_bad is None:
+                raise
+            values.pop(record, None)
+            on_bad(error)
+    return Attempt(
+        name=name,
+        start=_first(values, START),
+        progress=sum(values.get(PROGRESS, [-1])),
+        result=_together(values.get(RESULT, [])),
+        num_results=len(values.get(RESULT, [])),
+        trouble=_first(values, TROUBLE),
+        end=_first(values, END),
+    )
 
 
 def _first(values: Mapping[str, Sequence[Any]], record: str) -> Any:
@@ -215,6 +259,8 @@ def _file_names(folder: Path) -> list[str]:
 def _read(path: Path, record: str) -> Any:
     try:
         return PARSERS[record](read_json(path))
+    except OSError as error:
+        raise DataError(path, f"unreadable ({error.strerror})", "Look at the file") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(path, f"not a {record} record of an attempt ({error!r})", "Move the file away") from error
 

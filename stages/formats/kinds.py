@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stages.formats.pieces import count_pieces
 from stages.shared.contract import Kind
 
 
@@ -31,7 +32,7 @@ class Kinds:
     """The sample web's answer key."""
     facts: Kind = Kind("facts", "facts.jsonl")
     """Questions with choices."""
-    tokenizer: Kind = Kind("tokenizer", "tokenizer.model")
+    tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")
     """Megatron's indexed dataset: `.bin`, with `.idx` beside it."""
@@ -40,6 +41,8 @@ class Kinds:
     """Documents kept out of the tokens, for evaluation."""
     checkpoint: Kind = Kind("checkpoint")
     """A folder: Megatron's distributed checkpoint and a JSON of the state that is not tensors."""
+    state: Kind = Kind("state")
+    """A checkpoint with everything that training continues from: weights, optimizer, position."""
     metrics: Kind = Kind("metrics", "metrics.jsonl")
     readings: Kind = Kind("readings", "readings.json")
     """Tokens that a training took from each source."""

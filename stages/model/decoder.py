@@ -203,6 +203,8 @@ def _transformer_config(config: ModelConfig, dtype: torch.dtype, **split: Any) -
         use_te_activation_func=config.activation == "swiglu" and not has_transformer_engine(),
         masked_softmax_fusion=False,
         batch_p2p_comm=False,
+        # A stage's output was sent on: the backward pass needs its gradient's shape alone.
+        deallocate_pipeline_outputs=parallel_state.get_pipeline_model_parallel_world_size() > 1,
         **_expert_settings(config),
         **split,
     )
@@ -253,7 +255,7 @@ def initialise(model: GPTModel, config: ModelConfig, seed: int) -> None:
     Any TP x PP x DP starts from the same numbers, bit for bit. Costs each rank the drawing of its layers' full tensors,
     once a run.
     """
-    fill(model, lambda tensor: _drawn(tensor, config, seed))
+    fill(model, lambda tensor: drawn(tensor, config, seed))
 
 
 @torch.no_grad()
@@ -276,8 +278,11 @@ def _place(tensor: ShardedTensor) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start, size in zip(offsets, tensor.local_shape, strict=True))
 
 
-def _drawn(tensor: ShardedTensor, config: ModelConfig, seed: int) -> Tensor:
-    """Return the whole tensor of one layer, float32; the prepended axes' offsets name the layer."""
+def drawn(tensor: ShardedTensor, config: ModelConfig, seed: int) -> Tensor:
+    """Return the whole tensor of one layer, float32, drawn from the seed and its name.
+
+    The prepended axes' offsets name the layer.
+    """
     shape = tensor.global_shape[tensor.prepend_axis_num :]
     if len(shape) == 1:
         return torch.zeros(shape) if tensor.key.endswith("bias") else torch.ones(shape)

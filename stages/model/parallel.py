@@ -18,7 +18,10 @@ from stages.shared.errors import ConfigError
 from stages.shared.task import Ranks
 
 TIMEOUT = timedelta(minutes=10)
-"""Time that a collective waits for a silent peer before it fails; with gloo a dead peer fails it at once."""
+"""Time that a collective waits for a silent peer before it fails. With gloo a dead peer fails it at once; NCCL's
+watchdog waits for the time."""
+_PATIENCE = timedelta(days=7)
+"""Time that ranks wait for work that rank 0 does alone, such as a digest of a terabyte of weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,18 @@ class Sizes:
     """Of the processes of data and context parallelism."""
 
 
-def start(ranks: Ranks, sizes: Sizes | None = None, *, seed: int = 0) -> None:
+@dataclass
+class _HostGroups:
+    """All ranks again, over gloo; None: the default group is gloo, or of one process."""
+
+    objects: dist.ProcessGroup | None = None
+    patient: dist.ProcessGroup | None = None
+
+
+_host = _HostGroups()
+
+
+def start(ranks: Ranks, sizes: Sizes | None = None, *, seed: int = 0, timeout: timedelta = TIMEOUT) -> None:
     """Join the job's processes: NCCL where there is CUDA, gloo elsewhere. None: each holds the whole model.
 
     A single process opens no port. Safe to call again for a single process: the second call finds
@@ -53,9 +67,14 @@ def start(ranks: Ranks, sizes: Sizes | None = None, *, seed: int = 0) -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
     device.install()
     if torch.cuda.is_available():
-        torch.cuda.set_device(ranks.local_rank)
+        # Slurm may show each process its own GPU alone, which is then number 0.
+        torch.cuda.set_device(ranks.local_rank % torch.cuda.device_count())
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, store=_store(ranks), rank=ranks.rank, world_size=ranks.world_size, timeout=TIMEOUT)
+    store = _store(ranks, timeout)
+    dist.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.world_size, timeout=timeout)
+    if ranks.world_size > 1:
+        _host.objects = dist.new_group(backend="gloo", timeout=timeout) if backend == "nccl" else None
+        _host.patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
     parallel_state.initialize_model_parallel(
         tensor_model_parallel_size=sizes.tp,
         pipeline_model_parallel_size=sizes.pp,
@@ -67,12 +86,24 @@ def start(ranks: Ranks, sizes: Sizes | None = None, *, seed: int = 0) -> None:
     model_parallel_cuda_manual_seed(seed)
 
 
+def host_group() -> dist.ProcessGroup | None:
+    """Return the group of all ranks for collectives of Python objects: through NCCL they would take the GPU's memory,
+    every rank's at once.
+    """
+    return _host.objects
+
+
+def wait_for_all() -> None:
+    """Wait until every rank is here, for as long as the ranks live. Collective."""
+    dist.barrier(group=_host.patient)
+
+
 def has_transformer_engine() -> bool:
     """Return whether Transformer Engine's blocks can be used: it is installed, and there is CUDA."""
     return HAVE_TE and torch.cuda.is_available()
 
 
-def _store(ranks: Ranks) -> Store:
+def _store(ranks: Ranks, timeout: timedelta) -> Store:
     if ranks.world_size == 1:
         return HashStore()
     return TCPStore(
@@ -80,7 +111,7 @@ def _store(ranks: Ranks) -> Store:
         ranks.master_port,
         ranks.world_size,
         is_master=ranks.rank == 0,
-        timeout=TIMEOUT,
+        timeout=timeout,
         master_listen_fd=ranks.listen_fd,
     )
 
@@ -88,5 +119,6 @@ def _store(ranks: Ranks) -> Store:
 def stop() -> None:
     """Leave the groups that `start` joined."""
     parallel_state.destroy_model_parallel()
+    _host.objects = _host.patient = None
     if dist.is_initialized():
         dist.destroy_process_group()

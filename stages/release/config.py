@@ -8,6 +8,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from stages.formats.kinds import KINDS
+from stages.model.checkpoint.names import read_model
+from stages.model.huggingface.config import unreleasable
 from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step, Unit, unique_keys
 from stages.shared.errors import ConfigError
 
@@ -35,6 +37,9 @@ class ReleaseConfig(StageConfig):
         chosen = self.chosen(inputs.get("checkpoints", ()))
         if not chosen:
             raise ConfigError("checkpoints", self.checkpoints, f"a checkpoint beside {', '.join(self.skip)}")
+        for checkpoint in chosen:
+            if reason := dict(checkpoint.unfit).get(KINDS.release.name):
+                raise ConfigError("checkpoints", self.checkpoints, f"a model that transformers has ({reason})")
         if (found := len(inputs.get("tokenizer", ()))) != 1:
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
         keys = unique_keys(checkpoint.source for checkpoint in chosen)
@@ -55,6 +60,12 @@ class ReleaseConfig(StageConfig):
             for key, file in zip(keys, chosen, strict=True)
         )
         return StagePlan(steps=(step,), outputs=tuple(outputs))
+
+    def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        """Raise ConfigError for a checkpoint from outside whose model transformers does not have."""
+        for checkpoint in self.chosen(inputs["checkpoints"]):
+            if not checkpoint.section and (reason := unreleasable(read_model(checkpoint.path))):
+                raise ConfigError("checkpoints", str(checkpoint.path), f"a model that transformers has ({reason})")
 
 
 Config = ReleaseConfig

@@ -58,6 +58,7 @@ class SampleConfig(StageConfig):
             name="",
             run="stages.sample.generate:run",
             units=units,
+            version=2,
             uses=("seed", "pages", "chinese", "dumps", "files_per_dump"),
             core_seconds=1.0 + self.pages / len(files) / 5_000,
             disk_mb=mb,

@@ -34,7 +34,7 @@ BLOCKED_DOMAINS = ("bestcasinobonus.net", "bestwarezsites.com", "horsetrackbetti
 """Real entries of the UT1 list."""
 BLOCKED_URLS: dict[str, tuple[str, ...]] = {
     "blocked_domain": tuple(f"http://www.{domain}/{{page}}.html" for domain in BLOCKED_DOMAINS),
-    "strict_word": ("https://www.gazette.example/x-video.archive/{page}.html", "https://my.sex-shop.example/{page}"),
+    "strict_word": ("https://www.gazette.example/x-hamster.archive/{page}.html", "https://my.sex-shop.example/{page}"),
     "hard_word": ("https://www.herald.example/cheap/VIAGRA/{page}.html", "https://almanac.example/%6Eude-{page}.html"),
     "soft_words": ("https://www.courier.example/poker-bonus/{page}.html", "https://live.girls.example/{page}"),
     "excluded_host": ("https://en.wikipedia.org/wiki/Place_{page}", "https://old.reddit.com/r/places/comments/{page}/"),

@@ -17,14 +17,13 @@ Imports pydantic and the standard library only: this module is loaded on login n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from stages.shared.machine import Machine
+from stages.shared.settings import Settings
 
 FROM = "from:"
 """Prefix of an input that is another section's output: `documents: from:web`."""
@@ -37,6 +36,8 @@ class Kind:
     name: str
     file: str = ""
     """File name in a unit's folder; empty where the name varies."""
+    count: Callable[[Path], int] | None = None
+    """Reads the number of things in a file, as Output.count has it, of a file from outside the run."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ class InputFile:
     """The section that makes it; empty for a file from outside the run."""
     unit: str = ""
     """Key of the unit that makes it; empty for a file from outside the run."""
+    unfit: tuple[tuple[str, str], ...] = ()
+    """As Output.unfit."""
 
     @property
     def where(self) -> str:
@@ -176,6 +179,8 @@ class Output:
     """Estimated size in MB, for `plan`; 0 if it hardly matters."""
     count: int = 0
     """Number of things in it (a tokenizer's pieces), for `plan`; 0 if unknown."""
+    unfit: tuple[tuple[str, str], ...] = ()
+    """Names of kinds of file that cannot be made of it, each with the reason."""
 
     @property
     def file(self) -> str:
@@ -243,10 +248,19 @@ class Forecast:
     """The same as plain data, for `plan --json`."""
 
 
-class StageConfig(BaseModel):
-    """Base of every stage's settings: closed, typed, frozen."""
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """What a run did for one unit with earlier settings, for StageConfig.after and StageConfig.reused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    settings: Mapping[str, Any]
+    """All of the section, as plain data."""
+    progress: int
+    """How far the unit was, in the numbers of Task.progress."""
+    is_done: bool
+
+
+class StageConfig(Settings):
+    """Base of every stage's settings."""
 
     stage: ClassVar[str]
     """The stage's folder name under stages/."""
@@ -276,8 +290,23 @@ class StageConfig(BaseModel):
         )
         return {name: marks[0] for name, marks in marked if marks}
 
+    def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        """Look into files from outside the run before anything is queued. Reads the disk, not more than headers.
 
-class Section(BaseModel):
+        Raises ConfigError or DataError for a file that cannot be used.
+        """
+
+    def after(self, earlier: Sequence[Earlier]) -> dict[str, Any]:
+        """Return settings that follow from what the run did before, as `section.setting`; none as a rule. Pure.
+
+        For stages of one unit that go on where earlier settings ended. The latest is the last.
+        """
+        return {}
+
+    def reused(self, earlier: Earlier) -> int:
+        """Return how far a unit goes on from what it did with earlier settings; 0: it starts anew. Pure."""
+        return 0
+
+
+class Section(Settings):
     """Base of a group of settings nested in a StageConfig."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")

@@ -5,7 +5,9 @@ One class per person who must act. The worker turns each into its exit code; not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import errno
+import os
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ EXIT_CHECKPOINTED = 85
 EXIT_NEVER = 93
 """The input or the recipe is wrong: running again cannot help."""
 
+SHOWN_CHARS = 300
+"""Most characters of a value that an error shows."""
 STRONGEST_FIRST = (EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_NEVER, EXIT_FAILED, EXIT_DONE)
 """Order of exit codes: a code that leaves units untried comes first, since a failed unit fails again next time."""
 
@@ -41,7 +45,9 @@ class ConfigError(StagecoachError):
     exit_code = EXIT_NEVER
 
     def __init__(self, setting: str, value: Any, wanted: str) -> None:
-        super().__init__(f"{setting} = {value!r}: must be {wanted}")
+        shown = repr(value)
+        shown = shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}..."
+        super().__init__(f"{setting} = {shown}: must be {wanted}")
         self.setting, self.value, self.wanted = setting, value, wanted
 
     def within(self, section: str) -> ConfigError:
@@ -57,6 +63,10 @@ class DataError(StagecoachError):
     def __init__(self, path: Path | str, problem: str, remedy: str, record: str | int | None = None) -> None:
         where = f"{path}" if record is None else f"{path}:{record}"
         super().__init__(f"{where}: {problem}. {remedy}")
+
+
+class JsonError(DataError, ValueError):
+    """A file holds no JSON. Readers of a format catch it as a ValueError, and say which format they want."""
 
 
 class ClusterError(StagecoachError):
@@ -83,3 +93,45 @@ def nearest(name: str, known: list[str]) -> str:
     """Return "'close' (did you mean it?)" style text: the nearest known name, else all of them."""
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+
+
+_SYSTEM: Mapping[int, tuple[str, str]] = {
+    errno.ENOSPC: ("the disk is full", "Free some space, or use another folder"),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space, or use another folder"),
+    errno.EFBIG: (
+        "the file is larger than this file system or this user's limit allows",
+        "Free some space, or use another folder",
+    ),
+    errno.EROFS: ("the file system is read-only", "Use a folder that can be written"),
+    errno.EACCES: ("this user has no permission", "Ask its owner, or use another folder"),
+    errno.EPERM: ("this user has no permission", "Ask its owner, or use another folder"),
+    errno.ENOENT: ("there is no such file or folder", "Check the path"),
+    errno.ENOTDIR: ("a part of this path is a file, not a folder", "Check the path"),
+    errno.EISDIR: ("this is a folder, not a file", "Check the path"),
+    errno.EEXIST: ("this exists already, as something else", "Move it away"),
+    errno.ENAMETOOLONG: ("the name is too long for this file system", "Use a shorter one"),
+    errno.ELOOP: ("a symbolic link stands where none is followed", "Remove the link"),
+    errno.ESTALE: ("the network file system has lost this file", "Look at the mount, then try again"),
+    errno.EIO: ("the disk failed to read or write", "Look at the file system, then try again"),
+    errno.EMFILE: ("this process has too many open files", "Raise the limit: `ulimit -n 65536`"),
+}
+
+
+_UNKNOWN = ("", "Look at the path and its file system")
+
+
+def remedy_of(error: BaseException) -> str:
+    """Return what a user can do about an error of the operating system."""
+    return _SYSTEM.get((isinstance(error, OSError) and error.errno) or 0, _UNKNOWN)[1]
+
+
+def system_error(error: OSError) -> StagecoachError:
+    """Return an error of the operating system as one sentence: the file, the problem, the remedy."""
+    problem = _SYSTEM.get(error.errno or 0, _UNKNOWN)[0] or error.strerror or str(error)
+    remedy = remedy_of(error)
+    names = [name for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
+    if not names:
+        return StagecoachError(f"{problem}. {remedy}")
+    found = DataError(" and ".join(map(os.fsdecode, names)), problem, remedy)
+    found.exit_code = EXIT_FAILED  # other than a wrong input, it may be gone when the same command runs again
+    return found

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
+from stages.shared.errors import JsonError
+
+WHOLE = 16 << 20
+"""Files up to this many bytes are digested whole by sampled_digest."""
+SAMPLE = 64 << 10
+
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write `data` aside and rename it to `path`, flushed to disk first; readers see the old file or the new one."""
+    """Write `data` aside and rename it to `path`, flushed to disk first; readers see the old file or the new one.
+
+    Raises OSError with the path as its filename.
+    """
     raw = data.encode() if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with aside.open("wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    aside = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    try:
+        with aside.open("xb") as file:  # x follows no link that somebody else has put there
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except FileExistsError:
+        raise
+    except OSError as error:  # a full disk names no file
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -28,8 +46,15 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the JSON value in `path`."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Return the JSON value in `path`. Raises JsonError, also for a pipe or device, which would be read for ever."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        raw = file.read() if is_file else b""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        problem = f"not JSON ({error})" if raw else "the file is empty" if is_file else "not a file"
+        raise JsonError(path, problem, "Restore the file, or remove it") from error
 
 
 def flush_tree(root: Path) -> None:
@@ -49,6 +74,20 @@ def replace_dir(aside: Path, path: Path) -> None:
         shutil.rmtree(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside.rename(path)
+
+
+def sampled_digest(path: Path) -> str:
+    """Return the hex digest of a file's size and content; of a large one, of three samples (head, middle, tail)."""
+    size = path.stat().st_size
+    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+    with path.open("rb") as file:
+        if size <= WHOLE:
+            digest.update(file.read())
+        else:
+            for offset in (0, size // 2, size - SAMPLE):
+                file.seek(offset)
+                digest.update(file.read(SAMPLE))
+    return digest.hexdigest()
 
 
 def sha256_file(path: Path) -> str:

@@ -27,7 +27,8 @@ FORMAT = "STAGECOACH_LOG"
 LEVELS = ("info", "warning", "error")
 INDENT = "  "
 HEAD = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (INFO|WARNING|ERROR) (?:rank (\d+): )?(.*)", re.DOTALL)
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Characters that steer a terminal or change the order of what it shows, without tab and line break."""
 
 
 class LogEntry(NamedTuple):
@@ -88,12 +89,18 @@ def as_json(entry: LogEntry) -> str:
     """Return an entry as one line of JSON. Empty fields are left out."""
     time = entry.time.isoformat(timespec="milliseconds") if entry.time else None
     values = {"time": time, "level": entry.level or None, "rank": entry.rank, "message": entry.message}
-    return json.dumps({key: value for key, value in values.items() if value is not None}, ensure_ascii=False)
+    line = json.dumps({key: value for key, value in values.items() if value is not None}, ensure_ascii=False)
+    return CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", line)  # JSON leaves those above 0x7e as they are
 
 
 def printable(text: str) -> str:
     """Return a text with its control characters, except tabs and line breaks, as visible escapes."""
-    return CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    return CONTROL.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def parse_log(lines: Iterable[str]) -> Iterator[LogEntry]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from stages.shared.errors import ConfigError, nearest
+from stages.shared.settings import Settings
 
 GPUS: dict[str, dict[str, float]] = {
     "v100-32gb": {
@@ -48,14 +49,20 @@ GPUS: dict[str, dict[str, float]] = {
 """NVIDIA's data sheets, for the SXM boards and dense matrices; the network is that of their DGX machines. A board of
 80 GB has 85e9 bytes: torch reports 79 GiB."""
 
+GPU_ENVIRONMENT = {
+    "CUDA_DEVICE_MAX_CONNECTIONS": "1",
+    "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
+}
+"""Variables of processes that compute on GPUs, set before CUDA starts. One queue keeps a collective of tensor
+parallelism ahead of the product that is to hide it (Megatron-Core asks for it). Segments that grow leave few gaps in
+the GPU's memory."""
 
-class Gpu(BaseModel):
+
+class Gpu(Settings):
     """A GPU with its network and power: the `gpu` section of a cluster file.
 
     `gpu: a100-80gb` takes all values of a known type; `gpu: {type: a100-80gb, watts: 300, count: 2048}` changes some.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: str
     """Name of the type. A known type (GPUS) sets all other values."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -23,6 +23,20 @@ class Ranks:
     master_port: int = 0
     listen_fd: int | None = None
     """On rank 0: a socket that listens on master_port already, so that no other process can take the port."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kin:
+    """A unit of the same step and key that was made with other settings or inputs. A folder may be missing."""
+
+    out: Path
+    """Its files, once it is done."""
+    work: Path
+    published: Path
+
+
+def _no_kin() -> Sequence[Kin]:
+    return ()
 
 
 def _ignore(*ignored: object) -> None:
@@ -64,5 +78,8 @@ class Task(Generic[Config]):
     """Raises LeaseLost if a successor owns this unit. Call it right before a checkpoint is committed."""
     publish: Callable[[Path, str], None] = _ignore
     """Side effect: moves a complete file or folder to its place as the output of that name, which is `during`."""
+    kin: Callable[[], Sequence[Kin]] = _no_kin
+    """Returns the unit's kin, the newest first: a step may go on from what it finds there, if its own bytes are the
+    same as without."""
     serve: Callable[[str], None] = _ignore
     """Side effect: publishes the address (`http://host:port`) of a service. Call it when the service answers."""

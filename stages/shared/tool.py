@@ -32,6 +32,8 @@ class ToolCall:
     """By step: the folders of finished units, in order."""
     num_units: Mapping[str, int]
     """By step: how many units it has."""
+    command: str
+    """The `run` command that made the run, with the caller's `--set`."""
     out: Path
     """The run's file that the tool may replace: its report."""
 

@@ -20,6 +20,7 @@ EXPLANATIONS = {
     "not_html": "not HTML: a picture, a PDF ...",
     "not_plain_text": "not plain text, in a WET file",
     "not_text": "not text after decoding",
+    "damaged_body": "the compressed or chunked response breaks off",
     "too_large": "larger than read.max_page_mb",
     "too_deep": "thousands of nested elements",
     "too_many_attributes": "thousands of attributes in one tag",

@@ -5,13 +5,25 @@ The defaults are RefinedWeb's (arXiv:2306.01116, section 3 and appendix G); READ
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import comb
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from stages.shared.contract import Section
-from stages.shared.errors import ConfigError
+from stages.shared.errors import ConfigError, nearest
+
+LABELS = (
+    "af als am an ar arz as ast av az azb ba bar bcl be bg bh bn bo bpy br bs bxr ca cbk ce ceb ckb co cs cv cy da "
+    "de diq dsb dty dv el eml en eo es et eu fa fi fr frr fy ga gd gl gn gom gu gv he hi hif hr hsb ht hu hy ia id "
+    "ie ilo io is it ja jbo jv ka kk km kn ko krc ku kv kw ky la lb lez li lmo lo lrc lt lv mai mg mhr min mk ml mn "
+    "mr mrj ms mt mwl my myv mzn nah nap nds ne new nl nn no oc or os pa pam pfl pl pms pnb ps pt qu rm ro ru rue "
+    "sa sah sc scn sco sd sh si sk sl so sq sr su sv sw ta te tg th tk tl tr tt tyv ug uk ur uz vec vep vi vls vo "
+    "wa war wuu xal xmf yi yo yue zh"
+)
+LANGUAGES = frozenset(LABELS.split())
+"""The labels of lid.176."""
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
@@ -29,13 +41,22 @@ class LanguageSettings(Section):
     """bloom: the minimum scores of BLOOM's corpus by language (stages/text/bloom_limits.py) instead of min_score."""
     position: Literal["before", "after"] = "before"
     """Whether unwanted languages are dropped before deduplication, as in RefinedWeb, or after it."""
-    languages: tuple[str, ...] | None = ("en",)
+    languages: tuple[str, ...] | None = Field(default=("en",), min_length=1)
     """Codes of lid.176 (mostly ISO 639-1) to keep; null keeps every language."""
     min_score: Ratio = 0.65
     """Drop a page whose best language scores lower."""
     sample_chars: int = Field(default=1_000, gt=0)
     """Characters that are scored, in eight pieces from all over the text: on 601 real pages the label is the whole
     text's."""
+
+
+def check_languages(setting: str, codes: Iterable[str], known: Iterable[str] = LANGUAGES) -> None:
+    """Raise ConfigError for a code that is no label of the language model: it would keep or change no page."""
+    labels = sorted(known)
+    for code in codes:
+        if code not in labels:
+            near = nearest(code.lower().partition("-")[0].partition("_")[0], labels)
+            raise ConfigError(setting, code, f"a language code of the model such as {labels[0]!r}; {near}")
 
 
 class RepetitionSettings(Section):
@@ -79,13 +100,16 @@ class QualitySettings(Section):
     """Fewest words of a page."""
     max_words: int = Field(default=100_000, ge=1)
     """Most words of a page."""
-    min_word_chars: float = 3
+    min_word_chars: float = Field(default=3, ge=0)
     """Smallest mean length of a word, in characters."""
-    max_word_chars: float = 10
+    min_word_chars_of: dict[str, Annotated[float, Field(ge=0)]] = Field(default={"ko": 2})
+    """The same by language code, where a character is more than a letter: a Hangul syllable is two or three. The mean
+    of Korean prose is 2.6 to 3.4."""
+    max_word_chars: float = Field(default=10, gt=0)
     """Largest mean length of a word, in characters."""
-    max_hashes_per_word: float = 0.1
+    max_hashes_per_word: float = Field(default=0.1, ge=0)
     """Most "#" per word."""
-    max_ellipses_per_word: float = 0.1
+    max_ellipses_per_word: float = Field(default=0.1, ge=0)
     """Most "..." or "…" per word."""
     max_bullet_lines: Ratio = 0.9
     """Largest share of lines that start with a bullet."""
@@ -98,6 +122,27 @@ class QualitySettings(Section):
     stop_words: dict[str, tuple[str, ...]] = Field(default={})
     """By language code, instead of the list in stages/text/data/stop_words.txt. A language without a list in either
     place has no stop word rule. Unlike the thresholds above, stop words are counted when a page is extracted."""
+
+    @model_validator(mode="after")
+    def _keep_something(self) -> QualitySettings:
+        if self.min_words > self.max_words:
+            raise ConfigError("quality.min_words", self.min_words, f"at most max_words, {self.max_words}")
+        if self.min_word_chars > self.max_word_chars:
+            wanted = f"at most max_word_chars, {self.max_word_chars:g}"
+            raise ConfigError("quality.min_word_chars", self.min_word_chars, wanted)
+        for language, least in self.min_word_chars_of.items():
+            if least > self.max_word_chars:
+                wanted = f"at most max_word_chars, {self.max_word_chars:g}"
+                raise ConfigError(f"quality.min_word_chars_of.{language}", least, wanted)
+        return self
+
+    @model_validator(mode="after")
+    def _has_enough_stop_words(self) -> QualitySettings:
+        for language, words in self.stop_words.items():
+            if len(words) < max(1, self.min_stop_words):
+                wanted = f"a list of at least min_stop_words, {self.min_stop_words}, words: fewer drop every page"
+                raise ConfigError(f"quality.stop_words.{language}", list(words), wanted)
+        return self
 
 
 class LineSettings(Section):

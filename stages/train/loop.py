@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -36,7 +37,7 @@ from stages.train.models import Losses, Models
 from stages.train.objectives.base import Batch, LossOutputs, Objective
 from stages.train.stability.guard import judge
 from stages.train.stability.recovery import end_if_too_many, recover
-from stages.train.state.checkpoints import Checkpoints, Identity, save_weights
+from stages.train.state.checkpoints import Checkpoints, Identity, save_weights, start_digest
 from stages.train.state.names import BEST, FINAL, UNTRAINED
 from stages.train.state.progress import Progress
 from stages.train.telemetry.log import StepRecord, publish
@@ -61,10 +62,10 @@ def train(
     config = task.config
     if clash := {*FIELDS, *EVENT_FIELDS, *MEASURED_FIELDS} & {*objective.metrics}:
         raise ValueError(f"metrics {sorted(clash)}: these names have a meaning in metrics.jsonl")
-    set_deterministic(config)
+    set_arithmetic(config)
     split = config.layout
     sizes = parallel.Sizes(tp=split.tp, pp=split.pp, interleave=split.interleave, cp=split.cp, ep=split.ep)
-    parallel.start(task.ranks, sizes, seed=config.seed)
+    parallel.start(task.ranks, sizes, seed=config.seed, timeout=timedelta(minutes=config.timeout_min))
     try:
         summary = _train(task, objective, tokenizer, open_data)
     except BaseException:
@@ -81,15 +82,15 @@ def _train(
     config, schedule = task.config, task.config.schedule
     data = open_data(task.work)
     models = Models(config, objective, tokenizer.vocab_size)
-    identity = Identity(config, tokenizer.vocab_size, tokenizer.sha256, data.identity)
+    identity = Identity(config, tokenizer.vocab_size, tokenizer.sha256, data.identity, start_digest(task))
     checkpoints = Checkpoints(task, models, identity)
     progress = checkpoints.begin()
     if dist.get_rank() == 0:
         _log_lines(data.lines)
     recorder = Recorder(task.work, config, models, tokenizer.vocab_size, progress.step)
     for step in range(progress.step, config.steps):
-        recorder.start(step + 1)
         samples, feed = _take(data.feed, step, progress.feed, schedule.batch_size(step))
+        recorder.start(step + 1)
         is_scaled = models.is_scaled
         losses = models.accumulate(samples, recorder.batches)
         outcome = _agree(models, losses, stop=task.should_stop(), written=checkpoints.is_written)
@@ -106,9 +107,11 @@ def _train(
             rerun = partial(models.accumulate, samples)
             trouble, guard = recover(trouble, config.guard, progress.guard, models, checkpoints, rerun)
         dropped = _dropped(models, config)
-        progress = Progress(step=step + 1, feed=feed, guard=guard, best=progress.best)
+        tokens = progress.tokens + len(samples) * config.model.seq_len
+        progress = Progress(step=step + 1, tokens=tokens, feed=feed, guard=guard, best=progress.best)
         record = StepRecord(
             step=step + 1,
+            tokens=tokens,
             loss=outcome.loss,
             lr=lr,
             grad_norm=grad_norm,
@@ -231,6 +234,7 @@ def _finish(
         save_weights(task.out / name, models, role, identity, progress)
     if config.heldout_every is not None:
         best = checkpoints.load_best(progress)
+        checkpoints.keep(best.step)
         save_weights(task.out / BEST, models, models.main_role, identity, best)
     models.reset()
     save_weights(task.out / UNTRAINED, models, models.main_role, identity, Progress())
@@ -241,7 +245,7 @@ def _finish(
         digest = weights_digest(task.out / FINAL, rows)
         (task.out / DIGEST).write_text(digest + "\n", encoding="utf-8")
         summary = {name: last[name] for name in ("step", "tokens", "loss")} | {"weights_sha256": digest}
-    dist.barrier()
+    parallel.wait_for_all()  # the digest of large weights takes rank 0 longer than a collective waits
     return summary
 
 
@@ -259,16 +263,17 @@ def weights_digest(checkpoint: Path, rows: int) -> str:
     return digest.hexdigest()
 
 
-def set_deterministic(config: TrainingConfig) -> None:
-    """Fix the order of additions: the number of threads, and kernels that have a repeatable form.
+def set_arithmetic(config: TrainingConfig) -> None:
+    """Fix the order of additions: the number of threads, and, if `deterministic`, kernels that have a repeatable form.
 
     Side effect: settings of torch for the whole process.
     """
     torch.set_num_threads(config.threads)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # ALiBi leaves subnormal numbers far from the diagonal, and CPUs are slow with them: 0.56 s became 0.21 s for an
     # attention of 8 heads of 64 over 2,048 tokens and back, on one thread of a Xeon at 2.6 GHz (0.18 s without ALiBi).
     torch.set_flush_denormal(config.model.position == "alibi")
-    torch.use_deterministic_algorithms(True)
-    # Nothing reads memory that is not initialised; filling it costs time.
-    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  (a property, untyped)
+    torch.use_deterministic_algorithms(config.deterministic)
+    if config.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        # Nothing reads memory that is not initialised; filling it costs time.
+        setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  (a property, untyped)

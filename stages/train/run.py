@@ -9,6 +9,7 @@ from typing import Any
 from stages.formats.kinds import KINDS
 from stages.formats.metrics import read_metrics
 from stages.formats.tokenizer import Tokenizer
+from stages.model.checkpoint.copying import copy_weights
 from stages.model.huggingface.importing import import_weights
 from stages.shared.errors import DataError
 from stages.shared.task import Task
@@ -20,7 +21,11 @@ from stages.train.stage import TrainingStage
 
 
 def starting_weights(task: Task[TrainingStage], tokenizer: Tokenizer) -> SetWeights | None:
-    """Return the function that loads `init_from`; None: weights are drawn from the seed."""
+    """Return the function that loads `init_from`, or `continue_from` with weights; None: drawn from the seed."""
+    if task.config.continue_with == "weights":
+        for start in task.inputs.get("continue_from", ()):
+            config = task.config
+            return partial(copy_weights, config=config.model, folder=start.path, tokenizer=tokenizer, seed=config.seed)
     for release in task.inputs.get("init_from", ()):
         return partial(import_weights, config=task.config.model, folder=release.path, tokenizer=tokenizer)
     return None

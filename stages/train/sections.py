@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -81,6 +81,33 @@ class RampConfig(Section):
     """Sequences by which it grows at a time."""
     sequences: int = Field(ge=1)
     """Sequences trained on until it is global_batch; each size gets an equal share of them."""
+
+
+class LrScheduleConfig(Section):
+    """The learning rate between the warm-up and the last step."""
+
+    shape: Literal["cosine", "linear", "constant", "wsd"] = "cosine"
+    """Cosine or line from lr to min_lr_ratio x lr; lr to the end; or wsd (warm-up, stable, decay): lr, and a cool-down
+    in the last decay_steps (arXiv:2404.06395)."""
+    decay_steps: int | None = Field(default=None, ge=1)
+    """With wsd: steps of the cool-down."""
+    decay: Literal["linear", "sqrt"] = "linear"
+    """With wsd: the cool-down's form, a line or 1 - sqrt (arXiv:2405.18392, section 3.2)."""
+    plans: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Steps that the schedule is planned over, plan after plan: [600] is that of 600 steps, with its last rate from
+    there on; [600, 900] that of 600 steps up to step 600, then that of 900. Empty: [steps]. Where steps are raised,
+    `run` sets it by `extend`, unless the steps that are done had the same rates without."""
+    extend: Literal["keep", "replan"] = "keep"
+    """The schedule of a training whose steps are raised: keep the earlier plan, or plan anew from its last step on."""
+
+    @model_validator(mode="after")
+    def _check(self) -> LrScheduleConfig:
+        if (self.shape == "wsd") != (self.decay_steps is not None):
+            wanted = "a number of steps with shape wsd" if self.shape == "wsd" else "absent without shape wsd"
+            raise ConfigError("lr_schedule.decay_steps", self.decay_steps, wanted)
+        if list(self.plans) != sorted({*self.plans}):
+            raise ConfigError("lr_schedule.plans", [*self.plans], "rising (for example [600, 900])")
+        return self
 
 
 class GuardConfig(Section):

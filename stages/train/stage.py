@@ -15,19 +15,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Annotated, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from stages.formats.kinds import KINDS
 from stages.formats.readings import Reading
-from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Output, Reads, StagePlan, Step
-from stages.shared.errors import ConfigError, nearest
+from stages.model.checkpoint.names import FREE, read_model
+from stages.model.huggingface.config import CONFIG_JSON, differences, from_config_json, read_config, unreleasable
+from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Kind, Output, Reads, StagePlan, Step, Unit
+from stages.shared.errors import ConfigError, DataError, nearest
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS, TrainingConfig
 from stages.train.data.mixture import readings, warning
 from stages.train.planner.forecast import forecast
-from stages.train.state.names import BEST, FINAL, UNTRAINED, holds_state, step_name
+from stages.train.state.names import BEST, FINAL, UNTRAINED, step_name
 
 NARROW = 65_500
 """Pieces from which on a dataset takes 4 bytes a token, not 2 (Megatron's DType.optimal_dtype)."""
@@ -42,8 +45,6 @@ class TrainingStage(TrainingConfig):
     """Input field of the datasets, one or more for each source."""
     run: ClassVar[str]
     """`package.module:function` of the step."""
-    version: ClassVar[int] = 3
-    """Code version of the step."""
 
     tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)]
     """The tokenizer that made the data."""
@@ -51,10 +52,6 @@ class TrainingStage(TrainingConfig):
     """Share of the sequences by source name, relative to one another; None: in proportion to the sources' tokens."""
     init_from: Annotated[Inputs | None, Reads(KINDS.release)] = None
     """A LLaMA or Mixtral folder as transformers saves it, to start from its weights; None: drawn from the seed."""
-    resume_from: Annotated[Inputs | None, Reads(KINDS.checkpoint)] = None
-    """Another run's checkpoint to continue from, in another layout: `from:section` with checkpoint_keep_every there, a
-    work folder's `checkpoints`, or one `step-...` folder. The newest sound one is taken. Not used once this run has
-    checkpoints of its own. None: the start."""
     reference: Annotated[Inputs | None, Reads(KINDS.metrics)] = None
     """Metrics of a run that must have had the same losses, such as the same training in another layout; None: any."""
     tolerance: float = Field(default=1e-4, gt=0)
@@ -71,13 +68,13 @@ class TrainingStage(TrainingConfig):
         """Return one step of one unit, worked on by all ranks of the layout."""
         if self.mixture is not None:
             self._check_sources([file.source for file in inputs.get(self.data, ())])
-        self._check_starts(inputs)
-        given = [name for name in ("init_from", "resume_from", "reference") if getattr(self, name) is not None]
+        start = self._start(inputs)
+        given = [name for name in ("init_from", "continue_from", "reference") if getattr(self, name) is not None]
         training = self.planned(inputs)
         step = Step(
             name="",
             run=self.run,
-            units=WHOLE,
+            units=(Unit(key=WHOLE[0].key, inputs={"continue_from": (start,)}),) if start else WHOLE,
             uses=(*self.weights_depend_on(), *self._other_uses()),
             reads=(self.data, "tokenizer", *given),
             ranks=self.layout.ranks,
@@ -88,40 +85,59 @@ class TrainingStage(TrainingConfig):
             mem_mb=training.mem_mb,
             version=self.version,
         )
-        return StagePlan(steps=(step,), outputs=tuple(self._outputs()))
+        return StagePlan(steps=(step,), outputs=tuple(self._outputs(self.first_step(inputs))))
+
+    def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        """Raise DataError for weights from outside that are not of this training's model."""
+        for file in inputs.get("init_from", ()):
+            if not file.section:
+                path = file.path / CONFIG_JSON
+                found, _ = from_config_json(read_config(path), path)
+                self._require_shape(path, differences(self.model, found))
+        for file in inputs.get("continue_from", ()):
+            if not file.section:
+                other = differences(self.model, read_model(file.path))
+                may = FREE if self.continue_with == "weights" else ()
+                self._require_shape(file.path, {name: value for name, value in other.items() if name not in may})
+
+    def _require_shape(self, path: Path, other: Mapping[str, Any]) -> None:
+        if other:
+            remedy = f"Give the section's model {', '.join(f'{name}: {value}' for name, value in other.items())}"
+            raise DataError(path, "another shape than the recipe's", remedy)
 
     def _other_uses(self) -> list[str]:
         """Return the settings that change the outputs and not the weights."""
         given = {
-            "tolerance": self.reference,
-            "heldout_every": self.heldout_every,
-            "checkpoint_keep_every": self.checkpoint_keep_every,
+            "tolerance": self.reference is not None,
+            "heldout_every": self.heldout_every is not None,
+            "checkpoint_keep_every": self.checkpoint_keep_every is not None,
+            "deterministic": not self.deterministic,
         }
-        return [name for name, value in given.items() if value is not None]
+        return [name for name, is_used in given.items() if is_used]
 
-    def _outputs(self) -> list[Output]:
+    def _outputs(self, first: int) -> list[Output]:
+        """Return the outputs of a training that begins after `first` steps."""
         unit, kind = WHOLE[0].key, KINDS.checkpoint
+        reason = unreleasable(self.model)
+        unfit = ((KINDS.release.name, reason),) if reason else ()
         models = [FINAL, UNTRAINED, *([BEST] if self.heldout_every is not None else [])]
         measured = (KINDS.metrics, KINDS.readings, KINDS.layers, KINDS.rank_times)
+        published = [step for step in self.published_steps if step > first]
+        kept = [step for step in self.kept_steps if step > first]
         return [
-            *(Output(step="", unit=unit, kind=kind, source=name, name=name) for name in models),
-            *(
-                Output(step="", unit=unit, kind=kind, source=f"step-{step}", name=step_name(step), during=True)
-                for step in self.published_steps
-            ),
+            *(Output(step="", unit=unit, kind=kind, source=name, name=name, unfit=unfit) for name in models),
+            *(replace(_kept(unit, step, kind), unfit=unfit) for step in published),
+            *(_kept(unit, step, KINDS.state) for step in kept),
             *(Output(step="", unit=unit, kind=each, source="") for each in measured),
         ]
 
-    def _check_starts(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+    def _start(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> InputFile | None:
+        """Return the checkpoint to continue from. Raises ConfigError if there are two places to start from."""
         if len(files := inputs.get("init_from", ())) > 1:
             raise ConfigError("init_from", self.init_from, f"one folder, not {len(files)}")
-        files = inputs.get("resume_from", ())
-        if not any(file.section for file in files):
-            if len(files) > 1:
-                raise ConfigError("resume_from", self.resume_from, f"one folder, not {len(files)}")
-        elif not any(holds_state(file.path) for file in files):
-            wanted = f"a section with checkpoints to continue from: set {files[0].section}.checkpoint_keep_every"
-            raise ConfigError("resume_from", self.resume_from, f"{wanted}; its {FINAL} holds weights alone")
+        if self.init_from is not None and self.continue_from is not None:
+            raise ConfigError("init_from", self.init_from, "absent with continue_from: a training starts once")
+        return self.chosen_start(inputs)
 
     def _check_sources(self, sources: list[str]) -> None:
         mixture = self.mixture or {}
@@ -140,6 +156,8 @@ class TrainingStage(TrainingConfig):
         Raises ConfigError, with layouts that fit, if the training does not fit into the machine.
         """
         found = forecast(self.planned(inputs), machine)
+        if self.earlier_steps:
+            found = replace(found, rows=(*found.rows, ("schedule", self._schedule_text())))
         sources = self._readings(inputs)
         if not sources:
             return found
@@ -149,6 +167,17 @@ class TrainingStage(TrainingConfig):
             rows.append(("repeated", repeated))
         data = {**found.data, "sources": [asdict(reading) for reading in sources]}
         return replace(found, rows=(*found.rows, *rows), data=data)
+
+    def _schedule_text(self) -> str:
+        """Return the learning rates behind the last of the earlier steps."""
+        schedule, first = self.schedule, self.earlier_steps[-1] + 1
+        plans = " then ".join(f"{plan:,}" for plan in schedule.plans)
+        form, rates = self.lr_schedule, [schedule.learning_rate(step) for step in (first, self.steps)]
+        text = (
+            f"{form.shape} planned over {plans} steps: lr {rates[0]:.2e} at step {first:,}, {rates[1]:.2e} at the end"
+        )
+        other = "replan" if form.extend == "keep" else "keep"
+        return f"{text}; lr_schedule.extend={other} for the other way" if form.plans else text
 
     def _readings(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> list[Reading]:
         """Return the readings by the datasets' sizes; none if a size is unknown."""
@@ -160,3 +189,7 @@ class TrainingStage(TrainingConfig):
         for file in files:
             tokens[file.source] += file.mb * 1e6 / (2 if pieces < NARROW else 4)
         return readings(tokens, self.mixture, self.planned(inputs).sequences * self.model.seq_len)
+
+
+def _kept(unit: str, step: int, kind: Kind) -> Output:
+    return Output(step="", unit=unit, kind=kind, source=f"step-{step}", name=step_name(step), during=True)

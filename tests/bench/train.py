@@ -16,7 +16,6 @@ from tests.bench.compare import Comparison, add_options, show
 SUBJECTS: dict[str, Callable[[int], list[Comparison]]] = {
     "speed": train_speed.comparisons,
     "checkpoints": train_checkpoints.comparisons,
-    "gpu": train_speed.gpu_comparisons,
 }
 
 

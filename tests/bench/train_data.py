@@ -20,7 +20,7 @@ from stages.tokenizer.spm import train as train_tokenizer
 from stages.tokens.indexed import DatasetWriter
 from stages.train.data.batches import microbatches
 from stages.train.data.corpus import SourceDataset, open_corpus
-from stages.train.data.datasets import build_dataset
+from stages.train.data.datasets import EndOfDocument, build_dataset
 from stages.train.data.feed import Window
 from stages.train.objectives.next_token import NextToken
 
@@ -62,7 +62,13 @@ def write_batches(data: Path, folder: Path, settings: dict[str, Any]) -> None:
     tokenizer = Tokenizer(data / KINDS.tokenizer.file)
     parallel.start(Ranks())
     corpus = open_corpus([SourceDataset("words", data / "tokens-words.bin")])
-    dataset = build_dataset(corpus, config, folder / "index", eod=tokenizer.eos_id, vocab_size=tokenizer.vocab_size)
+    dataset = build_dataset(
+        corpus,
+        config,
+        folder / "index",
+        EndOfDocument(tokenizer.eos_id, tokenizer.vocab_size),
+        config.schedule.sequences({}),
+    )
     size = config.global_batch
     steps = [Window(dataset, step * size, size) for step in range(config.steps)]
     columns = NextToken(config, tokenizer.eos_id).columns

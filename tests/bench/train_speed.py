@@ -4,7 +4,7 @@ Ours is the stage `pretrain`, loop and all; theirs is what a careful user writes
 Each turn is a process of its own, bound to as many cores as it has threads: the sides then share no allocator, no
 settings of torch and no caches, and memory is a side's own. Turns alternate, so that the machine's noise hits both. A
 round's time is the median of its steps, a side's the best of its rounds: processor seconds with one thread, seconds on
-the clock with more, or on a GPU. Both must have had the same losses.
+the clock with more. Both must have had the same losses.
 """
 
 from __future__ import annotations
@@ -18,15 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stages.pretrain.config import PretrainConfig
-from stages.train.telemetry.utilisation import operations, peak_here
 from tests.bench.compare import Comparison
-from tests.bench.train_data import VOCABULARY, write_batches, write_data, write_weights
+from tests.bench.train_data import write_batches, write_data, write_weights
 
 ROOT = Path(__file__).parents[2]
 WARM, STEPS = 2, 10
 OURS, THEIRS = "tests.bench.train_speed_ours", "tests.bench.train_speed_theirs"
-TOLERANCE = {"fp32": 1e-3, "bf16": 3e-2}
+TOLERANCE = 1e-3
 """Nats a token that two losses may be apart: roundings, which AdamW carries on."""
 
 
@@ -38,7 +36,6 @@ class Case:
     model: dict[str, int]
     tokens: int
     """Of a batch."""
-    dtype: str = "fp32"
     threads: int = 1
     cores: int = 1
     """What a side is bound to; with one, time is the processor's, which other work on the machine disturbs less."""
@@ -49,7 +46,7 @@ class Case:
     def settings(self) -> dict[str, Any]:
         """The stage's settings."""
         sequences = self.tokens // self.model["seq_len"]
-        own = {"model": self.model, "global_batch": sequences, "microbatch": sequences, "dtype": self.dtype}
+        own = {"model": self.model, "global_batch": sequences, "microbatch": sequences}
         rest = {"steps": STEPS, "warmup_steps": 2, "lr": 1e-3, "checkpoint_every": STEPS, "threads": self.threads}
         return {**own, **rest, "tensorboard": False, **self.more}
 
@@ -61,7 +58,7 @@ class Turn:
     steps: list[float]
     """Seconds of each."""
     peak_mb: float
-    """Growth of the process beyond what its imports take, or torch's count on a GPU."""
+    """Growth of the process beyond what its imports take."""
     losses: list[float]
 
     @property
@@ -82,28 +79,11 @@ CASES = [
     for seq_len in (256, 1024)
     for threads in (1, 2)
 ]
-GPU = Case(
-    "1 B parameters, bf16, 4,096 tokens, a GPU",
-    {"num_layers": 22, "dim": 2048, "num_heads": 16, "ffn_dim": 5504, "seq_len": 4096},
-    tokens=16_384,
-    dtype="bf16",
-    cores=8,
-    more={"lr": 1e-4},
-)
 
 
 def comparisons(rounds: int) -> list[Comparison]:
     """Return tokens a second of both at 256 and 1,024 tokens a sequence, on one thread and on two."""
     return compared(CASES, rounds)
-
-
-def gpu_comparisons(rounds: int) -> list[Comparison]:
-    """Return tokens a second of both, theirs compiled, with the share of the GPU's peak; nothing without a GPU."""
-    used = peak_here("bf16")
-    if used is None:
-        print("no GPU whose peak is known: not measured", file=sys.stderr)
-        return []
-    return compared([GPU], rounds)
 
 
 def compared(cases: list[Case], rounds: int) -> list[Comparison]:
@@ -136,7 +116,7 @@ def compare(case: Case, data: Path, part: Path, rounds: int) -> Comparison:
         theirs=case.tokens / theirs.seconds,
         against="transformers",
         asked=1.0,
-        note=f"{ours.peak_mb:,.0f} MB, theirs {theirs.peak_mb:,.0f} MB{_used(case, ours, theirs)}",
+        note=f"{ours.peak_mb:,.0f} MB, theirs {theirs.peak_mb:,.0f} MB",
     )
 
 
@@ -159,14 +139,5 @@ def take_turn(side: str, case: Case, data: Path, part: Path, work: Path) -> Turn
 
 def _must_agree(case: Case, ours: list[float], theirs: list[float]) -> None:
     apart = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
-    if not apart <= TOLERANCE[case.dtype]:
+    if not apart <= TOLERANCE:
         raise SystemExit(f"{case.name}: losses are {apart:.2g} nats apart: the sides do not train the same")
-
-
-def _used(case: Case, ours: Turn, theirs: Turn) -> str:
-    most = peak_here(case.dtype) if case is GPU else None
-    if most is None:
-        return ""
-    config = PretrainConfig(tokens="unused", tokenizer="unused", **case.settings)
-    done = operations(config, VOCABULARY, config.global_batch)
-    return f"; {done / ours.seconds / most:.1%} of the peak, theirs {done / theirs.seconds / most:.1%}"

@@ -1,7 +1,6 @@
 """A plain training loop on transformers' LLaMA: one side of train_speed.py. Reads its order from its argument.
 
-As a careful user writes it: sdpa attention, no cache, AdamW fused and with two groups, gradients set to None; on a GPU
-compiled, with bf16 by autocast.
+As a careful user writes it: sdpa attention, no cache, AdamW fused and with two groups, gradients set to None.
 """
 
 from __future__ import annotations
@@ -27,14 +26,11 @@ def main(order: dict[str, Any]) -> None:
     config = PretrainConfig(tokens="unused", tokenizer="unused", **order["settings"])
     torch.set_num_threads(config.threads)
     grown = grown_mb()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = LlamaForCausalLM.from_pretrained(
+    model: nn.Module = LlamaForCausalLM.from_pretrained(
         Path(order["part"]) / "llama", attn_implementation="sdpa", dtype=torch.float32, use_cache=False
-    ).to(device)
+    )
     model.train()
     optimizer = build_optimizer(config, model)
-    run = torch.compile(model) if device.type == "cuda" else model
-    narrow = torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bf16")
     tokens, labels = (np.load(Path(order["part"]) / f"{name}.npy", mmap_mode="r") for name in ("tokens", "labels"))
     wall, cpu, losses = [], [], []
     for step in range(config.steps):
@@ -42,10 +38,9 @@ def main(order: dict[str, Any]) -> None:
         for group in optimizer.param_groups:
             group["lr"] = config.schedule.learning_rate(step + 1)
         optimizer.zero_grad(set_to_none=True)
-        inputs, wanted = (torch.from_numpy(each[step].copy()).to(device) for each in (tokens, labels))
-        with narrow:
-            logits = run(input_ids=inputs).logits
-            loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+        inputs, wanted = (torch.from_numpy(each[step].copy()) for each in (tokens, labels))
+        logits = model(input_ids=inputs).logits
+        loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_grad)
         optimizer.step()

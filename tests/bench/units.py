@@ -1,9 +1,9 @@
 """The launcher on runs of 1,000, 10,000 and 100,000 units: `python -m tests.bench.units` prints one table.
 
 Two runs of each size: a dump of Common Crawl with the recipe `web`, and the toy stage's. Each has the ledger of a real
-run in its last array: submissions of 1,001 elements, attempts and marks. `plan` and `status` run in processes of their
-own; another run of the largest size is submitted to a stand-in for sbatch, which counts its calls. `--check` ends with
-one line, `units: got X, asked Y`, and with exit code 1 if it falls short.
+run in its last array: submissions of 1,001 elements, attempts and marks. `plan`, `status`, a second `run` and the end
+of one element run in processes of their own; another run of the largest size is submitted to a stand-in for sbatch,
+which counts its calls. `--check` ends with one line, `units: got X, asked Y`, and with exit code 1 if it falls short.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ ARRAY = 1_001
 PACKED = 10
 """Units of an element, in the steps that take seconds a unit."""
 ROOT = Path(__file__).parents[2]
-PLAN_S, PLAN_MB, STATUS_S = 5.0, 500.0, 2.0
+PLAN_S, PLAN_MB, STATUS_S, RUN_S, END_S, END_MB = 5.0, 500.0, 3.0, 10.0, 0.5, 100.0
 """What is asked at 100,000 units."""
 DUMP = "CC-MAIN-2024-10"
 PATH = f"crawl-data/{DUMP}/segments/{{segment}}/warc/CC-MAIN-20240220211055-20240221001055-{{number:05}}.warc.gz\n"
@@ -55,6 +55,10 @@ class Measured:
     units: int
     plan: Cost
     status: Cost
+    again: Cost
+    """A second `run`, with nothing to submit."""
+    end: Cost
+    """The end of one element, in its batch script."""
 
 
 @dataclass(frozen=True)
@@ -114,15 +118,25 @@ class Subject:
         """Run a verb, which must end with one of `codes`, and return its cost."""
         environment = {**os.environ, "STAGECOACH_ENV": "none", "COLUMNS": "160"}
         environment["PATH"] = f"{self.bin}:{environment['PATH']}"
-        log = self.home / f"{verb}.log"
+        return self._cost(verb, self.command(verb, *more), environment, codes)
+
+    def end(self) -> Cost:
+        """Let an element in the middle of the longest job end, and return the cost."""
+        runs = self.home / "runs" / self.name
+        folders = sorted((runs / "ledger" / "submissions").iterdir(), key=lambda folder: len(list(folder.iterdir())))
+        job, key = folders[-1].name, sorted(path.stem for path in folders[-1].iterdir())[0]
+        place = {"STAGECOACH_ELEMENT": "7", "STAGECOACH_RESTART": "0", "STAGECOACH_RANKS": "1"}
+        command = [sys.executable, "-m", "jobs.run.attempt_end", str(runs), job, key, "0"]
+        return self._cost("end", command, {**os.environ, **place, "PYTHONPATH": str(self.code)}, (0,))
+
+    def _cost(self, name: str, command: Sequence[str], environment: Mapping[str, str], codes: Sequence[int]) -> Cost:
+        log = self.home / f"{name}.log"
         with log.open("w") as output:
-            process = subprocess.Popen(
-                self.command(verb, *more), stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=self.home
-            )
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=self.home)
             _, status, usage = os.wait4(process.pid, 0)
         said = log.read_text()
         if os.waitstatus_to_exitcode(status) not in codes:
-            raise RuntimeError(f"{verb} of {self.name} at {self.units:,} failed:\n{said[-3000:]}")
+            raise RuntimeError(f"{name} of {self.name} at {self.units:,} failed:\n{said[-3000:]}")
         return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3, said)
 
     def fill(self) -> None:
@@ -149,7 +163,9 @@ def measure(subject: Subject, rounds: int) -> Measured:
     subject.fill()
     plans = [subject.launch("plan") for _ in range(rounds)]
     states = [subject.launch("status") for _ in range(rounds)]
-    best = [min(costs, key=lambda cost: cost.seconds) for costs in (plans, states)]
+    ends = [subject.end() for _ in range(rounds)]
+    again = [subject.launch("run") for _ in range(rounds)]
+    best = [min(costs, key=lambda cost: cost.seconds) for costs in (plans, states, again, ends)]
     return Measured(subject.name, subject.units, *best)
 
 
@@ -163,23 +179,33 @@ def demands(found: Sequence[Measured]) -> list[Demand]:
             Demand(f"{largest.name}, plan", largest.plan.seconds, PLAN_S, "s"),
             Demand(f"{largest.name}, memory of plan", largest.plan.megabytes, PLAN_MB, "MB"),
             Demand(f"{largest.name}, status", largest.status.seconds, STATUS_S, "s"),
+            Demand(f"{largest.name}, second run", largest.again.seconds, RUN_S, "s"),
+            Demand(f"{largest.name}, an element's end", largest.end.seconds, END_S, "s"),
+            Demand(f"{largest.name}, memory of an element's end", largest.end.megabytes, END_MB, "MB"),
             Demand(f"{largest.name}, plan", largest.plan.seconds / before.plan.seconds, factor, "times 10,000's"),
             Demand(f"{largest.name}, status", largest.status.seconds / before.status.seconds, factor, "times 10,000's"),
+            Demand(
+                f"{largest.name}, second run", largest.again.seconds / before.again.seconds, factor, "times 10,000's"
+            ),
+            Demand(
+                f"{largest.name}, an element's end", largest.end.seconds / before.end.seconds, 2.0, "times 10,000's"
+            ),
         ]
     return asked
 
 
 def table(found: Sequence[Measured]) -> str:
     """Return the costs as a table for people."""
-    head = ["run", "units", "plan s", "MB", "status s", "MB"]
+    head = ["run", "units", "plan s", "MB", "status s", "MB", "second run s", "MB", "element's end s", "MB"]
     rows = [
         [
             each.name,
             f"{each.units:,}",
-            f"{each.plan.seconds:.2f}",
-            f"{each.plan.megabytes:.0f}",
-            f"{each.status.seconds:.2f}",
-            f"{each.status.megabytes:.0f}",
+            *(
+                text
+                for cost in (each.plan, each.status, each.again, each.end)
+                for text in (f"{cost.seconds:.2f}", f"{cost.megabytes:.0f}")
+            ),
         ]
         for each in found
     ]

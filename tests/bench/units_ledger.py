@@ -18,6 +18,7 @@ from jobs.plan.recipe import read_recipe
 from jobs.runs import Run, plan_run
 from jobs.submit.dispatch import chunks, new_submission, write_step, write_work
 from jobs.submit.ledger import Submission
+from jobs.submit.slurm import comment_of
 from stages.formats.attempts import END, PROGRESS, RESULT, START, AttemptName
 
 
@@ -32,8 +33,9 @@ def write_ledger(run: Run) -> list[str]:
             number += 1
             submission = replace(new_submission(job, elements, number), slurm_id=str(100 + number), submitted=1.0)
             write_work(run, job, submission, run.paths.code / "0123456789ab")
+            comment = comment_of(run.id, submission.key)
             if job.name == last and elements is arrays[-1]:
-                rows = [f"{submission.slurm_id}_{n}|PENDING|Priority||0|x" for n in range(len(elements))]
+                rows = [f"{submission.slurm_id}_{n}|PENDING|Priority||0|{comment}" for n in range(len(elements))]
             else:
                 _write_outcome(run, job, submission)
     return rows
@@ -48,7 +50,10 @@ def _write_outcome(run: Run, job: Job, submission: Submission) -> None:
         for path, record in _records(run, job, submission, element, units):
             path.write_text(json.dumps(record, indent=1, sort_keys=True))
         for unit in units:
-            mark = {"job": job.name, "unit": job.units[unit].key, "identity": job.units[unit].identity, "seconds": 1.0}
+            step.unit(unit).mkdir(parents=True)
+            (step.unit(unit) / "text").write_text("hello\n")
+            files = {"text": {"bytes": 6, "sha256": "0" * 64}}
+            mark = {"job": job.name, "unit": job.units[unit].key, "identity": job.units[unit].identity, "files": files}
             step.mark(unit).write_text(json.dumps(mark, indent=1, sort_keys=True))
 
 

@@ -18,7 +18,8 @@ from jobs.runs import Run
 from jobs.submit.dispatch import write_work
 from jobs.submit.ledger import Submission
 from stages.formats.attempts import Attempt, AttemptName, read_attempts
-from stages.shared.files import read_json, write_json
+from stages.shared.files import read_json
+from tests.jobs.made import RUN_ID, write_done
 from tests.jobs.toy.config import ToyConfig
 from tests.jobs.toy_stage import Toy
 
@@ -40,8 +41,10 @@ class Bench:
         recipe = Recipe("toy", "", ("toy",), {"toy": ToyConfig(moods=str(toy.moods), **settings)}, {}, {})
         cluster = Cluster(name="local", kind="local")
         graph = build_graph(recipe, cluster, self.paths, lambda value, setting, reads: ())
-        self.run = Run(self.paths, recipe, cluster, graph, {})
+        self.run = Run(self.paths, recipe, cluster, graph, {"id": RUN_ID})
         self.number = 0
+        self.array = ""
+        """Slurm's id of the array, for what is started from now on."""
 
     def job(self, name: str) -> Job:
         """Return a job by its step's name."""
@@ -72,7 +75,8 @@ class Bench:
     def _variables(self, element: int, restart: int, rank: int, ranks: int) -> dict[str, str]:
         numbers = {"ELEMENT": element, "RESTART": restart, "RANK": rank, "RANKS": ranks}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
-        return {**kept, **{f"STAGECOACH_{name}": str(value) for name, value in numbers.items()}}
+        slurm = {"SLURM_ARRAY_JOB_ID": self.array} if self.array else {}
+        return {**kept, **slurm, **{f"STAGECOACH_{name}": str(value) for name, value in numbers.items()}}
 
     def start(
         self, entry: Submission, element: int = 0, restart: int = 0, rank: int = 0, ranks: int = 1
@@ -113,7 +117,7 @@ class Bench:
     def mark_done(self, name: str) -> None:
         """Pretend that a job is finished, for those that need it."""
         for unit in self.job(name).units:
-            write_json(self.step(name).mark(unit), {"job": f"toy.{name}"})
+            write_done(self.step(name), unit)
 
     def done(self, name: str) -> set[int]:
         """Return the places of a job's finished units."""
@@ -130,6 +134,6 @@ class Bench:
         return file.read_text(encoding="utf-8")
 
     def folders(self, name: str) -> list[str]:
-        """Return the names in a job's folder of units, half-written ones too."""
+        """Return the names in a job's folder of units."""
         folder: Path = self.step(name).root / "units"
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []

@@ -41,13 +41,22 @@ print(number)
 """
 
 
+TESTED = "sbatch-test-only"
+
+
 def write_fake(folder: Path, name: str, body: str) -> Fake:
-    """Write a stand-in to `folder`. The bash lines of `body` see the number of the call, from 0, in $call."""
+    """Write a stand-in to `folder`. The bash lines of `body` see the number of the call, from 0, in $call.
+
+    `sbatch --test-only` is another command, `sbatch-test-only`, which takes everything unless a test writes it anew.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    if name == "sbatch" and not (folder / TESTED).exists():
+        write_fake(folder, TESTED, "true")
     (folder / "note.py").write_text(NOTE, encoding="utf-8")
     path = folder / name
     note = f"call=$({sys.executable} -S '{folder}/note.py' '{folder}' '{name}' \"$@\")"
-    path.write_text(f"#!/bin/bash\n{note}\n{body}\n", encoding="utf-8")
+    tested = f'[ "$1" = --test-only ] && exec \'{folder}/{TESTED}\' "$@"\n' if name == "sbatch" else ""
+    path.write_text(f"#!/bin/bash\n{tested}{note}\n{body}\n", encoding="utf-8")
     path.chmod(0o755)
     return Fake(folder, name)
 

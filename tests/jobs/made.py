@@ -8,18 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jobs.paths import RunPaths, unit_folder
+from jobs.marks import made_files
+from jobs.paths import RunPaths, StepPaths, unit_folder
 from jobs.plan.cluster import Cluster, Resources
 from jobs.plan.graph import Graph, Job, Need, PlannedUnit
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
 from jobs.submit.ledger import Submission
-from jobs.submit.slurm import QueueRow
+from jobs.submit.slurm import QueueRow, comment_of
 from stages.formats.attempts import Attempt, AttemptName, EndRecord, ResultRecord, StartRecord, write_record
 from stages.shared.contract import Step, Unit
+from stages.shared.files import write_json
 from tests.jobs.toy.config import ToyConfig
 
 CONFIG = ToyConfig(moods="moods")
+RUN_ID = "0123456789ab"
 
 
 def fingerprint(name: str) -> str:
@@ -66,6 +69,7 @@ def job(
             for key in keys
         },
         inputs={},
+        inputs_digest="",
         needs={each: frozenset() for each in needs},
         same=_of_section(section, same),
         whole=_of_section(section, needs),
@@ -149,6 +153,15 @@ def row(
     return QueueRow(slurm_id, state, reason, "n1" if state == "RUNNING" else "", restarts, comment)
 
 
+def named(rows: Iterable[QueueRow], submissions: Iterable[Submission]) -> list[QueueRow]:
+    """Return rows with the comments that the launcher gives; `submissions` are looked up by the array's id."""
+    keys = {entry.slurm_id: entry.key for entry in submissions if entry.slurm_id}
+    return [
+        each if each.comment else replace(each, comment=comment_of(RUN_ID, keys.get(each.array, "none")))
+        for each in rows
+    ]
+
+
 def slurm_cluster(**settings: Any) -> Cluster:
     """Return a Slurm cluster whose nodes have a Python of their own, so that scripts look the same everywhere."""
     return Cluster(**{"name": "there", "kind": "slurm", "python": "/opt/python/bin/python3", **settings})
@@ -157,7 +170,13 @@ def slurm_cluster(**settings: Any) -> Cluster:
 def a_run(folder: Path, graph: Graph, name: str = "mine") -> Run:
     """Return a run on a Slurm cluster; nothing of it is on disk."""
     cluster = slurm_cluster(max_array_size=1001)
-    return Run(RunPaths(folder / name), Recipe("mine", "", (), {}, {}, {}), cluster, graph, {})
+    return Run(RunPaths(folder / name), Recipe("mine", "", (), {}, {}, {}), cluster, graph, {"id": RUN_ID})
+
+
+def write_done(step: StepPaths, unit: str) -> None:
+    """Write a folder without files and the mark of a unit, as if it were done."""
+    step.unit(unit).mkdir(parents=True, exist_ok=True)
+    write_json(step.mark(unit), {"files": made_files(step.unit(unit))})
 
 
 def write_tree(folder: Path, files: dict[str, str]) -> None:

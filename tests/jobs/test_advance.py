@@ -13,13 +13,13 @@ from jobs import advance as module
 from jobs.advance import advance
 from jobs.plan.graph import Graph, Job
 from jobs.runs import Run
-from jobs.submit.ledger import Ledger, read_cancels, write_submission
+from jobs.submit.ledger import Ledger, Submission, read_cancels, write_submission
+from jobs.submit.slurm import comment_of
 from stages.formats.kinds import KINDS
 from stages.shared.contract import Output
-from stages.shared.files import write_json
 from tests.jobs import made
 from tests.jobs.fakes import Fake, fake
-from tests.jobs.made import a_run, unit, write_tree
+from tests.jobs.made import a_run, unit, write_done, write_tree
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +27,11 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WATCH_S", 0.0)
 
 
-def squeue(monkeypatch: pytest.MonkeyPatch, folder: Path, answers: Sequence[str]) -> Fake:
-    """Make a queue that answers each call in turn, and then is empty."""
+def squeue(monkeypatch: pytest.MonkeyPatch, folder: Path, answers: Sequence[str], *entries: Submission) -> Fake:
+    """Make a queue that answers each call in turn, and then is empty. The comment `x` of a row is its submission's."""
+    for entry in entries:
+        comment = comment_of(made.RUN_ID, entry.key)
+        answers = [re.sub(rf"({entry.slurm_id}_[^']*\|)x'", rf"\g<1>{comment}'", answer) for answer in answers]
     body = "\n".join(f'[ "$call" = {number} ] && {{ {answer}; }}' for number, answer in enumerate(answers))
     return fake(monkeypatch, folder, "squeue", f"{body}\ntrue")
 
@@ -37,17 +40,18 @@ def finish(run: Run, *jobs: str) -> None:
     for name in jobs:
         job = run.graph.jobs[name]
         for each in job.units:
-            write_json(run.paths.step(name, job.fingerprint).mark(each), {})
+            write_done(run.paths.step(name, job.fingerprint), each)
 
 
 def test_following_a_run_outlives_a_controller_that_is_restarted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = a_run(tmp_path, made.graph(made.job("a.x")))
-    write_submission(run.paths, made.submission("a.x", [(0,)], 1, "4"))
+    entry = made.submission("a.x", [(0,)], 1, "4")
+    write_submission(run.paths, entry)
     answers = ["echo '4_0|RUNNING|None|n1|0|x'", "echo 'Unable to contact slurm controller' >&2; exit 1", ":"]
-    asked = squeue(monkeypatch, tmp_path, answers)
-    assert module._follow(run)["a.x"][unit("a.x", 0)].state == "lost"
+    asked = squeue(monkeypatch, tmp_path, answers, entry)
+    assert module._follow(run)[1]["a.x"][unit("a.x", 0)].state == "lost"
     assert len(asked.calls()) == 3
 
 
@@ -61,9 +65,9 @@ def test_a_service_whose_readers_are_done_is_cancelled_once(tmp_path: Path, monk
     entry = made.submission("a.serve", [(0,)], 1, "4")
     write_submission(run.paths, entry)
     finish(run, "b.read")
-    squeue(monkeypatch, tmp_path, ["echo '4_0|RUNNING|None|n1|0|x'"] * 2)
+    squeue(monkeypatch, tmp_path, ["echo '4_0|RUNNING|None|n1|0|x'"] * 2, entry)
     scancel = fake(monkeypatch, tmp_path, "scancel", "")
-    states = module._follow(run)
+    _, states = module._follow(run)
     assert {call[0] for call in scancel.calls()} == {"4_0"}
     assert read_cancels(run.paths) == {entry.key}
     assert {state.state for found in states.values() for state in found.values()} == {"done"}
@@ -71,9 +75,10 @@ def test_a_service_whose_readers_are_done_is_cancelled_once(tmp_path: Path, monk
 
 def test_a_service_stays_while_a_reader_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = a_run(tmp_path, made.graph(service("a.serve"), made.job("b.read", 2, ["a.serve"])))
-    write_submission(run.paths, made.submission("a.serve", [(0,)], 1, "4"))
-    write_submission(run.paths, made.submission("b.read", [(0,), (1,)], 2, "5"))
-    squeue(monkeypatch, tmp_path, ["echo '4_0|RUNNING|None|n1|0|x'; echo '5_1|RUNNING|None|n1|0|x'"])
+    entries = [made.submission("a.serve", [(0,)], 1, "4"), made.submission("b.read", [(0,), (1,)], 2, "5")]
+    for entry in entries:
+        write_submission(run.paths, entry)
+    squeue(monkeypatch, tmp_path, ["echo '4_0|RUNNING|None|n1|0|x'; echo '5_1|RUNNING|None|n1|0|x'"], *entries)
     scancel = fake(monkeypatch, tmp_path, "scancel", "")
     module._follow(run)
     assert scancel.calls() == []

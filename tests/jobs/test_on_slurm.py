@@ -7,34 +7,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jobs.submit.ledger import Ledger, Submission
-from jobs.submit.slurm import QUEUE_COLUMNS, QueueRow, parse_queue
-from stages.formats.attempts import Attempt, EndRecord, StartRecord, read_attempts
+from stages.formats.attempts import Attempt, EndRecord, StartRecord
 from tests.jobs.bench import until
 from tests.jobs.fakes import write_fake
-from tests.jobs.toy_stage import Toy
+from tests.jobs.on_slurm import CLUSTER, EACH_ONCE, Make, OnSlurm, maker, text
 
-EACH_ONCE = {"make.0": 1, "make.1": 1, "make.2": 1, "march.0": 1, "gather.0": 1}
-ASKED = {"cpus": 1, "mem_gb": 0, "time_min": 5, "throttle": 8}
-CLUSTER = {
-    "kind": "slurm",
-    "signal_lead_s": 10,
-    "srun_args": ["--cpu-bind=none"],
-    "defaults": {"data": ASKED, "train": {**ASKED, "ranks_per_node": 1}, "small": ASKED},
-}
 HOSTILE = 'it\'s "a run" of $(touch pwned) `touch pwned` 100%j; #SBATCH --time=1'
-
-
-def text(paces: int = 3, units: int = 3) -> str:
-    """Return what a whole journey gathers."""
-    return "".join(f"hello {key}\n" for key in range(units)) + f"{paces} paces\n"
 
 
 def start(attempt: Attempt) -> StartRecord:
@@ -54,67 +36,9 @@ def signal(attempt: Attempt) -> str:
     return attempt.result.signal if attempt.result is not None else ""
 
 
-@dataclass
-class OnSlurm(Toy):
-    """A toy journey on the testbed."""
-
-    def slurm(self, *command: str) -> str:
-        """Run one of Slurm's commands."""
-        variables = {**os.environ, **self.environment}
-        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def rows(self, job: str) -> list[QueueRow]:
-        """Return the queue's rows of a job's arrays, without asking the launcher."""
-        ids = {entry.slurm_id for entry in self.submissions(job)}
-        rows = parse_queue(self.slurm("squeue", "-r", "-h", "-O", QUEUE_COLUMNS))  # `-j` fails for an id that is purged
-        return [row for row in rows if row.slurm_id.partition("_")[0] in ids]
-
-    def attempts(self, job: str) -> list[Attempt]:
-        """Return the attempts of a job in order of start."""
-        return read_attempts(self.run.attempts, [f"toy.{job}"])
-
-    def submissions(self, job: str = "") -> list[Submission]:
-        """Return the submissions of a job, or of all."""
-        return [entry for entry in Ledger(self.run).submissions() if job in ("", entry.job.removeprefix("toy."))]
-
-    def arrays(self, job: str) -> int:
-        """Return how many arrays of a job were submitted."""
-        return len(self.submissions(job))
-
-    def is_done(self, job: str = "gather") -> bool:
-        """Return whether a job of one unit is done."""
-        return any(self.run.root.glob(f"steps/toy.{job}/*/done/all.*.json"))
-
-    def has_ended(self, job: str, verdict: str) -> bool:
-        """Return whether an attempt of a job has ended in a certain way."""
-        return any(entry.end is not None and entry.end.verdict == verdict for entry in self.attempts(job))
-
-    def has_walked(self, paces: int = 3) -> bool:
-        """Return whether the march has come so far."""
-        return self.paces() >= paces
-
-    def submit(self) -> OnSlurm:
-        """Submit the journey."""
-        done = self.launch("run")
-        assert done.returncode == 0, done.stderr
-        return self
-
-
-Make = Callable[..., OnSlurm]
-
-
 @pytest.fixture(scope="module")
 def make(testbed: dict[str, str], code_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Return a maker of journeys: settings of the toy stage as keywords, resources by job as `resources`."""
-
-    def made(name: str = "toy", resources: dict[str, Any] | None = None, **settings: Any) -> OnSlurm:
-        home = tmp_path_factory.mktemp("on slurm")
-        recipe = {"resources": {f"toy.{job}": asked for job, asked in (resources or {}).items()}}
-        return OnSlurm(code_root, home, dict(testbed), CLUSTER, settings, recipe, name)
-
-    return made
+    return maker(testbed, code_root, tmp_path_factory)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -201,8 +125,10 @@ def test_what_waits_for_a_half_failed_array_waits_for_its_living_elements(make: 
 
 def test_a_launcher_killed_between_sbatch_and_the_ledger_finds_its_array_again(make: Make) -> None:
     toy = make()
+    toy.cluster = {**CLUSTER, "comment": "project 42"}  # a site's own comment does not hide the launcher's
     real = subprocess.run(["which", "sbatch"], capture_output=True, text=True, check=True).stdout.strip()
-    folder = write_fake(toy.home / "bin", "sbatch", f'{real} "$@"; kill -9 $PPID').folder
+    kill = "kill -9 $(awk '/PPid/ {print $2}' /proc/$PPID/status)"
+    folder = write_fake(toy.home / "bin", "sbatch", f'{real} "$@"; {kill}').folder
     toy.environment["PATH"] = f"{folder}:{os.environ['PATH']}"
     assert toy.launch("run").returncode == -9
     assert [entry.slurm_id for entry in toy.submissions()] == [""]
@@ -220,7 +146,7 @@ def test_what_is_cancelled_stays_cancelled_and_run_goes_on_from_what_was_saved(m
     until(lambda: not toy.rows("march"), "it has gone")
     status = toy.launch("status")
     assert status.returncode == 1
-    assert "toy.march/all lost: state saved (exit 85); it was not started again" in status.stdout
+    assert "toy.march/all lost: cancelled with scancel; it was not started again" in status.stdout
     reached = toy.attempts("march")[0].progress
     toy.launch("run")
     until(lambda: toy.has_walked(reached + 3), "it walks on")
@@ -230,6 +156,22 @@ def test_what_is_cancelled_stays_cancelled_and_run_goes_on_from_what_was_saved(m
     assert end(toy.attempts("march")[-1]).verdict == "cancelled"
     assert toy.launch("run", "--wait").returncode == 0
     assert (toy.gathered(), toy.calls()["march.0"]) == (text(100), 3)
+
+
+def test_a_python_or_code_that_is_not_on_the_nodes_is_the_reason(make: Make) -> None:
+    toy = make()
+    toy.cluster = {**CLUSTER, "python": "/opt/none/python"}
+    toy.submit()
+    until(lambda: not toy.rows("make"), "it has gone")
+    assert "/opt/none/python does not run on its node" in toy.launch("status").stdout
+    toy.launch("cancel")
+    toy = make()
+    toy.cluster = {**CLUSTER, "sbatch": {"begin": "now+3"}}
+    toy.submit()
+    (toy.run.code).rename(toy.run.root / "moved")
+    until(lambda: not toy.rows("make"), "it has gone")
+    assert f"its code is gone ({toy.run.code}" in toy.launch("status").stdout
+    toy.launch("cancel")
 
 
 def test_a_job_that_slurm_starts_too_early_says_what_is_missing_and_heal_mends_it(make: Make) -> None:

@@ -42,17 +42,19 @@ def test_long_keys_are_cut_and_told_apart_by_their_identities() -> None:
 def test_what_is_written_aside_hides_from_listings_and_differs_by_attempt() -> None:
     first, second = STEP.aside("3.abc", "0001-a.0.0"), STEP.aside("3.abc", "0001-a.0.1")
     assert first != second
-    assert first.name.startswith(".3.abc.")
-    assert first.parent == second.parent == STEP.unit("3.abc").parent
+    assert first.parent == second.parent == STEP.asides("3.abc")
+    assert not first.is_relative_to(STEP.root / "units")
 
 
-def test_done_units_are_the_marks_and_nothing_else(tmp_path: Path) -> None:
+def test_done_units_have_a_mark_and_a_folder(tmp_path: Path) -> None:
     step = StepPaths(tmp_path)
     assert step.done_units() == frozenset()
     write_tree(
         tmp_path, {f"done/{name}": "" for name in ("0.ab.json", "12.warc.gz.cd.json", ".3.ef.json.7.tmp", "notes.txt")}
     )
-    assert step.done_units() == {"0.ab", "12.warc.gz.cd"}
+    assert step.marked_units() == {"0.ab", "12.warc.gz.cd"}
+    write_tree(tmp_path, {"units/12.warc.gz.cd/text": "", "units/7.gh/text": ""})
+    assert step.done_units() == {"12.warc.gz.cd"}
     assert step.mark("12.warc.gz.cd").exists()
 
 

@@ -152,7 +152,8 @@ def test_the_lock_of_a_launcher_that_was_killed_holds_nobody_up(tmp_path: Path) 
     run = planned(tmp_path)
     probe = (
         "import os, sys, pathlib; from jobs.runs import *; from jobs.paths import RunPaths\n"
-        f"run = Run(RunPaths(pathlib.Path({str(run.paths.root)!r})), None, None, None, {{}})\n"
+        "here = Cluster(name='local', kind='local')\n"
+        f"run = Run(RunPaths(pathlib.Path({str(run.paths.root)!r})), None, here, None, {{}})\n"
         "run.lock().__enter__(); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == -9

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from jobs import show
+from jobs.commands import command
+from jobs.display import PlainConsole
 from jobs.plan.graph import Graph
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
@@ -19,6 +22,7 @@ from jobs.submit.reconcile import UnitState
 from stages.shared.contract import Forecast
 from stages.shared.files import write_json
 from tests.jobs import made
+from tests.jobs.made import write_done
 
 GRAPH = made.graph(made.job("a.x", 3, cpus=2, time_min=90), made.job("a.y", 1, ["a.x"], ranks=8, ranks_per_node=4))
 DONE = UnitState(state="done")
@@ -44,13 +48,44 @@ def failed(reason: str, **more: Any) -> UnitState:
 
 
 def test_a_failure_is_one_line_with_the_remedy_after_it(tmp_path: Path) -> None:
-    seen = states(DONE, failed("RuntimeError: why", attempts=3), DONE, y=UnitState(state="blocked"))
-    lines = [line for line, _ in show.verdict_lines(a_run(tmp_path), seen)]
+    waits = UnitState(state="blocked", reason="waits for a.x")
+    seen = states(DONE, failed("RuntimeError: why", attempts=3, key="k", element=1), DONE, y=waits)
+    run = a_run(tmp_path)
+    made.write_tree(run.paths.root, {"logs/a.x/k.1.log": "why"})
+    lines = [line for line, _ in show.verdict_lines(run, seen)]
     assert lines[0] == "a.x/1 failed after 3 attempts: RuntimeError: why"
     assert lines[1] == "a.y cannot start before that is mended"
-    assert "launch.py logs mine a.x/1" in lines[2]
-    assert "launch.py heal mine" in lines[2]
+    assert f"launch.py logs {run.paths.root} a.x/1`" in lines[2]
+    assert f"launch.py heal {run.paths.root}`" in lines[2]
     assert len(lines) == 3
+
+
+def test_a_wrong_setting_is_mended_by_run_and_not_by_heal(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    run.record.update(command=["run", "demo", "--set", "a.b=it's"], folder=str(Path.cwd()))
+    (*_, line), _ = zip(*show.verdict_lines(run, states(DONE, failed("too large", never=True))), strict=True)
+    assert f"`{command('run', 'demo', '--set', chr(97) + '.b=it' + chr(39) + 's')}`: heal would meet the same" in line
+    run.record["folder"] = "/else where"
+    assert run.command_with().startswith("cd '/else where' && ")
+
+
+def test_what_was_cancelled_goes_on_without_a_log_to_read(tmp_path: Path) -> None:
+    cancelled = UnitState(state="cancelled", reason="cancelled by the user", key="k", element=0)
+    (*_, (line, _)) = show.verdict_lines(a_run(tmp_path), states(cancelled, DONE, DONE))
+    assert line == f"Go on with `{command('heal', str(tmp_path / 'mine'))}`."
+
+
+def test_no_text_of_a_run_steers_the_terminal(tmp_path: Path) -> None:
+    evil = "\x1b]0;pwned\x07\x1b[2J\x9b31m\u202etxt"
+    run = a_run(tmp_path)
+    run.ledger.unreadable.add(evil)
+    text = io.StringIO()
+    console = PlainConsole(file=text, width=160, color_system=None)
+    console.print(show.status_view(run, states(failed(evil), UnitState(state="queued", reason=evil))))
+    console.print(evil, Text(evil))
+    said = text.getvalue()
+    assert not set(said) & set("\x1b\x07\x9b\u202e")
+    assert said.count(r"\x1b]0;pwned\x07\x1b[2J\x9b31m\u202etxt") >= 3
 
 
 def test_what_a_recipe_inherits_is_a_line_for_each_recipe_that_it_extends(tmp_path: Path) -> None:
@@ -103,7 +138,7 @@ def test_the_table_counts_states_by_job(tmp_path: Path) -> None:
 
 
 def test_the_data_is_json_and_holds_every_unit_that_is_not_done(tmp_path: Path) -> None:
-    seen = states(DONE, failed("why", key="k", attempts=2), DONE, y=UnitState(state="blocked"))
+    seen = states(DONE, failed("why", key="k", attempts=2), DONE, y=UnitState(state="blocked", reason="waits for a.x"))
     data = json.loads(json.dumps(show.status_data(a_run(tmp_path), seen)))
     assert not data["finished"]
     assert data["jobs"]["a.x"]["counts"] == {"done": 2, "failed": 1}
@@ -132,7 +167,7 @@ def test_a_plan_says_which_setting_has_changed(tmp_path: Path) -> None:
     mine = a_run(tmp_path)
     old = mine.paths.step("a.x", "f" * 64)
     write_json(old.step_json, {"identity": {"settings": {"pages": 10, "names": ["a"]}, "version": 1}})
-    write_json(old.mark("0.abc"), {})
+    write_done(old, "0.abc")
     identity = {"settings": {"pages": 20, "names": ["b"]}, "version": 1}
     now = made.graph(replace(made.job("a.x"), identity=identity))
     seen = {"a.x": {made.unit("a.x", 0): UnitState(state="missing")}}
@@ -143,7 +178,7 @@ def test_a_plan_says_which_setting_has_changed(tmp_path: Path) -> None:
 def test_a_plan_says_what_a_job_runs_again_after(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     for job in GRAPH.jobs.values():
-        write_json(run.paths.step(job.name, job.fingerprint).mark("old.abc"), {})
+        write_done(run.paths.step(job.name, job.fingerprint), "old.abc")
     lines = show.planned_jobs(run, states(DONE, DONE, UnitState(state="missing")), 11)
     assert [line.why for line in lines] == ["2 of 3 units reused; to do: 2", "runs again after a.x"]
     alone = show.planned_jobs(run, states(DONE, DONE, DONE), 11)

@@ -45,3 +45,13 @@ def test_a_verb_that_no_section_has_is_refused(toy: Toy) -> None:
     done = toy.launch("report")
     assert done.returncode == 2
     assert "a run with a section that has `report`" in done.stderr
+
+
+def test_what_is_no_threshold_is_refused_with_the_command_that_helps(toy: Toy) -> None:
+    toy.recipe = {"targets": ["toy"], "other": {"stage": "toy", "moods": str(toy.moods)}}
+    toy.launch("run")
+    for setting in ("toy.words=/x", "other.paces=2"):
+        done = toy.launch("tune", "--set", setting)
+        assert done.returncode == 2, done.stdout
+        assert f"--set = '{setting}': must be a" in done.stderr
+        assert f"--name toy --runs {toy.home}/runs --set {setting}`" in done.stderr

@@ -13,6 +13,7 @@ import yaml
 from tests.launching import launch, step_dir
 
 FILES = 20
+LOCAL = ("--cluster", "local")
 OWN = ("web.extract", "web.filter", "web.signatures")
 """Steps in which a unit reads its own file alone, or what was made of it."""
 WHOLE = {"web.buckets": 2, "web.cluster": 1, "web.substrings": 1, "web.urls": 1, "web.documents": FILES}
@@ -25,7 +26,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("growing corpus")  # a path with a space
     sample = home / "sample.yaml"
     sample.write_text(yaml.safe_dump({"sample": {"pages": 600, "files_per_dump": FILES // 2}}))
-    launch("run", str(sample), runs=home)
+    launch("run", str(sample), *LOCAL, runs=home)
     (home / "in").mkdir()
     for path in step_dir(home / "sample", "sample").glob("units/*/*.warc.gz"):
         shutil.move(path, home / "in")
@@ -36,12 +37,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def to_do(corpus: Path, name: str) -> dict[str, int]:
     """Return how many units of each job `plan` wants to run."""
-    plan = json.loads(launch("plan", str(corpus / "web.yaml"), "--name", name, "--json", runs=corpus).stdout)
+    plan = json.loads(launch("plan", str(corpus / "web.yaml"), "--name", name, *LOCAL, "--json", runs=corpus).stdout)
     return {job["job"]: job["to_do"] for job in plan["jobs"] if job["to_do"]}
 
 
 def run(corpus: Path, name: str) -> None:
-    launch("run", str(corpus / "web.yaml"), "--name", name, runs=corpus)
+    launch("run", str(corpus / "web.yaml"), "--name", name, *LOCAL, runs=corpus)
 
 
 def files(corpus: Path, name: str, job: str, units: set[str] | None = None) -> dict[str, bytes]:

@@ -23,12 +23,23 @@ def unit_folder(folder: Path, step: str, place: int) -> Path:
     return step_folder(folder, step) / f"{place:05d}"
 
 
+def published_folder(folder: Path, step: str, place: int) -> Path:
+    """Return where `run_stage` keeps what a unit publishes while it runs."""
+    return folder / "published" / (step or "step") / f"{place:05d}"
+
+
 def make_task(config: StageConfig, step: Step, place: int, inputs: Mapping[str, Files], folder: Path) -> Task[Any]:
     """Return the task of one unit, with an empty `out` and a `work` that survives a second call."""
     unit, name = step.units[place], f"{step.name or 'step'}/{place:05d}"
     out, work = folder / "attempts" / name, folder / "work" / name
     out.mkdir(parents=True)
     work.mkdir(parents=True, exist_ok=True)
+    published = published_folder(folder, step.name, place)
+
+    def publish(path: Path, name: str) -> None:
+        published.mkdir(parents=True, exist_ok=True)
+        path.rename(published / name)
+
     return Task(
         config=config,
         step=step.name,
@@ -40,6 +51,7 @@ def make_task(config: StageConfig, step: Step, place: int, inputs: Mapping[str, 
         out=out,
         work=work,
         run_dir=folder,
+        publish=publish,
     )
 
 
@@ -76,7 +88,8 @@ def run_stage(config: StageConfig, inputs: Mapping[str, Files], folder: Path) ->
     places = {(step.name, unit.key): place for step in plan.steps for place, unit in enumerate(step.units)}
     outputs: dict[str, list[InputFile]] = {}
     for output in plan.outputs:
-        path = unit_folder(folder, output.step, places[output.step, output.unit]) / output.file
+        home = published_folder if output.during else unit_folder
+        path = home(folder, output.step, places[output.step, output.unit]) / output.file
         if not path.exists():
             raise FileNotFoundError(f"{output.kind.name}: the stage promised {path}")
         outputs.setdefault(output.kind.name, []).append(InputFile(path, output.source, unit=output.unit))

@@ -34,11 +34,11 @@ from torch.distributed.checkpoint.planner import LoadPlan
 from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
 from torch.distributed.checkpoint.state_dict_loader import load
 
+from stages.model import parallel
+from stages.model.checkpoint.names import COMPLETE, STATE
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, sha256_file
 
-STATE = "state.json"
-COMPLETE = "complete.json"
 WEIGHTS = "model."
 """Start of the names of the model's weights; the optimizer's tensors start with "optimizer."."""
 INDEX = ".metadata"
@@ -166,14 +166,14 @@ def describe(path: Path) -> dict[str, Any]:
 
 def _gather(value: Any) -> list[Any]:
     parts: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(parts, value)
+    dist.all_gather_object(parts, value, group=parallel.host_group())
     return parts
 
 
 def _agree(value: Any) -> Any:
     """Return rank 0's value on every rank."""
     box = [value]
-    dist.broadcast_object_list(box, src=0)
+    dist.broadcast_object_list(box, src=0, group=parallel.host_group())
     return box[0]
 
 

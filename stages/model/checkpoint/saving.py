@@ -44,7 +44,9 @@ from torch.distributed.checkpoint.metadata import Metadata, MetadataIndex
 from torch.distributed.checkpoint.planner import SavePlan, WriteItem
 from torch.distributed.checkpoint.storage import WriteResult
 
-from stages.model.checkpoint.reading import COMPLETE, INDEX, describe
+from stages.model import parallel
+from stages.model.checkpoint.names import COMPLETE
+from stages.model.checkpoint.reading import INDEX, describe
 from stages.shared import log
 from stages.shared.files import write_atomic, write_json
 
@@ -96,8 +98,9 @@ def _index_of(plan: SavePlan) -> Metadata | None:
     merged, index = create_default_global_save_plan(dedup_save_plans(plans))
     # A frozen layer has no optimizer state: its place in the tensor of all layers stays empty.
     whole = {name: entry for name, entry in index.state_dict_metadata.items() if _OPTIMIZER not in name}
-    if errors := _validate_global_plan(merged, replace(index, state_dict_metadata=whole)):
-        raise RuntimeError(f"the ranks' parts do not make whole tensors: {errors[0]}")
+    # torch 2.13 returns errors, earlier versions whether there is none; all of them log each.
+    if _validate_global_plan(merged, replace(index, state_dict_metadata=whole)) not in ([], True):
+        raise RuntimeError("the ranks' parts do not make whole tensors: torch's warnings name them")
     return index
 
 
@@ -163,7 +166,7 @@ def mark(folder: Path, files: Files) -> None:
 def gather(value: Any) -> list[Any]:
     """Return every rank's value on rank 0, in order of rank, and nothing on others. Collective."""
     parts = [None] * dist.get_world_size() if dist.get_rank() == 0 else None
-    dist.gather_object(value, parts)
+    dist.gather_object(value, parts, group=parallel.host_group())
     return parts or []
 
 

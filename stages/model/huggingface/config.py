@@ -11,6 +11,7 @@ from typing import Any
 
 from stages.model.config import ModelConfig, MoEConfig
 from stages.shared.errors import DataError
+from stages.shared.files import read_json
 
 CONFIG_JSON = "config.json"
 _SIZES = {
@@ -43,19 +44,26 @@ _ARCHITECTURE = (
 _SHAPES_NO_WEIGHT = ("seq_len", "init_std")
 
 
+def unreleasable(model: ModelConfig) -> str:
+    """Return the reason why transformers has no architecture with these settings; empty: it has one."""
+    for setting, wanted in _ARCHITECTURE:
+        if getattr(model, setting) != wanted:
+            return f"model.{setting} {getattr(model, setting)}: LLaMA and Mixtral have {wanted}"
+    if model.moe and model.moe.top_k == 1:
+        return "model.moe.top_k 1: Mixtral gives an only expert the weight 1, not its probability"
+    return ""
+
+
 def to_config_json(model: ModelConfig, vocab_size: int, dtype: str, *, bos_id: int, eos_id: int) -> dict[str, Any]:
     """Return config.json's content; `dtype` is float32, bfloat16 or float16.
 
     Raises ValueError, saying which setting, if transformers has no architecture with these settings.
     """
-    for setting, wanted in _ARCHITECTURE:
-        if getattr(model, setting) != wanted:
-            raise ValueError(f"model.{setting} {getattr(model, setting)}: LLaMA and Mixtral have {wanted}")
+    if reason := unreleasable(model):
+        raise ValueError(reason)
     settings = {theirs: getattr(model, ours) for ours, theirs in _SIZES.items()}
     settings |= {"num_key_value_heads": model.kv_heads, "intermediate_size": model.ffn}
     experts: dict[str, Any] = {}
-    if model.moe and model.moe.top_k == 1:
-        raise ValueError("model.moe.top_k 1: Mixtral gives an only expert the weight 1, not its probability")
     if model.moe:
         experts = {
             "num_local_experts": model.moe.num_experts,
@@ -138,3 +146,14 @@ def _theta(settings: Mapping[str, Any], default: int) -> int:
     if theta != int(theta):
         raise ValueError(f"rope_theta {theta}: must be a whole number")
     return int(theta)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return a JSON file of a folder. Raises DataError if it is none."""
+    try:
+        value = read_json(path)
+    except (OSError, ValueError) as error:
+        raise DataError(path, f"unreadable ({error})", "Use a folder as transformers saves it") from error
+    if not isinstance(value, dict):
+        raise DataError(path, "no JSON object", "Use a folder as transformers saves it")
+    return value

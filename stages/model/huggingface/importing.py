@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from megatron.core.dist_checkpointing.mapping import ShardedTensor
@@ -15,10 +14,9 @@ from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
 from stages.model.config import ModelConfig
 from stages.model.decoder import fill
-from stages.model.huggingface.config import CONFIG_JSON, differences, from_config_json
+from stages.model.huggingface.config import CONFIG_JSON, differences, from_config_json, read_config
 from stages.model.huggingface.weights import EMBEDDING, HEAD, Slice, join, shapes, slices, with_rows
 from stages.shared.errors import DataError
-from stages.shared.files import read_json
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -32,7 +30,7 @@ class Release:
     def __init__(self, folder: Path) -> None:
         """Read what is there, not the weights. Raises DataError, naming the file, if it cannot be used."""
         self.folder = folder
-        self.config, self.vocab_size = from_config_json(_read(folder / CONFIG_JSON), folder / CONFIG_JSON)
+        self.config, self.vocab_size = from_config_json(read_config(folder / CONFIG_JSON), folder / CONFIG_JSON)
         self._files = _weight_map(folder)
         expected = {name for part in slices(self.config) for name in part.names}
         if self.config.tied_embeddings:
@@ -100,7 +98,7 @@ def _check_pieces(path: Path, tokenizer: Tokenizer) -> None:
 def _weight_map(folder: Path) -> dict[str, str]:
     """Return each tensor's file."""
     if (folder / INDEX).exists():
-        files = _read(folder / INDEX).get("weight_map")
+        files = read_config(folder / INDEX).get("weight_map")
         if not isinstance(files, dict) or not all(isinstance(file, str) for file in files.values()):
             raise DataError(folder / INDEX, "no weight_map", "Fetch it again")
         for file in sorted(set(files.values())):
@@ -117,13 +115,3 @@ def _weight_map(folder: Path) -> dict[str, str]:
             return dict.fromkeys(file.keys(), WEIGHTS)
     except SafetensorError as error:
         raise DataError(folder / WEIGHTS, f"unreadable ({error})", "Fetch it again") from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = read_json(path)
-    except (OSError, ValueError) as error:
-        raise DataError(path, f"unreadable ({error})", "Use a folder as transformers saves it") from error
-    if not isinstance(value, dict):
-        raise DataError(path, "no JSON object", "Use a folder as transformers saves it")
-    return value

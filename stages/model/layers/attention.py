@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from stages.model.layers.rotary import apply_rope, rope_tables
 # this rank, D = head width.
 
 _varlen: Any = varlen_attn
+_VARLEN_TAKES_GROUPS = "enable_gqa" in inspect.signature(varlen_attn).parameters
+"""Whether torch's kernel for documents takes fewer key/value heads than heads: from torch 2.12 on."""
 _COLUMNS = 8
 """Columns that ALiBi adds to a head. Two would do: CUDA's flash kernel wants widths in eights."""
 _EXACT = 256
@@ -75,7 +77,10 @@ class CausalAttention(MegatronModule):
         """Return the mixed values, [T, B, H*D], for query [T, B, H, D] and key, value [T, B, K, D]."""
         heads, width = query.shape[2:]
         query, key, value = self.prepare(query, key, value)
-        if packed_seq_params is not None and not self.is_masked:
+        is_apart = packed_seq_params is not None and not self.is_masked
+        if heads != key.size(2) and query.is_cuda and not self._takes_groups(query, is_apart=is_apart):
+            key, value = (x.repeat_interleave(heads // x.size(2), dim=2) for x in (key, value))
+        if packed_seq_params is not None and is_apart:
             mixed = self._mix_apart(query, key, value, packed_seq_params)
         else:
             mixed = self._mix(query, key, value, hidden=mask if self.is_masked else None)
@@ -90,13 +95,20 @@ class CausalAttention(MegatronModule):
         """
         return query, key, value
 
+    def _takes_groups(self, query: Tensor, *, is_apart: bool) -> bool:
+        """Return whether a fused CUDA kernel takes fewer key/value heads than heads: the flash kernel, which knows 16
+        bits and no mask. Any other call would fall back to one that writes the T x T scores out.
+        """
+        is_flash = query.dtype is not torch.float32 and not self.is_masked
+        return is_flash and (_VARLEN_TAKES_GROUPS or not is_apart)
+
     def _mix_apart(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
         tokens, sequences = query.shape[:2]
         is_grouped = query.size(2) != key.size(2)
         flat = [x.transpose(0, 1).flatten(0, 1) for x in (query, key, value)]
         if query.is_cuda and query.dtype is not torch.float32:  # torch's kernel for this knows 16 bits alone
             starts, longest = documents.cu_seqlens_q, documents.max_seqlen_q
-            grouped = {"enable_gqa": True} if is_grouped else {}  # torch 2.11 has no such option
+            grouped = {"enable_gqa": True} if is_grouped else {}
             mixed_NHD = _varlen(
                 *flat, starts, starts, longest, longest, scale=self.scale, window_size=(-1, 0), **grouped
             )
@@ -153,16 +165,21 @@ class AlibiAttention(CausalAttention):
     T = 2,048.
     """
 
+    slopes: Tensor
+    """Of this rank's heads, [H]."""
+
     def __init__(self, config: TransformerConfig, **_spec: Any) -> None:
         super().__init__(config=config)
         slopes = alibi_slopes(config.num_attention_heads)
         here = len(slopes) // config.tensor_model_parallel_size
         start = here * parallel_state.get_tensor_model_parallel_rank()
-        self.slopes: Sequence[float] = slopes[start : start + here]
+        # In float64 it rounds once, when the model becomes its type. Its place in the model makes it the device's.
+        exact = torch.tensor(slopes[start : start + here], dtype=torch.float64)
+        self.register_buffer("slopes", exact, persistent=False)
 
     def prepare(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return query and key with columns whose product is the bias, and the value padded to their width."""
-        slopes_H = torch.tensor(self.slopes, dtype=query.dtype, device=query.device) / self.scale
+        slopes_H = self.slopes.to(query) / self.scale
         positions_T = torch.arange(key.size(0), device=key.device) - key.size(0) // 2  # small numbers round less
         low_T = positions_T % _EXACT
         columns_T2 = torch.stack([positions_T - low_T, low_T], dim=-1).to(key.dtype)

@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Return $STAGECOACH_CACHE, else the user's cache folder."""
+    """Return $STAGECOACH_CACHE, else the user's cache folder; of a user without a home one that cannot be made."""
     if own := os.environ.get("STAGECOACH_CACHE"):
         return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stagecoach"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stagecoach"
+    except RuntimeError:  # no HOME and no entry in passwd, as in a container
+        return Path(os.devnull) / "stagecoach"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -50,12 +51,18 @@ def sources_digest(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-# numba reads this when a function is decorated. The second locator is for a cache folder that cannot be written.
+# numba reads this when a function is decorated. The second locator is for a cache folder that cannot be written; of a
+# user without a home it would make a folder called ~.
+HAS_HOME = os.path.expanduser("~") != "~"  # noqa: PTH111  (pathlib raises an error there)
+LOCATORS = [f"{__name__}.{ContentCacheLocator.__name__}", *(["UserWideCacheLocator"] if HAS_HOME else [])]
 setattr(  # noqa: B010 - numba reads its environment into this module: no type knows the attribute
-    numba.config, "CACHE_LOCATOR_CLASSES", f"{__name__}.{ContentCacheLocator.__name__},UserWideCacheLocator"
+    numba.config, "CACHE_LOCATOR_CLASSES", ",".join(LOCATORS)
 )
 
 
 def kernel(function: F) -> F:
     """Return the function compiled: on its first call, or loaded from what an earlier process compiled."""
-    return cast(F, numba.njit(cache=True)(function))
+    try:
+        return cast(F, numba.njit(cache=True)(function))
+    except RuntimeError:  # no folder can hold the machine code
+        return cast(F, numba.njit()(function))

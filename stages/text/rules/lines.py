@@ -1,7 +1,8 @@
 """RefinedWeb's line-wise correction (arXiv:2306.01116, G.2): cuts counters, shouts and navigation out of a page.
 
 The phrases are those of the paper as DCLM reproduces them, widened to the singular ("1 like", "3likes"), and their
-Chinese counterparts, which are ours. A line of Chinese characters has as many words as characters.
+Chinese counterparts, which are ours. A row of a table is no line without letters. A line of Chinese characters has as
+many words as characters.
 
 Compiled code judges every line. Python sees only the lines that are short or start with a digit.
 """
@@ -39,7 +40,7 @@ HINTS = ("sign", "read more", "items in cart")
 """Parts of the phrases; a line of ASCII without any of them, in lower case, has no phrase."""
 COUNTER_CHARS = 100
 """Longest line that can be a counter."""
-NEWLINE = 0x0A
+NEWLINE, TAB, BAR = 0x0A, 0x09, 0x7C
 DROPPED, MAY_COUNT, MAY_HOLD_PHRASE = 1, 2, 4
 """Bits of a line's fate; 0 is prose, or an empty line."""
 
@@ -61,7 +62,7 @@ class LineCorrection(Gate):
         for place in fates.nonzero()[0].tolist():
             corrected[place] = self._edit(lines[place], fates[place])
         changed = [place for place, line in enumerate(lines) if corrected[place] is not line]
-        text = "\n".join(line for line in corrected if line is not None).strip()
+        text = "\n".join(line for line in corrected if line is not None).lstrip("\n").rstrip()
         removed = sum(int(num_words[place]) - count_words(corrected[place] or "") for place in changed)
         if not text or removed > self.settings.max_removed_words * num_words.sum():
             return "too_many_words_removed"
@@ -119,6 +120,7 @@ def _judge_lines(codes: U32, starts: I32, kinds: U8, characters: U32, limits: tu
 def _line_fate(codes: U32, characters: U32, num_words: int, limits: tuple[float, int, int]) -> int:
     max_uppercase, max_edit_words, counter_chars = limits
     visible, letters, uppers, digits = np.int64(0), 0, np.int64(0), 0
+    is_row = _is_row(codes, characters)
     for code in codes:
         flags = flags_of(code, characters)
         visible += flags & SPACE == 0
@@ -129,7 +131,24 @@ def _line_fate(codes: U32, characters: U32, num_words: int, limits: tuple[float,
             digits += 1
     if not visible:
         return 0
-    if num_words <= 1 or letters == 0 or uppers > max_uppercase * letters:
+    if not is_row and (num_words <= 1 or letters == 0 or uppers > max_uppercase * letters):
         return DROPPED
     may_count = digits > 0 and len(codes) <= counter_chars
     return MAY_COUNT * may_count + MAY_HOLD_PHRASE * (num_words <= max_edit_words)
+
+
+@kernel
+def _is_row(codes: U32, characters: U32) -> bool:
+    """Return whether a line is a row of a table: `| 1000 | 0.01 |`, or cells that tabs divide."""
+    bars, first, tab = 0, -1, -1
+    for place in range(len(codes)):
+        if codes[place] == BAR:
+            bars += 1
+        if codes[place] == TAB:
+            tab = place
+        elif flags_of(codes[place], characters) & SPACE == 0:
+            if first >= 0 and tab > first:
+                return True
+            if first < 0:
+                first = place
+    return first >= 0 and codes[first] == BAR and bars > 2

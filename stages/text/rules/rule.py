@@ -15,7 +15,7 @@ import numpy.typing as npt
 from stages.text.bloom_limits import limits
 from stages.text.compiled.arrays import Flags, Records
 from stages.text.rules.measures import MEASURES, Measured
-from stages.text.rules.table import RuleRow, RuleSettings, rows_of
+from stages.text.rules.table import PageGroup, RuleRow, RuleSettings, rows_of
 from stages.text.settings import QualitySettings
 
 UNMEASURED = -1
@@ -70,13 +70,13 @@ Choose = Callable[[str, bool], Sequence[Rule]]
 
 def rules(settings: RuleSettings, language: str, is_unspaced: bool) -> tuple[Rule, ...]:
     """Return the rules of a page, in order."""
-    page = limits(language, is_unspaced), is_unspaced
+    page = PageGroup(language, limits(language, is_unspaced), is_unspaced)
     is_datatrove = isinstance(settings, QualitySettings) and settings.counting == "datatrove"
     found = []
     for row in rows_of(settings):
-        limit = row.limit(settings, *page)
+        limit = row.limit(settings, page)
         if limit is not None:
-            opposite = row.opposite_limit(settings, *page)
+            opposite = row.opposite_limit(settings, page)
             found.append(_make(row, limit, opposite, row.measures(is_datatrove)))
     return tuple(found)
 

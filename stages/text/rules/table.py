@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from stages.text.bloom_limits import Limits
 from stages.text.settings import QualitySettings, RepetitionSettings
@@ -25,6 +25,16 @@ BLOOM = "ROOTS, arXiv:2303.03915; bloom_limits.py"
 COMMON_STOP_WORDS = 8
 COMMON_SHARE = 0.5
 """Typical prose: all of Gopher's eight stop words, and half of its words are function words."""
+
+
+class PageGroup(NamedTuple):
+    """Pages to which the same limits apply."""
+
+    language: str
+    limits: Limits
+    """BLOOM's, for that language or script."""
+    is_unspaced: bool
+    """Whether most words are single characters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +58,7 @@ class RuleRow:
     """Measure and divisor with the setting `counting: datatrove`, where they differ."""
     side: Literal["most", "least"] = "most"
     setting: str = ""
-    """Field of the settings."""
+    """Field of the settings. A field of that name with `_of` has the limits of single languages."""
     bloom: str = ""
     """Field of bloom_limits.Limits."""
     opposite: tuple[str, str] = ("", "")
@@ -64,23 +74,23 @@ class RuleRow:
         """Return the measure and its divisor."""
         return self.as_datatrove if is_datatrove and self.as_datatrove[0] else (self.measure, self.per)
 
-    def limit(self, settings: RuleSettings, limits: Limits, is_unspaced: bool) -> float | None:
-        """Return the limit for a page of a language with these BLOOM limits; None if the rule does not apply."""
-        return self._limit(self.setting, self.bloom, settings, (limits, is_unspaced))
+    def limit(self, settings: RuleSettings, page: PageGroup) -> float | None:
+        """Return the limit for a page; None if the rule does not apply."""
+        return self._limit(self.setting, self.bloom, settings, page)
 
-    def opposite_limit(self, settings: RuleSettings, limits: Limits, is_unspaced: bool) -> float | None:
+    def opposite_limit(self, settings: RuleSettings, page: PageGroup) -> float | None:
         """Return the limit on the other side; None if there is none."""
-        return self._limit(*self.opposite, settings, (limits, is_unspaced))
+        return self._limit(*self.opposite, settings, page)
 
-    def _limit(self, setting: str, bloom: str, settings: RuleSettings, page: tuple[Limits, bool]) -> float | None:
-        limits, is_unspaced = page
+    def _limit(self, setting: str, bloom: str, settings: RuleSettings, page: PageGroup) -> float | None:
+        language, limits, is_unspaced = page
         if settings.preset == "bloom":
             return self._of_bloom(bloom, limits)
         if is_unspaced and self.needs_spaces:
             return None
         if not setting:
             return self._of_bloom(bloom, limits) if is_unspaced else None
-        value = getattr(settings, setting)
+        value = getattr(settings, f"{setting}_of", {}).get(language, getattr(settings, setting))
         if self.ngram is not None:
             value = value.get(self.ngram)
         if is_unspaced and bloom.startswith("max_"):

@@ -33,7 +33,9 @@ def _joined(tensors: list[Tensor], column: Column) -> Tensor:
         return torch.cat(tensors)
     if column.padding is not None:
         tensors = [_padded(tensor, column.shape, column.padding) for tensor in tensors]
-    return torch.stack(tensors).to(device.device(), column.dtype)
+    joined = torch.stack(tensors).to(column.dtype)
+    # From pinned memory the copy is queued behind the GPU's work: this process goes on to read the next microbatch.
+    return joined.pin_memory().to(device.device(), non_blocking=True) if torch.cuda.is_available() else joined
 
 
 def _padded(tensor: Tensor, shape: tuple[int, ...], value: float) -> Tensor:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from torch.utils.data import Dataset
 
-from stages.train.data.schedule import Schedule
+from stages.train.data.schedule import Schedule, Sequences
 from stages.train.objectives.base import Batch
 
 FeedState = dict[str, Any]
@@ -26,14 +26,22 @@ class Feed(Protocol):
 
 
 class InOrder(Feed):
-    """Takes the samples of a dataset in order: an arithmetic of the step, with nothing to remember."""
+    """Takes the samples of a dataset in order: an arithmetic of the step.
 
-    def __init__(self, dataset: Dataset[Batch], schedule: Schedule) -> None:
-        self._dataset, self._schedule = dataset, schedule
+    There is nothing to remember, except by a continued training, where it went on: Schedule.sequences_taken.
+    """
+
+    def __init__(self, build: Callable[[Sequences], Dataset[Batch]], schedule: Schedule) -> None:
+        """Take the samples of what `build` returns for their numbers. It is called once, in the first `take`."""
+        self._build, self._schedule = build, schedule
+        self._dataset: Dataset[Batch] | None = None
 
     def take(self, step: int, state: FeedState) -> tuple[Sequence[Batch], FeedState]:
-        """Return the samples after those of the earlier steps."""
-        return Window(self._dataset, self._schedule.sequences_before(step), self._schedule.batch_size(step)), state
+        """Return the samples after those of the earlier steps. The first call is collective."""
+        if self._dataset is None:
+            self._dataset = self._build(self._schedule.sequences(state))
+        first = self._schedule.sequences_taken(step, state)
+        return Window(self._dataset, first, self._schedule.batch_size(step)), state
 
 
 class Window(Sequence[Batch]):

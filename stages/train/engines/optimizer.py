@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from megatron.core.dist_checkpointing.mapping import ShardedStateDict, StateDict
 from megatron.core.distributed import DistributedDataParallel
-from megatron.core.optimizer import MegatronOptimizer, OptimizerConfig, get_megatron_optimizer
+from megatron.core.optimizer import MegatronOptimizer, OptimizerConfig, clip_grads, get_megatron_optimizer
+from megatron.core.utils import local_multi_tensor_l2_norm
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -23,6 +24,7 @@ KINDS = ("param", "exp_avg", "exp_avg_sq")
 
 def build_optimizer(config: TrainingConfig, models: Sequence[DistributedDataParallel]) -> MegatronOptimizer:
     """Return AdamW whose state is split over the data parallel ranks: one for experts and one for the rest."""
+    fuse_clipping()
     optimizer = get_megatron_optimizer(_settings(config, models[0]), list(models), use_gloo_process_groups=False)
     for each in optimizer.chained_optimizers:
         # The loss has one scale, wherever fp16 overflows. Megatron gives each optimizer a scaler that sees its own
@@ -34,6 +36,28 @@ def build_optimizer(config: TrainingConfig, models: Sequence[DistributedDataPara
         else:
             _allocate_state(each)
     return optimizer
+
+
+def fuse_clipping() -> None:
+    """Have the gradient's norm and its clipping take a few kernels on a GPU, where nothing fused is installed.
+
+    Megatron's own fall-back waits for the GPU once a weight, for its norm. On a CPU it stays: other sums would give
+    other bits, and there is nothing to wait for. Side effect: for the whole process.
+    """
+    if torch.cuda.is_available() and clip_grads.l2_norm_impl is local_multi_tensor_l2_norm:
+        clip_grads.l2_norm_impl, clip_grads.multi_tensor_scale_impl = _norm, _scale
+
+
+def _norm(_chunk_size: int, _overflow: Tensor, lists: list[list[Tensor]], _per_tensor: bool) -> tuple[Tensor, None]:
+    """Return the norm over all tensors, [1]: amp_C.multi_tensor_l2norm's signature."""
+    norms = torch._foreach_norm([tensor for each in lists for tensor in each])
+    return torch.linalg.vector_norm(torch.stack(norms)).view(1), None
+
+
+def _scale(_chunk_size: int, _overflow: Tensor, lists: list[list[Tensor]], scale: float) -> None:
+    """Write the first list's tensors, scaled, to the second's: amp_C.multi_tensor_scale's signature."""
+    source, target = lists
+    torch._foreach_copy_(target, torch._foreach_mul(source, scale))
 
 
 def loss_scale(config: TrainingConfig) -> LossScaleConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from stages.shared.machine import Machine
@@ -19,9 +19,9 @@ CUDA_PROCESS_MB = 4_000
 OFFLOADED = 16
 """Bytes a parameter of an optimizer in the host's memory: gradient, float32 weight and two moments."""
 SAVED = 40
-"""Bytes a parameter of what a run keeps: two checkpoints of weights, moments and float32 weights, and two models."""
+"""Bytes a parameter of a run on the way: two checkpoints of weights, moments and float32 weights, and two models."""
 PUBLISHED = 16
-"""Bytes a parameter of a published checkpoint: weights, moments and float32 weights."""
+"""Bytes a parameter of a checkpoint that stays: weights, moments and float32 weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +31,14 @@ class PlannedTraining:
     work: Workload
     layout: Layout
     steps: int
+    first: int = 0
+    """Steps of them that another training has done."""
     may: Collection[str]
     """Settings that a proposal may change: see search.ranked."""
     vocab_known: bool = True
     """Whether the tokenizer's size is known, or assumed."""
     published: int = 0
-    """Checkpoints that are published on the way."""
+    """Checkpoints with everything that stay after the training."""
 
     @property
     def core_seconds(self) -> float:
@@ -46,15 +48,21 @@ class PlannedTraining:
 
     @property
     def sequences(self) -> int:
-        """Sequences of all steps."""
-        return sum(size * steps for size, steps in sizes(self.steps, self.work.global_batch, self.work.ramp))
+        """Sequences of all steps to do."""
+        return sum(size * steps for size, steps in self._sizes())
+
+    def _sizes(self) -> Iterator[tuple[int, int]]:
+        """Yield each batch size with the number of steps to do that have it."""
+        done = dict(sizes(self.first, self.work.global_batch, self.work.ramp))
+        for size, steps in sizes(self.steps, self.work.global_batch, self.work.ramp):
+            yield size, steps - done.get(size, 0)
 
     def full_steps(self, machine: Machine) -> float:
         """Return the steps of full batches that take as long as all steps; a ramp's first ones take less."""
         full = step_time(self.work, self.layout, machine).total
         return sum(
             steps * step_time(replace(self.work, global_batch=size), self.layout, machine).total / full
-            for size, steps in sizes(self.steps, self.work.global_batch, self.work.ramp)
+            for size, steps in self._sizes()
         )
 
     @property

@@ -7,9 +7,9 @@ from dataclasses import asdict, fields, replace
 from stages.shared.contract import Forecast
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Gpu, Machine
-from stages.shared.numbers import short
+from stages.shared.numbers import plural, short, size
 from stages.train.data.schedule import sizes
-from stages.train.planner.cost import Cost, PlannedTraining, host_mb, training_cost
+from stages.train.planner.cost import PUBLISHED, Cost, PlannedTraining, host_mb, training_cost
 from stages.train.planner.rules import NEAREST, nearest
 from stages.train.planner.search import Candidate, assess, ranked
 from stages.train.planner.shape import Layout
@@ -54,6 +54,10 @@ def forecast(training: PlannedTraining, machine: Machine) -> Forecast:
         rows.append(_ramp_row(training))
     if machine.gpu:
         rows.append(_cost_row(cost))
+    if training.published:
+        each = PUBLISHED * training.work.shape.parameters
+        text = f"{plural(training.published, 'checkpoint')} with everything, {size(training.published * each)}"
+        rows.append(("keeps", text))
     if faster:
         less = 1 - faster.time.total / chosen.time.total
         fits = f"{faster.memory.total / 1e9:.0f} GB"

@@ -14,6 +14,7 @@ from megatron.core.models.gpt import GPTModel
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
+from stages.model import parallel
 from stages.train.objectives.base import Batch
 
 HEAD = 1 << 30
@@ -55,7 +56,7 @@ def find_not_finite(
 def _first(seen: list[tuple[_Order, str]]) -> str:
     """Return the first of what all ranks saw; "" if none saw anything."""
     everyone: list[tuple[_Order, str] | None] = [None] * dist.get_world_size()
-    dist.all_gather_object(everyone, min(seen, default=None))
+    dist.all_gather_object(everyone, min(seen, default=None), group=parallel.host_group())
     return min(filter(None, everyone), default=((0, 0, 0, 0), ""))[1]
 
 

@@ -1,12 +1,14 @@
 """A run's checkpoints in task.work: saved aside, renamed, marked. A new attempt continues from the newest sound one.
 
 checkpoints/best.json        step and loss of the checkpoint with the lowest held-out loss, if that is measured
-checkpoints/published.json   steps whose checkpoints are published as outputs
+checkpoints/published.json   steps whose checkpoints are published: outputs, and what stays after the training
+checkpoints/joining          there while another training's checkpoints become this one's first
 checkpoints/step-0000100/    weights, AdamW's moments and float32 weights (stages/model/checkpoint/reading.py), and
 
 state.json    step, feed, guard and best: the position (stages/train/state/progress.py)
-              identity       the settings and tokenizer that made it
+              identity       the settings that made it
               sources        the data that made it (stages/train/data/datasets.py)
+              start          digest of the weights that it started from; empty: drawn from the seed
               model, vocab_size, dtype, tokenizer_sha256: what stages/model/checkpoint/load.py needs
 rng-<rank>.json              generator states; nothing draws from them while there is no dropout
 """
@@ -14,6 +16,7 @@ rng-<rank>.json              generator states; nothing draws from them while the
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import shutil
 import threading
@@ -27,26 +30,31 @@ import torch
 import torch.distributed as dist
 from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
-from stages.model.checkpoint.reading import COMPLETE, STATE, read_state, read_tensors, verify
+from stages.model import parallel
+from stages.model.checkpoint.names import COMPLETE, STATE
+from stages.model.checkpoint.reading import read_state, read_tensors, verify
 from stages.model.checkpoint.saving import Draft, Saver, mark, save
 from stages.model.config import ModelConfig
 from stages.shared import log
-from stages.shared.errors import DataError, StagecoachError
-from stages.shared.files import read_json, replace_dir, write_json
+from stages.shared.errors import DataError, StagecoachError, remedy_of
+from stages.shared.files import read_json, replace_dir, sampled_digest, write_json
 from stages.shared.task import Task
 from stages.train.config import TrainingConfig
 from stages.train.models import Models
-from stages.train.state.names import CHECKPOINTS, STEP, step_name, step_of
-from stages.train.state.progress import Best, Progress, read_progress
-from stages.train.state.resume_from import (
+from stages.train.state.continuing import (
     changed_sources,
-    checkpoints_among,
+    changes,
+    is_on_our_way,
     measurements_of,
-    require_same_training,
+    position,
+    require_checkpoint,
+    require_same_model,
     same_split,
     scale_ratio,
     sibling,
 )
+from stages.train.state.names import CHECKPOINTS, STEP, step_name, step_of
+from stages.train.state.progress import Best, Progress, read_progress
 from stages.train.state.retention import outdated
 from stages.train.telemetry.log import take_over
 
@@ -54,6 +62,8 @@ BEST = "best.json"
 """The mark of the best checkpoint, beside them."""
 PUBLISHED = "published.json"
 """List of the steps whose checkpoints are published."""
+JOINING = "joining"
+"""The mark of checkpoints that are not all this training's own yet."""
 ASIDE = ".tmp"
 """End of the name of a folder that is being written."""
 LINKED = ".linked"
@@ -69,17 +79,21 @@ class Identity:
     tokenizer_sha256: str
     sources: Mapping[str, Any]
     """Identity of the data: TrainingData.identity."""
+    start: str = ""
+    """Digest of the weights that it starts from: start_digest."""
 
     def state(self, progress: Progress, model: ModelConfig | None = None) -> dict[str, Any]:
         """Return state.json's content at a position; `model` is the one whose weights it describes."""
-        settings = self.config.model_dump(mode="json", include=set(self.config.weights_depend_on()))
+        config = self.config
+        settings = config.model_dump(mode="json", include={*config.weights_depend_on(), "heldout_every"})
         return {
             **progress.model_dump(mode="json"),
-            "identity": {"stage": self.config.stage, **settings},
+            "identity": {"stage": config.stage, "version": config.version, **settings},
             "sources": self.sources,
-            "model": (model or self.config.model).model_dump(mode="json"),
+            "start": self.start,
+            "model": (model or config.model).model_dump(mode="json"),
             "vocab_size": self.vocab_size,
-            "dtype": self.config.dtype,
+            "dtype": config.dtype,
             "tokenizer_sha256": self.tokenizer_sha256,
         }
 
@@ -96,20 +110,23 @@ class Checkpoints:
         self._folder = task.work / CHECKPOINTS
         self._saver = Saver()
         self._write: _Write | None = None
+        first = identity.config.first_step(task.inputs)
+        self._kept = {step for step in identity.config.kept_steps if step > first}
+        """Steps whose checkpoints are published."""
 
     def begin(self) -> Progress:
-        """Return where the run starts: after its own newest sound checkpoint, else after that of `resume_from`, which
-        becomes its own first, else at the beginning. Collective. Raises as `resume` does.
+        """Return where the run starts. Collective. Raises as `resume` and `_continue` do.
+
+        After its own newest sound checkpoint; else after that of an earlier plan of this training; else after that of
+        `continue_from`; else at the beginning.
         """
+        on_all_ranks(self._drop_joining)
         progress = self.resume()
-        if origins := [file.path for file in self._task.inputs.get("resume_from", ())]:
-            if not progress.step:
-                progress = self._take_over(origins)
-            if progress.best and progress.best.step not in map(step_of, self._shared_list()):
-                best = sibling(origins[0], progress.best.step)
-                if _is_sound(best):
-                    self.save(self._load_other(best), wait=True)
-                    progress = self.resume()
+        if not progress.step:
+            progress = self._take_up()
+        if not progress.step and self._identity.config.continue_with == "everything":
+            for start in self._task.inputs.get("continue_from", ()):
+                progress = self._continue(start.path)
         on_all_ranks(self._publish)
         return progress
 
@@ -134,42 +151,112 @@ class Checkpoints:
             remedy = "Put the data back, or give this run its own folder"
             raise DataError(folder, f"a checkpoint of a run on other data: {', '.join(changed)}", remedy)
         if state != self._identity.state(progress, self._model):
-            remedy = "Remove it, or give this run its own folder; resume_from continues from it in another layout"
+            remedy = "Remove it, or give this run its own folder; continue_from goes on from it with other settings"
             raise DataError(folder, "a checkpoint of another run", remedy)
         self._models.load(read_tensors(self._models.state(is_loading=True), folder))
         _restore_rng(read_json(folder / _rng_name()))
         return progress
 
-    def _take_over(self, origins: Sequence[Path]) -> Progress:
-        """Load the newest sound checkpoint of another run and save it as this one's; return its position.
+    def _take_up(self) -> Progress:
+        """Go on from the newest sound checkpoint that another unit of this step has on our own way. Collective.
 
-        Side effect: copies the other run's metrics up to there. Afterwards this run reads the other's best checkpoint
-        alone.
+        That is what a run has done before its steps were raised, or before a setting was changed that acts later on.
         """
-        found = next(filter(_is_sound, reversed(_agreed(partial(checkpoints_among, origins)))), None)
-        if found is None:
-            remedy = "Name another checkpoint, or train without resume_from"
-            raise DataError(origins[0], "no checkpoint in it is sound", remedy)
-        progress = self._load_other(found)
-        if progress.best and not _is_sound(sibling(found, progress.best.step)):
-            progress = progress.model_copy(update={"best": None})
-        if dist.get_rank() == 0:
-            log.info(f"continuing from {found}")
-            take_over(measurements_of(found), self._task.work)
-        self.save(progress, wait=True)
-        return progress
+        found = _agreed(self._on_our_way)
+        for folder in reversed(found):
+            if _is_sound(folder):
+                on_all_ranks(partial(self._publish_others, found, step_of(folder)))
+                return self._join(folder, lambda path: read_progress(read_state(path), path))
+        return Progress()
 
-    def _load_other(self, folder: Path) -> Progress:
-        """Load a sound checkpoint of the same training, split in any way."""
+    def _on_our_way(self) -> list[Path]:
+        """Return the checkpoints of other units that this training would make too, in order of step.
+
+        Those are left out before which a checkpoint is missing that this run has to publish.
+        """
+        now = self._identity.state(Progress(), self._model)
+        found: dict[int, Path] = {}
+        for kin in self._task.kin():
+            for folder in (*_steps(kin.published), *_steps(kin.work / CHECKPOINTS)):
+                step = step_of(folder)
+                is_new = step not in found and _is_shaped(folder)
+                if is_new and is_on_our_way(read_state(folder), now, self._identity.config):
+                    found[step] = folder
+        missing = min(self._kept - found.keys(), default=self._identity.config.steps)
+        return [found[step] for step in sorted(found) if step <= missing]
+
+    def _publish_others(self, found: Sequence[Path], last: int) -> None:
+        """Publish another unit's checkpoints before step `last` that are outputs of this one too. On rank 0 alone."""
+        if dist.get_rank() == 0:
+            for folder in found:
+                if step_of(folder) in self._kept and step_of(folder) < last:
+                    self._publish_one(folder)
+
+    def _continue(self, folder: Path) -> Progress:
+        """Go on from another training's checkpoint, with our settings and data. Collective.
+
+        Raises DataError if it is damaged, or of another model.
+        """
+        on_all_ranks(partial(require_checkpoint, folder))
+        verify(folder)
+        then, config = read_state(folder), self._identity.config
+        theirs = read_progress(then, folder)
+        now = self._identity.state(theirs, self._model)
+        require_same_model(folder, then, now, config)
+        if dist.get_rank() == 0:
+            log.info(f"continuing from {folder} after step {theirs.step}")
+            for line in changes(then, now):
+                log.info(f"changed: {line}")
+
+        def ours(path: Path) -> Progress:
+            state = read_state(path)
+            return position(state, now, read_progress(state, path), config)
+
+        return self._join(folder, ours)
+
+    def _join(self, folder: Path, progress_of: Callable[[Path], Progress]) -> Progress:
+        """Make a checkpoint of another training this one's own, and its best one. Killed in between, this starts anew.
+
+        `progress_of` returns our position after one of its checkpoints. Side effect: copies the other run's metrics up
+        to there. Afterwards nothing of the other run is read.
+        """
+        on_all_ranks(partial(self._mark_joining, folder))
+        progress = progress_of(folder)
+        best = progress.best and sibling(folder, progress.best.step)
+        if best and best != folder:
+            if _is_sound(best):
+                self._load_other(best)
+                self.save(progress_of(best), wait=True)
+            else:
+                progress = progress.model_copy(update={"best": None})
+        self._load_other(folder)
+        self.save(progress, wait=True)
+        on_all_ranks(self._unmark_joining)
+        return self.resume()
+
+    def _mark_joining(self, folder: Path) -> None:
+        if dist.get_rank() == 0:
+            write_json(self._folder / JOINING, str(folder))
+            kin = [each for each in self._task.kin() if each.published == folder.parent]
+            for source in [measurements_of(folder), *(place for each in kin for place in (each.work, each.out))]:
+                take_over(source, self._task.work)
+
+    def _unmark_joining(self) -> None:
+        if dist.get_rank() == 0:
+            (self._folder / JOINING).unlink()
+
+    def _drop_joining(self) -> None:
+        if dist.get_rank() == 0 and (self._folder / JOINING).exists():
+            shutil.rmtree(self._folder)
+
+    def _load_other(self, folder: Path) -> None:
+        """Load weights and optimizer of a sound checkpoint of another run, split in any way."""
         then = read_state(folder)
-        progress = read_progress(then, folder)
-        now = self._identity.state(progress, self._model)
-        require_same_training(folder, then, now, self._identity.config)
+        now = self._identity.state(Progress(), self._model)
         state = read_tensors(self._models.state(is_loading=True), folder)
         self._models.load(state, scale_ratio(then, self._identity.config))
         if same_split(then, now):
             _restore_rng(read_json(folder / _rng_name()))
-        return progress
 
     def save(self, progress: Progress, *, wait: bool) -> None:
         """Begin to save all that the next step depends on; first commit the save that was begun before. Collective.
@@ -241,24 +328,30 @@ class Checkpoints:
         except OSError as error:
             raise _unwritten(write.folder, error) from error
 
-    def _publish(self) -> None:
-        """Publish the checkpoints that are outputs and not published yet. On rank 0 alone.
+    def keep(self, step: int) -> None:
+        """Publish the checkpoint of the best step, if it is to stay after the training. Collective."""
+        if "best" in self._identity.config.checkpoint_keep_at_end:
+            self._kept.add(step)
+            on_all_ranks(self._publish)
 
-        The output shares its files with the checkpoint: a restart may still need that.
-        """
+    def _publish(self) -> None:
+        """Publish the checkpoints that are kept and not published yet. On rank 0 alone."""
         if dist.get_rank() != 0:
             return
-        path = self._folder / PUBLISHED
-        done: list[int] = read_json(path) if path.exists() else []
         for folder in _steps(self._folder):
-            step = step_of(folder)
-            if step in self._identity.config.published_steps and step not in done and (folder / COMPLETE).exists():
-                aside = self._folder / f".{folder.name}{LINKED}"
-                shutil.rmtree(aside, ignore_errors=True)
-                shutil.copytree(folder, aside, copy_function=os.link)
-                self._task.publish(aside, folder.name)
-                done = [*done, step]
-                write_json(path, done)
+            if step_of(folder) in self._kept and (folder / COMPLETE).exists():
+                self._publish_one(folder)
+
+    def _publish_one(self, folder: Path) -> None:
+        """Publish a checkpoint once. It shares its files with the folder, which a restart may still need."""
+        path, step = self._folder / PUBLISHED, step_of(folder)
+        done: list[int] = read_json(path) if path.exists() else []
+        if step not in done:
+            aside = self._folder / f".{folder.name}{LINKED}"
+            shutil.rmtree(aside, ignore_errors=True)
+            shutil.copytree(folder, aside, copy_function=_link)
+            self._task.publish(aside, folder.name)
+            write_json(path, [*done, step])
 
     def _drop_old(self, best: Best | None) -> None:
         marked = {step_of(folder): folder for folder in _steps(self._folder) if (folder / COMPLETE).exists()}
@@ -299,7 +392,30 @@ class _Write(threading.Thread):
 
 
 def _unwritten(folder: Path, error: Exception) -> DataError:
-    return DataError(folder, f"rank {dist.get_rank()} cannot write its part ({error})", "Make room, run again")
+    return DataError(folder, f"rank {dist.get_rank()} cannot write its part ({error})", remedy_of(error))
+
+
+def start_digest(task: Task[TrainingConfig]) -> str:
+    """Return a digest of the weights that a training starts from; empty: they are drawn from the seed."""
+    starts = [file.path for name in ("init_from", "continue_from") for file in task.inputs.get(name, ())]
+    files = [path for start in starts for path in sorted(start.rglob("*")) if path.is_file()]
+    return hashlib.sha256("".join(map(sampled_digest, files)).encode()).hexdigest() if files else ""
+
+
+def _link(source: str, target: str) -> None:
+    """Link a file; copy it where the file system has no links or the source lies on another one."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _is_shaped(folder: Path) -> bool:
+    """Return whether a folder may be a checkpoint: it is sealed, and its state.json can be read."""
+    try:
+        return (folder / COMPLETE).exists() and "step" in read_state(folder)
+    except DataError:
+        return False
 
 
 def save_weights(folder: Path, models: Models, role: str, identity: Identity, progress: Progress) -> None:
@@ -328,7 +444,7 @@ def _agreed(look: Callable[[], list[Path]]) -> list[Path]:
             box[0] = look()
 
     on_all_ranks(look_once)
-    dist.broadcast_object_list(box, src=0)
+    dist.broadcast_object_list(box, src=0, group=parallel.host_group())
     return box[0]
 
 
@@ -340,7 +456,7 @@ def on_all_ranks(action: Callable[[], None]) -> None:
     except StagecoachError as error:
         failure = type(error), str(error)
     everyone: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(everyone, failure)
+    dist.all_gather_object(everyone, failure, group=parallel.host_group())
     for kind, text in filter(None, everyone):
         raise kind.__new__(kind, text)
 

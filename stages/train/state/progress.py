@@ -29,6 +29,8 @@ class Progress(BaseModel):
 
     step: int = Field(default=0, ge=0)
     """Steps done."""
+    tokens: int = Field(default=0, ge=0)
+    """Tokens trained on."""
     feed: dict[str, JsonValue] = {}
     """State of the feed (stages/train/data/feed.py)."""
     guard: GuardState = GuardState()

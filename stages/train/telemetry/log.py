@@ -32,6 +32,8 @@ class StepRecord:
 
     step: int
     """Counted from 1."""
+    tokens: int
+    """Trained on so far."""
     loss: float
     lr: float
     grad_norm: float
@@ -103,7 +105,7 @@ class StepLog:
         size = end - first
         row: Metrics = {
             "step": step,
-            "tokens": end * config.model.seq_len,
+            "tokens": record.tokens,
             "loss": record.loss,
             "lr": record.lr,
             "grad_norm": record.grad_norm,
@@ -172,7 +174,7 @@ def publish(work: Path, out: Path) -> Metrics:
 
 def take_over(theirs: Path, work: Path) -> None:
     """Copy another run's measurements, as far as they exist: they begin this run's curves."""
-    for name in (KINDS.metrics.file, KINDS.layers.file):
+    for name in (KINDS.metrics.file, KINDS.layers.file, KINDS.rank_times.file):
         if (theirs / name).is_file():
             write_atomic(work / name, (theirs / name).read_bytes())
     publish_board(theirs, work)

@@ -21,7 +21,7 @@ from megatron.core.models.gpt import GPTModel
 from torch.utils.hooks import RemovableHandle
 
 from stages.formats.rank_times import RankTime, RankTimes
-from stages.model import device
+from stages.model import device, parallel
 from stages.train.objectives.base import Batch
 from stages.train.telemetry.utilisation import memory_mb
 
@@ -106,7 +106,7 @@ def _between(began: Any, ended: Any) -> float:
 def nodes() -> list[str]:
     """Return every rank's host name, in order. Collective."""
     names: list[str] = [""] * dist.get_world_size()
-    dist.all_gather_object(names, socket.gethostname())
+    dist.all_gather_object(names, socket.gethostname(), group=parallel.host_group())
     return names
 
 

@@ -1,7 +1,8 @@
 """The extraction block: from markup to main text, cleaned.
 
 trafilatura (arXiv:2306.01116, section 3.1), tuned for precision, or jusText runs in a supervised child. resiliparse
-takes the pages that are beyond their limits. No page is lost to a limit: resiliparse takes a second for the largest.
+takes the pages that are beyond their limits, and those with a scrap as their slow text. No page is lost to a limit:
+resiliparse takes a second for the largest.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from stages.web.extract.cleaning import Cleaner
 from stages.web.extract.justext_text import stop_list
 from stages.web.extract.preview import SAMPLE_CHARS
 from stages.web.extract.resiliparse_text import main_text
+from stages.web.extract.scrap import MAX_CHARS, better_text
 from stages.web.extract.supervisor import ExtractionError, Supervisor
 from stages.web.settings import ExtractionSettings
 
@@ -71,9 +73,12 @@ class Extraction(Gate):
                 return self._fallback("no_stop_list", html, fast_text)
             how = name
         try:
-            return self._supervisor.extract(how, html), "justext" if how != TRAFILATURA else TRAFILATURA
+            text = self._supervisor.extract(how, html)
         except ExtractionError as error:
             return self._fallback(error.reason, html, fast_text)
+        if len(text) < MAX_CHARS and (better := better_text(text, html, fast_text or main_text(html))):
+            return self._fallback("scrap", html, better)
+        return text, "justext" if how != TRAFILATURA else TRAFILATURA
 
     def _fallback(self, why: str, html: str, fast_text: str | None) -> tuple[str, str]:
         self.stat_update(f"{NOTE}fallback_{why}")

@@ -20,6 +20,8 @@ import trafilatura
 
 from stages.web.extract.fast_xpath import speed_up_trafilatura
 from stages.web.extract.justext_text import good_paragraphs
+from stages.web.extract.kept_parts import keep_parts_of_text
+from stages.web.extract.list_numbers import number_ordered_lists
 
 LENGTH = struct.Struct("<Q")
 TRAFILATURA = "trafilatura"
@@ -83,6 +85,8 @@ def main(memory_mb: int) -> None:
     wanted = memory_mb * 1_000_000
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
     speed_up_trafilatura()
+    number_ordered_lists()
+    keep_parts_of_text()
     gc.collect()
     gc.freeze()  # imports live as long as the process: collections can skip them
     gc.set_threshold(50_000)  # elements have no cycles, and a page makes thousands of them

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
 from stages.shared.remote import RemoteFile
-from stages.web.read.gzip_members import Stream
+from stages.web.read.parts import Stream
 
 REMEDY = "Set inputs to WARC or WET files, compressed or not"
 

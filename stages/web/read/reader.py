@@ -14,9 +14,9 @@ from stages.text.blocks.gate import DROPPED, NOTE, count_passed
 from stages.text.blocks.page_data import PageData
 from stages.text.blocks.rejects import Rejects
 from stages.web.read.encoding import decode, is_text
-from stages.web.read.gzip_members import Stream
 from stages.web.read.markup_limits import broken_limit
 from stages.web.read.open_input import open_input
+from stages.web.read.parts import Stream
 from stages.web.read.warc import LostPage, OtherRecord, Page, read_warc
 
 WIDE_WINDOW = 1000

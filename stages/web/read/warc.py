@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from stages.web.read.encoding import undo_content_encoding
-from stages.web.read.gzip_members import RECORD, CutError, DamagedError, Parts, Stream
+from stages.web.read.body_codings import DamagedBodyError, undo_codings
+from stages.web.read.media_type import MediaType, media_type
+from stages.web.read.parts import RECORD, CutError, DamagedError, Parts, Stream
 
 HTML_TYPES = ("", "text/html", "application/xhtml+xml")
 PLAIN_TYPES = ("", "text/plain")
@@ -22,17 +23,25 @@ BINARY = re.compile(
 )
 """First bytes of files that are served as HTML but are something else."""
 VERSION = re.compile(rb"WARC/\d\.\d+[ \t]*\r?\n")
+NEXT_RECORD = re.compile(rb"(?<![^\n])" + VERSION.pattern + rb"(?=[A-Za-z])")
+"""The same line, with a field behind it: the beginning of a record where none is expected."""
 VERSION_CHARS = 32
 """More than the longest of these lines, and than the end of a record."""
 HTTP = b"HTTP/"
 VISIBLE = re.compile(rb"[^\0 \t\r\n]")
 BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 STATUS = re.compile(HTTP + rb"\d(?:\.\d)?[ \t]+(\d{3})")
-CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+FOLD = re.compile(rb"\r?\n[ \t]+")
+UNREADABLE = "unreadable_file"
+"""Reason of a file without a single record, which counts as one lost page."""
 MAX_HEAD = 1 << 16
 """Largest WARC or HTTP header."""
 MAX_DIGITS = 18
 """Most digits of a length that is believed."""
+SKIPPED = 1 << 20
+"""Bytes that are searched at once for a record within a record that is too large."""
+MAX_HELD = 1 << 26
+"""Bytes that are inflated to see whether a record ends where its length says."""
 MAX_SKIP = 1 << 28
 """Content of one member that is inflated only to be skipped; beyond it the reader searches for the next member."""
 
@@ -73,7 +82,7 @@ def read_warc(stream: Stream, name: str, max_bytes: int) -> Iterator[Page | Lost
     """
     parts = Parts(stream)
     if not parts.start():
-        yield LostPage("unreadable_file", id=name)
+        yield LostPage(UNREADABLE, id=name)
         return
     if parts.passed:
         yield LostPage("damaged_record")
@@ -141,16 +150,18 @@ class _Records:
         limit = self._max_bytes + MAX_HEAD if is_page else MAX_HEAD
         wanted = length if length <= limit else MAX_HEAD
         block = self._take(wanted)
-        if len(block) < wanted and (kind != "response" or HTTP.startswith(block[: len(HTTP)])):
-            return self._lost("truncated_record")
-        self._left = length - wanted
-        if not self._left and not self._is_at_end():
-            block = self._take_to_version(block)
+        if length > wanted == len(block):
+            self._put_back(block)
+            self._left = length
+        elif len(block) < wanted or not self._is_at_end(self._at):
+            has_next, block = self._take_to_next(block)
+            if not has_next and len(block) < wanted and (kind != "response" or HTTP.startswith(block[: len(HTTP)])):
+                return self._lost("truncated_record")
         if kind == "response":
-            return self._response(block)
+            return self._response(block, _value(head, b"warc-identified-payload-type"))
         return self._conversion(head, block) if kind == "conversion" else OtherRecord(kind or "unknown")
 
-    def _response(self, block: memoryview) -> Page | LostPage:
+    def _response(self, block: memoryview, identified: str) -> Page | LostPage:
         status = STATUS.match(block)
         if status is None:
             return self._lost("no_http_response")
@@ -162,16 +173,18 @@ class _Records:
             return self._lost("no_url")
         if status[1] != b"200":
             return self._lost("http_status")
-        head = fields(bytes(block[:end]))
-        encodings = _value(head, b"content-encoding"), _value(head, b"transfer-encoding")
-        body = undo_content_encoding(bytes(block[end:]), *encodings, self._max_bytes + 1)
+        head = joined_fields(bytes(block[:end]))
+        codings = _value(head, b"content-encoding"), _value(head, b"transfer-encoding")
+        try:
+            body = undo_codings(bytes(block[end:]), *codings, self._max_bytes + 1)
+        except DamagedBodyError:
+            return self._lost("damaged_body")
         if len(body) > self._max_bytes:
             return self._lost("too_large")
-        content_type = _value(head, b"content-type")
-        if reason := _not_a_page(body, content_type, HTML_TYPES, "not_html"):
+        found = media_type(_value(head, b"content-type"), identified)
+        if reason := _not_a_page(body, found, HTML_TYPES, "not_html"):
             return self._lost(reason)
-        charset = CHARSET.search(content_type)
-        return Page(self._id, self._url, body, charset[1] if charset else "")
+        return Page(self._id, self._url, body, found.charset)
 
     def _conversion(self, head: Mapping[bytes, bytes], block: memoryview) -> Page | LostPage:
         if self._left or len(block) > self._max_bytes:
@@ -179,7 +192,7 @@ class _Records:
         if not self._url:
             return self._lost("no_url")
         body = bytes(block)
-        if reason := _not_a_page(body, _value(head, b"content-type"), PLAIN_TYPES, "not_plain_text"):
+        if reason := _not_a_page(body, media_type(_value(head, b"content-type")), PLAIN_TYPES, "not_plain_text"):
             return self._lost(reason)
         return Page(self._id, self._url, body, "utf-8", is_plain=True)
 
@@ -204,43 +217,64 @@ class _Records:
         self._at += len(data)
         return data
 
-    def _take_to_version(self, block: memoryview) -> memoryview:
-        """Return a record whose length is wrong: from `block`'s beginning to the next record or the part's end.
-
-        cc_net's own sample has lengths in characters. One byte more than a page may have is as far as this looks.
-        """
+    def _put_back(self, block: memoryview) -> None:
+        """Undo `_take`."""
         if block.obj is self._text:
             self._at -= len(block)
         else:
             self._text, self._at = bytes(block) + self._text[self._at :], 0
+
+    def _take_to_next(self, block: memoryview) -> tuple[bool, memoryview]:
+        """Return a record whose length is wrong, and whether another one follows in this part.
+
+        It goes from `block`'s beginning to the next record or the part's end. cc_net's own sample has lengths in
+        characters. One byte more than a page may have is as far as this looks.
+        """
+        self._put_back(block)
         limit = self._max_bytes + MAX_HEAD + 1
         searched = 0
-        while not (found := VERSION.search(self._text, self._at + searched, self._at + limit)):
+        while not (found := NEXT_RECORD.search(self._text, self._at + searched, self._at + limit)):
             have = len(self._text) - self._at
             searched = max(0, have - VERSION_CHARS)
             if have >= limit or (self._look(have + 1) == have and not self._extend()):
                 break
         size = found.start() - self._at if found else min(len(self._text) - self._at, limit)
-        return memoryview(bytes(self._take(size)).rstrip(b"\r\n"))
+        return found is not None, memoryview(bytes(self._take(size)).rstrip(b"\r\n"))
 
     def _skip_rest(self) -> bool:
-        """Skip the rest of the last record; False if the content ends before it."""
+        """Skip the rest of the last record; False if the content ends before it.
+
+        Stops at the next record, if the last one does not end where its length says.
+        """
         passed = 0
         while self._left:
-            have = min(self._left, len(self._text) - self._at)
-            self._at += have
-            self._left -= have
-            passed += have
-            self._check_effort(passed)
-            if self._left and not self._look(1) and not self._extend():
+            wanted = min(self._left, SKIPPED)
+            have = min(self._look(wanted), wanted)
+            found = NEXT_RECORD.search(self._text, self._at, self._at + have)
+            if found and not self._ends_as_said():
+                self._at, self._left = found.start(), 0
+                return True
+            if have < wanted and not self._extend():
+                self._at += have
                 self._left = 0
                 return False
+            step = have if have == self._left else max(0, have - VERSION_CHARS)
+            self._at += step
+            self._left -= step
+            passed += step
+            self._check_effort(passed)
         return True
 
-    def _is_at_end(self) -> bool:
-        """Return whether the record ends here. Reads so far that a member's checksum is verified."""
-        self._look(VERSION_CHARS)
-        rest = self._text[self._at : self._at + VERSION_CHARS]
+    def _ends_as_said(self) -> bool:
+        """Return whether the rest of a record is followed by the end of one: an archive may be a page's body."""
+        is_held = self._left <= MAX_HELD and self._look(self._left + VERSION_CHARS) >= self._left
+        return is_held and self._is_at_end(self._at + self._left)
+
+    def _is_at_end(self, place: int) -> bool:
+        """Return whether a record ends there. Reads so far that a member's checksum is verified."""
+        ahead = place - self._at
+        self._look(ahead + VERSION_CHARS)
+        rest = self._text[self._at + ahead : self._at + ahead + VERSION_CHARS]
         return bool(not rest.strip(b"\r\n") or BLANK_LINE.match(rest) or VERSION.match(rest.lstrip(b"\r\n")))
 
     def _seek_version(self) -> bool:
@@ -313,21 +347,32 @@ class _Records:
 
 def fields(head: bytes) -> dict[bytes, bytes]:
     """Return a header's fields by lower-case name, the first of each. The header's first line is skipped."""
+    return dict(reversed(_field_lines(head)))
+
+
+def joined_fields(head: bytes) -> dict[bytes, bytes]:
+    """Return an HTTP header's fields by lower-case name; those of one name are joined by commas (RFC 9110, 5.3)."""
     found: dict[bytes, bytes] = {}
-    for line in head.split(b"\n")[1:]:
-        name, colon, value = line.partition(b":")
-        if colon:
-            found.setdefault(name.strip().lower(), value.strip())
+    for name, value in _field_lines(head):
+        found[name] = b"%b, %b" % (found[name], value) if name in found else value
     return found
+
+
+def _field_lines(head: bytes) -> list[tuple[bytes, bytes]]:
+    """Return names in lower case, and values. A line that begins with a space continues the one before."""
+    if b"\n " in head or b"\n\t" in head:
+        head = FOLD.sub(b" ", head)
+    parts = (line.partition(b":") for line in head.split(b"\n")[1:])
+    return [(name.strip().lower(), value.strip()) for name, colon, value in parts if colon]
 
 
 def _value(head: Mapping[bytes, bytes], name: bytes) -> str:
     return head.get(name, b"").decode("utf-8", errors="replace")
 
 
-def _not_a_page(body: bytes, content_type: str, types: tuple[str, ...], reason: str) -> str | None:
+def _not_a_page(body: bytes, found: MediaType, types: tuple[str, ...], reason: str) -> str | None:
     if not VISIBLE.search(body):
         return "empty_body"
-    if content_type.partition(";")[0].strip().lower() not in types or BINARY.match(body):
+    if found.name not in types or BINARY.match(body):
         return reason
     return None

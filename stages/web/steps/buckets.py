@@ -26,6 +26,7 @@ from stages.web.artifacts import BANDS, EDGES
 from stages.web.config import WebConfig
 from stages.web.plan import unit_files
 from stages.web.seen_index import open_index
+from stages.web.seen_settings import check_seen
 
 PART = 1 << 16
 """Pages read at a time."""
@@ -87,7 +88,7 @@ def find_scopes(task: Task[WebConfig]) -> list[list[SignedPages]]:
         names = sorted(set(dumps))
         return [[signed for signed, dump in zip(found, dumps, strict=True) if dump == name] for name in names]
     index = open_index(task.inputs.get("seen", ()))
-    index.check(config.dedup)
+    check_seen(task.inputs.get("seen", ()), config.dedup)
     return [[*found, *(SignedPages(bands, None) for bands in index.bands)]]
 
 

@@ -14,8 +14,11 @@ import numpy as np
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
+from stages.formats.funnel import StepCount
 from stages.formats.kinds import KINDS
 from stages.formats.tables import Tables
+from stages.shared.contract import InputFile
+from stages.shared.errors import DataError
 from stages.shared.task import Task
 from stages.text.blocks.page_data import page_data
 from stages.text.blocks.rejects import Rejects
@@ -27,6 +30,7 @@ from stages.web.config import WebConfig
 from stages.web.extract.block import Extraction
 from stages.web.extract.preview import Preview
 from stages.web.read.reader import WarcPages
+from stages.web.read.warc import UNREADABLE
 from stages.web.unit_pages import UnitPages
 from stages.web.urls.blocklist import ut1
 from stages.web.urls.filter import UrlFilter
@@ -44,9 +48,19 @@ def run(task: Task[WebConfig]) -> dict[str, Any]:
         Tap("store", notes.keep_measures),
     ]
     funnel = pages.run([first, Tap("watch", notes.count_read), *gates, *labels], [first, *gates])
+    check_readable(task.inputs["inputs"], funnel[0])
     MEASURES.save(task.out, notes.measures)
     notes.tables.write(task.out / KINDS.tables.file)
     return {"pages_in": funnel[0].pages_in, "pages_out": funnel[-1].pages_out}
+
+
+def check_readable(files: Sequence[InputFile], read: StepCount) -> None:
+    """Raise DataError if none of a unit's files is an archive: another run of the unit would find no page either."""
+    if read.pages_in == read.reasons.get(UNREADABLE, 0) == len(files):
+        names = ", ".join(file.where for file in files)
+        raise DataError(
+            names, "no WARC or WET record in the whole unit", "Take the files out of inputs, or fetch them again"
+        )
 
 
 def make_gates(task: Task[WebConfig], rejects: Rejects) -> Sequence[PipelineStep]:

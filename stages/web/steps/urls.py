@@ -18,6 +18,7 @@ from stages.web.artifacts import LATER, PAGES
 from stages.web.config import WebConfig
 from stages.web.page_numbers import number_pages
 from stages.web.seen_index import SeenIndex, open_index
+from stages.web.seen_settings import check_seen
 from stages.web.unit_findings import UnitFindings
 
 PAGES_A_PASS = 1 << 26
@@ -27,6 +28,7 @@ PAGES_A_PASS = 1 << 26
 def run(task: Task[WebConfig]) -> dict[str, Any]:
     """Find the later captures of every URL."""
     starts = number_pages(task.steps, task.out)
+    check_seen(task.inputs.get("seen", ()), task.config.dedup)
     earlier = open_index(task.inputs.get("seen", ()))
     passes = starts[-1] // PAGES_A_PASS + 1
     later = np.concatenate(

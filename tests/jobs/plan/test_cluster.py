@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from jobs.plan import cluster as module
-from jobs.plan.cluster import Cluster, Resources, cluster_names, enter, load_cluster
-from stages.shared.errors import ConfigError, StagecoachError
+from jobs.plan.cluster import GPUS_FLAG, OWNED, Cluster, Resources, cluster_names, enter, load_cluster
+from jobs.plan.validation import validated
+from stages.shared.errors import ClusterError, ConfigError, StagecoachError
+from tests.jobs.fakes import fake
 
 
 def write(folder: Path, text: str) -> str:
@@ -72,10 +75,44 @@ def test_an_unknown_name_is_met_with_the_nearest() -> None:
         load_cluster("locla")
 
 
-@pytest.mark.parametrize(("answers", "name"), [(True, "slurm"), (False, "local")])
-def test_auto_is_slurm_if_it_answers(monkeypatch: pytest.MonkeyPatch, answers: bool, name: str) -> None:
-    monkeypatch.setattr(module, "slurm_answers", lambda: answers)
-    assert load_cluster("auto").name == name
+def test_auto_is_slurm_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert load_cluster("auto").name == "local"
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    fake(monkeypatch, tmp_path, "sbatch", "")
+    fake(monkeypatch, tmp_path, "sinfo", "")
+    assert load_cluster("auto").name == "slurm"
+
+
+def test_auto_never_falls_back_from_a_slurm_that_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(monkeypatch, tmp_path, "sbatch", "")
+    fake(monkeypatch, tmp_path, "sinfo", "echo slurm_load_partitions: Unable to contact slurm controller >&2; exit 1")
+    with pytest.raises(ClusterError, match=r"does not answer .*Unable to contact.*--cluster local"):
+        load_cluster("auto")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, field in Resources.model_fields.items() if field.annotation in (int, float)]
+)
+@pytest.mark.parametrize("value", [-1, 1e12, True, math.inf, math.nan, "many", None, [1]])
+def test_every_number_of_resources_has_bounds(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"defaults.data.{name} = "):
+        validated(Cluster, {"name": "there", "kind": "local", "defaults": {"data": {name: value}}}, "")
+
+
+@pytest.mark.parametrize("name", ["max_array_size", "signal_lead_s", "cores"])
+@pytest.mark.parametrize("value", [-1, 1e12, True, "many"])
+def test_every_number_of_a_cluster_has_bounds(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"{name} = "):
+        validated(Cluster, {"name": "there", "kind": "local", name: value}, "")
+
+
+@pytest.mark.parametrize(
+    "name", ["throttle", "cpus", "time_min", "units_per_element", "units_at_once", "ranks_per_node"]
+)
+def test_zero_of_what_every_job_has_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} = 0: must be greater than or equal to 1"):
+        validated(Resources, {name: 0}, "")
 
 
 def test_ranks_fill_nodes() -> None:
@@ -109,3 +146,43 @@ def test_this_machine_shares_units_out_among_its_cores(
     assert local.shared_out(Resources(**asked), units, ranks).units_per_element == wanted
     slurm = Cluster(name="x", kind="slurm")
     assert slurm.shared_out(Resources(**asked), units, ranks) == Resources(**asked)
+
+
+@pytest.mark.parametrize("flag", sorted(OWNED))
+def test_a_flag_that_the_launcher_writes_is_refused_with_the_way_to_its_end(flag: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^sbatch = .*: must be flags without '{flag}': ") as caught:
+        validated(Cluster, {"name": "x", "kind": "slurm", "sbatch": {"nice": 1, flag: "x"}}, "")
+    assert OWNED[flag] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "flag", ["arr", "com", "requ", "no-req", "dep", "out", "sig", "w", "n", "part", "cluster", "gpus"]
+)
+def test_the_beginning_of_such_a_flag_is_refused_too_since_sbatch_takes_it_for_the_flag(flag: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^sbatch = .*: must be flags without '{flag}': "):
+        validated(Cluster, {"name": "x", "kind": "slurm", "sbatch": {flag: False}}, "")
+
+
+def test_other_flags_of_a_site_are_taken() -> None:
+    flags = {
+        "mail-type": "FAIL",
+        "exclusive": True,
+        "nice": 10,
+        "gres": "lustre",
+        "time-min": 5,
+        "wckey": "a",
+        "bb": "x",
+    }
+    assert validated(Cluster, {"name": "x", "kind": "slurm", "sbatch": flags}, "").sbatch == flags
+
+
+def test_the_flags_of_a_shape_are_held_to_the_same_and_may_ask_for_gpus_in_another_way() -> None:
+    with pytest.raises(ConfigError, match=r"^defaults\.train\.sbatch = .*: must be flags without 'array': "):
+        validated(Cluster, {"name": "x", "kind": "slurm", "defaults": {"train": {"sbatch": {"array": "0-3"}}}}, "")
+    assert Resources(sbatch={GPUS_FLAG: False, "gres": "gpu:8"}).sbatch == {GPUS_FLAG: False, "gres": "gpu:8"}
+
+
+def test_a_sites_comment_is_one_line() -> None:
+    assert validated(Cluster, {"name": "x", "kind": "slurm", "comment": "project 42"}, "").comment == "project 42"
+    with pytest.raises(ConfigError, match=r"^comment = "):
+        validated(Cluster, {"name": "x", "kind": "slurm", "comment": "a\n#SBATCH --array=1"}, "")

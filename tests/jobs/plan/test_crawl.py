@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,3 +202,11 @@ def test_a_dump_is_found_in_a_path() -> None:
 def test_a_mapping_names_the_dumps_itself(server: FileServer) -> None:
     files = external_files({"ours": f"{DUMP}[:1]"}, "web.inputs", server.url)
     assert [(each.file.source, each.identity) for each in files] == [("ours", ["ours", LINES[0]])]
+
+
+def test_a_list_that_is_a_pipe_or_a_device_is_not_read_for_ever(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.paths")
+    (tmp_path / "b.paths").symlink_to("/dev/zero")
+    for name in ("a.paths", "b.paths"):
+        with pytest.raises(DataError, match="it is no file"):
+            crawl_files(str(tmp_path / name), None, "web.inputs", "https://there/")

@@ -262,7 +262,8 @@ def test_resources_go_from_the_cluster_to_the_section_to_the_job() -> None:
 
 
 def test_units_of_several_ranks_are_not_packed() -> None:
-    jobs = build(recipe(resources={"a": {"units_per_element": 5}}, a={"walkers": 2})).jobs
+    cluster = Cluster(name="x", kind="slurm")
+    jobs = build(recipe(resources={"a": {"units_per_element": 5}}, a={"walkers": 2}), cluster).jobs
     assert [jobs[name].resources.units_per_element for name in ("a.make", "a.march")] == [5, 1]
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from jobs.plan import inputs
-from jobs.plan.inputs import external_files, file_identity
+from jobs.plan.inputs import changed_files, external_files, file_identity
+from stages.shared import files as shared_files
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
 from tests.jobs.made import write_tree
@@ -100,8 +100,8 @@ def test_a_folders_identity_is_that_of_all_files_in_it(data: Path) -> None:
 
 
 def test_a_large_file_is_sampled_at_head_middle_and_tail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "WHOLE", 999)
-    monkeypatch.setattr(inputs, "SAMPLE", 10)
+    monkeypatch.setattr(shared_files, "WHOLE", 999)
+    monkeypatch.setattr(shared_files, "SAMPLE", 10)
     path = tmp_path / "large"
 
     def identity(changed: int | None = None, size: int = 1000) -> list[str]:
@@ -145,7 +145,7 @@ def test_files_and_folders_without_permission_are_named(data: Path) -> None:
     data.chmod(0o755)
     probe = """if 1:
         import os, sys
-        from jobs.plan.inputs import external_files
+        from jobs.plan.inputs import changed_files, external_files
         from stages.shared.errors import ConfigError
         if os.geteuid() == 0:  # permissions do not bite for root
             os.setgroups([]), os.setgid(65534), os.setuid(65534)
@@ -163,3 +163,42 @@ def test_files_and_folders_without_permission_are_named(data: Path) -> None:
     (data / "b").chmod(0o755)
     assert said.stdout.count("Permission denied") == 2, said.stderr
     assert "a/1.warc.gz': must be" in said.stdout and "b/1.warc.gz" in said.stdout
+
+
+def test_a_link_to_nothing_and_a_name_that_is_no_utf8_are_named_with_their_setting(data: Path) -> None:
+    (data / "a" / "gone.warc.gz").symlink_to("/nowhere/x")
+    for pattern in (f"{data}/a/*.warc.gz", f"{data}/a/gone.warc.gz"):
+        with pytest.raises(ConfigError, match=r"web\.inputs = .*gone\.warc\.gz.*target /nowhere/x is missing"):
+            external_files(pattern, "web.inputs", "https://there/")
+    (data / "a" / "gone.warc.gz").unlink()
+    (data / "a" / os.fsdecode(b"\xff.warc.gz")).write_bytes(b"x")
+    with pytest.raises(ConfigError, match="files whose names are UTF-8"):
+        external_files(f"{data}/a/*", "web.inputs", "https://there/")
+
+
+@pytest.mark.parametrize("pattern", ["CC-MAIN-2024-10[::0]", "x.paths[::0]"])
+def test_a_part_with_a_step_of_zero_is_refused(pattern: str) -> None:
+    with pytest.raises(ConfigError, match="a step of at least 1"):
+        external_files(pattern, "web.inputs", "https://there/")
+
+
+@pytest.mark.parametrize("pattern", ["~nobodyx/y", "~nobodyx/y.paths"])
+def test_a_home_that_is_not_there_is_a_sentence(pattern: str) -> None:
+    with pytest.raises(ConfigError, match=r"web\.inputs = .*this user has no home folder"):
+        external_files(pattern, "web.inputs", "https://there/")
+
+
+def test_a_url_that_cannot_be_read_is_named_with_its_setting() -> None:
+    with pytest.raises(ConfigError, match=r"web\.inputs = 'https://': must be a URL with a host"):
+        external_files("https://", "web.inputs", "https://there/")
+
+
+def test_files_that_changed_since_they_were_planned_are_found(data: Path) -> None:
+    found = external_files({"s": f"{data}/a/*.warc.gz"}, "web.inputs")
+    rows = {each.file.where: each.identity[2] for each in found}
+    assert changed_files(rows) == []
+    first = min(rows)
+    Path(first).write_bytes(b"other")
+    assert changed_files(rows) == [first]
+    Path(first).unlink()
+    assert changed_files(rows) == [first]

@@ -75,9 +75,9 @@ def test_a_wrong_type_is_shown_with_the_right_one() -> None:
 
 def test_the_deepest_wrong_value_is_named_without_the_names_of_types() -> None:
     said = complaint({"horses": 4, "sizes": {"a": ["x", 3]}})
-    assert said == ("coach.sizes.a.1", 3, "a valid string")
+    assert said == ("coach.sizes.a.1", 3, 'a string: quote it, "3"')
     said = complaint({"horses": 4, "sizes": 3})
-    assert said == ("coach.sizes", 3, "a valid string or a valid dictionary")
+    assert said == ("coach.sizes", 3, 'a string: quote it, "3" or a valid dictionary')
 
 
 def test_of_two_wrong_fields_the_first_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,23 @@ def test_a_byte_order_mark_windows_lines_and_anchors_are_fine(tmp_path: Path) ->
     found = load(tmp_path, text)
     assert found == {"base": {"a": 1, "b": 2}, "mine": {"a": 1, "b": 3}, "same": {"a": 1, "b": 2}}
     assert found["same"] is not found["base"], "a change of one is no change of the other"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+            f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in itertools.pairwise("abcdefghi")
+        ), "aliases make more than 1,000,000 values"),
+        ("a: " + "9" * 5000, "more than 300 digits"),
+        ('a: "x\\0y"', "a character that is no text"),
+        ('a: "\\ud800"', "a character that is no text"),
+        ('"a\\0": 1', "a character that is no text"),
+        ("a: " + "[" * 5000, "too many brackets"),
+    ],
+)  # fmt: skip
+def test_what_would_hang_or_break_a_launcher_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        load_mapping(path, "sections")

@@ -124,3 +124,14 @@ def test_other_elements_and_later_restarts_do_not_count(bench: Bench) -> None:
     for restart in (3, 4):
         write_record(bench.paths.attempts, bench.name(entry, 0, restart), made.end_record("requeue"))
     assert bench.attempt_end(entry, 85, restart=1) == "requeue"
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00", "[]"])
+def test_an_unreadable_record_of_one_element_leaves_the_others_their_requeues(bench: Bench, text: str) -> None:
+    entry = bench.submit("make", (0,), (1,))
+    for element in (0, 1):
+        assert bench.attempt_end(entry, 137, element=element) == "requeue"
+    for path in (bench.paths.attempts / "toy.make").glob("*.0.0.end.json"):
+        path.write_text(text)
+    assert bench.attempt_end(entry, 137, element=1, restart=1) == "requeue"
+    assert bench.attempt_end(entry, 137, element=0, restart=1) == "requeue"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
+from jobs.run.local import LocalRun
+from tests.jobs import made
 from tests.jobs.bench import until
 from tests.jobs.toy_stage import Toy
 
@@ -252,3 +256,20 @@ def test_the_code_that_was_submitted_is_the_code_that_runs(toy: Toy) -> None:
     finally:
         gather.write_text(original, encoding="utf-8")
     assert toy.gathered() == WHOLE.replace("3 paces", "30 paces")
+
+
+def test_nothing_that_runs_outlives_a_launcher_whose_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made.a_run(tmp_path, made.graph(made.job("a.x", 1)))
+    local = LocalRun(run, print, lambda states: None)
+    ended: list[bool] = []
+
+    def full(heal: bool) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/x")
+
+    monkeypatch.setattr(local, "_loop", full)
+    monkeypatch.setattr(local, "_wind_down", lambda: ended.append(True))
+    with pytest.raises(OSError, match="No space left"):
+        local.advance(heal=False)
+    assert ended == [True]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobs.submit.snapshot import ROOT
+from stages.shared.files import read_json
 
 
 def ranks(count: int, body: str, folder: Path) -> subprocess.Popen[str]:
@@ -20,7 +21,8 @@ def ranks(count: int, body: str, folder: Path) -> subprocess.Popen[str]:
     script = folder / "rank.py"
     script.write_text(f"{preamble}\nhere = pathlib.Path({str(folder)!r})\n{body}\n", encoding="utf-8")
     command = [sys.executable, "-m", "jobs.run.ranks", str(count), sys.executable, str(script)]
-    return subprocess.Popen(command, cwd=ROOT, text=True)
+    element = {"STAGECOACH_ELEMENT": "0", "STAGECOACH_RESTART": "0", "STAGECOACH_RANKS": str(count)}
+    return subprocess.Popen([*command, str(folder), "a.x", "0001-ab"], cwd=ROOT, text=True, env=os.environ | element)
 
 
 def code(process: subprocess.Popen[str]) -> int:
@@ -76,3 +78,15 @@ def test_signals_reach_every_rank_and_all_may_save(tmp_path: Path, number: signa
     os.kill(process.pid, number)
     assert code(process) == 85
     assert all((tmp_path / f"heard.{rank}").exists() for rank in range(2))
+
+
+def test_the_killed_rank_is_named_and_not_the_survivor_that_noticed(tmp_path: Path) -> None:
+    body = (
+        "(here / f'pid.{rank}').write_text(str(os.getpid()))\n"
+        "while rank == 1: time.sleep(1)\n"
+        "while not (here / 'pid.1').exists() or not (here / 'pid.1').read_text(): time.sleep(0.01)\n"
+        "os.kill(int((here / 'pid.1').read_text()), signal.SIGKILL); sys.exit(1)  # as gloo does"
+    )
+    assert code(ranks(2, body, tmp_path)) == 137
+    record = read_json(tmp_path / "ledger" / "attempts" / "a.x" / "0001-ab.0.0.trouble.json")
+    assert (record["reason"], record["exit_code"]) == ("rank 1 was killed by signal 9", 137)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import io
 import os
 import signal
@@ -15,11 +17,11 @@ from typing import Any
 import pytest
 
 from jobs.run.worker import Element, Interrupted, StopFlag, Worker
-from jobs.submit.ledger import Submission
-from stages.formats.attempts import ResultRecord
+from jobs.submit.ledger import Submission, write_cancel
+from stages.formats.attempts import ResultRecord, read_attempts
 from stages.shared.files import write_json
 from tests.jobs.bench import Bench, until
-from tests.jobs.made import write_tree
+from tests.jobs.made import write_done, write_tree
 from tests.jobs.toy_stage import Toy
 
 
@@ -49,15 +51,14 @@ def test_a_unit_that_is_done_is_not_done_again(bench: Bench) -> None:
 
 
 def test_a_folder_without_a_mark_is_done_again(bench: Bench) -> None:
-    units = bench.step("make").root / "units"
+    root = bench.step("make").root
     mine, other = bench.unit("make", 0), bench.unit("make", 1)
-    write_tree(
-        units, {f"{mine}/words.txt": "half", f"{mine}/more.txt": "old", f".{mine}.0000-old.0.0/words.txt": "half"}
-    )
-    write_tree(units, {f".{other}.0000-old.0.0/words.txt": "of another unit"})
+    write_tree(root / "units", {f"{mine}/words.txt": "half", f"{mine}/more.txt": "old"})
+    write_tree(root / "aside", {f"{mine}/0000-old.0.0/words.txt": "half", f"{other}/0000-old.0.0/words.txt": "another"})
     assert bench.work(bench.submit("make", (0,)))[0] == 0
     assert bench.text("make", 0) == "hello 0\n"
-    assert bench.folders("make") == [f".{other}.0000-old.0.0", mine]
+    assert bench.folders("make") == [mine]
+    assert [path.name for path in (root / "aside").iterdir()] == [other], "another unit's attempts may be at work"
 
 
 def test_a_unit_killed_midway_and_run_again_gives_the_same_bytes(bench: Bench) -> None:
@@ -97,7 +98,7 @@ def test_a_bad_node_ends_the_element_at_once_with_77(bench: Bench) -> None:
 
 
 def test_incomplete_inputs_are_reported_before_anything_is_read(bench: Bench) -> None:
-    write_json(bench.step("make").mark(bench.unit("make", 1)), {})
+    write_done(bench.step("make"), bench.unit("make", 1))
     entry = bench.submit("march")
     code, said = bench.work(entry)
     assert (code, bench.toy.calls()) == (1, {})
@@ -247,12 +248,31 @@ def test_progress_of_a_killed_element_is_the_number_of_units_behind_it(bench: Be
     assert bench.attempt(entry).progress == 2
 
 
-def test_a_worker_whose_records_are_gone_ends_with_an_error(bench: Bench) -> None:
+@pytest.mark.parametrize("record", ["progress", "lease"])
+def test_a_record_that_finds_no_room_is_a_sentence_with_its_file(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, record: str
+) -> None:
     entry = bench.submit("make", (0,))
-    bench.paths.assignment(entry.job, entry.key).unlink()
-    code, said = bench.work(entry)
-    assert code == 1
-    assert entry.key in said
+    monkeypatch.setenv("STAGECOACH_LANES", "1")
+    worker = Worker(bench.paths, entry.job, Element(entry.key, 0, 0, 0, 0, 1))
+    monkeypatch.setattr(worker.stop, "install", lambda: None)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", f"/there/{record}.json")
+
+    if record == "progress":
+        monkeypatch.setattr(worker, "_write_progress", full)
+        monkeypatch.setattr(worker, "_run_units", full)
+        with pytest.raises(OSError, match="progress"):  # the last word finds no room either
+            worker.main()
+        return
+    monkeypatch.setattr("jobs.run.worker.write_json", full)
+    assert worker.main() == 1
+    assert bench.attempt(entry).result == ResultRecord(
+        exit_code=1,
+        failed={"0": "/there/lease.json: the disk is full. Free some space, or use another folder"},
+    )
+    assert not list(bench.paths.attempts.rglob(".*")), "the room that was kept is given back"
 
 
 def walkers(toy: Toy, **settings: float) -> tuple[Bench, Submission, list[subprocess.Popen[str]]]:
@@ -314,3 +334,51 @@ def test_a_stop_reaches_a_step_that_resumes_as_a_flag_alone() -> None:
         flag._ask(signal.SIGUSR2, None)
         flag._ask(signal.SIGTERM, None)
     assert (flag.is_set, flag.signal) == (True, "SIGUSR2")
+
+
+def test_a_mark_lists_the_files_of_the_unit(bench: Bench) -> None:
+    bench.work(bench.submit("make", (0,)))
+    digest = hashlib.sha256(b"hello 0\n").hexdigest()
+    assert bench.mark("make")["files"] == {"words.txt": {"bytes": 8, "sha256": digest}}
+
+
+def test_an_element_of_a_cancelled_submission_does_nothing(bench: Bench) -> None:
+    entry = bench.submit("make", (0,))
+    write_cancel(bench.paths, entry.key, 1.0)
+    code, said = bench.work(entry)
+    assert (code, bench.toy.calls()) == (93, {})
+    assert "was cancelled before this element started" in said
+    assert bench.attempt_end(entry, code) == "cancelled"
+
+
+def test_an_array_that_comes_twice_does_the_work_once(bench: Bench) -> None:
+    entry = bench.submit("make", (0,), (1,))
+    bench.array = "40"
+    assert bench.work(entry)[0] == 0
+    bench.array = "41"
+    code, said = bench.work(entry, element=1)
+    assert (code, bench.toy.calls()["make.1"]) == (93, 0)
+    assert "array 40 works on submission" in said
+    assert bench.attempt_end(entry, code, element=1) == "cancelled"
+    assert len(read_attempts(bench.paths.attempts)) == 1, "the records are the other array's"
+    bench.array = "40"
+    assert bench.work(entry, element=1)[0] == 0
+
+
+def test_an_array_that_the_ledger_does_not_hold_ends_with_a_sentence(bench: Bench) -> None:
+    entry = bench.submit("make", (0,))
+    bench.paths.assignment(entry.job, entry.key).unlink()
+    code, said = bench.work(entry)
+    assert code == 93
+    assert f"{entry.key}.json: the ledger holds no such array" in said
+    assert "Traceback" not in said
+
+
+def test_a_file_that_changed_since_it_was_planned_is_not_read_under_its_old_identity(toy: Toy) -> None:
+    toy.settings = {"words": f"{toy.home}/*.words", "units": 1}
+    write_tree(toy.home, {"a.words": "a"})
+    toy.cluster["setup"] = [f"echo b > {toy.home}/a.words"]  # between the plan and the work
+    done = toy.launch("run")
+    assert done.returncode == 1
+    assert f"{toy.home}/a.words: changed since this run was planned" in done.stdout
+    assert toy.calls()["make.0"] == 0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +15,26 @@ from jobs.paths import RunPaths
 from jobs.plan.graph import Graph
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
-from jobs.submit.dispatch import chunks, settle_intents, submit_all
-from jobs.submit.ledger import Ledger, Submission, write_submission
+from jobs.submit.arrays import Patience, is_under_way
+from jobs.submit.dispatch import Submitter, chunks, settle_intents, shares, unhold
+from jobs.submit.ledger import (
+    Ledger,
+    Submission,
+    boot_id,
+    claim,
+    is_cancelled,
+    read_assignment,
+    read_part,
+    write_submission,
+)
 from jobs.submit.reconcile import next_actions
+from jobs.submit.slurm import comment_of
 from stages.formats.attempts import AttemptName, write_record
-from stages.shared.errors import ClusterError
+from stages.shared.errors import ClusterError, StagecoachError
 from stages.shared.files import read_json
 from tests.jobs import made
-from tests.jobs.fakes import Fake, fake, write_fake
+from tests.jobs.bench import until
+from tests.jobs.fakes import TESTED, Fake, fake, write_fake
 
 GRAPH = made.graph(made.job("a.x", 5), made.job("b.x", 2, ["a.x"]), made.job("c.x", 1, ["a.x", "b.x"]))
 COUNTS = "echo $((100 + call))"
@@ -47,21 +62,29 @@ class Place:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, graph: Graph = GRAPH) -> None:
         paths = RunPaths(folder / "a run")
         recipe = Recipe("mine", "", (), {}, {}, {})
-        self.run = Run(paths, recipe, made.slurm_cluster(max_array_size=2), graph, {})
+        self.run = Run(paths, recipe, made.slurm_cluster(max_array_size=2), graph, {"id": made.RUN_ID})
         self.folder, self.words = folder / "bin", list[str]()
+        self.patience = Patience(log=self.words.append, pause=lambda seconds: None)
         self.sbatch = fake(monkeypatch, folder, "sbatch", f'cp "$2" {self.folder}/script.$call; {COUNTS}')
         self.squeue = fake(monkeypatch, folder, "squeue", "")
         self.scontrol = fake(monkeypatch, folder, "scontrol", "")
 
     def advance(self, heal: bool = False) -> int:
         seen, states = self.run.look()
-        return submit_all(self.run, next_actions(self.run.graph, states, seen.done, heal), states, self.words.append)
+        actions = next_actions(self.run.graph, states, seen.done, heal)
+        return Submitter(self.run, states, self.patience).submit(actions)
+
+    def settle(self) -> None:
+        settle_intents(self.run, self.words.append, lambda seconds: None)
 
     def submissions(self) -> list[Submission]:
         """Return what is on disk, read anew."""
         return Ledger(self.run.paths).submissions()
 
     def queue(self, *lines: str) -> Fake:
+        """Answer with rows whose comment, if it is `x`, is that of the submission with the row's array."""
+        comments = {entry.slurm_id: comment_of(made.RUN_ID, entry.key) for entry in self.submissions()}
+        lines = tuple(re.sub(r"^(\d+)(.*\|)x$", lambda m: f"{m[1]}{m[2]}{comments[m[1]]}", line) for line in lines)
         return write_fake(self.folder, "squeue", "cat <<'END'\n" + "\n".join(lines) + "\nEND")
 
     def script(self, number: int) -> str:
@@ -96,7 +119,7 @@ def test_every_submission_is_on_record_with_its_script_and_its_id(place: Place) 
     assert [entry.number for entry in entries] == [1, 2, 3, 4, 5]
     assert [entry.slurm_id for entry in entries] == ["100", "101", "102", "103", "104"]
     for number, entry in enumerate(entries):
-        assert f"stagecoach:{entry.key}" in place.script(number)
+        assert f"stagecoach:{made.RUN_ID}:{entry.key}" in place.script(number)
         assert (place.run.paths.scripts / f"{entry.key}.sh").read_text() == place.script(number)
         assert place.run.paths.logs(entry.job).is_dir(), "Slurm does not make the folder of --output"
 
@@ -113,10 +136,11 @@ def test_an_assignment_holds_what_a_worker_needs(place: Place) -> None:
     place.advance()
     paths, jobs = place.run.paths, place.run.graph.jobs
     record = read_json(paths.assignment("c.x", place.submissions()[-1].key))
-    assert [(need["job"], len(need["units"])) for need in record["needs"]] == [("a.x", 5), ("b.x", 2)]
-    assert Path(record["needs"][0]["step_dir"]) == paths.step("a.x", jobs["a.x"].fingerprint).root
-    assert set(record["needs"][0]["units"]) == set(jobs["a.x"].units)
-    ((unit,),) = record["elements"]
+    needs = read_part(paths, "c.x", place.submissions()[-1].key, 0)["needs"]
+    assert [(need["job"], len(need["units"])) for need in needs] == [("a.x", 5), ("b.x", 2)]
+    assert Path(needs[0]["step_dir"]) == paths.step("a.x", jobs["a.x"].fingerprint).root
+    assert set(needs[0]["units"]) == set(jobs["a.x"].units)
+    (unit,) = read_part(paths, "c.x", place.submissions()[-1].key, 1)
     assert (unit["key"], unit["folder"], unit["place"]) == ("0", made.unit("c.x", 0), 0)
     assert (paths.code / record["code"] / "jobs/run/worker.py").exists()
     assert read_json(paths.step("c.x", jobs["c.x"].fingerprint).step_json)["fingerprint"] == jobs["c.x"].fingerprint
@@ -131,11 +155,15 @@ def test_an_assignment_names_the_fellows_of_a_unit_and_lists_a_step_that_is_read
     paths, first = place.run.paths, place.run.graph.jobs["a.x"]
     step = paths.step("a.x", first.fingerprint)
     by_job = {entry.job: entry for entry in place.submissions()}
-    record = read_json(paths.assignment("a.y", by_job["a.y"].key))
-    ((unit,),) = record["elements"]
+    (unit,) = read_part(paths, "a.y", by_job["a.y"].key, 1)
+    record = read_assignment(paths, "a.y", by_job["a.y"].key)
     folder = made.unit("a.x", 2)
     assert (unit["key"], unit["place"], unit["fellows"]) == ("2", 2, {"x": str(step.unit(folder))})
-    assert (unit["needs"], record["needs"], record["steps"]) == ([["a.x", str(step.root), folder]], [], {})
+    assert (unit["needs"], read_part(paths, "a.y", by_job["a.y"].key, 0)["needs"], record["steps"]) == (
+        [["a.x", str(step.root), folder]],
+        [],
+        {},
+    )
     listed = read_json(paths.assignment("a.z", by_job["a.z"].key))["steps"]["x"]
     assert (listed["job"], Path(listed["step_dir"])) == ("a.x", step.root)
     assert read_json(step.roll(listed["roll"])) == list(first.units)
@@ -152,51 +180,57 @@ def test_a_refusal_midway_leaves_what_was_submitted_on_record_and_the_next_call_
     write_fake(place.folder, "sbatch", '[ "$call" = 1 ] && echo "sbatch: error: no" >&2 && exit 1; ' + COUNTS)
     with pytest.raises(ClusterError, match="no"):
         place.advance()
-    assert [entry.slurm_id for entry in place.submissions()] == ["100", ""]
+    assert [(entry.slurm_id, entry.refusal) for entry in place.submissions()] == [("100", ""), ("", "no")]
     place.queue("100_0|RUNNING|None|n1|0|x", "100_1|PENDING|Priority||0|x")
-    settle_intents(place.run, place.words.append)
+    states = place.run.look()[1]["a.x"]
+    assert [state.reason for state in states.values()] == ["on n1", "Priority", *["refused by Slurm: no"] * 2, ""]
+    place.settle()
     place.advance()
-    keys = [[GRAPH.jobs["a.x"].units[unit].key for (unit,) in entry.elements] for entry in place.submissions()[:3]]
-    assert keys == [["0", "1"], ["2", "3"], ["4"]]
+    keys = [[GRAPH.jobs["a.x"].units[unit].key for (unit,) in entry.elements] for entry in place.submissions()[:4]]
+    assert keys == [["0", "1"], ["2", "3"], ["2", "3"], ["4"]]
 
 
-def intend(place: Place) -> str:
+def intend(place: Place, launcher: str = "") -> str:
     """Record an intent, as a launcher killed while sbatch ran would leave it."""
-    intent = made.submission("a.x", [(0,), (1,)])
+    intent = replace(made.submission("a.x", [(0,), (1,)]), launcher=launcher, submitted=time.time() if launcher else 0)
     write_submission(place.run.paths, intent)
     return intent.key
 
 
 def test_an_array_that_a_killed_launcher_submitted_is_adopted(place: Place) -> None:
     key = intend(place)
-    place.queue(f"77_0|RUNNING|None|n1|0|stagecoach:{key}", f"77_1|PENDING|Priority||0|stagecoach:{key}")
-    settle_intents(place.run, place.words.append)
+    place.queue(
+        f"77_0|RUNNING|None|n1|0|stagecoach:{made.RUN_ID}:{key}",
+        f"77_1|PENDING|Priority||0|stagecoach:{made.RUN_ID}:{key}",
+    )
+    place.settle()
     assert [entry.slurm_id for entry in place.submissions()] == ["77"]
     assert "found array 77" in place.words[0]
 
 
-def test_one_that_has_left_the_queue_is_adopted_by_the_records_of_its_attempts(place: Place) -> None:
+def test_one_that_has_left_the_queue_is_adopted_by_its_claim(place: Place) -> None:
     key = intend(place)
     paths = place.run.paths
     name = AttemptName("a.x", key, 0, 0)
-    write_record(paths.attempts, name, made.start_record(slurm_id="77_0"))
+    assert claim(paths, key, "77") == "77"
     write_record(paths.attempts, name, made.end_record("failed", "why"))
-    settle_intents(place.run, place.words.append)
+    place.settle()
     assert [entry.slurm_id for entry in place.submissions()] == ["77"]
     assert place.run.look()[1]["a.x"][made.unit("a.x", 0)].reason == "why"
 
 
 def test_an_intent_that_slurm_never_heard_of_is_dropped(place: Place) -> None:
-    intend(place)
-    settle_intents(place.run, place.words.append)
+    key = intend(place)
+    place.settle()
     assert place.submissions() == []
+    assert is_cancelled(place.run.paths, key), "should it come all the same, it does nothing"
 
 
 def test_while_slurm_does_not_answer_an_intent_stays_as_it_is(place: Place) -> None:
     intend(place)
     write_fake(place.folder, "squeue", "exit 1")
     with pytest.raises(ClusterError):
-        settle_intents(place.run, place.words.append)
+        place.settle()
     assert len(place.submissions()) == 1
 
 
@@ -223,3 +257,116 @@ def test_a_rewiring_that_slurm_refuses_does_not_stop_the_others(place: Place) ->
     assert place.advance(heal=True) > 0
     assert [call[1] for call in place.scontrol.calls()] == ["jobid=103", "jobid=104"]
     assert sum("already completing" in line for line in place.words) == 2
+
+
+@pytest.mark.parametrize(
+    ("throttle", "arrays", "expected", "lanes"),
+    [
+        (256, 1, [256], 1),
+        (256, 3, [86, 85, 85], 3),
+        (5, 5, [1, 1, 1, 1, 1], 5),
+        (2, 3, [1, 1, 1], 2),
+        (1, 4, [1, 1, 1, 1], 1),
+    ],
+)
+def test_a_throttle_is_shared_by_the_arrays_of_a_job(
+    throttle: int, arrays: int, expected: list[int], lanes: int
+) -> None:
+    assert shares(throttle, arrays) == (expected, lanes)
+    assert sum(expected[:lanes]) == throttle
+
+
+def test_arrays_beyond_the_throttle_wait_for_those_in_front(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    place = Place(monkeypatch, tmp_path, made.graph(made.job("a.x", 9, throttle=2), made.job("b.x", 1, ["a.x"])))
+    place.advance()
+    found = [re.search(r"--array=(.*)$", place.script(number), re.MULTILINE) for number in range(5)]
+    assert [match.group(1) for match in found if match] == ["0-1%1"] * 4 + ["0-0%1"]
+    assert [place.dependency(number) for number in range(5)] == ["", "", *[f"afterany:10{n}" for n in range(3)]]
+    assert place.dependency(5) == "afterok:100:101:102:103:104"
+    # The third array waits for its turn; that is no reason to let it go, nor a trouble.
+    rows = [f"10{n}_0|{'RUNNING' if n < 2 else 'PENDING'}|{'None' if n < 2 else 'Dependency'}|n1|0|x" for n in range(5)]
+    place.queue(*rows, "105_0|PENDING|Dependency||0|x")
+    seen, states = place.run.look()
+    reasons = [states["a.x"][made.unit("a.x", key)].reason for key in (0, 2, 4, 6)]
+    assert reasons == ["on n1", "on n1", "waits for the throttle", "waits for the throttle"]
+    assert next_actions(place.run.graph, states, seen.done, heal=True).release == {}
+    place.queue("100_0|PENDING|JobHeldUser||0|x", *rows[1:])
+    _, states = place.run.look()
+    kinds = [states["a.x"][made.unit("a.x", key)].state for key in (0, 2, 4, 6, 8)]
+    assert kinds == ["blocked", "running", "blocked", "queued", "blocked"]
+
+
+def test_every_kind_of_element_is_tested_before_the_first_array_is_submitted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    jobs = [made.job("a.x", 5), made.job("a.y", 2), made.job("b.x", 1, ["a.x"], gpus_per_node=4), made.job("c.x", 1)]
+    place = Place(monkeypatch, tmp_path, made.graph(*jobs))
+    words = "sbatch: error: Invalid generic resource (gres) specification"
+    tested = write_fake(place.folder, TESTED, f"case \"$*\" in *gpus*) echo '{words}' >&2; exit 1;; esac")
+    with pytest.raises(
+        ClusterError, match=r"elements of b.x .*--gpus-per-node=4.*: Invalid generic resource"
+    ) as caught:
+        place.advance()
+    assert "Nothing was submitted. Change resources.b.x" in str(caught.value)
+    assert (len(tested.calls()), place.sbatch.calls()) == (2, []), "one test for each kind of element"
+    states = place.run.look()[1]
+    assert (
+        states["b.x"][made.unit("b.x", 0)].reason == "refused by Slurm: Invalid generic resource (gres) specification"
+    )
+    assert {state.state for state in states["a.x"].values()} == {"missing"}
+    write_fake(place.folder, TESTED, "true")
+    assert place.advance() == 6
+
+
+def test_a_limit_on_submitted_jobs_leaves_the_rest_missing(place: Place) -> None:
+    limit = "[ $call = 2 ] && echo 'sbatch: error: AssocMaxSubmitJobLimit' >&2 && exit 1; "
+    write_fake(place.folder, "sbatch", limit + COUNTS)
+    with pytest.raises(ClusterError, match="takes no more jobs now"):
+        place.advance()
+    assert [entry.slurm_id for entry in place.submissions()] == ["100", "101"]
+
+
+def test_a_cancel_while_arrays_are_submitted_takes_the_last_one_back(place: Place) -> None:
+    scancel = write_fake(place.folder, "scancel", "")
+    cancels = place.run.paths.cancels
+    place.patience = replace(place.patience, is_cancelled=lambda: any(cancels.glob("run-*")))
+    cancel = f"[ $call = 1 ] && mkdir -p '{cancels}' && touch '{cancels}/run-1.json'; "
+    write_fake(place.folder, "sbatch", cancel + COUNTS)
+    with pytest.raises(StagecoachError, match="the run was cancelled"):
+        place.advance()
+    assert scancel.calls() == [["101"]]
+    assert [entry.slurm_id for entry in place.submissions()] == ["100", "101"]
+    assert [is_cancelled(place.run.paths, entry.key) for entry in place.submissions()] == [False, True]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_intent_whose_sbatch_may_be_under_way_is_waited_for(place: Place, elsewhere: bool) -> None:
+    key = intend(place, launcher="another machine" if elsewhere else boot_id())
+    script = place.run.paths.scripts / f"{key}.sh"
+    late = [f"77_{n}|PENDING|Priority||0|stagecoach:{made.RUN_ID}:{key}" for n in (0, 1)]
+    pauses: list[float] = []
+    with subprocess.Popen(["sh", "-c", "read line; : sbatch $0", script], stdin=subprocess.PIPE) as process:
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                place.queue(*late)
+                process.kill()
+                process.wait()
+
+        until(lambda: is_under_way(key), "its command can be seen")
+        if elsewhere:
+            process.kill()
+        settle_intents(place.run, place.words.append, pause)
+    assert "may be under way" in place.words[0]
+    assert [entry.slurm_id for entry in place.submissions()] == ["77"]
+    assert (len(pauses) >= 69) if elsewhere else (len(pauses) == 3), "elsewhere only its time limit is known"
+
+
+def test_heal_lets_go_what_a_launch_that_failed_holds(place: Place) -> None:
+    place.advance()
+    rows = [f"{100 + n // 2}_{n % 2}|PENDING|Priority||0|x" for n in range(1, 5)]
+    place.queue("100_0|PENDING|launch failed requeued held||1|x", *rows)
+    seen, states = place.run.look()
+    unhold(next_actions(GRAPH, states, seen.done, heal=False), place.words.append)
+    assert place.scontrol.calls() == [["release", "100_0"]]

@@ -11,18 +11,20 @@ import pytest
 
 from jobs.paths import RunPaths
 from jobs.submit.ledger import (
+    Assignment,
     Ledger,
     Submission,
     drop_submission,
     last_number,
     process_identity,
+    read_assignment,
     read_cancels,
+    read_part,
     write_assignment,
     write_cancel,
     write_submission,
 )
 from stages.formats.attempts import AttemptName, write_record
-from stages.shared.files import read_json
 from tests.jobs import made
 from tests.jobs.made import submission
 
@@ -74,8 +76,10 @@ def test_a_submission_knows_which_element_covers_a_unit() -> None:
 
 def test_an_assignment_lies_beside_its_submission(run: RunPaths) -> None:
     entry = submission("a.x", [(0,)])
-    write_assignment(run, entry, {"job": "a.x", "name": "ä"})
-    assert read_json(run.assignment("a.x", entry.key)) == {"job": "a.x", "name": "ä"}
+    elements = [[{"key": "0"}, {"key": "ä"}], [{"key": "\n"}]]
+    write_assignment(run, entry, Assignment(job={"job": "a.x", "name": "ä"}, common={"needs": []}, elements=elements))
+    assert read_assignment(run, "a.x", entry.key) == {"job": "a.x", "name": "ä"}
+    assert [read_part(run, "a.x", entry.key, part) for part in range(3)] == [{"needs": []}, *elements]
     assert submissions(run) == [], "an assignment alone is no submission"
 
 
@@ -108,3 +112,38 @@ def test_a_process_is_known_by_more_than_its_number() -> None:
         os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
         assert process_identity(other.pid) == "", "one that has ended but is not yet collected is gone"
     assert process_identity(other.pid) != theirs
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00\xff", '{"key": 1}', "[" * 9999])
+def test_an_unreadable_submission_costs_that_submission_and_is_named(tmp_path: Path, text: str) -> None:
+    run = RunPaths(tmp_path)
+    good, bad = (made.submission("a.x", [(number,)], number) for number in (1, 2))
+    for entry in (good, bad):
+        write_submission(run, entry)
+    path = run.submissions / "a.x" / f"{bad.key}.json"
+    path.write_text(text, encoding="utf-8")
+    ledger = Ledger(run)
+    assert ledger.submissions() == ledger.submissions() == [good]
+    (said,) = ledger.unreadable
+    assert said.startswith(f"{path}: not the record of a submission")
+
+
+def test_a_copy_of_another_submission_is_no_submission(tmp_path: Path) -> None:
+    run, entry = RunPaths(tmp_path), made.submission("a.x", [(0,)])
+    write_submission(run, entry)
+    path = run.submissions / "a.x" / f"{entry.key}.json"
+    path.with_name("0009-copy.json").write_bytes(path.read_bytes())
+    assert Ledger(run).submissions() == [entry]
+
+
+def test_an_unreadable_attempt_costs_that_record_and_is_named(tmp_path: Path) -> None:
+    run, entry = RunPaths(tmp_path), made.submission("a.x", [(0,), (1,)])
+    made.write_end(run, entry, "failed", "why")
+    made.write_end(run, entry, "failed", "why", element=1)
+    (path,) = (run.attempts / "a.x").glob("*.1.0.end.json")
+    path.write_text("{", encoding="utf-8")
+    ledger = Ledger(run)
+    found = {each.name.element: each.end for each in ledger.attempts(["a.x"])}
+    assert found[1] is None
+    assert found[0] is not None
+    assert [said.startswith(f"{path}: ") for said in ledger.unreadable] == [True]

@@ -38,7 +38,8 @@ WHOLE = submission("a.x", [(0,), (1,), (2,)], 1, "40")
 
 
 def look(graph: Graph = GRAPH, **seen: Any) -> dict[str, dict[str, UnitState]]:
-    return unit_states(graph, Snapshot(**{"done": {}, "submissions": [], "attempts": [], "queue": [], **seen}))
+    given = {"done": {}, "submissions": [], "attempts": [], "queue": [], **seen}
+    return unit_states(graph, Snapshot(**{**given, "queue": made.named(given["queue"], given["submissions"])}))
 
 
 def one(**seen: Any) -> UnitState:
@@ -103,6 +104,33 @@ def test_what_is_seen_of_a_unit_is_its_state(seen: dict[str, Any], state: str, r
     found = one(**seen)
     assert found.state == state
     assert found.reason.startswith(reason)
+
+
+def test_an_intent_is_being_submitted_while_its_launcher_is_at_work() -> None:
+    intent = replace(WHOLE, slurm_id="", launcher="boot")
+    for at_work, expected in (
+        (True, ("queued", "being submitted")),
+        (False, ("lost", "its submission was interrupted")),
+    ):
+        found = look(submissions=[intent], is_submitting=at_work)["a.x"][unit("a.x", 1)]
+        assert (found.state, found.reason) == expected
+
+
+def test_a_refusal_keeps_slurms_words() -> None:
+    refused = replace(WHOLE, slurm_id="", refusal="Invalid feature specification")
+    found = look(submissions=[refused])["a.x"][unit("a.x", 1)]
+    assert (found.state, found.reason) == ("lost", "refused by Slurm: Invalid feature specification")
+
+
+def test_damaged_output_is_lost_and_what_reads_it_waits_for_it_to_be_made_again() -> None:
+    tried = [attempt(submission("b.x", [(0,), (1,)], 2, "50"), n, verdict="failed", reason="no file") for n in (0, 1)]
+    entries = [WHOLE, submission("b.x", [(0,), (1,)], 2, "50")]
+    damaged = {"a.x": {unit("a.x", 1): "text is gone"}}
+    states = look(submissions=entries, attempts=tried, done={"a.x": units("a.x", [0, 2])}, damaged=damaged)
+    assert states["a.x"][unit("a.x", 1)].reason == "its output is damaged: text is gone"
+    healed = act(states, heal=True)
+    assert by_key(healed)["a.x"] == "1"
+    assert (by_key(healed)["b.x"], healed.ready["b.x"]) == ("01", set()), "it does not run before its input is there"
 
 
 def test_a_unit_that_was_never_submitted_is_missing() -> None:
@@ -272,7 +300,7 @@ def test_nobody_waits_for_what_is_done() -> None:
 def test_live_arrays_are_those_with_something_in_the_queue() -> None:
     entries = [WHOLE, submission("a.x", [(1,)], 2, "50"), submission("b.x", [(0,)], 3, "60")]
     states = look(submissions=entries, queue=[row("40_0"), row("50_0"), row("60_0")])
-    assert live_arrays("a.x", states["a.x"], entries) == ("40", "50")
+    assert [entry.slurm_id for entry in live_arrays("a.x", states["a.x"], entries)] == ["40", "50"]
 
 
 CHAIN = made.graph(
@@ -386,7 +414,7 @@ def test_queued_readers_of_a_service_that_all_of_them_read_are_released_when_it_
     graph = Graph({"a.serve": SERVED.jobs["a.serve"], "b.read": common}, {})
     entries = [SERVICE, submission("b.read", [(0,), (1,)], 2, "50")]
     rows = [row("40_0", "RUNNING"), row("50_0", reason="Dependency"), row("50_1", reason="Dependency")]
-    for done, released in ((ADDRESS, {"b.read": ("50_0", "50_1")}), ({}, {})):
+    for done, released in ((ADDRESS, {"b.read": ("50",)}), ({}, {})):
         states = look(graph, submissions=entries, queue=rows, done=done)
         assert next_actions(graph, states, done, heal=False).release == released
 
@@ -473,7 +501,7 @@ class SmallSlurm:
             for n, state in enumerate(array.elements):
                 if state in ("PENDING", "COMPLETING"):
                     rows.append(row(f"{slurm_id}_{n}", state, "Priority" if n in array.free else waits))
-        return rows
+        return made.named(rows, [array.entry for array in self.arrays.values()])
 
     def snapshot(self) -> Snapshot:
         done = {name: frozenset(found) for name, found in self.done.items()}
@@ -518,7 +546,7 @@ class SmallSlurm:
 
 
 def launch(slurm: SmallSlurm, heal: bool) -> None:
-    """Do what `run` and `heal` do, by the same pure functions (jobs.submit.dispatch.submit_all does it for real)."""
+    """Do what `run` and `heal` do, by the same pure functions (jobs.submit.dispatch.Submitter does it for real)."""
     seen = slurm.snapshot()
     states = unit_states(slurm.graph, seen)
     actions = next_actions(slurm.graph, states, seen.done, heal)
@@ -530,12 +558,13 @@ def launch(slurm: SmallSlurm, heal: bool) -> None:
                 waiting[name].append(slurm.submit(name, elements, after))
     for name in actions.rewire:
         after = tuple(array for need in slurm.graph.jobs[name].upstream for array in waiting[need])
-        for array in live_arrays(name, states[name], seen.submissions):
-            slurm.arrays[array].after = after
+        for entry in live_arrays(name, states[name], seen.submissions):
+            slurm.arrays[entry.slurm_id].after = after
     for released in actions.release.values():
         for slurm_element in released:
             slurm_id, _, index = slurm_element.partition("_")
-            slurm.arrays[slurm_id].free.add(int(index))
+            array = slurm.arrays[slurm_id]
+            array.free |= {int(index)} if index else set(range(len(array.elements)))
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -20,7 +20,8 @@ from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster
 from jobs.plan.graph import Job
 from jobs.submit.ledger import Submission
-from jobs.submit.render import flag_value, flag_words, render_script, sbatch_flags, slurm_output
+from jobs.submit.render import Place, flag_value, flag_words, render_script, sbatch_flags, slurm_output
+from jobs.submit.slurm import comment_of
 from stages.shared.errors import ConfigError
 from tests.jobs import made
 from tests.jobs.fakes import Fake, write_fake
@@ -33,7 +34,8 @@ SITE = {
     "environment": {"HF_HUB_OFFLINE": "1", "NOTE": "a 'b' $HOME"},
     "setup": ["module load cuda/12.4", "export TMPDIR=/scratch/$USER"],
     "srun_args": ["--cpu-bind=none", "--mpi=pmix"],
-    "sbatch": {"nice": 100, "mail-type": "FAIL", "exclusive": True, "wait": False},
+    "sbatch": {"nice": 100, "mail-type": "FAIL", "exclusive": True},
+    "comment": "project 42",
     "umask": "027",
     "log_format": "json",
 }
@@ -41,11 +43,19 @@ CODE = "code/0123456789ab"
 
 
 def render(
-    job: Job, cluster: Cluster, run: RunPaths = RUN, after: tuple[str, ...] = (), count: int = 3, each: int = 1
+    job: Job,
+    cluster: Cluster,
+    run: RunPaths = RUN,
+    after: tuple[str, ...] = (),
+    behind: str = "",
+    count: int = 3,
+    each: int = 1,
 ) -> str:
     elements = [range(start, start + each) for start in range(0, count * each, each)]
     submission = made.submission(job.name, elements, 7)
-    return render_script(job, submission, cluster, run, run.root / CODE, after)
+    comment = comment_of(made.RUN_ID, submission.key, cluster.comment)
+    place = Place(comment=comment, throttle=job.resources.throttle, after=after, behind=behind)
+    return render_script(job, submission, cluster, run, run.root / CODE, place)
 
 
 def scripts() -> dict[str, str]:
@@ -60,7 +70,9 @@ def scripts() -> dict[str, str]:
         "array": render(array, slurm),
         "train": render(train, slurm, count=1),
         "packed": render(packed, slurm, count=2, each=48),
-        "site": render(made.job("tokens.encode", 3, **asked), made.slurm_cluster(**SITE), after=("41", "42_3")),
+        "site": render(
+            made.job("tokens.encode", 3, **asked), made.slurm_cluster(**SITE), after=("41", "42_3"), behind="43"
+        ),
         "local": render(array, local),
         "hostile": render(hostile, slurm, RunPaths(Path("/runs") / HOSTILE)),
     }
@@ -144,9 +156,28 @@ def test_a_clusters_own_number_of_threads_wins() -> None:
     assert "export OMP_NUM_THREADS=1\n" in render(job, made.slurm_cluster(environment={"OMP_NUM_THREADS": "1"}))
 
 
+def test_a_shapes_own_flags_stand_on_its_scripts_alone() -> None:
+    cluster = made.slurm_cluster(sbatch={"exclusive": True, "nice": 5})
+    asked = {"gpus_per_node": 8, "sbatch": {"gres": "gpu:8", "gpus-per-node": False, "nice": 9}}
+    train, array = render(made.job("pretrain", 1, **asked), cluster), render(made.job("web.filter", 3), cluster)
+    assert {"#SBATCH --gres=gpu:8", "#SBATCH --exclusive", "#SBATCH --nice=9"} <= {*train.splitlines()}
+    assert "--gpus-per-node" not in train
+    assert "--gres" not in array
+    assert "#SBATCH --nice=5" in array
+
+
+def test_processes_with_gpus_get_their_variables_unless_the_cluster_sets_them() -> None:
+    job = made.job("pretrain", 1, gpus_per_node=1)
+    assert "CUDA_DEVICE_MAX_CONNECTIONS=1" in render(job, made.slurm_cluster())
+    theirs = render(job, made.slurm_cluster(environment={"CUDA_DEVICE_MAX_CONNECTIONS": "32"}))
+    assert "CUDA_DEVICE_MAX_CONNECTIONS=32" in theirs
+    assert "CUDA_DEVICE_MAX_CONNECTIONS=1" not in theirs
+    assert "CUDA" not in render(made.job("web.filter", 3), made.slurm_cluster())
+
+
 def test_flags_hold_the_resources_asked_for_and_no_others() -> None:
     job = made.job("a.x", 2, mem_gb=0, ranks_per_node=4)
-    flags = sbatch_flags(job, made.submission("a.x", [(0,), (1,)]), made.slurm_cluster(), RUN, ())
+    flags = sbatch_flags(job, made.submission("a.x", [(0,), (1,)]), made.slurm_cluster(), RUN, Place())
     assert not {"mem", "gpus-per-node", "partition", "account", "dependency"} & set(flags)
     assert (flags["nodes"], flags["ntasks"], flags["ntasks-per-node"]) == (1, 1, 1)
 
@@ -195,7 +226,7 @@ class Stage:
         cluster = Cluster(**site)
         (self.run.root / CODE).mkdir(parents=True)
         self.run.logs("web.filter").mkdir(parents=True)
-        text = render_script(self.job, self.submission, cluster, self.run, self.run.root / CODE, ())
+        text = render_script(self.job, self.submission, cluster, self.run, self.run.root / CODE, Place())
         self.script = folder / "script.sh"
         self.script.write_text(text, encoding="utf-8")
 

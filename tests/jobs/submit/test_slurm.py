@@ -60,20 +60,49 @@ def test_cancelling_nothing_asks_nobody(tmp_path: Path, monkeypatch: pytest.Monk
     assert scancel.calls() == []
 
 
-@pytest.mark.parametrize(("upstream", "text"), [(["4", "5_1"], "dependency=afterok:4:5_1"), ([], "dependency=")])
+@pytest.mark.parametrize(
+    ("after", "behind", "text"),
+    [
+        (["4", "5_1"], "", "afterok:4:5_1"),
+        (["4"], "6", "afterok:4,afterany:6"),
+        ([], "6", "afterany:6"),
+        ([], "", ""),
+    ],
+)
 def test_a_dependency_is_written_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upstream: list[str], text: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: list[str], behind: str, text: str
 ) -> None:
     scontrol = fake(monkeypatch, tmp_path, "scontrol", "")
-    slurm.set_dependency("9", upstream)
-    assert scontrol.calls() == [["update", "jobid=9", text]]
+    slurm.set_dependency("9", slurm.dependency(after, behind))
+    assert scontrol.calls() == [["update", "jobid=9", f"dependency={text}"]]
+
+
+def test_a_row_is_named_by_its_comment_and_a_site_may_add_its_own() -> None:
+    comment = slurm.comment_of("0123456789ab", "0001-a", "project 42, said 'x|y'")
+    (row,) = slurm.parse_queue(f"4_12|PENDING|Priority||0|{comment}\n")
+    assert (row.run, row.key, row.array, row.element) == ("0123456789ab", "0001-a", "4", 12)
+    for other in ("(null)", "stagecoach:0001-a", "project stagecoach:ab:0001-a", ""):
+        (row,) = slurm.parse_queue(f"7|PENDING|Priority||0|{other}\n")
+        assert (row.run, row.key, row.element) == ("", "", -1)
+
+
+@pytest.mark.parametrize(
+    ("states", "absent"),
+    [("idle mixed allocated completing idle~ planned", False), ("idle drained", True), ("down*", True), ("", True)],
+)
+def test_nodes_that_take_no_job_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: str, absent: bool
+) -> None:
+    sinfo = fake(monkeypatch, tmp_path, "sinfo", f"printf '%s\n' {states}")
+    assert slurm.has_absent_nodes("gpu,big") == absent
+    assert sinfo.calls() == [["-h", "-o", "%T", "-p", "gpu,big"]]
 
 
 def test_a_missing_command_says_where_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ClusterError, match=r"squeue is not on this machine: .*--cluster local"):
         slurm.queue()
-    assert not slurm.slurm_answers()
+    assert not slurm.is_installed()
 
 
 def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,10 +112,18 @@ def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
         slurm.queue()
 
 
-@pytest.mark.parametrize(("code", "answers"), [(0, True), (1, False)])
-def test_slurm_answers_if_its_controller_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, answers: bool
-) -> None:
-    fake(monkeypatch, tmp_path, "sbatch", "")
-    fake(monkeypatch, tmp_path, "sinfo", f"exit {code}")
-    assert slurm.slurm_answers() is answers
+def test_slurm_answers_if_its_controller_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(monkeypatch, tmp_path, "sinfo", "exit $call")
+    slurm.require_answer()
+    with pytest.raises(ClusterError, match=r"Slurm is installed here and does not answer .*--cluster local"):
+        slurm.require_answer()
+    fake(monkeypatch, tmp_path, "sinfo", "exec sleep 20")
+    monkeypatch.setattr(slurm, "PING_S", 0.3)
+    with pytest.raises(ClusterError, match=r"no answer in 0\.3 s"):
+        slurm.require_answer()
+
+
+def test_the_jobs_of_other_users_are_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    squeue = fake(monkeypatch, tmp_path, "squeue", "")
+    slurm.queue(["alice", "bob"])
+    assert "--user=alice,bob" in squeue.calls()[0]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from jobs.paths import RunPaths
 from jobs.submit.snapshot import ROOT, code_files, take_snapshot
+from stages.shared.errors import StagecoachError
 from tests.jobs.made import write_tree
 
 
@@ -77,3 +79,51 @@ def test_a_snapshot_of_this_code_runs(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", probe], cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout.startswith(str(folder)), "not from the working tree"
     assert not str(folder).startswith(str(ROOT))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "launch.py").write_text("evil"),
+        lambda folder: (folder / "launch.py").unlink(),
+        lambda folder: (folder / "re.py").write_text("evil"),  # would be imported in place of the library's
+        lambda folder: (folder / "jobs").chmod(0o777),
+        lambda folder: (folder / "jobs/a.py").chmod(0o666),
+        lambda folder: ((folder / "jobs/a.py").unlink(), (folder / "jobs/a.py").symlink_to("/etc/passwd")),
+    ],
+)
+def test_a_snapshot_that_was_changed_or_can_be_is_made_anew(
+    code: Path, tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    run = RunPaths(tmp_path / "run")
+    folder = take_snapshot(run, code)
+    change(folder)
+    assert take_snapshot(run, code) == folder
+    assert (folder / "launch.py").read_text() == "launch.py"
+    assert not (folder / "jobs/a.py").is_symlink()
+    assert len(tree(folder)) == 5
+    assert not any(path.stat().st_mode & 0o022 for path in (folder, *folder.rglob("*")))
+
+
+def test_nobody_else_can_write_in_a_snapshot_whatever_the_umask(code: Path, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        folder = take_snapshot(RunPaths(tmp_path / "run"), code)
+    finally:
+        os.umask(before)
+    assert not any(path.stat().st_mode & 0o022 for path in (folder, *folder.rglob("*")))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make files of another user")
+def test_another_users_folder_in_the_place_of_the_code_is_never_run(code: Path, tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "run")
+    theirs = take_snapshot(run, code)
+    os.chown(theirs, 1001, 1001)
+    (theirs / "launch.py").write_text("evil")
+    own = take_snapshot(run, code)
+    assert own.name == f"{theirs.name}-0"
+    assert (own / "launch.py").read_text() == "launch.py"
+    assert take_snapshot(run, code) == own
+    os.chown(own, 1001, 1001)
+    with pytest.raises(StagecoachError, match="belongs to another user"):
+        take_snapshot(run, code)

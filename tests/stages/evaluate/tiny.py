@@ -11,7 +11,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from stages.formats.tokenizer import Tokenizer
 from stages.model import parallel
-from stages.model.checkpoint.reading import STATE, tensors_of
+from stages.model.checkpoint.names import STATE
+from stages.model.checkpoint.reading import tensors_of
 from stages.model.checkpoint.saving import save
 from stages.model.config import ModelConfig
 from stages.model.decoder import build_model, initialise

@@ -11,7 +11,8 @@ import torch
 from megatron.core.models.gpt import GPTModel
 
 from stages.model import parallel
-from stages.model.checkpoint.reading import COMPLETE, STATE, WEIGHTS, describe, tensors_of
+from stages.model.checkpoint.names import COMPLETE, STATE
+from stages.model.checkpoint.reading import WEIGHTS, describe, tensors_of
 from stages.model.checkpoint.saving import save
 from stages.model.config import ModelConfig
 from stages.model.decoder import build_model, initialise

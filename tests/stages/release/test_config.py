@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from stages.formats.kinds import KINDS
 from stages.release.config import ReleaseConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
+from stages.shared.files import write_json
 
 CHECKPOINTS = tuple(InputFile(Path(name), name) for name in ("final", "untrained", "step-0000100"))
 TOKENIZER = (InputFile(Path("tokenizer.model"), ""),)
@@ -38,3 +40,14 @@ def test_nothing_to_release_is_refused() -> None:
         ReleaseConfig().plan({"checkpoints": CHECKPOINTS[1:2], "tokenizer": TOKENIZER})
     with pytest.raises(ConfigError, match="exactly one tokenizer file, found 2"):
         ReleaseConfig().plan({"checkpoints": CHECKPOINTS, "tokenizer": TOKENIZER * 2})
+
+
+def test_a_model_that_transformers_has_not_is_refused_by_the_plan(tmp_path: Path) -> None:
+    unfit = (replace(CHECKPOINTS[0], unfit=(("release", "model.bias True: LLaMA and Mixtral have False"),)),)
+    with pytest.raises(ConfigError, match=r"must be a model that transformers has \(model\.bias True"):
+        ReleaseConfig().plan({"checkpoints": unfit, "tokenizer": TOKENIZER})
+    write_json(tmp_path / "state.json", {"model": {"position": "alibi"}})
+    write_json(tmp_path / "complete.json", {})
+    outside = (InputFile(tmp_path, "final"),)
+    with pytest.raises(ConfigError, match=r"must be a model that transformers has \(model\.position alibi"):
+        ReleaseConfig(checkpoints=str(tmp_path)).inspect({"checkpoints": outside})

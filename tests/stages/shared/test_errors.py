@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from stages.shared import errors
-from stages.shared.errors import ConfigError, DataError, nearest
+from stages.shared.errors import EXIT_FAILED, ConfigError, DataError, nearest, system_error
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,31 @@ def test_a_data_error_names_file_record_problem_and_remedy() -> None:
 def test_a_near_name_is_offered_and_else_all_that_are_known() -> None:
     assert nearest("heldot", ["heldout", "steps"]) == "did you mean 'heldout'?"
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "/x/y: the disk is full. Free some space"),
+        (errno.EDQUOT, "/x/y: the disk quota is used up"),
+        (errno.EROFS, "/x/y: the file system is read-only. Use a folder"),
+        (errno.EACCES, "/x/y: this user has no permission"),
+        (errno.ENOTDIR, "/x/y: a part of this path is a file"),
+        (errno.ENAMETOOLONG, "/x/y: the name is too long"),
+        (errno.EXDEV, "/x/y: Invalid cross-device link. Look at"),
+    ],
+)
+def test_an_error_of_the_system_is_a_sentence_with_the_file(number: int, said: str) -> None:
+    error = system_error(OSError(number, os.strerror(number), "/x/y"))
+    assert str(error).startswith(said)
+    assert error.exit_code == EXIT_FAILED
+
+
+def test_an_error_of_the_system_without_a_file_or_with_two_is_a_sentence() -> None:
+    assert str(system_error(OSError(errno.ENOSPC, "x"))).startswith("the disk is full. ")
+    assert str(system_error(OSError("odd"))) == "odd. Look at the path and its file system"
+    assert str(system_error(OSError(errno.EXDEV, "x", "/a", None, "/b"))).startswith("/a and /b: x. ")
+
+
+def test_a_long_value_is_cut_in_the_sentence() -> None:
+    assert len(str(ConfigError("a.b", "x" * 9999, "short"))) < 400

@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from stages.shared.files import flush_tree, read_json, replace_dir, sha256_file, write_atomic, write_json
+from stages.shared import files
+from stages.shared.errors import JsonError
+from stages.shared.files import (
+    flush_tree,
+    read_json,
+    replace_dir,
+    sampled_digest,
+    sha256_file,
+    write_atomic,
+    write_json,
+)
+from tests.stages.model.saved import files_up_to
 
 WRITER = """
 import sys
@@ -75,3 +86,50 @@ def test_every_file_of_a_tree_is_flushed_and_closed_again(tmp_path: Path, monkey
 def test_the_digest_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_link_that_waits_where_a_file_is_written_aside_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "victim").write_text("mine")
+    monkeypatch.setattr("os.urandom", lambda count: b"\0" * count)
+    (tmp_path / ".value.00000000.tmp").symlink_to(tmp_path / "victim")
+    with pytest.raises(FileExistsError):
+        write_atomic(tmp_path / "value", "evil")
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b"\0", b"[" * 100_000, b"{} {}"])
+def test_what_is_no_json_is_an_error_that_names_the_file(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "value.json"
+    path.write_bytes(raw)
+    with pytest.raises(JsonError, match=r"value\.json: (not JSON|the file is empty)"):
+        read_json(path)
+    with pytest.raises(ValueError):
+        read_json(path)
+
+
+def test_a_pipe_or_device_in_the_place_of_json_is_not_read_for_ever(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "device.json").symlink_to("/dev/zero")
+    for name in ("pipe.json", "device.json"):
+        with pytest.raises(JsonError, match="not a file"):
+            read_json(tmp_path / name)
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "a", "old")
+    with files_up_to(1000), pytest.raises(OSError, match="a'") as caught:
+        write_atomic(tmp_path / "a", bytes(5000))
+    assert caught.value.filename == str(tmp_path / "a")
+    assert (tmp_path / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_of_a_large_file_samples_are_digested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "WHOLE", 999)
+    monkeypatch.setattr(files, "SAMPLE", 10)
+    (tmp_path / "a").write_bytes(bytes(1000))
+    before = sampled_digest(tmp_path / "a")
+    (tmp_path / "a").write_bytes(bytes(995) + b"tail.")
+    assert sampled_digest(tmp_path / "a") != before

@@ -1,7 +1,19 @@
+from typing import Any
+
 import pytest
+from pydantic import ValidationError
 
 from stages.shared.errors import ConfigError
-from stages.text.settings import DedupSettings, RepetitionSettings, match_probability
+from stages.text.rules.language import LABEL, default_model, load_model
+from stages.text.settings import (
+    LANGUAGES,
+    DedupSettings,
+    LanguageSettings,
+    QualitySettings,
+    RepetitionSettings,
+    check_languages,
+    match_probability,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +55,40 @@ def test_an_ngram_that_is_not_measured_has_no_limit() -> None:
     with pytest.raises(ConfigError, match=r"repetition\.top_ngrams = 5: must be a mapping whose keys are 2 to 4"):
         RepetitionSettings(top_ngrams={5: 0.1})
     assert RepetitionSettings(top_ngrams={}).top_ngrams == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"min_words": 60, "max_words": 50}, r"quality\.min_words = 60: must be at most max_words, 50"),
+        ({"min_word_chars": 11}, r"quality\.min_word_chars = 11\.0: must be at most max_word_chars, 10"),
+        ({"min_word_chars_of": {"ko": 12}}, r"quality\.min_word_chars_of\.ko = 12\.0: must be at most"),
+        ({"stop_words": {"en": []}}, r"quality\.stop_words\.en = \[\]: must be a list of at least min_stop_words, 2"),
+        ({"stop_words": {"en": ["the"]}}, r"fewer drop every page"),
+    ],
+)
+def test_limits_that_no_page_can_keep_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        QualitySettings(**settings)
+
+
+@pytest.mark.parametrize("name", ["min_word_chars", "max_word_chars", "max_hashes_per_word", "max_ellipses_per_word"])
+def test_no_measure_is_negative(name: str) -> None:
+    with pytest.raises(ValidationError):
+        QualitySettings(**{name: -1})
+
+
+def test_the_languages_are_those_of_the_model() -> None:
+    model = load_model(default_model())
+    labels = {label.removeprefix(LABEL) for label in model.predict("the word of the house", k=-1, threshold=-1.0)[0]}
+    assert labels == LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("code", "near"), [("EN", "'en'"), ("en-US", "'en'"), ("zh_CN", "'zh'"), ("eng", "'en'"), ("english", "known: af")]
+)
+def test_a_language_that_the_model_does_not_know_is_refused_with_the_nearest(code: str, near: str) -> None:
+    with pytest.raises(ConfigError, match=f"languages = '{code}': must be a language code of the model.*{near}"):
+        check_languages("languages", ["de", code])
+    with pytest.raises(ValidationError):
+        LanguageSettings(languages=())

@@ -26,7 +26,7 @@ from typing import Any
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
-from stages.shared.task import Ranks, Task
+from stages.shared.task import Kin, Ranks, Task
 from stages.train.stage import TrainingStage
 from tests.stages.train.ranking_config import RankingConfig
 
@@ -49,8 +49,10 @@ class Run:
     config: dict[str, Any] = field(default_factory=dict)
     stage: str = "pretrain"
     """Or ranking: the objective of tests/stages/train/ranking.py."""
-    resume_from: tuple[str, ...] = ()
-    """Checkpoints of another run to continue from."""
+    continue_from: str = ""
+    """Checkpoint of another run to continue from."""
+    kin: tuple[str, ...] = ()
+    """Folders of earlier runs of the same unit."""
     port: int = 0
     stop_at: int = 0
     """Step during which the last rank, and only it, is asked to stop."""
@@ -228,7 +230,7 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
         inputs={
             "tokens": tuple(InputFile(path, path.stem) for path in sorted(data.glob("*.bin"))),
             "tokenizer": (InputFile(data / "tokenizer.model", ""),),
-            "resume_from": tuple(InputFile(Path(path), "") for path in run.resume_from),
+            "continue_from": (InputFile(Path(run.continue_from), ""),) if run.continue_from else (),
         },
         out=folder / "out",
         work=folder / "work",
@@ -238,6 +240,10 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
         progress=progress,
         check_lease=check_lease,
         publish=publish,
+        kin=lambda: [
+            Kin(out=Path(each) / "out", work=Path(each) / "work", published=Path(each) / "published")
+            for each in run.kin
+        ],
     )
 
 

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from stages.formats.kinds import KINDS
 from stages.shared.contract import InputFile
-from stages.shared.errors import ConfigError
+from stages.shared.errors import ConfigError, DataError
 from stages.web.config import WebConfig
 from stages.web.plan import unit_files
 
@@ -85,3 +85,47 @@ def test_what_was_seen_is_in_other_dumps() -> None:
 def test_settings_that_make_no_sense_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         WebConfig(inputs="x", **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"language": {"languages": ["EN"]}}, r"language\.languages = 'EN': must be .*did you mean 'en'"),
+        ({"quality": {"stop_words": {"xx": ["a", "b"]}}}, r"quality\.stop_words = 'xx'"),
+        ({"quality": {"min_word_chars_of": {"KO": 2}}}, r"quality\.min_word_chars_of = 'KO'"),
+        ({"quality": {"min_stop_words": 9}}, r"quality\.min_stop_words = 9: must be at most 8, the stop words of 'en'"),
+    ],
+)
+def test_settings_that_keep_nothing_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        WebConfig(inputs="x", **change)
+
+
+def test_another_model_may_have_other_languages_and_another_list_more_stop_words() -> None:
+    assert WebConfig(inputs="x", language_model="m.bin", language={"languages": ["eng_Latn"]})
+    assert WebConfig(inputs="x", language={"languages": ["de"]}, quality={"min_stop_words": 9})
+    assert WebConfig(
+        inputs="x", quality={"preset": "bloom", "min_stop_words": 9}, extraction={"gates": {"min_words": 1}}
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"language": {"languages": []}},
+        {"read": {"max_page_mb": 1e-9}},
+        {"extraction": {"max_newlines": 2**40}},
+        {"extraction": {"memory_mb": 2**60}},
+        {"extraction": {"timeout_s": 1e30}},
+    ],
+)
+def test_numbers_that_no_machine_can_use_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        WebConfig(inputs="x", **change)
+
+
+def test_a_list_with_a_line_that_is_no_host_is_refused_by_plan(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("fine.example\nnews.example/path\n")
+    files = {"inputs": warcs("a"), "url_lists": (InputFile(tmp_path / "b.txt", "blocked"),)}
+    with pytest.raises(DataError, match=r"b\.txt:2: 'news\.example/path' is not a host"):
+        WebConfig(inputs="x", url_lists={"blocked": "b.txt"}).plan(files)

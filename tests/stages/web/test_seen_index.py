@@ -8,6 +8,7 @@ from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
 from stages.text.settings import DedupSettings
 from stages.web.seen_index import SeenIndex, open_index
+from stages.web.seen_settings import check_seen
 from tests.stages.web.fuzzy import find_duplicates, random_text, write_filtered, write_index
 
 
@@ -47,17 +48,9 @@ def test_without_deduplication_an_index_has_the_urls(tmp_path: Path) -> None:
     write_filtered(tmp_path, [["a page", "another"]])
     path = write_index(tmp_path, {"enabled": False}, np.empty((0, 3), np.uint64))
     assert len(opened(path).urls[0]) == 2
+    check_seen([InputFile(path, "index")], DedupSettings(enabled=False))
     with pytest.raises(ConfigError, match="method=none"):
-        opened(path).check(DedupSettings())
-
-
-def test_an_index_of_other_signatures_is_refused_by_name(tmp_path: Path) -> None:
-    write_filtered(tmp_path, [["a page"]])
-    path = write_index(tmp_path, {}, find_duplicates(tmp_path, {}))
-    opened(path).check(DedupSettings(simhash_ngram=4, keep="longest"))
-    for other in ({"preset": "fineweb"}, {"seed": 2}, {"ngram": 4}, {"method": "simhash"}):
-        with pytest.raises(ConfigError, match=r"index\.npz"):
-            opened(path).check(DedupSettings(**other))
+        check_seen([InputFile(path, "index")], DedupSettings())
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "other archive", "cut", "folder", "missing"])

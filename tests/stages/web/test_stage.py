@@ -95,12 +95,14 @@ def test_an_input_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_files_without_any_page_give_empty_documents_and_a_full_count(tmp_path: Path) -> None:
+    """A unit of empty files alone fails: test_page_kinds.py."""
     (tmp_path / "empty.warc.gz").write_bytes(b"")
     (tmp_path / "bad.warc.gz").write_bytes(member(b"%PDF-1.4"))
-    inputs = tuple(InputFile(tmp_path / f"{name}.warc.gz", name) for name in ("empty", "bad"))
-    outputs = run_stage(WebConfig(inputs="x"), {"inputs": inputs}, tmp_path)
+    files = (("empty", "a"), ("bad", "a"), ("bad", "b"))
+    inputs = tuple(InputFile(tmp_path / f"{name}.warc.gz", dump) for name, dump in files)
+    outputs = run_stage(WebConfig(inputs="x", files_per_unit=2), {"inputs": inputs}, tmp_path)
     funnel = merge(read_funnel(file.path) for file in outputs["funnel"])
-    assert funnel[0].reasons == {"unreadable_file": 1, "not_html": 1}
+    assert funnel[0].reasons == {"unreadable_file": 1, "not_html": 2}
     assert [list(read_documents(file.path)) for file in outputs["documents"]] == [[], []]
 
 

@@ -73,3 +73,12 @@ def test_another_setting_of_extraction_is_refused_by_name(sample_run: Any) -> No
     language = sample_run.config.language.model_copy(update={"sample_chars": 500})
     with pytest.raises(ConfigError, match=r"^language\.sample_chars = 500: must be as it was in the run"):
         run(sample_run.config, sample_run.config.model_copy(update={"language": language}), [], 4)
+
+
+def test_changed_settings_that_are_not_judged_are_named(sample_run: Any) -> None:
+    lines = sample_run.config.lines.model_copy(update={"max_uppercase": 0.9})
+    dedup = sample_run.config.dedup.model_copy(update={"seed": 2})
+    other = sample_run.config.model_copy(update={"lines": lines, "dedup": dedup, "files_per_unit": 3})
+    found = run(sample_run.config, other, all_units(sample_run.folder, "extract")[:1], 4)
+    assert found.without_effect == ("dedup.seed", "files_per_unit", "lines.max_uppercase")
+    assert run(sample_run.config, sample_run.config, [], 4).without_effect == ()

@@ -7,11 +7,11 @@
 #SBATCH --cpus-per-task=2
 #SBATCH --time=60
 #SBATCH --requeue
-#SBATCH --open-mode=append
 #SBATCH --signal=USR2@90
-#SBATCH --output=/runs/mine/logs/web.filter/0007-web-filter.%a.log
-#SBATCH --comment=stagecoach:0007-web-filter
 #SBATCH --mem=3584M
+#SBATCH --open-mode=append
+#SBATCH --output=/runs/mine/logs/web.filter/0007-web-filter.%a.log
+#SBATCH --comment=stagecoach:0123456789ab:0007-web-filter
 
 # One array of Stagecoach. Each element is one run of this script; the ledger's assignment
 # lists its units. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.

@@ -7,12 +7,12 @@
 #SBATCH --cpus-per-task=1
 #SBATCH --time=60
 #SBATCH --requeue
-#SBATCH --open-mode=append
 #SBATCH --signal=USR2@90
-#SBATCH --output=/dev/null
-#SBATCH --comment='stagecoach:0007-web-it'"'"'s a "run" of $(touch pwned) `touch pwned` 100%s; touch pwned & #'
 #SBATCH --mem=4096M
 #SBATCH --partition='it'"'"'s a "run" of $(touch pwned) `touch pwned` 100%s; touch pwned & #'
+#SBATCH --open-mode=append
+#SBATCH --output=/dev/null
+#SBATCH --comment='stagecoach:0123456789ab:0007-web-it'"'"'s a "run" of $(touch pwned) `touch pwned` 100%s; touch pwned & #'
 
 # One array of Stagecoach. Each element is one run of this script; the ledger's assignment
 # lists its units. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.

@@ -7,10 +7,7 @@
 #SBATCH --cpus-per-task=1
 #SBATCH --time=60
 #SBATCH --requeue
-#SBATCH --open-mode=append
 #SBATCH --signal=USR2@90
-#SBATCH --output=/runs/mine/logs/tokens.encode/0007-tokens-encode.%a.log
-#SBATCH --comment=stagecoach:0007-tokens-encode
 #SBATCH --mem=4096M
 #SBATCH --partition=gpu
 #SBATCH --account=llm
@@ -19,10 +16,13 @@
 #SBATCH --constraint='a100&nvlink'
 #SBATCH --licenses=lustre:1,matlab
 #SBATCH --exclude='n[3-4]'
-#SBATCH --dependency=afterok:41:42_3
 #SBATCH --nice=100
 #SBATCH --mail-type=FAIL
 #SBATCH --exclusive
+#SBATCH --open-mode=append
+#SBATCH --output=/runs/mine/logs/tokens.encode/0007-tokens-encode.%a.log
+#SBATCH --comment='stagecoach:0123456789ab:0007-tokens-encode project 42'
+#SBATCH --dependency=afterok:41:42_3,afterany:43
 
 # One array of Stagecoach. Each element is one run of this script; the ledger's assignment
 # lists its units. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.

@@ -7,17 +7,19 @@
 #SBATCH --cpus-per-task=8
 #SBATCH --time=720
 #SBATCH --requeue
-#SBATCH --open-mode=append
 #SBATCH --signal=USR2@90
-#SBATCH --output=/runs/mine/logs/pretrain/0007-pretrain.%a.log
-#SBATCH --comment=stagecoach:0007-pretrain
 #SBATCH --gpus-per-node=8
+#SBATCH --open-mode=append
+#SBATCH --output=/runs/mine/logs/pretrain/0007-pretrain.%a.log
+#SBATCH --comment=stagecoach:0123456789ab:0007-pretrain
 
 # One array of Stagecoach. Each element is one run of this script; the ledger's assignment
 # lists its units. Exit codes: 0 done, 85 state saved and requeue, 93 never restart, 77 bad node.
 
 umask 077
 export OMP_NUM_THREADS=8
+export CUDA_DEVICE_MAX_CONNECTIONS=1
+export PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True
 export STAGECOACH_RANKS=16
 export STAGECOACH_ELEMENT="$SLURM_ARRAY_TASK_ID"
 export STAGECOACH_RESTART="${SLURM_RESTART_COUNT:-0}" # Slurm leaves it unset at the first start

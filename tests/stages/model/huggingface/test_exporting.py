@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from stages.formats.tokenizer import Tokenizer
 from stages.model import parallel
 from stages.model.checkpoint.load import DTYPES, load_model
-from stages.model.checkpoint.reading import STATE
+from stages.model.checkpoint.names import STATE
 from stages.model.config import ModelConfig
 from stages.model.decoder import build_model
 from stages.model.huggingface.exporting import export_checkpoint, plan_shards

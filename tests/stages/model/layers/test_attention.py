@@ -11,6 +11,7 @@ from megatron.core.transformer import TransformerConfig
 from torch import Tensor
 
 from stages.model import parallel
+from stages.model.layers import attention
 from stages.model.layers.attention import (
     AlibiAttention,
     CausalAttention,
@@ -88,11 +89,11 @@ def test_alibi_keeps_its_precision_at_two_thousand_tokens_and_in_bfloat16() -> N
     inputs = [x.detach()[:, :1] for x in draw_inputs(2048, 8, 8)]
     bias = torch.tensor(alibi_slopes(8))[:, None, None] * distances(2048)
     exact = naive(*(x.double() for x in inputs), bias)
-    attention = AlibiAttention(config)
-    assert (attention(*inputs, None) - exact).abs().max() < 1e-4
+    alibi = AlibiAttention(config)
+    assert (alibi(*inputs, None) - exact).abs().max() < 1e-4
     half = [x.bfloat16() for x in inputs]
     unbiased = (CausalAttention(config)(*half, None) - naive(*(x.double() for x in inputs))).abs().max()
-    assert (attention(*half, None) - exact).abs().max() < 2 * unbiased
+    assert (alibi(*half, None) - exact).abs().max() < 2 * unbiased
 
 
 @pytest.mark.parametrize("kind", [CausalAttention, AlibiAttention])
@@ -100,18 +101,40 @@ def test_alibi_keeps_its_precision_at_two_thousand_tokens_and_in_bfloat16() -> N
 def test_documents_apart_are_each_document_alone(kind: type[CausalAttention], groups: int) -> None:
     parallel.start(Ranks())
     config = TransformerConfig(num_layers=1, hidden_size=32, num_attention_heads=4, num_query_groups=groups)
-    attention, inputs = kind(config), draw_inputs(17, 4, groups)
+    mix, inputs = kind(config), draw_inputs(17, 4, groups)
     lengths = [[5, 1, 11], [17], [1, 1, 15]]
     apart = documents_apart(torch.tensor([*chain(*lengths)]), 17, torch.device("cpu"))
-    ours = attention(*inputs, None, packed_seq_params=apart)
+    ours = mix(*inputs, None, packed_seq_params=apart)
     alone = [
-        torch.cat([attention(*part, None) for part in zip(*(x[:, [b]].split(row) for x in inputs), strict=True)])
+        torch.cat([mix(*part, None) for part in zip(*(x[:, [b]].split(row) for x in inputs), strict=True)])
         for b, row in enumerate(lengths)
     ]
     theirs = torch.cat(alone, dim=1)
     assert (ours - theirs).abs().max() < 1e-5 * max(1.0, float(theirs.abs().max()))  # as the gradients below
     assert_gradients_equal(ours, theirs, inputs)
-    assert (ours - attention(*inputs, None)).abs().max() > 0.1
+    assert (ours - mix(*inputs, None)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("takes_groups", [True, False])
+def test_on_a_gpu_grouped_heads_go_to_a_fused_kernel_or_are_repeated(
+    monkeypatch: pytest.MonkeyPatch, takes_groups: bool
+) -> None:
+    monkeypatch.setattr(attention, "_VARLEN_TAKES_GROUPS", takes_groups)
+    config = TransformerConfig(num_layers=1, hidden_size=32, num_attention_heads=4, num_query_groups=2)
+    plain, masked, narrow = CausalAttention(config), MaskedAttention(config), torch.zeros(1, dtype=torch.bfloat16)
+    assert plain._takes_groups(narrow, is_apart=False)
+    assert plain._takes_groups(narrow, is_apart=True) is takes_groups
+    assert not plain._takes_groups(narrow.float(), is_apart=False)
+    assert not masked._takes_groups(narrow, is_apart=False)
+
+
+def test_alibis_slopes_are_part_of_the_model_and_not_of_its_checkpoint() -> None:
+    parallel.start(Ranks())
+    config = TransformerConfig(num_layers=1, hidden_size=24, num_attention_heads=3)
+    alibi = AlibiAttention(config)
+    assert not alibi.state_dict()
+    direct = torch.tensor(alibi_slopes(3), dtype=torch.bfloat16)
+    assert torch.equal(alibi.to(torch.bfloat16).slopes, direct)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +160,10 @@ def test_bloom_has_112_slopes() -> None:
 def test_a_mask_is_obeyed(groups: int) -> None:
     config = TransformerConfig(num_layers=1, hidden_size=32, num_attention_heads=4, num_query_groups=groups)
     inputs = draw_inputs(17, 4, groups)
-    attention = MaskedAttention(config)
-    assert (attention(*inputs, None) - attention(*inputs, later(17)[None, None])).abs().max() < 1e-5
+    masked = MaskedAttention(config)
+    assert (masked(*inputs, None) - masked(*inputs, later(17)[None, None])).abs().max() < 1e-5
     free = torch.zeros(3, 1, 17, 17, dtype=torch.bool)
     free[1] = later(17)
-    mixed = attention(*inputs, free)
+    mixed = masked(*inputs, free)
     assert (mixed[:, 1] - naive(*inputs)[:, 1]).abs().max() < 1e-5
     assert (mixed[0, 0] - naive(*inputs)[0, 0]).abs().max() > 0.1  # the first token sees the last

@@ -33,6 +33,13 @@ def test_the_wanted_language_passes_and_others_do_not() -> None:
     assert judge(GERMAN, languages=None)[:2] == (None, "de")
 
 
+def test_a_text_in_capitals_has_the_language_of_its_words() -> None:
+    for text, language in ((ENGLISH, "en"), (GERMAN, "de")):
+        assert judge(text.upper(), languages=(language,))[:2] == (None, language)
+        assert judge(text.upper()) == judge(text.lower())
+    assert sample("The NATO and the EU met in the USA.", 1_000) == "The NATO and the EU met in the USA."
+
+
 def test_the_score_is_compared_with_the_limit_itself() -> None:
     score = judge(ENGLISH)[2]
     assert judge(ENGLISH, min_score=score)[0] is None

@@ -49,6 +49,25 @@ def test_phrases_are_cut_from_short_lines(line: str, edited: str) -> None:
     assert LineCorrection(LineSettings()).correct(long) == long
 
 
+@pytest.mark.parametrize(
+    "row", ["| 1000 | 0.01 |", "| CPU | GPU | ", "  | a | |", "1000\t\t0.01", "|---|---|", "| 5 | 6 | 7 |"]
+)
+def test_rows_of_tables_stay(row: str) -> None:
+    assert LineCorrection(LineSettings()).correct(row) == row
+
+
+@pytest.mark.parametrize("line", ["|", "| 5 |", "\t1000", "12 13", "||", "},", "- 5\t", "| 12 likes |"])
+def test_lines_that_are_no_rows_go_as_before(line: str) -> None:
+    assert LineCorrection(LineSettings()).correct(line) is None
+
+
+def test_the_first_line_keeps_its_indentation() -> None:
+    text = "    one line of code with words\n" + "a line of good prose with many words\n" * 30 + "5 likes"
+    doc = Document(text=text, id="")
+    assert LineCorrection(LineSettings()).reason(doc) is None
+    assert doc.text == text.removesuffix("\n5 likes")
+
+
 @pytest.mark.parametrize(("num_good", "reason"), [(38, None), (37, "too_many_words_removed")])
 def test_a_page_may_lose_one_word_in_twenty(num_good: int, reason: str | None) -> None:
     doc = Document(text=" ".join(["word"] * num_good) + "\n3 likes", id="")
@@ -106,7 +125,9 @@ def plain_correct(line: str, settings: LineSettings) -> str | None:
     if not line.strip():
         return line
     letters = [char for char in line if char.isalpha()]
-    if len(words(line)) <= 1 or not letters or sum(map(str.isupper, letters)) > settings.max_uppercase * len(letters):
+    is_row = (line.strip().startswith("|") and line.count("|") > 2) or "\t" in line.strip()
+    shouts = sum(map(str.isupper, letters)) > settings.max_uppercase * len(letters)
+    if not is_row and (len(words(line)) <= 1 or not letters or shouts):
         return None
     if COUNTER.fullmatch(line[: COUNTER_CHARS + 1]) and len(line) <= COUNTER_CHARS:
         return None
@@ -141,7 +162,7 @@ def test_looking_ahead_changes_nothing() -> None:
         doc = Document(text=page, id="")
         reason = LineCorrection(settings).reason(doc)
         corrected = [plain_correct(line, settings) for line in page.split("\n")]
-        expected = "\n".join(line for line in corrected if line is not None).strip()
+        expected = "\n".join(line for line in corrected if line is not None).lstrip("\n").rstrip()
         assert (reason, doc.text) == ((None, expected) if expected else ("too_many_words_removed", page))
 
 

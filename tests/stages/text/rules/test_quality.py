@@ -63,6 +63,17 @@ def test_every_language_has_its_own_stop_words() -> None:
     assert reason("haus die " * 30, "de", stop_words={"de": ("haus", "die")}) is None
 
 
+KOREAN = "지난 토요일에 우리는 오래된 물레방아를 보러 갔다. 강가에는 새 다리가 있고 그 옆에 큰 나무가 서 있었다. "
+
+
+def test_words_of_korean_may_be_shorter_because_a_syllable_is_one_character() -> None:
+    short = "그 물 이 강 은 저 산 에 와 서 또 본 다 " * 5
+    assert reason(KOREAN * 5, "ko") is None
+    assert reason(KOREAN * 5, "ko", min_word_chars_of={}) == "short_words"
+    assert reason(short, "ko") == reason("a of the be to " * 12, "en") == "short_words"
+    assert reason(KOREAN * 5, "ko", min_word_chars_of={"ko": 4}) == "short_words"
+
+
 def test_a_language_without_a_list_has_no_such_rule_and_the_funnel_says_so() -> None:
     block = QualityFilter(QualitySettings())
     pages = [("xx", "haus " * 60), ("xx", "haus " * 60), ("en", "house " * 60), ("zh", CHINESE)]

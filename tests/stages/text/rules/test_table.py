@@ -23,7 +23,8 @@ def test_every_row_names_measures_settings_and_columns_that_exist() -> None:
 def test_every_limit_in_the_settings_has_a_row() -> None:
     of_page = {"preset", "counting", "stop_words"}
     for rows, settings in ((REPETITION, RepetitionSettings), (QUALITY, QualitySettings)):
-        assert {row.setting for row in rows} - {""} == set(settings.model_fields) - of_page
+        limits = {name for row in rows for name in (row.setting, f"{row.setting}_of") if name in settings.model_fields}
+        assert limits == set(settings.model_fields) - of_page
 
 
 def reasons(settings: RepetitionSettings | QualitySettings, language: str, is_unspaced: bool) -> list[str]:

@@ -11,7 +11,7 @@ import torch
 from stages.model import parallel
 from stages.shared.task import Ranks
 from stages.train.data.corpus import SourceDataset, open_corpus
-from stages.train.data.datasets import build_dataset, build_heldout
+from stages.train.data.datasets import EndOfDocument, build_dataset, build_heldout
 from tests.stages.train.data.written import EOD, build, settings, write
 
 
@@ -19,7 +19,13 @@ def test_one_epoch_holds_every_token_once_and_labels_are_the_next_tokens(tmp_pat
     source = write(tmp_path, "a", 132)  # 1,320 tokens: 82 sequences of 16 and their labels
     parallel.start(Ranks())
     config = settings()
-    dataset = build_dataset(open_corpus([source]), config, tmp_path / "index", eod=EOD, vocab_size=60_000)
+    dataset = build_dataset(
+        open_corpus([source]),
+        config,
+        tmp_path / "index",
+        EndOfDocument(EOD, 60_000),
+        config.schedule.sequences({}),
+    )
     rows = [dataset[i] for i in range(80)]
     seen = Counter(int(token) for row in rows for token in row["tokens"] if token != EOD)
     assert max(seen.values()) == 1
@@ -67,7 +73,7 @@ def test_what_is_held_out_is_never_trained_on_and_all_else_is(tmp_path: Path) ->
     sources = [write(tmp_path, "a", 120, weight=3.0), write(tmp_path, "b", 60, first=20_000, weight=1.0)]
     config = settings(heldout_batches=2, steps=60)
     trained = {*torch.cat(build(tmp_path, sources, config)).tolist()} - {EOD}
-    dataset = build_heldout(open_corpus(sources), config, tmp_path / "heldout", eod=EOD, vocab_size=60_000)
+    dataset = build_heldout(open_corpus(sources), config, tmp_path / "heldout", EndOfDocument(EOD, 60_000))
     rows = [dataset[i] for i in range(16)]
     assert [int(row["tokens"].max()) >= 20_000 for row in rows] == [False] * 12 + [True] * 4
     unseen = {*torch.cat([row["tokens"] for row in rows]).tolist()} - {EOD}
@@ -78,7 +84,7 @@ def test_what_is_held_out_is_never_trained_on_and_all_else_is(tmp_path: Path) ->
     assert len(held_out) <= 28  # 12 x 16 + 1 tokens of documents of 10, and 4 x 16 + 1
     for row in rows:
         assert torch.equal(row["tokens"][1:], row["labels"][:-1])
-    again = build_heldout(open_corpus(sources), config, tmp_path / "elsewhere", eod=EOD, vocab_size=60_000)
+    again = build_heldout(open_corpus(sources), config, tmp_path / "elsewhere", EndOfDocument(EOD, 60_000))
     assert all(torch.equal(row["tokens"], again[i]["tokens"]) for i, row in enumerate(rows))
 
 
@@ -86,7 +92,7 @@ def test_what_one_of_two_names_of_a_dataset_holds_out_the_other_does_not_train_o
     one = write(tmp_path, "a", 200, weight=1.0)
     sources, config = [one, SourceDataset("b", one.bin_path, 2.0)], settings(heldout_batches=2, steps=60)
     trained = {*torch.cat(build(tmp_path, sources, config)).tolist()} - {EOD}
-    dataset = build_heldout(open_corpus(sources), config, tmp_path / "heldout", eod=EOD, vocab_size=60_000)
+    dataset = build_heldout(open_corpus(sources), config, tmp_path / "heldout", EndOfDocument(EOD, 60_000))
     assert not trained & {*torch.cat([dataset[i]["tokens"] for i in range(16)]).tolist()}
 
 

@@ -8,7 +8,7 @@ from stages.model import parallel
 from stages.shared.task import Ranks
 from stages.train.data.batches import microbatches
 from stages.train.data.corpus import open_corpus
-from stages.train.data.datasets import build_dataset
+from stages.train.data.datasets import EndOfDocument, build_dataset
 from stages.train.data.feed import Window
 from stages.train.objectives.next_token import NextToken
 from tests.stages.train.data.written import EOD, settings, write
@@ -18,7 +18,13 @@ def test_documents_that_shall_be_apart_come_with_their_lengths(tmp_path: Path) -
     source = write(tmp_path, "a", 132)
     parallel.start(Ranks())
     config = settings(attend_across_documents=False)
-    texts = build_dataset(open_corpus([source]), config, tmp_path / "index", eod=EOD, vocab_size=60_000)
+    texts = build_dataset(
+        open_corpus([source]),
+        config,
+        tmp_path / "index",
+        EndOfDocument(EOD, 60_000),
+        config.schedule.sequences({}),
+    )
     objective = NextToken(config, EOD)
     samples = Window(objective.dataset(texts), 0, 8)
     for batch in microbatches(samples, objective.columns, config.microbatch, 1):

@@ -14,12 +14,12 @@ from stages.pretrain.config import PretrainConfig
 from stages.shared.task import Ranks
 from stages.tokens.indexed import DatasetWriter
 from stages.train.data.corpus import SourceDataset, open_corpus
-from stages.train.data.datasets import build_dataset
+from stages.train.data.datasets import EndOfDocument, build_dataset
 
 EOD, LENGTH, DOCUMENT = 2, 16, 8
 
 
-def read(folder: Path, documents: int, epochs: float, seed: int = 1) -> torch.Tensor:
+def read(folder: Path, documents: int, epochs: float, seed: int = 1, planned: int | None = None) -> torch.Tensor:
     """Return a training's tokens [sequences, LENGTH]; a document's DOCUMENT tokens are its number, but for the last."""
     with DatasetWriter(folder / "a.bin", 60_000) as writer:
         for number in range(documents):
@@ -28,10 +28,16 @@ def read(folder: Path, documents: int, epochs: float, seed: int = 1) -> torch.Te
     steps = int(epochs * documents * DOCUMENT / LENGTH)
     config = PretrainConfig(
         **{"tokens": "x", "tokenizer": "x", "model": {"seq_len": LENGTH}, "steps": steps, "warmup_steps": 0},
-        **{"global_batch": 1, "microbatch": 1, "seed": seed},
+        **{"global_batch": 1, "microbatch": 1, "seed": seed, "earlier_steps": [planned] if planned else []},
     )
     corpus = open_corpus([SourceDataset("a", folder / "a.bin")])
-    dataset = build_dataset(corpus, config, folder / f"index-{seed}", eod=EOD, vocab_size=60_000)
+    dataset = build_dataset(
+        corpus,
+        config,
+        folder / f"index-{seed}",
+        EndOfDocument(EOD, 60_000),
+        config.schedule.sequences({}),
+    )
     return torch.stack([dataset[number]["tokens"] for number in range(steps)])
 
 
@@ -62,3 +68,14 @@ def test_the_order_of_each_epoch_is_its_own_and_follows_from_the_seed(tmp_path: 
     assert torch.equal(one, again)
     assert not torch.equal(one[:40], one[40:])
     assert not torch.equal(one, read(tmp_path, 80, epochs=2, seed=2))
+
+
+@pytest.mark.parametrize("documents", [80, 81, 1])
+def test_more_sequences_than_were_planned_begin_with_those_that_were(tmp_path: Path, documents: int) -> None:
+    for planned in (2.25, 4.5, 7):
+        shorter = read(tmp_path, documents, planned)
+        longer = read(tmp_path, documents, epochs=8.5, planned=len(shorter))
+        longest = read(tmp_path, documents, epochs=12.5, planned=len(shorter))
+        assert torch.equal(shorter, longer[: len(shorter)])
+        assert torch.equal(longer, longest[: len(longer)])
+        assert len(counts(longest[-60:])) > documents * 0.7  # the further epochs hold the documents too

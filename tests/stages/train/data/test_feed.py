@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stages.train.data.feed import InOrder, Window
@@ -10,7 +12,7 @@ from tests.stages.train.data.written import settings
 
 def test_steps_take_samples_in_order_also_where_the_batch_grows() -> None:
     ramp = {"start": 4, "increment": 2, "sequences": 12}
-    feed = InOrder(range(1000), settings(steps=6, global_batch=8, ramp=ramp).schedule)
+    feed = InOrder(lambda sequences: range(sequences.taken), settings(steps=6, global_batch=8, ramp=ramp).schedule)
     taken = [feed.take(step, {}) for step in range(6)]
     assert [number for samples, _ in taken for number in samples] == list(range(4 + 4 + 6 + 8 + 8 + 8))
     assert all(state == {} for _, state in taken)
@@ -22,3 +24,18 @@ def test_a_window_ends_where_it_ends() -> None:
     assert (len(window), [*window]) == (3, [10, 11, 12])
     with pytest.raises(IndexError, match="sample 3 of 3"):
         window[3]
+
+
+def test_a_continued_training_goes_on_behind_what_was_read() -> None:
+    built = []
+
+    def build(sequences: Any) -> Any:
+        built.append((sequences.taken, sequences.planned))
+        return range(sequences.taken)
+
+    feed = InOrder(build, settings(steps=6, global_batch=8).schedule)
+    start = {"step": 4, "sequences": 100, "planned": 110}
+    taken = [[*feed.take(step, start)[0]] for step in (4, 5)]
+    assert taken == [[*range(100, 108)], [*range(108, 116)]]
+    assert built == [(116, 110)]
+    assert settings(steps=6, global_batch=8).schedule.sequences({"step": 4, "sequences": 0}).planned == 16

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stages.pretrain.config import PretrainConfig
+from stages.shared.errors import ConfigError
 from stages.train.data.schedule import sizes, steps_for
 from stages.train.sections import RampConfig
 
@@ -105,3 +106,49 @@ def test_with_a_growing_batch_the_rate_follows_the_sequences() -> None:
     half = 72 + (total - 72) / 2
     step = next(step for step in range(1, 21) if 152 + (step - 10) * 32 >= half)
     assert lr[step - 2] > 0.5 >= lr[step - 1]
+
+
+def test_a_kept_plan_ends_at_its_last_rate_and_a_new_one_begins_behind_it() -> None:
+    short = rates(steps=60, warmup_steps=6)
+    assert rates(steps=90, warmup_steps=6, lr_schedule={"plans": [60]}) == short + [short[-1]] * 30
+    anew = rates(steps=90, warmup_steps=6)
+    assert rates(steps=90, warmup_steps=6, lr_schedule={"plans": [60, 90]}) == short + anew[60:]
+    assert rates(steps=30, warmup_steps=6, lr_schedule={"plans": [60]}) == short[:30]
+
+
+def test_the_shapes_beside_the_cosine() -> None:
+    constant = rates(steps=20, warmup_steps=5, lr_schedule={"shape": "constant"})
+    assert constant == pytest.approx([0.2, 0.4, 0.6, 0.8] + [1.0] * 16)
+    linear = rates(steps=15, warmup_steps=5, min_lr_ratio=0.1, lr_schedule={"shape": "linear"})
+    assert linear[4:] == pytest.approx([1 - 0.09 * step for step in range(11)])
+    for decay, half in (("linear", 0.55), ("sqrt", 1 - 0.9 * 0.5**0.5)):
+        stable = {"shape": "wsd", "decay_steps": 10, "decay": decay}
+        cooled = rates(steps=40, warmup_steps=5, min_lr_ratio=0.1, lr_schedule=stable)
+        assert cooled[4:30] == [1.0] * 26
+        assert (cooled[34], cooled[39]) == pytest.approx((half, 0.1))
+
+
+def test_where_the_batch_grows_a_cool_down_is_linear_in_the_sequences() -> None:
+    ramp = {"start": 4, "increment": 4, "sequences": 20}
+    form = {"shape": "wsd", "decay_steps": 6}
+    lr = rates(steps=8, warmup_steps=0, min_lr_ratio=0, lr_schedule=form, global_batch=8, ramp=ramp)
+    config = make(steps=8, global_batch=8, ramp=ramp)
+    start, end = config.schedule.sequences_before(2), config.schedule.sequences_before(8)
+    assert lr[2:] == pytest.approx(
+        [1 - (config.schedule.sequences_before(step) - start) / (end - start) for step in range(3, 9)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"shape": "wsd"}, r"decay_steps = None: must be a number of steps with shape wsd"),
+        ({"decay_steps": 5}, r"decay_steps = 5: must be absent without shape wsd"),
+        ({"plans": [9, 5]}, r"plans = \[9, 5\]: must be rising"),
+        ({"shape": "wsd", "decay_steps": 20}, r"decay_steps = 20: must be at most steps - warmup_steps \(19\)"),
+        ({"plans": [2]}, r"warmup_steps = 3: must be at most steps \(2\)"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused(form: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        make(steps=20, lr_schedule=form, warmup_steps=3 if form == {"plans": [2]} else 1)

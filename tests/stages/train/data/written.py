@@ -12,7 +12,7 @@ from stages.pretrain.config import PretrainConfig
 from stages.shared.task import Ranks
 from stages.tokens.indexed import DatasetWriter
 from stages.train.data.corpus import SourceDataset, open_corpus
-from stages.train.data.datasets import build_dataset
+from stages.train.data.datasets import EndOfDocument, build_dataset
 
 EOD = 2
 SETTINGS: dict[str, Any] = {"steps": 10, "global_batch": 8, "microbatch": 2, "warmup_steps": 1}
@@ -34,5 +34,11 @@ def write(folder: Path, name: str, documents: int, first: int = 100, weight: flo
 
 def build(folder: Path, sources: list[SourceDataset], config: PretrainConfig) -> list[torch.Tensor]:
     parallel.start(Ranks())
-    dataset = build_dataset(open_corpus(sources), config, folder / "index", eod=EOD, vocab_size=60_000)
+    dataset = build_dataset(
+        open_corpus(sources),
+        config,
+        folder / "index",
+        EndOfDocument(EOD, 60_000),
+        config.schedule.sequences({}),
+    )
     return [dataset[i]["tokens"] for i in range(config.steps * config.global_batch)]

@@ -12,11 +12,12 @@ from megatron.core.dist_checkpointing.dict_utils import nested_values
 from megatron.core.dist_checkpointing.mapping import ShardedTensor, apply_factories
 from megatron.core.distributed import DistributedDataParallelConfig
 from megatron.core.optimizer import MegatronOptimizer
+from megatron.core.utils import local_multi_tensor_l2_norm
 
 from stages.model import parallel
 from stages.pretrain.config import PretrainConfig
 from stages.shared.task import Ranks
-from stages.train.engines import megatron
+from stages.train.engines import megatron, optimizer
 from stages.train.engines.megatron import MegatronEngine
 from tests.stages.train.engines.single import single
 from tests.stages.train.ranks import TINY, Run, finish, losses, start, work
@@ -60,6 +61,19 @@ def test_the_scale_is_that_of_a_mean_over_a_microbatchs_labels() -> None:
     scaler = engine.optimizer.chained_optimizers[0].grad_scaler
     assert float(scaler.scale) * 16 == 1024.0
     assert float(scaler.min_scale) * 16 == 32.0
+
+
+def test_a_gpus_norm_and_clipping_are_megatrons() -> None:
+    draw = torch.Generator().manual_seed(1)
+    gradients = [torch.randn(size, generator=draw) for size in (7, 300, 64)]
+    none = torch.zeros(1, dtype=torch.int)
+    found, _ = optimizer._norm(0, none, [gradients], False)
+    wanted, _ = local_multi_tensor_l2_norm(0, none, [gradients], False)
+    assert found.shape == wanted.shape == (1,)
+    assert torch.allclose(found, wanted)
+    clipped = [gradient.clone() for gradient in gradients]
+    optimizer._scale(0, none, [clipped, clipped], 0.25)
+    assert all(torch.equal(ours, 0.25 * gradient) for ours, gradient in zip(clipped, gradients, strict=True))
 
 
 def test_in_many_buckets_too_the_saved_state_is_each_weights_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from stages.shared.errors import EXIT_NEVER
 from tests.stages.train.equal import assert_equal
-from tests.stages.train.ranks import CHECKPOINTED, Run, digest, left_out, losses, train
+from tests.stages.train.ranks import CHECKPOINTED, DEEP, Run, digest, left_out, losses, train
 
 SKIP = {"guard": {"window": 8}}
 ROLLBACK = {"guard": {"window": 8, "on_spike": "rollback", "rollback_every": 10}}
@@ -89,7 +89,7 @@ def test_a_rollback_leaves_out_all_batches_since_its_checkpoint_through_stops_an
 
 
 def test_four_ranks_leave_out_the_same_batches_and_name_the_layer_and_the_rank(run: Run) -> None:
-    bad = replace(run, config={**SKIP, "steps": 32}, bad={"15": "layer", "29": "noise"})
+    bad = replace(run, config={**SKIP, "model": DEEP, "steps": 32}, bad={"15": "layer", "29": "noise"})
     split = finished(replace(bad, config={**bad.config, "layout": {"tp": 2, "pp": 2}}), "split")
     infinite, spike = left_out(split)
     assert "layers.1.mlp.linear_fc1, output: 8,192 infinite of 8,192 numbers (rank 1); input and" in infinite["why"]

@@ -34,5 +34,5 @@ def test_a_misstated_position_is_refused(change: dict[str, object]) -> None:
 
 
 def test_a_position_without_a_part_is_refused() -> None:
-    with pytest.raises(DataError, match="lacks or misstates 'feed'"):
+    with pytest.raises(DataError, match="lacks or misstates 'tokens'"):
         read_progress({"step": 1}, Path("x"))

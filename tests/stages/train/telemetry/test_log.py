@@ -27,7 +27,9 @@ READING = RankReading((0.1, 0.1), (100.0, 200.0))
 
 
 def record(step: int, loss: float, trouble: Trouble | None = None) -> StepRecord:
-    return StepRecord(step=step, loss=loss, lr=1e-3, grad_norm=1.0, trouble=trouble)
+    return StepRecord(
+        step=step, tokens=step * CONFIG.tokens_per_step, loss=loss, lr=1e-3, grad_norm=1.0, trouble=trouble
+    )
 
 
 def opened(work: Path, done: int, config: PretrainConfig = CONFIG) -> StepLog:

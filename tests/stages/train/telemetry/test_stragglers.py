@@ -8,7 +8,7 @@ import pytest
 
 from stages.formats.rank_times import read_ranks
 from stages.train.telemetry.stragglers import RankReading, Stragglers
-from tests.stages.train.ranks import Run, train
+from tests.stages.train.ranks import DEEP, Run, train
 
 
 def reading(*seconds: float) -> RankReading:
@@ -48,7 +48,7 @@ def test_times_are_means_and_the_latest_memory() -> None:
 
 @pytest.mark.parametrize("layout", [{"dp": 2}, {"tp": 2}], ids=["dp", "tp"])
 def test_a_rank_that_is_slowed_is_found_though_all_steps_take_as_long(run: Run, layout: dict[str, int]) -> None:
-    slowed = replace(run, config={"layout": layout, "steps": 10, "log_every": 2}, slow=0.02)
+    slowed = replace(run, config={"model": DEEP, "layout": layout, "steps": 10, "log_every": 2}, slow=0.02)
     assert train(slowed) == [0, 0]
     first, last = read_ranks(run.out / "ranks.json").ranks
     # Four layers and two or four microbatches, 20 ms each.

@@ -100,12 +100,27 @@ def test_a_language_without_a_stop_list_gets_the_fast_text() -> None:
     assert step_count(block).notes == {"fallback_no_stop_list": 1}
 
 
+def test_a_page_of_which_the_slow_extractor_returns_a_scrap_keeps_the_fast_text_and_is_counted() -> None:
+    spans = "".join(f"<p>{STORY}</p>" for _ in range(5))
+    nested = f"<html><body>{'<span>' * 4_900}<article><h1>A walk</h1>{spans}</article></body></html>"
+    (text,), block = extract(ExtractionSettings(), nested)
+    assert text.count(STORY.strip()) == 5
+    assert step_count(block).notes == {"fallback_scrap": 1}
+
+
+@pytest.mark.parametrize("extractor", ["two-tier", "resiliparse"])
+def test_code_keeps_its_indentation(extractor: str) -> None:
+    code = "<pre><code>def f(pairs):\n    total = 0\n    for a, b in pairs:\n\ttotal += a\n</code></pre>"
+    (text,), _ = extract(ExtractionSettings(extractor=extractor), PAGE.replace("</article>", f"{code}</article>"))
+    assert "def f(pairs):\n    total = 0\n    for a, b in pairs:\n\ttotal += a" in text
+
+
 def test_real_articles_are_found_as_well_as_asked(real_texts: dict[str, str]) -> None:
-    """On 91 articles that were written down by hand."""
+    """On 91 articles that were written down by hand. One lacks the numbers of its list, which costs .0009."""
     rows = json.loads((DATA / "articles.json").read_text(encoding="utf-8"))
     found = score_articles((real_texts.get(row["id"], ""), row["article_body"]) for row in rows)
     print(f"articles, two-tier: {found}")
-    assert found.f1 >= 0.960, found
+    assert found.f1 >= 0.974, found
 
 
 def test_what_belongs_into_real_texts_is_there_and_what_does_not_is_not(real_texts: dict[str, str]) -> None:
@@ -113,4 +128,4 @@ def test_what_belongs_into_real_texts_is_there_and_what_does_not_is_not(real_tex
     rows = json.loads((DATA / "snippets.json").read_text(encoding="utf-8"))
     found = score_snippets((real_texts.get(row["id"], ""), row["with"], row["without"]) for row in rows)
     print(f"snippets, two-tier: {found}")
-    assert found.f1 >= 0.92, found
+    assert found.f1 >= 0.9235, found

@@ -1,11 +1,9 @@
-import gzip
 import random
 import time
-import zlib
 
 import pytest
 
-from stages.web.read.encoding import decode, is_text, undo_content_encoding
+from stages.web.read.encoding import decode, is_text
 
 GERMAN = "Grüße aus Zürich, schöne Straße, Äpfel und Öl für zwölf Gäste. " * 5
 JAPANESE = "日本語のページです。文字コードを確かめます。" * 10
@@ -66,30 +64,77 @@ def test_binary_data_is_no_text_and_prose_is() -> None:
     assert is_text(GERMAN) and is_text(JAPANESE) and is_text("a\ttab\r\nand a \ufffd now and then " * 9) and is_text("")
 
 
+RUSSIAN = "Старый мельник ранним утром открыл ворота и пошёл к реке. " * 5
+KOREAN = "지난 토요일에 우리는 오래된 물레방아를 보러 갔다. " * 5
+CHINESE = "旧磨坊的主人清晨把坏了的门修好了。" * 9
+META_1251 = b'<meta charset="windows-1251">'
+
+
+@pytest.mark.parametrize("charset", ["ISO-2022-JP", "csiso2022jp"])
+def test_a_japanese_page_of_seven_bits_is_read_though_its_bytes_are_ascii(charset: str) -> None:
+    body = JAPANESE.encode("iso2022_jp")
+    assert decode(body, charset) == (JAPANESE, "header")
+    assert decode(b'<meta charset="%b">' % charset.encode() + body, "")[0].endswith(JAPANESE)
+    assert decode(body, "") == (JAPANESE, "detected")
+
+
+def test_other_charsets_of_seven_bits_are_read_if_they_are_declared() -> None:
+    assert decode(KOREAN.encode("iso2022_kr"), "iso-2022-kr") == (KOREAN, "header")
+    assert decode(CHINESE.encode("hz"), "hz-gb-2312") == (CHINESE, "header")
+
+
+@pytest.mark.parametrize("text", ["plain ~{ text", "a terminal prints \x1b$ and more", "x = ~{a}"])
+def test_ascii_with_the_marks_of_such_charsets_stays_ascii(text: str) -> None:
+    assert decode(text.encode(), "utf-8") == (text, "utf-8")
+    assert decode(text.encode(), "")[0] == text
+
+
 @pytest.mark.parametrize(
-    ("body", "content", "transfer"),
+    "declaration",
     [
-        (b"hello", None, None),
-        (gzip.compress(b"hello", mtime=0), "gzip", None),
-        (gzip.compress(b"hello", mtime=0), "x-gzip", None),
-        (zlib.compress(b"hello"), "deflate", None),
-        (zlib.compress(b"hello")[2:-4], "deflate", None),
-        (b"hello", "gzip", None),
-        (b"2\r\nhe\r\n3;x=1\r\nllo\r\n0\r\n\r\n", None, "chunked"),
-        (b"hello", None, "chunked"),
-        (b"a\r\nhello", None, "Chunked"),
-        (
-            b"%x\r\n%b\r\n0\r\n\r\n" % (len(gzip.compress(b"hello", mtime=0)), gzip.compress(b"hello", mtime=0)),
-            "gzip",
-            "chunked",
-        ),
+        '<?xml version="1.0" encoding="euc-kr"?>',
+        "<?xml version='1.0' encoding='EUC-KR' standalone='yes'?>",
+        '<?xml version="1.0" encoding="utf-8"?><meta charset=euc-kr>',
+        '<META content="text/html; charset=ks_c_5601-1987" HTTP-EQUIV="Content-Type">',
+        "<meta/charset=euc-kr>",
+        "<meta charset = ' euc-kr '>",
     ],
 )
-def test_bodies_come_out_of_their_wrapping_or_are_left_alone(
-    body: bytes, content: str | None, transfer: str | None
-) -> None:
-    assert undo_content_encoding(body, content, transfer, 100) == b"hello"
+def test_the_charset_of_an_xml_declaration_or_a_meta_element_is_read(declaration: str) -> None:
+    assert decode(declaration.encode() + KOREAN.encode("euc_kr"), "")[0] == declaration + KOREAN
 
 
-def test_unpacking_stops_at_the_limit() -> None:
-    assert len(undo_content_encoding(gzip.compress(b"x" * 10**7), "gzip", None, 1_000)) == 1_000
+@pytest.mark.parametrize(
+    "before",
+    [
+        b'<!-- <meta charset="iso-8859-1"> -->',
+        b"<!-- > <meta charset=greek> --->",
+        b"<script>document.write('<meta charset=\"iso-8859-1\">')</script>",
+        b"<style>/* <meta charset=iso-8859-7> */</style>",
+        b"<a title='<meta charset=iso-8859-1>'>",
+        b'<meta name="description" content="how to write charset=iso-8859-1">',
+        b'<meta charset="no-such-charset">',
+        b'<meta charset="hex"><meta charset="unicode_escape">',
+        b"<!-- " + b"x" * 2_000 + b" -->",
+    ],
+)
+def test_what_only_looks_like_a_declaration_declares_nothing(before: bytes) -> None:
+    assert decode(before + META_1251 + RUSSIAN.encode("cp1251"), "") == (
+        before.decode() + META_1251.decode() + RUSSIAN,
+        "meta",
+    )
+
+
+def test_a_charset_is_read_with_the_characters_that_browsers_give_it() -> None:
+    for charset, codec, text in (
+        ("euc-kr", "cp949", "똠방각하 " * 9),
+        ("shift_jis", "cp932", "①②㈱ " * 9),
+        ("gb2312", "gb18030", "镕 " * 9),
+        ("big5", "big5hkscs", "啫 " * 9),
+    ):
+        assert decode(text.encode(codec), charset) == (text, "header")
+
+
+def test_codecs_that_are_no_charsets_are_ignored() -> None:
+    for name in ("hex", "zlib", "rot13", "unicode_escape", "idna", "punycode", "undefined", "utf-7"):
+        assert decode(GERMAN.encode("cp1252"), name) == (GERMAN, "detected")

@@ -3,9 +3,11 @@ import random
 import tracemalloc
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from stages.sample.warc import gzip_member
 from stages.web.read.warc import LostPage, Page
@@ -201,3 +203,111 @@ def test_real_files_are_read_to_their_end(real_pages: Path, name: str, expected:
 def test_what_cc_net_ships_is_read_though_its_lengths_count_characters(real_pages: Path) -> None:
     items = read_file(real_pages / "cc_net_sample.warc.txt", 32_000_000)
     assert [brief(item)[:9] for item in items] == ["[warcinfo", "Famous Ma", "馬克·吐溫名言", "Цитаты зн"]
+
+
+CONTAINERS: dict[str, Callable[[list[bytes]], bytes]] = {
+    "plain": b"".join,
+    "one gzip member": lambda records: gzip.compress(b"".join(records)),
+    "gzip members": lambda records: b"".join(map(gzip.compress, records)),
+    "one zstd frame": lambda records: zstandard.compress(b"".join(records)),
+    "zstd frames": lambda records: b"".join(map(zstandard.compress, records)),
+}
+
+
+@pytest.mark.parametrize("length", [63, 100, 5_000, 1_000_000, 10**8, 10**15])
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_length_that_is_too_large_costs_one_page_at_most(tmp_path: Path, container: str, length: int) -> None:
+    pages = [record(f"page {number}".encode() + b" word" * 500) for number in range(400)]
+    pages[2] = record(b"wrong", length=length)
+    found = what_is_in(tmp_path, CONTAINERS[container](pages), max_bytes=50_000)
+    assert found[:2] + found[-397:] == [f"page {number}{' word' * 3}"[:20] for number in range(400) if number != 2]
+    assert len(found) == 400 and found[2] in ("wrong", "[truncated_record]", "[too_large]")
+
+
+@pytest.mark.parametrize("kind", ["request", "metadata", "resource"])
+def test_a_wrong_length_of_another_record_takes_no_page_with_it(tmp_path: Path, kind: str) -> None:
+    other = record(b"x", length=10**7).replace(b"WARC-Type: response", f"WARC-Type: {kind}".encode())
+    pages = [record(f"page {number}".encode() + b" word" * 5_000) for number in range(9)]
+    found = what_is_in(tmp_path, other + b"".join(pages))
+    assert [name for name in found if not name.startswith("[")] == [f"page {n} word word word"[:20] for n in range(9)]
+
+
+@pytest.mark.parametrize("max_bytes", [50_000, 1 << 20])
+def test_an_archive_in_the_body_of_a_page_is_no_archive_of_its_own(tmp_path: Path, max_bytes: int) -> None:
+    inner = record(b"inner" + b" word" * 30_000) + record(b"second")
+    found = what_is_in(tmp_path, record(b"outer " + inner) + record(b"c"), max_bytes)
+    assert len(found) == 2 and found[0] in ("outer WARC/1.0\r\nWARC", "[too_large]") and found[1] == "c"
+
+
+def test_a_page_that_writes_of_this_format_is_whole_whatever_its_length(tmp_path: Path) -> None:
+    text = b"a record begins with WARC/1.0\r\n and more text follows"
+    (tmp_path / "x").write_bytes(record(text, length=70) + record(b"c"))
+    first, _ = read_file(tmp_path / "x", 1_000)
+    assert isinstance(first, Page) and first.body == text
+
+
+def skippable(content: bytes, kind: int = 0) -> bytes:
+    return bytes([0x50 + kind]) + b"\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content
+
+
+def test_zstd_frames_are_read_with_their_dictionary_and_damage_costs_one(tmp_path: Path) -> None:
+    words = zstandard.ZstdCompressionDict(b"WARC/1.0 page Content-Type text/html response " * 9)
+    make = zstandard.ZstdCompressor(dict_data=words, write_checksum=True).compress
+    frames = [make(record(f"page {number}".encode())) for number in range(4)]
+    for dictionary in (words.as_bytes(), zstandard.compress(words.as_bytes())):
+        data = skippable(dictionary, 13) + frames[0] + skippable(b"x" * 99) + b"".join(frames[1:])
+        assert what_is_in(tmp_path, data) == [f"page {number}" for number in range(4)]
+    damaged = flip(frames[1], len(frames[1]) // 2)
+    data = skippable(words.as_bytes(), 13) + frames[0] + damaged + frames[2] + frames[3][:-9]
+    assert what_is_in(tmp_path, data) == ["page 0", "[damaged_record]", "page 2", "[truncated_record]"]
+
+
+def test_a_zstd_bomb_is_set_aside_in_little_memory(tmp_path: Path) -> None:
+    bomb = zstandard.compress(record(b"\0" * 60_000_000))
+    (tmp_path / "x").write_bytes(bomb + zstandard.compress(record(b"c")))
+    tracemalloc.start()
+    items = read_file(tmp_path / "x", 1_000_000)
+    assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    tracemalloc.stop()
+    assert [brief(item) for item in items] == ["[too_large]", "c"]
+
+
+def served(content_type: str, identified: str = "") -> bytes:
+    old = b"Content-Type: text/html; charset=utf-8\r\n"
+    given = content_type.encode() + b"\r\n" if content_type else b""
+    whole = record(b"page")
+    length = len(whole.partition(b"\r\n\r\n")[2]) - 4 - len(old) + len(given)
+    page = record(b"page", length=length).replace(old, given)
+    return page.replace(b"WARC-Date", f"WARC-Identified-Payload-Type: {identified}\r\nWARC-Date".encode(), 1)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "identified", "charset"),
+    [
+        ("Content-Type: text/html;\r\n charset=koi8-u", "", "koi8-u"),
+        ("Content-Type:\r\n\ttext/html; charset=koi8-u", "", "koi8-u"),
+        ("Content-Type: text/plain\r\nContent-Type: text/html; charset=big5", "", "big5"),
+        ("Content-Type: text/html; charset=big5\r\nX: y\r\nContent-Type: text/html", "", "big5"),
+        ("", "", ""),
+        ("", "text/html", ""),
+        ("Content-Type: application/octet-stream", "application/xhtml+xml", ""),
+        ("Content-Type: html", "", ""),
+    ],
+)
+def test_headers_of_any_form_are_read_as_browsers_read_them(
+    tmp_path: Path, content_type: str, identified: str, charset: str
+) -> None:
+    (tmp_path / "x").write_bytes(served(content_type, identified))
+    (page,) = read_file(tmp_path / "x", 1_000)
+    assert isinstance(page, Page) and (page.body, page.charset) == (b"page", charset)
+
+
+def test_what_the_crawler_found_counts_where_the_server_said_nothing(tmp_path: Path) -> None:
+    assert what_is_in(tmp_path, served("", "application/pdf")) == ["[not_html]"]
+    assert what_is_in(tmp_path, served("Content-Type: text/plain", "text/html")) == ["[not_html]"]
+    assert what_is_in(tmp_path, served("Content-Type: text/html", "text/plain")) == ["page"]
+
+
+def test_a_body_that_breaks_off_is_a_counted_loss(tmp_path: Path) -> None:
+    body = gzip.compress(random.Random(1).randbytes(900), mtime=0)[:-50]
+    assert what_is_in(tmp_path, member(body, headers="Content-Encoding: gzip\r\n") + A) == ["[damaged_body]", "a"]

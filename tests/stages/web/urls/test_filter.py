@@ -96,6 +96,47 @@ def test_every_entry_of_the_block_list_blocks_itself_and_what_is_below(tmp_path:
         assert reason(f"https://{page}", lists) == "blocked_url", page
 
 
+@pytest.mark.parametrize("kind", ["blocked", "excluded", "allowed"])
+@pytest.mark.parametrize(
+    ("entry", "url"),
+    [
+        ("bücher.example", "https://www.xn--bcher-kva.example/a"),
+        ("xn--bcher-kva.example", "https://bücher.example/"),
+        ("http://News.Example:80/", "https://a.NEWS.example:8080/x"),
+        ("*.news.example", "https://news.example/"),
+        ("[2001:db8::1]", "http://[2001:DB8:0::1]:80/"),
+    ],
+)
+def test_own_hosts_take_effect_however_they_are_written(tmp_path: Path, kind: str, entry: str, url: str) -> None:
+    (tmp_path / "list").write_text(f"\ufeff{entry}\r\n", encoding="utf-8")
+    lists = load_lists([InputFile(tmp_path / "list", kind)], {"example"} if kind == "allowed" else ())
+    expected = {"blocked": "blocked_host", "excluded": "excluded_host", "allowed": None}
+    assert reason(url, lists) == expected[kind]
+
+
+INNOCENT = (
+    "news.example/why-netflix-video-quality-drops www.chen-tai-chi.example/lessons chentaichi.example "
+    "os-x-video.example/mac-os-x-video-tutorial shop.example/model-x-video-review max.video/linux-video "
+    "netflix.video essexchat.example essex-chat.example/sussex-shopping middlesexshop.example "
+    "unisex-shop.example/unisextoys wessexcam.example intersexvideo.example a.example/por-norte-de-chile "
+    "a.example/por-nosotros por-nuestra.example a.example/hen-tailoring pornic.example/pornichet-plage "
+    "siriporn.example/pornthip a.example/deep-throat-of-watergate a.example/great-tits-and-blue-tits "
+    "a.example/topless-roadster a.example/webcam-sexton-abbey a.example/sex-education a.example/sextant "
+    "a.example/sextet a.example/popcorn corn-on.example"
+)
+MEANT = (
+    "a.example/freeporn a.example/p-o-r-n a.example/p.o.r.n-tube porn.example hot-porn.example hotpornstar.example "
+    "pornic.example/hotporn a.example/essex-sexchat a.example/sex-toys a.example/sex-chat "
+    "a.example/live-sex-cam-show a.example/hen-tai a.example/hentai-manga a.example/xvideos a.example/essexporn "
+    "a.example/x?q=hot%70orn"
+)
+
+
+def test_innocent_addresses_pass_and_the_others_do_not() -> None:
+    assert not [url for url in INNOCENT.split() if reason(f"https://{url}")]
+    assert not [url for url in MEANT.split() if reason(f"https://{url}") not in ("strict_word", "hard_word")]
+
+
 BOTH = {
     "https://blocked.com/x": True,
     "https://www.blocked.com/": True,

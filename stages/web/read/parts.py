@@ -1,6 +1,8 @@
-"""The parts of a WARC file: its gzip members, or the whole of a plain file. Reads forward only, in little memory.
+"""Parts of a WARC file: its gzip members or zstd frames, or the whole of a plain file. Reads forward only, in little
+memory.
 
-After damage it continues at the next `1f 8b 08` that inflates to a WARC record.
+After damage it continues at the next member or frame that inflates to a WARC record. A zstd file may begin with a
+dictionary (IIPC, WARC with zstd compression, 0.1).
 """
 
 from __future__ import annotations
@@ -9,12 +11,15 @@ import re
 import zlib
 from typing import Protocol
 
+import zstandard
 from isal import igzip_lib
+
+from stages.web.read.zstd_frames import FRAME, ZstdError, ZstdFrame
 
 GZIP = b"\x1f\x8b\x08"
 RECORD = b"WARC/"
-MEMBER = re.compile(GZIP)
-START = re.compile(rb"\x1f\x8b\x08|WARC/\d\.\d")
+MEMBER = re.compile(GZIP + b"|" + re.escape(FRAME))
+START = re.compile(MEMBER.pattern + rb"|WARC/\d\.\d")
 MARK_CHARS = 8
 """Length of the longest mark that START finds."""
 BLOCK = 1 << 20
@@ -25,6 +30,11 @@ PIECE = 1 << 20
 """Largest piece of content: the bound on memory for a member that inflates to a thousand times its size."""
 RETAINED = 16 << 20
 """Compressed bytes of a damaged member that are searched for the next one. Damage is noticed sooner than that."""
+SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18(....)", re.DOTALL)
+"""The head of a zstd frame without content, with its size."""
+DICTIONARY = b"\x5d"
+"""First byte of the one that holds a dictionary."""
+MAX_DICTIONARY = 1 << 24
 TRIED = 4096
 """Compressed bytes from which the beginning of a member must inflate to that of a record."""
 
@@ -55,7 +65,9 @@ class Parts:
         self._begin = 0
         """Place in _raw of the present member."""
         self._is_read = False
-        self._inflate: igzip_lib.IgzipDecompressor | None = None
+        self._inflate: igzip_lib.IgzipDecompressor | ZstdFrame | None = None
+        self._dictionary = b""
+        """Dictionary of the zstd frames."""
         self.is_plain = False
         self.passed = 0
         """Bytes that were skipped before the present part."""
@@ -72,13 +84,19 @@ class Parts:
             zeros = len(self._raw) - self._at - len(self._raw[self._at :].lstrip(b"\0"))
             self._begin = self._at = self._at + zeros
         self._begin = self._at
-        head = bytes(self._raw[self._at : self._at + len(GZIP)])
+        while self._pass_skippable():
+            pass
+        self._fill(len(FRAME))
+        head = bytes(self._raw[self._at : self._at + len(FRAME)])
         if not head:
             return False
-        if head == GZIP:
+        if head.startswith(GZIP):
             self._inflate = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
             return True
-        raise CutError if GZIP.startswith(head) else DamagedError
+        if head == FRAME:
+            self._inflate = ZstdFrame(self._dictionary)
+            return True
+        raise CutError if GZIP.startswith(head) or FRAME.startswith(head) else DamagedError
 
     def more(self) -> bytes:
         """Return the next piece of the present part's content; no bytes at its end, after a correct checksum."""
@@ -93,7 +111,7 @@ class Parts:
         while not inflate.eof:
             try:
                 data = inflate.decompress(self._feed() if inflate.needs_input else b"", PIECE)
-            except igzip_lib.error as error:  # type: ignore[misc]  # its stub calls the exception a variable
+            except (igzip_lib.error, ZstdError) as error:  # type: ignore[misc]  # its stub calls the exception a variable
                 raise DamagedError from error
             if inflate.eof:
                 self._at -= len(inflate.unused_data)
@@ -103,7 +121,9 @@ class Parts:
         return b""
 
     def start(self) -> bool:
-        """Move to the first part that begins with a record, gzip or plain; False if the file has none."""
+        """Move to the first part that begins with a record, compressed or plain; False if the file has none."""
+        while self._pass_skippable():
+            pass
         return self._seek(START)
 
     def seek_record(self) -> bool:
@@ -126,14 +146,41 @@ class Parts:
             if not found:
                 self._fill(MARK_CHARS)
                 continue
-            if found[0] != GZIP:
+            if found[0].startswith(RECORD):
                 self.is_plain = True
                 return True
             self._fill(TRIED)
-            if _holds_record(bytes(self._raw[self._at : self._at + TRIED])):
+            if self._holds_record(bytes(self._raw[self._at : self._at + TRIED])):
                 return self.next()
             self._at += 1
             self.passed += 1
+
+    def _holds_record(self, data: bytes) -> bool:
+        try:
+            if data.startswith(FRAME):
+                head = ZstdFrame(self._dictionary).decompress(data, 2 * len(RECORD))
+            else:  # zlib, because igzip reads ahead and would meet damage after the beginning
+                head = zlib.decompressobj(wbits=31).decompress(data, 2 * len(RECORD))
+        except (zlib.error, ZstdError):
+            return False
+        return head.lstrip(b"\r\n").startswith(RECORD)
+
+    def _pass_skippable(self) -> bool:
+        """Move past a zstd frame without content, if there is one here. Side effect: keeps a dictionary."""
+        self._fill(8)
+        head = SKIPPABLE.match(self._raw, self._at)
+        if head is None:
+            return False
+        size, kind = int.from_bytes(head[1], "little"), head[0][:1]
+        self._begin = self._at = head.end()
+        if kind == DICTIONARY and size <= MAX_DICTIONARY:
+            self._fill(size)
+            self._dictionary = _plain_dictionary(bytes(self._raw[self._at : self._at + size]))
+        while size and self._fill(1):
+            step = min(size, len(self._raw) - self._at)
+            self._begin = self._at = self._at + step
+            size -= step
+        return True
 
     def _feed(self) -> bytes:
         if self._at - self._begin > RETAINED:
@@ -156,9 +203,11 @@ class Parts:
         return self._at < len(self._raw)
 
 
-def _holds_record(data: bytes) -> bool:
-    try:  # zlib, because igzip reads ahead and would meet damage after the beginning
-        head = zlib.decompressobj(wbits=31).decompress(data, 2 * len(RECORD))
-    except zlib.error:
-        return False
-    return head.lstrip(b"\r\n").startswith(RECORD)
+def _plain_dictionary(data: bytes) -> bytes:
+    """Return a dictionary, which may be compressed itself; an empty one if it is damaged."""
+    if not data.startswith(FRAME):
+        return data
+    try:
+        return zstandard.ZstdDecompressor().decompressobj().decompress(data)[:MAX_DICTIONARY]
+    except ZstdError:
+        return b""

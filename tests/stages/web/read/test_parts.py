@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from stages.web.read.gzip_members import PIECE, RETAINED, CutError, DamagedError, Parts
+from stages.web.read.parts import PIECE, RETAINED, CutError, DamagedError, Parts
 
 A, B = (gzip.compress(b"WARC/1.0 " + name * 100, mtime=0) for name in (b"a", b"b"))
 

@@ -1,0 +1,62 @@
+"""The number of pieces in a SentencePiece model, read without the sentencepiece package: `plan` has none. Light.
+
+The file is a protocol buffer whose repeated field 1 has one message a piece (sentencepiece_model.proto, ModelProto).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.shared.errors import DataError
+
+PIECE = 1
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+"""Wire types of protocol buffers."""
+
+
+def count_pieces(path: Path) -> int:
+    """Return the vocabulary's size. Raises DataError if the file is no SentencePiece model."""
+    try:
+        count = sum(field == PIECE for field in _fields(path.read_bytes()))
+    except (OSError, ValueError, IndexError) as error:
+        raise _not_a_model(path, str(error)) from error
+    if not count:
+        raise _not_a_model(path, "it holds no piece")
+    return count
+
+
+def _not_a_model(path: Path, why: str) -> DataError:
+    return DataError(path, f"not a SentencePiece model ({why})", "Name the `.model` of a tokenizer stage or of LLaMA")
+
+
+def _fields(data: bytes) -> Iterator[int]:
+    """Yield the numbers of a message's fields. Raises ValueError or IndexError if it is no message."""
+    place = 0
+    while place < len(data):
+        tag, place = _varint(data, place)
+        kind = tag & 7
+        if kind == VARINT:
+            _, place = _varint(data, place)
+        elif kind == BYTES:
+            size, place = _varint(data, place)
+            place += size
+        elif kind in (FIXED64, FIXED32):
+            place += 8 if kind == FIXED64 else 4
+        else:
+            raise ValueError(f"wire type {kind}")
+        if place > len(data):
+            raise ValueError("cut short")
+        yield tag >> 3
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    """Return a number and the place behind it."""
+    value = shift = 0
+    while True:
+        byte = data[place]
+        value, shift, place = value | (byte & 0x7F) << shift, shift + 7, place + 1
+        if byte < 0x80:
+            return value, place
+        if shift > 63:
+            raise ValueError("a number of more than 64 bits")

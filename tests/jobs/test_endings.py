@@ -1,0 +1,109 @@
+"""Why an element ended, from the end of its log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.endings import TAIL_BYTES, cause, explain, tail
+from jobs.paths import RunPaths
+from jobs.submit.reconcile import State, UnitState
+from stages.formats.attempts import Attempt, ResultRecord
+from tests.jobs import made
+
+GRAPH = made.graph(made.job("a.x", 2, time_min=30))
+VALUES = {"job": "a.x", "time_min": "30"}
+LIMIT = "stopped at its time limit of 30 min: raise resources.a.x.time_min"
+ENTRY = made.submission("a.x", [(0,), (1,)])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-26T15:00:00 DUE TO TIME LIMIT ***", LIMIT),
+        ("slurmstepd: error: *** STEP 12.0 ON n1 CANCELLED AT 2026-11-26T15:00:00 ***", "cancelled with scancel"),
+        ("slurmstepd: error: *** JOB 9 ON n2 CANCELLED AT 2026-11-26T15:00:00 DUE TO PREEMPTION ***", "preempted"),
+        (
+            "slurmstepd: error: *** JOB 9 ON n2 CANCELLED AT 2026-11-26 DUE TO NODE FAILURE, SEE LOG ***",
+            "its node failed",
+        ),
+        ("slurmstepd: error: Detected 1 oom-kill event(s) in StepId=7.0", "raise resources.a.x.mem_gb"),
+        (
+            "slurmstepd: error: execve(): /opt/py/bin/python: No such file or directory",
+            "/opt/py/bin/python does not run",
+        ),
+        ("/tmp/script: line 33: /opt/python: Permission denied", "/opt/python does not run on its node"),
+        (
+            "/var/spool/slurm_script: line 25: cd: /runs/a/code/12: No such file or directory",
+            "its code is gone (/runs/a",
+        ),
+        ("OSError: [Errno 28] No space left on device: '/x'", "the disk is full"),
+        ("OSError: [Errno 122] Disk quota exceeded", "the disk quota is used up"),
+        ("OSError: [Errno 30] Read-only file system: '/x'", "the file system is read-only"),
+        ("/opt/python: No module named jobs", "lacks the package jobs"),
+        ("PermissionError: [Errno 13] Permission denied: '/runs/x'", "no permission on its node '/runs/x'"),
+        ("2026-11-26 12:30:01 INFO step 100", ""),
+    ],
+)
+def test_the_cause_is_read_from_the_last_telling_line(line: str, said: str) -> None:
+    found = cause(f"2026-11-26 12:30:01 INFO began\n{line}\nsrun: error: n1: task 0: Exited with exit code 2\n", VALUES)
+    assert said in found if said else not found
+
+
+def explained(run: RunPaths, reason: str, last: Attempt | None = None, state: State = "lost") -> str:
+    """Return the reason of the first unit after the log was looked at."""
+    seen = UnitState(state=state, reason=reason, key=ENTRY.key, element=0)
+    states = {"a.x": {made.unit("a.x", 0): seen, made.unit("a.x", 1): UnitState(state="done")}}
+    return explain(states, [last] if last else [], GRAPH, run, 90)["a.x"][made.unit("a.x", 0)].reason
+
+
+def test_a_vague_reason_gives_way_to_the_log_and_a_plain_one_stays(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path)
+    log = run.log("a.x", ENTRY.key, 0)
+    made.write_tree(
+        log.parent, {log.name: "slurmstepd: error: *** JOB 1 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT ***"}
+    )
+    assert explained(run, "left the queue before it began") == LIMIT
+    crash = "crash loop: 3 attempts in a row without progress past 0, the last state saved (exit 85)"
+    assert explained(run, crash, state="failed") == crash.replace("state saved (exit 85)", LIMIT)
+    assert explained(run, "state saved (exit 85); it was not started again") == f"{LIMIT}; it was not started again"
+    assert explained(run, "RuntimeError: why", state="failed") == "RuntimeError: why"
+
+
+def test_a_signal_near_the_limit_is_the_limits(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path)
+    made.write_tree(run.logs("a.x"), {"other.log": ""})
+    start, end = made.start_record(started=0.0), made.end_record("requeue", exit_code=85)
+    for ended, signal, said in (
+        (30 * 60 - 120.0, "SIGUSR2", LIMIT),
+        (5 * 60.0, "SIGUSR2", "interrupted by SIGUSR2 (exit 85)"),
+        (30 * 60 - 10.0, "SIGTERM", "interrupted by SIGTERM (exit 85)"),
+    ):
+        last = Attempt(
+            name=made.attempt(ENTRY).name,
+            start=start,
+            result=ResultRecord(exit_code=85, failed={}, signal=signal),
+            end=type(end)(ended=ended, exit_code=85, verdict="requeue", reason="", progress=-1),
+        )
+        assert explained(run, "state saved (exit 85)", last) == said
+
+
+def test_a_folder_of_logs_that_is_gone_is_the_reason(tmp_path: Path) -> None:
+    assert "folder of its logs is gone" in explained(RunPaths(tmp_path), "left the queue before it began")
+    (tmp_path / "logs" / "a.x").mkdir(parents=True)
+    assert explained(RunPaths(tmp_path), "left the queue before it began") == "left the queue before it began"
+
+
+def test_a_full_disk_explains_a_missing_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "logs" / "a.x").mkdir(parents=True)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 0}))
+    assert "the disk of the run is full" in explained(RunPaths(tmp_path), "ended without a word on n1 (killed)")
+
+
+def test_only_the_end_of_a_log_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * TAIL_BYTES + b"\xff the end")
+    assert tail(path).endswith("� the end")
+    assert len(tail(path)) <= TAIL_BYTES
+    assert tail(tmp_path / "none") == ""

@@ -1,0 +1,120 @@
+"""The launcher on a real Slurm whose queue holds what the plan does not: strays, outages, cancels in between."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from envs.testbed import control, daemons
+from jobs.submit.ledger import write_submission
+from tests.jobs.bench import until
+from tests.jobs.fakes import write_fake
+from tests.jobs.on_slurm import EACH_ONCE, Make, maker, text
+
+
+@pytest.fixture(scope="module")
+def make(testbed: dict[str, str], code_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    return maker(testbed, code_root, tmp_path_factory)
+
+
+def slow_sbatch(folder: Path, before: str) -> str:
+    """Return a PATH on which an sbatch runs some lines before the real one."""
+    real = shutil.which("sbatch")
+    write_fake(folder, "sbatch", f'{before}\nexec {real} "$@"')
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_arrays_of_earlier_settings_are_shown_and_cancel_ends_them_and_nothing_of_another_run(make: Make) -> None:
+    other = make("other", paces=4000, pause_s=0.1).submit()
+    toy = make(paces=4000, pause_s=0.1).submit()
+    until(toy.has_walked, "the march has begun")
+    toy.settings["paces"] = 3000
+    assert toy.launch("run").returncode == 0
+    (stray,) = (each for each in toy.status()["strays"] if each["job"] == "toy.march")
+    assert (stray["why"], stray["slurm_ids"]) == ("of earlier settings", [toy.rows("march")[0].slurm_id])
+    said = toy.launch("status").stdout
+    assert f"toy.march: 1 element in the queue of earlier settings. `scancel {stray['slurm_ids'][0][:-2]}`" in said
+    # An id that Slurm has given to another run since: its rows are not taken for this run's.
+    entry = toy.submissions("gather")[-1]
+    write_submission(toy.run, replace(entry, slurm_id=other.submissions("march")[0].slurm_id))
+    done = toy.launch("cancel")
+    assert "stray element" in done.stdout, done.stdout + done.stderr
+    write_submission(toy.run, entry)
+    until(lambda: not toy.rows(), "everything of the run has gone")
+    assert toy.status()["strays"] == []
+    assert {row.state for row in other.rows("march")} == {"RUNNING"}
+    assert other.launch("cancel").returncode == 0
+
+
+def test_a_cancel_while_a_launcher_submits_leaves_nothing_in_the_queue(make: Make) -> None:
+    toy = make(units=25, paces=400, pause_s=0.1)
+    toy.environment["PATH"] = slow_sbatch(toy.home / "bin", "sleep 1")
+    launcher = toy.begin("run", "--wait")
+    until(toy.submissions, "the first array is on its way")
+    assert toy.launch("cancel").returncode == 0
+    assert launcher.wait(timeout=60) != 0
+    assert "the run was cancelled: nothing more is submitted" in (toy.home / "launcher.log").read_text()
+    until(lambda: not toy.rows(), "nothing is left")
+    assert toy.arrays("gather") == 0
+
+
+def test_an_sbatch_that_outlives_its_launcher_is_waited_for_and_brings_no_second_array(make: Make) -> None:
+    toy = make()
+    go = toy.home / "go"
+    toy.environment["PATH"] = slow_sbatch(toy.home / "bin", f"while [ ! -e '{go}' ]; do sleep 0.1; done")
+    launcher = toy.begin("run")
+    until(lambda: list((toy.home / "bin").glob("sbatch.call.*")), "sbatch is under way")
+    launcher.send_signal(signal.SIGKILL)
+    launcher.wait()
+    again = toy.begin("run", "--wait")
+    log = toy.home / "launcher.log"
+    until(lambda: "the sbatch of a launcher that died may be under way" in log.read_text(), "the next one waits for it")
+    go.touch()
+    assert again.wait(timeout=120) == 0, log.read_text()
+    assert (toy.calls(), toy.arrays("make")) == (EACH_ONCE, 1)
+
+
+def test_what_no_node_has_is_refused_before_the_first_array_starts(make: Make) -> None:
+    toy = make(resources={"march": {"gpus_per_node": 4}})
+    done = toy.launch("run")
+    assert done.returncode == 2
+    assert "elements of toy.march" in done.stderr
+    assert "Invalid generic resource (gres) specification. Nothing was submitted" in done.stderr
+    assert not toy.rows()
+    status = toy.launch("status").stdout
+    assert "toy.march/all lost: refused by Slurm: Invalid generic resource (gres) specification" in status
+
+
+def test_what_can_never_start_ends_a_launcher_that_waits_and_starts_when_the_setting_is_right(make: Make) -> None:
+    toy = make(resources={"make": {"time_min": 100_000}})
+    done = toy.launch("run", "--wait")
+    assert done.returncode == 1
+    assert "Slurm never starts it. Change resources.toy.make" in done.stdout  # first PartitionConfig, then its own name
+    assert "time_min" in done.stdout
+    assert toy.launch("status").returncode == 1
+    toy.recipe["resources"] = {}
+    healed = toy.launch("run", "--wait")
+    assert healed.returncode == 0, healed.stdout + healed.stderr
+    assert toy.calls() == EACH_ONCE
+
+
+def test_after_an_outage_of_the_controller_done_elements_that_it_holds_stop_nobody(make: Make) -> None:
+    toy = make(units=2)
+    toy.mood("make.0", "dawdle 2")
+    toy.mood("make.1", "dawdle 2")
+    toy.submit()
+    until(lambda: len(toy.calls()) == 2, "the units are at work")
+    os.kill(daemons.running(control.home())["slurmctld"], signal.SIGKILL)
+    until(lambda: len(list(toy.run.root.glob("steps/toy.make/*/done/*"))) == 2, "they are done in the outage")
+    control.up()
+    done = toy.launch("run", "--wait")
+    if done.returncode:  # Slurm may have started what it lost sight of again, and hold it
+        done = toy.launch("heal", "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert toy.gathered() == text(units=2)
+    until(lambda: not toy.rows(), "and nothing of it stays in the queue")

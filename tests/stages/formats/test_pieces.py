@@ -1,0 +1,25 @@
+"""Pieces of a SentencePiece model, counted without its package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stages.formats.pieces import count_pieces
+from stages.formats.tokenizer import Tokenizer
+from stages.shared.errors import DataError
+from tests.stages.train.corpus import write_corpus
+
+
+def test_as_many_as_the_package_finds(tmp_path: Path) -> None:
+    path = write_corpus(tmp_path) / "tokenizer.model"
+    assert count_pieces(path) == Tokenizer(path).vocab_size == 300
+
+
+@pytest.mark.parametrize("content", [b"", b"\x0a", b"\x0a\xff\x01x", b"{}", b"\xff" * 20, b"\x10\x01", b"tokenizer"])
+def test_what_is_no_model_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.model"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.model: not a SentencePiece model \("):
+        count_pieces(path)
