@@ -146,6 +146,7 @@ def test_a_full_disk_is_a_sentence_with_the_file(
     def full(path: Path, data: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
+    monkeypatch.setenv("STAGECOACH_ENV", "none")  # no other Python takes the place of this one
     monkeypatch.setattr("stages.shared.files.write_atomic", full)
     assert door.main(["run", "demo", "--cluster", "local", "--runs", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith(f"launch.py run: {tmp_path}/demo/run.json: the disk is full. Free some")
