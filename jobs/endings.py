@@ -6,6 +6,7 @@ only the logs of units that are lost or have failed.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -50,11 +51,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
 def explain(states: States, attempts: Iterable[Attempt], graph: Graph, run: RunPaths, lead_s: int) -> States:
     """Return the states with the causes that the logs give in place of vague reasons."""
     last = {(each.name.key, each.name.element): each for each in sorted(attempts, key=lambda each: each.name.restart)}
-    words: dict[Path, str] = {}
-
-    def read(path: Path) -> str:
-        return words.setdefault(path, tail(path)) if path not in words else words[path]
-
+    read = functools.cache(tail)  # a log is of all units of its element
     return {
         name: {
             unit: explained(state, last.get((state.key, state.element)), graph.jobs[name], run, lead_s, read)

@@ -15,7 +15,7 @@ from jobs.plan.graph import Job
 from jobs.plan.recipe import Recipe, make_recipe
 from jobs.submit.ledger import Ledger
 from stages.formats.attempts import PROGRESS, Attempt
-from stages.shared.contract import Earlier
+from stages.shared.contract import Earlier, StageConfig
 from stages.shared.errors import StagecoachError
 from stages.shared.files import read_json
 
@@ -57,16 +57,15 @@ class Change:
         return max(0, self.done - self.reused)
 
 
-def past_units(paths: RunPaths, job: str) -> list[Past]:
+def past_units(ledger: Ledger, job: str) -> list[Past]:
     """Return the units of a job that made progress, the one that was started last at the end."""
-    ledger = Ledger(paths)
     by_unit: dict[tuple[str, str], list[Attempt]] = {}
     submissions = {entry.key: entry for entry in ledger.submissions() if entry.job == job}
     for attempt in ledger.attempts([job]) if submissions else ():
         if entry := submissions.get(attempt.name.key):
             for unit in entry.elements[attempt.name.element]:
                 by_unit.setdefault((entry.fingerprint, unit), []).append(attempt)
-    found = [past for place, attempts in by_unit.items() if (past := _past(paths, job, place, attempts))]
+    found = [past for place, attempts in by_unit.items() if (past := _past(ledger.paths, job, place, attempts))]
     return sorted(found, key=lambda past: past.last)
 
 
@@ -98,8 +97,11 @@ def _is_left(step: StepPaths, unit: str) -> bool:
 def with_history(recipe: Recipe, paths: RunPaths) -> Recipe:
     """Return the recipe with the settings that follow from what the run did before: StageConfig.after."""
     values: dict[str, Any] = {}
+    ledger = Ledger(paths)
     for name, config in recipe.sections.items():
-        earlier = [past.earlier for past in past_units(paths, name)] if (paths.root / "steps" / name).exists() else []
+        if type(config).after is StageConfig.after:  # its history changes nothing: not worth reading
+            continue
+        earlier = [past.earlier for past in past_units(ledger, name)] if (paths.root / "steps" / name).exists() else []
         for setting, value in config.after(earlier).items():
             values = values or deepcopy(dict(recipe.values))
             here = values[name]
@@ -110,12 +112,12 @@ def with_history(recipe: Recipe, paths: RunPaths) -> Recipe:
     return replace(make_recipe(values), inherited=recipe.inherited) if values else recipe
 
 
-def change(paths: RunPaths, job: Job) -> Change | None:
+def change(ledger: Ledger, job: Job) -> Change | None:
     """Return what becomes of the earlier work of a job's only unit; None if there is none, or if it is all used."""
     if not job.step.resumes or len(job.units) != 1 or job.step.shape != "train":
         return None
     (unit,) = job.units
-    past = past_units(paths, job.name)
+    past = past_units(ledger, job.name)
     if any(each.unit == unit and each.fingerprint == job.fingerprint for each in past):
         return None
     found = [_changed(job, each) for each in past if same_key(each.unit, unit)]
@@ -136,7 +138,8 @@ def _changed(job: Job, past: Past) -> Change:
 
 def changes(paths: RunPaths, jobs: Iterable[Job]) -> dict[str, Change]:
     """Return the changes of those jobs that have one, by job."""
-    return {job.name: found for job in jobs if (found := change(paths, job))}
+    ledger = Ledger(paths)
+    return {job.name: found for job in jobs if (found := change(ledger, job))}
 
 
 def lines_of(found: Mapping[str, Change]) -> Iterator[str]:

@@ -90,8 +90,12 @@ def apply_override(values: dict[str, Any], override: str) -> None:
 def make_recipe(values: Mapping[str, Any]) -> Recipe:
     """Return the validated Recipe of resolved values. Raises ConfigError."""
     bodies, swept = expand({name: body for name, body in values.items() if name not in HEADER})
-    bodies = {name: _reading_combinations(_config(name, body), body, swept) for name, body in bodies.items()}
-    sections = {name: _section(name, body) for name, body in bodies.items()}
+    configs = {name: _config(name, body) for name, body in bodies.items()}
+    bodies = {name: _reading_combinations(configs[name], body, swept) for name, body in bodies.items()}
+    sections = {
+        name: validated(configs[name], {key: value for key, value in body.items() if key != "stage"}, name)
+        for name, body in bodies.items()
+    }
     header = {name: values[name] for name in HEADER if name in values}
     for name in ("name", "about"):
         if not isinstance(header.get(name) or "", str):
@@ -184,7 +188,3 @@ def _config(name: str, body: Any) -> type[StageConfig]:
         raise ConfigError(name, body, f"a section with a stage's name, or with `stage:`; {known}")
     config: type[StageConfig] = importlib.import_module(f"stages.{stage}.config").Config
     return config
-
-
-def _section(name: str, body: dict[str, Any]) -> StageConfig:
-    return validated(_config(name, body), {key: value for key, value in body.items() if key != "stage"}, name)

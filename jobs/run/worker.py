@@ -247,13 +247,11 @@ class Worker:
             log.error(f"{self._name(unit)}: {error}")
             return error.exit_code, str(error)
         except (Exception, SystemExit) as error:  # a library's exit() is no way for a unit to be done
-            what = system_error(error) if isinstance(error, OSError) else type(error).__name__
-            log.error(f"{self._name(unit)}: {what}", error)
+            sentence = str(system_error(error)) if isinstance(error, OSError) else ""
+            log.error(f"{self._name(unit)}: {sentence or type(error).__name__}", error)
             if successor := self._successor(unit):  # which cleared away what this attempt was writing to
                 return EXIT_NEVER, successor
-            if isinstance(error, OSError):
-                return EXIT_FAILED, str(system_error(error))
-            return EXIT_FAILED, f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            return EXIT_FAILED, sentence or f"{type(error).__name__}: {error}".strip().splitlines()[0]
         return EXIT_DONE, ""
 
     def _run_unit(self, unit: Assigned) -> None:

@@ -124,7 +124,8 @@ class Toy:
 
     def paces(self) -> int:
         """Return how far the march that is under way has got."""
-        states = (self.run.root / "steps" / "toy.march").glob("*/work/*/paces")
+        steps = (self.run.root / "steps" / "toy.march").glob("*")
+        states = (state for step in steps for state in (step / "work").glob("*/paces"))
         return max((int(state.read_text(encoding="utf-8")) for state in states), default=0)
 
     def gathered(self, section: str = "toy") -> str:

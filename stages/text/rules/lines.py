@@ -120,7 +120,6 @@ def _judge_lines(codes: U32, starts: I32, kinds: U8, characters: U32, limits: tu
 def _line_fate(codes: U32, characters: U32, num_words: int, limits: tuple[float, int, int]) -> int:
     max_uppercase, max_edit_words, counter_chars = limits
     visible, letters, uppers, digits = np.int64(0), 0, np.int64(0), 0
-    is_row = _is_row(codes, characters)
     for code in codes:
         flags = flags_of(code, characters)
         visible += flags & SPACE == 0
@@ -131,7 +130,8 @@ def _line_fate(codes: U32, characters: U32, num_words: int, limits: tuple[float,
             digits += 1
     if not visible:
         return 0
-    if not is_row and (num_words <= 1 or letters == 0 or uppers > max_uppercase * letters):
+    is_dropped = num_words <= 1 or letters == 0 or uppers > max_uppercase * letters
+    if is_dropped and not _is_row(codes, characters):
         return DROPPED
     may_count = digits > 0 and len(codes) <= counter_chars
     return MAY_COUNT * may_count + MAY_HOLD_PHRASE * (num_words <= max_edit_words)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable
+from typing import Protocol
 
 import brotli
 
@@ -22,6 +23,21 @@ CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?(\r?\n|\
 TEXT_WINDOW = 1_000
 BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 """Bytes that text has not, and compressed data nearly always has within TEXT_WINDOW."""
+
+
+class Part(Protocol):
+    """Decompresses one gzip member or zstd frame."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the part is complete."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """The bytes behind the part."""
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """Return what `data` holds, up to about `max_length` bytes of it."""
 
 
 class DamagedBodyError(Exception):
@@ -47,18 +63,7 @@ def _inflate(body: bytes, max_bytes: int) -> bytes:
     """Undo gzip, all members of it, or deflate with a header or without. Bytes after the last member are ignored."""
     if not body.startswith(GZIP):
         return _inflate_one(body, max_bytes)
-    pieces: list[bytes] = []
-    while body.startswith(GZIP) and max_bytes > 0:
-        member = zlib.decompressobj(wbits=GZIP_OR_ZLIB)
-        try:
-            pieces.append(member.decompress(body, max_bytes))
-        except zlib.error as error:
-            raise DamagedBodyError from error
-        max_bytes -= len(pieces[-1])
-        if not member.eof and max_bytes > 0:
-            raise DamagedBodyError
-        body = member.unused_data
-    return b"".join(pieces)
+    return _parts(body, max_bytes, GZIP, lambda: zlib.decompressobj(wbits=GZIP_OR_ZLIB))
 
 
 def _inflate_one(body: bytes, max_bytes: int) -> bytes:
@@ -93,17 +98,22 @@ def _brotli(body: bytes, max_bytes: int) -> bytes:
 def _zstd(body: bytes, max_bytes: int) -> bytes:
     if not body.startswith(FRAME):
         return _plain(body)
+    return _parts(body, max_bytes, FRAME, ZstdFrame)
+
+
+def _parts(body: bytes, max_bytes: int, magic: bytes, start: Callable[[], Part]) -> bytes:
+    """Decompress all parts that stand in a row, each with a decompressor of its own; each begins with `magic`."""
     pieces: list[bytes] = []
-    while body.startswith(FRAME) and max_bytes > 0:
-        frame = ZstdFrame()
+    while body.startswith(magic) and max_bytes > 0:
+        part = start()
         try:
-            pieces.append(frame.decompress(body, max_bytes)[:max_bytes])
-        except ZstdError as error:
+            pieces.append(part.decompress(body, max_bytes)[:max_bytes])
+        except (zlib.error, ZstdError) as error:
             raise DamagedBodyError from error
         max_bytes -= len(pieces[-1])
-        if not frame.eof and max_bytes > 0:
+        if not part.eof and max_bytes > 0:
             raise DamagedBodyError
-        body = frame.unused_data
+        body = part.unused_data
     return b"".join(pieces)
 
 
