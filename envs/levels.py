@@ -96,7 +96,7 @@ def read_mark(folder: Path) -> "dict[str, object]":
 def is_complete(folder: Path, level: str) -> bool:
     """Return whether the environment in `folder` is complete for `level` with the current pins."""
     is_marked = read_mark(folder).get(level) == digest(level)
-    return is_marked and python_of(folder).exists() and not missing(level, site_packages(folder))
+    return is_marked and os.access(python_of(folder), os.X_OK) and not missing(level, site_packages(folder))
 
 
 def fits(level: str, version: "tuple[int, ...]") -> bool:

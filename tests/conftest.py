@@ -17,6 +17,8 @@ from envs.testbed import control
 
 HERE = Path(__file__).parent
 _TRAINING = Path("tests/stages/train")
+# The Python of the tests has the pins. `launch.main` must not switch to the environment in .venv, in a test's process.
+os.environ["STAGECOACH_ENV"] = "none"
 
 
 class ByPart(LoadScopeScheduling):
