@@ -39,6 +39,8 @@ ELSEWHERE = {
     "jobs/checks/finding.py": "tests/jobs/checks/test_doctor.py",
     "jobs/prune.py": "tests/jobs/test_history.py",
     "stages/model/checkpoint/names.py": "tests/stages/model/checkpoint/test_reading.py",
+    "stages/evaluate/catalog/checks.py": "tests/stages/evaluate/test_config.py",
+    "stages/evaluate/cells.py": "tests/stages/evaluate/test_config.py",
     "stages/evaluate/evaluation.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/harness.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/interfaces.py": "tests/stages/evaluate/test_adapter.py",

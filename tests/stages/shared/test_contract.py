@@ -16,6 +16,7 @@ import yaml
 from stages.formats.kinds import KINDS
 from stages.shared.contract import (
     ALL,
+    PARTS,
     SAME,
     WHOLE,
     After,
@@ -27,10 +28,14 @@ from stages.shared.contract import (
     StageConfig,
     StagePlan,
     Step,
+    Unit,
     file_key,
     input_file,
+    part_of,
     parts,
+    parts_of,
     unique_keys,
+    whole_of,
 )
 
 ROOT = Path(__file__).parents[3]
@@ -73,6 +78,14 @@ def test_an_output_has_its_own_file_name_or_its_kinds() -> None:
 def test_a_step_reads_all_of_an_earlier_one_unless_it_says_so() -> None:
     assert After("extract").units == ALL
     assert After("extract", SAME).units == SAME
+
+
+def test_the_parts_of_a_unit_read_what_it_reads_and_name_it() -> None:
+    whole = Unit(key="a/b", uses=("text",))
+    first, second = parts_of(whole, 2)
+    assert (first.key, second.key, first.uses) == ("a/b/part-0-of-2", "a/b/part-1-of-2", ("text",))
+    assert {whole_of(first.key), whole_of(second.key)} == {whole.key}
+    assert part_of(second.key) == (1, 2)
 
 
 def test_a_file_is_the_same_again_from_its_path_or_url() -> None:
@@ -181,7 +194,8 @@ def test_every_step_reads_earlier_steps_and_fellows_that_exist(name: str) -> Non
         own = {unit.key for unit in step.units}
         for after in step.after:
             assert after.step in keys, f"{step.name} reads {after.step}, which is no earlier step"
-            assert after.units == ALL or own <= keys[after.step]
+            assert after.units != SAME or own <= keys[after.step]
+            assert after.units != PARTS or {whole_of(key) for key in keys[after.step]} <= own
         keys[step.name] = own
 
 
