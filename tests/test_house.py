@@ -38,6 +38,7 @@ ELSEWHERE = {
     "envs/testbed/packages.py": "tests/envs/testbed/test_control.py",
     "jobs/checks/finding.py": "tests/jobs/checks/test_doctor.py",
     "jobs/prune.py": "tests/jobs/test_history.py",
+    "stages/jail/inside.py": "tests/stages/jail/test_jail.py",
     "stages/model/checkpoint/names.py": "tests/stages/model/checkpoint/test_reading.py",
     "stages/evaluate/evaluation.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/harness.py": "tests/stages/evaluate/test_run.py",
