@@ -368,6 +368,8 @@ def _comes_back(attempt: Attempt) -> bool:
 def _ended(key: str, last: Attempt) -> tuple[State, str]:
     """Return the state that the last attempt's records give."""
     failed = last.result.failed.get(key) if last.result is not None else None
+    if last.trouble is not None and (failed or last.end is not None):
+        failed = last.trouble.reason  # of several ranks, the first that failed
     if last.end is None:
         where = last.start.node if last.start is not None else "its node"
         return ("failed", failed) if failed else ("lost", f"ended without a word on {where} (killed, or the node died)")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.endings import TAIL_BYTES, cause, explain, tail
+from jobs.endings import TAIL_BYTES, cause, explain
 from jobs.paths import RunPaths
 from jobs.submit.reconcile import State, UnitState
 from stages.formats.attempts import Attempt, ResultRecord
@@ -101,9 +101,22 @@ def test_a_full_disk_explains_a_missing_record(tmp_path: Path, monkeypatch: pyte
     assert "the disk of the run is full" in explained(RunPaths(tmp_path), "ended without a word on n1 (killed)")
 
 
-def test_only_the_end_of_a_log_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_bytes(b"x" * TAIL_BYTES + b"\xff the end")
-    assert tail(path).endswith("� the end")
-    assert len(tail(path)) <= TAIL_BYTES
-    assert tail(tmp_path / "none") == ""
+def test_a_step_that_srun_has_ended_was_not_cancelled() -> None:
+    killed = "srun: error: n2: task 1: Killed\nsrun: launch/slurm: _step_signal: Terminating StepId=7.0\n"
+    stopped = "slurmstepd: error: *** STEP 7.0 ON n1 CANCELLED AT 2026-11-26T19:07:01 ***\n"
+    assert cause(killed + stopped, VALUES) == ""
+    assert cause("slurmstepd: error: Detected 1 oom_kill event in StepId=7.0.\n" + killed + stopped, VALUES) == (
+        "out of memory: raise resources.a.x.mem_gb"
+    )
+    again = "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-11-26T19:09:01 ***\n"
+    assert cause(killed + stopped + again + stopped, VALUES) == "cancelled with scancel"
+
+
+def test_the_memory_of_a_gpu_is_not_the_nodes() -> None:
+    assert cause("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB\n", VALUES) == ""
+
+
+def test_of_a_long_log_the_end_counts(tmp_path: Path) -> None:
+    log = RunPaths(tmp_path).log("a.x", ENTRY.key, 0)
+    made.write_tree(log.parent, {log.name: "Disk quota exceeded\n" + "x" * TAIL_BYTES})
+    assert explained(RunPaths(tmp_path), "failed (exit 1)") == "failed (exit 1)"

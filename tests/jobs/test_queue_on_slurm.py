@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from dataclasses import replace
@@ -101,6 +102,20 @@ def test_what_can_never_start_ends_a_launcher_that_waits_and_starts_when_the_set
     healed = toy.launch("run", "--wait")
     assert healed.returncode == 0, healed.stdout + healed.stderr
     assert toy.calls() == EACH_ONCE
+
+
+def test_the_rank_that_was_killed_is_named_and_not_those_that_lost_it(make: Make) -> None:
+    toy = make(walkers=3, resources={"march": {"max_stalls": 0}})
+    toy.mood("march.0", "lose 1")
+    assert toy.launch("run", "--wait").returncode == 1
+    (ended,) = toy.attempts("march")
+    assert ended.end is not None
+    node = re.escape(toy.nodes("march.0")[0])
+    named = rf"rank 1 was killed by signal 9 on (?!{node})n\d \(srun: Killed\)"
+    assert re.search(named, ended.end.reason), ended.end
+    assert "gloo" not in ended.end.reason
+    assert re.search(rf"toy.march/all failed: {named}\n", toy.launch("status").stdout)
+    assert "Connection closed by peer" in toy.run.log("toy.march", ended.name.key, 0).read_text()
 
 
 def test_after_an_outage_of_the_controller_done_elements_that_it_holds_stop_nobody(make: Make) -> None:

@@ -26,6 +26,7 @@ exec >>'/runs/it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #/logs/web.it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #/0007-web-it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #.'"${STAGECOACH_ELEMENT}.log" 2>&1
+echo "stagecoach: attempt $((STAGECOACH_RESTART + 1)) on ${SLURMD_NODENAME:-an unknown node}"
 cd '/runs/it'"'"'s a "run"
 of $(touch pwned) `touch pwned` 100%s; touch pwned & #/code/0123456789ab' || exit 77
 set -u # after `module load`: many module scripts fail under it

@@ -22,6 +22,7 @@ export STAGECOACH_LANES=32
 export STAGECOACH_ELEMENT="$SLURM_ARRAY_TASK_ID"
 export STAGECOACH_RESTART="${SLURM_RESTART_COUNT:-0}" # Slurm leaves it unset at the first start
 exec >>/runs/mine/logs/web.filter/0007-web-filter."${STAGECOACH_ELEMENT}.log" 2>&1
+echo "stagecoach: attempt $((STAGECOACH_RESTART + 1)) on ${SLURMD_NODENAME:-an unknown node}"
 cd /runs/mine/code/0123456789ab || exit 77
 set -u # after `module load`: many module scripts fail under it
 

@@ -36,6 +36,7 @@ export STAGECOACH_LOG=json
 export STAGECOACH_ELEMENT="$SLURM_ARRAY_TASK_ID"
 export STAGECOACH_RESTART="${SLURM_RESTART_COUNT:-0}" # Slurm leaves it unset at the first start
 exec >>/runs/mine/logs/tokens.encode/0007-tokens-encode."${STAGECOACH_ELEMENT}.log" 2>&1
+echo "stagecoach: attempt $((STAGECOACH_RESTART + 1)) on ${SLURMD_NODENAME:-an unknown node}"
 module load cuda/12.4
 export TMPDIR=/scratch/$USER
 cd /runs/mine/code/0123456789ab || exit 77

@@ -24,6 +24,7 @@ export STAGECOACH_RANKS=16
 export STAGECOACH_ELEMENT="$SLURM_ARRAY_TASK_ID"
 export STAGECOACH_RESTART="${SLURM_RESTART_COUNT:-0}" # Slurm leaves it unset at the first start
 exec >>/runs/mine/logs/pretrain/0007-pretrain."${STAGECOACH_ELEMENT}.log" 2>&1
+echo "stagecoach: attempt $((STAGECOACH_RESTART + 1)) on ${SLURMD_NODENAME:-an unknown node}"
 cd /runs/mine/code/0123456789ab || exit 77
 set -u # after `module load`: many module scripts fail under it
 
