@@ -31,12 +31,13 @@ VAGUE = re.compile(
 )
 """Reasons that the ledger alone gives."""
 SAVED = "state saved"
-ENDED_BY_SRUN = re.compile(r"Terminating StepId=(\S+)")
-"""srun ends a step when one of its ranks has ended badly; Slurm's words are as if somebody had cancelled the step."""
+ENDED_BY_SLURM = re.compile(r"Terminating StepId=(\S+)|StepId=(\S+) exceeded memory limit")
+"""Of a step whose rank has ended badly, or that takes too much memory, Slurm says as well that it was cancelled."""
+SLURMS_WORDS = re.compile(r"(?:slurmstepd\S*|srun): error: (?:\*\*\* )?(.*?)(?: \*\*\*)?$")
 STEP_STOPPED = re.compile(r"\*\*\* STEP (\S+) .*CANCELLED AT [^*]*\*\*\*")
 CAUSES: tuple[tuple[str, str], ...] = (
     (r"DUE TO TIME LIMIT", "stopped at its time limit of {time_min} min: raise resources.{job}.time_min"),
-    (r"DUE TO NODE FAILURE", "its node failed"),
+    (r"DUE TO NODE FAILURE|srun: error: Node failure on", "its node failed"),
     (r"DUE TO PREEMPTION", "preempted by another job"),
     (r"CANCELLED AT [^*]*\*\*\*", "cancelled with scancel"),
     (OUT_OF_MEMORY.pattern, "out of memory: raise resources.{job}.mem_gb"),
@@ -61,7 +62,7 @@ def explain(states: States, attempts: Iterable[Attempt], graph: Graph, run: RunP
     return {
         name: {
             unit: explained(state, last.get((state.key, state.element)), graph.jobs[name], run, lead_s, read)
-            if state.state in ("lost", "failed") and state.key
+            if state.state in ("lost", "failed", "queued") and state.key
             else state
             for unit, state in units.items()
         }
@@ -72,7 +73,7 @@ def explain(states: States, attempts: Iterable[Attempt], graph: Graph, run: RunP
 def explained(
     state: UnitState, last: Attempt | None, job: Job, run: RunPaths, lead_s: int, read: Callable[[Path], str]
 ) -> UnitState:
-    """Return the state of a unit that did not finish, with the cause in its reason where there is one."""
+    """Return the state of a unit whose last attempt did not finish it, with the cause in its reason if known."""
     if not VAGUE.search(state.reason):
         return state
     values = {"job": job.name, "time_min": str(job.resources.time_min)}
@@ -87,15 +88,16 @@ def explained(
 
 
 def cause(text: str, values: Mapping[str, str]) -> str:
-    """Return the cause that the last telling line of a log shows; "" if there is none. Pure."""
-    by_srun = set(ENDED_BY_SRUN.findall(text))
+    """Return the cause that the last telling line of a log shows, with Slurm's words; "" if there is none. Pure."""
+    by_slurm = {step for match in ENDED_BY_SLURM.finditer(text) for step in match.groups() if step}
     for line in reversed(text.splitlines()):
-        if (stopped := STEP_STOPPED.search(line)) and stopped[1] in by_srun:
+        if (stopped := STEP_STOPPED.search(line)) and stopped[1] in by_slurm:
             continue
         for pattern, said in CAUSES:
             if match := re.search(pattern, line):
                 found = {name: value or "" for name, value in match.groupdict().items()}
-                return said.format_map({**values, **found}).strip()
+                words = SLURMS_WORDS.search(line)
+                return said.format_map({**values, **found}).strip() + (f" (Slurm: {words[1]})" if words else "")
     return ""
 
 

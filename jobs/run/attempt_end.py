@@ -7,6 +7,7 @@ It holds the crash-loop breaker: starting again is for those who get on.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from stages.formats.attempts import (
 from stages.shared.errors import EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_DONE, EXIT_NEVER, system_error
 from stages.shared.files import read_tail
 
+KILLED = 128 + signal.SIGKILL
 TAIL_BYTES = 4 << 20
 """Of the log: hundreds of ranks may say at length that they have lost a peer."""
 
@@ -122,6 +124,8 @@ def main() -> None:
         progress = now.progress
         reasons = list(now.result.failed.values()) if now.result else []
         node = now.start.nodes if now.start else ""
+    if code == EXIT_DONE and (now is None or now.num_results < place.lanes):
+        code = KILLED  # srun ends with 0 where a node of its step was given up
     trouble = _trouble(run, place, this, code, now.trouble if now else None)
     if trouble:  # the code of several ranks is that of those killed, because this one failed
         code, reasons, node = trouble.exit_code, [trouble.reason], trouble.node

@@ -18,7 +18,7 @@ ENDED = re.compile(r"srun: error: (?P<node>\S+): tasks? (?P<ranks>[\d,-]+): (?P<
 NODE_FAILED = re.compile(r"srun: error: (?P<how>Node failure on (?P<node>\S+))")
 STOPPED = re.compile(r"slurmstepd\S*: error: \*\*\* STEP .* CANCELLED AT")
 """Slurm ends the ranks that are left: srun has asked for it since one has ended, or somebody else has."""
-OUT_OF_MEMORY = re.compile(r"(?i)\boom[-_ ]kill|(?<!cuda )out of memory|exceeded \S*\s?memory limit")
+OUT_OF_MEMORY = re.compile(r"(?i)\boom[-_ ]kill|(?<!cuda )out of memory|exceeded memory limit")
 LOST_PEER = re.compile(r"(?i)\bpeer\b|\bgloo\b|nccl|broken pipe|connection|remote|socket|timed? ?out")
 EXITED = re.compile(r"Exited with exit code (\d+)")
 SIGNALS = {text: int(number) for number in signal.valid_signals() if (text := signal.strsignal(number))}

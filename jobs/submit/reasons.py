@@ -9,6 +9,8 @@ import re
 
 DEPENDENCY = "Dependency"
 """The array waits for other arrays."""
+NOT_SEEN = "Slurm has not looked at it yet"
+"""In place of Slurm's reason "None"."""
 NEVER_SATISFIED = "DependencyNeverSatisfied"
 LAUNCH_FAILED = "launch failed requeued held"
 """Slurm could not start the job, or lost sight of it in an outage, and holds it."""

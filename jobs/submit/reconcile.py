@@ -12,7 +12,7 @@ from typing import Literal
 
 from jobs.plan.graph import Graph, Job, PlannedUnit
 from jobs.submit.ledger import Submission
-from jobs.submit.reasons import DEPENDENCY, HELD, LAUNCH_FAILED, NEVER_SATISFIED, never_starts, why_never
+from jobs.submit.reasons import DEPENDENCY, HELD, LAUNCH_FAILED, NEVER_SATISFIED, NOT_SEEN, never_starts, why_never
 from jobs.submit.slurm import QueueRow
 from stages.formats.attempts import Attempt
 
@@ -299,6 +299,8 @@ def _submitted(
     """Return the state of a unit that was submitted and has no completion mark."""
     last = tries[-1] if tries else None
     state, reason = _in_queue(row, last, submission.job) or _out_of_queue(submission, key, last, seen)
+    if state == "queued" and row is not None and last is not None and reason != DEPENDENCY:
+        reason = f"{reason}; its last attempt: {_why_not_done(last)}"
     given = f"{submission.slurm_id}_{element}" if submission.slurm_id else ""
     return UnitState(
         state=state,
@@ -340,7 +342,7 @@ def _in_queue(row: QueueRow | None, last: Attempt | None, job: str) -> tuple[Sta
         return "blocked", f"held ({row.reason}): scontrol release {row.slurm_id}"
     if (settings := never_starts(row.reason)) is not None:
         return "blocked", why_never(job, row.reason, settings)
-    return "queued", row.reason
+    return "queued", NOT_SEEN if row.reason == "None" else row.reason
 
 
 def _out_of_queue(submission: Submission, key: str, last: Attempt | None, seen: Snapshot) -> tuple[State, str]:
@@ -371,13 +373,20 @@ def _ended(key: str, last: Attempt) -> tuple[State, str]:
     if last.trouble is not None and (failed or last.end is not None):
         failed = last.trouble.reason  # of several ranks, the first that failed
     if last.end is None:
-        where = last.start.node if last.start is not None else "its node"
-        return ("failed", failed) if failed else ("lost", f"ended without a word on {where} (killed, or the node died)")
+        return ("failed", failed) if failed else ("lost", _why_not_done(last))
     if last.end.verdict == "done":
         return "lost", "was done, but its completion mark is gone"
     if _comes_back(last):
         return "lost", f"{last.end.reason}; it was not started again"
     return "failed", failed or last.end.reason or "failed"
+
+
+def _why_not_done(last: Attempt) -> str:
+    """Return why an attempt did not finish its unit, as far as its records say."""
+    if last.end is not None:
+        return last.end.reason or "was done, but its completion mark is gone"
+    where = last.start.node if last.start is not None else "its node"
+    return f"ended without a word on {where} (killed, or the node died)"
 
 
 def _lingers(row: QueueRow, last: Attempt | None) -> bool:

@@ -13,9 +13,10 @@ import pytest
 
 from envs.testbed import control, daemons
 from jobs.submit.ledger import write_submission
+from jobs.submit.reasons import NOT_SEEN
 from tests.jobs.bench import until
 from tests.jobs.fakes import write_fake
-from tests.jobs.on_slurm import EACH_ONCE, Make, maker, text
+from tests.jobs.on_slurm import CLUSTER, EACH_ONCE, Make, maker, text
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,36 @@ def test_the_rank_that_was_killed_is_named_and_not_those_that_lost_it(make: Make
     assert "gloo" not in ended.end.reason
     assert re.search(rf"toy.march/all failed: {named}\n", toy.launch("status").stdout)
     assert "Connection closed by peer" in toy.run.log("toy.march", ended.name.key, 0).read_text()
+
+
+def test_what_takes_more_memory_than_it_asked_for_says_so(make: Make) -> None:
+    toy = make(units=1, resources={"make": {"mem_gb": 0.2, "max_stalls": 0}})
+    toy.cluster = {**CLUSTER, "sbatch": {"acctg-freq": "task=1"}}
+    toy.mood("make.0", "eat 600")
+    toy.submit()
+    until(lambda: toy.has_ended("make", "failed"), "it was killed")
+    status = toy.launch("status").stdout
+    assert "out of memory: raise resources.toy.make.mem_gb (Slurm: StepId=" in status, status
+    assert "exceeded memory limit (" in status
+    toy.launch("cancel")
+
+
+def test_an_element_of_a_node_that_fails_is_started_again_and_says_why(make: Make) -> None:
+    toy = make(paces=60, pause_s=0.1)
+    launcher = toy.begin("run", "--wait")
+    until(toy.has_walked, "the march has begun")
+    (node,) = {row.node for row in toy.rows("march")}
+    toy.slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=a test")
+    try:
+        until(lambda: [row for row in toy.rows("march") if row.restarts], "it was requeued")
+        reason = toy.status()["jobs"]["toy.march"]["units"]["all"]["reason"]
+        assert re.fullmatch(
+            rf"(BeginTime|{NOT_SEEN}); its last attempt: its node failed \(Slurm: .*{node}.*\)", reason
+        ), reason
+    finally:
+        control.up()
+    assert launcher.wait(timeout=120) == 0
+    assert toy.gathered() == text(60)
 
 
 def test_after_an_outage_of_the_controller_done_elements_that_it_holds_stop_nobody(make: Make) -> None:

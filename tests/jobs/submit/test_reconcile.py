@@ -59,6 +59,12 @@ def verdict(word: str, reason: str = "", **more: Any) -> dict[str, Any]:
         ({"queue": [row("40_1", "RUNNING")]}, "running", "on n1"),
         ({"queue": [row("40_1", "COMPLETING")]}, "running", "on "),
         ({"queue": [row("40_1", reason="Resources")]}, "queued", "Resources"),
+        ({"queue": [row("40_1", reason="None")]}, "queued", "Slurm has not looked at it yet"),
+        (
+            {"queue": [row("40_1", reason="BeginTime", restarts=1)], "attempts": [attempt(WHOLE, 1)]},
+            "queued",
+            "BeginTime; its last attempt: ended without a word on n1",
+        ),
         ({"queue": [row("40_1", reason="BeginTime")], **verdict("requeue")}, "queued", "BeginTime"),
         ({"queue": [row("40_1", "RUNNING")], **verdict("failed", "why")}, "failed", "why"),
         ({"queue": [row("40_1", "COMPLETING")], **verdict("failed", "x", failed={"1": "why"})}, "failed", "why"),

@@ -74,7 +74,7 @@ def _mood(task: Task[ToyConfig]) -> str:
 
 
 def _behave(task: Task[ToyConfig]) -> None:
-    """Note the call, then fail, die, lose a peer, stall, leave or dawdle if the unit's mood says so."""
+    """Note the call, then fail, die, lose a peer, eat MB of memory, stall, leave or dawdle if its mood says so."""
     moods = Path(task.config.moods)
     moods.mkdir(parents=True, exist_ok=True)
     if task.ranks.rank == 0:
@@ -86,6 +86,9 @@ def _behave(task: Task[ToyConfig]) -> None:
         word, _, rest = rest.partition(" ")
     if word == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if word == "eat":
+        eaten = b"x" * (int(rest) << 20)
+        time.sleep(20 if eaten else 0)
     if word == "dawdle":
         time.sleep(float(rest))
     if word == "lose":
