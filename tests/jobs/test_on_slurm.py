@@ -148,7 +148,8 @@ def test_what_is_cancelled_stays_cancelled_and_run_goes_on_from_what_was_saved(m
     until(lambda: not toy.rows("march"), "it has gone")
     status = toy.launch("status")
     assert status.returncode == 1
-    assert "toy.march/all lost: cancelled with scancel; it was not started again" in status.stdout
+    assert "toy.march/all lost: cancelled with scancel (Slurm: JOB " in status.stdout
+    assert "; it was not started again" in status.stdout
     reached = toy.attempts("march")[0].progress
     toy.launch("run")
     until(lambda: toy.has_walked(reached + 3), "it walks on")

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
-from envs.testbed import control, daemons
+from envs.testbed import conf, control, daemons
+from jobs.paths import RunPaths
 from jobs.submit.ledger import write_submission
 from jobs.submit.reasons import NOT_SEEN
+from jobs.submit.snapshot import take_snapshot
 from tests.jobs.bench import until
 from tests.jobs.fakes import write_fake
+from tests.jobs.made import write_tree
 from tests.jobs.on_slurm import CLUSTER, EACH_ONCE, Make, maker, text
+from tests.jobs.users import MALLORY, as_user, open_to_all, two_users
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +155,70 @@ def test_an_element_of_a_node_that_fails_is_started_again_and_says_why(make: Mak
         control.up()
     assert launcher.wait(timeout=120) == 0
     assert toy.gathered() == text(60)
+
+
+@pytest.fixture
+def open_testbed() -> Iterator[None]:
+    """Let other users reach the testbed."""
+    folder = control.home()
+    folder.chmod(0o711)
+    (folder / "slurm.conf").chmod(0o644)
+    conf.munge_socket(folder).chmod(0o777)
+    yield
+    folder.chmod(0o700)
+
+
+@two_users
+@pytest.mark.usefixtures("open_testbed")
+def test_a_colleague_sees_a_run_of_the_group_as_it_is_and_moves_nothing_of_it(make: Make, code_root: Path) -> None:
+    toy = make(units=1, paces=4000, pause_s=0.1)
+    squeue = write_fake(
+        toy.home / "bin", "squeue", f'id -u >> "{toy.home}/callers"\nexec {shutil.which("squeue")} "$@"'
+    )
+    toy.cluster = {
+        **CLUSTER,
+        "umask": "007",
+        "shared": True,
+        "environment": {"PATH": f"{squeue.folder}:{os.environ['PATH']}"},
+    }
+    # The colleague has been there before.
+    victim, theirs = toy.home / "thesis.txt", toy.run.code / take_snapshot(RunPaths(toy.home), code_root).name
+    victim.write_text("ten years of work")
+    write_tree(theirs, {"jobs/run/worker.py": f"open('{toy.home}/pwned', 'w')", "jobs/run/__init__.py": ""})
+    for path in (theirs, *theirs.rglob("*")):
+        os.chown(path, MALLORY, MALLORY)
+    for path in (toy.run.root, toy.run.code):
+        os.chown(path, 0, MALLORY)
+        path.chmod(0o2770)
+    toy.run.lock.symlink_to(victim)
+    refused = toy.launch("run")
+    assert (refused.returncode, "Remove the link" in refused.stderr) == (2, True), refused.stderr
+    assert (toy.rows(), victim.read_text()) == ([], "ten years of work")
+    toy.run.lock.unlink()
+    toy.submit()
+    until(toy.has_walked, "the march has begun")
+    before, asked = [row.slurm_id for row in toy.rows()], toy.home.joinpath("callers").read_text()
+    own = toy.home / "own.yaml"
+    own.write_text(yaml.safe_dump(CLUSTER))
+    for path in (toy.home / "recipe.yaml", own, code_root):
+        open_to_all(path)
+    words = ["--runs", str(toy.home / "runs")]
+
+    def colleague(*argv: str) -> subprocess.CompletedProcess[str]:
+        return as_user(MALLORY, *argv, *words, root=code_root, environment=toy.environment)
+
+    seen = colleague("status", "toy", "--json")
+    assert seen.returncode == 0, seen.stderr
+    assert json.loads(seen.stdout)["jobs"]["toy.march"]["counts"] == {"running": 1}
+    again = ("run", str(toy.home / "recipe.yaml"), "--cluster", str(own), "--name", "toy")
+    for verb in (("heal", "toy"), ("cancel", "toy"), ("prune", "toy", "--yes"), ("report", "toy"), again):
+        done = colleague(*verb)
+        assert done.returncode == 2, done.stdout
+        assert re.search(r"belongs to root, and you are 1001: .*for a run of your own$", done.stderr), done.stderr
+    assert [row.slurm_id for row in toy.rows()] == before
+    assert toy.home.joinpath("callers").read_text() == asked, "nothing on the owner's PATH was run by somebody else"
+    assert not (toy.home / "pwned").exists()
+    assert toy.launch("cancel").returncode == 0
 
 
 def test_after_an_outage_of_the_controller_done_elements_that_it_holds_stop_nobody(make: Make) -> None:
