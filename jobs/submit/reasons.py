@@ -43,6 +43,12 @@ def never_starts(reason: str) -> str | None:
     return next((settings for pattern, settings in NEVER_STARTS if re.fullmatch(pattern, word)), None)
 
 
+def is_at_rest(reason: str) -> bool:
+    """Return whether a job with this reason starts only after somebody has done something about it."""
+    held = reason in HELD and reason != LAUNCH_FAILED  # which `run` lets go
+    return held or reason == NEVER_SATISFIED or never_starts(reason) is not None
+
+
 def why_never(job: str, reason: str, settings: str) -> str:
     """Return the reason of a job that can never start, with the setting to change."""
     change = f"resources.{job}" + (f" ({settings})" if " or " in settings else f".{settings}" if settings else "")

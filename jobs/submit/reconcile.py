@@ -246,10 +246,12 @@ def _mark_chained(states: dict[str, dict[str, UnitState]], seen: Snapshot) -> No
     for units in states.values():
         kinds: dict[str, set[State]] = {}
         for unit, state in sorted(units.items(), key=lambda item: item[1].key):
-            ahead = front.get(state.key, "")
-            if ahead in queued and state.reason == DEPENDENCY:
-                is_over = kinds.get(ahead) == {"blocked"}
+            ahead = [key for key in front.get(state.key, ()) if key in queued]
+            if ahead and state.reason == DEPENDENCY:
+                is_over = all(kinds.get(key) == {"blocked"} for key in ahead)
                 why = "the array in front of it does not start" if is_over else "waits for the throttle"
+                if kinds.keys().isdisjoint(ahead):
+                    why += ", behind arrays of earlier settings"
                 kind: State = "blocked" if is_over else "queued"
                 units[unit] = replace(state, state=kind, reason=why, waits_in_array=False)
             if units[unit].state in LIVE:

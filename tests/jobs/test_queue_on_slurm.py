@@ -41,14 +41,25 @@ def slow_sbatch(folder: Path, before: str) -> str:
 
 def test_arrays_of_earlier_settings_are_shown_and_cancel_ends_them_and_nothing_of_another_run(make: Make) -> None:
     other = make("other", paces=4000, pause_s=0.1).submit()
-    toy = make(paces=4000, pause_s=0.1).submit()
+    toy = make(paces=4000, pause_s=0.1, resources={"march": {"throttle": 1}}).submit()
     until(toy.has_walked, "the march has begun")
+    array = toy.rows("march")[0].array
     toy.settings["paces"] = 3000
-    assert toy.launch("run").returncode == 0
+    said = toy.launch("run").stdout
+    assert f"toy.march: 1 element in the queue of earlier settings ({array}). `" in said
+    assert "cancel toy --strays` ends what the plan does not have." in said
     (stray,) = (each for each in toy.status()["strays"] if each["job"] == "toy.march")
-    assert (stray["why"], stray["slurm_ids"]) == ("of earlier settings", [toy.rows("march")[0].slurm_id])
-    said = toy.launch("status").stdout
-    assert f"toy.march: 1 element in the queue of earlier settings. `scancel {stray['slurm_ids'][0][:-2]}`" in said
+    assert (stray["why"], stray["slurm_ids"]) == ("of earlier settings", [f"{array}_0"])
+    (waiting,) = toy.status()["jobs"]["toy.march"]["units"].values()
+    assert (waiting["state"], waiting["reason"]) == (
+        "queued",
+        "waits for the throttle, behind arrays of earlier settings",
+    )
+    assert "2 stray elements of toy cancelled" in toy.launch("cancel", "--strays").stdout
+    until(lambda: [row.state for row in toy.rows("march")] == ["RUNNING"], "the present march has begun")
+    assert toy.status()["strays"] == []
+    toy.settings["paces"] = 2000
+    assert toy.launch("run").returncode == 0
     # An id that Slurm has given to another run since: its rows are not taken for this run's.
     entry = toy.submissions("gather")[-1]
     write_submission(toy.run, replace(entry, slurm_id=other.submissions("march")[0].slurm_id))

@@ -48,7 +48,7 @@ def render(
     cluster: Cluster,
     run: RunPaths = RUN,
     after: tuple[str, ...] = (),
-    behind: str = "",
+    behind: tuple[str, ...] = (),
     count: int = 3,
     each: int = 1,
 ) -> str:
@@ -72,7 +72,7 @@ def scripts() -> dict[str, str]:
         "train": render(train, slurm, count=1),
         "packed": render(packed, slurm, count=2, each=48),
         "site": render(
-            made.job("tokens.encode", 3, **asked), made.slurm_cluster(**SITE), after=("41", "42_3"), behind="43"
+            made.job("tokens.encode", 3, **asked), made.slurm_cluster(**SITE), after=("41", "42_3"), behind=("43",)
         ),
         "local": render(array, local),
         "hostile": render(hostile, slurm, RunPaths(Path("/runs") / HOSTILE)),
