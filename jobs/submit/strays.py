@@ -69,7 +69,7 @@ def _is_done(job: str, units: Sequence[str], seen: Snapshot) -> bool:
 
 
 def ending(found: Sequence[Strays], states: States, seen: Snapshot) -> tuple[list[str], set[str]]:
-    """Return what ends the strays: Slurm ids to cancel, and the keys of submissions of which nothing else is left.
+    """Return what ends the strays: Slurm ids to cancel, and the keys of submissions that are nothing else.
 
     The ids are those of arrays as far as all their elements in the queue are strays.
     """

@@ -27,7 +27,7 @@ def saved(folder: Path, cluster: Cluster = THERE, name: str = "theirs") -> Run:
     """Return a run that has a record, in a folder that everybody may read."""
     write_tree(folder, {"data/a.zst": "a"})
     values = {"name": "words", "tokenizer": {"documents": f"{folder}/data/*.zst", "vocab_size": 300}}
-    run = plan_run(make_recipe(values), cluster, folder / "runs", name, command=("run", "words.yaml"))
+    run = plan_run(make_recipe(values), cluster, folder / "runs", name, words=("run", "words.yaml"))
     run.paths.root.mkdir(parents=True)
     run.save()
     return run
