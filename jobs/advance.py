@@ -70,7 +70,7 @@ def _submit(run: Run, seen: Snapshot, states: States, heal: bool, patience: Pati
     for name, why in actions.held_back.items():
         log(f"{name}: not submitted, {why}")
     unhold(actions, log)
-    count = Submitter(run, states, patience).submit(actions) if actions.submit or actions.rewire else 0
+    count = Submitter(run, seen, states, patience).submit(actions) if actions.submit or actions.rewire else 0
     log(f"{count} array{'s' * (count != 1)} submitted" if count else "nothing to submit")
     return _follow(run) if patience.waits else _look_after(run)[:2]
 

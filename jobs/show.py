@@ -266,10 +266,10 @@ def status_view(run: Run, states: States, beyond: Sequence[Strays] = ()) -> Grou
 
 
 def _stray_line(run: Run, found: Strays) -> str:
-    """Return a line about elements in the queue that belong to no unit of the plan, with the commands to end them."""
+    """Return a line about elements in the queue that belong to no unit of the plan, with the command to end them."""
     what = f"{found.job or 'another submission'}: {plural(len(found.slurm_ids), 'element')} in the queue {found.why}"
     arrays = " ".join(found.arrays[:SHOWN_ARRAYS]) + (" ..." if len(found.arrays) > SHOWN_ARRAYS else "")
-    return f"{what}. `scancel {arrays}` ends them, `{command('cancel', run.address)}` ends the whole run."
+    return f"{what} ({arrays}). `{command('cancel', run.address, '--strays')}` ends what the plan does not have."
 
 
 def _detail(units: Mapping[str, UnitState]) -> str:

@@ -41,12 +41,13 @@ from jobs.prune import remove, superseded
 from jobs.run import faults
 from jobs.runs import Run, open_run, plan_run, run_roots
 from jobs.submit import slurm
-from jobs.submit.dispatch import new_submission, script_for, shares
+from jobs.submit.dispatch import new_submission, script_for
 from jobs.submit.ledger import write_cancel, write_cancel_of_all
 from jobs.submit.reconcile import LIVE, States, finished, in_flight
 from jobs.submit.render import Place
 from jobs.submit.snapshot import ROOT
-from jobs.submit.strays import strays
+from jobs.submit.strays import ending, strays
+from jobs.submit.throttle import shares
 from jobs.tools import run_tool
 from stages.shared.errors import ClusterError, ConfigError, StagecoachError, nearest
 from stages.shared.log import printable
@@ -241,6 +242,8 @@ def cancel(arguments: argparse.Namespace) -> int:
     submits looks for it behind each sbatch: one of the two cancels the array.
     """
     opened = _opened(arguments)
+    if arguments.strays:
+        return _cancel_strays(opened)
     write_cancel_of_all(opened.paths, time.time())
     seen, states = opened.look()
     live = [state for units in states.values() for state in units.values() if state.state in LIVE and state.key]
@@ -261,6 +264,19 @@ def cancel(arguments: argparse.Namespace) -> int:
         if live or others
         else f"nothing of {opened.name} is queued or running"
     )
+    return 0
+
+
+def _cancel_strays(opened: Run) -> int:
+    """Cancel what the queue holds beyond the plan, and leave the plan's own jobs alone."""
+    seen, states = opened.look()
+    found = strays(opened.graph, states, seen)
+    ids, keys = ending(found, states, seen)
+    for key in keys:
+        write_cancel(opened.paths, key, time.time())
+    slurm.cancel(ids)
+    count = sum(len(each.slurm_ids) for each in found)
+    log(f"{plural(count, 'stray element')} of {opened.name} cancelled" if count else f"{opened.name} has no strays")
     return 0
 
 
