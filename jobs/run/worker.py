@@ -303,6 +303,7 @@ class Worker:
             steps={step: tuple(map(StepPaths(root).unit, units)) for step, (root, units) in self._whole.items()},
             out=Path(),
             work=Path(),
+            shared=self.step.shared,
             run_dir=self.run.root,
             should_stop=lambda: self.stop.is_set,
             check_lease=lambda: self._check_lease(unit),

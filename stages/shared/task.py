@@ -68,6 +68,9 @@ class Task(Generic[Config]):
     """By earlier step read as ALL: the folders of all its units, in order."""
     out: Path
     work: Path
+    shared: Path
+    """Folder of all units of the step with these settings, to share intermediate results in: units run at the same
+    time, on several nodes. It may be missing."""
     run_dir: Path
     ranks: Ranks = field(default_factory=Ranks)
     should_stop: Callable[[], bool] = lambda: False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import time
@@ -25,7 +24,7 @@ from stages.formats.metrics import EVENT_FIELDS, FIELDS, MEASURED_FIELDS
 from stages.formats.readings import write_readings
 from stages.formats.tokenizer import Tokenizer
 from stages.model import device, parallel
-from stages.model.checkpoint.reading import read_weights
+from stages.model.checkpoint.reading import weights_digest
 from stages.model.layers.experts import loads
 from stages.shared import log
 from stages.shared.errors import Checkpointed
@@ -247,20 +246,6 @@ def _finish(
         summary = {name: last[name] for name in ("step", "tokens", "loss")} | {"weights_sha256": digest}
     parallel.wait_for_all()  # the digest of large weights takes rank 0 longer than a collective waits
     return summary
-
-
-def weights_digest(checkpoint: Path, rows: int) -> str:
-    """Return the SHA-256 over a checkpoint's full weights in order of name: each name, shape and row-major bytes.
-
-    Names and tensors are global, and of the vocabulary only the first `rows` rows count, without padding: equal weights
-    have equal digests in every layout.
-    """
-    digest = hashlib.sha256()
-    for name, weight in read_weights(checkpoint):
-        used = weight[:rows] if name.endswith(("word_embeddings.weight", "output_layer.weight")) else weight
-        digest.update(f"{name} {list(used.shape)} {used.dtype}\n".encode())
-        digest.update(used.contiguous().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def set_arithmetic(config: TrainingConfig) -> None:

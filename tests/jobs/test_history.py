@@ -150,7 +150,11 @@ def test_a_prune_takes_what_a_finished_training_no_longer_uses(tmp_path: Path) -
     began(longer, 900, done=True)
     (unit,) = superseded(longer, longer.look()[1])
     assert (unit.job, unit.num_bytes) == ("pretrain", 1000)
+    for step in (unit.step, longer.paths.step("pretrain", longer.graph.jobs["pretrain"].fingerprint)):
+        step.shared.mkdir()
     remove(unit)
+    assert not unit.step.shared.exists()
+    assert step.shared.exists()
     again = planned(tmp_path, steps=900)
     assert superseded(again, again.look()[1]) == []
     assert {state.state for state in again.look()[1]["pretrain"].values()} == {"done"}

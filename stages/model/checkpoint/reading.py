@@ -15,6 +15,7 @@ it together, and a single process is a group of one.
 from __future__ import annotations
 
 import enum
+import hashlib
 import pickle
 import warnings
 from collections.abc import Iterator
@@ -80,6 +81,20 @@ def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
         weight = torch.empty(entries[name].size, dtype=entries[name].properties.dtype)
         _load_alone({name: weight}, storage_reader=FileSystemReader(folder))
         yield name, weight
+
+
+def weights_digest(checkpoint: Path, rows: int) -> str:
+    """Return the SHA-256 over a checkpoint's full weights in order of name: each name, shape and row-major bytes.
+
+    Names and tensors are global, and of the vocabulary only the first `rows` rows count, without padding: equal weights
+    have equal digests in every layout.
+    """
+    digest = hashlib.sha256()
+    for name, weight in read_weights(checkpoint):
+        used = weight[:rows] if name.endswith(("word_embeddings.weight", "output_layer.weight")) else weight
+        digest.update(f"{name} {list(used.shape)} {used.dtype}\n".encode())
+        digest.update(used.contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def read_slice(folder: Path, name: str, index: tuple[int, ...]) -> Tensor:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from stages.formats.metrics import read_metrics
+from stages.model.checkpoint.reading import weights_digest
 from stages.pretrain.config import PretrainConfig
 from stages.shared.errors import DataError
-from stages.train.loop import weights_digest
 from stages.train.run import largest_difference
 from stages.train.stability.guard import GuardState
 from stages.train.state.continuing import (
