@@ -150,12 +150,16 @@ class TrainingStage(TrainingConfig):
                 wanted = f"a weight for every source of {self.data}, {source!r} too"
                 raise ConfigError("mixture", sorted(mixture), wanted)
 
-    def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast:
-        """Return memory, time and cost of the training, and how often each source is read if its size is known.
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast:
+        """Return memory of the training, time and cost of the steps that are left, and how often each source is read if
+        its size is known.
 
         Raises ConfigError, with layouts that fit, if the training does not fit into the machine.
         """
-        found = forecast(self.planned(inputs), machine)
+        training = self.planned(inputs)
+        found = forecast(replace(training, first=max(training.first, done)), machine)
         if self.earlier_steps:
             found = replace(found, rows=(*found.rows, ("schedule", self._schedule_text())))
         sources = self._readings(inputs)
