@@ -142,6 +142,7 @@ def plan_data(
         "jobs": [asdict(line) for line in lines],
         "forecasts": {job: forecast.data for job, forecast in forecasts.items()},
         "guesses": list(guesses),
+        "shortfalls": [*shortfalls(run.graph.jobs[line.job] for line in lines if line.to_do)],
     }
 
 

@@ -17,8 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stages.model.checkpoint.load import read_settings
 from stages.model.checkpoint.reading import weights_digest
+from stages.model.checkpoint.settings import read_settings
 from stages.shared import log
 from stages.shared.errors import Checkpointed
 from stages.shared.task import Task

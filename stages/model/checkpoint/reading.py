@@ -36,7 +36,7 @@ from torch.distributed.checkpoint.planner_helpers import create_read_items_for_c
 from torch.distributed.checkpoint.state_dict_loader import load
 
 from stages.model import parallel
-from stages.model.checkpoint.names import COMPLETE, STATE
+from stages.model.checkpoint.names import COMPLETE
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, sha256_file
 
@@ -161,17 +161,6 @@ def verify(folder: Path) -> None:
     problems = [problem for part in _gather(problems) for problem in part]
     if problems:
         raise DataError(folder, f"incomplete or damaged checkpoint ({problems[0]})", "Use another one, or train again")
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """Return state.json. Raises DataError if it is missing or no JSON object."""
-    try:
-        state = read_json(folder / STATE)
-    except (OSError, ValueError) as error:
-        raise DataError(folder / STATE, f"unreadable ({error})", "Use a checkpoint folder of this project") from error
-    if not isinstance(state, dict):
-        raise DataError(folder / STATE, "no JSON object", "Use a checkpoint folder of this project")
-    return state
 
 
 def describe(path: Path) -> dict[str, Any]:

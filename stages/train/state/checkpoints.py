@@ -32,8 +32,9 @@ from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
 from stages.model import parallel
 from stages.model.checkpoint.names import COMPLETE, STATE
-from stages.model.checkpoint.reading import read_state, read_tensors, verify
+from stages.model.checkpoint.reading import read_tensors, verify
 from stages.model.checkpoint.saving import Draft, Saver, mark, save
+from stages.model.checkpoint.settings import read_state
 from stages.model.config import ModelConfig
 from stages.shared import log
 from stages.shared.errors import DataError, StagecoachError, remedy_of
@@ -48,7 +49,6 @@ from stages.train.state.continuing import (
     measurements_of,
     position,
     require_checkpoint,
-    require_same_model,
     same_split,
     scale_ratio,
     sibling,
@@ -56,6 +56,7 @@ from stages.train.state.continuing import (
 from stages.train.state.names import CHECKPOINTS, STEP, step_name, step_of
 from stages.train.state.progress import Best, Progress, read_progress
 from stages.train.state.retention import outdated
+from stages.train.state.same_model import require_same_model
 from stages.train.telemetry.log import take_over
 
 BEST = "best.json"
