@@ -140,7 +140,7 @@ def begun(paths: RunPaths, jobs: Iterable[Job], found: Mapping[str, Change]) -> 
     own = {
         job.name: max((past.earlier.progress for past in past_units(ledger, job.name) if _is_of(job, past)), default=0)
         for job in jobs
-        if _is_kept(job)
+        if _is_kept(job) and all(paths.step(job.name, job.fingerprint).work(unit).exists() for unit in job.units)
     }
     return own | {name: each.reused for name, each in found.items()}
 

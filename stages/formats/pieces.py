@@ -21,18 +21,26 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 def count_pieces(path: Path) -> int:
     """Return the vocabulary's size. Raises DataError if the file is no SentencePiece model."""
-    return len(read_pieces(path))
+    return len(_messages(path))
 
 
 def read_pieces(path: Path) -> list[str]:
     """Return every piece, in order of id; a space is U+2581. Raises DataError if the file is no SentencePiece model."""
     try:
-        pieces = [_text(piece) for number, piece in _fields(path.read_bytes()) if number == PIECE]
+        return [_text(message) for message in _messages(path)]
+    except (ValueError, IndexError) as error:
+        raise _not_a_model(path, str(error)) from error
+
+
+def _messages(path: Path) -> list[bytes]:
+    """Return the message of every piece."""
+    try:
+        messages = [content for number, content in _fields(path.read_bytes()) if number == PIECE]
     except (OSError, ValueError, IndexError) as error:
         raise _not_a_model(path, str(error)) from error
-    if not pieces:
+    if not messages:
         raise _not_a_model(path, "it holds no piece")
-    return pieces
+    return messages
 
 
 def _text(piece: bytes) -> str:

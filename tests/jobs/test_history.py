@@ -145,6 +145,7 @@ def test_an_extensions_hours_are_those_behind_the_last_step(tmp_path: Path) -> N
     began(planned(tmp_path), 600, done=True)
     assert hours_of(planned(tmp_path, steps=900)) == pytest.approx(whole / 2)
     assert hours_of(planned(tmp_path, checkpoint_keep_every=600)) == 0
+    assert hours_of(planned(tmp_path)) == pytest.approx(whole), "should its files be gone, nothing of it is used"
 
 
 def test_other_data_leave_the_steps_behind(tmp_path: Path) -> None:

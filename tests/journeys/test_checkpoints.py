@@ -78,3 +78,15 @@ def test_three_of_ten_are_kept_evaluated_as_one_array_and_the_others_pruned(home
     assert published(home) == [KEPT]
     assert not [*Path(gone).glob("units/*")]
     assert "Nothing to do" in run(home, "evaluate", *keep)
+
+
+def test_a_kept_checkpoint_that_a_purge_took_is_named_and_made_again_from_the_one_before(home: Path) -> None:
+    (folder,) = (home / "ten" / "steps" / "pretrain").glob("*/published/*")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    next((folder / "step-0000016").glob("*.distcp")).unlink()
+    state = launch("status", "ten", runs=home, check=1).stdout
+    assert "pretrain/all lost: its output is damaged: step-0000016/" in state
+    launch("heal", "ten", runs=home)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    log = max((home / "ten" / "logs" / "pretrain").iterdir(), key=lambda path: path.stat().st_mtime)
+    assert "continuing after step 8 of 20" in log.read_text()

@@ -24,3 +24,11 @@ def test_what_is_no_model_is_named(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"x\.model: not a SentencePiece model \("):
         count_pieces(path)
+
+
+def test_a_piece_that_is_no_message_is_named_by_whoever_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.model"
+    path.write_bytes(b"\n\x03abc")
+    assert count_pieces(path) == 1
+    with pytest.raises(DataError, match=r"x\.model: not a SentencePiece model \(cut short\)"):
+        read_pieces(path)
