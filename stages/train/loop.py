@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -231,6 +232,7 @@ def _finish(
     for role in models.engines:
         name = FINAL if role == models.main_role else f"{FINAL}-{role}"
         save_weights(task.out / name, models, role, identity, progress)
+    digest = _begin_digest(task.out / FINAL, models, identity)
     if config.heldout_every is not None:
         best = checkpoints.load_best(progress)
         checkpoints.keep(best.step)
@@ -240,12 +242,22 @@ def _finish(
     summary: dict[str, Any] = {}
     if dist.get_rank() == 0:
         last = publish(task.work, task.out)
-        rows = models.objective.roles[models.main_role].config.used_rows(identity.vocab_size)
-        digest = weights_digest(task.out / FINAL, rows)
-        (task.out / DIGEST).write_text(digest + "\n", encoding="utf-8")
-        summary = {name: last[name] for name in ("step", "tokens", "loss")} | {"weights_sha256": digest}
+        weights = digest.result()
+        (task.out / DIGEST).write_text(weights + "\n", encoding="utf-8")
+        summary = {name: last[name] for name in ("step", "tokens", "loss")} | {"weights_sha256": weights}
     parallel.wait_for_all()  # the digest of large weights takes rank 0 longer than a collective waits
     return summary
+
+
+def _begin_digest(final: Path, models: Models, identity: Identity) -> Future[str]:
+    """Begin the digest of the final weights on rank 0, beside the other outputs, which take as long or longer.
+
+    It is one SHA-256 over all weights in order, so ranks cannot share it. The files of a checkpoint have digests of
+    their own: each rank takes those of what it writes.
+    """
+    rows = models.objective.roles[models.main_role].config.used_rows(identity.vocab_size)
+    beside = ThreadPoolExecutor(1)  # not waited for if the other outputs fail
+    return beside.submit(weights_digest, final, rows) if dist.get_rank() == 0 else Future()
 
 
 def set_arithmetic(config: TrainingConfig) -> None:

@@ -19,8 +19,9 @@ import hashlib
 import pickle
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -40,6 +41,7 @@ from stages.model.checkpoint.names import COMPLETE
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, sha256_file
 
+Item = TypeVar("Item")
 WEIGHTS = "model."
 """Start of the names of the model's weights; the optimizer's tensors start with "optimizer."."""
 INDEX = ".metadata"
@@ -90,11 +92,20 @@ def weights_digest(checkpoint: Path, rows: int) -> str:
     have equal digests in every layout.
     """
     digest = hashlib.sha256()
-    for name, weight in read_weights(checkpoint):
+    for name, weight in _read_ahead(read_weights(checkpoint)):
         used = weight[:rows] if name.endswith(("word_embeddings.weight", "output_layer.weight")) else weight
         digest.update(f"{name} {list(used.shape)} {used.dtype}\n".encode())
         digest.update(used.contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _read_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the items; a thread makes the next one meanwhile. Raises what `items` raises."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = reader.submit(next, items, None)
+            yield item
 
 
 def read_slice(folder: Path, name: str, index: tuple[int, ...]) -> Tensor:
@@ -118,9 +129,9 @@ def _tensors(folder: Path) -> dict[str, TensorStorageMetadata]:
 
 
 def _load_alone(state: StateDict, **how: Any) -> None:
-    with warnings.catch_warnings():  # torch warns that no other process takes part, which is intended
-        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
-        load(state, **how, no_dist=True)
+    # torch warns that no other process takes part, which is intended. For the whole process: this may be any thread.
+    warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+    load(state, **how, no_dist=True)
 
 
 class _SlicePlanner(DefaultLoadPlanner):

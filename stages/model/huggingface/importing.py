@@ -20,6 +20,23 @@ from stages.model.huggingface.weights import join, with_rows
 from stages.shared.errors import DataError
 
 
+class Release(ReleaseFolder):
+    """A folder with its weights."""
+
+    def read(self, part: Slice) -> Tensor:
+        """Return one slice of ours. Raises DataError, naming the file, if it cannot be read."""
+        return join(self.config, part.key, [self._tensor(name) for name in part.names])
+
+    def _tensor(self, name: str) -> Tensor:
+        path = self.folder / self.tensors[name].file
+        try:
+            with safe_open(path, "pt") as file:
+                tensor: Tensor = file.get_tensor(name)
+        except (OSError, SafetensorError) as error:
+            raise DataError(path, f"unreadable ({error})", "Fetch it again", record=name) from error
+        return tensor
+
+
 def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: Tokenizer) -> None:
     """Fill this rank's weights from a folder, in any layout.
 
@@ -27,7 +44,7 @@ def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer
     tokenizer's pieces are dropped. Raises DataError if the folder is of another shape than `config`, saying what the
     recipe's model section has to be, or if its own tokenizer gives the pieces other ids.
     """
-    release = ReleaseFolder(folder)
+    release = Release(folder)
     require_same_shape(folder / CONFIG_JSON, differences(config, release.config))
     release.require_pieces(tokenizer.pieces())
     parts = {(part.key, part.index): part for part in slices(config)}
@@ -37,25 +54,10 @@ def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer
         nonlocal last
         part = parts[tensor.key, tensor.global_offset[: tensor.prepend_axis_num]]
         if part != last[0]:
-            whole = _read(release, part)
+            whole = release.read(part)
             if part.key in (EMBEDDING, HEAD):
                 whole = with_rows(whole[: tokenizer.vocab_size], tensor.global_shape[0])
             last = part, whole
         return last[1]
 
     fill(model, full_tensor)
-
-
-def _read(release: ReleaseFolder, part: Slice) -> Tensor:
-    """Return one slice of ours. Raises DataError, naming the file, if it cannot be read."""
-    return join(release.config, part.key, [_tensor(release, name) for name in part.names])
-
-
-def _tensor(release: ReleaseFolder, name: str) -> Tensor:
-    path = release.folder / release.tensors[name].file
-    try:
-        with safe_open(path, "pt") as file:
-            tensor: Tensor = file.get_tensor(name)
-    except (OSError, SafetensorError) as error:
-        raise DataError(path, f"unreadable ({error})", "Fetch it again", record=name) from error
-    return tensor
