@@ -30,7 +30,7 @@ from jobs import show
 from jobs.advance import WATCH_S, advance
 from jobs.checks.doctor import diagnose, print_findings
 from jobs.display import confirm, console, log, warn
-from jobs.history import changes, lines_of, require_consent
+from jobs.history import begun, changes, lines_of, require_consent
 from jobs.logs import LogFilter, parse_since, print_log
 from jobs.plan.cluster import Cluster, automatic, enter, known_clusters, load_cluster
 from jobs.plan.crawl import OnGuess
@@ -99,9 +99,9 @@ def plan(arguments: argparse.Namespace) -> int:
     planned = _asked(arguments, guesses.append)
     states = _states_if_answering(planned)
     to_do = [job for name, job in planned.graph.jobs.items() if any(s.state != "done" for s in states[name].values())]
-    found = forecasts(to_do, planned.cluster)
-    planned = replace(planned, graph=with_forecasts(planned.graph, found))
     changed = changes(planned.paths, to_do)
+    found = forecasts(to_do, planned.cluster, begun(planned.paths, to_do, changed))
+    planned = replace(planned, graph=with_forecasts(planned.graph, found))
     notes = [*guesses, *lines_of(changed)]
     array_size = planned.cluster.max_array_size or _max_array_size(planned)
     lines = show.planned_jobs(planned, states, array_size)

@@ -25,6 +25,9 @@ RETRIED: frozenset[State] = frozenset({"missing", "lost", "cancelled"})
 STUCK: frozenset[State] = frozenset({"failed", "lost", "cancelled", "blocked"})
 
 
+DAMAGED = "its output is damaged"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """Marks, ledger and queue at one moment."""
@@ -37,7 +40,7 @@ class Snapshot:
     queue: Sequence[QueueRow]
     """All rows of this run, whether the present plan has a use for them or not; empty on the local cluster."""
     damaged: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """What is wrong with the output of units that have a mark, by job and unit."""
+    """What is wrong with the output of units that have a mark, by job and unit, and by `<unit>/<output>`."""
     cancelled: frozenset[str] = frozenset()
     alive: Callable[[Attempt], bool] = lambda attempt: False
     """Local cluster: whether an attempt's process still runs."""
@@ -111,7 +114,7 @@ def unit_states(graph: Graph, seen: Snapshot) -> dict[str, dict[str, UnitState]]
             if unit in done:
                 states[name][unit] = DONE
             elif unit in damaged:
-                states[name][unit] = UnitState(state="lost", reason=f"its output is damaged: {damaged[unit]}")
+                states[name][unit] = UnitState(state="lost", reason=f"{DAMAGED}: {damaged[unit]}")
             elif unit not in submitted:
                 states[name][unit] = COMING if seen.launcher_elsewhere else MISSING
             else:

@@ -13,6 +13,7 @@ from stages.evaluate.config import FACTS, GENERATE, PERPLEXITY, EvaluateConfig, 
 from stages.evaluate.harness import chances, harness_name, measure, sample_records, without_samples
 from stages.evaluate.sampling import Sampling
 from stages.evaluate.scores import collect_scores
+from stages.evaluate.sharing import answers_file, model_digest
 from stages.evaluate.tasks import as_loaded, facts_tasks, harness_tasks, perplexity_task
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
@@ -26,15 +27,23 @@ from stages.shared.task import Task
 
 def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
     """Write the results of one checkpoint on one task into task.out; return the scores."""
-    config = task.config
-    checkpoint = task.inputs["checkpoints"][0]
+    checkpoint = task.inputs["checkpoints"][0].path
     name = task.unit.rpartition("/")[2]
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     loaded = None if name == GENERATE else _load_tasks(name, task, tokenizer)
-    model = _open_model(checkpoint.path, tokenizer)
+    model = _open_model(checkpoint, tokenizer)
+    digest = model_digest(checkpoint)
+    with answers_file(task, digest, name) as path:
+        answers = Answers(path, digest, task.should_stop, task.progress)
+        adapter = CheckpointLM(model, tokenizer, answers, task.config.batch_tokens)
+        return _results(task, name, loaded, adapter)
+
+
+def _results(
+    task: Task[EvaluateConfig], name: str, loaded: dict[str, Any] | None, adapter: CheckpointLM
+) -> dict[str, Any]:
+    config, checkpoint = task.config, task.inputs["checkpoints"][0]
     identity = sha256_file(checkpoint.path / COMPLETE)
-    answers = Answers(task.work / "answers.jsonl", identity, task.should_stop, task.progress)
-    adapter = CheckpointLM(model, tokenizer, answers, config.batch_tokens)
     if loaded is None:
         generations = continuations(adapter, config.generate, identity, checkpoint.source)
         write_generations(task.out / KINDS.generations.file, generations)

@@ -50,6 +50,7 @@ def make_task(config: StageConfig, step: Step, place: int, inputs: Mapping[str, 
         steps={after.step: all_units(folder, after.step) for after in step.after if after.units == ALL},
         out=out,
         work=work,
+        shared=folder / "shared" / (step.name or "step"),
         run_dir=folder,
         publish=publish,
     )
