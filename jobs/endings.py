@@ -7,17 +7,19 @@ only the logs of units that are lost or have failed.
 from __future__ import annotations
 
 import functools
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from jobs.paths import RunPaths
 from jobs.plan.graph import Graph, Job
+from jobs.run.srun import OUT_OF_MEMORY
 from jobs.submit.reconcile import States, UnitState
 from stages.formats.attempts import Attempt
+from stages.shared.files import read_tail
 
 TAIL_BYTES = 8 << 10
 EARLY_S = 60
@@ -25,15 +27,20 @@ EARLY_S = 60
 LEAST_FREE = 1 << 20
 VAGUE = re.compile(
     r"left the queue before it began|ended without a word[^;]*|state saved \(exit 85\)|failed \(exit \d+\)"
+    r"|killed by signal 9 \(exit 137\)"
 )
 """Reasons that the ledger alone gives."""
 SAVED = "state saved"
+ENDED_BY_SLURM = re.compile(r"Terminating StepId=(\S+)|StepId=(\S+) exceeded memory limit")
+"""Of a step whose rank has ended badly, or that takes too much memory, Slurm says as well that it was cancelled."""
+SLURMS_WORDS = re.compile(r"(?:slurmstepd\S*|srun): error: (?:\*\*\* )?(.*?)(?: \*\*\*)?$")
+STEP_STOPPED = re.compile(r"\*\*\* STEP (\S+) .*CANCELLED AT [^*]*\*\*\*")
 CAUSES: tuple[tuple[str, str], ...] = (
     (r"DUE TO TIME LIMIT", "stopped at its time limit of {time_min} min: raise resources.{job}.time_min"),
-    (r"DUE TO NODE FAILURE", "its node failed"),
+    (r"DUE TO NODE FAILURE|srun: error: Node failure on", "its node failed"),
     (r"DUE TO PREEMPTION", "preempted by another job"),
     (r"CANCELLED AT [^*]*\*\*\*", "cancelled with scancel"),
-    (r"(?i)\boom[-_ ]kill|out of memory", "out of memory: raise resources.{job}.mem_gb"),
+    (OUT_OF_MEMORY.pattern, "out of memory: raise resources.{job}.mem_gb"),
     (r"No space left on device", "the disk is full: free some space"),
     (r"Disk quota exceeded", "the disk quota is used up: free some space"),
     (r"Read-only file system", "the file system is read-only there"),
@@ -51,11 +58,11 @@ CAUSES: tuple[tuple[str, str], ...] = (
 def explain(states: States, attempts: Iterable[Attempt], graph: Graph, run: RunPaths, lead_s: int) -> States:
     """Return the states with the causes that the logs give in place of vague reasons."""
     last = {(each.name.key, each.name.element): each for each in sorted(attempts, key=lambda each: each.name.restart)}
-    read = functools.cache(tail)  # a log is of all units of its element
+    read = functools.cache(partial(read_tail, num_bytes=TAIL_BYTES))  # a log is of all units of its element
     return {
         name: {
             unit: explained(state, last.get((state.key, state.element)), graph.jobs[name], run, lead_s, read)
-            if state.state in ("lost", "failed") and state.key
+            if state.state in ("lost", "failed", "queued") and state.key
             else state
             for unit, state in units.items()
         }
@@ -66,7 +73,7 @@ def explain(states: States, attempts: Iterable[Attempt], graph: Graph, run: RunP
 def explained(
     state: UnitState, last: Attempt | None, job: Job, run: RunPaths, lead_s: int, read: Callable[[Path], str]
 ) -> UnitState:
-    """Return the state of a unit that did not finish, with the cause in its reason where there is one."""
+    """Return the state of a unit whose last attempt did not finish it, with the cause in its reason if known."""
     if not VAGUE.search(state.reason):
         return state
     values = {"job": job.name, "time_min": str(job.resources.time_min)}
@@ -81,23 +88,17 @@ def explained(
 
 
 def cause(text: str, values: Mapping[str, str]) -> str:
-    """Return the cause that the last telling line of a log shows; "" if there is none. Pure."""
+    """Return the cause that the last telling line of a log shows, with Slurm's words; "" if there is none. Pure."""
+    by_slurm = {step for match in ENDED_BY_SLURM.finditer(text) for step in match.groups() if step}
     for line in reversed(text.splitlines()):
+        if (stopped := STEP_STOPPED.search(line)) and stopped[1] in by_slurm:
+            continue
         for pattern, said in CAUSES:
             if match := re.search(pattern, line):
                 found = {name: value or "" for name, value in match.groupdict().items()}
-                return said.format_map({**values, **found}).strip()
+                words = SLURMS_WORDS.search(line)
+                return said.format_map({**values, **found}).strip() + (f" (Slurm: {words[1]})" if words else "")
     return ""
-
-
-def tail(path: Path) -> str:
-    """Return the end of a log; "" if there is none that this user can read."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def _is_at_limit(last: Attempt | None, job: Job, lead_s: int) -> bool:

@@ -30,7 +30,7 @@ from jobs import show
 from jobs.advance import WATCH_S, advance
 from jobs.checks.doctor import diagnose, print_findings
 from jobs.display import confirm, console, log, warn
-from jobs.history import changes, lines_of, require_consent
+from jobs.history import begun, changes, lines_of, require_consent
 from jobs.logs import LogFilter, parse_since, print_log
 from jobs.plan.cluster import Cluster, automatic, enter, known_clusters, load_cluster
 from jobs.plan.crawl import OnGuess
@@ -41,12 +41,13 @@ from jobs.prune import remove, superseded
 from jobs.run import faults
 from jobs.runs import Run, open_run, plan_run, run_roots
 from jobs.submit import slurm
-from jobs.submit.dispatch import new_submission, script_for, shares
+from jobs.submit.dispatch import new_submission, script_for
 from jobs.submit.ledger import write_cancel, write_cancel_of_all
 from jobs.submit.reconcile import LIVE, States, finished, in_flight
 from jobs.submit.render import Place
 from jobs.submit.snapshot import ROOT
-from jobs.submit.strays import strays
+from jobs.submit.strays import ending, strays
+from jobs.submit.throttle import shares
 from jobs.tools import run_tool
 from stages.shared.errors import ClusterError, ConfigError, StagecoachError, nearest
 from stages.shared.log import printable
@@ -98,9 +99,9 @@ def plan(arguments: argparse.Namespace) -> int:
     planned = _asked(arguments, guesses.append)
     states = _states_if_answering(planned)
     to_do = [job for name, job in planned.graph.jobs.items() if any(s.state != "done" for s in states[name].values())]
-    found = forecasts(to_do, planned.cluster)
-    planned = replace(planned, graph=with_forecasts(planned.graph, found))
     changed = changes(planned.paths, to_do)
+    found = forecasts(to_do, planned.cluster, begun(planned.paths, to_do, changed))
+    planned = replace(planned, graph=with_forecasts(planned.graph, found))
     notes = [*guesses, *lines_of(changed)]
     array_size = planned.cluster.max_array_size or _max_array_size(planned)
     lines = show.planned_jobs(planned, states, array_size)
@@ -241,6 +242,8 @@ def cancel(arguments: argparse.Namespace) -> int:
     submits looks for it behind each sbatch: one of the two cancels the array.
     """
     opened = _opened(arguments)
+    if arguments.strays:
+        return _cancel_strays(opened)
     write_cancel_of_all(opened.paths, time.time())
     seen, states = opened.look()
     live = [state for units in states.values() for state in units.values() if state.state in LIVE and state.key]
@@ -261,6 +264,19 @@ def cancel(arguments: argparse.Namespace) -> int:
         if live or others
         else f"nothing of {opened.name} is queued or running"
     )
+    return 0
+
+
+def _cancel_strays(opened: Run) -> int:
+    """Cancel what the queue holds beyond the plan, and leave the plan's own jobs alone."""
+    seen, states = opened.look()
+    found = strays(opened.graph, states, seen)
+    ids, keys = ending(found, states, seen)
+    for key in keys:
+        write_cancel(opened.paths, key, time.time())
+    slurm.cancel(ids)
+    count = sum(len(each.slurm_ids) for each in found)
+    log(f"{plural(count, 'stray element')} of {opened.name} cancelled" if count else f"{opened.name} has no strays")
     return 0
 
 

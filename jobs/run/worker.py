@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobs.marks import damage, made_files
+from jobs.marks import content, damage
 from jobs.paths import RunPaths, StepPaths, same_key
 from jobs.plan.inputs import changed_files
 from jobs.run import faults
@@ -306,6 +306,7 @@ class Worker:
             steps={**whole, **{step: tuple(map(Path, folders)) for step, folders in unit.parts.items()}},
             out=Path(),
             work=Path(),
+            shared=self.step.shared,
             run_dir=self.run.root,
             should_stop=lambda: self.stop.is_set,
             check_lease=lambda: self._check_lease(unit),
@@ -326,7 +327,7 @@ class Worker:
     def _commit(self, unit: Assigned, out: Path, summary: Any, seconds: float) -> None:
         """Make the unit's folder and its mark appear, in this order, if this attempt still owns it."""
         flush_tree(out)
-        files = made_files(out)
+        made = content(self.step, unit.folder, out)
         self._check_lease(unit)
         replace_dir(out, self.step.unit(unit.folder))
         with contextlib.suppress(OSError):  # a predecessor that still lives may have left something
@@ -340,7 +341,7 @@ class Worker:
             "finished": time.time(),
             "seconds": round(seconds, 3),
             "summary": summary,
-            "files": files,
+            **made,
         }
         write_json(self.step.mark(unit.folder), mark)
         shutil.rmtree(self.step.work(unit.folder), ignore_errors=True)
@@ -361,12 +362,12 @@ class Worker:
         path.rename(place)
 
     def _kin(self, unit: Assigned) -> list[Kin]:
-        """Return the units of the same key that earlier settings or inputs made, the newest first."""
+        """Return the units of the same key that earlier settings or inputs made, the newest first, and this one."""
         found = [
             (step, folder)
             for step in map(StepPaths, self.step.root.parent.iterdir())
             for folder in step.started_units()
-            if folder != unit.folder and same_key(folder, unit.folder)
+            if same_key(folder, unit.folder)
         ]
         found.sort(key=lambda pair: pair[0].lease(pair[1]).stat().st_mtime, reverse=True)
         return [Kin(out=step.unit(name), work=step.work(name), published=step.published(name)) for step, name in found]
@@ -403,7 +404,7 @@ class Worker:
             step = StepPaths(Path(root))
             if not _is_there(step, name):
                 raise InputsIncompleteError(f"inputs incomplete: {job} lacks {name}")
-            if step.mark(name).exists() and (wrong := damage(step, name)):
+            if wrong := damage(step, name):
                 raise InputsIncompleteError(f"inputs incomplete: of {job}, {name}: {wrong}")
 
     @functools.cache  # noqa: B019  (one worker lives as long as its process)

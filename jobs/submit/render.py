@@ -38,8 +38,8 @@ class Place:
     """Elements of the array that may run at once: its share of the job's throttle."""
     after: tuple[str, ...] = ()
     """Arrays, or elements of arrays, that must succeed first."""
-    behind: str = ""
-    """Array that must end first, however it ends."""
+    behind: tuple[str, ...] = ()
+    """Arrays that must end first, however they end."""
 
     @property
     def dependency(self) -> str:

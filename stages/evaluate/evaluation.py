@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from lm_eval.api.model import LM
 
 from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
@@ -25,13 +28,15 @@ from stages.evaluate.harness import (
 from stages.evaluate.parts import Replay, answer_share
 from stages.evaluate.sampling import Sampling
 from stages.evaluate.scores import collect_outcomes, collect_scores
+from stages.evaluate.sharing import answers_file, model_digest
 from stages.evaluate.tasks.loading import load_cell, protocol_of, use_datasets
 from stages.evaluate.tasks.own import as_loaded, facts_tasks, perplexity_task
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.formats.tokenizer import Tokenizer
-from stages.model.checkpoint.load import LoadedModel, load_model, read_settings
+from stages.model.checkpoint.load import LoadedModel, load_model
 from stages.model.checkpoint.names import COMPLETE
+from stages.model.checkpoint.settings import read_settings
 from stages.shared.contract import part_of, whole_of
 from stages.shared.errors import DataError
 from stages.shared.files import sha256_file
@@ -43,17 +48,29 @@ ADAPTER = "1"
 
 def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
     """Write the results of one checkpoint on one cell into task.out; return the scores."""
-    cell, checkpoint = cell_of(task.config, task.unit), task.inputs["checkpoints"][0]
+    cell = cell_of(task.config, task.unit)
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     if cell.task == GENERATE:
-        adapter = _adapter(task, tokenizer)
-        identity = _identity(checkpoint.path)
-        generations = continuations(adapter, task.config.generate, identity, checkpoint.source)
-        write_generations(task.out / KINDS.generations.file, generations)
-        return {"checkpoint": checkpoint.source, "task": cell.name, "generations": len(generations)}
+        with _adapter(task, cell, tokenizer) as adapter:
+            return _generate(task, adapter)
     loaded = _load_tasks(cell, task, tokenizer)
-    parts = task.steps.get(ANSWERS, ())
-    model = Watched(Replay(parts) if parts else _adapter(task, tokenizer))
+    if parts := task.steps.get(ANSWERS, ()):
+        return _score(task, cell, loaded, tokenizer, Replay(parts))
+    with _adapter(task, cell, tokenizer) as adapter:
+        return _score(task, cell, loaded, tokenizer, adapter)
+
+
+def _generate(task: Task[EvaluateConfig], adapter: CheckpointLM) -> dict[str, Any]:
+    checkpoint = task.inputs["checkpoints"][0]
+    generations = continuations(adapter, task.config.generate, _identity(checkpoint.path), checkpoint.source)
+    write_generations(task.out / KINDS.generations.file, generations)
+    return {"checkpoint": checkpoint.source, "task": GENERATE, "generations": len(generations)}
+
+
+def _score(
+    task: Task[EvaluateConfig], cell: Cell, loaded: dict[str, Any], tokenizer: Tokenizer, answering: LM
+) -> dict[str, Any]:
+    model = Watched(answering)
     measured = measure(model, loaded, cell.limit)
     results = Results(
         key=_key(task, cell, tokenizer, max(measured["n-shot"].values()), model.digest),
@@ -65,7 +82,7 @@ def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
     write_results(task.out / KINDS.results.file, results, without_samples(measured))
     write_lines(task.out / KINDS.samples.file, sample_records(measured))
     return {
-        "checkpoint": checkpoint.source,
+        "checkpoint": task.inputs["checkpoints"][0].source,
         "task": cell.name,
         "scores": {f"{score.task} {score.metric}": score.value for score in results.scores},
     }
@@ -76,7 +93,8 @@ def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
     cell = cell_of(task.config, whole_of(task.unit))
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     loaded = _load_tasks(cell, task, tokenizer)
-    count = answer_share(_adapter(task, tokenizer), loaded, cell.limit, part_of(task.unit), task.out)
+    with _adapter(task, cell, tokenizer) as adapter:
+        count = answer_share(adapter, loaded, cell.limit, part_of(task.unit), task.out)
     return {"checkpoint": task.inputs["checkpoints"][0].source, "task": cell.name, "requests": count}
 
 
@@ -103,11 +121,20 @@ def _paths(task: Task[EvaluateConfig], *fields: str) -> list[Path]:
     return [file.path for field in fields for file in task.inputs.get(field, ())]
 
 
-def _adapter(task: Task[EvaluateConfig], tokenizer: Tokenizer) -> CheckpointLM:
+def _asked(unit: str, cell: Cell) -> str:
+    """Return the name of what a unit asks, the same for all checkpoints: the cell, or a part of it."""
+    return cell.name + unit.rpartition(f"/{cell.name}")[2]
+
+
+@contextmanager
+def _adapter(task: Task[EvaluateConfig], cell: Cell, tokenizer: Tokenizer) -> Iterator[CheckpointLM]:
+    """Yield the unit's checkpoint as a model of lm-eval's, with the answers that equal weights have given already."""
     checkpoint = task.inputs["checkpoints"][0].path
-    identity = _identity(checkpoint)
-    answers = Answers(task.work / "answers.jsonl", identity, task.should_stop, task.progress)
-    return CheckpointLM(open_model(checkpoint, identity, tokenizer), tokenizer, answers, task.config.batch_tokens)
+    model = open_model(checkpoint, tokenizer)
+    digest = model_digest(checkpoint)
+    with answers_file(task, digest, _asked(task.unit, cell)) as path:
+        answers = Answers(path, digest, task.should_stop, task.progress)
+        yield CheckpointLM(model, tokenizer, answers, task.config.batch_tokens)
 
 
 def _key(task: Task[EvaluateConfig], cell: Cell, tokenizer: Tokenizer, shots: int, prompts: str) -> EvaluationKey:
@@ -148,11 +175,12 @@ _OPEN: dict[str, LoadedModel] = {}
 """The model of this process by its identity, one at most: the units of an element share its loading."""
 
 
-def open_model(checkpoint: Path, identity: str, tokenizer: Tokenizer) -> LoadedModel:
+def open_model(checkpoint: Path, tokenizer: Tokenizer) -> LoadedModel:
     """Return a checkpoint's model, which stays loaded until another one is asked for.
 
     Raises DataError if it was trained with another tokenizer.
     """
+    identity = _identity(checkpoint)
     if identity not in _OPEN:
         _OPEN.clear()
         _OPEN[identity] = load_model(checkpoint)

@@ -295,8 +295,12 @@ class StageConfig(Settings):
         """
         raise NotImplementedError
 
-    def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast | None:
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast | None:
         """Return time and memory of a step on a machine; None if the step's own estimates are the best known. Pure.
+
+        `done` is how far the only unit of a step that resumes is already, in the numbers of Task.progress.
 
         Raises ConfigError if the machine cannot run it.
         """

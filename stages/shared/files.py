@@ -57,6 +57,16 @@ def read_json(path: Path) -> Any:
         raise JsonError(path, problem, "Restore the file, or remove it") from error
 
 
+def read_tail(path: Path, num_bytes: int) -> str:
+    """Return the end of a text, at most so many bytes; "" if there is none that this user can read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - num_bytes))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def flush_tree(root: Path) -> None:
     """Wait until a file, or every file of a folder, is on disk, so that a rename cannot outlive the content."""
     for path in (root, *root.rglob("*")):

@@ -13,24 +13,27 @@ A stage adds the field of its data, settings of its objective, and the function 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
 from stages.formats.kinds import KINDS
+from stages.formats.pieces import read_pieces
 from stages.formats.readings import Reading
-from stages.model.checkpoint.names import FREE, read_model
-from stages.model.huggingface.config import CONFIG_JSON, differences, from_config_json, read_config, unreleasable
+from stages.model.checkpoint.settings import read_sealed, read_state, require_fitting, require_tokenizer
+from stages.model.huggingface.config import CONFIG_JSON, differences, require_same_shape, unreleasable
+from stages.model.huggingface.folder import ReleaseFolder
 from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Kind, Output, Reads, StagePlan, Step, Unit
-from stages.shared.errors import ConfigError, DataError, nearest
+from stages.shared.errors import ConfigError, nearest
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS, TrainingConfig
 from stages.train.data.mixture import readings, warning
 from stages.train.planner.forecast import forecast
 from stages.train.state.names import BEST, FINAL, UNTRAINED, step_name
+from stages.train.state.same_model import require_same_model
 
 NARROW = 65_500
 """Pieces from which on a dataset takes 4 bytes a token, not 2 (Megatron's DType.optimal_dtype)."""
@@ -88,22 +91,30 @@ class TrainingStage(TrainingConfig):
         return StagePlan(steps=(step,), outputs=tuple(self._outputs(self.first_step(inputs))))
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
-        """Raise DataError for weights from outside that are not of this training's model."""
+        """Raise DataError for weights from outside that are not of this training's model, or not of its tokenizer.
+
+        A tokenizer that the run itself makes is compared in the job.
+        """
+        tokenizers = [file for file in inputs.get("tokenizer", ()) if not file.section]
         for file in inputs.get("init_from", ()):
             if not file.section:
-                path = file.path / CONFIG_JSON
-                found, _ = from_config_json(read_config(path), path)
-                self._require_shape(path, differences(self.model, found))
+                release = ReleaseFolder(file.path)
+                require_same_shape(file.path / CONFIG_JSON, differences(self.model, release.config))
+                for tokenizer in tokenizers:
+                    release.require_pieces(read_pieces(tokenizer.path))
         for file in inputs.get("continue_from", ()):
             if not file.section:
-                other = differences(self.model, read_model(file.path))
-                may = FREE if self.continue_with == "weights" else ()
-                self._require_shape(file.path, {name: value for name, value in other.items() if name not in may})
+                self._inspect_checkpoint(file.path, tokenizers)
 
-    def _require_shape(self, path: Path, other: Mapping[str, Any]) -> None:
-        if other:
-            remedy = f"Give the section's model {', '.join(f'{name}: {value}' for name, value in other.items())}"
-            raise DataError(path, "another shape than the recipe's", remedy)
+    def _inspect_checkpoint(self, folder: Path, tokenizers: Sequence[InputFile]) -> None:
+        found = read_sealed(folder)
+        require_tokenizer(folder, found, tokenizers)
+        if self.continue_with == "weights":
+            require_fitting(folder, found, self.model)
+        else:
+            then = read_state(folder)
+            now = {"model": self.model.model_dump(mode="json"), "dtype": self.dtype}
+            require_same_model(folder, then, {**then, **now}, self)
 
     def _other_uses(self) -> list[str]:
         """Return the settings that change the outputs and not the weights."""
@@ -150,12 +161,16 @@ class TrainingStage(TrainingConfig):
                 wanted = f"a weight for every source of {self.data}, {source!r} too"
                 raise ConfigError("mixture", sorted(mixture), wanted)
 
-    def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast:
-        """Return memory, time and cost of the training, and how often each source is read if its size is known.
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast:
+        """Return memory of the training, time and cost of the steps that are left, and how often each source is read if
+        its size is known.
 
         Raises ConfigError, with layouts that fit, if the training does not fit into the machine.
         """
-        found = forecast(self.planned(inputs), machine)
+        training = self.planned(inputs)
+        found = forecast(replace(training, first=max(training.first, done)), machine)
         if self.earlier_steps:
             found = replace(found, rows=(*found.rows, ("schedule", self._schedule_text())))
         sources = self._readings(inputs)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.endings import TAIL_BYTES, cause, explain, tail
+from jobs.endings import TAIL_BYTES, cause, explain
 from jobs.paths import RunPaths
 from jobs.submit.reconcile import State, UnitState
 from stages.formats.attempts import Attempt, ResultRecord
@@ -15,6 +15,7 @@ from tests.jobs import made
 GRAPH = made.graph(made.job("a.x", 2, time_min=30))
 VALUES = {"job": "a.x", "time_min": "30"}
 LIMIT = "stopped at its time limit of 30 min: raise resources.a.x.time_min"
+SLURMS = f"{LIMIT} (Slurm: JOB 1 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT)"
 ENTRY = made.submission("a.x", [(0,), (1,)])
 
 
@@ -28,6 +29,7 @@ ENTRY = made.submission("a.x", [(0,), (1,)])
             "slurmstepd: error: *** JOB 9 ON n2 CANCELLED AT 2026-11-26 DUE TO NODE FAILURE, SEE LOG ***",
             "its node failed",
         ),
+        ("srun: error: Node failure on n1", "its node failed (Slurm: Node failure on n1)"),
         ("slurmstepd: error: Detected 1 oom-kill event(s) in StepId=7.0", "raise resources.a.x.mem_gb"),
         (
             "slurmstepd: error: execve(): /opt/py/bin/python: No such file or directory",
@@ -64,11 +66,14 @@ def test_a_vague_reason_gives_way_to_the_log_and_a_plain_one_stays(tmp_path: Pat
     made.write_tree(
         log.parent, {log.name: "slurmstepd: error: *** JOB 1 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT ***"}
     )
-    assert explained(run, "left the queue before it began") == LIMIT
+    assert explained(run, "left the queue before it began") == SLURMS
     crash = "crash loop: 3 attempts in a row without progress past 0, the last state saved (exit 85)"
-    assert explained(run, crash, state="failed") == crash.replace("state saved (exit 85)", LIMIT)
-    assert explained(run, "state saved (exit 85); it was not started again") == f"{LIMIT}; it was not started again"
+    assert explained(run, crash, state="failed") == crash.replace("state saved (exit 85)", SLURMS)
+    assert explained(run, "state saved (exit 85); it was not started again") == f"{SLURMS}; it was not started again"
     assert explained(run, "RuntimeError: why", state="failed") == "RuntimeError: why"
+    waits = "BeginTime; its last attempt: ended without a word on n1 (killed, or the node died)"
+    assert explained(run, waits, state="queued") == f"BeginTime; its last attempt: {SLURMS}"
+    assert explained(run, waits, state="running") == waits
 
 
 def test_a_signal_near_the_limit_is_the_limits(tmp_path: Path) -> None:
@@ -101,9 +106,26 @@ def test_a_full_disk_explains_a_missing_record(tmp_path: Path, monkeypatch: pyte
     assert "the disk of the run is full" in explained(RunPaths(tmp_path), "ended without a word on n1 (killed)")
 
 
-def test_only_the_end_of_a_log_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_bytes(b"x" * TAIL_BYTES + b"\xff the end")
-    assert tail(path).endswith("� the end")
-    assert len(tail(path)) <= TAIL_BYTES
-    assert tail(tmp_path / "none") == ""
+def test_a_step_that_srun_has_ended_was_not_cancelled() -> None:
+    killed = "srun: error: n2: task 1: Killed\nsrun: launch/slurm: _step_signal: Terminating StepId=7.0\n"
+    stopped = "slurmstepd: error: *** STEP 7.0 ON n1 CANCELLED AT 2026-11-26T19:07:01 ***\n"
+    assert cause(killed + stopped, VALUES) == ""
+    assert cause("slurmstepd: error: Detected 1 oom_kill event in StepId=7.0.\n" + killed + stopped, VALUES) == (
+        "out of memory: raise resources.a.x.mem_gb (Slurm: Detected 1 oom_kill event in StepId=7.0.)"
+    )
+    over = "slurmstepd-n1: error: StepId=7.0 exceeded memory limit (9 > 8), being killed\n"
+    assert cause(over + stopped, VALUES).endswith("(Slurm: StepId=7.0 exceeded memory limit (9 > 8), being killed)")
+    again = "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-11-26T19:09:01 ***\n"
+    assert cause(killed + stopped + again + stopped, VALUES) == (
+        "cancelled with scancel (Slurm: JOB 7 ON n1 CANCELLED AT 2026-11-26T19:09:01)"
+    )
+
+
+def test_the_memory_of_a_gpu_is_not_the_nodes() -> None:
+    assert cause("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB\n", VALUES) == ""
+
+
+def test_of_a_long_log_the_end_counts(tmp_path: Path) -> None:
+    log = RunPaths(tmp_path).log("a.x", ENTRY.key, 0)
+    made.write_tree(log.parent, {log.name: "Disk quota exceeded\n" + "x" * TAIL_BYTES})
+    assert explained(RunPaths(tmp_path), "failed (exit 1)") == "failed (exit 1)"

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from jobs.history import ASKED_HOURS, changes, lines_of, require_consent
+from jobs.history import ASKED_HOURS, begun, changes, lines_of, require_consent
 from jobs.marks import made_files
 from jobs.plan.cluster import Cluster
+from jobs.plan.forecasts import forecasts
 from jobs.plan.recipe import make_recipe
 from jobs.prune import remove, superseded
 from jobs.runs import Run, open_run, plan_run
@@ -125,6 +126,28 @@ def test_a_short_or_finished_training_is_left_behind_unasked(tmp_path: Path) -> 
     require_consent(found, lambda lost: False)
 
 
+def hours_of(run: Run) -> float:
+    """Return the hours that a plan shows."""
+    jobs = run.graph.jobs.values()
+    return forecasts(jobs, LOCAL, begun(run.paths, jobs, changes(run.paths, jobs)))["pretrain"].hours
+
+
+def test_a_plan_counts_the_hours_of_the_steps_that_are_left(tmp_path: Path) -> None:
+    whole = hours_of(planned(tmp_path))
+    began(planned(tmp_path), 200)
+    assert hours_of(planned(tmp_path)) == pytest.approx(whole * 400 / 600)
+    assert hours_of(planned(tmp_path, steps=900)) == pytest.approx(whole * 700 / 600)
+    assert hours_of(planned(tmp_path, seed=2)) == pytest.approx(whole)
+
+
+def test_an_extensions_hours_are_those_behind_the_last_step(tmp_path: Path) -> None:
+    whole = hours_of(planned(tmp_path))
+    began(planned(tmp_path), 600, done=True)
+    assert hours_of(planned(tmp_path, steps=900)) == pytest.approx(whole / 2)
+    assert hours_of(planned(tmp_path, checkpoint_keep_every=600)) == 0
+    assert hours_of(planned(tmp_path)) == pytest.approx(whole), "should its files be gone, nothing of it is used"
+
+
 def test_other_data_leave_the_steps_behind(tmp_path: Path) -> None:
     began(planned(tmp_path), 192, hours=2)
     (tmp_path / "data" / "x.bin").write_text("others")
@@ -150,7 +173,11 @@ def test_a_prune_takes_what_a_finished_training_no_longer_uses(tmp_path: Path) -
     began(longer, 900, done=True)
     (unit,) = superseded(longer, longer.look()[1])
     assert (unit.job, unit.num_bytes) == ("pretrain", 1000)
+    for step in (unit.step, longer.paths.step("pretrain", longer.graph.jobs["pretrain"].fingerprint)):
+        step.shared.mkdir()
     remove(unit)
+    assert not unit.step.shared.exists()
+    assert step.shared.exists()
     again = planned(tmp_path, steps=900)
     assert superseded(again, again.look()[1]) == []
     assert {state.state for state in again.look()[1]["pretrain"].values()} == {"done"}

@@ -54,6 +54,7 @@ def make_task(config: StageConfig, step: Step, place: int, inputs: Mapping[str, 
         },
         out=out,
         work=work,
+        shared=folder / "shared" / (step.name or "step"),
         run_dir=folder,
         publish=publish,
     )

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from stages.model.checkpoint.load import load_model
+from stages.model.checkpoint.reading import weights_digest
 from stages.pretrain.run import run as run_stage
 from stages.shared.errors import DataError, LeaseLost
 from stages.shared.files import read_json
-from stages.train.loop import weights_digest
 from tests.stages.model.saved import cut, files_up_to, flip
 from tests.stages.train.equal import assert_equal, same_files
 from tests.stages.train.ranks import (
