@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from stages.evaluate.catalog.checks import check_cell, check_data, needed_datasets
+from stages.evaluate.catalog.checks import check_cell, check_data, check_jail, needed_datasets
 from stages.evaluate.catalog.definitions import check_definitions, defined, is_read, shipped_variants, with_variant
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Cell, TaskSettings, cells_of
 from stages.formats.benchmarks.index import read_index
@@ -141,9 +141,13 @@ class EvaluateConfig(StageConfig):
             check_cell(cell, datasets, definitions)
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
-        """Look into definitions and into the headers of prepared data: splits, and the number of solved examples."""
+        """Look into definitions and into the headers of prepared data: splits, and the number of solved examples.
+
+        Also looks for what a jail needs, if a task runs the model's output as code.
+        """
         check_definitions([file.path for file in inputs.get("definitions", ())])
         for cell in self.cells():
+            check_jail(cell)
             check_data(cell, [file.path for file in inputs.get("datasets", ())])
 
 

@@ -67,7 +67,14 @@ def measure(model: LM, loaded: dict[str, Any], limit: int | None) -> dict[str, A
 
     lm-eval's `evaluate` adds no date, host or path; its `simple_evaluate` does.
     """
-    results = evaluate(lm=model, task_dict=loaded, limit=limit, bootstrap_iters=BOOTSTRAP_ITERS, log_samples=True)
+    results = evaluate(
+        lm=model,
+        task_dict=loaded,
+        limit=limit,
+        bootstrap_iters=BOOTSTRAP_ITERS,
+        log_samples=True,
+        confirm_run_unsafe_code=True,  # in a jail: see load_cell
+    )
     return {**results, "lm_eval_version": version("lm_eval")}
 
 

@@ -9,6 +9,7 @@ from stages.evaluate.catalog.definitions import defined, shipped_variants, with_
 from stages.evaluate.cells import OURS, Cell
 from stages.formats.benchmarks.index import DataSet, TaskInfo, read_index
 from stages.formats.benchmarks.layout import find_dataset, splits_of
+from stages.jail.jail import missing
 from stages.shared.errors import ConfigError, DataError, nearest
 
 STAGE_DATA = "a section `benchmarks` writes them from files on disk (`datasets: from:benchmarks`)"
@@ -41,7 +42,7 @@ def _check_variant(cell: Cell, own: Mapping[str, Path]) -> None:
 
 def _check_leaf(cell: Cell, leaf: TaskInfo) -> None:
     shape = leaf.shape
-    if shape.code:
+    if shape.code and not shape.is_judged:
         raise code_refused(leaf.name)
     if shape.media:
         raise ConfigError("tasks", leaf.name, "a task of text alone: its questions have pictures or sound")
@@ -87,7 +88,15 @@ def _missing(cell: Cell, missing: Sequence[DataSet]) -> ConfigError:
 
 def code_refused(task: str) -> ConfigError:
     """Return the error for a task that runs the model's output."""
-    return ConfigError("tasks", task, "a task that does not run the model's output as code: there is no jail for it")
+    wanted = "a task that does not run the model's output as code outside a jail (HumanEval and MBPP run it in one)"
+    return ConfigError("tasks", task, wanted)
+
+
+def check_jail(cell: Cell) -> None:
+    """Raise ConfigError for a cell that needs a jail, if this machine has none. Starts a process."""
+    leaves = () if cell.is_ours else read_index().leaves(cell.task)
+    if any(leaf.shape.code for leaf in leaves) and (lack := missing()):
+        raise ConfigError("tasks", cell.task, f"left out, since it runs what the model writes, and {lack}")
 
 
 def too_many_shots(task: str, asked: int, available: int) -> ConfigError:

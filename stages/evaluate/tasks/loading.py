@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from lm_eval.tasks._yaml_loader import load_yaml
 from stages.evaluate.catalog.checks import code_refused
 from stages.evaluate.catalog.definitions import data_files, defined, shipped_variants, with_variant
 from stages.evaluate.cells import Cell
+from stages.evaluate.code_eval import jailed
 from stages.evaluate.tasks.prompts import guard_prompts
 from stages.evaluate.tasks.repeats import score_every_text
 from stages.formats.benchmarks.index import Index, read_index
-from stages.shared.errors import ConfigError
+from stages.shared.errors import ConfigError, StagecoachError
 
 ROOT = Path(lm_eval.tasks.__file__).parent
 PROTOCOL = "protocol"
@@ -33,18 +35,20 @@ def load_cell(cell: Cell, definitions: Sequence[Path]) -> dict[str, Any]:
     Raises ConfigError or DataError for a task that cannot be loaded from the data at hand.
     """
     own = defined(definitions)
-    variant = read_variant(cell, own)
-    overrides = {key: value for key, value in variant.items() if key != PROTOCOL}
-    if cell.repeats is not None:
-        overrides["repeats"] = cell.repeats
     entries = {**registry(read_index()), **own_entries(own)}
+    has_code = any(leaf.shape.code for leaf in read_index().leaves(cell.task))
     try:
-        built = TaskFactory().build(entries[cell.task], overrides=overrides, registry=entries)
-        loaded = TaskManager(include_defaults=False).load(built if isinstance(built, list) else [built])
+        with jailed() if has_code else nullcontext():
+            overrides = {key: value for key, value in read_variant(cell, own).items() if key != PROTOCOL}
+            overrides |= {} if cell.repeats is None else {"repeats": cell.repeats}
+            built = TaskFactory().build(entries[cell.task], overrides=overrides, registry=entries)
+            loaded = TaskManager(include_defaults=False).load(built if isinstance(built, list) else [built])
+    except StagecoachError:
+        raise
     except Exception as error:  # its templates and functions may raise anything
         raise _cannot_load(cell, error) from error
     for name, task in loaded["tasks"].items():
-        if getattr(task, "UNSAFE_CODE", False):
+        if getattr(task, "UNSAFE_CODE", False) and not has_code:
             raise code_refused(name)
         _set_fewshot(task, cell)
         guard_prompts(task, cell.seed)

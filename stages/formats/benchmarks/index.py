@@ -45,6 +45,8 @@ class Shape(NamedTuple):
     """Number of solved examples that are listed in the task; None if `pool` has them, or if unknown."""
     code: bool
     """Whether the model's output runs as code."""
+    is_judged: bool
+    """Whether that code runs in the metric `code_eval` alone, around which there is a jail."""
     media: bool
     """Whether the questions have pictures or sound."""
     free: bool
@@ -131,7 +133,7 @@ def write_index(plain: Mapping[str, Any], path: Path = INDEX) -> None:
     write_atomic(path, gzip.compress(text.encode(), mtime=0))
 
 
-def shape_of(config: Mapping[str, Any], lacks: tuple[str, ...] = ()) -> Shape:
+def shape_of(config: Mapping[str, Any], lacks: tuple[str, ...] = (), is_judged: bool = False) -> Shape:
     """Return the shape of a task from its YAML file's content, in which functions may be names."""
     fewshot = config.get("fewshot_config") or {}
     samples, split = fewshot.get("samples"), fewshot.get("split") or config.get("fewshot_split")
@@ -144,6 +146,7 @@ def shape_of(config: Mapping[str, Any], lacks: tuple[str, ...] = ()) -> Shape:
         shots=config.get("num_fewshot"),
         samples=len(samples) if is_listed and isinstance(samples, list) else None,
         code=bool(config.get("unsafe_code")),
+        is_judged=is_judged,
         media=bool(config.get("doc_to_image") or config.get("doc_to_audio")),
         free=bool(config.get("class") or config.get("custom_dataset")),
         lacks=lacks,

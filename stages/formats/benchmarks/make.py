@@ -38,11 +38,11 @@ class _Maker:
         if entry.kind == Kind.GROUP:
             self.groups[name] = [file, list(self._members(name, entry.cfg.get("task") or ()))]
         else:
-            self._add_task(name, file, entry.cfg, lacking(entry.cfg))
+            self._add_task(name, file, entry.cfg)
 
-    def _add_task(self, name: str, file: str, config: Mapping[str, Any], lacks: tuple[str, ...]) -> None:
+    def _add_task(self, name: str, file: str, config: Mapping[str, Any]) -> None:
         data = (config.get("dataset_path") or "", config.get("dataset_name") or "")
-        shape = shape_of(config, lacks)
+        shape = shape_of(config, lacking(config), is_judged(config))
         numbers = self.datasets.setdefault(data, len(self.datasets)), self.shapes.setdefault(shape, len(self.shapes))
         self.tasks[name] = [file, *numbers]
 
@@ -55,7 +55,7 @@ class _Maker:
                 if "group" in member:
                     self.groups[name] = ["", list(self._members(name, member["task"]))]
                 else:
-                    self._add_task(name, "", member, ())
+                    self._add_task(name, "", member)
             if name in self.entries or "::" in name:
                 yield name
 
@@ -79,9 +79,20 @@ def lacking(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the packages and metrics that a task needs and that are not installed."""
     metrics = [each for each in config.get("metric_list") or () if isinstance(each["metric"], str)]
     unknown = () if config.get("process_results") else _unknown_metrics(metrics)
-    modules = {Path(f"{text.rpartition('.')[0]}.py") for text in _texts(config) if text.startswith(f"{ROOT}/")}
-    missing = (package for module in modules if module.is_file() for package in _missing_packages(module))
+    missing = (package for module in _modules(config) for package in _missing_packages(module))
     return tuple(sorted({*unknown, *missing}))
+
+
+def is_judged(config: Mapping[str, Any]) -> bool:
+    """Return whether all code of a task asks the metric `code_eval` to run the model's output."""
+    modules = _modules(config)
+    return bool(modules) and all("code_eval" in module.read_text(encoding="utf-8") for module in modules)
+
+
+def _modules(config: Mapping[str, Any]) -> set[Path]:
+    """Return the modules of a task's functions."""
+    paths = (Path(f"{text.rpartition('.')[0]}.py") for text in _texts(config) if text.startswith(f"{ROOT}/"))
+    return {path for path in paths if path.is_file()}
 
 
 def _unknown_metrics(metrics: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -200,8 +200,12 @@ def own(**settings: Any) -> EvaluateConfig:
         (own(tasks=["factz"]), INPUTS, r"did you mean 'facts'\?"),
         (own(tasks=["qqqqqqqq"]), INPUTS, "see `lm-eval ls tasks`"),
         (own(tasks=["suite:lama"]), INPUTS, r"^tasks = 'suite:lama': must be a shipped suite; did you mean 'llama'\?"),
-        (own(tasks=["humaneval"]), INPUTS, r"^tasks = 'humaneval': .* does not run the model's output as code"),
-        (own(tasks=["mbpp"]), INPUTS, r"^tasks = 'mbpp': .* does not run the model's output as code"),
+        (
+            own(tasks=["cruxeval_input"]),
+            INPUTS,
+            "^tasks = 'cruxeval_input': .* outside a jail",
+        ),
+        (own(tasks=["humaneval"]), INPUTS, r"^datasets = None: .* with openai/openai_humaneval, which"),
         (own(tasks=["minerva_math"]), INPUTS, "it needs antlr4, math_verify"),
         (own(tasks=["mmmu_val"]), INPUTS, "pictures"),
         (own(tasks=["winogrande"]), INPUTS, r"^datasets = None: .* with allenai/winogrande \(winogrande_xl\), which"),
@@ -242,3 +246,11 @@ def test_more_shots_than_there_are_examples_are_one_sentence_before_anything_is_
     own(tasks=[{"task": "arc_easy", "num_fewshot": 5}]).inspect({"datasets": files})
     with pytest.raises(ConfigError, match="num_fewshot = 10: must be at most 5: arc_easy has 5 solved examples"):
         own(tasks=[{"task": "arc_easy", "num_fewshot": 10}]).inspect({"datasets": files})
+
+
+def test_code_without_a_jail_is_refused_before_anything_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.evaluate.catalog.checks.missing", lambda: "this machine cannot make a jail")
+    for task in ("humaneval", "mbpp"):
+        with pytest.raises(ConfigError, match=f"tasks = '{task}': .* and this machine cannot make a jail"):
+            own(tasks=[task]).inspect({})
+    own(tasks=["piqa"]).inspect({})

@@ -3,12 +3,14 @@ from typing import Any
 
 import pytest
 import yaml
+from lm_eval.api.instance import Instance
 
 from stages.evaluate.cells import Cell
 from stages.evaluate.harness import measure
 from stages.evaluate.tasks.loading import load_cell, read_variant, registry, use_datasets
 from stages.formats.benchmarks.index import DataSet, read_index
 from stages.formats.benchmarks.write import write_dataset
+from stages.jail.jail import missing
 from stages.shared.errors import ConfigError
 from tests.stages.evaluate.world import CHOICE, ByDigest, define, questions
 
@@ -94,3 +96,26 @@ def test_the_table_of_names_is_lm_evals() -> None:
     assert table["piqa"].yaml_path.exists()
     assert table["mmlu"].yaml_path.exists()
     assert set(table) == set(index.names())
+
+
+@pytest.mark.skipif(missing() is not None, reason="no jail on this machine")
+def test_humaneval_by_name_runs_programs_in_the_jail(tmp_path: Path) -> None:
+    rows = [
+        {
+            "prompt": f"def add{n}(a):\n",
+            "test": f"def check(f):\n    assert f(1) == {n + 1}\n",
+            "entry_point": f"add{n}",
+        }
+        for n in range(2)
+    ]
+    data = write_dataset(tmp_path / "hf", DataSet("openai/openai_humaneval", ""), {"test": rows}, None, {})
+    use_datasets(tmp_path / "home", [data])
+
+    class Adds(ByDigest):
+        def generate_until(self, requests: list[Instance]) -> list[str]:
+            return ["    return a + 1\n" for _ in requests]
+
+    for cell in (Cell(task="humaneval"), Cell(task="humaneval", variant="llama", repeats=10)):
+        found = measure(Adds(), load_cell(cell, []), None)["results"]["humaneval"]
+        assert found["pass@1,create_test"] == 0.5
+        assert ("pass@10,create_test" in found) == bool(cell.variant)
