@@ -113,7 +113,7 @@ def _load_tasks(cell: Cell, task: Task[EvaluateConfig], tokenizer: Tokenizer) ->
     datasets = _paths(task, "datasets")
     check_data(cell, datasets)
     use_datasets(task.work / "home", datasets)
-    return load_cell(cell, _paths(task, "definitions"))
+    return load_cell(cell, _paths(task, "definitions"), datasets)
 
 
 def _paths(task: Task[EvaluateConfig], *fields: str) -> list[Path]:

@@ -62,15 +62,28 @@ def check_data(cell: Cell, datasets: Sequence[Path]) -> None:
         folder = find_dataset(leaf.data, datasets)
         if folder is None or leaf.shape.free:
             continue
-        splits = splits_of(folder)
-        for split in leaf.shape.splits:
+        splits, shots = splits_of(folder), shots_of(cell, leaf)
+        for split in leaf.shape.splits if shots else leaf.shape.splits[-1:]:
             if split not in splits:
                 raise _missing_split(leaf.name, split, folder, splits)
-        shots = cell.num_fewshot if cell.num_fewshot is not None else leaf.shape.shots
         if shots and leaf.shape.pool:
             others = splits[leaf.shape.pool] - (leaf.shape.pool == leaf.shape.evaluated)
             if shots > others:
                 raise too_many_shots(leaf.name, shots, others)
+
+
+def shots_of(cell: Cell, leaf: TaskInfo) -> int:
+    """Return the number of solved examples that a cell shows for one of its tasks."""
+    return (leaf.shape.shots if cell.num_fewshot is None else cell.num_fewshot) or 0
+
+
+def lacks_examples(cell: Cell, datasets: Sequence[Path]) -> bool:
+    """Return whether the prepared data of a cell without shots has no split of solved examples, as it may."""
+    leaves = [(leaf, find_dataset(leaf.data, datasets)) for leaf in read_index().leaves(cell.task)]
+    return any(
+        folder and leaf.shape.pool not in ("", *splits_of(folder)) and not shots_of(cell, leaf)
+        for leaf, folder in leaves
+    )
 
 
 def needed_datasets(cell: Cell, datasets: Sequence[Path]) -> Iterator[Path]:

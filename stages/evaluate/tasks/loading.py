@@ -15,7 +15,7 @@ from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind
 from lm_eval.tasks._yaml_loader import load_yaml
 
-from stages.evaluate.catalog.checks import code_refused
+from stages.evaluate.catalog.checks import code_refused, lacks_examples
 from stages.evaluate.catalog.definitions import data_files, defined, shipped_variants, with_variant
 from stages.evaluate.cells import Cell
 from stages.evaluate.code_eval import jailed
@@ -25,12 +25,16 @@ from stages.formats.benchmarks.index import Index, read_index
 from stages.shared.errors import ConfigError, StagecoachError
 
 ROOT = Path(lm_eval.tasks.__file__).parent
+UNOPENED = {"training_split": None, "fewshot_split": None}
+"""Keys of a task without the split of solved examples, which lm-eval opens even for 0 shots."""
 PROTOCOL = "protocol"
 """Our one key in the YAML file of a variant: the protocol in a sentence, with its source."""
 
 
-def load_cell(cell: Cell, definitions: Sequence[Path]) -> dict[str, Any]:
+def load_cell(cell: Cell, definitions: Sequence[Path], datasets: Sequence[Path] = ()) -> dict[str, Any]:
     """Return a cell's task or group, in the shape that lm-eval's `evaluate` takes, with its shots and seed set.
+
+    `datasets` are the folders of prepared data that `use_datasets` shows.
 
     Raises ConfigError or DataError for a task that cannot be loaded from the data at hand.
     """
@@ -41,6 +45,7 @@ def load_cell(cell: Cell, definitions: Sequence[Path]) -> dict[str, Any]:
         with jailed() if has_code else nullcontext():
             overrides = {key: value for key, value in read_variant(cell, own).items() if key != PROTOCOL}
             overrides |= {} if cell.repeats is None else {"repeats": cell.repeats}
+            overrides |= UNOPENED if lacks_examples(cell, datasets) else {}
             built = TaskFactory().build(entries[cell.task], overrides=overrides, registry=entries)
             loaded = TaskManager(include_defaults=False).load(built if isinstance(built, list) else [built])
     except StagecoachError:

@@ -17,8 +17,8 @@ INFO = "dataset_info.json"
 CHECKSUMS = "checksums.json"
 """Digests of the files, and where the rows come from."""
 DEFAULT = "default"
-VERSION = "0.0.0"
-"""Of every data set that has none of its own."""
+VERSION, HASH = "0.0.0", "prepared"
+"""Names of the two lower folders, which say nothing: the content is in CHECKSUMS."""
 
 
 def folder_of(data: DataSet) -> tuple[str, str]:

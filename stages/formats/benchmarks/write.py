@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from datasets import Dataset, DatasetInfo, Features, SplitDict, SplitInfo
 from datasets.arrow_writer import ArrowWriter
 
 from stages.formats.benchmarks.index import DataSet
-from stages.formats.benchmarks.layout import CHECKSUMS, VERSION, folder_of
+from stages.formats.benchmarks.layout import CHECKSUMS, HASH, VERSION, folder_of
 from stages.shared.files import sha256_file, write_json
 
 Rows = Sequence[Mapping[str, Any]]
@@ -21,14 +19,13 @@ Rows = Sequence[Mapping[str, Any]]
 def write_dataset(
     home: Path, data: DataSet, splits: Mapping[str, Rows], features: Features | None, made_from: Mapping[str, Any]
 ) -> Path:
-    """Write a data set below `home`; return its folder, `<name>/<configuration>/0.0.0/<digest of the rows>`.
+    """Write a data set below `home`; return its folder, `<name>/<configuration>/<version>/<hash>`.
 
     Without `features` the types are those of the first split's rows. `made_from` says where the rows come from: it
     stands in CHECKSUMS beside the digest of each file.
     """
     name, config = folder_of(data)
-    rows = json.dumps({split: list(some) for split, some in splits.items()}, sort_keys=True, ensure_ascii=False)
-    folder = home / name / config / VERSION / hashlib.sha256(rows.encode()).hexdigest()[:16]
+    folder = home / name / config / VERSION / HASH
     folder.mkdir(parents=True)
     features = features or Dataset.from_list([dict(row) for row in next(iter(splits.values()))]).features
     file_name = name.rpartition("___")[2]

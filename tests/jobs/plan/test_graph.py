@@ -14,6 +14,7 @@ from jobs.plan.cluster import Cluster, Resources
 from jobs.plan.extends import known_recipes
 from jobs.plan.graph import External, Graph, Need, build_graph, canonical, used_settings
 from jobs.plan.recipe import Recipe, read_recipe
+from stages.formats.kinds import KINDS
 from stages.shared.contract import (
     ALL,
     FROM,
@@ -395,7 +396,7 @@ def shipped(name: str) -> Graph:
     """Return the graph of a recipe that ships; every input of it is a hundred files."""
 
     def expand(value: Any, setting: str, reads: Reads) -> list[External]:
-        names = [f"{number:03}" for number in range(100)]
+        names = [f"{number:03}" for number in range(1 if reads.kind == KINDS.tokenizer else 100)]
         return [External(InputFile(Path(each), "a"), ["a", each]) for each in names]
 
     return build_graph(read_recipe(name), LOCAL, RunPaths(Path("/runs")), expand)

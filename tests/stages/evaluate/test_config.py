@@ -226,9 +226,9 @@ def test_settings_that_cannot_work_are_refused_while_planning(
         config.plan(inputs)
 
 
-def prepared(folder: Path, **splits: int) -> tuple[InputFile, ...]:
-    """Return a folder of ARC's prepared data with a header alone."""
-    home = folder / "datasets/allenai___ai2_arc/ARC-Easy/0.0.0/x"
+def prepared(folder: Path, name: str = "allenai___ai2_arc/ARC-Easy", **splits: int) -> tuple[InputFile, ...]:
+    """Return a folder of prepared data with a header alone."""
+    home = folder / "datasets" / name / "0.0.0/x"
     home.mkdir(parents=True)
     info = {"splits": {name: {"num_examples": count} for name, count in splits.items()}}
     (home / "dataset_info.json").write_text(json.dumps(info))
@@ -237,8 +237,11 @@ def prepared(folder: Path, **splits: int) -> tuple[InputFile, ...]:
 
 def test_a_missing_split_is_one_sentence_before_anything_is_queued(tmp_path: Path) -> None:
     files = prepared(tmp_path, validation=3, test=9)
+    own(tasks=["arc_easy"]).inspect({"datasets": files})
     with pytest.raises(DataError, match=r"lacks the split 'train', which arc_easy opens \(it has validation, test\)"):
-        own(tasks=["arc_easy"]).inspect({"datasets": files})
+        own(tasks=[{"task": "arc_easy", "num_fewshot": 5}]).inspect({"datasets": files})
+    with pytest.raises(DataError, match="lacks the split 'validation', which piqa opens"):
+        own(tasks=["piqa"]).inspect({"datasets": prepared(tmp_path / "two", "baber___piqa/default", train=3)})
 
 
 def test_more_shots_than_there_are_examples_are_one_sentence_before_anything_is_queued(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from stages.formats.benchmarks.index import read_index
+from stages.formats.benchmarks.layout import HASH, VERSION, folder_of
 from stages.formats.kinds import KINDS
 from stages.shared.contract import (
     ALL,
@@ -119,12 +121,23 @@ def made_up_inputs(config: StageConfig) -> dict[str, tuple[InputFile, ...]]:
     for name, setting in type(config).model_fields.items():
         for mark in setting.metadata:
             if isinstance(mark, Reads) and getattr(config, name) is not None:
+                if mark.kind == KINDS.datasets:
+                    inputs[name] = prepared_data()
+                    continue
                 count = 1 if mark.kind.name in ONE else FILES
                 inputs[name] = tuple(
                     InputFile(Path(f"/data/{mark.kind.name}/{number:03}"), "ab"[number % 2], 1.0, count=1000)
                     for number in range(count)
                 )
     return inputs
+
+
+@cache
+def prepared_data() -> tuple[InputFile, ...]:
+    """Return a folder for each data set of lm-eval's tasks."""
+    every = {data for _, data, _ in read_index().tasks.values() if data.path}
+    folders = {Path("/hf/datasets", *folder_of(data), VERSION, HASH) for data in every}
+    return tuple(InputFile(folder, "") for folder in sorted(folders))
 
 
 @cache
