@@ -41,7 +41,7 @@ def is_read(path: Path, family: str, data: DataSet) -> bool:
 
 
 def splits_of_files(paths: Iterable[Path], evaluated: Sequence[str], pools: Sequence[str]) -> dict[Path, str]:
-    """Return the split that each file holds, by its name; files of splits that nobody opens are left out.
+    """Return the split that each file holds, by its name; files of other splits are left out.
 
     Publishers call the same questions `dev`, `validation` or `test`. If no file is named after the one evaluated split,
     those of another such name hold it.

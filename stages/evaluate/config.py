@@ -145,10 +145,11 @@ class EvaluateConfig(StageConfig):
 
         Also looks for what a jail needs, if a task runs the model's output as code.
         """
-        check_definitions([file.path for file in inputs.get("definitions", ())])
+        outside = {field: [file.path for file in files if not file.section] for field, files in inputs.items()}
+        check_definitions(outside.get("definitions", ()))
         for cell in self.cells():
             check_jail(cell)
-            check_data(cell, [file.path for file in inputs.get("datasets", ())])
+            check_data(cell, outside.get("datasets", ()))
 
 
 def _step(name: str, function: str, units: tuple[Unit, ...], after: tuple[After, ...] = ()) -> Step:

@@ -240,6 +240,7 @@ def test_a_missing_split_is_one_sentence_before_anything_is_queued(tmp_path: Pat
     own(tasks=["arc_easy"]).inspect({"datasets": files})
     with pytest.raises(DataError, match=r"lacks the split 'train', which arc_easy opens \(it has validation, test\)"):
         own(tasks=[{"task": "arc_easy", "num_fewshot": 5}]).inspect({"datasets": files})
+    own(tasks=["arc_easy"]).inspect({"datasets": (InputFile(tmp_path / "not/made/yet/x", "", section="benchmarks"),)})
     with pytest.raises(DataError, match="lacks the split 'validation', which piqa opens"):
         own(tasks=["piqa"]).inspect({"datasets": prepared(tmp_path / "two", "baber___piqa/default", train=3)})
 
