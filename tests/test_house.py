@@ -39,6 +39,8 @@ ELSEWHERE = {
     "jobs/checks/finding.py": "tests/jobs/checks/test_doctor.py",
     "jobs/prune.py": "tests/jobs/test_history.py",
     "stages/jail/inside.py": "tests/stages/jail/test_jail.py",
+    "jobs/nightly/chain.py": "tests/jobs/nightly/test_install.py",
+    "stages/formats/alarms.py": "tests/jobs/nightly/test_night.py",
     "stages/teacher/keys.py": "tests/stages/teacher/test_teacher.py",
     "stages/teacher/meter.py": "tests/stages/teacher/test_teacher.py",
     "stages/teacher/request.py": "tests/stages/teacher/test_store.py",
