@@ -20,6 +20,7 @@ from jobs.run.srun import OUT_OF_MEMORY
 from jobs.submit.reconcile import States, UnitState
 from stages.formats.attempts import Attempt
 from stages.shared.files import read_tail
+from stages.shared.log import parse_log
 
 TAIL_BYTES = 8 << 10
 EARLY_S = 60
@@ -50,6 +51,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "{path} does not run on its node: `python` in the cluster file must be there and executable",
     ),
     (r"No module named (?P<path>\S+)", "its Python lacks the package {path}: see `python` in the cluster file"),
+    (r"^(?:worker|attempt_end): (?P<path>.+)", "{path}"),
     (r"Permission denied(?:: (?P<path>\S+))?", "no permission on its node {path}"),
 )
 """Pattern in a log, and the cause that it shows. In a line the first counts, in a log the last line that has one."""
@@ -90,7 +92,8 @@ def explained(
 def cause(text: str, values: Mapping[str, str]) -> str:
     """Return the cause that the last telling line of a log shows, with Slurm's words; "" if there is none. Pure."""
     by_slurm = {step for match in ENDED_BY_SLURM.finditer(text) for step in match.groups() if step}
-    for line in reversed(text.splitlines()):
+    lines = [line for entry in parse_log(text.splitlines()) for line in entry.message.splitlines()]
+    for line in reversed(lines):
         if (stopped := STEP_STOPPED.search(line)) and stopped[1] in by_slurm:
             continue
         for pattern, said in CAUSES:

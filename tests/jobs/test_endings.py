@@ -121,6 +121,20 @@ def test_a_step_that_srun_has_ended_was_not_cancelled() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}",
+        "2026-11-26 12:30:01 ERROR {}",
+        '{{"time": "2026-11-26T12:30:01+00:00", "level": "error", "message": "{}"}}',
+    ],
+)
+@pytest.mark.parametrize("who", ["worker", "attempt_end"])
+def test_a_record_that_could_not_be_written_is_the_cause(form: str, who: str) -> None:
+    sentence = "/runs/x/ledger/start.json: the disk is full. Free some space, or use another folder"
+    assert cause(form.format(f"{who}: {sentence}"), VALUES) == sentence
+
+
 def test_the_memory_of_a_gpu_is_not_the_nodes() -> None:
     assert cause("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB\n", VALUES) == ""
 
