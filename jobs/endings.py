@@ -28,7 +28,7 @@ EARLY_S = 60
 LEAST_FREE = 1 << 20
 VAGUE = re.compile(
     r"left the queue before it began|ended without a word[^;]*|state saved \(exit 85\)|failed \(exit \d+\)"
-    r"|killed by signal 9 \(exit 137\)"
+    r"|killed by signal (?:9 \(exit 137\)|15 \(exit 143\))"
 )
 """Reasons that the ledger alone gives."""
 SAVED = "state saved"

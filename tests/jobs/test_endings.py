@@ -67,6 +67,7 @@ def test_a_vague_reason_gives_way_to_the_log_and_a_plain_one_stays(tmp_path: Pat
         log.parent, {log.name: "slurmstepd: error: *** JOB 1 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT ***"}
     )
     assert explained(run, "left the queue before it began") == SLURMS
+    assert explained(run, "killed by signal 15 (exit 143); it was not started again").startswith(SLURMS)
     crash = "crash loop: 3 attempts in a row without progress past 0, the last state saved (exit 85)"
     assert explained(run, crash, state="failed") == crash.replace("state saved (exit 85)", SLURMS)
     assert explained(run, "state saved (exit 85); it was not started again") == f"{SLURMS}; it was not started again"
