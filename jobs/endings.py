@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jobs.paths import RunPaths
 from jobs.plan.graph import Graph, Job
-from jobs.run.srun import OUT_OF_MEMORY
+from jobs.run.srun import BEGIN, OUT_OF_MEMORY
 from jobs.submit.reconcile import States, UnitState
 from stages.formats.attempts import Attempt
 from stages.shared.files import read_tail
@@ -79,8 +79,10 @@ def explained(
     if not VAGUE.search(state.reason):
         return state
     values = {"job": job.name, "time_min": str(job.resources.time_min)}
-    found = cause(read(run.log(job.name, state.key, state.element)), values)
-    if not found and _is_at_limit(last, job, lead_s):
+    log = read(run.log(job.name, state.key, state.element)).rpartition(BEGIN)[2]
+    found = cause(log, values)
+    is_on_its_way = state.state == "queued" and job.step.resumes  # a limit is nothing to change then
+    if not found and not is_on_its_way and _is_at_limit(last, job, lead_s):
         found = f"stopped at its time limit of {values['time_min']} min: raise resources.{job.name}.time_min"
     if not found and last is not None and last.result is not None and last.result.signal and not job.step.resumes:
         found = f"interrupted by {last.result.signal} (exit 85)"
