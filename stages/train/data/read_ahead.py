@@ -11,7 +11,7 @@ from stages.train.objectives.base import Batch
 
 
 class ReadAhead(Dataset[Batch]):
-    """A dataset of which a thread reads the samples that are expected.
+    """A dataset whose expected samples are read by a thread.
 
     A sample is a function of its number: it is the same with and without. Nothing of this is state: after a kill, the
     samples are read again. An error in a sample is raised where the sample is asked for.
