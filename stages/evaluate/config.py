@@ -8,6 +8,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from stages.formats.kinds import KINDS
+from stages.model.checkpoint.names import COMPLETE
+from stages.model.checkpoint.settings import require_tokenizer
 from stages.shared.contract import (
     InputFile,
     Inputs,
@@ -109,6 +111,12 @@ class EvaluateConfig(StageConfig):
             for kind in offers(task)
         )
         return StagePlan(steps=(step,), outputs=tuple(outputs))
+
+    def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        """Raise DataError for a checkpoint that was trained with another tokenizer, as far as that is known."""
+        for checkpoint in inputs.get("checkpoints", ()):
+            if checkpoint.section or (checkpoint.path / COMPLETE).is_file():
+                require_tokenizer(checkpoint, inputs.get("tokenizer", ()))
 
     def _check(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
