@@ -11,12 +11,12 @@ from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
 from stages.evaluate.config import FACTS, GENERATE, PERPLEXITY, EvaluateConfig, GenerateConfig
 from stages.evaluate.harness import chances, harness_name, measure, sample_records, without_samples
-from stages.evaluate.sampling import Sampling
 from stages.evaluate.scores import collect_scores
 from stages.evaluate.tasks import as_loaded, facts_tasks, harness_tasks, perplexity_task
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.formats.tokenizer import Tokenizer
+from stages.generate.sampling import Sampling
 from stages.model.checkpoint.load import LoadedModel, load_model
 from stages.model.checkpoint.names import COMPLETE
 from stages.shared.errors import DataError
@@ -83,15 +83,16 @@ def continuations(adapter: CheckpointLM, settings: GenerateConfig, identity: str
         top_k=settings.top_k,
         seed=settings.seed,
     )
+    found = adapter.generate([(prompt, sampling) for prompt in settings.prompts])
     return [
         Generation(
             checkpoint=identity,
             source=source,
             prompt=prompt,
             continuation=done.text,
-            tokens=done.tokens,
+            tokens=len(done.tokens),
             stopped=done.stopped,
             temperature=settings.temperature,
         )
-        for prompt, done in zip(settings.prompts, adapter.generate(settings.prompts, sampling), strict=True)
+        for prompt, done in zip(settings.prompts, found, strict=True)
     ]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
+from stages.model.checkpoint.load import LoadedModel, build_for_reading, join_group
 from stages.model.config import ModelConfig
 from stages.model.decoder import fill
 from stages.model.huggingface.config import CONFIG_JSON, differences, from_config_json, read_config
@@ -69,7 +70,27 @@ def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer
         remedy = f"Give the recipe's model section {', '.join(f'{name}: {value}' for name, value in other.items())}"
         raise DataError(folder / CONFIG_JSON, "another shape than the recipe's", remedy)
     _check_pieces(folder / KINDS.tokenizer.file, tokenizer)
-    parts = {(part.key, part.index): part for part in slices(config)}
+    _fill(model, release, tokenizer.vocab_size)
+
+
+def load_release(folder: Path) -> LoadedModel:
+    """Return the model in a folder, in its own type: this rank's part in the layout of its group. Collective.
+
+    Raises DataError, naming the file, for a folder that is damaged or of another architecture.
+
+    Side effect: see stages.model.checkpoint.load.join_group.
+    """
+    join_group()
+    release = Release(folder)
+    dtype = release.read(next(slices(release.config))).dtype
+    model = build_for_reading(release.config, release.vocab_size, dtype)
+    _fill(model, release, release.vocab_size)
+    return LoadedModel(model, release.config, release.vocab_size, tokenizer_sha256="", step=0)
+
+
+def _fill(model: GPTModel, release: Release, pieces: int) -> None:
+    """Fill this rank's weights. Rows beyond `pieces` are dropped, and rows that the folder lacks are its mean."""
+    parts = {(part.key, part.index): part for part in slices(release.config)}
     last: tuple[Slice | None, Tensor] = (None, torch.empty(0))
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
@@ -78,7 +99,7 @@ def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer
         if part != last[0]:
             whole = release.read(part)
             if part.key in (EMBEDDING, HEAD):
-                whole = with_rows(whole[: tokenizer.vocab_size], tensor.global_shape[0])
+                whole = with_rows(whole[:pieces], tensor.global_shape[0])
             last = part, whole
         return last[1]
 
