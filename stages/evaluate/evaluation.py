@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from lm_eval.tasks import TaskManager
@@ -16,11 +15,8 @@ from stages.evaluate.tasks import as_loaded, facts_tasks, harness_tasks, perplex
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.formats.tokenizer import Tokenizer
+from stages.generate.opening import is_release, open_checkpoint, open_release
 from stages.generate.sampling import Sampling
-from stages.model.checkpoint.load import LoadedModel, load_model
-from stages.model.checkpoint.names import COMPLETE
-from stages.shared.errors import DataError
-from stages.shared.files import sha256_file
 from stages.shared.task import Task
 
 
@@ -31,10 +27,11 @@ def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
     name = task.unit.rpartition("/")[2]
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     loaded = None if name == GENERATE else _load_tasks(name, task, tokenizer)
-    model = _open_model(checkpoint.path, tokenizer)
-    identity = sha256_file(checkpoint.path / COMPLETE)
+    path, pieces = checkpoint.path, task.inputs["tokenizer"][0].path
+    opened = open_release(path) if is_release(path) else open_checkpoint(path, pieces)
+    identity = opened.identity
     answers = Answers(task.work / "answers.jsonl", identity, task.should_stop, task.progress)
-    adapter = CheckpointLM(model, tokenizer, answers, config.batch_tokens)
+    adapter = CheckpointLM(opened.model, opened.codec, answers, config.batch_tokens, opened.first_id)
     if loaded is None:
         generations = continuations(adapter, config.generate, identity, checkpoint.source)
         write_generations(task.out / KINDS.generations.file, generations)
@@ -65,14 +62,6 @@ def _load_tasks(name: str, task: Task[EvaluateConfig], tokenizer: Tokenizer) -> 
     if name == FACTS:
         return as_loaded(facts_tasks([file.path for file in task.inputs["facts"]]))
     return harness_tasks(name, task.config.num_fewshot, TaskManager())
-
-
-def _open_model(checkpoint: Path, tokenizer: Tokenizer) -> LoadedModel:
-    model = load_model(checkpoint)
-    if model.tokenizer_sha256 != tokenizer.sha256:
-        remedy = "Set `tokenizer` to the tokenizer of the same run"
-        raise DataError(checkpoint, "trained with another tokenizer than the one of this section", remedy)
-    return model
 
 
 def continuations(adapter: CheckpointLM, settings: GenerateConfig, identity: str, source: str) -> list[Generation]:
