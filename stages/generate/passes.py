@@ -49,8 +49,8 @@ class Passes:
             cache=self.cache,
             positions=positions_N,
             slots=slots_N,
-            causal=tuple(planned.causal),
-            whole=tuple(planned.whole),
+            own=tuple(planned.own),
+            shared=tuple(planned.shared),
             scored=scored_S,
         )
         decoder = self.model.model

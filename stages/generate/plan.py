@@ -27,8 +27,8 @@ class PlannedStep:
     tokens: list[int]
     positions: list[int]
     slots: list[int]
-    causal: list[Visit]
-    whole: list[Visit]
+    own: list[Visit]
+    shared: list[Visit]
     copies: tuple[tuple[int, int, int], ...] = ()
     """Slots to copy after the step: (start, to, count)."""
 
@@ -37,22 +37,26 @@ class Visits:
     """Gathers what new tokens see; joins what neighbours see alike."""
 
     def __init__(self) -> None:
-        self.causal: list[Visit] = []
-        self.whole: list[Visit] = []
+        self.own: list[Visit] = []
+        self.shared: list[Visit] = []
         self._open: dict[tuple[int, int], int] = {}
 
     def add_causal(self, first: int, last: int, start: int) -> None:
-        """Have new tokens see themselves, up to each; the first one's slot is `start`."""
-        self.causal.append(Visit(first, last, start, start + last - first))
+        """Have new tokens see themselves, each up to itself; the first one's slot is `start`."""
+        self.own.append(Visit(first, last, start, start + last - first, is_causal=True))
 
-    def add_whole(self, first: int, last: int, start: int, stop: int) -> None:
-        """Have new tokens see all of some slots. Calls come in order of `first`."""
+    def add_single(self, at: int, start: int, stop: int) -> None:
+        """Have a new token see slots of which its own is the last."""
+        self.own.append(Visit(at, at + 1, start, stop))
+
+    def add_shared(self, first: int, last: int, start: int, stop: int) -> None:
+        """Have new tokens see all of some other slots. Calls come in order of `first`."""
         at = self._open.get((start, stop))
-        if at is not None and self.whole[at].last == first:
-            self.whole[at] = Visit(self.whole[at].first, last, start, stop)
+        if at is not None and self.shared[at].last == first:
+            self.shared[at] = Visit(self.shared[at].first, last, start, stop)
         elif start < stop:
-            self._open[start, stop] = len(self.whole)
-            self.whole.append(Visit(first, last, start, stop))
+            self._open[start, stop] = len(self.shared)
+            self.shared.append(Visit(first, last, start, stop))
 
 
 @dataclass
@@ -100,9 +104,9 @@ def plan_steps(walked: Walk, batch: int, room: int) -> Iterator[PlannedStep]:
         for first, last in _pieces(depths):
             known = min(known, depths[first])
             runs.cut(depths[first])
-            visits.add_whole(first, last, 0, known)
+            visits.add_shared(first, last, 0, known)
             for _, begin, count in runs.all:
-                visits.add_whole(first, last, room + begin, room + begin + count)
+                visits.add_shared(first, last, room + begin, room + begin + count)
             visits.add_causal(first, last, room + first)
             runs.all.append((depths[first], first, last - first))
         runs.cut(next_depth)
@@ -110,8 +114,8 @@ def plan_steps(walked: Walk, batch: int, room: int) -> Iterator[PlannedStep]:
             tokens=walked.tokens[start:stop],
             positions=depths,
             slots=[*range(room, room + stop - start)],
-            causal=visits.causal,
-            whole=visits.whole,
+            own=visits.own,
+            shared=visits.shared,
             copies=tuple((room + begin, depth, count) for depth, begin, count in runs.all),
         )
 

@@ -108,8 +108,8 @@ def plan_rows(rows: Sequence[Row], budget: int) -> tuple[PlannedStep, list[Row],
         if row.node.is_computed:
             ready.append(row)
     scored = [_plan_row(row, step, visits) for row in ready]
-    step.causal.extend(visits.causal)
-    step.whole.extend(visits.whole)
+    step.own.extend(visits.own)
+    step.shared.extend(visits.shared)
     return step, ready, scored
 
 
@@ -122,7 +122,7 @@ def _plan_prompt(node: Node, budget: int, step: PlannedStep, visits: Visits) -> 
     _extend(step, node.tokens[done : done + count], node.depth + done, node.slot + done)
     visits.add_causal(first, first + count, node.slot + done)
     for start, stop in _joined([*_ranges(node.parent), (node.slot, node.slot + done)]):
-        visits.add_whole(first, first + count, start, stop)
+        visits.add_shared(first, first + count, start, stop)
     node.computed += count
     return count
 
@@ -133,9 +133,12 @@ def _plan_row(row: Row, step: PlannedStep, visits: Visits) -> int:
     _extend(step, row.pending, row.depth + row.computed, slot)
     if count > 1:
         visits.add_causal(first, first + count, slot)
-    seen = slot if count > 1 else slot + 1  # a single token sees itself among those before it
-    for start, stop in _joined([*_ranges(row.node), (row.slot, seen)]):
-        visits.add_whole(first, first + count, start, stop)
+        ranges = [*_joined([*_ranges(row.node), (row.slot, slot)])]
+    else:
+        *ranges, own = _joined([*_ranges(row.node), (row.slot, slot + 1)])
+        visits.add_single(first, *own)
+    for start, stop in ranges:
+        visits.add_shared(first, first + count, start, stop)
     row.computed += count
     row.pending.clear()
     return first + count - 1

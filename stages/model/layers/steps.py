@@ -20,7 +20,9 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """New tokens that see the same slots of the cache."""
+    """New tokens that see the same slots of the cache: all of them, or, where there are as many slots as tokens and
+    `is_causal`, each those up to its own.
+    """
 
     first: int
     """Of the new tokens."""
@@ -30,6 +32,7 @@ class Visit:
     """First slot."""
     stop: int
     """One behind the last slot."""
+    is_causal: bool = False
 
 
 class Cache:
@@ -68,27 +71,31 @@ class Step(PackedSeqParams):
     """Of each new token in its own sequence, [N]."""
     slots: Tensor
     """Slot that each new token's key and value go to, [N]."""
-    causal: tuple[Visit, ...]
-    """Runs of new tokens that see themselves up to each: as many slots as tokens."""
-    whole: tuple[Visit, ...]
-    """New tokens that see all of some slots."""
+    own: tuple[Visit, ...]
+    """Each new token's visit to its own slot and others; in the order of the tokens, each token once."""
+    shared: tuple[Visit, ...]
+    """What else they see."""
     scored: Tensor
     """New tokens for which the head is wanted, [S]."""
 
     def attend(self, number: int, query_HND: Tensor, key_KND: Tensor, value_KND: Tensor, scale: float) -> Tensor:
-        """Return the mixed values [H, N, D]. Side effect: keys and values go to their slots of layer `number`.
-
-        Every new token has at least one visit.
-        """
+        """Return the mixed values [H, N, D]. Side effect: keys and values go to their slots of layer `number`."""
         keys_KCD, values_KCD = self.cache.layer(number, key_KND)
-        keys_KCD[:, self.slots], values_KCD[:, self.slots] = key_KND, value_KND
-        mixed_HND = torch.zeros_like(query_HND)
-        lse_HN1 = query_HND.new_full((*query_HND.shape[:2], 1), -torch.inf, dtype=_wide(query_HND))
-        for visits, is_causal in ((self.causal, True), (self.whole, False)):
-            for visit in visits:
-                new, seen = slice(visit.first, visit.last), slice(visit.start, visit.stop)
-                part = _attend(query_HND[:, new], keys_KCD[:, seen], values_KCD[:, seen], scale, is_causal=is_causal)
-                _join(mixed_HND[:, new], lse_HN1[:, new], *part)
+        keys_KCD.index_copy_(1, self.slots, key_KND)
+        values_KCD.index_copy_(1, self.slots, value_KND)
+
+        def attend(visit: Visit) -> tuple[Tensor, Tensor]:
+            seen = slice(visit.start, visit.stop)
+            query_HnD = query_HND[:, visit.first : visit.last]
+            return _attend(query_HnD, keys_KCD[:, seen], values_KCD[:, seen], scale, is_causal=visit.is_causal)
+
+        parts = [attend(visit) for visit in self.own]
+        mixed_HND = torch.cat([part for part, _ in parts], dim=1)
+        if self.shared:
+            lse_HN1 = torch.cat([lse for _, lse in parts], dim=1)
+            for visit in self.shared:
+                new = slice(visit.first, visit.last)
+                _join(mixed_HND[:, new], lse_HN1[:, new], *attend(visit))
         return mixed_HND
 
 
@@ -97,10 +104,6 @@ def _join(mixed: Tensor, lse: Tensor, more: Tensor, more_lse: Tensor) -> None:
     joined = torch.logaddexp(lse, more_lse)
     mixed.mul_((lse - joined).exp_()).addcmul_(more, (more_lse - joined).exp_().to(more.dtype))
     lse.copy_(joined)
-
-
-def _wide(tensor: Tensor) -> torch.dtype:
-    return torch.promote_types(tensor.dtype, torch.float32)
 
 
 def _attend(

@@ -32,10 +32,12 @@ def test_each_token_sees_exactly_its_own_prefix_whatever_the_size_of_a_step(batc
     seen_by_all = []
     for step in plan_steps(walked, batch, room):
         seen: list[set[int]] = [set() for _ in step.tokens]
-        for visit in step.causal:
+        assert [new for visit in step.own for new in range(visit.first, visit.last)] == [*range(len(step.tokens))]
+        for visit in step.own:
+            assert visit.is_causal
             for new in range(visit.first, visit.last):
                 seen[new] |= {*range(visit.start, visit.start + new - visit.first + 1)}
-        for visit in step.whole:
+        for visit in step.shared:
             for new in range(visit.first, visit.last):
                 assert not seen[new] & {*range(visit.start, visit.stop)}, "a slot is seen twice"
                 seen[new] |= {*range(visit.start, visit.stop)}
@@ -53,11 +55,11 @@ def test_each_token_sees_exactly_its_own_prefix_whatever_the_size_of_a_step(batc
 
 def test_neighbours_that_see_the_same_slots_share_a_visit() -> None:
     visits = Visits()
-    visits.add_whole(0, 4, 10, 20)
-    visits.add_whole(4, 6, 10, 20)
-    visits.add_whole(7, 9, 10, 20)
-    visits.add_whole(7, 9, 5, 5)
-    assert visits.whole == [Visit(0, 6, 10, 20), Visit(7, 9, 10, 20)]
+    visits.add_shared(0, 4, 10, 20)
+    visits.add_shared(4, 6, 10, 20)
+    visits.add_shared(7, 9, 10, 20)
+    visits.add_shared(7, 9, 5, 5)
+    assert visits.shared == [Visit(0, 6, 10, 20), Visit(7, 9, 10, 20)]
 
 
 @pytest.mark.parametrize(("one", "other", "length"), [((), (1,), 0), ((1, 2), (1, 2, 3), 2), ((1, 2, 4), (1, 3, 4), 1)])

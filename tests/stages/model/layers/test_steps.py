@@ -20,8 +20,8 @@ def stepwise(kind: str, tokens: torch.Tensor, cuts: list[int], dtype: torch.dtyp
             cache=cache,
             positions=torch.arange(start, stop),
             slots=torch.arange(start, stop) + 8,
-            causal=(Visit(0, count, 8 + start, 8 + stop),),
-            whole=tuple(
+            own=(Visit(0, count, 8 + start, 8 + stop, is_causal=True),),
+            shared=tuple(
                 Visit(0, count, first, last)
                 for first, last in ((8, 8 + start // 2), (8 + start // 2, 8 + start))
                 if first < last
