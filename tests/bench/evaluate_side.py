@@ -9,6 +9,7 @@ import json
 import resource
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ def main() -> None:
     assert root is not None, "the caller has looked"
     requests = requests_of(task, root)
     model: Any = ours(world, batch) if side == "ours" else stock(world, batch)
-    is_text = requests[0].request_type == "generate_until"
+    is_text = bool(requests) and requests[0].request_type == "generate_until"
     began = time.process_time()
-    answers = model.generate_until(requests) if is_text else model.loglikelihood(requests)
+    answers = model.generate_until(requests) if is_text else model.loglikelihood(requests) if requests else []
     seconds = time.process_time() - began
     found = {
         "seconds": seconds,
@@ -38,7 +39,7 @@ def main() -> None:
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
         "answers": answers,
         "tokens": getattr(model, "tokens", 0),
-        "distinct": distinct(model, requests) if side == "ours" and not is_text else 0,
+        "distinct": distinct(model, requests) if side == "ours" and requests and not is_text else 0,
     }
     print(json.dumps(found))
 
@@ -53,7 +54,9 @@ def ours(world: Path, batch: int) -> CheckpointLM:
 def stock(world: Path, batch: int) -> Any:
     """Return lm-eval's adapter to transformers, as `lm_eval --model hf` makes it."""
     from lm_eval.models.huggingface import HFLM  # noqa: PLC0415  not in our own side's memory and start
+    from lm_eval.tasks import TaskManager  # noqa: PLC0415
 
+    TaskManager()  # as the command line does before it loads a task
     return HFLM(pretrained=str(world / "release"), batch_size=batch, device="cpu", dtype="float32")
 
 
@@ -62,7 +65,7 @@ def distinct(model: CheckpointLM, requests: Any) -> int:
     inputs = sorted({(*given, *wanted[:-1]) for given, wanted in model.encode_pairs(requests)})
     shared = [
         next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
-        for one, other in zip(inputs, inputs[1:], strict=False)
+        for one, other in pairwise(inputs)
     ]
     return sum(map(len, inputs)) - sum(shared)
 
