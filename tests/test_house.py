@@ -39,6 +39,7 @@ ELSEWHERE = {
     "jobs/checks/finding.py": "tests/jobs/checks/test_doctor.py",
     "jobs/prune.py": "tests/jobs/test_history.py",
     "stages/model/checkpoint/names.py": "tests/stages/model/checkpoint/test_reading.py",
+    "stages/model/layers/cached_layer.py": "tests/stages/model/layers/test_steps.py",
     "stages/evaluate/evaluation.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/harness.py": "tests/stages/evaluate/test_run.py",
     "stages/generate/requests.py": "tests/stages/generate/test_generation.py",

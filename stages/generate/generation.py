@@ -92,6 +92,8 @@ class Generator:
             self._start(group)
             if len(self._groups) == 1:
                 self._finish(group)
+        if self.is_idle:
+            self._passes.wait_for_sent()
         return done
 
     def _limit(self, request: Request) -> int:

@@ -6,6 +6,7 @@ last pipeline stage hold the same numbers.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import torch
@@ -14,12 +15,15 @@ from megatron.core import parallel_state
 from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_region
 from torch import Tensor
 
-from stages.generate.plan import PlannedStep
+from stages.generate.plan import PlannedStep, seen_by
 from stages.model import device, parallel
 from stages.model.checkpoint.load import LoadedModel
 from stages.model.layers.steps import Cache, Step
 
 # Shape suffixes: N = new tokens, S = scored tokens, D = width of the residual stream, V = vocabulary.
+
+_IN_FLIGHT = 4
+"""Messages a stage that are sent before the first has to have arrived."""
 
 
 class Passes:
@@ -35,23 +39,24 @@ class Passes:
         """Tokens computed so far."""
         self.is_last = parallel_state.is_pipeline_last_stage()
         self.num_stages = parallel_state.get_pipeline_model_parallel_world_size()
-        self._sent: list[tuple[dist.Work, Tensor]] = []
+        self._sent: deque[tuple[dist.Work, Tensor]] = deque()
 
     @torch.inference_mode()
     def advance(self, planned: PlannedStep, scored: Sequence[int]) -> Tensor | None:
-        """Return the hidden states [S, D] of the step's tokens `scored`; None where this is not the last stage."""
-        place = device.device()
+        """Return the hidden states [S, D] of the step's tokens `scored`, which ascend; None where this is not the last stage."""
+        place, chosen = device.device(), scored or [0]
         tokens_N, positions_N, slots_N, scored_S = (
             torch.tensor(numbers, dtype=torch.int64, device=place)
-            for numbers in (planned.tokens, planned.positions, planned.slots, scored)
+            for numbers in (planned.tokens, planned.positions, planned.slots, chosen)
         )
+        seen = planned.visits.seen()
         step = Step(
             cache=self.cache,
             positions=positions_N,
             slots=slots_N,
-            own=tuple(planned.own),
-            shared=tuple(planned.shared),
+            seen=seen,
             scored=scored_S,
+            seen_by_scored=seen_by(seen, chosen),
         )
         decoder = self.model.model
         if not parallel_state.is_pipeline_first_stage():
@@ -61,7 +66,7 @@ class Passes:
             self.cache.copy(start, to, count)
         self.tokens += len(planned.tokens)
         if self.is_last:
-            return hidden
+            return hidden[: len(scored)]
         self._send(hidden)
         return None
 
@@ -95,11 +100,19 @@ class Passes:
         hidden_N1D = hidden_N1D.contiguous()
         self._keep(dist.isend(hidden_N1D, parallel_state.get_pipeline_model_parallel_next_rank()), hidden_N1D)
 
+    def wait_for_sent(self) -> None:
+        """Return once all that was sent has arrived: only then may this process leave its group."""
+        self._hold(0)
+
     def _keep(self, work: dist.Work | None, tensor: Tensor) -> None:
-        """Hold what is being sent until it has arrived."""
-        self._sent = [(earlier, sent) for earlier, sent in self._sent if not earlier.is_completed()]
+        """Hold what is being sent until it has arrived, the last few at least."""
         if work is not None:
             self._sent.append((work, tensor))
+        self._hold(_IN_FLIGHT * self.num_stages)
+
+    def _hold(self, count: int) -> None:
+        while len(self._sent) > count:
+            self._sent.popleft()[0].wait()
 
     def _received(self, tokens: int) -> Tensor:
         config = self.model.model.config

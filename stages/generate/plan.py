@@ -12,25 +12,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-from stages.model.layers.steps import Visit
+from stages.model.layers.steps import Seen, Visit
 
 Tokens = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class PlannedStep:
-    """Tokens of a step, and what each of them sees."""
-
-    tokens: list[int]
-    positions: list[int]
-    slots: list[int]
-    own: list[Visit]
-    shared: list[Visit]
-    copies: tuple[tuple[int, int, int], ...] = ()
-    """Slots to copy after the step: (start, to, count)."""
 
 
 class Visits:
@@ -40,6 +27,10 @@ class Visits:
         self.own: list[Visit] = []
         self.shared: list[Visit] = []
         self._open: dict[tuple[int, int], int] = {}
+
+    def seen(self) -> Seen:
+        """Return what was added."""
+        return Seen(tuple(self.own), tuple(self.shared))
 
     def add_causal(self, first: int, last: int, start: int) -> None:
         """Have new tokens see themselves, each up to itself; the first one's slot is `start`."""
@@ -57,6 +48,40 @@ class Visits:
         elif start < stop:
             self._open[start, stop] = len(self.shared)
             self.shared.append(Visit(first, last, start, stop))
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """Tokens of a step, and what each of them sees."""
+
+    tokens: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
+    visits: Visits = field(default_factory=Visits)
+    copies: tuple[tuple[int, int, int], ...] = ()
+    """Slots to copy after the step: (start, to, count)."""
+
+
+def seen_by(seen: Seen, scored: Sequence[int]) -> Seen:
+    """Return what some of the new tokens see, in ascending order, as tokens of their own numbering."""
+    own: list[Visit] = []
+    shared: list[Visit] = []
+    for visit in seen.own:
+        first, last = bisect_left(scored, visit.first), bisect_left(scored, visit.last)
+        if not visit.is_causal:
+            own.extend([Visit(first, last, visit.start, visit.stop)] if first < last else [])
+            continue
+        for begin, end in _pieces(scored[first:last]):
+            start = visit.start + scored[first + begin] - visit.first
+            if end - begin == 1:  # sees itself among those before it
+                own.append(Visit(first + begin, first + end, visit.start, start + 1))
+                continue
+            own.append(Visit(first + begin, first + end, start, start + end - begin, is_causal=True))
+            shared.extend([Visit(first + begin, first + end, visit.start, start)] if visit.start < start else [])
+    for visit in seen.shared:
+        first, last = bisect_left(scored, visit.first), bisect_left(scored, visit.last)
+        shared.extend([Visit(first, last, visit.start, visit.stop)] if first < last else [])
+    return Seen(tuple(own), tuple(shared))
 
 
 @dataclass
@@ -114,16 +139,15 @@ def plan_steps(walked: Walk, batch: int, room: int) -> Iterator[PlannedStep]:
             tokens=walked.tokens[start:stop],
             positions=depths,
             slots=[*range(room, room + stop - start)],
-            own=visits.own,
-            shared=visits.shared,
+            visits=visits,
             copies=tuple((room + begin, depth, count) for depth, begin, count in runs.all),
         )
 
 
 def _pieces(depths: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) of the runs in which each token follows the one before it."""
+    """Yield (first, last) of the runs in which each number follows the one before it."""
     borders = [0, *(at for at in range(1, len(depths)) if depths[at] != depths[at - 1] + 1), len(depths)]
-    yield from pairwise(borders)
+    yield from pairwise(borders if depths else [])
 
 
 class _Runs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from stages.generate.plan import PlannedStep, Visits
+from stages.generate.plan import PlannedStep
 from stages.generate.prefixes import Node, path_of
 from stages.generate.requests import Continuation, Growth, Insert, Request, Stop
 from stages.generate.sampling import Logprobs, uniform
@@ -97,48 +97,45 @@ def plan_rows(rows: Sequence[Row], budget: int) -> tuple[PlannedStep, list[Row],
     Prompts that are not yet in the cache come first, up to `budget` tokens together with the rows that go on; a row
     whose prompt is not done waits. Side effect: their tokens count as computed.
     """
-    step = PlannedStep([], [], [], [], [])
-    visits = Visits()
+    step = PlannedStep()
     ready: list[Row] = []
     ordered = sorted(rows, key=lambda row: ([node.serial for node in path_of(row.node)], row.number))
     budget -= sum(len(row.pending) for row in ordered if row.node.is_computed)
     for row in ordered:
         for node in path_of(row.node):
-            budget -= _plan_prompt(node, max(0, budget), step, visits)
+            budget -= _plan_prompt(node, max(0, budget), step)
         if row.node.is_computed:
             ready.append(row)
-    scored = [_plan_row(row, step, visits) for row in ready]
-    step.own.extend(visits.own)
-    step.shared.extend(visits.shared)
+    scored = [_plan_row(row, step) for row in ready]
     return step, ready, scored
 
 
-def _plan_prompt(node: Node, budget: int, step: PlannedStep, visits: Visits) -> int:
+def _plan_prompt(node: Node, budget: int, step: PlannedStep) -> int:
     """Plan the next tokens of a node, at most `budget`, if all before it are there; return how many."""
     count = min(budget, len(node.tokens) - node.computed)
     if count <= 0 or (node.parent is not None and not node.parent.is_computed):
         return 0
     done, first = node.computed, len(step.tokens)
     _extend(step, node.tokens[done : done + count], node.depth + done, node.slot + done)
-    visits.add_causal(first, first + count, node.slot + done)
+    step.visits.add_causal(first, first + count, node.slot + done)
     for start, stop in _joined([*_ranges(node.parent), (node.slot, node.slot + done)]):
-        visits.add_shared(first, first + count, start, stop)
+        step.visits.add_shared(first, first + count, start, stop)
     node.computed += count
     return count
 
 
-def _plan_row(row: Row, step: PlannedStep, visits: Visits) -> int:
+def _plan_row(row: Row, step: PlannedStep) -> int:
     """Plan a row's pending tokens; return the place of the last of them in the step."""
     first, count, slot = len(step.tokens), len(row.pending), row.slot + row.computed
     _extend(step, row.pending, row.depth + row.computed, slot)
     if count > 1:
-        visits.add_causal(first, first + count, slot)
+        step.visits.add_causal(first, first + count, slot)
         ranges = [*_joined([*_ranges(row.node), (row.slot, slot)])]
     else:
         *ranges, own = _joined([*_ranges(row.node), (row.slot, slot + 1)])
-        visits.add_single(first, *own)
+        step.visits.add_single(first, *own)
     for start, stop in ranges:
-        visits.add_shared(first, first + count, start, stop)
+        step.visits.add_shared(first, first + count, start, stop)
     row.computed += count
     row.pending.clear()
     return first + count - 1

@@ -37,6 +37,7 @@ from stages.model.layers.attention import (
     MaskedAttention,
     RotaryAttention,
 )
+from stages.model.layers.cached_layer import CachedLayer
 from stages.model.layers.experts import Router
 from stages.model.layers.glm import BlockPositions
 from stages.model.layers.norm import LayerNorm, RMSNorm
@@ -90,7 +91,7 @@ class Decoder(GPTModel):
 
     def _postprocess(self, hidden_states: Tensor, packed_seq_params: Any = None, **rest: Any) -> Tensor:
         if isinstance(packed_seq_params, Step):
-            return hidden_states[packed_seq_params.scored, 0] if self.post_process else hidden_states
+            return hidden_states[:, 0] if self.post_process else hidden_states
         output: Tensor = super()._postprocess(hidden_states, packed_seq_params=packed_seq_params, **rest)
         return output
 
@@ -182,7 +183,7 @@ def layer_spec(config: ModelConfig, *, cached: bool = False) -> ModuleSpec:
             spec.submodules.self_attention.submodules.core_attention = attention
         if experts:
             spec.submodules.mlp.submodules.router = Router
-        return spec
+        return _cached(spec) if cached else spec
     spec = get_gpt_layer_local_spec(num_experts=experts)
     spec.submodules.input_layernorm = spec.submodules.pre_mlp_layernorm = _NORMS[config.norm]
     spec.submodules.self_attention.submodules.core_attention = attention
@@ -195,7 +196,12 @@ def layer_spec(config: ModelConfig, *, cached: bool = False) -> ModuleSpec:
         del spec.submodules.sharded_state_dict_keys_map["pre_mlp_layernorm."]
         if not HAVE_TE:
             moe_utils.te_general_gemm = None  # Megatron 0.16.1 asks for it and defines it with TE only
-    return spec
+    return _cached(spec) if cached else spec
+
+
+def _cached(spec: ModuleSpec) -> ModuleSpec:
+    """Return the layer's spec with the module that knows steps."""
+    return ModuleSpec(module=CachedLayer, params=spec.params, submodules=spec.submodules)
 
 
 def _transformer_config(config: ModelConfig, dtype: torch.dtype, **split: Any) -> TransformerConfig:

@@ -104,7 +104,8 @@ class CausalAttention(MegatronModule):
     def _mix_cached(self, query: Tensor, key: Tensor, value: Tensor, step: Step) -> Tensor:
         width = query.size(3)
         query_HND, key_KND, value_KND = (x[:, 0].transpose(0, 1) for x in self.prepare(query, key, value, step))
-        mixed_HND = step.attend(self.layer_number, query_HND, key_KND, value_KND, self.scale)
+        is_last = self.layer_number == self.config.num_layers
+        mixed_HND = step.attend(self.layer_number, query_HND, key_KND, value_KND, self.scale, is_last=is_last)
         return mixed_HND[..., :width].transpose(0, 1).flatten(1)[:, None]
 
     def _takes_groups(self, query: Tensor, *, is_apart: bool) -> bool:

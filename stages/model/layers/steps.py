@@ -35,6 +35,16 @@ class Visit:
     is_causal: bool = False
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What tokens of a step see."""
+
+    own: tuple[Visit, ...]
+    """Each token's visit to its own slot and others; in the order of the tokens, each token once."""
+    shared: tuple[Visit, ...] = ()
+    """What else they see."""
+
+
 class Cache:
     """Keys and values of this rank's layers, with positions worked in. A slot holds one token's, in all layers."""
 
@@ -71,29 +81,41 @@ class Step(PackedSeqParams):
     """Of each new token in its own sequence, [N]."""
     slots: Tensor
     """Slot that each new token's key and value go to, [N]."""
-    own: tuple[Visit, ...]
-    """Each new token's visit to its own slot and others; in the order of the tokens, each token once."""
-    shared: tuple[Visit, ...]
-    """What else they see."""
+    seen: Seen
+    """By the new tokens."""
     scored: Tensor
-    """New tokens for which the head is wanted, [S]."""
+    """New tokens for which the head is wanted, at least one, [S]."""
+    seen_by_scored: Seen
+    """By these alone, as tokens 0 to S - 1."""
 
-    def attend(self, number: int, query_HND: Tensor, key_KND: Tensor, value_KND: Tensor, scale: float) -> Tensor:
-        """Return the mixed values [H, N, D]. Side effect: keys and values go to their slots of layer `number`."""
+    def attend(
+        self,
+        number: int,
+        query_HND: Tensor,
+        key_KND: Tensor,
+        value_KND: Tensor,
+        scale: float,
+        *,
+        is_last: bool,
+    ) -> Tensor:
+        """Return the mixed values [H, N, D]; in the model's last layer those of scored tokens alone, [H, S, D].
+
+        Side effect: keys and values go to their slots of layer `number`.
+        """
         keys_KCD, values_KCD = self.cache.layer(number, key_KND)
         keys_KCD.index_copy_(1, self.slots, key_KND)
         values_KCD.index_copy_(1, self.slots, value_KND)
+        seen, asking_HND = (self.seen_by_scored, query_HND[:, self.scored]) if is_last else (self.seen, query_HND)
 
         def attend(visit: Visit) -> tuple[Tensor, Tensor]:
-            seen = slice(visit.start, visit.stop)
-            query_HnD = query_HND[:, visit.first : visit.last]
-            return _attend(query_HnD, keys_KCD[:, seen], values_KCD[:, seen], scale, is_causal=visit.is_causal)
+            query_HnD, slots = asking_HND[:, visit.first : visit.last], slice(visit.start, visit.stop)
+            return _attend(query_HnD, keys_KCD[:, slots], values_KCD[:, slots], scale, is_causal=visit.is_causal)
 
-        parts = [attend(visit) for visit in self.own]
+        parts = [attend(visit) for visit in seen.own]
         mixed_HND = torch.cat([part for part, _ in parts], dim=1)
-        if self.shared:
+        if seen.shared:
             lse_HN1 = torch.cat([lse for _, lse in parts], dim=1)
-            for visit in self.shared:
+            for visit in seen.shared:
                 new = slice(visit.first, visit.last)
                 _join(mixed_HND[:, new], lse_HN1[:, new], *attend(visit))
         return mixed_HND

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from stages.generate.plan import Visits, common, plan_groups, plan_steps, walk
-from stages.model.layers.steps import Visit
+from stages.generate.plan import Visits, common, plan_groups, plan_steps, seen_by, walk
+from stages.model.layers.steps import Seen, Visit
 
 
 def sequences(count: int = 60) -> list[tuple[int, ...]]:
@@ -32,12 +32,14 @@ def test_each_token_sees_exactly_its_own_prefix_whatever_the_size_of_a_step(batc
     seen_by_all = []
     for step in plan_steps(walked, batch, room):
         seen: list[set[int]] = [set() for _ in step.tokens]
-        assert [new for visit in step.own for new in range(visit.first, visit.last)] == [*range(len(step.tokens))]
-        for visit in step.own:
+        assert [new for visit in step.visits.own for new in range(visit.first, visit.last)] == [
+            *range(len(step.tokens))
+        ]
+        for visit in step.visits.own:
             assert visit.is_causal
             for new in range(visit.first, visit.last):
                 seen[new] |= {*range(visit.start, visit.start + new - visit.first + 1)}
-        for visit in step.shared:
+        for visit in step.visits.shared:
             for new in range(visit.first, visit.last):
                 assert not seen[new] & {*range(visit.start, visit.stop)}, "a slot is seen twice"
                 seen[new] |= {*range(visit.start, visit.stop)}
@@ -73,3 +75,26 @@ def test_groups_hold_all_sequences_and_repeat_only_what_they_begin_with() -> Non
     assert sorted(index for group in groups for index in group) == [*range(21)]
     assert [len(group) for group in groups] == [8, 7, 6]  # 3 + 7 tokens, one of them asked twice
     assert plan_groups([], 10) == []
+
+
+def slots_seen(seen: Seen, count: int) -> list[list[int]]:
+    """Return the slots that each token sees, in order; its own must be seen first."""
+    found: list[list[int]] = [[] for _ in range(count)]
+    assert [new for visit in seen.own for new in range(visit.first, visit.last)] == [*range(count)]
+    for visit in (*seen.own, *seen.shared):
+        for new in range(visit.first, visit.last):
+            stop = visit.start + new - visit.first + 1 if visit.is_causal else visit.stop
+            found[new] += range(visit.start, stop)
+    return [sorted(slots) for slots in found]
+
+
+def test_scored_tokens_see_what_they_saw_among_all() -> None:
+    visits = Visits()
+    visits.add_shared(0, 6, 0, 10)
+    visits.add_causal(0, 6, 20)
+    visits.add_single(6, 30, 33)
+    visits.add_shared(7, 10, 0, 5)
+    visits.add_causal(7, 10, 40)
+    whole = slots_seen(visits.seen(), 10)
+    for scored in ([0], [5], [6], [0, 1, 2], [1, 3, 4, 5, 6, 8, 9], [*range(10)], [9]):
+        assert slots_seen(seen_by(visits.seen(), scored), len(scored)) == [whole[new] for new in scored]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stages.model.layers.steps import Cache, Step, Visit
+from stages.model.layers.steps import Cache, Seen, Step, Visit
 from tests.stages.generate.tiny import KINDS, VOCAB, model_of
 
 
@@ -16,17 +16,21 @@ def stepwise(kind: str, tokens: torch.Tensor, cuts: list[int], dtype: torch.dtyp
     whole = torch.cat([torch.tensor(model.lead, dtype=torch.int64), tokens])
     for start, stop in zip([0, *cuts], [*cuts, len(whole)], strict=True):
         count = stop - start
-        step = Step(
-            cache=cache,
-            positions=torch.arange(start, stop),
-            slots=torch.arange(start, stop) + 8,
+        seen = Seen(
             own=(Visit(0, count, 8 + start, 8 + stop, is_causal=True),),
             shared=tuple(
                 Visit(0, count, first, last)
                 for first, last in ((8, 8 + start // 2), (8 + start // 2, 8 + start))
                 if first < last
             ),
+        )
+        step = Step(
+            cache=cache,
+            positions=torch.arange(start, stop),
+            slots=torch.arange(start, stop) + 8,
+            seen=seen,
             scored=torch.arange(count),
+            seen_by_scored=seen,
         )
         with torch.inference_mode():
             found.append(model.model.logits(model.model.advance(whole[start:stop], step)))
