@@ -98,6 +98,7 @@ class EvaluateConfig(StageConfig):
         step = Step(
             name="",
             run="stages.evaluate.run:run",
+            version=2,
             units=tuple(unit_of(key, checkpoint, task) for key, checkpoint, task in cells),
             uses=("batch_tokens",),
             reads=("checkpoints", "tokenizer", *NEEDS.values()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from lm_eval.tasks import TaskManager
@@ -11,39 +10,35 @@ from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
 from stages.evaluate.config import FACTS, GENERATE, PERPLEXITY, EvaluateConfig, GenerateConfig
 from stages.evaluate.harness import chances, harness_name, measure, sample_records, without_samples
-from stages.evaluate.sampling import Sampling
 from stages.evaluate.scores import collect_scores
 from stages.evaluate.sharing import answers_file, model_digest
 from stages.evaluate.tasks import as_loaded, facts_tasks, harness_tasks, perplexity_task
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.formats.tokenizer import Tokenizer
-from stages.model.checkpoint.load import LoadedModel, load_model
-from stages.model.checkpoint.names import COMPLETE
-from stages.shared.errors import DataError
-from stages.shared.files import sha256_file
+from stages.generate.opening import is_release, open_checkpoint, open_release
+from stages.generate.sampling import Sampling
 from stages.shared.task import Task
 
 
 def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
     """Write the results of one checkpoint on one task into task.out; return the scores."""
-    checkpoint = task.inputs["checkpoints"][0].path
+    path = task.inputs["checkpoints"][0].path
     name = task.unit.rpartition("/")[2]
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     loaded = None if name == GENERATE else _load_tasks(name, task, tokenizer)
-    model = _open_model(checkpoint, tokenizer)
-    digest = model_digest(checkpoint)
-    with answers_file(task, digest, name) as path:
-        answers = Answers(path, digest, task.should_stop, task.progress)
-        adapter = CheckpointLM(model, tokenizer, answers, task.config.batch_tokens)
-        return _results(task, name, loaded, adapter)
+    opened = open_release(path) if is_release(path) else open_checkpoint(path, task.inputs["tokenizer"][0].path)
+    digest = opened.identity if is_release(path) else model_digest(path)
+    with answers_file(task, digest, name) as kept:
+        answers = Answers(kept, digest, task.should_stop, task.progress)
+        adapter = CheckpointLM(opened.model, opened.codec, answers, task.config.batch_tokens, opened.first_id)
+        return _results(task, name, loaded, adapter, opened.identity)
 
 
 def _results(
-    task: Task[EvaluateConfig], name: str, loaded: dict[str, Any] | None, adapter: CheckpointLM
+    task: Task[EvaluateConfig], name: str, loaded: dict[str, Any] | None, adapter: CheckpointLM, identity: str
 ) -> dict[str, Any]:
     config, checkpoint = task.config, task.inputs["checkpoints"][0]
-    identity = sha256_file(checkpoint.path / COMPLETE)
     if loaded is None:
         generations = continuations(adapter, config.generate, identity, checkpoint.source)
         write_generations(task.out / KINDS.generations.file, generations)
@@ -76,14 +71,6 @@ def _load_tasks(name: str, task: Task[EvaluateConfig], tokenizer: Tokenizer) -> 
     return harness_tasks(name, task.config.num_fewshot, TaskManager())
 
 
-def _open_model(checkpoint: Path, tokenizer: Tokenizer) -> LoadedModel:
-    model = load_model(checkpoint)
-    if model.tokenizer_sha256 != tokenizer.sha256:
-        remedy = "Set `tokenizer` to the tokenizer of the same run"
-        raise DataError(checkpoint, "trained with another tokenizer than the one of this section", remedy)
-    return model
-
-
 def continuations(adapter: CheckpointLM, settings: GenerateConfig, identity: str, source: str) -> list[Generation]:
     """Return one continuation of each prompt, in order."""
     sampling = Sampling(
@@ -92,15 +79,16 @@ def continuations(adapter: CheckpointLM, settings: GenerateConfig, identity: str
         top_k=settings.top_k,
         seed=settings.seed,
     )
+    found = adapter.generate([(prompt, sampling) for prompt in settings.prompts])
     return [
         Generation(
             checkpoint=identity,
             source=source,
             prompt=prompt,
             continuation=done.text,
-            tokens=done.tokens,
+            tokens=len(done.tokens),
             stopped=done.stopped,
             temperature=settings.temperature,
         )
-        for prompt, done in zip(settings.prompts, adapter.generate(settings.prompts, sampling), strict=True)
+        for prompt, done in zip(settings.prompts, found, strict=True)
     ]

@@ -15,8 +15,8 @@ from lm_eval.tasks import TaskManager
 
 from stages.evaluate.config import FACTS, GENERATE, PERPLEXITY
 from stages.evaluate.facts import read_facts
-from stages.evaluate.interfaces import Codec
 from stages.formats.documents import read_documents
+from stages.generate.text import Codec
 from stages.shared.errors import ConfigError, DataError, nearest
 
 FACTS_SEEN = "facts_seen"

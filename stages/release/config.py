@@ -47,6 +47,7 @@ class ReleaseConfig(StageConfig):
         step = Step(
             name="",
             run="stages.release.run:run",
+            version=2,
             units=tuple(units),
             uses=("file_gb",),
             reads=("checkpoints", "tokenizer"),
