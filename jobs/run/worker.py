@@ -144,6 +144,8 @@ class Assigned:
     place: int
     inputs: Mapping[str, Sequence[Mapping[str, str]]]
     fellows: Mapping[str, str]
+    parts: Mapping[str, Sequence[str]]
+    """By earlier step that is read as PARTS: the folders of this unit's parts."""
     needs: Sequence[tuple[str, str, str]]
     """(job, step folder, unit folder or `<unit folder>/<output>`) of everything that this unit alone waits for."""
 
@@ -297,6 +299,7 @@ class Worker:
     def _task(self, unit: Assigned) -> Task[Any]:
         """Return the task of a unit, without what only a started attempt has."""
         inputs = {**self.common["inputs"], **unit.inputs}
+        whole = {step: tuple(map(StepPaths(root).unit, units)) for step, (root, units) in self._whole.items()}
         config = importlib.import_module(f"stages.{self.job['stage']}.config").Config
         return Task(
             config=config.model_validate(self.job["config"]),
@@ -305,7 +308,7 @@ class Worker:
             place=unit.place,
             inputs={field: tuple(map(_input_file, files)) for field, files in inputs.items()},
             fellows={step: Path(path) for step, path in unit.fellows.items()},
-            steps={step: tuple(map(StepPaths(root).unit, units)) for step, (root, units) in self._whole.items()},
+            steps={**whole, **{step: tuple(map(Path, folders)) for step, folders in unit.parts.items()}},
             out=Path(),
             work=Path(),
             shared=self.step.shared,

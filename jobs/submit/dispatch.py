@@ -138,6 +138,10 @@ def _unit(run: Run, job: Job, unit: PlannedUnit, place: int) -> dict[str, Any]:
         "place": place,
         "inputs": {field: _files(run, files) for field, files in unit.inputs.items()},
         "fellows": {step: str(_step_dir(run, name) / "units" / own[name].folder) for step, name in job.same.items()},
+        "parts": {
+            step: [str(_step_dir(run, name) / "units" / need.folder) for need in unit.needs if need.job == name]
+            for step, name in job.parted.items()
+        },
         "needs": [_own_need(run, need) for need in unit.needs],
     }
 

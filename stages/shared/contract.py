@@ -18,13 +18,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from stages.shared.machine import Machine
 from stages.shared.settings import Settings
 
+PART = "/part-"
+"""Stands between the key of a unit and the number of its part."""
 FROM = "from:"
 """Prefix of an input that is another section's output: `documents: from:web`."""
 
@@ -124,6 +126,8 @@ class Unit:
 
     uses: tuple[str, ...] = ()
     """Settings that change this unit's bytes, besides Step.uses."""
+    data: str = ""
+    """Digest of the data files that ship with the step's code and that this unit reads, besides Step.data."""
 
 
 WHOLE: tuple[Unit, ...] = (Unit(key="all"),)
@@ -150,8 +154,25 @@ def parts(count: int) -> tuple[Unit, ...]:
     return tuple(Unit(key=f"{part}-of-{count}") for part in range(count))
 
 
+def parts_of(unit: Unit, count: int) -> tuple[Unit, ...]:
+    """Return the units that share a unit's work: `mmlu/part-0-of-2`, `mmlu/part-1-of-2`. They read what it reads."""
+    return tuple(replace(unit, key=f"{unit.key}{PART}{part}-of-{count}") for part in range(count))
+
+
+def whole_of(key: str) -> str:
+    """Return the key of the unit that a part belongs to."""
+    return key.rpartition(PART)[0]
+
+
+def part_of(key: str) -> tuple[int, int]:
+    """Return the number of a part, from 0, and the number of parts."""
+    number, _, count = key.rpartition(PART)[2].partition("-of-")
+    return int(number), int(count)
+
+
 SAME: Literal["same"] = "same"
 ALL: Literal["all"] = "all"
+PARTS: Literal["parts"] = "parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +180,9 @@ class After:
     """An earlier step of the same stage that a step reads from, and which of its units."""
 
     step: str
-    units: Literal["same", "all"] = ALL
+    units: Literal["same", "all", "parts"] = ALL
     """SAME: each unit reads the unit of the same key. ALL: each unit reads all units, and runs again when one of them
-    changes or is added."""
+    changes or is added. PARTS: each unit reads the units that `parts` made of its key, if there are any."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

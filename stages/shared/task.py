@@ -65,7 +65,7 @@ class Task(Generic[Config]):
     fellows: Mapping[str, Path] = field(default_factory=dict)
     """By earlier step read as SAME: the folder of the unit with the same key."""
     steps: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
-    """By earlier step read as ALL: the folders of all its units, in order."""
+    """By earlier step read as ALL: the folders of all its units, in order; as PARTS: those of this unit's parts."""
     out: Path
     work: Path
     shared: Path

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stages.formats.tokenizer import Tokenizer
-from stages.model.checkpoint.load import LoadedModel, build_for_reading, join_group
+from stages.model.checkpoint.load import DTYPES, LoadedModel, build_for_reading, join_group
 from stages.model.config import ModelConfig
 from stages.model.decoder import fill
 from stages.model.huggingface.config import CONFIG_JSON, differences, require_same_shape
@@ -60,7 +60,7 @@ def load_release(folder: Path) -> LoadedModel:
     """
     join_group()
     release = Release(folder)
-    dtype = release.read(next(slices(release.config))).dtype
+    dtype = DTYPES[release.dtype]
     model = build_for_reading(release.config, release.vocab_size, dtype)
     _fill(model, release, release.vocab_size)
     return LoadedModel(model, release.config, release.vocab_size, tokenizer_sha256="", step=0)
