@@ -78,6 +78,12 @@ def make_parser() -> argparse.ArgumentParser:
     yes = "leave half-done work of other settings behind, unasked"
     about = "submit what is missing; calling it again does nothing twice"
     repeated(recipe_verb("run", about, wait=WAIT_HELP, yes=yes), *FAULT)
+    about = "evaluate new checkpoints every night, and call people when a task became worse"
+    made = recipe_verb("nightly", about, once="one night, now", remove="end the nights of this run")
+    made.add_argument("--at", default="02:00", metavar="HH:MM", help="time of the day (default: %(default)s)")
+    made.add_argument("--by", choices=("scrontab", "cron", "slurm"), help="scheduler (default: the first that works)")
+    made.add_argument("--command", help="shell command that calls people; the message is on its standard input")
+    made.add_argument("--webhook-file", metavar="FILE", help="file of mode 0600 with a URL to POST the message to")
     watch = "again every few seconds until nothing runs or waits"
     verb("status", "show the state of a run and, if it needs you, what to do", "run", json="as JSON", watch=watch)
     as_lines, follow = "as JSON, one message a line", "go on as the log grows, until Ctrl-C"

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from jobs.paths import RunPaths
 from jobs.plan.graph import Graph, Job
-from jobs.run.srun import OUT_OF_MEMORY
+from jobs.run.srun import BEGIN, OUT_OF_MEMORY
 from jobs.submit.reconcile import States, UnitState
 from stages.formats.attempts import Attempt
 from stages.shared.files import read_tail
+from stages.shared.log import parse_log
 
 TAIL_BYTES = 8 << 10
 EARLY_S = 60
@@ -27,7 +28,7 @@ EARLY_S = 60
 LEAST_FREE = 1 << 20
 VAGUE = re.compile(
     r"left the queue before it began|ended without a word[^;]*|state saved \(exit 85\)|failed \(exit \d+\)"
-    r"|killed by signal 9 \(exit 137\)"
+    r"|killed by signal (?:9 \(exit 137\)|15 \(exit 143\))"
 )
 """Reasons that the ledger alone gives."""
 SAVED = "state saved"
@@ -50,6 +51,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "{path} does not run on its node: `python` in the cluster file must be there and executable",
     ),
     (r"No module named (?P<path>\S+)", "its Python lacks the package {path}: see `python` in the cluster file"),
+    (r"^(?:worker|attempt_end): (?P<path>.+)", "{path}"),
     (r"Permission denied(?:: (?P<path>\S+))?", "no permission on its node {path}"),
 )
 """Pattern in a log, and the cause that it shows. In a line the first counts, in a log the last line that has one."""
@@ -77,8 +79,10 @@ def explained(
     if not VAGUE.search(state.reason):
         return state
     values = {"job": job.name, "time_min": str(job.resources.time_min)}
-    found = cause(read(run.log(job.name, state.key, state.element)), values)
-    if not found and _is_at_limit(last, job, lead_s):
+    log = read(run.log(job.name, state.key, state.element)).rpartition(BEGIN)[2]
+    found = cause(log, values)
+    is_on_its_way = state.state == "queued" and job.step.resumes  # a limit is nothing to change then
+    if not found and not is_on_its_way and _is_at_limit(last, job, lead_s):
         found = f"stopped at its time limit of {values['time_min']} min: raise resources.{job.name}.time_min"
     if not found and last is not None and last.result is not None and last.result.signal and not job.step.resumes:
         found = f"interrupted by {last.result.signal} (exit 85)"
@@ -90,7 +94,8 @@ def explained(
 def cause(text: str, values: Mapping[str, str]) -> str:
     """Return the cause that the last telling line of a log shows, with Slurm's words; "" if there is none. Pure."""
     by_slurm = {step for match in ENDED_BY_SLURM.finditer(text) for step in match.groups() if step}
-    for line in reversed(text.splitlines()):
+    lines = [line for entry in parse_log(text.splitlines()) for line in entry.message.splitlines()]
+    for line in reversed(lines):
         if (stopped := STEP_STOPPED.search(line)) and stopped[1] in by_slurm:
             continue
         for pattern, said in CAUSES:

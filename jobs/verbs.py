@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +32,10 @@ from jobs.checks.doctor import diagnose, print_findings
 from jobs.display import confirm, console, log, warn
 from jobs.history import begun, changes, lines_of, require_consent
 from jobs.logs import LogFilter, parse_since, print_log
+from jobs.nightly.bell import Bell
+from jobs.nightly.install import change_nights
+from jobs.nightly.night import line_of, next_time, one_night, read_record
+from jobs.nightly.schedule import parse_time
 from jobs.plan.cluster import Cluster, automatic, enter, known_clusters, load_cluster
 from jobs.plan.crawl import OnGuess
 from jobs.plan.forecasts import forecasts, with_forecasts
@@ -160,6 +164,26 @@ def run(arguments: argparse.Namespace) -> int:
         return advance(asked, heal=False, wait=arguments.wait)
 
 
+def nightly(arguments: argparse.Namespace) -> int:
+    """Install or remove a run's nights; with --once, do the work of one."""
+    asked, at = _asked(arguments), parse_time(arguments.at)
+    webhook = Path(arguments.webhook_file).expanduser().absolute() if arguments.webhook_file else None
+    bell = Bell(command=arguments.command, webhook_file=webhook)
+    bell.check()
+    os.umask(int(asked.cluster.umask, 8))
+    enter(asked.cluster)
+    if not arguments.once:
+        return change_nights(asked, at, arguments, bell)
+    _have_stages(asked.cluster)
+
+    def work() -> int:
+        with asked.lock():
+            asked.save()
+            return advance(asked, heal=True, wait=True)
+
+    return one_night(asked, work, bell, next_time(at, datetime.now().astimezone()))
+
+
 def _known_fault(asked: Run, text: str) -> faults.Fault:
     """Return a fault of the command line. Raises ConfigError for a job or unit that the run does not have."""
     fault = faults.parse_fault(text)
@@ -186,12 +210,16 @@ def status(arguments: argparse.Namespace) -> int:
     while True:
         seen, states = opened.look()
         beyond = strays(opened.graph, states, seen)
+        night = read_record(opened.paths)
         if arguments.json:
-            print(json.dumps(show.status_data(opened, states, beyond), indent=1), flush=True)
+            data = {**show.status_data(opened, states, beyond), "nightly": asdict(night) if night else None}
+            print(json.dumps(data, indent=1), flush=True)
         else:
             if arguments.watch and console.is_terminal:
                 console.clear()
             console.print(show.status_view(opened, states, beyond), soft_wrap=True)  # commands are copied whole
+            if night:
+                console.print(Text(printable(line_of(night, datetime.now().astimezone()))), soft_wrap=True)
         if not arguments.watch or not in_flight(states):
             return 0 if finished(states) or in_flight(states) else 1
         time.sleep(WATCH_S)

@@ -260,6 +260,7 @@ class _Builder:
             section=section,
             unit=output.unit,
             unfit=output.unfit,
+            about=output.about,
         )
         need = Need(job.name, unit.folder, output.file if output.during else "")
         return Given(file, [unit.identity, output.file, source], need)

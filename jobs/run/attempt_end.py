@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.paths import RunPaths
-from jobs.run.srun import first_end
+from jobs.run.srun import first_end, is_about_a_peer, is_stopped_first
 from jobs.run.worker import Element, place_from_environment
 from jobs.submit.ledger import claimed, is_cancelled, read_assignment
 from stages.formats.attempts import (
@@ -92,10 +92,14 @@ def _trouble(
         return noted
     if noted is not None and noted.exit_code in (EXIT_NEVER, EXIT_BAD_NODE):  # no peer's end makes a rank say so
         return noted
-    log = read_tail(run.log(this.job, this.key, this.element), TAIL_BYTES)
-    if (end := first_end(log, noted.reason if noted else "")) is None:
+    log, reason = read_tail(run.log(this.job, this.key, this.element), TAIL_BYTES), noted.reason if noted else ""
+    if end := first_end(log, reason):
+        remedy = f": raise resources.{this.job}.mem_gb" if end.is_out_of_memory else ""
+        found = TroubleRecord(exit_code=end.exit_code, reason=end.sentence + remedy, node=end.node)
+    elif noted and is_about_a_peer(reason) and is_stopped_first(log):  # its peer had been stopped like itself
+        found = TroubleRecord(exit_code=code, reason=_how_it_ended(code), node=noted.node)
+    else:
         return noted
-    found = TroubleRecord(exit_code=end.exit_code, reason=end.sentence, node=end.node)
     _write(run, this, found)
     return found
 

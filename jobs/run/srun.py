@@ -64,12 +64,32 @@ def first_end(log: str, reason: str) -> RankEnd | None:
     Slurm has stopped may have hung and been killed then: they count only if it is about a lost peer. A rank that
     ended by itself counts only if none gave a reason.
     """
+    text, before = _parts(log)
+    out_of_memory = bool(OUT_OF_MEMORY.search(text))
+    first = _ends(before, out_of_memory)
+    if not first and before != text:
+        return None
+    ends = _ends(text, out_of_memory) if is_about_a_peer(reason) else first
+    killed = [end for end in ends if end.is_killed]
+    return next(iter(killed or ([] if reason else first)), None)
+
+
+def is_stopped_first(log: str) -> bool:
+    """Return whether Slurm has stopped the last attempt before any rank ended: at a limit, or since somebody asked."""
+    text, before = _parts(log)
+    return before != text and not _ends(before, out_of_memory=False)
+
+
+def is_about_a_peer(reason: str) -> bool:
+    """Return whether a rank says no more than that it has lost another one."""
+    return bool(LOST_PEER.search(reason))
+
+
+def _parts(log: str) -> tuple[str, str]:
+    """Return the log of the last attempt, and its part before Slurm stopped the ranks that were left."""
     text = log.rpartition(BEGIN)[2]
     stopped = STOPPED.search(text)
-    before = text[: stopped.start()] if stopped else text
-    out_of_memory = bool(OUT_OF_MEMORY.search(text))
-    killed = [end for end in _ends(text if LOST_PEER.search(reason) else before, out_of_memory) if end.is_killed]
-    return next(iter(killed or ([] if reason else _ends(before, out_of_memory))), None)
+    return text, text[: stopped.start()] if stopped else text
 
 
 def _ends(text: str, out_of_memory: bool) -> list[RankEnd]:

@@ -163,6 +163,8 @@ class Worker:
         self.units = units[place.lane :: place.lanes]
         self.stop = StopFlag(resumes=self.job["can_resume"] or self.job["is_service"])
         self.best = -1
+        self.held = ""
+        """The unit whose lease this attempt has had last."""
         self._written = 0.0
 
     @property
@@ -251,7 +253,9 @@ class Worker:
         except (Exception, SystemExit) as error:  # a library's exit() is no way for a unit to be done
             sentence = str(system_error(error)) if isinstance(error, OSError) else ""
             log.error(f"{self._name(unit)}: {sentence or type(error).__name__}", error)
-            if successor := self._successor(unit):  # which cleared away what this attempt was writing to
+            if self.held == unit.folder and (
+                successor := self._successor(unit)
+            ):  # which cleared away what this attempt was writing to
                 return EXIT_NEVER, successor
             return EXIT_FAILED, sentence or f"{type(error).__name__}: {error}".strip().splitlines()[0]
         return EXIT_DONE, ""
@@ -268,6 +272,7 @@ class Worker:
             write_json(self.step.lease(unit.folder), {"owner": self.place.token, "node": socket.gethostname()})
             self._withdraw(unit)
         ranks = self._ranks(unit)
+        self.held = unit.folder
         faults.fire_due(self.run, [fault for fault in due if fault.progress == 0], 0)
 
         def progress(done: int) -> None:
@@ -545,8 +550,9 @@ def main() -> None:
     except OSError as error:  # a record of this attempt: there is no room for a word about it elsewhere
         log.error(f"worker: {system_error(error)}")
         code = EXIT_FAILED
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
     os._exit(code)  # not sys.exit: threads and process groups that a library left behind must not hold the node
 
 

@@ -1,93 +1,140 @@
-"""Answers lm-eval's three kinds of request with one of our checkpoints.
+"""Answers lm-eval's three kinds of request with the engine of stages/generate.
 
-Every context begins with the end-of-sequence id, because every document in training does.
-Shape suffixes: B = rows, T = tokens of a row, V = vocabulary.
+Every context begins with the token that the training's sequences begin with: the end-of-sequence token for our own
+checkpoints, a folder's own for one of Hugging Face's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
-from stages.evaluate.answers import Answers, plan_batches
-from stages.evaluate.interfaces import CausalModel, Codec
-from stages.evaluate.sampling import Continuation, Sampling, continue_rows, pad
+from stages.evaluate.answers import Answers
+from stages.generate.generation import Generator
+from stages.generate.memory import MAX_ROWS, generation_slots, group_tokens, scoring_slots
+from stages.generate.passes import Passes
+from stages.generate.plan import plan_groups
+from stages.generate.requests import Continuation, Request
+from stages.generate.sampling import Logprobs, Sampling
+from stages.generate.scoring import inputs_of, score
+from stages.generate.text import Codec
+from stages.model.checkpoint.load import LoadedModel
 from stages.shared.errors import ConfigError
+
+ADAPTER_VERSION = 2
+"""Version of what this module makes of a request. Raise it when new answers cannot be compared with old ones."""
+_ROWS_A_GROUP = 2 * MAX_ROWS
+"""Generations that are answered, and kept, together."""
 
 Window = tuple[list[int], list[int]]
 """Tokens given and tokens scored, together at most seq_len + 1: the last scored token is never an input."""
 
 
-class CheckpointLM(LM):
-    """An lm-eval model over a loaded checkpoint, on one process."""
+@dataclass
+class Cut:
+    """What did not fit into the model, and was cut from the left of contexts."""
 
-    def __init__(self, model: CausalModel, tokenizer: Codec, answers: Answers, batch_tokens: int) -> None:
+    requests: int = 0
+    tokens: int = 0
+
+
+class CheckpointLM(LM):
+    """An lm-eval model over a loaded model, in any layout. Every rank asks the same."""
+
+    def __init__(
+        self, model: LoadedModel, tokenizer: Codec, answers: Answers, batch_tokens: int, first_id: int | None = None
+    ) -> None:
+        """Begin every context with `first_id`; None: the end-of-sequence token."""
         super().__init__()
         self.model = model
         self.encoder = tokenizer
-        self.prefix_id = tokenizer.eos_id
+        self.first_id = tokenizer.eos_id if first_id is None else first_id
         self.answers = answers
         self.batch_tokens = batch_tokens
+        self.cut = Cut()
+        self.tokens = 0
+        """Tokens computed; those of kept answers do not count."""
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Return for each request the log probability of the continuation in nats, and whether it is the greedy one."""
-        pairs = [self.encode_pair(*request.args) for request in requests]
-        return self._score([self._windows(context, continuation) for context, continuation in pairs])
+        return self._score([self._windows(*pair) for pair in self.encode_pairs(requests)])
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
         """Return the log probability in nats of each text, its first token included."""
         texts = [request.args[0] for request in requests]
-        scores = self._score([self._windows([self.prefix_id], self.encoder.encode(text)) for text in texts])
+        scores = self._score([self._windows([self.first_id], self.encoder.encode(text)) for text in texts])
         return [logprob for logprob, _ in scores]
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """Return the continuation of each context, cut before the first stop text."""
-        by_sampling: dict[Sampling, list[int]] = {}
-        for number, request in enumerate(requests):
-            by_sampling.setdefault(read_sampling(request.args[1]), []).append(number)
-        texts = [""] * len(requests)
-        for sampling, numbers in by_sampling.items():
-            contexts = [requests[number].args[0] for number in numbers]
-            for number, continuation in zip(numbers, self.generate(contexts, sampling), strict=True):
-                texts[number] = continuation.text
-        return texts
+        asked = [(request.args[0], read_sampling(request.args[1])) for request in requests]
+        return [done.text for done in self.generate(asked)]
 
-    def generate(self, contexts: Sequence[str], sampling: Sampling) -> list[Continuation]:
-        """Return the continuation of each context."""
-        prompts = [[self.prefix_id, *self.encoder.encode(context)] for context in contexts]
-        lengths = [min(len(prompt) + sampling.max_tokens, self.model.seq_len) for prompt in prompts]
+    def generate(self, asked: Sequence[tuple[str, Sampling]]) -> list[Continuation]:
+        """Return the continuation of each context. Equal contexts draw for themselves, the first, the second ..."""
+        seen: Counter[tuple[int, ...]] = Counter()
+        requests = []
+        for context, sampling in asked:
+            prompt = tuple(self._fitting([self.first_id, *self.encoder.encode(context)], self._prompt_room(sampling)))
+            digest = hashlib.sha256(",".join(map(str, prompt)).encode()).hexdigest()
+            requests.append(Request(prompt=prompt, sampling=sampling, key=f"{digest}/{seen[prompt]}"))
+            seen[prompt] += 1
+        order = sorted(range(len(requests)), key=lambda index: (requests[index].prompt, index))
         found: dict[int, Continuation] = {}
-        for batch in plan_batches(lengths, self.batch_tokens):
-            rows = {index: prompts[index] for index in batch}
-            kept = self.answers.ask(
-                "generate", [asdict(sampling), *rows.items()], partial(self._generate_batch, rows, sampling)
-            )
-            found.update(zip(batch, (Continuation(**done) for done in kept), strict=True))
-        return [found[index] for index in range(len(contexts))]
+        for start in range(0, len(order), _ROWS_A_GROUP):
+            numbers = order[start : start + _ROWS_A_GROUP]
+            group = [requests[number] for number in numbers]
+            rows = [[asdict(request.sampling), request.prompt, request.key] for request in group]
+            kept = self.answers.ask("generate", rows, partial(self._generate_group, group))
+            found.update(zip(numbers, map(_read_continuation, kept), strict=True))
+        return [found[index] for index in range(len(requests))]
 
-    def _generate_batch(self, rows: dict[int, list[int]], sampling: Sampling) -> list[dict[str, Any]]:
-        return [asdict(done) for done in continue_rows(self.model, self.encoder, rows, sampling)]
+    def _prompt_room(self, sampling: Sampling) -> int:
+        """Return the tokens of a prompt that leave room for all that may follow: half the model at the least."""
+        return max(self.model.seq_len - sampling.max_tokens, self.model.seq_len // 2)
 
-    def encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
-        """Return the tokens of context and continuation.
+    def _generate_group(self, requests: list[Request]) -> list[dict[str, Any]]:
+        wanted = sum(len(request.prompt) + request.sampling.max_tokens for request in requests)
+        passes = Passes(self.model, generation_slots(self.model.config, self.model.dtype.itemsize, wanted))
+        generator = Generator(passes, self.encoder, max_rows=MAX_ROWS, batch=self.batch_tokens)
+        found = [asdict(done) for done in generator.generate(requests)]
+        self.tokens += passes.tokens
+        return found
+
+    def encode_pairs(self, requests: Sequence[Instance]) -> Iterator[Window]:
+        """Yield the tokens given and the tokens scored of each request.
 
         Spaces at the end of the context belong to the continuation, as in lm-eval's own models. Both are encoded as
         one text, because the training encodes whole texts. The continuation begins at the first token that the context
         alone would not have: a token across the border is scored with the continuation. lm-eval would keep the
-        context's own tokens, and give the model a sequence that no text is encoded to.
+        context's own tokens, and give the model a sequence that no text is encoded to. All choices of a document with
+        one context have one border, the first of theirs: what is compared is scored from the same place.
         """
-        stripped = context.rstrip()
-        whole = self.encoder.encode(context + continuation)
-        alone = self.encoder.encode(stripped) if stripped else []
-        split = next((i for i, pair in enumerate(zip(alone, whole, strict=False)) if pair[0] != pair[1]), len(alone))
-        return [self.prefix_id, *whole[:split]], whole[split:]
+        alone: dict[str, list[int]] = {}
+        wholes, borders, keys = [], [], []
+        first_border: dict[tuple[Any, ...], int] = {}
+        for request in requests:
+            context, continuation = request.args
+            stripped = context.rstrip()
+            if stripped not in alone:
+                alone[stripped] = self.encoder.encode(stripped) if stripped else []
+            whole = self.encoder.encode(context + continuation)
+            key = (request.task_name, request.doc_id, context)
+            border = _common_length(alone[stripped], whole)
+            first_border[key] = min(border, first_border.get(key, border))
+            wholes.append(whole)
+            keys.append(key)
+        borders = [first_border[key] for key in keys]
+        for whole, border in zip(wholes, borders, strict=True):
+            yield [self.first_id, *whole[:border]], whole[border:]
 
     def _windows(self, context: list[int], continuation: list[int]) -> list[Window]:
         """Cut a request into windows that fit the model; each token of the continuation is scored once."""
@@ -95,18 +142,26 @@ class CheckpointLM(LM):
         if not continuation:
             return []
         if len(continuation) <= seq_len:
-            return [(context[-(seq_len + 1 - len(continuation)) :], continuation)]
+            return [(self._fitting(context, seq_len + 1 - len(continuation)), continuation)]
         rolling = get_rolling_token_windows(continuation, context[-1], max_seq_len=seq_len, context_len=1)
         return [make_disjoint_window(window) for window in rolling]
+
+    def _fitting(self, context: list[int], room: int) -> list[int]:
+        """Return a context of at most `room` tokens: the first token and the last ones. Counts what is cut."""
+        if len(context) <= room:
+            return context
+        self.cut.requests += 1
+        self.cut.tokens += len(context) - room
+        return [*context[:1], *context[len(context) - room + 1 :]]
 
     def _score(self, requests: list[list[Window]]) -> list[tuple[float, bool]]:
         windows = [window for request in requests for window in request]
         scored: dict[int, tuple[float, bool]] = {}
-        lengths = [len(given) + len(wanted) - 1 for given, wanted in windows]
-        for batch in plan_batches(lengths, self.batch_tokens):
-            rows = [windows[index] for index in batch]
-            kept = self.answers.ask("score", rows, partial(self._score_batch, rows))
-            scored.update(zip(batch, kept, strict=True))
+        limit = group_tokens(self.model.config, self.batch_tokens)
+        for group in plan_groups([inputs_of(window) for window in windows], limit):
+            rows = [windows[index] for index in group]
+            kept = self.answers.ask("score", rows, partial(self._score_group, rows))
+            scored.update(zip(group, kept, strict=True))
         totals, start = [], 0
         for request in requests:
             parts = [scored[start + offset] for offset in range(len(request))]
@@ -114,19 +169,24 @@ class CheckpointLM(LM):
             start += len(request)
         return totals
 
-    @torch.inference_mode()
-    def _score_batch(self, rows: list[Window]) -> list[tuple[float, bool]]:
-        logits_btv = self.model.logits(pad([[*given, *wanted][:-1] for given, wanted in rows]))
-        return [score_row(logits_tv, *row) for logits_tv, row in zip(logits_btv, rows, strict=True)]
+    def _score_group(self, rows: list[Window]) -> list[tuple[float, bool]]:
+        passes = Passes(self.model, scoring_slots(self.model.config, self.batch_tokens))
+        found = [(each.logprob, each.is_greedy) for each in score(passes, rows, self.batch_tokens)]
+        self.tokens += passes.tokens
+        return found
 
 
-def score_row(logits_tv: torch.Tensor, given: list[int], wanted: list[int]) -> tuple[float, bool]:
-    """Return the log probability of the wanted tokens in nats, and whether each is the likeliest one."""
-    start = len(given) - 1
-    logprobs_tv = torch.log_softmax(logits_tv[start : start + len(wanted)].float().cpu(), dim=-1)
-    targets_t = torch.tensor(wanted, dtype=torch.int64)
-    logprob = logprobs_tv.gather(1, targets_t[:, None]).double().sum()
-    return float(logprob), bool((logprobs_tv.argmax(-1) == targets_t).all())
+def _common_length(one: Sequence[int], other: Sequence[int]) -> int:
+    return next((i for i, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
+
+
+def _read_continuation(kept: dict[str, Any]) -> Continuation:
+    """Return a continuation as JSON holds it."""
+    logprobs = tuple(
+        Logprobs(each["chosen"], tuple((token, value) for token, value in each["best"])) for each in kept["logprobs"]
+    )
+    tokens, inserted = tuple(kept["tokens"]), tuple(kept["inserted"])
+    return Continuation(**kept | {"tokens": tokens, "inserted": inserted, "logprobs": logprobs})
 
 
 def read_sampling(options: dict[str, Any]) -> Sampling:

@@ -15,16 +15,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.formats.alarms import MEAN, Drop, Night, State
+
 REFERENCE, NEWEST = 3, 2
 """Checkpoints of the reference, and those that are tested against it."""
-MEAN = "mean of all tasks"
-"""Name of the hypothesis that all tasks together have lost."""
-State = Literal["early", "calm", "watch", "alarm"]
 Items = Mapping[str, float]
 """The score of each item, from 0 to 1, by the item's name."""
 Scores = NDArray[np.float64]
@@ -39,33 +37,6 @@ class Rule:
     """Loss of a task's score that is no loss: two checkpoints of a healthy training differ by about as much."""
     level: float = 0.05
     """Probability of an alarm on a night without a loss, over all tasks together (Holm 1979)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drop:
-    """A task that has become worse."""
-
-    task: str
-    """Name of the task, or MEAN."""
-    loss: float
-    """Mean score of the reference less that of the checkpoints tested."""
-    stderr: float
-    """Standard error of `loss`, of paired items."""
-    p: float
-    """Of this loss or a larger one if the true loss is the tolerance; not corrected."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Night:
-    """What one more checkpoint shows."""
-
-    checkpoint: str
-    state: State
-    """`early` before there are enough checkpoints to compare with."""
-    drops: tuple[Drop, ...]
-    """The significant ones, the surest first."""
-    reference: tuple[str, ...]
-    """Checkpoints compared with: those of the night on which a standing alarm was raised, as long as it stands."""
 
 
 def nights(checkpoints: Sequence[str], scores: Mapping[str, Scores], rule: Rule) -> list[Night]:

@@ -13,6 +13,8 @@ from stages.evaluate.catalog.definitions import check_definitions, defined, is_r
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Cell, TaskSettings, cells_of
 from stages.formats.benchmarks.index import read_index
 from stages.formats.kinds import KINDS
+from stages.model.checkpoint.names import COMPLETE
+from stages.model.checkpoint.settings import require_tokenizer
 from stages.shared.contract import (
     PARTS,
     After,
@@ -145,8 +147,11 @@ class EvaluateConfig(StageConfig):
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Look into definitions and into the headers of prepared data: splits, and the number of solved examples.
 
-        Also looks for what a jail needs, if a task runs the model's output as code.
+        Also looks at the tokenizers of checkpoints, and for what a jail needs if a task runs the model's code.
         """
+        for checkpoint in inputs.get("checkpoints", ()):
+            if checkpoint.section or (checkpoint.path / COMPLETE).is_file():
+                require_tokenizer(checkpoint, inputs.get("tokenizer", ()))
         outside = {field: [file.path for file in files if not file.section] for field, files in inputs.items()}
         check_definitions(outside.get("definitions", ()))
         for cell in self.cells():

@@ -10,7 +10,7 @@ from typing import Any
 
 from lm_eval.api.model import LM
 
-from stages.evaluate.adapter import CheckpointLM
+from stages.evaluate.adapter import ADAPTER_VERSION, CheckpointLM
 from stages.evaluate.answers import Answers
 from stages.evaluate.catalog.checks import check_data
 from stages.evaluate.catalog.definitions import shipped_variants, with_variant
@@ -26,7 +26,6 @@ from stages.evaluate.harness import (
     without_samples,
 )
 from stages.evaluate.parts import Replay, answer_share
-from stages.evaluate.sampling import Sampling
 from stages.evaluate.scores import collect_outcomes, collect_scores
 from stages.evaluate.sharing import answers_file, model_digest
 from stages.evaluate.tasks.loading import load_cell, protocol_of, use_datasets
@@ -34,16 +33,11 @@ from stages.evaluate.tasks.own import as_loaded, facts_tasks, perplexity_task
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.formats.tokenizer import Tokenizer
-from stages.model.checkpoint.load import LoadedModel, load_model
-from stages.model.checkpoint.names import COMPLETE
-from stages.model.checkpoint.settings import read_settings
+from stages.generate.opening import Description, Opened, describe, is_release, open_checkpoint, open_release
+from stages.generate.sampling import Sampling
 from stages.shared.contract import part_of, whole_of
-from stages.shared.errors import DataError
 from stages.shared.files import sha256_file
 from stages.shared.task import Task
-
-ADAPTER = "1"
-"""Version of our own code between harness and model. Raise it when answers to the same requests change."""
 
 
 def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
@@ -51,29 +45,27 @@ def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
     cell = cell_of(task.config, task.unit)
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     if cell.task == GENERATE:
-        with _adapter(task, cell, tokenizer) as adapter:
+        with _adapter(task, cell) as adapter:
             return _generate(task, adapter)
     loaded = _load_tasks(cell, task, tokenizer)
     if parts := task.steps.get(ANSWERS, ()):
-        return _score(task, cell, loaded, tokenizer, Replay(parts))
-    with _adapter(task, cell, tokenizer) as adapter:
-        return _score(task, cell, loaded, tokenizer, adapter)
+        return _score(task, cell, loaded, Replay(parts))
+    with _adapter(task, cell) as adapter:
+        return _score(task, cell, loaded, adapter)
 
 
 def _generate(task: Task[EvaluateConfig], adapter: CheckpointLM) -> dict[str, Any]:
     checkpoint = task.inputs["checkpoints"][0]
-    generations = continuations(adapter, task.config.generate, _identity(checkpoint.path), checkpoint.source)
+    generations = continuations(adapter, task.config.generate, _description(task).identity, checkpoint.source)
     write_generations(task.out / KINDS.generations.file, generations)
     return {"checkpoint": checkpoint.source, "task": GENERATE, "generations": len(generations)}
 
 
-def _score(
-    task: Task[EvaluateConfig], cell: Cell, loaded: dict[str, Any], tokenizer: Tokenizer, answering: LM
-) -> dict[str, Any]:
+def _score(task: Task[EvaluateConfig], cell: Cell, loaded: dict[str, Any], answering: LM) -> dict[str, Any]:
     model = Watched(answering)
     measured = measure(model, loaded, cell.limit)
     results = Results(
-        key=_key(task, cell, tokenizer, max(measured["n-shot"].values()), model.digest),
+        key=_key(task, cell, max(measured["n-shot"].values()), model.digest),
         scores=collect_scores(measured, chances(loaded, measured), groups_of(loaded)),
         protocol=protocol_of(cell, _paths(task, "definitions")),
         outcomes=collect_outcomes(measured),
@@ -93,7 +85,7 @@ def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
     cell = cell_of(task.config, whole_of(task.unit))
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     loaded = _load_tasks(cell, task, tokenizer)
-    with _adapter(task, cell, tokenizer) as adapter:
+    with _adapter(task, cell) as adapter:
         count = answer_share(adapter, loaded, cell.limit, part_of(task.unit), task.out)
     return {"checkpoint": task.inputs["checkpoints"][0].source, "task": cell.name, "requests": count}
 
@@ -127,22 +119,22 @@ def _asked(unit: str, cell: Cell) -> str:
 
 
 @contextmanager
-def _adapter(task: Task[EvaluateConfig], cell: Cell, tokenizer: Tokenizer) -> Iterator[CheckpointLM]:
+def _adapter(task: Task[EvaluateConfig], cell: Cell) -> Iterator[CheckpointLM]:
     """Yield the unit's checkpoint as a model of lm-eval's, with the answers that equal weights have given already."""
     checkpoint = task.inputs["checkpoints"][0].path
-    model = open_model(checkpoint, tokenizer)
-    digest = model_digest(checkpoint)
+    opened = open_model(task)
+    digest = opened.identity if is_release(checkpoint) else model_digest(checkpoint)
     with answers_file(task, digest, _asked(task.unit, cell)) as path:
         answers = Answers(path, digest, task.should_stop, task.progress)
-        yield CheckpointLM(model, tokenizer, answers, task.config.batch_tokens)
+        yield CheckpointLM(opened.model, opened.codec, answers, task.config.batch_tokens, opened.first_id)
 
 
-def _key(task: Task[EvaluateConfig], cell: Cell, tokenizer: Tokenizer, shots: int, prompts: str) -> EvaluationKey:
-    checkpoint = task.inputs["checkpoints"][0]
+def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, prompts: str) -> EvaluationKey:
+    checkpoint, described = task.inputs["checkpoints"][0], _description(task)
     variant = shipped_variants().get(with_variant(cell.task, cell.variant))
     read = [*_paths(task, "heldout", "facts", "datasets", "definitions"), *([variant] if variant else [])]
     return EvaluationKey(
-        checkpoint=_identity(checkpoint.path),
+        checkpoint=described.identity,
         source=checkpoint.source,
         task=cell.task,
         num_fewshot=shots,
@@ -151,9 +143,9 @@ def _key(task: Task[EvaluateConfig], cell: Cell, tokenizer: Tokenizer, shots: in
         variant=cell.variant,
         prompts=prompts,
         data=files_digest(read),
-        first_token=tokenizer.eos_id,
-        dtype=read_settings(checkpoint.path).dtype,
-        adapter=ADAPTER,
+        first_token=described.first_id,
+        dtype=described.dtype,
+        adapter=str(ADAPTER_VERSION),
         harness=harness_name(),
     )
 
@@ -167,28 +159,27 @@ def files_digest(paths: Iterable[Path]) -> str:
     return found.hexdigest()
 
 
-def _identity(checkpoint: Path) -> str:
-    return sha256_file(checkpoint / COMPLETE)
+def _description(task: Task[EvaluateConfig]) -> Description:
+    """Return what a unit's answers depend on; a unit that merges parts needs no model."""
+    folder = task.inputs["checkpoints"][0].path
+    return _OPEN[folder] if folder in _OPEN else describe(folder, task.inputs["tokenizer"][0].path)
 
 
-_OPEN: dict[str, LoadedModel] = {}
-"""The model of this process by its identity, one at most: the units of an element share its loading."""
+_OPEN: dict[Path, Opened] = {}
+"""The model of this process by its folder, one at most: the units of an element share its loading."""
 
 
-def open_model(checkpoint: Path, tokenizer: Tokenizer) -> LoadedModel:
-    """Return a checkpoint's model, which stays loaded until another one is asked for.
+def open_model(task: Task[EvaluateConfig]) -> Opened:
+    """Return the model of a unit's checkpoint, which stays loaded until another one is asked for.
 
-    Raises DataError if it was trained with another tokenizer.
+    Raises DataError for a damaged one, or for another tokenizer than its training's.
     """
-    identity = _identity(checkpoint)
-    if identity not in _OPEN:
+    folder = task.inputs["checkpoints"][0].path
+    if folder not in _OPEN:
         _OPEN.clear()
-        _OPEN[identity] = load_model(checkpoint)
-    model = _OPEN[identity]
-    if model.tokenizer_sha256 != tokenizer.sha256:
-        remedy = "Set `tokenizer` to the tokenizer of the same run"
-        raise DataError(checkpoint, "trained with another tokenizer than the one of this section", remedy)
-    return model
+        pieces = task.inputs["tokenizer"][0].path
+        _OPEN[folder] = open_release(folder) if is_release(folder) else open_checkpoint(folder, pieces)
+    return _OPEN[folder]
 
 
 def continuations(adapter: CheckpointLM, settings: GenerateConfig, identity: str, source: str) -> list[Generation]:
@@ -199,15 +190,16 @@ def continuations(adapter: CheckpointLM, settings: GenerateConfig, identity: str
         top_k=settings.top_k,
         seed=settings.seed,
     )
+    found = adapter.generate([(prompt, sampling) for prompt in settings.prompts])
     return [
         Generation(
             checkpoint=identity,
             source=source,
             prompt=prompt,
             continuation=done.text,
-            tokens=done.tokens,
+            tokens=len(done.tokens),
             stopped=done.stopped,
             temperature=settings.temperature,
         )
-        for prompt, done in zip(settings.prompts, adapter.generate(settings.prompts, sampling), strict=True)
+        for prompt, done in zip(settings.prompts, found, strict=True)
     ]

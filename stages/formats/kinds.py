@@ -63,6 +63,8 @@ class Kinds:
     results: Kind = Kind("results", "results.json")
     samples: Kind = Kind("samples", "samples.jsonl")
     generations: Kind = Kind("generations", "generations.jsonl")
+    alarm: Kind = Kind("alarm", "alarm.json")
+    """Which tasks became worse, checkpoint by checkpoint."""
     report: Kind = Kind("report", "report.html")
 
 

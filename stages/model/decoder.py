@@ -37,9 +37,11 @@ from stages.model.layers.attention import (
     MaskedAttention,
     RotaryAttention,
 )
+from stages.model.layers.cached_layer import CachedLayer
 from stages.model.layers.experts import Router
 from stages.model.layers.glm import BlockPositions
 from stages.model.layers.norm import LayerNorm, RMSNorm
+from stages.model.layers.steps import Step
 from stages.model.layers.swiglu import SwiGLU
 from stages.model.parallel import has_transformer_engine
 from stages.model.recompute import enable_recompute
@@ -71,6 +73,28 @@ class Decoder(GPTModel):
         output: Tensor = super().forward(tokens_BT, positions, hidden, labels=tokens_BT, packed_seq_params=documents)
         return output
 
+    def advance(self, tokens_N: Tensor, step: Step) -> Tensor:
+        """Return the final norm's output [S, D] of the scored tokens of a step; of a pipeline stage that is not the
+        last, all hidden states [N, 1, D]. Its keys and values go to the step's cache.
+        """
+        positions = step.positions[None]
+        if self.position_embedding_type == "learned_absolute":
+            positions = torch.stack([torch.zeros_like(positions), positions], dim=1)  # as stages.model.layers.glm
+        hidden: Tensor = super().forward(tokens_N[None], positions, None, packed_seq_params=step)
+        return hidden
+
+    def logits(self, hidden_SD: Tensor) -> Tensor:
+        """Return this rank's part of the logits, [S, V], for what `advance` returned."""
+        weight = self.shared_embedding_or_output_weight() if self.share_embeddings_and_output_weights else None
+        logits_S1V: Tensor = self.output_layer(hidden_SD[:, None], weight=weight)[0]
+        return logits_S1V[:, 0]
+
+    def _postprocess(self, hidden_states: Tensor, packed_seq_params: Any = None, **rest: Any) -> Tensor:
+        if isinstance(packed_seq_params, Step):
+            return hidden_states[:, 0] if self.post_process else hidden_states
+        output: Tensor = super()._postprocess(hidden_states, packed_seq_params=packed_seq_params, **rest)
+        return output
+
     def compute_language_model_loss(self, _labels: Tensor, output_TBV: Tensor) -> Tensor:
         """Return the head's output, [B, T, V]: a view. No loss is computed here, though Megatron names it so."""
         return output_TBV.transpose(0, 1)
@@ -91,12 +115,14 @@ def build_model(  # noqa: PLR0913
     sp: bool = False,
     recompute: Recompute = "none",
     on_host: bool = False,
+    cached: bool = False,
 ) -> Decoder:
     """Return this rank's part of the decoder, or one of its parts where pipeline stages interleave: `chunk` says which.
 
     The sizes of all parallelisms come from Megatron's parallel state; `sp` is sequence parallelism. Weights are unset:
     see `initialise`; those of matrices are on the device, with `on_host` on the host. V of the logits [B, T, V] is this
-    tensor parallel rank's part of the padded vocabulary.
+    tensor parallel rank's part of the padded vocabulary. A model that is to `advance` is built `cached`: attention is
+    ours in every layer.
     """
     tp = parallel_state.get_tensor_model_parallel_world_size()
     on_cpu = on_host or not torch.cuda.is_available()
@@ -106,13 +132,13 @@ def build_model(  # noqa: PLR0913
     place = {"ignore_virtual": not interleaved, "vp_stage": chunk}
     model = Decoder(
         config=settings,
-        transformer_layer_spec=block_spec(config, settings, chunk),
+        transformer_layer_spec=block_spec(config, settings, chunk, cached=cached),
         vocab_size=config.num_rows(vocab_size, tp),
         max_sequence_length=config.seq_len,
         pre_process=parallel_state.is_pipeline_first_stage(**place),
         post_process=parallel_state.is_pipeline_last_stage(**place),
         share_embeddings_and_output_weights=config.tied_embeddings,
-        position_embedding_type=_position_embedding(config),
+        position_embedding_type=_position_embedding(config, cached=cached),
         rotary_base=config.rope_theta,
         vp_stage=chunk if interleaved else None,
     )
@@ -125,36 +151,42 @@ def build_model(  # noqa: PLR0913
     return model
 
 
-def _position_embedding(config: ModelConfig) -> str:
+def _position_embedding(config: ModelConfig, *, cached: bool) -> str:
     if config.position == "glm":
         return "learned_absolute"
-    return "rope" if config.position == "rope" and has_transformer_engine() else "none"  # else attention sees to it
+    is_turned_by_megatron = config.position == "rope" and has_transformer_engine() and not cached
+    return "rope" if is_turned_by_megatron else "none"  # else attention sees to it
 
 
-def block_spec(config: ModelConfig, settings: TransformerConfig, chunk: int) -> TransformerBlockSubmodules:
+def block_spec(
+    config: ModelConfig, settings: TransformerConfig, chunk: int, *, cached: bool = False
+) -> TransformerBlockSubmodules:
     """Return the modules of this rank's layers, and the norm before the head."""
     final = LayerNormImpl if has_transformer_engine() else _NORMS[config.norm]
-    return TransformerBlockSubmodules([layer_spec(config)] * get_num_layers_to_build(settings, chunk), final)
+    return TransformerBlockSubmodules(
+        [layer_spec(config, cached=cached)] * get_num_layers_to_build(settings, chunk), final
+    )
 
 
-def layer_spec(config: ModelConfig) -> ModuleSpec:
+def layer_spec(config: ModelConfig, *, cached: bool = False) -> ModuleSpec:
     """Return the modules of a layer: Transformer Engine's where it is installed and there is CUDA, else Megatron's with
     our norms and attention.
 
-    Attention is TE's only for RoPE: its ALiBi wants the bias written out.
+    Attention is TE's only for RoPE without a cache: its ALiBi wants the bias written out.
     """
     experts = config.moe.num_experts if config.moe else None
+    rotary = ModuleSpec(module=RotaryAttention, params={"theta": config.rope_theta})
+    attention = _ATTENTION.get(config.position, rotary)
     if has_transformer_engine():
         spec = get_gpt_layer_with_transformer_engine_spec(num_experts=experts)
-        if config.position != "rope":
-            spec.submodules.self_attention.submodules.core_attention = _ATTENTION[config.position]
+        if config.position != "rope" or cached:
+            spec.submodules.self_attention.submodules.core_attention = attention
         if experts:
             spec.submodules.mlp.submodules.router = Router
-        return spec
+        return _cached(spec) if cached else spec
     spec = get_gpt_layer_local_spec(num_experts=experts)
     spec.submodules.input_layernorm = spec.submodules.pre_mlp_layernorm = _NORMS[config.norm]
-    rotary = ModuleSpec(module=RotaryAttention, params={"theta": config.rope_theta})
-    spec.submodules.self_attention.submodules.core_attention = _ATTENTION.get(config.position, rotary)
+    spec.submodules.self_attention.submodules.core_attention = attention
     blocks = spec.submodules.mlp.submodules.experts if experts else spec.submodules.mlp
     if config.activation == "swiglu":
         blocks.submodules.activation_func = SwiGLU
@@ -164,7 +196,12 @@ def layer_spec(config: ModelConfig) -> ModuleSpec:
         del spec.submodules.sharded_state_dict_keys_map["pre_mlp_layernorm."]
         if not HAVE_TE:
             moe_utils.te_general_gemm = None  # Megatron 0.16.1 asks for it and defines it with TE only
-    return spec
+    return _cached(spec) if cached else spec
+
+
+def _cached(spec: ModuleSpec) -> ModuleSpec:
+    """Return the layer's spec with the module that knows steps."""
+    return ModuleSpec(module=CachedLayer, params=spec.params, submodules=spec.submodules)
 
 
 def _transformer_config(config: ModelConfig, dtype: torch.dtype, **split: Any) -> TransformerConfig:

@@ -47,6 +47,7 @@ class ReleaseConfig(StageConfig):
         step = Step(
             name="",
             run="stages.release.run:run",
+            version=2,
             units=tuple(units),
             uses=("file_gb",),
             reads=("checkpoints", "tokenizer"),
@@ -56,7 +57,7 @@ class ReleaseConfig(StageConfig):
             mem_mb=1_000 + 1_000 * self.file_gb,
         )
         outputs = (
-            Output(step="", unit=key, kind=KINDS.release, source=file.source)
+            Output(step="", unit=key, kind=KINDS.release, source=file.source, about=file.about)
             for key, file in zip(keys, chosen, strict=True)
         )
         return StagePlan(steps=(step,), outputs=tuple(outputs))
@@ -67,11 +68,9 @@ class ReleaseConfig(StageConfig):
         Raises DataError for one that was trained with another tokenizer.
         """
         for checkpoint in self.chosen(inputs["checkpoints"]):
-            if not checkpoint.section:
-                found = read_sealed(checkpoint.path)
-                if reason := unreleasable(found.config):
-                    raise ConfigError("checkpoints", str(checkpoint.path), f"a model that transformers has ({reason})")
-                require_tokenizer(checkpoint.path, found, inputs.get("tokenizer", ()))
+            if not checkpoint.section and (reason := unreleasable(read_sealed(checkpoint.path).config)):
+                raise ConfigError("checkpoints", str(checkpoint.path), f"a model that transformers has ({reason})")
+            require_tokenizer(checkpoint, inputs.get("tokenizer", ()))
 
 
 Config = ReleaseConfig

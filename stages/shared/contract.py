@@ -95,6 +95,8 @@ class InputFile:
     """Key of the unit that makes it; empty for a file from outside the run."""
     unfit: tuple[tuple[str, str], ...] = ()
     """As Output.unfit."""
+    about: str = ""
+    """As Output.about."""
 
     @property
     def where(self) -> str:
@@ -202,6 +204,8 @@ class Output:
     """Number of things in it (a tokenizer's pieces), for `plan`; 0 if unknown."""
     unfit: tuple[tuple[str, str], ...] = ()
     """Names of kinds of file that cannot be made of it, each with the reason."""
+    about: str = field(default="", compare=False)
+    """JSON of what its maker's settings say of it, for readers that must agree with that; no part of an identity."""
 
     @property
     def file(self) -> str:

@@ -58,11 +58,14 @@ def read_json(path: Path) -> Any:
 
 
 def read_tail(path: Path, num_bytes: int) -> str:
-    """Return the end of a text, at most so many bytes; "" if there is none that this user can read."""
+    """Return the end of a text, at most so many bytes; "" if there is none that this user can read, or no file."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - num_bytes))
-            return file.read().decode(errors="replace")
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                return ""
+            file.seek(max(0, status.st_size - num_bytes))
+            return file.read(num_bytes).decode(errors="replace")
     except OSError:
         return ""
 

@@ -23,7 +23,14 @@ from pydantic import Field, model_validator
 from stages.formats.kinds import KINDS
 from stages.formats.pieces import read_pieces
 from stages.formats.readings import Reading
-from stages.model.checkpoint.settings import read_sealed, read_state, require_fitting, require_tokenizer
+from stages.model.checkpoint.settings import (
+    PlannedModel,
+    name_of,
+    read_sealed,
+    read_state,
+    require_fitting,
+    require_tokenizer,
+)
 from stages.model.huggingface.config import CONFIG_JSON, differences, require_same_shape, unreleasable
 from stages.model.huggingface.folder import ReleaseFolder
 from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Kind, Output, Reads, StagePlan, Step, Unit
@@ -33,7 +40,7 @@ from stages.train.config import WEIGHTS, TrainingConfig
 from stages.train.data.mixture import readings, warning
 from stages.train.planner.forecast import forecast
 from stages.train.state.names import BEST, FINAL, UNTRAINED, step_name
-from stages.train.state.same_model import require_same_model
+from stages.train.state.same_model import require_same_model, require_same_settings
 
 NARROW = 65_500
 """Pieces from which on a dataset takes 4 bytes a token, not 2 (Megatron's DType.optimal_dtype)."""
@@ -88,33 +95,42 @@ class TrainingStage(TrainingConfig):
             mem_mb=training.mem_mb,
             version=self.version,
         )
-        return StagePlan(steps=(step,), outputs=tuple(self._outputs(self.first_step(inputs))))
+        return StagePlan(steps=(step,), outputs=tuple(self._outputs(inputs)))
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
-        """Raise DataError for weights from outside that are not of this training's model, or not of its tokenizer.
+        """Raise DataError for weights to start from that are not of this training's model, or not of its tokenizer.
 
-        A tokenizer that the run itself makes is compared in the job.
+        Of what the run has yet to make, its section's settings count. Bytes of a tokenizer are compared in the job.
         """
-        tokenizers = [file for file in inputs.get("tokenizer", ()) if not file.section]
+        tokenizers = inputs.get("tokenizer", ())
         for file in inputs.get("init_from", ()):
-            if not file.section:
-                release = ReleaseFolder(file.path)
-                require_same_shape(file.path / CONFIG_JSON, differences(self.model, release.config))
-                for tokenizer in tokenizers:
-                    release.require_pieces(read_pieces(tokenizer.path))
+            if planned := PlannedModel.of(file):
+                require_same_shape(name_of(file), differences(self.model, planned.model))
+            elif not file.section:
+                self._inspect_release(file.path, tokenizers)
         for file in inputs.get("continue_from", ()):
-            if not file.section:
-                self._inspect_checkpoint(file.path, tokenizers)
+            require_tokenizer(file, tokenizers)
+            self._inspect_checkpoint(file)
 
-    def _inspect_checkpoint(self, folder: Path, tokenizers: Sequence[InputFile]) -> None:
-        found = read_sealed(folder)
-        require_tokenizer(folder, found, tokenizers)
+    def _inspect_release(self, folder: Path, tokenizers: Sequence[InputFile]) -> None:
+        release = ReleaseFolder(folder)
+        require_same_shape(folder / CONFIG_JSON, differences(self.model, release.config))
+        for tokenizer in tokenizers:
+            if not tokenizer.section:
+                release.require_pieces(read_pieces(tokenizer.path))
+
+    def _inspect_checkpoint(self, file: InputFile) -> None:
+        now = {"model": self.model.model_dump(mode="json"), "dtype": self.dtype}
+        planned = PlannedModel.of(file)
         if self.continue_with == "weights":
-            require_fitting(folder, found, self.model)
+            require_fitting(name_of(file), planned.model if planned else read_sealed(file.path).config, self.model)
+        elif planned:
+            then = {"model": planned.model.model_dump(mode="json"), "dtype": planned.dtype}
+            require_same_settings(name_of(file), then, now)
         else:
-            then = read_state(folder)
-            now = {"model": self.model.model_dump(mode="json"), "dtype": self.dtype}
-            require_same_model(folder, then, {**then, **now}, self)
+            read_sealed(file.path)
+            then = read_state(file.path)
+            require_same_model(file.path, then, {**then, **now}, self)
 
     def _other_uses(self) -> list[str]:
         """Return the settings that change the outputs and not the weights."""
@@ -126,19 +142,24 @@ class TrainingStage(TrainingConfig):
         }
         return [name for name, is_used in given.items() if is_used]
 
-    def _outputs(self, first: int) -> list[Output]:
-        """Return the outputs of a training that begins after `first` steps."""
-        unit, kind = WHOLE[0].key, KINDS.checkpoint
+    def _outputs(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> list[Output]:
+        """Return the outputs: checkpoints of the steps that this training does, and measurements."""
+        unit, kind, first = WHOLE[0].key, KINDS.checkpoint, self.first_step(inputs)
         reason = unreleasable(self.model)
         unfit = ((KINDS.release.name, reason),) if reason else ()
+        tokenizer = next((file.where for file in inputs.get("tokenizer", ())), "")
+        about = PlannedModel(model=self.model, dtype=self.dtype, tokenizer=tokenizer).text()
         models = [FINAL, UNTRAINED, *([BEST] if self.heldout_every is not None else [])]
         measured = (KINDS.metrics, KINDS.readings, KINDS.layers, KINDS.rank_times)
         published = [step for step in self.published_steps if step > first]
         kept = [step for step in self.kept_steps if step > first]
         return [
-            *(Output(step="", unit=unit, kind=kind, source=name, name=name, unfit=unfit) for name in models),
-            *(replace(_kept(unit, step, kind), unfit=unfit) for step in published),
-            *(_kept(unit, step, KINDS.state) for step in kept),
+            *(
+                Output(step="", unit=unit, kind=kind, source=name, name=name, unfit=unfit, about=about)
+                for name in models
+            ),
+            *(replace(_kept(unit, step, kind), unfit=unfit, about=about) for step in published),
+            *(replace(_kept(unit, step, KINDS.state), about=about) for step in kept),
             *(Output(step="", unit=unit, kind=each, source="") for each in measured),
         ]
 

@@ -8,9 +8,14 @@ from typing import Any
 
 import torch
 
-from stages.evaluate.sampling import Sampling, continue_rows
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
+from stages.generate.generation import Generator
+from stages.generate.memory import scoring_slots
+from stages.generate.passes import Passes
+from stages.generate.requests import Request
+from stages.generate.sampling import Sampling
+from stages.generate.scoring import score
 from stages.model.checkpoint.load import LoadedModel, load_model
 from stages.train.state.names import FINAL
 from tests.gpu import training
@@ -37,29 +42,33 @@ def measured(order: dict[str, Any]) -> dict[str, Any]:
 
 def _generated(loaded: LoadedModel, tokenizer: Tokenizer) -> dict[str, Any]:
     draw = torch.Generator().manual_seed(5)
-    prompts = {n: torch.randint(300, 2000, (PROMPT,), generator=draw).tolist() for n in range(PROMPTS)}
-    sampling = Sampling(max_tokens=ADDED)
-    continue_rows(loaded, tokenizer, prompts, Sampling(max_tokens=2))
-    _finish()
+    prompts = torch.randint(300, 2000, (PROMPTS, PROMPT), generator=draw).tolist()
+    generator = Generator(Passes(loaded, PROMPTS * (PROMPT + ADDED)), tokenizer, max_rows=PROMPTS, batch=4096)
+
+    def generate(tokens: int) -> int:
+        sampling = Sampling(max_tokens=tokens)
+        found = generator.generate(Request(prompt=tuple(prompt), sampling=sampling) for prompt in prompts)
+        _finish()
+        return sum(len(each.tokens) for each in found)
+
+    generate(2)
     began = time.perf_counter()
-    found = continue_rows(loaded, tokenizer, prompts, sampling)
-    _finish()
-    added = sum(each.tokens for each in found)
+    added = generate(ADDED)
     return {"generated_tokens": added, "generated_tokens_s": added / (time.perf_counter() - began)}
 
 
 def _scored(loaded: LoadedModel, batch_tokens: int) -> float:
     """Return the tokens a second of what lm-eval's adapter does with a batch (stages/evaluate/adapter.py)."""
     length = loaded.seq_len
-    tokens = torch.randint(300, 2000, (max(1, batch_tokens // length), length))
+    tokens = torch.randint(300, 2000, (max(1, batch_tokens // length), length)).tolist()
     rounds = [0.0] * 4
     for number in range(len(rounds)):
+        passes = Passes(loaded, scoring_slots(loaded.config, batch_tokens))
         began = time.perf_counter()
-        for logits_TV in loaded.logits(tokens):
-            torch.log_softmax(logits_TV[:-1].float().cpu(), dim=-1)
+        score(passes, [(row[:1], row[1:]) for row in tokens], batch_tokens)
         _finish()
         rounds[number] = time.perf_counter() - began
-    return tokens.numel() / min(rounds)
+    return len(tokens) * length / min(rounds)
 
 
 def _finish() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jobs.endings import TAIL_BYTES, cause, explain
 from jobs.paths import RunPaths
+from jobs.run.srun import BEGIN
 from jobs.submit.reconcile import State, UnitState
 from stages.formats.attempts import Attempt, ResultRecord
 from tests.jobs import made
@@ -67,6 +69,7 @@ def test_a_vague_reason_gives_way_to_the_log_and_a_plain_one_stays(tmp_path: Pat
         log.parent, {log.name: "slurmstepd: error: *** JOB 1 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT ***"}
     )
     assert explained(run, "left the queue before it began") == SLURMS
+    assert explained(run, "killed by signal 15 (exit 143); it was not started again").startswith(SLURMS)
     crash = "crash loop: 3 attempts in a row without progress past 0, the last state saved (exit 85)"
     assert explained(run, crash, state="failed") == crash.replace("state saved (exit 85)", SLURMS)
     assert explained(run, "state saved (exit 85); it was not started again") == f"{SLURMS}; it was not started again"
@@ -94,6 +97,32 @@ def test_a_signal_near_the_limit_is_the_limits(tmp_path: Path) -> None:
         assert explained(run, "state saved (exit 85)", last) == said
 
 
+def test_an_earlier_attempt_is_not_the_reason_of_the_last(tmp_path: Path) -> None:
+    log = RunPaths(tmp_path).log("a.x", ENTRY.key, 0)
+    failure = "slurmstepd: error: *** JOB 1 ON n1 CANCELLED AT 2026 DUE TO NODE FAILURE ***\n"
+    made.write_tree(log.parent, {log.name: f"{BEGIN} 1 on n1\n{failure}{BEGIN} 2 on n2\nstep 7\n"})
+    assert explained(RunPaths(tmp_path), "failed (exit 1)", state="failed") == "failed (exit 1)"
+    log.write_text(f"{BEGIN} 1 on n1\nstep 7\n{failure}")
+    assert explained(RunPaths(tmp_path), "failed (exit 1)", state="failed").startswith("its node failed (Slurm: JOB 1")
+
+
+def test_a_step_that_goes_on_after_its_limit_has_nothing_to_change(tmp_path: Path) -> None:
+    job = made.job("a.x", 1, ranks=2, time_min=30)
+    last = Attempt(
+        name=made.attempt(ENTRY).name,
+        start=made.start_record(started=0.0),
+        result=ResultRecord(exit_code=85, failed={}, signal="SIGUSR2"),
+        end=replace(made.end_record("requeue", exit_code=85), ended=1700.0),
+    )
+    run = RunPaths(tmp_path)
+    made.write_tree(run.logs("a.x"), {"other.log": ""})
+    for state, text in (("queued", "state saved (exit 85)"), ("failed", LIMIT)):
+        seen = UnitState(state=state, reason="x: state saved (exit 85)", key=ENTRY.key, element=0)
+        states = {"a.x": {made.unit("a.x", 0): seen}}
+        found = explain(states, [last], made.graph(job), run, 90)["a.x"][made.unit("a.x", 0)]
+        assert found.reason == f"x: {text}"
+
+
 def test_a_folder_of_logs_that_is_gone_is_the_reason(tmp_path: Path) -> None:
     assert "folder of its logs is gone" in explained(RunPaths(tmp_path), "left the queue before it began")
     (tmp_path / "logs" / "a.x").mkdir(parents=True)
@@ -119,6 +148,20 @@ def test_a_step_that_srun_has_ended_was_not_cancelled() -> None:
     assert cause(killed + stopped + again + stopped, VALUES) == (
         "cancelled with scancel (Slurm: JOB 7 ON n1 CANCELLED AT 2026-11-26T19:09:01)"
     )
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}",
+        "2026-11-26 12:30:01 ERROR {}",
+        '{{"time": "2026-11-26T12:30:01+00:00", "level": "error", "message": "{}"}}',
+    ],
+)
+@pytest.mark.parametrize("who", ["worker", "attempt_end"])
+def test_a_record_that_could_not_be_written_is_the_cause(form: str, who: str) -> None:
+    sentence = "/runs/x/ledger/start.json: the disk is full. Free some space, or use another folder"
+    assert cause(form.format(f"{who}: {sentence}"), VALUES) == sentence
 
 
 def test_the_memory_of_a_gpu_is_not_the_nodes() -> None:

@@ -18,7 +18,7 @@ from jobs.prune import remove, superseded
 from jobs.runs import Run, open_run, plan_run
 from jobs.submit.dispatch import new_submission, write_step, write_work
 from stages.formats.attempts import PROGRESS, AttemptName, EndRecord, ProgressRecord, StartRecord, write_record
-from stages.shared.errors import StagecoachError
+from stages.shared.errors import DataError, StagecoachError
 from stages.shared.files import write_json
 from tests.jobs.made import write_tree
 
@@ -146,6 +146,28 @@ def test_an_extensions_hours_are_those_behind_the_last_step(tmp_path: Path) -> N
     assert hours_of(planned(tmp_path, steps=900)) == pytest.approx(whole / 2)
     assert hours_of(planned(tmp_path, checkpoint_keep_every=600)) == 0
     assert hours_of(planned(tmp_path)) == pytest.approx(whole), "should its files be gone, nothing of it is used"
+
+
+def test_a_training_that_cannot_start_from_another_of_the_run_is_refused_by_the_plan(tmp_path: Path) -> None:
+    (first,) = [dict(planned(tmp_path).recipe.values["pretrain"])]
+
+    def plan(**settings: Any) -> None:
+        sections = {"first": {"stage": "pretrain", **first}, "second": {"stage": "pretrain", **first, **settings}}
+        recipe = make_recipe({"name": "b", **sections, "targets": ["second"]})
+        plan_run(recipe, LOCAL, tmp_path / "runs", None)
+
+    more = {"continue_from": "from:first", "steps": 900}
+    plan(**more)
+    plan(**more, dtype="bf16", continue_with="weights")
+    with pytest.raises(DataError, match=r"^first/step-600: a checkpoint of another model: dtype is 'fp32' there"):
+        plan(**more, dtype="bf16")
+    with pytest.raises(DataError, match=r"^first/step-600: a checkpoint of another model: model\.num_layers is"):
+        plan(**more, model={"num_layers": 1})
+    with pytest.raises(DataError, match=r"^first/.*: another shape than the recipe's\. Give the recipe's model"):
+        plan(**more, model={"dim": 64, "num_heads": 2}, continue_with="weights")
+    (tmp_path / "data" / "other.model").write_text("\n\x03xyz")
+    with pytest.raises(DataError, match=r"^first/.*: trained with another tokenizer\. Set `tokenizer` to that of its"):
+        plan(**more, tokenizer=f"{tmp_path}/data/other.model")
 
 
 def test_other_data_leave_the_steps_behind(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,26 @@ def test_arrays_of_earlier_settings_are_shown_and_cancel_ends_them_and_nothing_o
     assert toy.status()["strays"] == []
     assert {row.state for row in other.rows("march")} == {"RUNNING"}
     assert other.launch("cancel").returncode == 0
+
+
+def test_no_more_elements_than_the_throttle_run_at_once_over_several_calls(make: Make) -> None:
+    toy = make(units=6, resources={"make": {"throttle": 2}})
+    toy.mood("make.0", "once fail")
+    toy.mood("make.1", "once fail")
+    for place in range(2, 6):
+        toy.mood(f"make.{place}", "dawdle 2")
+    toy.submit()
+
+    def failed() -> int:
+        return sum(each.end is not None and each.end.verdict == "failed" for each in toy.attempts("make"))
+
+    until(lambda: failed() == 2, "two have failed, and others are at work")
+    launcher, at_once = toy.begin("heal", "--wait"), [0]
+    while launcher.poll() is None:
+        at_once.append(sum(row.state == "RUNNING" for row in toy.rows("make")))
+        time.sleep(0.1)
+    assert (launcher.returncode, max(at_once), toy.arrays("make")) == (0, 2, 2)
+    assert toy.gathered() == text(units=6)
 
 
 def test_a_cancel_while_a_launcher_submits_leaves_nothing_in_the_queue(make: Make) -> None:

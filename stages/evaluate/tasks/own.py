@@ -11,10 +11,10 @@ from datasets import Dataset
 from lm_eval.api.task import ConfigurableTask
 
 from stages.evaluate.cells import FACTS, PERPLEXITY
-from stages.evaluate.interfaces import Codec
 from stages.evaluate.tasks.facts import read_facts
 from stages.formats.benchmarks.index import FEWSHOT_SEED
 from stages.formats.documents import read_documents
+from stages.generate.text import Codec
 from stages.shared.errors import DataError
 
 FACTS_SEEN = "facts_seen"

@@ -28,7 +28,7 @@ def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: 
     found = read_settings(folder)
     if found.tokenizer_sha256 != tokenizer.sha256:
         raise DataError(folder, "trained with another tokenizer", "Set `tokenizer` to that of its training")
-    require_fitting(folder, found, config)
+    require_fitting(folder, found.config, config)
     last: tuple[tuple[str, tuple[int, ...]], Tensor] | None = None
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:

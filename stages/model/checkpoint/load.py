@@ -1,4 +1,4 @@
-"""A trained model in one process, from a checkpoint that any layout wrote: what evaluation and release read."""
+"""A trained model in any layout, from a checkpoint that any layout wrote: what evaluation and release read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from stages.model import device, parallel
@@ -34,9 +35,22 @@ class LoadedModel:
     """Steps trained; 0 is untrained."""
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights, and of what is cached."""
+        dtype: torch.dtype = self.model.config.params_dtype
+        return dtype
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """Tokens that `advance` wants before every sequence: GLM continues a text as the one blank behind a [gMASK]."""
+        if self.config.position != "glm":
+            return ()
+        return tuple(self.config.token_id(token, self.vocab_size) for token in ("[gMASK]", "[sop]"))
+
+    @property
     def seq_len(self) -> int:
         """Longest sequence the model was trained for, in tokens."""
-        return self.config.seq_len - (2 if self.config.position == "glm" else 0)
+        return self.config.seq_len - len(self.lead)
 
     @torch.inference_mode()
     def logits(self, tokens_BT: Tensor) -> Tensor:
@@ -58,30 +72,44 @@ class LoadedModel:
 
     def _continued(self, tokens_BT: Tensor) -> Tensor:
         """Return GLM's logits for a text that it continues from nothing: the two tokens before it have no row."""
-        gmask, sop = (self.config.token_id(token, self.vocab_size) for token in ("[gMASK]", "[sop]"))
-        tokens_BT, positions_B2T = as_generation(tokens_BT, gmask, sop)
+        tokens_BT, positions_B2T = as_generation(tokens_BT, *self.lead)
         logits_BTV: Tensor = self.model(tokens_BT, positions_B2T)
         return logits_BTV[:, 2:]
 
 
 def load_model(checkpoint: Path) -> LoadedModel:
-    """Return the model in a checkpoint folder (`final`, `untrained`, or one of training's own).
+    """Return the model in a checkpoint folder (`final`, `untrained`, or one of training's own): this rank's part in the
+    layout of its group, whatever layout wrote it. Collective.
 
     Safe to call more than once in a process. Raises DataError, naming the file, for a folder that is no checkpoint or
     is damaged.
 
-    Side effect: makes this process a group of one (see stages.model.parallel), on CPUs with the shim of
-    stages.model.device; opens no port.
+    Side effect: see `join_group`.
     """
-    parallel.start(Ranks())
+    join_group()
     verify(checkpoint)
     settings = read_settings(checkpoint)
-    config, dtype = settings.config, DTYPES[settings.dtype]
-    model = build_model(config, settings.vocab_size, dtype).to(device=device.device(), dtype=dtype).eval()
+    model = build_for_reading(settings.config, settings.vocab_size, DTYPES[settings.dtype])
     sharded = tensors_of(model.sharded_state_dict(prefix=WEIGHTS))
     loaded = read_tensors(sharded, checkpoint)
     names = {name.removeprefix(WEIGHTS): value for name, value in loaded.items() if name.startswith(WEIGHTS)}
     absent = model.load_state_dict(names, strict=False).missing_keys
     if any(not name.endswith("_extra_state") for name in absent):  # Megatron's empty objects are not saved
         raise DataError(checkpoint, f"lacks the weights {absent}", "Train it again")
-    return LoadedModel(model, config, settings.vocab_size, settings.tokenizer_sha256, settings.step)
+    return LoadedModel(model, settings.config, settings.vocab_size, settings.tokenizer_sha256, settings.step)
+
+
+def join_group() -> None:
+    """Make this process a group of one, if it is in no group yet (see stages.model.parallel).
+
+    Side effect: on CPUs the shim of stages.model.device. Opens no port.
+    """
+    if not dist.is_initialized():
+        parallel.start(Ranks())
+
+
+def build_for_reading(config: ModelConfig, vocab_size: int, dtype: torch.dtype) -> Decoder:
+    """Return this rank's part of a decoder that learns nothing, on the device; its weights are unset."""
+    model = build_model(config, vocab_size, dtype, cached=True)
+    model.to(device=device.device(), dtype=dtype).eval().requires_grad_(False)
+    return model

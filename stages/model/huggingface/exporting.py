@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -24,7 +25,7 @@ from stages.model.huggingface.folder import WEIGHTS as WHOLE
 from stages.model.huggingface.tensors import EMBEDDING, HEAD, Slice, shapes, slices
 from stages.model.huggingface.weights import split
 from stages.shared.errors import DataError
-from stages.shared.files import flush_tree, replace_dir, write_json
+from stages.shared.files import flush_tree, read_json, replace_dir, write_json
 
 SHARD_BYTES = 5_000_000_000
 """Largest file of weights, as transformers' own; a single larger tensor gets a file of its own."""
@@ -60,7 +61,7 @@ def export_checkpoint(checkpoint: Path, folder: Path, tokenizer: Path, shard_byt
     dtype = DTYPES[settings.dtype]
     names = str(dtype).removeprefix("torch.")
     try:
-        described = to_config_json(model, vocab_size, names, bos_id=pieces.bos_id, eos_id=pieces.eos_id)
+        described = to_config_json(model, vocab_size, names, bos_id=pieces.eos_id, eos_id=pieces.eos_id)
     except ValueError as error:
         raise DataError(checkpoint, f"transformers has no such model ({error})", "Use the checkpoint itself") from error
     aside = folder.with_name(f".{folder.name}.tmp")
@@ -75,7 +76,7 @@ def export_checkpoint(checkpoint: Path, folder: Path, tokenizer: Path, shard_byt
         size = sum(shard.size for shard in shards)
         write_json(aside / INDEX, {"metadata": {"total_size": size}, "weight_map": files})
     write_json(aside / CONFIG_JSON, described)
-    _copy_tokenizer(tokenizer, aside, model.seq_len)
+    _copy_tokenizer(tokenizer, aside, model.seq_len, pieces)
     flush_tree(aside)
     replace_dir(aside, folder)
     return model.num_parameters(vocab_size)
@@ -108,12 +109,24 @@ def _tensors(checkpoint: Path, model: ModelConfig, part: Slice, vocab_size: int)
         yield name, tensor.clone()  # a view would be saved with all it looks at
 
 
-def _copy_tokenizer(tokenizer: Path, folder: Path, seq_len: int) -> None:
+def _copy_tokenizer(tokenizer: Path, folder: Path, seq_len: int, pieces: Tokenizer) -> None:
+    """Write the tokenizer's files. Texts begin with the end-of-sequence token, as every document of the training does:
+    whoever loads the folder gives the model what it knows, without a flag.
+    """
     shutil.copyfile(tokenizer, folder / KINDS.tokenizer.file)
-    shutil.copyfile(tokenizer.with_name(TOKENIZER_JSON), folder / TOKENIZER_JSON)
+    end = pieces.pieces()[pieces.eos_id]
+    first: list[dict[str, Any]] = [{"SpecialToken": {"id": end, "type_id": 0}}]
+    texts: list[dict[str, Any]] = [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}]
+    template = {
+        "type": "TemplateProcessing",
+        "single": [*first, texts[0]],
+        "pair": [*first, *texts],
+        "special_tokens": {end: {"id": end, "ids": [pieces.eos_id], "tokens": [end]}},
+    }
+    write_json(folder / TOKENIZER_JSON, read_json(tokenizer.with_name(TOKENIZER_JSON)) | {"post_processor": template})
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        **{"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "</s>"},
+        **{"bos_token": end, "eos_token": end, "unk_token": "<unk>", "pad_token": end},
         "clean_up_tokenization_spaces": False,
         "model_max_length": seq_len,
     }

@@ -21,8 +21,8 @@ from stages.shared.errors import DataError
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ADDED_TOKENS = "added_tokens.json"
-TYPES = ("F32", "BF16", "F16", "F64")
-"""Types of weights. Others are quantized, and mean something else together with further tensors."""
+TYPES = {"F32": "fp32", "BF16": "bf16", "F16": "fp16", "F64": "fp32"}
+"""Types of weights, and the types in which we hold them. Others are quantized: further tensors say what they mean."""
 _DERIVED = "rotary_emb.inv_freq"
 """Ends the names of tensors that old folders hold and that follow from config.json."""
 _LONGEST = 100_000_000
@@ -71,6 +71,11 @@ class ReleaseFolder:
         if header.dtype not in TYPES:
             remedy = f"Use weights that are not quantized ({', '.join(TYPES)})"
             raise DataError(self.folder / header.file, f"type {header.dtype}", remedy, record=name)
+
+    @property
+    def dtype(self) -> str:
+        """Type of the weights, by the name that checkpoints of ours have for it: that of its first tensor."""
+        return TYPES[self.tensors[next(slices(self.config)).names[0]].dtype]
 
     def require_pieces(self, ours: Sequence[str]) -> None:
         """Raise DataError if the folder's tokenizer gives one of our ids another piece. A folder may have none."""

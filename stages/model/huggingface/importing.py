@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stages.formats.tokenizer import Tokenizer
+from stages.model.checkpoint.load import DTYPES, LoadedModel, build_for_reading, join_group
 from stages.model.config import ModelConfig
 from stages.model.decoder import fill
 from stages.model.huggingface.config import CONFIG_JSON, differences, require_same_shape
@@ -47,7 +48,27 @@ def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer
     release = Release(folder)
     require_same_shape(folder / CONFIG_JSON, differences(config, release.config))
     release.require_pieces(tokenizer.pieces())
-    parts = {(part.key, part.index): part for part in slices(config)}
+    _fill(model, release, tokenizer.vocab_size)
+
+
+def load_release(folder: Path) -> LoadedModel:
+    """Return the model in a folder, in its own type: this rank's part in the layout of its group. Collective.
+
+    Raises DataError, naming the file, for a folder that is damaged or of another architecture.
+
+    Side effect: see stages.model.checkpoint.load.join_group.
+    """
+    join_group()
+    release = Release(folder)
+    dtype = DTYPES[release.dtype]
+    model = build_for_reading(release.config, release.vocab_size, dtype)
+    _fill(model, release, release.vocab_size)
+    return LoadedModel(model, release.config, release.vocab_size, tokenizer_sha256="", step=0)
+
+
+def _fill(model: GPTModel, release: Release, pieces: int) -> None:
+    """Fill this rank's weights. Rows beyond `pieces` are dropped, and rows that the folder lacks are its mean."""
+    parts = {(part.key, part.index): part for part in slices(release.config)}
     last: tuple[Slice | None, Tensor] = (None, torch.empty(0))
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
@@ -56,7 +77,7 @@ def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer
         if part != last[0]:
             whole = release.read(part)
             if part.key in (EMBEDDING, HEAD):
-                whole = with_rows(whole[: tokenizer.vocab_size], tensor.global_shape[0])
+                whole = with_rows(whole[:pieces], tensor.global_shape[0])
             last = part, whole
         return last[1]
 

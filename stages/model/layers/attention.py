@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.attention.varlen import varlen_attn
 
 from stages.model.layers.rotary import apply_rope, rope_tables
+from stages.model.layers.steps import Step
 
 # Shape suffixes: T = tokens, B = sequences, N = B x T, S = documents, H = heads of this rank, K = key/value heads of
 # this rank, D = head width.
@@ -61,8 +62,9 @@ class CausalAttention(MegatronModule):
     is_masked = False
     """Whether the mask decides what a token sees, in place of causality."""
 
-    def __init__(self, config: TransformerConfig, **_spec: Any) -> None:
+    def __init__(self, config: TransformerConfig, layer_number: int = 1, **_spec: Any) -> None:
         super().__init__(config=config)
+        self.layer_number = layer_number
         self.scale = 1.0 / math.sqrt(config.kv_channels)
 
     def forward(
@@ -71,11 +73,13 @@ class CausalAttention(MegatronModule):
         key: Tensor,
         value: Tensor,
         mask: Tensor | None,
-        packed_seq_params: Documents | None = None,
+        packed_seq_params: Documents | Step | None = None,
         **_options: Any,
     ) -> Tensor:
         """Return the mixed values, [T, B, H*D], for query [T, B, H, D] and key, value [T, B, K, D]."""
         heads, width = query.shape[2:]
+        if isinstance(packed_seq_params, Step):
+            return self._mix_cached(query, key, value, packed_seq_params)
         query, key, value = self.prepare(query, key, value)
         is_apart = packed_seq_params is not None and not self.is_masked
         if heads != key.size(2) and query.is_cuda and not self._takes_groups(query, is_apart=is_apart):
@@ -89,11 +93,20 @@ class CausalAttention(MegatronModule):
         mixed_TBHD: Tensor = mixed.unflatten(-1, (heads, -1))
         return mixed_TBHD[..., :width].flatten(2)
 
-    def prepare(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return query, key and value with the positions worked in. Columns that are added to a head are cut off from
-        the mixed values.
+    def prepare(
+        self, query: Tensor, key: Tensor, value: Tensor, step: Step | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return query, key and value with the positions worked in: the step's, or 0 to T - 1. Columns that are added
+        to a head are cut off from the mixed values.
         """
         return query, key, value
+
+    def _mix_cached(self, query: Tensor, key: Tensor, value: Tensor, step: Step) -> Tensor:
+        width = query.size(3)
+        query_HND, key_KND, value_KND = (x[:, 0].transpose(0, 1) for x in self.prepare(query, key, value, step))
+        is_last = self.layer_number == self.config.num_layers
+        mixed_HND = step.attend(self.layer_number, query_HND, key_KND, value_KND, self.scale, is_last=is_last)
+        return mixed_HND[..., :width].transpose(0, 1).flatten(1)[:, None]
 
     def _takes_groups(self, query: Tensor, *, is_apart: bool) -> bool:
         """Return whether a fused CUDA kernel takes fewer key/value heads than heads: the flash kernel, which knows 16
@@ -144,13 +157,19 @@ class CausalAttention(MegatronModule):
 class RotaryAttention(CausalAttention):
     """Causal attention with RoPE (arXiv:2104.09864). Megatron's layers then rotate nothing."""
 
-    def __init__(self, config: TransformerConfig, theta: int, **_spec: Any) -> None:
-        super().__init__(config=config)
+    def __init__(self, config: TransformerConfig, theta: int, **spec: Any) -> None:
+        super().__init__(config=config, **spec)
         self.theta = theta
 
-    def prepare(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def prepare(
+        self, query: Tensor, key: Tensor, value: Tensor, step: Step | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return query and key rotated by angles that grow with the position."""
-        tables = rope_tables(query.size(0), query.size(3), self.theta, query.dtype, query.device)
+        positions = step.cache.positions if step else query.size(0)
+        tables = rope_tables(positions, query.size(3), self.theta, query.dtype, query.device)
+        if step:
+            cos_NE, sin_NE = (table_TE[step.positions] for table_TE in tables)
+            return apply_rope(query, cos_NE, sin_NE), apply_rope(key, cos_NE, sin_NE), value
         # The copy of the value keeps the product of all three from being held for the backward pass.
         return apply_rope(query, *tables), apply_rope(key, *tables), _copied(value)
 
@@ -168,8 +187,8 @@ class AlibiAttention(CausalAttention):
     slopes: Tensor
     """Of this rank's heads, [H]."""
 
-    def __init__(self, config: TransformerConfig, **_spec: Any) -> None:
-        super().__init__(config=config)
+    def __init__(self, config: TransformerConfig, **spec: Any) -> None:
+        super().__init__(config=config, **spec)
         slopes = alibi_slopes(config.num_attention_heads)
         here = len(slopes) // config.tensor_model_parallel_size
         start = here * parallel_state.get_tensor_model_parallel_rank()
@@ -177,10 +196,13 @@ class AlibiAttention(CausalAttention):
         exact = torch.tensor(slopes[start : start + here], dtype=torch.float64)
         self.register_buffer("slopes", exact, persistent=False)
 
-    def prepare(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def prepare(
+        self, query: Tensor, key: Tensor, value: Tensor, step: Step | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return query and key with columns whose product is the bias, and the value padded to their width."""
         slopes_H = self.slopes.to(query) / self.scale
-        positions_T = torch.arange(key.size(0), device=key.device) - key.size(0) // 2  # small numbers round less
+        numbers_T = step.positions if step else torch.arange(key.size(0), device=key.device)
+        positions_T = numbers_T - (step.cache.positions if step else key.size(0)) // 2  # small numbers round less
         low_T = positions_T % _EXACT
         columns_T2 = torch.stack([positions_T - low_T, low_T], dim=-1).to(key.dtype)
         query = torch.cat([query, _columns(slopes_H[:, None].expand(-1, 2), query)], dim=-1)

@@ -37,7 +37,7 @@ from stages.model.checkpoint.saving import Draft, Saver, mark, save
 from stages.model.checkpoint.settings import read_state
 from stages.model.config import ModelConfig
 from stages.shared import log
-from stages.shared.errors import DataError, StagecoachError, remedy_of
+from stages.shared.errors import EXIT_FAILED, DataError, StagecoachError, remedy_of
 from stages.shared.files import read_json, replace_dir, sampled_digest, write_json
 from stages.shared.task import Task
 from stages.train.config import TrainingConfig
@@ -398,7 +398,9 @@ class _Write(threading.Thread):
 
 
 def _unwritten(folder: Path, error: Exception) -> DataError:
-    return DataError(folder, f"rank {dist.get_rank()} cannot write its part ({error})", remedy_of(error))
+    found = DataError(folder, f"rank {dist.get_rank()} cannot write its part ({error})", remedy_of(error))
+    found.exit_code = EXIT_FAILED  # unlike a wrong input, a full disk may be another one at the next attempt
+    return found
 
 
 def start_digest(task: Task[TrainingConfig]) -> str:
@@ -456,15 +458,17 @@ def _agreed(look: Callable[[], list[Path]]) -> list[Path]:
 
 def on_all_ranks(action: Callable[[], None]) -> None:
     """Do something on every rank. Raises on all ranks the StagecoachError that one of them raises. Collective."""
-    failure: tuple[type[StagecoachError], str] | None = None
+    failure: tuple[type[StagecoachError], str, int] | None = None
     try:
         action()
     except StagecoachError as error:
-        failure = type(error), str(error)
+        failure = type(error), str(error), error.exit_code
     everyone: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(everyone, failure, group=parallel.host_group())
-    for kind, text in filter(None, everyone):
-        raise kind.__new__(kind, text)
+    for kind, text, exit_code in filter(None, everyone):
+        raised: StagecoachError = kind.__new__(kind, text)
+        raised.exit_code = exit_code
+        raise raised
 
 
 def _steps(folder: Path) -> list[Path]:

@@ -17,16 +17,8 @@ SAME = ("dtype", "vocab_size", "tokenizer_sha256")
 
 def require_same_model(folder: Path, then: Mapping[str, Any], now: Mapping[str, Any], config: TrainingConfig) -> None:
     """Raise DataError if a checkpoint's weights and optimizer state, by its state.json, are not those of our model."""
-    theirs, ours = ModelConfig(**then["model"]), ModelConfig(**now["model"])
-    found = {name: (then.get(name), now[name]) for name in SAME if then.get(name) != now[name]}
-    here = differences(theirs, ours)
-    found |= {f"model.{name}": (value, here[name]) for name, value in differences(ours, theirs).items()}
-    said = [f"{name} is {one!r} there, {other!r} here" for name, (one, other) in sorted(found.items())]
-    if theirs.position == "glm" and theirs.seq_len != ours.seq_len:
-        said.append("model.seq_len differs, and position glm has learned positions")
-    if said:
-        remedy = "Set what it has, or continue_with weights"
-        raise DataError(folder, f"a checkpoint of another model: {'; '.join(said)}", remedy)
+    require_same_settings(folder, then, now)
+    ours = ModelConfig(**now["model"])
     try:
         tp = int(then["identity"]["layout"]["tp"])
     except (KeyError, TypeError, ValueError) as error:
@@ -35,3 +27,17 @@ def require_same_model(folder: Path, then: Mapping[str, Any], now: Mapping[str, 
     if rows[0] != rows[1]:
         remedy = f"Choose a layout.tp that divides {rows[0]}"
         raise DataError(folder, f"has {rows[0]} rows of the vocabulary, layout.tp {config.layout.tp} {rows[1]}", remedy)
+
+
+def require_same_settings(checkpoint: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise DataError if a checkpoint is not of our model, as far as `now` describes it."""
+    theirs, ours = ModelConfig(**then["model"]), ModelConfig(**now["model"])
+    found = {name: (then.get(name), now.get(name)) for name in SAME if then.get(name) != now.get(name)}
+    here = differences(theirs, ours)
+    found |= {f"model.{name}": (value, here[name]) for name, value in differences(ours, theirs).items()}
+    said = [f"{name} is {one!r} there, {other!r} here" for name, (one, other) in sorted(found.items())]
+    if theirs.position == "glm" and theirs.seq_len != ours.seq_len:
+        said.append("model.seq_len differs, and position glm has learned positions")
+    if said:
+        remedy = "Set what it has, or continue_with weights"
+        raise DataError(checkpoint, f"a checkpoint of another model: {'; '.join(said)}", remedy)

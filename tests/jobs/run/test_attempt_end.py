@@ -129,6 +129,12 @@ def test_what_srun_says_of_a_killed_rank_comes_before_what_the_others_say(bench:
     assert attempt.trouble is not None and attempt.end is not None
     assert attempt.trouble.reason in attempt.end.reason
     assert attempt.trouble.reason == "rank 1 was killed by signal 9 on n2 (srun: Killed)"
+    (log,) = bench.paths.logs("toy.march").iterdir()
+    log.write_text(f"{BEGIN} 1 on n1\nslurmstepd: error: *** STEP 7.0 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT ***\n")
+    write_record(bench.paths.attempts, bench.name(entry), lost)
+    assert bench.attempt_end(entry, 143, ranks=2) == "requeue"
+    attempt = bench.attempt(entry)
+    assert attempt.trouble is not None and attempt.trouble.reason == "killed by signal 15 (exit 143)"
     write_record(bench.paths.attempts, bench.name(entry), TroubleRecord(exit_code=93, reason="no words", node="n1"))
     assert bench.attempt_end(entry, 137, ranks=2) == "never", "a wrong input is never the end of a peer"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.run.srun import first_end
+from jobs.run.srun import first_end, is_stopped_first
 
 GLOO = "[gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:4242"
 OWN = "RuntimeError: loss is nan at step 3"
@@ -51,6 +51,7 @@ LACK = "rank 1 was killed on n2 for lack of memory (srun: Killed)"
         ("srun: error: n1: tasks 0-1: Exited with exit code 85\n", "", None),
         (f"slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026 ***\n{STOPPED}srun: error: n1: task 0: Terminated\n",
          "", None),
+        (f"{STOPPED}{KILLED}", GLOO, None),
         ("", "", None),
     ],
 )  # fmt: skip
@@ -68,3 +69,10 @@ def test_the_code_is_that_of_the_rank() -> None:
     assert [end.exit_code for end in codes if end] == [137, 137, 134]
     (exited,) = [first_end("srun: error: n1: task 0: Exited with exit code 7\n", "")]
     assert exited is not None and exited.exit_code == 7
+
+
+def test_what_slurm_stops_as_a_whole_has_no_rank_that_ended_first() -> None:
+    limit = "slurmstepd: error: *** STEP 7.0 ON n1 CANCELLED AT 2026-11-26T19:07:04 DUE TO TIME LIMIT ***\n"
+    assert is_stopped_first(f"{SEEN}{KILLED}stagecoach: attempt 2 on n1\n{limit}{LOST}")
+    assert not is_stopped_first(f"{SEEN}{LOST}{STEP}{STOPPED}{KILLED}")
+    assert not is_stopped_first(SEEN + LOST)

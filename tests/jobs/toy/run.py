@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -74,7 +75,7 @@ def _mood(task: Task[ToyConfig]) -> str:
 
 
 def _behave(task: Task[ToyConfig]) -> None:
-    """Note the call, then fail, die, lose a peer, eat MB of memory, stall, leave or dawdle if its mood says so."""
+    """Note the call, then do what the unit's mood says: fail, die, lose a peer, eat memory, fill a disk, dawdle ..."""
     moods = Path(task.config.moods)
     moods.mkdir(parents=True, exist_ok=True)
     if task.ranks.rank == 0:
@@ -89,6 +90,8 @@ def _behave(task: Task[ToyConfig]) -> None:
     if word == "eat":
         eaten = b"x" * (int(rest) << 20)
         time.sleep(20 if eaten else 0)
+    if word == "fill":
+        _fill(Path(rest))
     if word == "dawdle":
         time.sleep(float(rest))
     if word == "lose":
@@ -120,3 +123,12 @@ def _lose_a_peer(task: Task[ToyConfig], rank: int) -> None:
     with alive.open() as file:
         fcntl.flock(file, fcntl.LOCK_SH)
     raise RuntimeError("[gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:4242")
+
+
+def _fill(folder: Path) -> None:
+    """Fill the file system of a folder to its last byte."""
+    with (folder / "ballast").open("ab", buffering=0) as file:
+        for size in (1 << 16, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"x" * size)

@@ -8,12 +8,14 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from stages.evaluate.adapter import CheckpointLM, read_sampling
+from stages.evaluate.adapter import CheckpointLM, Cut, read_sampling
 from stages.evaluate.answers import Answers
+from stages.model.checkpoint.load import LoadedModel
+from stages.model.huggingface.importing import load_release
 from stages.shared.errors import Checkpointed, ConfigError
-from tests.stages.evaluate.tiny import TEXT, Fast, Transformer
+from tests.stages.evaluate.tiny import SEQ_LEN, TEXT, Fast, make_transformer
 
 PAIRS = [
     ("The heron stands in the", " river"),
@@ -21,7 +23,6 @@ PAIRS = [
     ("Bread costs ", "four coins."),  # the context's last space belongs to the continuation
     ("", "People paint their doors"),
     ("Wer das liest,", " kann Deutsch ça va"),
-    (TEXT[:200], " the old town"),  # longer than the model: cut on the left
     ("One,", " two, three, 4, 56, 789!"),
 ]
 PERIODIC = "Over the roofs " * 30
@@ -45,30 +46,40 @@ def hf_tokenizer() -> PreTrainedTokenizerFast:
 
 
 @pytest.fixture(scope="module")
-def transformer(hf_tokenizer: PreTrainedTokenizerFast) -> Transformer:
-    return Transformer(len(hf_tokenizer))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("transformer")
 
 
 @pytest.fixture(scope="module")
-def theirs(transformer: Transformer, hf_tokenizer: PreTrainedTokenizerFast) -> HFLM:
+def transformer(folder: Path, hf_tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    return make_transformer(folder, len(hf_tokenizer))
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path, transformer: LlamaForCausalLM) -> LoadedModel:
+    return load_release(folder)
+
+
+@pytest.fixture(scope="module")
+def theirs(transformer: LlamaForCausalLM, hf_tokenizer: PreTrainedTokenizerFast) -> HFLM:
     return HFLM(
-        pretrained=transformer.model,
+        pretrained=transformer,
         tokenizer=hf_tokenizer,
         batch_size=3,
-        max_length=transformer.seq_len,
+        max_length=SEQ_LEN,
         device="cpu",
         add_bos_token=True,
     )
 
 
-def make_adapter(transformer: Transformer, tokenizer: PreTrainedTokenizerFast, folder: Path) -> CheckpointLM:
+def make_adapter(model: LoadedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> CheckpointLM:
     answers = Answers(folder / "answers.jsonl", "weights", lambda: False, lambda done: None)
-    return CheckpointLM(transformer, Fast(tokenizer), answers, batch_tokens=64)
+    return CheckpointLM(model, Fast(tokenizer), answers, batch_tokens=64)
 
 
 @pytest.fixture
-def ours(transformer: Transformer, hf_tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> CheckpointLM:
-    return make_adapter(transformer, hf_tokenizer, tmp_path)
+def ours(model: LoadedModel, hf_tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> CheckpointLM:
+    return make_adapter(model, hf_tokenizer, tmp_path)
 
 
 def requests(kind: str, arguments: Sequence[tuple[Any, ...]]) -> list[Instance]:
@@ -86,41 +97,41 @@ def test_greedy_flag_is_true_for_the_models_own_continuation(
     ours: CheckpointLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = "The heron stands in the"
-    prompt = [ours.prefix_id, *ours.encoder.encode(context)]
+    prompt = [ours.first_id, *ours.encoder.encode(context)]
     best = int(ours.model.logits(torch.tensor([prompt]))[0, -1].argmax())
     for token, is_greedy in ((best, True), (best + 1, False)):
-        monkeypatch.setattr(ours, "encode_pair", lambda context, continuation, token=token: (prompt, [token]))
+        monkeypatch.setattr(ours, "encode_pairs", lambda requests, token=token: [(prompt, [token])])
         assert ours.loglikelihood(requests("loglikelihood", [(context, "")]))[0][1] is is_greedy
 
 
-def test_rolling_loglikelihood_equals_a_sum_over_single_tokens(ours: CheckpointLM, transformer: Transformer) -> None:
+def test_rolling_loglikelihood_equals_a_sum_over_single_tokens(
+    ours: CheckpointLM, transformer: LlamaForCausalLM
+) -> None:
     found = ours.loglikelihood_rolling(requests("loglikelihood_rolling", [(text,) for text in TEXTS]))
     assert found == pytest.approx([one_by_one(ours, transformer, text) for text in TEXTS], abs=1e-3)
 
 
 @torch.inference_mode()
-def one_by_one(ours: CheckpointLM, transformer: Transformer, text: str) -> float:
+def one_by_one(ours: CheckpointLM, transformer: LlamaForCausalLM, text: str) -> float:
     """Windows do not overlap, and the last one is filled up with what stands before it."""
-    tokens = [ours.prefix_id, *ours.encoder.encode(text)]
+    tokens = [ours.first_id, *ours.encoder.encode(text)]
     wanted = 0.0
     for at in range(1, len(tokens)):
-        start = min(
-            (at - 1) // transformer.seq_len * transformer.seq_len, max(0, len(tokens) - 1 - transformer.seq_len)
-        )
-        logits = transformer.logits(torch.tensor([tokens[start:at]]))[0, -1]
+        start = min((at - 1) // SEQ_LEN * SEQ_LEN, max(0, len(tokens) - 1 - SEQ_LEN))
+        logits = transformer(torch.tensor([tokens[start:at]])).logits[0, -1]
         wanted += float(torch.log_softmax(logits, -1)[tokens[at]])
     return wanted
 
 
 def test_rolling_loglikelihood_equals_lm_evals_own_adapter(
-    ours: CheckpointLM, transformer: Transformer, hf_tokenizer: PreTrainedTokenizerFast
+    ours: CheckpointLM, transformer: LlamaForCausalLM, hf_tokenizer: PreTrainedTokenizerFast
 ) -> None:
     # without add_bos_token, or lm-eval would put two of them before the text
     theirs = HFLM(
-        pretrained=transformer.model,
+        pretrained=transformer,
         tokenizer=hf_tokenizer,
         batch_size=2,
-        max_length=transformer.seq_len,
+        max_length=SEQ_LEN,
         device="cpu",
         add_bos_token=False,
     )
@@ -159,9 +170,13 @@ def test_an_option_that_would_be_ignored_is_refused() -> None:
         read_sampling({"num_beams": 4})
 
 
+def encoded(ours: CheckpointLM, *pairs: tuple[str, str]) -> list[tuple[list[int], list[int]]]:
+    return list(ours.encode_pairs(requests("loglikelihood", pairs)))
+
+
 def test_a_token_over_the_border_is_scored_with_the_continuation(ours: CheckpointLM) -> None:
-    context, continuation = ours.encode_pair("the ri", "ver")  # "river" ends in the token "iver"
-    assert context + continuation == [ours.prefix_id, *ours.encoder.encode("the river")]
+    ((context, continuation),) = encoded(ours, ("the ri", "ver"))  # "river" ends in the token "iver"
+    assert context + continuation == [ours.first_id, *ours.encoder.encode("the river")]
     assert ours.encoder.decode(continuation) == "iver"
 
 
@@ -177,20 +192,66 @@ def test_a_continuation_longer_than_the_model_is_scored_in_windows(ours: Checkpo
 
 
 def test_a_stopped_evaluation_goes_on_where_it_was_and_ends_with_the_same_bits(
-    transformer: Transformer, hf_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+    model: LoadedModel, hf_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
-    whole = make_adapter(transformer, hf_tokenizer, tmp_path).loglikelihood(requests("loglikelihood", PAIRS))
-    journal = tmp_path / "resumed.jsonl"
-    asked = iter([False, False, True])
-    stopped = CheckpointLM(
-        transformer, Fast(hf_tokenizer), Answers(journal, "weights", lambda: next(asked), lambda done: None), 64
-    )
+    pairs = [(TEXT[at : at + 30], TEXT[at + 30 : at + 39]) for at in range(0, 180, 3)]
+    asked = requests("loglikelihood", pairs)
+
+    def adapter(journal: Path, answers: Answers | None = None) -> CheckpointLM:
+        answers = answers or Answers(journal, "weights", lambda: False, seen.append)
+        return CheckpointLM(model, Fast(hf_tokenizer), answers, batch_tokens=4)
+
+    seen: list[int] = []
+    whole = adapter(tmp_path / "whole.jsonl").loglikelihood(asked)
+    groups = len(seen)
+    assert groups > 3
+    journal, stops = tmp_path / "resumed.jsonl", iter([False, False, True])
+    stopped = adapter(journal, Answers(journal, "weights", lambda: next(stops), lambda done: None))
     with pytest.raises(Checkpointed):
-        stopped.loglikelihood(requests("loglikelihood", PAIRS))
+        stopped.loglikelihood(asked)
     with journal.open("a") as file:
         file.write('["torn')
-    seen: list[int] = []
-    resumed = CheckpointLM(transformer, Fast(hf_tokenizer), Answers(journal, "weights", lambda: False, seen.append), 64)
-    assert resumed.loglikelihood(requests("loglikelihood", PAIRS)) == whole
-    assert seen == list(range(1, len(seen) + 1))
-    assert len(journal.read_text().splitlines()) == len(seen)
+    seen.clear()
+    resumed = adapter(journal)
+    assert resumed.loglikelihood(asked) == whole
+    assert seen == list(range(1, groups + 1))
+    assert len(journal.read_text().splitlines()) == groups
+    assert 0 < resumed.tokens < adapter(tmp_path / "whole.jsonl").tokens + 1000 * groups
+
+
+def test_a_context_that_does_not_fit_keeps_its_first_token_and_is_counted(
+    ours: CheckpointLM, transformer: LlamaForCausalLM
+) -> None:
+    ((context, wanted),) = encoded(ours, (TEXT[:200], " the old town"))
+    ours_score = ours.loglikelihood(requests("loglikelihood", [(TEXT[:200], " the old town"), PAIRS[0]]))[0]
+    kept = [ours.first_id, *context[-(SEQ_LEN - len(wanted)) :]]
+    with torch.inference_mode():
+        logprobs = torch.log_softmax(transformer(torch.tensor([[*kept, *wanted[:-1]]])).logits[0], -1)
+    expected = logprobs[len(kept) - 1 :].gather(1, torch.tensor(wanted)[:, None]).sum()
+    assert ours_score[0] == pytest.approx(float(expected), abs=1e-4)
+    assert ours.cut == Cut(requests=1, tokens=len(context) - len(kept))
+
+
+def test_a_prompt_leaves_room_for_what_may_follow_and_the_cut_is_counted(ours: CheckpointLM, theirs: HFLM) -> None:
+    options = {"until": ["zz"], "max_gen_toks": 8, "do_sample": False}
+    ours.generate_until(requests("generate_until", [(TEXT[:60], options), ("a", options)]))
+    prompt = [ours.first_id, *ours.encoder.encode(TEXT[:60])]
+    assert ours.cut == Cut(requests=1, tokens=len(prompt) - (SEQ_LEN - 8))
+
+
+def test_choices_of_one_context_are_scored_from_one_border(ours: CheckpointLM) -> None:
+    first, second = encoded(ours, ("the ri", "ver"), ("the ri", "x"))  # "river" alone would begin earlier
+    assert first[0] == second[0]
+    assert ours.encoder.decode(second[1]) == "rix"[-len(ours.encoder.decode(second[1])) :]
+    other = Instance("loglikelihood", doc={}, arguments=("the ri", "ver"), idx=0, metadata=("task", 1, 1))
+    alone = Instance("loglikelihood", doc={}, arguments=("the ri", "x"), idx=0, metadata=("task", 2, 1))
+    apart = list(ours.encode_pairs([other, alone]))
+    assert apart[1][1] == ours.encoder.encode("the rix")[len(apart[1][0]) - 1 :]
+    assert len(apart[1][0]) > len(second[0])  # another document's choices do not move the border
+
+
+def test_shared_contexts_are_computed_once(ours: CheckpointLM) -> None:
+    pairs = [("The heron stands in the", f" {end}") for end in ("river", "market", "road", "town") for _ in range(3)]
+    ours.loglikelihood(requests("loglikelihood", pairs))
+    distinct = {tuple(whole[:at]) for a, b in encoded(ours, *pairs) for whole in [a + b[:-1]] for at in range(1, 99)}
+    assert ours.tokens == len(distinct)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.evaluate.alarm import MEAN, Items, Night, Rule, align, flipped, nights
+from stages.evaluate.alarm import Items, Rule, align, flipped, nights
+from stages.formats.alarms import MEAN, Night
 
 TASKS, ITEMS, CHECKPOINTS = 16, 1000, 7
 ACCURACY, FLIPS, WOBBLE = 0.6, 0.10, 0.005

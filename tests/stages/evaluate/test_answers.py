@@ -2,17 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.evaluate.answers import Answers, plan_batches
+from stages.evaluate.answers import Answers
 from stages.shared.errors import Checkpointed
-
-
-def test_batches_hold_every_row_once_longest_first_and_fit_with_their_padding() -> None:
-    lengths = [3, 50, 7, 7, 1, 200, 0, 12]
-    batches = plan_batches(lengths, 30)
-    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
-    assert batches[0] == [5]  # longer than a batch: alone
-    assert all(len(batch) * max(lengths[index] for index in batch) <= 30 for batch in batches[2:])
-    assert plan_batches([], 30) == []
 
 
 def test_an_answer_is_asked_for_once_and_not_shared_with_another_model(tmp_path: Path) -> None:

@@ -10,8 +10,11 @@ from stages.evaluate.config import EvaluateConfig
 from stages.formats.benchmarks.index import read_index
 from stages.formats.benchmarks.layout import folder_of
 from stages.formats.kinds import KINDS
+from stages.model.checkpoint.settings import PlannedModel
+from stages.model.config import ModelConfig
 from stages.shared.contract import PARTS, After, InputFile, Unit
 from stages.shared.errors import ConfigError, DataError
+from stages.shared.files import sha256_file, write_json
 
 FILE = (InputFile(Path("file"), ""),)
 INPUTS = {
@@ -234,6 +237,22 @@ def test_settings_that_cannot_work_are_refused_while_planning(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         config.plan(inputs)
+
+
+def test_a_checkpoint_of_another_tokenizer_is_refused_by_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "x.model").write_bytes(b"pieces")
+    (tmp_path / "y.model").write_bytes(b"others")
+    tokenizers = [(InputFile(tmp_path / name, ""),) for name in ("x.model", "y.model")]
+    about = PlannedModel(model=ModelConfig(), dtype="fp32", tokenizer=str(tmp_path / "x.model")).text()
+    to_come = (InputFile(Path("not made"), "final", section="pretrain", about=about),)
+    here = tmp_path / "final"
+    write_json(here / "complete.json", {})
+    state = {"model": {}, "vocab_size": 3, "dtype": "fp32", "step": 1}
+    write_json(here / "state.json", {**state, "tokenizer_sha256": sha256_file(tmp_path / "x.model")})
+    for checkpoints in (to_come, (InputFile(here, "final"),)):
+        EvaluateConfig().inspect({"checkpoints": checkpoints, "tokenizer": tokenizers[0]})
+        with pytest.raises(DataError, match=r"final: trained with another tokenizer\. Set `tokenizer` to that of its"):
+            EvaluateConfig().inspect({"checkpoints": checkpoints, "tokenizer": tokenizers[1]})
 
 
 def prepared(folder: Path, name: str = "allenai___ai2_arc/ARC-Easy", **splits: int) -> tuple[InputFile, ...]:

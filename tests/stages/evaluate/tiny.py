@@ -23,29 +23,24 @@ Over the roofs of the old town flies a red flag; people paint their doors white.
 Wer das liest, kann Deutsch. Élan, naïve, coöperate: ça va? The road is quiet and the walk takes three hours."""
 
 
-class Transformer:
-    """A transformers Llama with random weights, with the interface of stages.model.checkpoint.load.LoadedModel."""
+SEQ_LEN = 24
 
-    seq_len = 24
 
-    def __init__(self, vocab_size: int, seed: int = 0) -> None:
-        torch.manual_seed(seed)
-        config = LlamaConfig(
-            vocab_size=vocab_size,
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=self.seq_len,
-            initializer_range=0.5,  # far from uniform, so that a wrong token shows
-        )
-        self.model = LlamaForCausalLM(config).eval()  # type: ignore[no-untyped-call]  # transformers leaves it bare
-
-    def logits(self, tokens_bt: torch.Tensor) -> torch.Tensor:
-        if tokens_bt.size(1) > self.seq_len:
-            raise ValueError(f"{tokens_bt.size(1)} tokens")
-        logits: torch.Tensor = self.model(tokens_bt).logits
-        return logits
+def make_transformer(folder: Path, vocab_size: int, seed: int = 0) -> LlamaForCausalLM:
+    """Save a transformers Llama with random weights, far from uniform so that a wrong token shows; return it."""
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=vocab_size,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=SEQ_LEN,
+        initializer_range=0.5,
+    )
+    model = LlamaForCausalLM(config).eval()  # type: ignore[no-untyped-call]  # transformers leaves it bare
+    model.save_pretrained(folder)
+    return model
 
 
 class Fast:

@@ -142,3 +142,5 @@ def test_of_a_text_the_end_is_read(tmp_path: Path) -> None:
     assert read_tail(path, 9) == "\ufffd the end"
     assert read_tail(path, 1000).startswith("xxx")
     assert read_tail(tmp_path / "none", 9) == read_tail(tmp_path, 9) == ""
+    os.mkfifo(tmp_path / "pipe")
+    assert read_tail(tmp_path / "pipe", 9) == read_tail(Path("/dev/zero"), 9) == "", "not read for ever"

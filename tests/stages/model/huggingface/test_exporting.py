@@ -64,9 +64,10 @@ def test_the_tokenizer_comes_along_and_gives_the_same_ids(tmp_path: Path, tokeni
     theirs = AutoTokenizer.from_pretrained(tmp_path / "release")
     for text in ("the heron counts 12 stones", "  two  spaces\n", "\u00e9\u4e2d\U0001f600"):
         ids = Tokenizer(tokenizer).encode(text)
-        assert theirs(text)["input_ids"] == ids
-        assert theirs.decode(ids) == text
-    assert (theirs.bos_token_id, theirs.eos_token_id) == (1, 2)
+        assert theirs(text)["input_ids"] == [2, *ids]  # as every document of the training begins
+        assert theirs(text, add_special_tokens=False)["input_ids"] == ids
+        assert theirs.decode(theirs(text)["input_ids"], skip_special_tokens=True) == text
+    assert (theirs.bos_token_id, theirs.eos_token_id) == (2, 2)
 
 
 @pytest.mark.parametrize("name", ["bf16", "fp16"])

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from stages.formats.chat_templates import FOLDER, ChatEncoder, ChatTemplate, load_template, to_jinja
-from stages.formats.chats import Message, text_message
+from stages.formats.chat.chats import Message, text_message
+from stages.formats.chat.templates import FOLDER, ChatEncoder, ChatTemplate, load_template, to_jinja
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.errors import ConfigError, DataError
 from stages.tokenizer.config import TokenizerConfig
@@ -18,7 +18,7 @@ from stages.tokenizer.hf import to_tokenizer_json
 from stages.tokenizer.spm import train
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-DATA = Path(__file__).parents[4] / "shared" / "data" / "instruct" / "vicuna_dummy_conversation.json"
+DATA = Path(__file__).parents[5] / "shared" / "data" / "instruct" / "vicuna_dummy_conversation.json"
 
 
 class Bytes:

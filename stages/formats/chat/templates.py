@@ -23,11 +23,11 @@ from typing import Protocol
 import yaml
 from pydantic import ValidationError
 
-from stages.formats.chats import Message, Part, Role
+from stages.formats.chat.chats import Message, Part, Role
 from stages.shared.errors import ConfigError, DataError, nearest
 from stages.shared.settings import Settings
 
-FOLDER = Path(__file__).resolve().parents[2] / "templates" / "chat"
+FOLDER = Path(__file__).resolve().parents[3] / "templates" / "chat"
 FIRST, END = "<first>", "</s>"
 """Items of every template: the first token of training, and the tokenizer's end of sequence."""
 CONTENT = "{content}"

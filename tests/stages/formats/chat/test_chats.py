@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.formats.chats import Chat, Message, Part, read_chats, text_message, write_chats
+from stages.formats.chat.chats import Chat, Message, Part, read_chats, text_message, write_chats
 from stages.shared.errors import DataError
 
 

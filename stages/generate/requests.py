@@ -1,0 +1,67 @@
+"""Requests for text and their answers, and hooks into a row as it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stages.generate.plan import Tokens
+from stages.generate.sampling import Logprobs, Sampling
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A row so far."""
+
+    tokens: Sequence[int]
+    """After the prompt; read only."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Ends a row."""
+
+    reason: str
+    """Becomes `Continuation.stopped`."""
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Puts tokens behind a row, which then goes on. They count towards `max_tokens`."""
+
+    tokens: Tokens
+
+
+Hook = Callable[[Growth], Stop | Insert | None]
+"""Is called after each sampled token. Every rank calls it: its answer follows from its argument."""
+Allowed = Callable[[Sequence[int]], Sequence[int] | None]
+"""Returns the tokens that may come next, given those after the prompt; None: all. [] ends the row (`mask`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A prompt to continue."""
+
+    prompt: Tokens
+    """Not empty; begins with the token that the model's sequences begin with."""
+    sampling: Sampling
+    key: str = ""
+    """Names the row's draws: rows with equal prompts and other keys are other samples."""
+    hook: Hook | None = None
+    allowed: Allowed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continuation:
+    """What came after a prompt."""
+
+    text: str
+    tokens: tuple[int, ...]
+    """Sampled and inserted ones, without the end-of-sequence token."""
+    stopped: str
+    """`eos`, `until`, `length`, `mask`, or a hook's reason."""
+    inserted: tuple[int, ...] = ()
+    """Which of the tokens a hook put there, by their places."""
+    logprobs: tuple[Logprobs, ...] = ()
+    """Of each sampled token, the end-of-sequence token's included, where the sampling asks for them."""

@@ -1,0 +1,93 @@
+"""Choice of the next token. A draw is a function of the seed, the row's key and the position, and of nothing else.
+
+Shape suffixes: R = rows, V = vocabulary, N = best tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Choice of the next token, and conditions to stop."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    """0: greedy."""
+    top_k: int = 0
+    """Number of likeliest tokens to sample from; 0: all."""
+    top_p: float = 1.0
+    """Probability of the tokens to sample from: the fewest that hold this much."""
+    seed: int = 0
+    until: tuple[str, ...] = ()
+    """Texts that end a continuation and are not part of it."""
+    ignore_eos: bool = False
+    """Whether the end-of-sequence token is a token like others."""
+    logprobs: int | None = None
+    """Likeliest tokens whose log probabilities are returned beside the chosen one's; None: no log probabilities."""
+
+
+def uniform(seed: int, key: str, position: int) -> float:
+    """Return the draw of a row at a position: a number in [0, 1)."""
+    digest = hashlib.sha256(f"{seed}/{position}/{key}".encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53)
+
+
+def choose(logits_RV: Tensor, samplings: Sequence[Sampling], draws: Sequence[float]) -> Tensor:
+    """Return the next token of each row, int64 [R]: the likeliest at temperature 0, else the one in whose interval the
+    draw falls. The intervals lie in the order of the vocabulary, so equal logits give equal tokens in any batch.
+    """
+    tokens_R = logits_RV.argmax(-1)
+    sampled = [row for row, sampling in enumerate(samplings) if sampling.temperature > 0.0]
+    if not sampled:
+        return tokens_R
+    rows = torch.tensor(sampled, device=logits_RV.device)
+    chosen = [samplings[row] for row in sampled]
+    heat_R = torch.tensor([sampling.temperature for sampling in chosen], device=logits_RV.device)
+    probs_RV = torch.softmax((logits_RV[rows] / heat_R[:, None]).double(), dim=-1)
+    _cut(probs_RV, chosen)
+    sums_RV = probs_RV.cumsum(-1)
+    draws_R = torch.tensor([draws[row] for row in sampled], dtype=torch.float64, device=logits_RV.device)
+    found_R = torch.searchsorted(sums_RV, (draws_R * sums_RV[:, -1])[:, None], right=True)[:, 0]
+    # A draw next to 1 may round to the whole sum, behind the last token that has a probability.
+    last_R = probs_RV.size(-1) - 1 - (probs_RV > 0).flip(-1).int().argmax(-1)
+    tokens_R[rows] = torch.minimum(found_R, last_R)
+    return tokens_R
+
+
+def _cut(probs_RV: Tensor, samplings: Sequence[Sampling]) -> None:
+    """Set the probability of tokens outside top_k and top_p to 0. Of equal ones the first in the vocabulary stay."""
+    rows = [row for row, sampling in enumerate(samplings) if sampling.top_k or sampling.top_p < 1.0]
+    if not rows:
+        return
+    ordered_RV, order_RV = probs_RV[rows].sort(descending=True, stable=True)
+    size = ordered_RV.size(1)
+    most_R1 = torch.tensor([[samplings[row].top_k or size] for row in rows], device=probs_RV.device)
+    share_R1 = torch.tensor([[samplings[row].top_p] for row in rows], dtype=torch.float64, device=probs_RV.device)
+    before_RV = ordered_RV.cumsum(-1) - ordered_RV  # what the likelier tokens hold
+    kept_RV = (before_RV < share_R1) | (torch.arange(size, device=probs_RV.device) == 0)
+    kept_RV &= torch.arange(size, device=probs_RV.device) < most_R1
+    probs_RV[rows] = torch.zeros_like(ordered_RV).scatter_(1, order_RV, ordered_RV * kept_RV)
+
+
+@dataclass(frozen=True)
+class Logprobs:
+    """Log probabilities of one token's choice, in nats, before temperature, top_k, top_p and any mask."""
+
+    chosen: float
+    best: tuple[tuple[int, float], ...] = ()
+    """The likeliest tokens, the likeliest first."""
+
+
+def logprobs_of(logits_RV: Tensor, tokens_R: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the log probabilities of the chosen tokens [R], and the likeliest `count` tokens and theirs, [R, N]."""
+    sums_R1 = logits_RV.logsumexp(-1, keepdim=True)
+    chosen_R = (logits_RV.gather(1, tokens_R[:, None]) - sums_R1)[:, 0]
+    best_RN, ids_RN = logits_RV.topk(count, dim=-1)
+    return chosen_R, ids_RN, best_RN - sums_R1

@@ -1,0 +1,74 @@
+"""One side of tests/bench/evaluate.py in a process of its own: answers a task's requests and prints what that took.
+
+python -m tests.bench.evaluate_side ours|stock WORLD TASK BATCH
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stages.evaluate.adapter import CheckpointLM
+from stages.evaluate.answers import Answers
+from stages.generate.opening import open_checkpoint
+from tests.bench.evaluate_world import data, requests_of
+
+
+def main() -> None:
+    """Print one line of JSON."""
+    side, world, task, batch = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    torch.set_num_threads(1)
+    root = data()
+    assert root is not None, "the caller has looked"
+    requests = requests_of(task, root)
+    model: Any = ours(world, batch) if side == "ours" else stock(world, batch)
+    is_text = bool(requests) and requests[0].request_type == "generate_until"
+    began = time.process_time()
+    answers = model.generate_until(requests) if is_text else model.loglikelihood(requests) if requests else []
+    seconds = time.process_time() - began
+    found = {
+        "seconds": seconds,
+        "ready": began,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "answers": answers,
+        "tokens": getattr(model, "tokens", 0),
+        "distinct": distinct(model, requests) if side == "ours" and requests and not is_text else 0,
+    }
+    print(json.dumps(found))
+
+
+def ours(world: Path, batch: int) -> CheckpointLM:
+    """Return the stage's adapter."""
+    opened = open_checkpoint(world / "checkpoint", world / "tokenizer.model")
+    answers = Answers(world / "none.jsonl", str(time.time_ns()), lambda: False, lambda done: None)
+    return CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id)
+
+
+def stock(world: Path, batch: int) -> Any:
+    """Return lm-eval's adapter to transformers, as `lm_eval --model hf` makes it."""
+    from lm_eval.models.huggingface import HFLM  # noqa: PLC0415  not in our own side's memory and start
+    from lm_eval.tasks import TaskManager  # noqa: PLC0415
+
+    TaskManager()  # as the command line does before it loads a task
+    return HFLM(pretrained=str(world / "release"), batch_size=batch, device="cpu", dtype="float32")
+
+
+def distinct(model: CheckpointLM, requests: Any) -> int:
+    """Return the number of distinct prefixes of what the model reads."""
+    inputs = sorted({(*given, *wanted[:-1]) for given, wanted in model.encode_pairs(requests)})
+    shared = [
+        next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
+        for one, other in pairwise(inputs)
+    ]
+    return sum(map(len, inputs)) - sum(shared)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Scores over shared prefixes against the whole forward pass."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from stages.generate.memory import scoring_slots
+from stages.generate.passes import Passes
+from stages.generate.scoring import Scored, Window, inputs_of, score
+from stages.model.checkpoint.load import LoadedModel
+from tests.stages.generate.tiny import KINDS, VOCAB, model_of, ragged
+
+
+def windows_of(seq_len: int) -> list[Window]:
+    draw = random.Random(2)
+    contexts = ragged(30)
+    found: list[Window] = []
+    for context in contexts:
+        for _ in range(3):
+            length = draw.randrange(1, seq_len + 2 - len(context))
+            found.append((context, [draw.randrange(VOCAB) for _ in range(length)]))
+    return [*found, found[0], (contexts[0], found[0][1][:1])]  # one asked twice, and a part of one
+
+
+def uncached(model: LoadedModel, window: Window) -> Scored:
+    given, wanted = window
+    logprobs = torch.log_softmax(model.logits(torch.tensor([inputs_of(window)]))[0].double(), -1)[len(given) - 1 :]
+    targets = torch.tensor(wanted)
+    return Scored(float(logprobs.gather(1, targets[:, None]).sum()), bool((logprobs.argmax(-1) == targets).all()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("batch", [7, 768])
+def test_scores_over_shared_prefixes_are_those_of_the_whole_forward_pass(kind: str, batch: int) -> None:
+    model = model_of(kind)
+    windows = windows_of(model.seq_len)
+    passes = Passes(model, scoring_slots(model.config, batch))
+    found = score(passes, windows, batch)
+    expected = [uncached(model, window) for window in windows]
+    worst = max(abs(a.logprob - b.logprob) / len(w[1]) for a, b, w in zip(found, expected, windows, strict=True))
+    assert worst < 2e-6  # a token; log probabilities of 5 to 10 nats in float32
+    assert [each.is_greedy for each in found] == [each.is_greedy for each in expected]
+    starts = {tuple(inputs_of(window)[:at]) for window in windows for at in range(1, len(inputs_of(window)) + 1)}
+    assert passes.tokens == len(starts) + len(model.lead)
+
+
+def test_a_score_does_not_depend_on_what_it_is_asked_with() -> None:
+    model = model_of("RoPE, grouped")
+    windows = windows_of(model.seq_len)
+    together = score(Passes(model, 200), windows, 64)
+    for index in (0, 7, 50):
+        (alone,) = score(Passes(model, 200), [windows[index]], 64)
+        assert alone.logprob == pytest.approx(together[index].logprob, abs=1e-5)
+
+
+def test_nothing_asked_is_answered() -> None:
+    assert score(Passes(model_of("RoPE"), 100), [], 8) == []
