@@ -3,7 +3,8 @@
 The requests are cut, not the questions: one random stream chooses the solved examples of all questions in turn, so a
 task over some of the questions would have other prompts. Every part makes all prompts and answers its own.
 
-    answers.json    by kind of request: {first, digest, answers}, the digest being that of the part's requests
+    answers.json    shares: by kind of request {first, digest, answers}, the digest being that of the part's requests
+                    cut: {requests, tokens} that did not fit into the model
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.evaluator_utils import get_sample_size
 
+from stages.evaluate.adapter import CheckpointLM, Cut
 from stages.evaluate.harness import requests_digest
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
@@ -53,7 +55,9 @@ def share_of(requests: Sequence[Instance], part: int, parts: int) -> slice:
     return slice(borders[part], [*borders, len(requests)][part + 1])
 
 
-def answer_share(model: LM, loaded: Mapping[str, Any], limit: int | None, part: tuple[int, int], out: Path) -> int:
+def answer_share(
+    model: CheckpointLM, loaded: Mapping[str, Any], limit: int | None, part: tuple[int, int], out: Path
+) -> int:
     """Write the answers to a part of the requests, `part` being its number and the number of parts.
 
     Returns the number of requests.
@@ -65,7 +69,7 @@ def answer_share(model: LM, loaded: Mapping[str, Any], limit: int | None, part: 
         answers = getattr(model, kind)(asked) if asked else []
         shares[kind] = asdict(Share(share.start, requests_digest(kind, asked), answers))
         count += len(asked)
-    write_json(out / FILE, shares)
+    write_json(out / FILE, {"shares": shares, "cut": asdict(model.cut)})
     return count
 
 
@@ -74,7 +78,13 @@ class Replay(LM):
 
     def __init__(self, folders: Sequence[Path]) -> None:
         super().__init__()
-        self.shares = [(folder / FILE, read_json(folder / FILE)) for folder in folders]
+        self.parts = [(folder / FILE, read_json(folder / FILE)) for folder in folders]
+
+    @property
+    def cut(self) -> Cut:
+        """What did not fit into the model, in all parts."""
+        each = [Cut(**part["cut"]) for _, part in self.parts]
+        return Cut(requests=sum(cut.requests for cut in each), tokens=sum(cut.tokens for cut in each))
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Return the parts' answers."""
@@ -91,12 +101,12 @@ class Replay(LM):
     def _answers(self, kind: str, requests: Sequence[Instance]) -> list[Any]:
         """Return the answers to all requests. Raises DataError if the parts were asked something else."""
         found: list[Any] = []
-        for path, shares in self.shares:
-            share = Share(**shares[kind])
+        for path, part in self.parts:
+            share = Share(**part["shares"][kind])
             asked = requests[share.first : share.first + len(share.answers)]
             if share.first != len(found) or requests_digest(kind, asked) != share.digest:
                 raise DataError(path, "answers to other requests than those of this task", REMEDY)
             found += share.answers
         if len(found) != len(requests):
-            raise DataError(self.shares[-1][0], f"{len(found)} answers to {len(requests)} requests", REMEDY)
+            raise DataError(self.parts[-1][0], f"{len(found)} answers to {len(requests)} requests", REMEDY)
         return found
