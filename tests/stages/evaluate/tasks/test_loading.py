@@ -122,3 +122,25 @@ def test_humaneval_by_name_runs_programs_in_the_jail(tmp_path: Path) -> None:
         assert found["pass@1,create_test"] == 0.5
         assert " at 0x" not in json.dumps(without_samples(measured))
         assert ("pass@10,create_test" in found) == bool(cell.variant)
+
+
+def test_a_scorer_is_a_file_beside_its_variant(tmp_path: Path) -> None:
+    rows = [{"prompt": {"text": f"Say {n}"}} for n in range(3)]
+    data = write_dataset(tmp_path / "hf", DataSet("allenai/real-toxicity-prompts", ""), {"train": rows}, None, {})
+    use_datasets(tmp_path / "home", [data])
+    variant, scorer = tmp_path / "realtoxicityprompts@mine.yaml", tmp_path / "scorer.py"
+    variant.write_text("protocol: By length.\nprocess_results: !function scorer.score\n")
+    scorer.write_text("def score(doc, texts):\n    return {'score': len(texts[0])}\n")
+    cell = Cell(task="realtoxicityprompts", variant="mine")
+    assert measure(ByDigest(), load_cell(cell, [variant, scorer]), None)["results"][cell.task]["score,none"] == 1.0
+    with pytest.raises(ConfigError, match=r"score its answers \(KeyError: 'PERSPECTIVE_API_KEY'\)"):
+        measure(ByDigest(), load_cell(Cell(task="realtoxicityprompts"), []), None)
+
+
+def test_a_question_that_the_definition_cannot_ask_is_one_sentence(tmp_path: Path) -> None:
+    use_datasets(tmp_path / "home", [])
+    rows = [*questions(2), {**questions(3)[2], "question": ""}]
+    keys = {**CHOICE, "doc_to_text": "{{ question[0:1] if question else question.missing.again }}"}
+    own = define(tmp_path / "own", "late", {"test": rows}, **keys)
+    with pytest.raises(ConfigError, match=r"^tasks = 'late': .* make its prompts .*UndefinedError"):
+        measure(ByDigest(), load_cell(Cell(task="late"), own), None)
