@@ -27,8 +27,11 @@ a run on a cluster:
 
 Recipes are jobs/recipes/*.yaml, clusters envs/*.yaml; both may also be given as paths.
 """
-
+TAKES = {"run": "name of the run", "recipe": "name in jobs/recipes, or path to a .yaml file"}
 CLUSTER_HELP = "name in envs/, path, or `auto`: Slurm where it is installed, else local (default: %(default)s)"
+WAIT_HELP = "on Slurm: follow the run to its end, as local runs do"
+FAULT_HELP = "plant a fault that fires once (kill, fail, never), such as pretrain@120:kill, to see the run recover"
+FAULT = ("--fault", "JOB[/UNIT][@PROGRESS]:KIND", FAULT_HELP)
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,72 +52,60 @@ def make_parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
 
-    def verb(name: str, about: str) -> argparse.ArgumentParser:
+    def verb(name: str, about: str, takes: str = "", **switches: str) -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
+        if takes:
+            made.add_argument(takes, help=TAKES[takes])
         made.add_argument("--runs", metavar="DIR", help="folder of runs (default: $STAGECOACH_RUNS or ./runs)")
+        for flag, meaning in switches.items():
+            made.add_argument("--" + flag, action="store_true", help=meaning)
         return made
 
-    def recipe_verb(name: str, about: str, cluster: str = "auto", takes_recipe: bool = True) -> argparse.ArgumentParser:
-        made = verb(name, about)
-        if takes_recipe:
-            made.add_argument("recipe", help="name in jobs/recipes, or path to a .yaml file")
-        made.add_argument("--cluster", default=cluster, help=CLUSTER_HELP)
-        made.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="A.B=C",
-            help="override a setting of the recipe; may be repeated",
-        )
+    def recipe_verb(name: str, about: str, **switches: str) -> argparse.ArgumentParser:
+        made = verb(name, about, "" if name == "demo" else "recipe", **switches)
+        made.add_argument("--cluster", default="local" if name == "demo" else "auto", help=CLUSTER_HELP)
+        repeated(made, "--set", "A.B=C", "override a setting of the recipe; may be repeated")
         made.add_argument("--name", help="name of the run (default: the recipe's, and the cluster's unless local)")
         return made
 
-    def acts(made: argparse.ArgumentParser) -> None:
-        made.add_argument("--wait", action="store_true", help="on Slurm: follow the run to its end, as local runs do")
-
-    def plants(made: argparse.ArgumentParser) -> None:
-        form = "JOB[/UNIT][@PROGRESS]:KIND"
-        about = "plant a fault that fires once (kill, fail, never), such as pretrain@120:kill, to see the run recover"
-        made.add_argument("--fault", action="append", default=[], metavar=form, help=about)
+    def repeated(made: argparse.ArgumentParser, flag: str, form: str, meaning: str) -> None:
+        made.add_argument(flag, action="append", default=[], metavar=form, help=meaning)
 
     made = recipe_verb("plan", "show the jobs, their resources and cost, what is reused and why; submit nothing")
     form = made.add_mutually_exclusive_group()
     form.add_argument("--sbatch", action="store_true", help="print the batch scripts instead")
     form.add_argument("--json", action="store_true", help="as JSON")
-    made = recipe_verb("run", "submit what is missing; calling it again does nothing twice")
-    acts(made)
-    plants(made)
-    made.add_argument("--yes", action="store_true", help="leave half-done work of other settings behind, unasked")
-    made = verb("status", "show the state of a run and, if it needs you, what to do")
-    made.add_argument("run", help="name of the run")
-    made.add_argument("--json", action="store_true", help="as JSON")
-    made.add_argument("--watch", action="store_true", help="again every few seconds until nothing runs or waits")
-    made = verb("logs", "print the newest log of a job or of one unit of it")
-    made.add_argument("run", help="name of the run")
+    yes = "leave half-done work of other settings behind, unasked"
+    about = "submit what is missing; calling it again does nothing twice"
+    repeated(recipe_verb("run", about, wait=WAIT_HELP, yes=yes), *FAULT)
+    about = "evaluate new checkpoints every night, and call people when a task became worse"
+    made = recipe_verb("nightly", about, once="one night, now", remove="end the nights of this run")
+    made.add_argument("--at", default="02:00", metavar="HH:MM", help="time of the day (default: %(default)s)")
+    made.add_argument("--by", choices=("scrontab", "cron", "slurm"), help="scheduler (default: the first that works)")
+    made.add_argument("--command", help="shell command that calls people; the message is on its standard input")
+    made.add_argument("--webhook-file", metavar="FILE", help="file of mode 0600 with a URL to POST the message to")
+    watch = "again every few seconds until nothing runs or waits"
+    verb("status", "show the state of a run and, if it needs you, what to do", "run", json="as JSON", watch=watch)
+    as_lines, follow = "as JSON, one message a line", "go on as the log grows, until Ctrl-C"
+    made = verb("logs", "print the newest log of a job or of one unit of it", "run", json=as_lines, follow=follow)
     made.add_argument("job", metavar="JOB[/UNIT]", help="such as web.filter or web.filter/3")
     made.add_argument("--rank", type=int, metavar="N", help="only messages of this rank")
     made.add_argument("--level", choices=("info", "warning", "error"), help="only messages of this level or above")
     made.add_argument("--since", metavar="TIME", help="only messages of the last 30s, 10m, 2h or 1d")
-    made.add_argument("--follow", action="store_true", help="go on as the log grows, until Ctrl-C")
-    made.add_argument("--json", action="store_true", help="as JSON, one message a line")
-    made = verb("heal", "submit failed and lost units again, and repair the jobs that wait for them")
-    made.add_argument("run", help="name of the run")
-    made.add_argument("--verify", action="store_true", help="compare the files of all done units with their digests")
-    acts(made)
-    verb("cancel", "cancel queued and running jobs; finished units stay").add_argument("run", help="name of the run")
-    made = verb("prune", "list the files of earlier settings that a run no longer uses; remove them with --yes")
-    made.add_argument("run", help="name of the run")
-    made.add_argument("--yes", action="store_true", help="remove them")
-    made = verb("tune", "show what other thresholds of a web stage would keep, from stored measures; change nothing")
-    made.add_argument("run", help="name of the run")
-    made.add_argument("--set", action="append", default=[], metavar="A.B=C", help="another threshold; may be repeated")
-    verb("report", "write the report of a run in its present state").add_argument("run", help="name of the run")
+    about = "submit failed and lost units again, and repair the jobs that wait for them"
+    verb("heal", about, "run", verify="compare the files of all done units with their digests", wait=WAIT_HELP)
+    strays = "only what the queue holds of earlier settings, or twice"
+    verb("cancel", "cancel queued and running jobs; finished units stay", "run", strays=strays)
+    about = "list the files of earlier settings that a run no longer uses; remove them with --yes"
+    verb("prune", about, "run", yes="remove them")
+    about = "show what other thresholds of a web stage would keep, from stored measures; change nothing"
+    repeated(verb("tune", about, "run"), "--set", "A.B=C", "another threshold; may be repeated")
+    verb("report", "write the report of a run in its present state", "run")
     made = verb("doctor", "check this machine or cluster, with a remedy for each problem")
     made.add_argument("--cluster", default="auto", help=CLUSTER_HELP)
-    about = "run the whole journey on the sample web and write its report"
-    plants(recipe_verb("demo", about, cluster="local", takes_recipe=False))
-    made = verb("test", "run all checks that CI runs")
-    made.add_argument("pytest", nargs="*", help="arguments for pytest, after `--`: only these tests")
+    repeated(recipe_verb("demo", "run the whole journey on the sample web and write its report"), *FAULT)
+    about = "arguments for pytest, after `--`: only these tests"
+    verb("test", "run all checks that CI runs").add_argument("pytest", nargs="*", help=about)
     return parser
 
 
@@ -132,30 +123,26 @@ def main(argv: "list[str] | None" = None) -> int:
     if not argv:
         parser.print_help()
         return 0
-    arguments = parser.parse_args(argv)
-    try:
-        from envs import bootstrap  # noqa: PLC0415  (after --help has been answered)
-
-        bootstrap.reexec("test" if arguments.verb == "test" else "launcher", argv)
-        return call(arguments)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        return 141
+    return call(parser.parse_args(argv), argv)
 
 
-def call(arguments: argparse.Namespace) -> int:
+def call(arguments: argparse.Namespace, argv: "list[str]") -> int:
     """Run the verb and return its exit code. An error of the user, the cluster or the system is one line, and 2."""
-    from jobs import verbs  # noqa: PLC0415  (the environment exists only now)
+    from envs import bootstrap  # noqa: PLC0415  (after --help has been answered)
     from stages.shared.errors import StagecoachError, system_error  # noqa: PLC0415
     from stages.shared.log import printable  # noqa: PLC0415
 
     try:
+        bootstrap.reexec("test" if arguments.verb == "test" else "launcher", argv)
+        from jobs import verbs  # noqa: PLC0415  (the environment exists only now)
+
         return int(getattr(verbs, arguments.verb)(arguments))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 141
     except StagecoachError as error:
         sentence = str(error)
-    except BrokenPipeError:
-        raise
     except OSError as error:
         sentence = str(system_error(error))
     except UnicodeError as error:

@@ -20,8 +20,8 @@ CONSTRAINTS = REQUIREMENTS / "constraints.txt"
 """Exact versions of all packages, indirect dependencies included: output of pip freeze (envs/README.md)."""
 LEVELS = {
     "launcher": ("launcher",),
-    "stages": ("launcher", "web", "train", "evaluate"),
-    "test": ("launcher", "web", "train", "evaluate", "test"),
+    "stages": ("launcher", "web", "train", "evaluate", "teacher"),
+    "test": ("launcher", "web", "train", "evaluate", "teacher", "test"),
 }
 """Requirement files of each level, smallest level first; a larger level contains the smaller ones."""
 PYTHONS = {"launcher": ((3, 10), (3, 13)), "stages": ((3, 11), (3, 13)), "test": ((3, 11), (3, 13))}

@@ -18,7 +18,7 @@ from jobs.submit import slurm
 from jobs.submit.arrays import Patience
 from jobs.submit.dispatch import Submitter, release, settle_intents, unhold
 from jobs.submit.ledger import read_cancels_of_run, write_cancel
-from jobs.submit.reconcile import LIVE, Snapshot, States, finished, idle_services, in_flight, next_actions
+from jobs.submit.reconcile import DAMAGED, LIVE, Snapshot, States, finished, idle_services, in_flight, next_actions
 from jobs.submit.strays import strays, to_remove
 from stages.formats.kinds import KINDS
 from stages.shared.errors import ClusterError
@@ -59,9 +59,10 @@ def advance(run: Run, heal: bool, wait: bool, verify: bool = False) -> int:
 def _withdraw_damaged(run: Run, seen: Snapshot) -> None:
     for name, damaged in seen.damaged.items():
         job = run.graph.jobs[name]
+        withdraw(run.paths.step(name, job.fingerprint), damaged)
         for unit, text in damaged.items():
-            withdraw(run.paths.step(name, job.fingerprint), unit)
-            log(f"{name}/{job.units[unit].key if unit in job.units else unit}: its output is damaged: {text}")
+            if "/" not in unit:  # what it published is named with it
+                log(f"{name}/{job.units[unit].key if unit in job.units else unit}: {DAMAGED}: {text}")
 
 
 def _submit(run: Run, seen: Snapshot, states: States, heal: bool, patience: Patience) -> tuple[Snapshot, States]:
@@ -70,7 +71,7 @@ def _submit(run: Run, seen: Snapshot, states: States, heal: bool, patience: Pati
     for name, why in actions.held_back.items():
         log(f"{name}: not submitted, {why}")
     unhold(actions, log)
-    count = Submitter(run, states, patience).submit(actions) if actions.submit or actions.rewire else 0
+    count = Submitter(run, seen, states, patience).submit(actions) if actions.submit or actions.rewire else 0
     log(f"{count} array{'s' * (count != 1)} submitted" if count else "nothing to submit")
     return _follow(run) if patience.waits else _look_after(run)[:2]
 

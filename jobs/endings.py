@@ -7,17 +7,20 @@ only the logs of units that are lost or have failed.
 from __future__ import annotations
 
 import functools
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from jobs.paths import RunPaths
 from jobs.plan.graph import Graph, Job
+from jobs.run.srun import BEGIN, OUT_OF_MEMORY
 from jobs.submit.reconcile import States, UnitState
 from stages.formats.attempts import Attempt
+from stages.shared.files import read_tail
+from stages.shared.log import parse_log
 
 TAIL_BYTES = 8 << 10
 EARLY_S = 60
@@ -25,15 +28,20 @@ EARLY_S = 60
 LEAST_FREE = 1 << 20
 VAGUE = re.compile(
     r"left the queue before it began|ended without a word[^;]*|state saved \(exit 85\)|failed \(exit \d+\)"
+    r"|killed by signal (?:9 \(exit 137\)|15 \(exit 143\))"
 )
 """Reasons that the ledger alone gives."""
 SAVED = "state saved"
+ENDED_BY_SLURM = re.compile(r"Terminating StepId=(\S+)|StepId=(\S+) exceeded memory limit")
+"""Of a step whose rank has ended badly, or that takes too much memory, Slurm says as well that it was cancelled."""
+SLURMS_WORDS = re.compile(r"(?:slurmstepd\S*|srun): error: (?:\*\*\* )?(.*?)(?: \*\*\*)?$")
+STEP_STOPPED = re.compile(r"\*\*\* STEP (\S+) .*CANCELLED AT [^*]*\*\*\*")
 CAUSES: tuple[tuple[str, str], ...] = (
     (r"DUE TO TIME LIMIT", "stopped at its time limit of {time_min} min: raise resources.{job}.time_min"),
-    (r"DUE TO NODE FAILURE", "its node failed"),
+    (r"DUE TO NODE FAILURE|srun: error: Node failure on", "its node failed"),
     (r"DUE TO PREEMPTION", "preempted by another job"),
     (r"CANCELLED AT [^*]*\*\*\*", "cancelled with scancel"),
-    (r"(?i)\boom[-_ ]kill|out of memory", "out of memory: raise resources.{job}.mem_gb"),
+    (OUT_OF_MEMORY.pattern, "out of memory: raise resources.{job}.mem_gb"),
     (r"No space left on device", "the disk is full: free some space"),
     (r"Disk quota exceeded", "the disk quota is used up: free some space"),
     (r"Read-only file system", "the file system is read-only there"),
@@ -43,6 +51,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
         "{path} does not run on its node: `python` in the cluster file must be there and executable",
     ),
     (r"No module named (?P<path>\S+)", "its Python lacks the package {path}: see `python` in the cluster file"),
+    (r"^(?:worker|attempt_end): (?P<path>.+)", "{path}"),
     (r"Permission denied(?:: (?P<path>\S+))?", "no permission on its node {path}"),
 )
 """Pattern in a log, and the cause that it shows. In a line the first counts, in a log the last line that has one."""
@@ -51,11 +60,11 @@ CAUSES: tuple[tuple[str, str], ...] = (
 def explain(states: States, attempts: Iterable[Attempt], graph: Graph, run: RunPaths, lead_s: int) -> States:
     """Return the states with the causes that the logs give in place of vague reasons."""
     last = {(each.name.key, each.name.element): each for each in sorted(attempts, key=lambda each: each.name.restart)}
-    read = functools.cache(tail)  # a log is of all units of its element
+    read = functools.cache(partial(read_tail, num_bytes=TAIL_BYTES))  # a log is of all units of its element
     return {
         name: {
             unit: explained(state, last.get((state.key, state.element)), graph.jobs[name], run, lead_s, read)
-            if state.state in ("lost", "failed") and state.key
+            if state.state in ("lost", "failed", "queued") and state.key
             else state
             for unit, state in units.items()
         }
@@ -66,12 +75,14 @@ def explain(states: States, attempts: Iterable[Attempt], graph: Graph, run: RunP
 def explained(
     state: UnitState, last: Attempt | None, job: Job, run: RunPaths, lead_s: int, read: Callable[[Path], str]
 ) -> UnitState:
-    """Return the state of a unit that did not finish, with the cause in its reason where there is one."""
+    """Return the state of a unit whose last attempt did not finish it, with the cause in its reason if known."""
     if not VAGUE.search(state.reason):
         return state
     values = {"job": job.name, "time_min": str(job.resources.time_min)}
-    found = cause(read(run.log(job.name, state.key, state.element)), values)
-    if not found and _is_at_limit(last, job, lead_s):
+    log = read(run.log(job.name, state.key, state.element)).rpartition(BEGIN)[2]
+    found = cause(log, values)
+    is_on_its_way = state.state == "queued" and job.step.resumes  # a limit is nothing to change then
+    if not found and not is_on_its_way and _is_at_limit(last, job, lead_s):
         found = f"stopped at its time limit of {values['time_min']} min: raise resources.{job.name}.time_min"
     if not found and last is not None and last.result is not None and last.result.signal and not job.step.resumes:
         found = f"interrupted by {last.result.signal} (exit 85)"
@@ -81,23 +92,18 @@ def explained(
 
 
 def cause(text: str, values: Mapping[str, str]) -> str:
-    """Return the cause that the last telling line of a log shows; "" if there is none. Pure."""
-    for line in reversed(text.splitlines()):
+    """Return the cause that the last telling line of a log shows, with Slurm's words; "" if there is none. Pure."""
+    by_slurm = {step for match in ENDED_BY_SLURM.finditer(text) for step in match.groups() if step}
+    lines = [line for entry in parse_log(text.splitlines()) for line in entry.message.splitlines()]
+    for line in reversed(lines):
+        if (stopped := STEP_STOPPED.search(line)) and stopped[1] in by_slurm:
+            continue
         for pattern, said in CAUSES:
             if match := re.search(pattern, line):
                 found = {name: value or "" for name, value in match.groupdict().items()}
-                return said.format_map({**values, **found}).strip()
+                words = SLURMS_WORDS.search(line)
+                return said.format_map({**values, **found}).strip() + (f" (Slurm: {words[1]})" if words else "")
     return ""
-
-
-def tail(path: Path) -> str:
-    """Return the end of a log; "" if there is none that this user can read."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def _is_at_limit(last: Attempt | None, job: Job, lead_s: int) -> bool:

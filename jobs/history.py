@@ -114,14 +114,35 @@ def with_history(recipe: Recipe, paths: RunPaths) -> Recipe:
 
 def change(ledger: Ledger, job: Job) -> Change | None:
     """Return what becomes of the earlier work of a job's only unit; None if there is none, or if it is all used."""
-    if not job.step.resumes or len(job.units) != 1 or job.step.shape != "train":
+    if not _is_kept(job):
         return None
     (unit,) = job.units
     past = past_units(ledger, job.name)
-    if any(each.unit == unit and each.fingerprint == job.fingerprint for each in past):
+    if any(_is_of(job, each) for each in past):
         return None
     found = [_changed(job, each) for each in past if same_key(each.unit, unit)]
     return max(found, key=lambda each: (each.reused, not each.is_done, each.done), default=None)
+
+
+def _is_kept(job: Job) -> bool:
+    """Return whether a job is one whose half-done work is worth a question."""
+    return job.step.resumes and len(job.units) == 1 and job.step.shape == "train"
+
+
+def _is_of(job: Job, past: Past) -> bool:
+    """Return whether a job's present settings and inputs did this."""
+    return past.fingerprint == job.fingerprint and past.unit in job.units
+
+
+def begun(paths: RunPaths, jobs: Iterable[Job], found: Mapping[str, Change]) -> dict[str, int]:
+    """Return the progress from which jobs of one unit go on, by job: their own, or that of earlier settings."""
+    ledger = Ledger(paths)
+    own = {
+        job.name: max((past.earlier.progress for past in past_units(ledger, job.name) if _is_of(job, past)), default=0)
+        for job in jobs
+        if _is_kept(job) and all(paths.step(job.name, job.fingerprint).work(unit).exists() for unit in job.units)
+    }
+    return own | {name: each.reused for name, each in found.items()}
 
 
 def _changed(job: Job, past: Past) -> Change:

@@ -1,13 +1,14 @@
 """Completion marks: what a done unit has made, and whether that is still there.
 
-A mark lists the unit's files with their sizes, and with digests as far as these cost little. Scratch file systems purge
-old files, so a mark alone proves nothing later on.
+A mark lists the unit's files with their sizes, and with digests as far as these cost little; also those that the unit
+published while it ran. Scratch file systems purge old files, so a mark alone proves nothing later on.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ def made_files(folder: Path) -> dict[str, dict[str, Any]]:
     return {str(path.relative_to(folder)): _described(path) for path in sorted(_files(folder))}
 
 
+def content(step: StepPaths, unit: str, out: Path) -> dict[str, Any]:
+    """Return what a mark says of a unit's files: of those in `out`, which becomes its folder, and published ones."""
+    published = made_files(step.published(unit))
+    return {"files": made_files(out), **({"published": published} if published else {})}
+
+
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
@@ -34,20 +41,37 @@ def _described(path: Path) -> dict[str, Any]:
     return {"bytes": size, **({"sha256": sha256_file(path)} if size <= DIGEST_BYTES else {})}
 
 
-def damage(step: StepPaths, unit: str, digests: bool = False) -> str:
+def damage(step: StepPaths, name: str, digests: bool = False) -> str:
     """Return what is wrong with the output of a unit that has a mark, "" if nothing is.
 
-    With `digests`, files are read and compared too.
+    `<unit>/<output>` names one output that the unit published. With `digests`, files are read and compared too.
     """
+    unit, _, output = name.partition("/")
     try:
-        files = read_json(step.mark(unit))["files"].items()
-        wrong = {name: text for name, made in files if (text := _file_damage(step.unit(unit) / name, made, digests))}
+        mark = read_json(step.mark(unit))
+        places = [(step.published(unit), mark.get("published", {}))]
+        places += [] if output else [(step.unit(unit), mark["files"])]
+        wrong = {
+            name: text
+            for folder, files in reversed(places)
+            for name, made in files.items()
+            if name.partition("/")[0] == output or not output
+            if (text := _file_damage(folder / name, made, digests))
+        }
     except FileNotFoundError:  # another launcher has withdrawn it
         return ""
     except (ValueError, KeyError, TypeError, AttributeError):
         return "its completion mark is unreadable"
     others = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
     return next((f"{name} {text}{others}" for name, text in wrong.items()), "")
+
+
+def published_outputs(step: StepPaths, unit: str) -> set[str]:
+    """Return the names of what a unit published, by its mark."""
+    try:
+        return {name.partition("/")[0] for name in read_json(step.mark(unit)).get("published", {})}
+    except (OSError, ValueError, AttributeError):
+        return set()
 
 
 def _file_damage(path: Path, made: dict[str, Any], digests: bool) -> str:
@@ -69,7 +93,7 @@ class Outputs:
         self._intact: dict[Path, set[str]] = {}
 
     def damaged(self, step: StepPaths, *, thorough: bool, digests: bool = False) -> dict[str, str]:
-        """Return what is wrong by unit, of units with a mark.
+        """Return what is wrong by unit, of units with a mark; by `<unit>/<output>` too, of what they published.
 
         A unit without its folder is always found. Files are looked at if `thorough`, or if the units are few.
         """
@@ -81,9 +105,21 @@ class Outputs:
         if thorough or len(marked) <= QUICK_UNITS:
             found.update((unit, text) for unit in new if (text := damage(step, unit, digests)))
             intact |= new - found.keys()
+        for unit in [*found]:
+            names = (f"{unit}/{output}" for output in sorted(published_outputs(step, unit)))
+            found.update((name, text) for name in names if (text := damage(step, name, digests)))
         return found
 
 
-def withdraw(step: StepPaths, unit: str) -> None:
-    """Remove the mark of a unit whose output is damaged: it is missing from then on, and made again."""
-    step.mark(unit).unlink(missing_ok=True)
+def withdraw(step: StepPaths, damaged: Iterable[str]) -> None:
+    """Remove damaged published outputs, then the marks of their units: these are missing from then on, and made again.
+
+    In this order a launcher that is killed in between leaves what the next one finds damaged again.
+    """
+    for name in sorted(damaged, key=lambda name: "/" not in name):
+        unit, _, output = name.partition("/")
+        if output:
+            shutil.rmtree(step.published(unit) / output, ignore_errors=True)
+            (step.published(unit) / output).unlink(missing_ok=True)
+        else:
+            step.mark(unit).unlink(missing_ok=True)

@@ -4,7 +4,7 @@ runs/<run>/
   run.json                        recipe, cluster and input files as they were asked for
   code/<digest>/                  the code that was submitted, and therefore runs
   steps/<job>/<fingerprint>/      step.json  units/<unit>/...  done/<unit>.json  aside/  lease/  work/  published/
-                                  rolls/
+                                  rolls/  shared/
   ledger/submissions/<job>/       <key>.json, one for each array handed to the scheduler
   ledger/assignments/<job>/       <key>.json and <key>.parts, the same array as the worker needs it
   ledger/claims/<key>             link to the id of the array that works on a submission
@@ -164,6 +164,11 @@ class StepPaths:
     def work(self, unit: str) -> Path:
         """Return a unit's folder that survives attempts."""
         return self.root / "work" / unit
+
+    @property
+    def shared(self) -> Path:
+        """Folder of what the units share."""
+        return self.root / "shared"
 
     def asides(self, unit: str) -> Path:
         """Return the folder of what attempts of a unit have half-written."""

@@ -46,11 +46,13 @@ def superseded(run: Run, states: States) -> list[Superseded]:
 
 
 def remove(unit: Superseded) -> None:
-    """Remove a unit's files."""
+    """Remove a unit's files, and with the last unit of its step what they shared."""
     unit.step.mark(unit.unit).unlink(missing_ok=True)
     for folder in unit.folders:
         shutil.rmtree(folder, ignore_errors=True)
     unit.step.lease(unit.unit).unlink(missing_ok=True)
+    if not _units(unit.step):
+        shutil.rmtree(unit.step.shared, ignore_errors=True)
 
 
 def _units(step: StepPaths) -> frozenset[str]:

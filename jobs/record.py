@@ -43,17 +43,22 @@ class _Shape(BaseModel):
     folder: str = ""
 
 
+def new_id() -> str:
+    """Return an id for a new run: it names the run in the comments of its Slurm jobs."""
+    return secrets.token_hex(6)
+
+
 def make_record(
-    name: str, recipe: Recipe, cluster: Cluster, files: Mapping[str, Any], command: Sequence[str]
+    run_id: str, name: str, recipe: Recipe, cluster: Cluster, files: Mapping[str, Any], words: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the record of a run of this user: what looking at it later needs, and the `run` command that made it."""
+    """Return the record of a run of this user: what looking at it later needs, and the words of its `run` command."""
     return {
         "format": FORMAT,
-        "id": secrets.token_hex(6),
+        "id": run_id,
         "name": name,
         "owner": os.geteuid(),
         "created": time.time(),
-        "command": list(command),
+        "command": list(words),
         "folder": str(Path.cwd()),
         "recipe": recipe.values,
         "cluster": cluster.model_dump(mode="json"),

@@ -29,7 +29,17 @@ from jobs.plan.graph import Expand, External, Graph, build_graph
 from jobs.plan.inputs import NAMED, changed_files, external_files
 from jobs.plan.recipe import Recipe
 from jobs.plan.validation import at_home
-from jobs.record import REMEDY, cluster_of, make_record, owner_of, read_record, recipe_of, require_own, user_name
+from jobs.record import (
+    REMEDY,
+    cluster_of,
+    make_record,
+    new_id,
+    owner_of,
+    read_record,
+    recipe_of,
+    require_own,
+    user_name,
+)
 from jobs.submit.ledger import Ledger, Submission, process_identity, read_cancels
 from jobs.submit.reconcile import Snapshot, States, latest_submissions, unit_states
 from jobs.submit.slurm import QueueRow, queue
@@ -233,9 +243,9 @@ def plan_run(
     root: Path,
     name: str | None,
     on_guess: OnGuess | None = None,
-    command: Sequence[str] = (),
+    words: Sequence[str] = (),
 ) -> Run:
-    """Return the run that `recipe` on `cluster` would be; writes nothing. `command` is kept in its record.
+    """Return the run that `recipe` on `cluster` would be; writes nothing. `words`, of its `run` command, are kept.
 
     With `on_guess`, lists of crawl files that cannot be fetched are guessed: such a run can be shown, not submitted.
     Without it, such a list is an error. Raises ConfigError, DataError; also if a run of that name has another format.
@@ -265,8 +275,8 @@ def plan_run(
             job.config.inspect(job.inputs)
         except ConfigError as error:
             raise error.within(job.section) from None
-    record = make_record(name, recipe, cluster, files, command)
-    return Run(paths, recipe, cluster, graph, {**record, "id": before.get("id") or record["id"]})
+    record = make_record(before.get("id") or new_id(), name, recipe, cluster, files, words)
+    return Run(paths, recipe, cluster, graph, record)
 
 
 def _counted(found: External, reads: Reads) -> External:

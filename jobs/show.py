@@ -17,7 +17,7 @@ from jobs.plan.estimates import critical_path_hours, element_hours, node_gb, sho
 from jobs.plan.graph import Job, PlannedUnit
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
-from jobs.submit.reconcile import FAILED_ABOVE, STUCK, State, States, UnitState, finished
+from jobs.submit.reconcile import DAMAGED, FAILED_ABOVE, STUCK, State, States, UnitState, finished
 from jobs.submit.strays import Strays
 from stages.shared.contract import Forecast
 from stages.shared.files import read_json
@@ -92,10 +92,15 @@ def planned_jobs(run: Run, states: States, max_array_size: int) -> list[PlannedJ
                 needs_gb=round(node_gb(job), 3),
                 needs_min=round(element_hours(job) * 60, 2),
                 needs=job.upstream,
-                why=_why(run, job, to_do, [line.job for line in lines if line.to_do]),
+                why=_damage(states[name]) or _why(run, job, to_do, [line.job for line in lines if line.to_do]),
             )
         )
     return lines
+
+
+def _damage(states: Mapping[str, UnitState]) -> str:
+    """Return the reason of a unit that is to be made again because of what became of its output."""
+    return next((state.reason for state in states.values() if state.reason.startswith(DAMAGED)), "")
 
 
 def _why(run: Run, job: Job, to_do: Sequence[PlannedUnit], running: list[str]) -> str:
@@ -142,6 +147,7 @@ def plan_data(
         "jobs": [asdict(line) for line in lines],
         "forecasts": {job: forecast.data for job, forecast in forecasts.items()},
         "guesses": list(guesses),
+        "shortfalls": [*shortfalls(run.graph.jobs[line.job] for line in lines if line.to_do)],
     }
 
 
@@ -266,10 +272,10 @@ def status_view(run: Run, states: States, beyond: Sequence[Strays] = ()) -> Grou
 
 
 def _stray_line(run: Run, found: Strays) -> str:
-    """Return a line about elements in the queue that belong to no unit of the plan, with the commands to end them."""
+    """Return a line about elements in the queue that belong to no unit of the plan, with the command to end them."""
     what = f"{found.job or 'another submission'}: {plural(len(found.slurm_ids), 'element')} in the queue {found.why}"
     arrays = " ".join(found.arrays[:SHOWN_ARRAYS]) + (" ..." if len(found.arrays) > SHOWN_ARRAYS else "")
-    return f"{what}. `scancel {arrays}` ends them, `{command('cancel', run.address)}` ends the whole run."
+    return f"{what} ({arrays}). `{command('cancel', run.address, '--strays')}` ends what the plan does not have."
 
 
 def _detail(units: Mapping[str, UnitState]) -> str:

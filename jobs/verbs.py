@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -30,8 +30,12 @@ from jobs import show
 from jobs.advance import WATCH_S, advance
 from jobs.checks.doctor import diagnose, print_findings
 from jobs.display import confirm, console, log, warn
-from jobs.history import changes, lines_of, require_consent
+from jobs.history import begun, changes, lines_of, require_consent
 from jobs.logs import LogFilter, parse_since, print_log
+from jobs.nightly.bell import Bell
+from jobs.nightly.install import change_nights
+from jobs.nightly.night import line_of, next_time, one_night, read_record
+from jobs.nightly.schedule import parse_time
 from jobs.plan.cluster import Cluster, automatic, enter, known_clusters, load_cluster
 from jobs.plan.crawl import OnGuess
 from jobs.plan.forecasts import forecasts, with_forecasts
@@ -41,12 +45,13 @@ from jobs.prune import remove, superseded
 from jobs.run import faults
 from jobs.runs import Run, open_run, plan_run, run_roots
 from jobs.submit import slurm
-from jobs.submit.dispatch import new_submission, script_for, shares
+from jobs.submit.dispatch import new_submission, script_for
 from jobs.submit.ledger import write_cancel, write_cancel_of_all
 from jobs.submit.reconcile import LIVE, States, finished, in_flight
 from jobs.submit.render import Place
 from jobs.submit.snapshot import ROOT
-from jobs.submit.strays import strays
+from jobs.submit.strays import ending, strays
+from jobs.submit.throttle import shares
 from jobs.tools import run_tool
 from stages.shared.errors import ClusterError, ConfigError, StagecoachError, nearest
 from stages.shared.log import printable
@@ -98,9 +103,9 @@ def plan(arguments: argparse.Namespace) -> int:
     planned = _asked(arguments, guesses.append)
     states = _states_if_answering(planned)
     to_do = [job for name, job in planned.graph.jobs.items() if any(s.state != "done" for s in states[name].values())]
-    found = forecasts(to_do, planned.cluster)
-    planned = replace(planned, graph=with_forecasts(planned.graph, found))
     changed = changes(planned.paths, to_do)
+    found = forecasts(to_do, planned.cluster, begun(planned.paths, to_do, changed))
+    planned = replace(planned, graph=with_forecasts(planned.graph, found))
     notes = [*guesses, *lines_of(changed)]
     array_size = planned.cluster.max_array_size or _max_array_size(planned)
     lines = show.planned_jobs(planned, states, array_size)
@@ -159,6 +164,26 @@ def run(arguments: argparse.Namespace) -> int:
         return advance(asked, heal=False, wait=arguments.wait)
 
 
+def nightly(arguments: argparse.Namespace) -> int:
+    """Install or remove a run's nights; with --once, do the work of one."""
+    asked, at = _asked(arguments), parse_time(arguments.at)
+    webhook = Path(arguments.webhook_file).expanduser().absolute() if arguments.webhook_file else None
+    bell = Bell(command=arguments.command, webhook_file=webhook)
+    bell.check()
+    os.umask(int(asked.cluster.umask, 8))
+    enter(asked.cluster)
+    if not arguments.once:
+        return change_nights(asked, at, arguments, bell)
+    _have_stages(asked.cluster)
+
+    def work() -> int:
+        with asked.lock():
+            asked.save()
+            return advance(asked, heal=True, wait=True)
+
+    return one_night(asked, work, bell, next_time(at, datetime.now().astimezone()))
+
+
 def _known_fault(asked: Run, text: str) -> faults.Fault:
     """Return a fault of the command line. Raises ConfigError for a job or unit that the run does not have."""
     fault = faults.parse_fault(text)
@@ -185,12 +210,16 @@ def status(arguments: argparse.Namespace) -> int:
     while True:
         seen, states = opened.look()
         beyond = strays(opened.graph, states, seen)
+        night = read_record(opened.paths)
         if arguments.json:
-            print(json.dumps(show.status_data(opened, states, beyond), indent=1), flush=True)
+            data = {**show.status_data(opened, states, beyond), "nightly": asdict(night) if night else None}
+            print(json.dumps(data, indent=1), flush=True)
         else:
             if arguments.watch and console.is_terminal:
                 console.clear()
             console.print(show.status_view(opened, states, beyond), soft_wrap=True)  # commands are copied whole
+            if night:
+                console.print(Text(printable(line_of(night, datetime.now().astimezone()))), soft_wrap=True)
         if not arguments.watch or not in_flight(states):
             return 0 if finished(states) or in_flight(states) else 1
         time.sleep(WATCH_S)
@@ -241,6 +270,8 @@ def cancel(arguments: argparse.Namespace) -> int:
     submits looks for it behind each sbatch: one of the two cancels the array.
     """
     opened = _opened(arguments)
+    if arguments.strays:
+        return _cancel_strays(opened)
     write_cancel_of_all(opened.paths, time.time())
     seen, states = opened.look()
     live = [state for units in states.values() for state in units.values() if state.state in LIVE and state.key]
@@ -261,6 +292,19 @@ def cancel(arguments: argparse.Namespace) -> int:
         if live or others
         else f"nothing of {opened.name} is queued or running"
     )
+    return 0
+
+
+def _cancel_strays(opened: Run) -> int:
+    """Cancel what the queue holds beyond the plan, and leave the plan's own jobs alone."""
+    seen, states = opened.look()
+    found = strays(opened.graph, states, seen)
+    ids, keys = ending(found, states, seen)
+    for key in keys:
+        write_cancel(opened.paths, key, time.time())
+    slurm.cancel(ids)
+    count = sum(len(each.slurm_ids) for each in found)
+    log(f"{plural(count, 'stray element')} of {opened.name} cancelled" if count else f"{opened.name} has no strays")
     return 0
 
 

@@ -19,6 +19,8 @@ HERE = Path(__file__).parent
 _TRAINING = Path("tests/stages/train")
 # The Python of the tests has the pins. `launch.main` must not switch to the environment in .venv, in a test's process.
 os.environ["STAGECOACH_ENV"] = "none"
+# The tests have no network. Hugging Face's libraries read this when they are imported, and wait for it otherwise.
+os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
 
 
 class ByPart(LoadScopeScheduling):

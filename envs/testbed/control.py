@@ -230,9 +230,11 @@ def _resume(unready: dict[str, str]) -> bool:
 
 def _wait(ready: Callable[[], bool], folder: Path, names: list[str]) -> None:
     """Wait until the daemons `names` are ready. Raises TestbedError with their last log lines after START_LIMIT_S."""
-    began = time.monotonic()
+    began, before = time.monotonic(), set[str]()
     while not ready():
-        ended = [name for name in names if name not in daemons.running(folder)]
+        absent = set(names) - daemons.running(folder).keys()
+        ended = sorted(absent & before)  # not at the first look: the environment of a new process is empty for a moment
+        before = absent
         if ended or time.monotonic() - began > START_LIMIT_S:
             last = [f"  {name}: {line}" for name in ended or names for line in _last_lines(folder / f"{name}.out")]
             what = f"{' and '.join(ended)} ended at once" if ended else f"no answer within {START_LIMIT_S} s"

@@ -12,15 +12,16 @@ from stages.shared.contract import Forecast
 from stages.shared.errors import ConfigError
 
 
-def forecasts(jobs: Iterable[Job], cluster: Cluster) -> dict[str, Forecast]:
-    """Return the forecasts of those jobs that have one, by job.
+def forecasts(jobs: Iterable[Job], cluster: Cluster, done: Mapping[str, int] | None = None) -> dict[str, Forecast]:
+    """Return the forecasts of those jobs that have one, by job. `done` is the progress of jobs that began.
 
     Raises ConfigError if a job cannot work on its machine.
     """
     found: dict[str, Forecast] = {}
     for job in jobs:
         try:
-            forecast = job.config.forecast(job.step.name, job.inputs, cluster.machine(job.resources))
+            machine, begun = cluster.machine(job.resources), (done or {}).get(job.name, 0)
+            forecast = job.config.forecast(job.step.name, job.inputs, machine, begun)
         except ConfigError as error:
             raise error.within(job.section) from None
         if forecast is not None:

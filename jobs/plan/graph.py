@@ -19,6 +19,7 @@ from jobs.plan.validation import validated
 from stages.shared.contract import (
     ALL,
     FROM,
+    PARTS,
     SAME,
     InputFile,
     Kind,
@@ -29,6 +30,7 @@ from stages.shared.contract import (
     StagePlan,
     Step,
     Unit,
+    whole_of,
 )
 from stages.shared.errors import ConfigError, nearest
 
@@ -107,6 +109,8 @@ class Job:
     """By earlier step that is read as SAME: its job."""
     whole: Mapping[str, str]
     """By earlier step that is read as ALL: its job."""
+    parted: Mapping[str, str]
+    """By earlier step that is read as PARTS: its job."""
     upstream: tuple[str, ...]
     """Jobs that any unit waits for."""
     resources: Resources
@@ -256,6 +260,7 @@ class _Builder:
             section=section,
             unit=output.unit,
             unfit=output.unfit,
+            about=output.about,
         )
         need = Need(job.name, unit.folder, output.file if output.during else "")
         return Given(file, [unit.identity, output.file, source], need)
@@ -263,8 +268,10 @@ class _Builder:
     def _add(self, section: str, config: StageConfig, step: Step, given: Mapping[str, Sequence[Given]]) -> None:
         name = job_name(section, step.name)
         fields = {field: given[field] for field in step.reads if field in given}
-        same = {after.step: job_name(section, after.step) for after in step.after if after.units == SAME}
-        whole = {after.step: job_name(section, after.step) for after in step.after if after.units == ALL}
+        same, whole, parted = (
+            {after.step: job_name(section, after.step) for after in step.after if after.units == mode}
+            for mode in (SAME, ALL, PARTS)
+        )
         identity = {
             "stage": config.stage,
             "step": step.name,
@@ -274,10 +281,11 @@ class _Builder:
         }
         fingerprint = digest(identity)
         units = _Units(fingerprint, config, step, fields, [self.jobs[job].roll for job in whole.values()])
-        found = [
-            units.planned(unit, {each: self._units[job][unit.key] for each, job in same.items()}, same)
-            for unit in step.units
-        ]
+        parts = self._parts(parted)
+        found = []
+        for unit in step.units:
+            fellows = [Fellow(each, job, self._units[job][unit.key]) for each, job in same.items()]
+            found.append(units.planned(unit, [*fellows, *parts.get(unit.key, ())]))
         self._units[name] = {unit.key: unit for unit in found}
         if len(self._units[name]) < len(found):
             raise ValueError(f"{name}: two units have one key")
@@ -297,12 +305,21 @@ class _Builder:
             needs={job: frozenset(names) for job, names in needs.items()},
             same=same,
             whole=whole,
+            parted=parted,
             upstream=tuple(job for job in self.jobs if job in needs or job in own),
             resources=self._resources(section, name, step, len(found)),
             inputs_digest=digest({field: [each.identity for each in files] for field, files in fields.items()})
             if len(found) == 1
             else "",
         )
+
+    def _parts(self, parted: Mapping[str, str]) -> dict[str, list[Fellow]]:
+        """Return the units of earlier steps that are parts, by the key of the whole."""
+        found: dict[str, list[Fellow]] = {}
+        for step, job in parted.items():
+            for key, unit in self._units[job].items():
+                found.setdefault(whole_of(key), []).append(Fellow(step, job, unit))
+        return found
 
     def _resources(self, section: str, job: str, step: Step, units: int) -> Resources:
         defaults = self.cluster.shape(step.shape)
@@ -311,6 +328,14 @@ class _Builder:
             overrides["units_per_element"] = 1
         asked = validated(Resources, {**defaults.model_dump(), **overrides}, f"resources.{job}")
         return self.cluster.shared_out(asked, units, step.ranks)
+
+
+class Fellow(NamedTuple):
+    """A unit of an earlier step of the same stage that one unit reads."""
+
+    step: str
+    job: str
+    unit: PlannedUnit
 
 
 class _Units:
@@ -334,20 +359,22 @@ class _Units:
         self.common_needs = {each.need for files in common.values() for each in files if each.need}
         """What every unit waits for."""
 
-    def planned(self, unit: Unit, fellows: Mapping[str, PlannedUnit], jobs: Mapping[str, str]) -> PlannedUnit:
-        """Return a unit with its identity, given its fellows by earlier step and the jobs of these steps."""
+    def planned(self, unit: Unit, fellows: Sequence[Fellow]) -> PlannedUnit:
+        """Return a unit with its identity, given the units of earlier steps that it alone reads."""
         own = {field: self._own(unit, field) for field in self._fields}
         # Piece by piece, each with its name, and only what there is: most of 100,000 units have a key and a fellow.
-        parts = [canonical(unit.key), *(f"{step}:{fellow.identity}" for step, fellow in fellows.items())]
+        parts = [canonical(unit.key), *(f"{fellow.step}:{fellow.unit.identity}" for fellow in fellows)]
         if unit.uses:
             parts.append(f"uses:{canonical(used_settings(self._config, unit.uses))}")
+        if unit.data:
+            parts.append(f"data:{unit.data}")
         if own:
             files_of = {field: [each.identity for each in files] for field, files in own.items()}
             parts.append(f"inputs:{canonical(files_of)}")
         identity = self._start.copy()
         identity.update("\n".join(parts).encode())
         found = identity.hexdigest()
-        needs = [Need(jobs[step], fellow.folder) for step, fellow in fellows.items()]
+        needs = [Need(fellow.job, fellow.unit.folder) for fellow in fellows]
         needs += dict.fromkeys([each.need for files in own.values() for each in files if each.need])
         return PlannedUnit(
             key=unit.key,

@@ -7,6 +7,7 @@ It holds the crash-loop breaker: starting again is for those who get on.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -14,10 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.paths import RunPaths
-from jobs.run.worker import place_from_environment
+from jobs.run.srun import first_end, is_about_a_peer, is_stopped_first
+from jobs.run.worker import Element, place_from_environment
 from jobs.submit.ledger import claimed, is_cancelled, read_assignment
-from stages.formats.attempts import Attempt, AttemptName, EndRecord, read_attempts_of_element, write_record
+from stages.formats.attempts import (
+    Attempt,
+    AttemptName,
+    EndRecord,
+    TroubleRecord,
+    read_attempts_of_element,
+    write_record,
+)
 from stages.shared.errors import EXIT_BAD_NODE, EXIT_CHECKPOINTED, EXIT_DONE, EXIT_NEVER, system_error
+from stages.shared.files import read_tail
+
+KILLED = 128 + signal.SIGKILL
+TAIL_BYTES = 4 << 20
+"""Of the log: hundreds of ranks may say at length that they have lost a peer."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,37 @@ def _how_it_ended(code: int) -> str:
     return f"killed by signal {code - 128} (exit {code})" if code > 128 else f"failed (exit {code})"
 
 
+def _trouble(
+    run: RunPaths, place: Element, this: AttemptName, code: int, noted: TroubleRecord | None
+) -> TroubleRecord | None:
+    """Return why the first of several ranks failed: as one of them has noted, or as srun says of one that could not.
+
+    Side effect: records what srun says.
+    """
+    if place.world_size == 1 or code in (EXIT_DONE, EXIT_CHECKPOINTED):
+        return noted
+    if noted is not None and noted.exit_code in (EXIT_NEVER, EXIT_BAD_NODE):  # no peer's end makes a rank say so
+        return noted
+    log, reason = read_tail(run.log(this.job, this.key, this.element), TAIL_BYTES), noted.reason if noted else ""
+    if end := first_end(log, reason):
+        remedy = f": raise resources.{this.job}.mem_gb" if end.is_out_of_memory else ""
+        found = TroubleRecord(exit_code=end.exit_code, reason=end.sentence + remedy, node=end.node)
+    elif noted and is_about_a_peer(reason) and is_stopped_first(log):  # its peer had been stopped like itself
+        found = TroubleRecord(exit_code=code, reason=_how_it_ended(code), node=noted.node)
+    else:
+        return noted
+    _write(run, this, found)
+    return found
+
+
+def _write(run: RunPaths, this: AttemptName, record: TroubleRecord | EndRecord) -> None:
+    """Write a record. A disk that takes none costs the record, not the verdict."""
+    try:
+        write_record(run.attempts, this, record)
+    except OSError as error:
+        print(f"attempt_end: {system_error(error)}", file=sys.stderr)
+
+
 def main() -> None:
     """Write the end record of the element that the environment names and print the verdict."""
     run, name, key, code = RunPaths(Path(sys.argv[1])), sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -83,8 +128,11 @@ def main() -> None:
         progress = now.progress
         reasons = list(now.result.failed.values()) if now.result else []
         node = now.start.nodes if now.start else ""
-    if now is not None and now.trouble:  # the code of several ranks is that of those killed, because this one failed
-        code, reasons, node = now.trouble.exit_code, [now.trouble.reason], now.trouble.node
+    if code == EXIT_DONE and (now is None or now.num_results < place.lanes):
+        code = KILLED  # srun ends with 0 where a node of its step was given up
+    trouble = _trouble(run, place, this, code, now.trouble if now else None)
+    if trouble:  # the code of several ranks is that of those killed, because this one failed
+        code, reasons, node = trouble.exit_code, [trouble.reason], trouble.node
     if now is not None and now.result and now.num_results == place.lanes > 1:  # srun returns the largest code of all
         code = now.result.exit_code
     can_resume = job["can_resume"] or job["is_service"]
@@ -99,10 +147,7 @@ def main() -> None:
         progress=progress,
     )
     this.spare(run.attempts).unlink(missing_ok=True)
-    try:
-        write_record(run.attempts, this, end)
-    except OSError as error:
-        print(f"attempt_end: {system_error(error)}", file=sys.stderr)
+    _write(run, this, end)
     print(f"bad-node {node}" if verdict.word == "bad-node" else verdict.word)
 
 

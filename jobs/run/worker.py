@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobs.marks import damage, made_files
+from jobs.marks import content, damage
 from jobs.paths import RunPaths, StepPaths, same_key
 from jobs.plan.inputs import changed_files
 from jobs.run import faults
@@ -144,6 +144,8 @@ class Assigned:
     place: int
     inputs: Mapping[str, Sequence[Mapping[str, str]]]
     fellows: Mapping[str, str]
+    parts: Mapping[str, Sequence[str]]
+    """By earlier step that is read as PARTS: the folders of this unit's parts."""
     needs: Sequence[tuple[str, str, str]]
     """(job, step folder, unit folder or `<unit folder>/<output>`) of everything that this unit alone waits for."""
 
@@ -161,6 +163,8 @@ class Worker:
         self.units = units[place.lane :: place.lanes]
         self.stop = StopFlag(resumes=self.job["can_resume"] or self.job["is_service"])
         self.best = -1
+        self.held = ""
+        """The unit whose lease this attempt has had last."""
         self._written = 0.0
 
     @property
@@ -249,7 +253,9 @@ class Worker:
         except (Exception, SystemExit) as error:  # a library's exit() is no way for a unit to be done
             sentence = str(system_error(error)) if isinstance(error, OSError) else ""
             log.error(f"{self._name(unit)}: {sentence or type(error).__name__}", error)
-            if successor := self._successor(unit):  # which cleared away what this attempt was writing to
+            if self.held == unit.folder and (
+                successor := self._successor(unit)
+            ):  # which cleared away what this attempt was writing to
                 return EXIT_NEVER, successor
             return EXIT_FAILED, sentence or f"{type(error).__name__}: {error}".strip().splitlines()[0]
         return EXIT_DONE, ""
@@ -266,6 +272,7 @@ class Worker:
             write_json(self.step.lease(unit.folder), {"owner": self.place.token, "node": socket.gethostname()})
             self._withdraw(unit)
         ranks = self._ranks(unit)
+        self.held = unit.folder
         faults.fire_due(self.run, [fault for fault in due if fault.progress == 0], 0)
 
         def progress(done: int) -> None:
@@ -292,6 +299,7 @@ class Worker:
     def _task(self, unit: Assigned) -> Task[Any]:
         """Return the task of a unit, without what only a started attempt has."""
         inputs = {**self.common["inputs"], **unit.inputs}
+        whole = {step: tuple(map(StepPaths(root).unit, units)) for step, (root, units) in self._whole.items()}
         config = importlib.import_module(f"stages.{self.job['stage']}.config").Config
         return Task(
             config=config.model_validate(self.job["config"]),
@@ -300,9 +308,10 @@ class Worker:
             place=unit.place,
             inputs={field: tuple(map(_input_file, files)) for field, files in inputs.items()},
             fellows={step: Path(path) for step, path in unit.fellows.items()},
-            steps={step: tuple(map(StepPaths(root).unit, units)) for step, (root, units) in self._whole.items()},
+            steps={**whole, **{step: tuple(map(Path, folders)) for step, folders in unit.parts.items()}},
             out=Path(),
             work=Path(),
+            shared=self.step.shared,
             run_dir=self.run.root,
             should_stop=lambda: self.stop.is_set,
             check_lease=lambda: self._check_lease(unit),
@@ -323,7 +332,7 @@ class Worker:
     def _commit(self, unit: Assigned, out: Path, summary: Any, seconds: float) -> None:
         """Make the unit's folder and its mark appear, in this order, if this attempt still owns it."""
         flush_tree(out)
-        files = made_files(out)
+        made = content(self.step, unit.folder, out)
         self._check_lease(unit)
         replace_dir(out, self.step.unit(unit.folder))
         with contextlib.suppress(OSError):  # a predecessor that still lives may have left something
@@ -337,7 +346,7 @@ class Worker:
             "finished": time.time(),
             "seconds": round(seconds, 3),
             "summary": summary,
-            "files": files,
+            **made,
         }
         write_json(self.step.mark(unit.folder), mark)
         shutil.rmtree(self.step.work(unit.folder), ignore_errors=True)
@@ -358,12 +367,12 @@ class Worker:
         path.rename(place)
 
     def _kin(self, unit: Assigned) -> list[Kin]:
-        """Return the units of the same key that earlier settings or inputs made, the newest first."""
+        """Return the units of the same key that earlier settings or inputs made, the newest first, and this one."""
         found = [
             (step, folder)
             for step in map(StepPaths, self.step.root.parent.iterdir())
             for folder in step.started_units()
-            if folder != unit.folder and same_key(folder, unit.folder)
+            if same_key(folder, unit.folder)
         ]
         found.sort(key=lambda pair: pair[0].lease(pair[1]).stat().st_mtime, reverse=True)
         return [Kin(out=step.unit(name), work=step.work(name), published=step.published(name)) for step, name in found]
@@ -400,7 +409,7 @@ class Worker:
             step = StepPaths(Path(root))
             if not _is_there(step, name):
                 raise InputsIncompleteError(f"inputs incomplete: {job} lacks {name}")
-            if step.mark(name).exists() and (wrong := damage(step, name)):
+            if wrong := damage(step, name):
                 raise InputsIncompleteError(f"inputs incomplete: of {job}, {name}: {wrong}")
 
     @functools.cache  # noqa: B019  (one worker lives as long as its process)
@@ -541,8 +550,9 @@ def main() -> None:
     except OSError as error:  # a record of this attempt: there is no room for a word about it elsewhere
         log.error(f"worker: {system_error(error)}")
         code = EXIT_FAILED
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
     os._exit(code)  # not sys.exit: threads and process groups that a library left behind must not hold the node
 
 

@@ -34,9 +34,10 @@ from jobs.submit.ledger import (
     write_cancel,
     write_submission,
 )
-from jobs.submit.reconcile import Actions, States, half_living, live_arrays, waits_for
+from jobs.submit.reconcile import Actions, Snapshot, States, half_living, live_arrays, waits_for
 from jobs.submit.render import Place, element_flags, flag_words, render_script
 from jobs.submit.snapshot import take_snapshot
+from jobs.submit.throttle import elements_in_queue, room_for, shares
 from stages.formats.attempts import END
 from stages.shared.contract import InputFile
 from stages.shared.errors import ClusterError
@@ -64,16 +65,6 @@ def new_submission(job: Job, elements: tuple[tuple[str, ...], ...], number: int)
         elements=elements,
         resources=job.resources.model_dump(mode="json"),
     )
-
-
-def shares(throttle: int, arrays: int) -> tuple[list[int], int]:
-    """Return the share of each array of a job in its throttle, and the number of arrays that may run side by side.
-
-    Slurm knows a throttle for each array only. Where there are more arrays than the job may have elements at once, the
-    others must wait: array i for array i minus that number.
-    """
-    lanes = min(throttle, arrays)
-    return [throttle // lanes + (array % lanes < throttle % lanes) for array in range(arrays)], lanes
 
 
 def write_work(run: Run, job: Job, submission: Submission, code: Path) -> None:
@@ -147,6 +138,10 @@ def _unit(run: Run, job: Job, unit: PlannedUnit, place: int) -> dict[str, Any]:
         "place": place,
         "inputs": {field: _files(run, files) for field, files in unit.inputs.items()},
         "fellows": {step: str(_step_dir(run, name) / "units" / own[name].folder) for step, name in job.same.items()},
+        "parts": {
+            step: [str(_step_dir(run, name) / "units" / need.folder) for need in unit.needs if need.job == name]
+            for step, name in job.parted.items()
+        },
         "needs": [_own_need(run, need) for need in unit.needs],
     }
 
@@ -216,8 +211,9 @@ def _await_sbatch(intents: Sequence[Submission], log: Log, pause: Callable[[floa
 class Submitter:
     """Submits arrays to Slurm, upstream first."""
 
-    def __init__(self, run: Run, states: States, patience: Patience) -> None:
+    def __init__(self, run: Run, seen: Snapshot, states: States, patience: Patience) -> None:
         self.run, self.states, self.patience = run, states, patience
+        self.queue = seen.queue
         self.code = take_snapshot(run.paths)
         self.size = run.cluster.max_array_size or slurm.max_array_size()
         self.submissions = run.ledger.submissions()
@@ -225,6 +221,7 @@ class Submitter:
         self.count = 0
         """Arrays submitted."""
         self._waiting_for: dict[str, list[str]] = {}
+        self._in_queue: Mapping[str, int] = {}
 
     def submit(self, actions: Actions) -> int:
         """Submit what `actions` names; return the number of arrays submitted.
@@ -237,13 +234,15 @@ class Submitter:
         self._read_waits(actions)
         self._try(actions)
         slurm.cancel(actions.replace)
+        self._in_queue = elements_in_queue(self.queue, actions.replace)
         for name, units in actions.submit.items():
             self._submit_job(self.run.graph.jobs[name], units, actions.ready.get(name, frozenset()))
         arrays = {entry.key: entry.slurm_id for entry in self.submissions}
         for name in actions.rewire:
             after = _after(self.run.graph.jobs[name], self._waiting_for)
             for entry in live_arrays(name, self.states[name], self.submissions):
-                wanted = slurm.dependency(after, arrays.get(entry.behind, ""))
+                behind = filter(None, (arrays.get(key) for key in entry.behind))
+                wanted = slurm.dependency(after, tuple(behind))
                 _depend(name, entry.slurm_id, wanted, self.patience.log)
         return self.count
 
@@ -292,17 +291,19 @@ class Submitter:
             for after, some in by_readiness(job, units, ready, self._waiting_for)
             for elements in chunks(some, job.resources.units_per_element, self.size)
         ]
-        throttles, lanes = shares(job.resources.throttle, len(pieces))
+        count = sum(len(elements) for _, elements in pieces)
+        before = [entry for entry in self.submissions if entry.job == job.name]
+        room = room_for(count, job.resources.throttle, before, self._in_queue)
+        throttles, lanes = shares(room.elements, len(pieces))
         made: list[Submission] = []
         for (after, elements), throttle in zip(pieces, throttles, strict=True):
-            front = made[-lanes] if len(made) >= lanes else None
+            front = (made[-lanes],) if len(made) >= lanes else room.behind
             self.number += 1
-            entry = replace(new_submission(job, elements, self.number), behind=front.key if front else "")
-            made.append(
-                self._submit_array(
-                    job, entry, Place(throttle=throttle, after=after, behind=front.slurm_id if front else "")
-                )
+            entry = replace(
+                new_submission(job, elements, self.number), behind=tuple(each.key for each in front), throttle=throttle
             )
+            behind = tuple(each.slurm_id for each in front)
+            made.append(self._submit_array(job, entry, Place(throttle=throttle, after=after, behind=behind)))
         self._waiting_for.setdefault(job.name, []).extend(entry.slurm_id for entry in made)
 
     def _submit_array(self, job: Job, entry: Submission, place: Place) -> Submission:

@@ -39,8 +39,10 @@ class Submission:
     """The array's id; empty between the intent and the scheduler's answer, and on the local cluster."""
     submitted: float = 0.0
     """Unix seconds; of the intent until the scheduler has answered."""
-    behind: str = ""
-    """Key of the array of the same job that must end first, for the sake of the job's throttle; "" if there is none."""
+    behind: tuple[str, ...] = ()
+    """Keys of arrays of the same job that must end first, for the sake of the job's throttle."""
+    throttle: int = 0
+    """Elements that may run at once: its share of the job's throttle."""
     resources: Mapping[str, Any] = field(default_factory=dict)
     """The job's resources, as they were submitted."""
     refusal: str = ""
@@ -98,7 +100,8 @@ class Ledger:
         known = self._submissions.get(path)
         if known is None or known.is_intent:  # an intent is completed once the scheduler has answered
             record = read_json(path)
-            known = Submission(**{**record, "elements": tuple(map(tuple, record["elements"]))})
+            tuples = {"elements": tuple(map(tuple, record["elements"])), "behind": tuple(record["behind"])}
+            known = Submission(**{**record, **tuples})
             if not isinstance(known.number, int) or known.key != path.stem or known.job != path.parent.name:
                 raise ValueError("the record is another's")
             self._submissions[path] = known

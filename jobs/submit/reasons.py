@@ -9,6 +9,8 @@ import re
 
 DEPENDENCY = "Dependency"
 """The array waits for other arrays."""
+NOT_SEEN = "Slurm has not looked at it yet"
+"""In place of Slurm's reason "None"."""
 NEVER_SATISFIED = "DependencyNeverSatisfied"
 LAUNCH_FAILED = "launch failed requeued held"
 """Slurm could not start the job, or lost sight of it in an outage, and holds it."""
@@ -39,6 +41,12 @@ def never_starts(reason: str) -> str | None:
     """
     word = re.split(r"[\s,(]", reason, maxsplit=1)[0]
     return next((settings for pattern, settings in NEVER_STARTS if re.fullmatch(pattern, word)), None)
+
+
+def is_at_rest(reason: str) -> bool:
+    """Return whether a job with this reason starts only after somebody has done something about it."""
+    held = reason in HELD and reason != LAUNCH_FAILED  # which `run` lets go
+    return held or reason == NEVER_SATISFIED or never_starts(reason) is not None
 
 
 def why_never(job: str, reason: str, settings: str) -> str:

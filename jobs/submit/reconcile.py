@@ -12,7 +12,7 @@ from typing import Literal
 
 from jobs.plan.graph import Graph, Job, PlannedUnit
 from jobs.submit.ledger import Submission
-from jobs.submit.reasons import DEPENDENCY, HELD, LAUNCH_FAILED, NEVER_SATISFIED, never_starts, why_never
+from jobs.submit.reasons import DEPENDENCY, HELD, LAUNCH_FAILED, NEVER_SATISFIED, NOT_SEEN, never_starts, why_never
 from jobs.submit.slurm import QueueRow
 from stages.formats.attempts import Attempt
 
@@ -23,6 +23,9 @@ State = Literal["done", "running", "queued", "blocked", "failed", "lost", "cance
 LIVE: frozenset[State] = frozenset({"running", "queued", "blocked"})
 RETRIED: frozenset[State] = frozenset({"missing", "lost", "cancelled"})
 STUCK: frozenset[State] = frozenset({"failed", "lost", "cancelled", "blocked"})
+
+
+DAMAGED = "its output is damaged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,7 @@ class Snapshot:
     queue: Sequence[QueueRow]
     """All rows of this run, whether the present plan has a use for them or not; empty on the local cluster."""
     damaged: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """What is wrong with the output of units that have a mark, by job and unit."""
+    """What is wrong with the output of units that have a mark, by job and unit, and by `<unit>/<output>`."""
     cancelled: frozenset[str] = frozenset()
     alive: Callable[[Attempt], bool] = lambda attempt: False
     """Local cluster: whether an attempt's process still runs."""
@@ -111,7 +114,7 @@ def unit_states(graph: Graph, seen: Snapshot) -> dict[str, dict[str, UnitState]]
             if unit in done:
                 states[name][unit] = DONE
             elif unit in damaged:
-                states[name][unit] = UnitState(state="lost", reason=f"its output is damaged: {damaged[unit]}")
+                states[name][unit] = UnitState(state="lost", reason=f"{DAMAGED}: {damaged[unit]}")
             elif unit not in submitted:
                 states[name][unit] = COMING if seen.launcher_elsewhere else MISSING
             else:
@@ -246,10 +249,12 @@ def _mark_chained(states: dict[str, dict[str, UnitState]], seen: Snapshot) -> No
     for units in states.values():
         kinds: dict[str, set[State]] = {}
         for unit, state in sorted(units.items(), key=lambda item: item[1].key):
-            ahead = front.get(state.key, "")
-            if ahead in queued and state.reason == DEPENDENCY:
-                is_over = kinds.get(ahead) == {"blocked"}
+            ahead = [key for key in front.get(state.key, ()) if key in queued]
+            if ahead and state.reason == DEPENDENCY:
+                is_over = all(kinds.get(key) == {"blocked"} for key in ahead)
                 why = "the array in front of it does not start" if is_over else "waits for the throttle"
+                if kinds.keys().isdisjoint(ahead):
+                    why += ", behind arrays of earlier settings"
                 kind: State = "blocked" if is_over else "queued"
                 units[unit] = replace(state, state=kind, reason=why, waits_in_array=False)
             if units[unit].state in LIVE:
@@ -299,6 +304,8 @@ def _submitted(
     """Return the state of a unit that was submitted and has no completion mark."""
     last = tries[-1] if tries else None
     state, reason = _in_queue(row, last, submission.job) or _out_of_queue(submission, key, last, seen)
+    if state == "queued" and row is not None and last is not None and reason != DEPENDENCY:
+        reason = f"{reason}; its last attempt: {_why_not_done(last)}"
     given = f"{submission.slurm_id}_{element}" if submission.slurm_id else ""
     return UnitState(
         state=state,
@@ -340,7 +347,7 @@ def _in_queue(row: QueueRow | None, last: Attempt | None, job: str) -> tuple[Sta
         return "blocked", f"held ({row.reason}): scontrol release {row.slurm_id}"
     if (settings := never_starts(row.reason)) is not None:
         return "blocked", why_never(job, row.reason, settings)
-    return "queued", row.reason
+    return "queued", NOT_SEEN if row.reason == "None" else row.reason
 
 
 def _out_of_queue(submission: Submission, key: str, last: Attempt | None, seen: Snapshot) -> tuple[State, str]:
@@ -368,14 +375,23 @@ def _comes_back(attempt: Attempt) -> bool:
 def _ended(key: str, last: Attempt) -> tuple[State, str]:
     """Return the state that the last attempt's records give."""
     failed = last.result.failed.get(key) if last.result is not None else None
+    if last.trouble is not None and (failed or last.end is not None):
+        failed = last.trouble.reason  # of several ranks, the first that failed
     if last.end is None:
-        where = last.start.node if last.start is not None else "its node"
-        return ("failed", failed) if failed else ("lost", f"ended without a word on {where} (killed, or the node died)")
+        return ("failed", failed) if failed else ("lost", _why_not_done(last))
     if last.end.verdict == "done":
         return "lost", "was done, but its completion mark is gone"
     if _comes_back(last):
         return "lost", f"{last.end.reason}; it was not started again"
     return "failed", failed or last.end.reason or "failed"
+
+
+def _why_not_done(last: Attempt) -> str:
+    """Return why an attempt did not finish its unit, as far as its records say."""
+    if last.end is not None:
+        return last.end.reason or "was done, but its completion mark is gone"
+    where = last.start.node if last.start is not None else "its node"
+    return f"ended without a word on {where} (killed, or the node died)"
 
 
 def _lingers(row: QueueRow, last: Attempt | None) -> bool:

@@ -38,8 +38,8 @@ class Place:
     """Elements of the array that may run at once: its share of the job's throttle."""
     after: tuple[str, ...] = ()
     """Arrays, or elements of arrays, that must succeed first."""
-    behind: str = ""
-    """Array that must end first, however it ends."""
+    behind: tuple[str, ...] = ()
+    """Arrays that must end first, however they end."""
 
     @property
     def dependency(self) -> str:
@@ -69,7 +69,7 @@ def render_script(job: Job, submission: Submission, cluster: Cluster, run: RunPa
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise ConfigError(f"environment.{name}", value, "a variable name of letters, digits and _")
     return (
-        _environment()
+        batch_templates()
         .get_template("job.sh.j2")
         .render(
             flags=sbatch_flags(job, submission, cluster, run, place) if slurm else {},
@@ -181,7 +181,8 @@ def _launch(job: Job, cluster: Cluster, python: str, side_by_side: int) -> str:
     return shlex.join(["srun", kill, *size, "--unbuffered", *cluster.srun_args])
 
 
-def _environment() -> jinja2.Environment:
+def batch_templates() -> jinja2.Environment:
+    """Return the environment of templates/sbatch: the filter `quote` is for shell lines, `flag` for #SBATCH lines."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,

@@ -16,6 +16,8 @@ from stages.shared.errors import ClusterError
 
 TIMEOUT_S = 60
 PING_S = 15
+IDS_AT_ONCE = 1000
+"""Most ids in one command line."""
 QUEUE_COLUMNS = "JobArrayID:|,State:|,Reason:|,NodeList:|,RestartCnt:|,Comment:"
 """Columns of squeue, each as wide as its content, with a bar after it. The comment is last: it may hold bars."""
 COMMENT = re.compile(r"stagecoach:(?P<run>[^:\s]+):(?P<key>\S+)")
@@ -145,14 +147,14 @@ def release(slurm_ids: Sequence[str]) -> None:
 
 def cancel(slurm_ids: Sequence[str]) -> None:
     """Cancel jobs or array elements; those already gone are no error."""
-    if slurm_ids:
-        call(["scancel", *slurm_ids])
+    for start in range(0, len(slurm_ids), IDS_AT_ONCE):
+        call(["scancel", *slurm_ids[start : start + IDS_AT_ONCE]])
 
 
-def dependency(after: Sequence[str], behind: str = "") -> str:
-    """Return a value of --dependency: `after` must succeed and `behind`, if there is one, must end."""
-    parts = [f"afterok:{':'.join(after)}"] if after else []
-    return ",".join([*parts, f"afterany:{behind}"] if behind else parts)
+def dependency(after: Sequence[str], behind: Sequence[str] = ()) -> str:
+    """Return a value of --dependency: all of `after` must succeed, all of `behind` must end."""
+    parts = {"afterok": after, "afterany": behind}
+    return ",".join(f"{kind}:{':'.join(ids)}" for kind, ids in parts.items() if ids)
 
 
 def set_dependency(slurm_id: str, wanted: str) -> None:

@@ -68,6 +68,19 @@ def _is_done(job: str, units: Sequence[str], seen: Snapshot) -> bool:
     return seen.done.get(job, frozenset()).issuperset(units)
 
 
+def ending(found: Sequence[Strays], states: States, seen: Snapshot) -> tuple[list[str], set[str]]:
+    """Return what ends the strays: Slurm ids to cancel, and the keys of submissions that are nothing else.
+
+    The ids are those of arrays as far as all their elements in the queue are strays.
+    """
+    ids = {each for some in found for each in some.slurm_ids}
+    kept = {row.array for row in seen.queue if row.slurm_id not in ids}
+    current = {state.key for units in states.values() for state in units.values()}
+    rows = [row for row in seen.queue if row.slurm_id in ids]
+    arrays = [row.slurm_id if row.array in kept else row.array for row in rows]
+    return list(dict.fromkeys(arrays)), {row.key for row in rows} - current
+
+
 def to_remove(states: States, seen: Snapshot) -> list[str]:
     """Return the Slurm ids of done elements that Slurm holds, of arrays without a living element.
 

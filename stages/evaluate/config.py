@@ -1,14 +1,23 @@
-"""Settings of `evaluate`: tasks and checkpoints. A unit is one (checkpoint, task)."""
+"""Settings of `evaluate`: tasks and checkpoints. A unit is a checkpoint and a cell, a task with its settings."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from stages.evaluate.catalog.checks import check_cell, check_data, check_jail, needed_datasets
+from stages.evaluate.catalog.definitions import check_definitions, defined, is_read, shipped_variants, with_variant
+from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Cell, TaskSettings, cells_of
+from stages.formats.benchmarks.index import read_index
 from stages.formats.kinds import KINDS
+from stages.model.checkpoint.names import COMPLETE
+from stages.model.checkpoint.settings import require_tokenizer
 from stages.shared.contract import (
+    PARTS,
+    After,
     InputFile,
     Inputs,
     Kind,
@@ -19,20 +28,17 @@ from stages.shared.contract import (
     StagePlan,
     Step,
     Unit,
+    parts_of,
     unique_keys,
 )
 from stages.shared.errors import ConfigError
 
-PERPLEXITY = "perplexity"
-FACTS = "facts"
-GENERATE = "generate"
 NEEDS = {PERPLEXITY: "heldout", FACTS: "facts"}
-"""Input that one of our own tasks needs. Other task names are lm-eval's."""
-
-SETTINGS = {PERPLEXITY: ("perplexity",), FACTS: (), GENERATE: ("generate",)}
-"""Settings that change the results of one of our own tasks."""
-HARNESS_SETTINGS = ("num_fewshot", "limit")
-"""Settings that change the results of lm-eval's tasks."""
+"""Input that one of our own tasks needs."""
+SETTINGS = {PERPLEXITY: ("perplexity",), GENERATE: ("generate",)}
+"""Settings that change the results of one of our own tasks. Those of other tasks are in the name of the cell."""
+ANSWERS = "answers"
+"""The step whose units answer a part of a cell's requests."""
 
 
 class PerplexityConfig(Section):
@@ -70,67 +76,124 @@ class EvaluateConfig(StageConfig):
     """Documents that training did not read, for the task `perplexity`."""
     facts: Annotated[Inputs | None, Reads(KINDS.facts)] = None
     """JSONL of {id, question, choices, answer}, for the task `facts`."""
-    tasks: tuple[str, ...] = (PERPLEXITY,)
-    """`perplexity`, `facts`, `generate`, or any task or group of lm-eval."""
+    datasets: Annotated[Inputs | None, Reads(KINDS.datasets)] = None
+    """Folders of prepared data of lm-eval's tasks: `HOME/datasets/*/*/*/*` of a Hugging Face home. Nothing is
+    downloaded."""
+    definitions: Annotated[Inputs | None, Reads(KINDS.definition)] = None
+    """Own tasks in lm-eval's format (`mine.yaml`), variants (`piqa@mine.yaml`), and the files that these name."""
+    tasks: tuple[TaskSettings, ...] = (TaskSettings(task=PERPLEXITY),)
+    """Names of tasks, or mappings {task, num_fewshot, seed, limit, variant, repeats, parts}; a list of shots, seeds or
+    variants makes several. A task is `perplexity`, `facts`, `generate`, a name of lm-eval or of `definitions`, or a
+    shipped suite: `suite:llama`."""
     num_fewshot: int | None = Field(default=None, ge=0)
-    """Solved examples before each question of lm-eval's tasks; None: each task's default. Our own tasks have none."""
+    """Solved examples before each question, for tasks that name no number; None: each task's own. Ours have none."""
     limit: int | None = Field(default=None, ge=1)
-    """Samples of each of lm-eval's tasks, the first ones; None: all."""
+    """Questions of each task, the first ones, for tasks that name no number; None: all. Ours have no limit."""
     perplexity: PerplexityConfig = PerplexityConfig()
     generate: GenerateConfig = GenerateConfig()
     batch_tokens: int = Field(default=4096, ge=1)
-    """Tokens of a forward pass, padding included. Its logits need 4 bytes x this x the vocabulary."""
-    datasets_cache: str | None = None
-    """A Hugging Face home (HF_HOME) that holds the data of lm-eval's tasks. Nothing is downloaded."""
+    """Tokens of a forward pass, padding included. Its logits need 4 bytes x this x the vocabulary. Log-likelihoods
+    depend on it in the last bits only: it is no part of a result's identity."""
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Return what each checkpoint is asked, in order. Raises ConfigError."""
+        return cells_of(self.tasks, self.num_fewshot, self.limit)
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return one step over checkpoints x tasks. Raises ConfigError for a task without its data."""
-        self._check(inputs)
+        """Return the step over checkpoints x cells, and before it one over the parts of cells that have several.
+
+        Raises ConfigError for a cell that cannot work: its name, its data, its shots.
+        """
+        cells = self.cells()
+        self._check(cells, inputs)
         checkpoints = inputs["checkpoints"]
         names = unique_keys(checkpoint.source or checkpoint.path.name for checkpoint in checkpoints)
-        cells = [
-            (f"{name}/{task}", checkpoint, task)
+        read = {cell: read_by(cell, inputs) for cell in cells}
+        planned = [
+            (unit_of(f"{name}/{cell.name}", checkpoint, cell, read[cell]), cell, checkpoint.source)
             for name, checkpoint in zip(names, checkpoints, strict=True)
-            for task in self.tasks
+            for cell in cells
         ]
-        step = Step(
-            name="",
-            run="stages.evaluate.run:run",
-            version=2,
-            units=tuple(unit_of(key, checkpoint, task) for key, checkpoint, task in cells),
-            uses=("batch_tokens",),
-            reads=("checkpoints", "tokenizer", *NEEDS.values()),
-            resumes=True,
-            shape="small",
-            core_seconds=15.0,
-        )
+        parts = [part for unit, cell, _ in planned if cell.parts > 1 for part in parts_of(unit, cell.parts)]
+        steps = [_step(ANSWERS, "answer", tuple(parts))] if parts else []
+        after = (After(ANSWERS, PARTS),) if parts else ()
         outputs = (
-            Output(step="", unit=key, kind=kind, source=checkpoint.source)
-            for key, checkpoint, task in cells
-            for kind in offers(task)
+            Output(step="", unit=unit.key, kind=kind, source=source)
+            for unit, cell, source in planned
+            for kind in offers(cell.task)
         )
-        return StagePlan(steps=(step,), outputs=tuple(outputs))
+        whole = _step("", "run", tuple(unit for unit, _, _ in planned), after)
+        return StagePlan(steps=(*steps, whole), outputs=tuple(outputs))
 
-    def _check(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
-        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            raise ConfigError("tasks", list(self.tasks), "one or more different task names (for example [perplexity])")
+    def _check(self, cells: tuple[Cell, ...], inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         if not inputs.get("checkpoints"):
             raise ConfigError("checkpoints", self.checkpoints, "at least one checkpoint folder")
         if len(inputs.get("tokenizer", ())) != 1:
             found = len(inputs.get("tokenizer", ()))
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
+        tasks = {cell.task for cell in cells}
         for task, field in NEEDS.items():
-            if task in self.tasks and not inputs.get(field):
+            if task in tasks and not inputs.get(field):
                 wanted = f"a file, because `tasks` has {task!r}; set it or remove {task!r}"
                 raise ConfigError(field, getattr(self, field), wanted)
-        if GENERATE in self.tasks and not self.generate.prompts:
+        if GENERATE in tasks and not self.generate.prompts:
             raise ConfigError("generate.prompts", [], "at least one prompt for the task 'generate'")
+        datasets, definitions = ([file.path for file in inputs.get(field, ())] for field in ("datasets", "definitions"))
+        for cell in cells:
+            check_cell(cell, datasets, definitions)
+
+    def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        """Look into definitions and into the headers of prepared data: splits, and the number of solved examples.
+
+        Also looks at the tokenizers of checkpoints, and for what a jail needs if a task runs the model's code.
+        """
+        for checkpoint in inputs.get("checkpoints", ()):
+            if checkpoint.section or (checkpoint.path / COMPLETE).is_file():
+                require_tokenizer(checkpoint, inputs.get("tokenizer", ()))
+        outside = {field: [file.path for file in files if not file.section] for field, files in inputs.items()}
+        check_definitions(outside.get("definitions", ()))
+        for cell in self.cells():
+            check_jail(cell)
+            check_data(cell, outside.get("datasets", ()))
 
 
-def unit_of(key: str, checkpoint: InputFile, task: str) -> Unit:
-    """Return the unit of a checkpoint and a task. It reads no data and uses no settings of other tasks."""
-    others: dict[str, tuple[InputFile, ...]] = {field: () for name, field in NEEDS.items() if name != task}
-    return Unit(key=key, inputs={"checkpoints": (checkpoint,), **others}, uses=SETTINGS.get(task, HARNESS_SETTINGS))
+def _step(name: str, function: str, units: tuple[Unit, ...], after: tuple[After, ...] = ()) -> Step:
+    return Step(
+        name=name,
+        run=f"stages.evaluate.run:{function}",
+        units=units,
+        uses=(),
+        reads=("checkpoints", "tokenizer", "datasets", "definitions", *NEEDS.values()),
+        after=after,
+        resumes=True,
+        shape="small",
+        core_seconds=15.0,
+        version=2,
+        data=f"lm-eval {read_index().harness}",
+    )
+
+
+def unit_of(key: str, checkpoint: InputFile, cell: Cell, read: Mapping[str, tuple[InputFile, ...]]) -> Unit:
+    """Return the unit of a checkpoint and a cell. It reads no data and uses no settings of other cells."""
+    variant = shipped_variants().get(with_variant(cell.task, cell.variant)) if cell.variant else None
+    return Unit(
+        key=key,
+        inputs={"checkpoints": (checkpoint,), **read},
+        uses=SETTINGS.get(cell.task, ()),
+        data=hashlib.sha256(variant.read_bytes()).hexdigest() if variant else "",
+    )
+
+
+def read_by(cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str, tuple[InputFile, ...]]:
+    """Return the files that a cell reads besides its checkpoint, by input field."""
+    datasets, definitions = inputs.get("datasets", ()), inputs.get("definitions", ())
+    names = defined(file.path for file in definitions)
+    folders = set(needed_datasets(cell, [file.path for file in datasets]))
+    return {
+        **{field: inputs.get(field, ()) if task == cell.task else () for task, field in NEEDS.items()},
+        "datasets": tuple(file for file in datasets if file.path in folders),
+        "definitions": tuple(file for file in definitions if is_read(file.path, cell.task, cell.variant, names)),
+    }
 
 
 def offers(task: str) -> tuple[Kind, ...]:

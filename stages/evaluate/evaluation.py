@@ -1,67 +1,185 @@
-"""Evaluates one checkpoint on one task: loads both, asks lm-eval, writes results and samples."""
+"""Evaluates one checkpoint on one cell: loads both, asks lm-eval, writes results and samples."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from lm_eval.tasks import TaskManager
+from lm_eval.api.model import LM
 
-from stages.evaluate.adapter import CheckpointLM
+from stages.evaluate.adapter import ADAPTER_VERSION, CheckpointLM
 from stages.evaluate.answers import Answers
-from stages.evaluate.config import FACTS, GENERATE, PERPLEXITY, EvaluateConfig, GenerateConfig
-from stages.evaluate.harness import chances, harness_name, measure, sample_records, without_samples
-from stages.evaluate.scores import collect_scores
-from stages.evaluate.tasks import as_loaded, facts_tasks, harness_tasks, perplexity_task
+from stages.evaluate.catalog.checks import check_data
+from stages.evaluate.catalog.definitions import shipped_variants, with_variant
+from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Cell
+from stages.evaluate.config import ANSWERS, EvaluateConfig, GenerateConfig
+from stages.evaluate.harness import (
+    Watched,
+    chances,
+    groups_of,
+    harness_name,
+    measure,
+    sample_records,
+    without_samples,
+)
+from stages.evaluate.parts import Replay, answer_share
+from stages.evaluate.scores import collect_outcomes, collect_scores
+from stages.evaluate.sharing import answers_file, model_digest
+from stages.evaluate.tasks.loading import load_cell, protocol_of, use_datasets
+from stages.evaluate.tasks.own import as_loaded, facts_tasks, perplexity_task
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.formats.tokenizer import Tokenizer
-from stages.generate.opening import is_release, open_checkpoint, open_release
+from stages.generate.opening import Description, Opened, describe, is_release, open_checkpoint, open_release
 from stages.generate.sampling import Sampling
+from stages.shared.contract import part_of, whole_of
+from stages.shared.files import sha256_file
 from stages.shared.task import Task
 
 
 def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
-    """Write the results of one checkpoint on one task into task.out; return the scores."""
-    config = task.config
-    checkpoint = task.inputs["checkpoints"][0]
-    name = task.unit.rpartition("/")[2]
+    """Write the results of one checkpoint on one cell into task.out; return the scores."""
+    cell = cell_of(task.config, task.unit)
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
-    loaded = None if name == GENERATE else _load_tasks(name, task, tokenizer)
-    path, pieces = checkpoint.path, task.inputs["tokenizer"][0].path
-    opened = open_release(path) if is_release(path) else open_checkpoint(path, pieces)
-    identity = opened.identity
-    answers = Answers(task.work / "answers.jsonl", identity, task.should_stop, task.progress)
-    adapter = CheckpointLM(opened.model, opened.codec, answers, config.batch_tokens, opened.first_id)
-    if loaded is None:
-        generations = continuations(adapter, config.generate, identity, checkpoint.source)
-        write_generations(task.out / KINDS.generations.file, generations)
-        return {"checkpoint": checkpoint.source, "task": name, "generations": len(generations)}
-    ours_only = name in (PERPLEXITY, FACTS)
-    measured = measure(adapter, loaded, limit=None if ours_only else config.limit)
-    key = EvaluationKey(
-        checkpoint=identity,
-        source=checkpoint.source,
-        task=name,
-        num_fewshot=max(measured["n-shot"].values()),
-        harness=harness_name(),
+    if cell.task == GENERATE:
+        with _adapter(task, cell) as adapter:
+            return _generate(task, adapter)
+    loaded = _load_tasks(cell, task, tokenizer)
+    if parts := task.steps.get(ANSWERS, ()):
+        return _score(task, cell, loaded, Replay(parts))
+    with _adapter(task, cell) as adapter:
+        return _score(task, cell, loaded, adapter)
+
+
+def _generate(task: Task[EvaluateConfig], adapter: CheckpointLM) -> dict[str, Any]:
+    checkpoint = task.inputs["checkpoints"][0]
+    generations = continuations(adapter, task.config.generate, _description(task).identity, checkpoint.source)
+    write_generations(task.out / KINDS.generations.file, generations)
+    return {"checkpoint": checkpoint.source, "task": GENERATE, "generations": len(generations)}
+
+
+def _score(task: Task[EvaluateConfig], cell: Cell, loaded: dict[str, Any], answering: LM) -> dict[str, Any]:
+    model = Watched(answering)
+    measured = measure(model, loaded, cell.limit)
+    results = Results(
+        key=_key(task, cell, max(measured["n-shot"].values()), model.digest),
+        scores=collect_scores(measured, chances(loaded, measured), groups_of(loaded)),
+        protocol=protocol_of(cell, _paths(task, "definitions")),
+        outcomes=collect_outcomes(measured),
+        members={name: group.tasks for name, group in groups_of(loaded).items() if all(group.by_size.values())},
     )
-    scores = collect_scores(measured, chances(loaded, measured))
-    write_results(task.out / KINDS.results.file, Results(key=key, scores=scores), without_samples(measured))
+    write_results(task.out / KINDS.results.file, results, without_samples(measured))
     write_lines(task.out / KINDS.samples.file, sample_records(measured))
     return {
-        "checkpoint": checkpoint.source,
-        "task": name,
-        "scores": {f"{score.task} {score.metric}": score.value for score in scores},
+        "checkpoint": task.inputs["checkpoints"][0].source,
+        "task": cell.name,
+        "scores": {f"{score.task} {score.metric}": score.value for score in results.scores},
     }
 
 
-def _load_tasks(name: str, task: Task[EvaluateConfig], tokenizer: Tokenizer) -> dict[str, Any]:
-    if name == PERPLEXITY:
+def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
+    """Write the answers to a part of a cell's requests into task.out; return their number."""
+    cell = cell_of(task.config, whole_of(task.unit))
+    tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
+    loaded = _load_tasks(cell, task, tokenizer)
+    with _adapter(task, cell) as adapter:
+        count = answer_share(adapter, loaded, cell.limit, part_of(task.unit), task.out)
+    return {"checkpoint": task.inputs["checkpoints"][0].source, "task": cell.name, "requests": count}
+
+
+def cell_of(config: EvaluateConfig, unit: str) -> Cell:
+    """Return the cell of a unit, whose key ends with the cell's name."""
+    name = unit.rpartition("/")[2]
+    return next(cell for cell in config.cells() if cell.name == name)
+
+
+def _load_tasks(cell: Cell, task: Task[EvaluateConfig], tokenizer: Tokenizer) -> dict[str, Any]:
+    if cell.task == PERPLEXITY:
         documents = task.config.perplexity.documents
-        return as_loaded([perplexity_task([file.path for file in task.inputs["heldout"]], documents, tokenizer)])
-    if name == FACTS:
-        return as_loaded(facts_tasks([file.path for file in task.inputs["facts"]]))
-    return harness_tasks(name, task.config.num_fewshot, TaskManager())
+        return as_loaded([perplexity_task(_paths(task, "heldout"), documents, tokenizer)])
+    if cell.task == FACTS:
+        return as_loaded(facts_tasks(_paths(task, "facts")))
+    datasets = _paths(task, "datasets")
+    check_data(cell, datasets)
+    use_datasets(task.work / "home", datasets)
+    return load_cell(cell, _paths(task, "definitions"), datasets)
+
+
+def _paths(task: Task[EvaluateConfig], *fields: str) -> list[Path]:
+    """Return the files of input fields; some fields may not be set."""
+    return [file.path for field in fields for file in task.inputs.get(field, ())]
+
+
+def _asked(unit: str, cell: Cell) -> str:
+    """Return the name of what a unit asks, the same for all checkpoints: the cell, or a part of it."""
+    return cell.name + unit.rpartition(f"/{cell.name}")[2]
+
+
+@contextmanager
+def _adapter(task: Task[EvaluateConfig], cell: Cell) -> Iterator[CheckpointLM]:
+    """Yield the unit's checkpoint as a model of lm-eval's, with the answers that equal weights have given already."""
+    checkpoint = task.inputs["checkpoints"][0].path
+    opened = open_model(task)
+    digest = opened.identity if is_release(checkpoint) else model_digest(checkpoint)
+    with answers_file(task, digest, _asked(task.unit, cell)) as path:
+        answers = Answers(path, digest, task.should_stop, task.progress)
+        yield CheckpointLM(opened.model, opened.codec, answers, task.config.batch_tokens, opened.first_id)
+
+
+def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, prompts: str) -> EvaluationKey:
+    checkpoint, described = task.inputs["checkpoints"][0], _description(task)
+    variant = shipped_variants().get(with_variant(cell.task, cell.variant))
+    read = [*_paths(task, "heldout", "facts", "datasets", "definitions"), *([variant] if variant else [])]
+    return EvaluationKey(
+        checkpoint=described.identity,
+        source=checkpoint.source,
+        task=cell.task,
+        num_fewshot=shots,
+        seed=cell.seed,
+        limit=cell.limit,
+        variant=cell.variant,
+        prompts=prompts,
+        data=files_digest(read),
+        first_token=described.first_id,
+        dtype=described.dtype,
+        adapter=str(ADAPTER_VERSION),
+        harness=harness_name(),
+    )
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """Return the digest of files, and of all files in folders: of their content and names, not of where they are."""
+    found = hashlib.sha256()
+    for path in paths:
+        for file in sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]:
+            found.update(f"{file.relative_to(path.parent)} {sha256_file(file)}\n".encode())
+    return found.hexdigest()
+
+
+def _description(task: Task[EvaluateConfig]) -> Description:
+    """Return what a unit's answers depend on; a unit that merges parts needs no model."""
+    folder = task.inputs["checkpoints"][0].path
+    return _OPEN[folder] if folder in _OPEN else describe(folder, task.inputs["tokenizer"][0].path)
+
+
+_OPEN: dict[Path, Opened] = {}
+"""The model of this process by its folder, one at most: the units of an element share its loading."""
+
+
+def open_model(task: Task[EvaluateConfig]) -> Opened:
+    """Return the model of a unit's checkpoint, which stays loaded until another one is asked for.
+
+    Raises DataError for a damaged one, or for another tokenizer than its training's.
+    """
+    folder = task.inputs["checkpoints"][0].path
+    if folder not in _OPEN:
+        _OPEN.clear()
+        pieces = task.inputs["tokenizer"][0].path
+        _OPEN[folder] = open_release(folder) if is_release(folder) else open_checkpoint(folder, pieces)
+    return _OPEN[folder]
 
 
 def continuations(adapter: CheckpointLM, settings: GenerateConfig, identity: str, source: str) -> list[Generation]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.evaluator import evaluate
 from lm_eval.utils import handle_non_serializable
 
-from stages.evaluate.scores import chance
-from stages.shared.errors import ConfigError
+from stages.evaluate.scores import Group, chance
 
 BOOTSTRAP_ITERS = 1000
 """Resamples for standard errors without a formula (F1, BLEU, ...). lm-eval's default of 100,000 takes minutes."""
@@ -23,22 +24,66 @@ def harness_name() -> str:
     return f"lm-eval {version('lm_eval')}"
 
 
+class Watched(LM):
+    """Passes requests on to a model, and digests them."""
+
+    def __init__(self, model: LM) -> None:
+        super().__init__()
+        self.model = model
+        self._asked = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """Digest of all requests so far, in order."""
+        return self._asked.hexdigest()
+
+    def loglikelihood(self, requests: list[Instance]) -> Any:
+        """Return the model's answers."""
+        return self._ask("loglikelihood", requests)
+
+    def loglikelihood_rolling(self, requests: list[Instance]) -> Any:
+        """Return the model's answers."""
+        return self._ask("loglikelihood_rolling", requests)
+
+    def generate_until(self, requests: list[Instance]) -> Any:
+        """Return the model's answers."""
+        return self._ask("generate_until", requests)
+
+    def _ask(self, kind: str, requests: list[Instance]) -> Any:
+        self._asked.update(requests_digest(kind, requests).encode())
+        return getattr(self.model, kind)(requests)
+
+
+def requests_digest(kind: str, requests: Sequence[Instance]) -> str:
+    """Return the digest of requests in order."""
+    asked = hashlib.sha256(kind.encode())
+    for request in requests:
+        asked.update(json.dumps(request.args, sort_keys=True, default=handle_non_serializable).encode() + b"\n")
+    return asked.hexdigest()
+
+
 def measure(model: LM, loaded: dict[str, Any], limit: int | None) -> dict[str, Any]:
     """Return lm-eval's results, samples included, for tasks in the shape of `TaskManager.load`.
 
-    lm-eval's `evaluate` adds no date, host or path; its `simple_evaluate` does. Raises ConfigError for a task that
-    runs the model's output as code.
+    lm-eval's `evaluate` adds no date, host or path; its `simple_evaluate` does.
     """
-    for name, task in loaded["tasks"].items():
-        if getattr(task, "UNSAFE_CODE", False):
-            raise ConfigError("tasks", name, "a task that does not run the model's output as code")
-    results = evaluate(lm=model, task_dict=loaded, limit=limit, bootstrap_iters=BOOTSTRAP_ITERS, log_samples=True)
+    results = evaluate(
+        lm=model,
+        task_dict=loaded,
+        limit=limit,
+        bootstrap_iters=BOOTSTRAP_ITERS,
+        log_samples=True,
+        confirm_run_unsafe_code=True,  # in a jail: see load_cell
+    )
     return {**results, "lm_eval_version": version("lm_eval")}
 
 
 def without_samples(results: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of results.json, as plain JSON values."""
     plain: dict[str, Any] = _plain({name: value for name, value in results.items() if name != "samples"})
+    for config in plain["configs"].values():  # paths of this machine
+        (config.get("metadata") or {}).pop("config_source", None)
+        (config.get("dataset_kwargs") or {}).pop("data_files", None)
     return plain
 
 
@@ -63,3 +108,14 @@ def chances(loaded: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, 
             if guessing is not None:
                 found[name] = guessing
     return found
+
+
+def groups_of(loaded: Mapping[str, Any]) -> dict[str, Group]:
+    """Return the groups whose scores lm-eval combines, by name."""
+    return {
+        name: Group(
+            tasks=tuple(task.task_name for task in group.get_all_tasks()),
+            by_size={each.metric: bool(each.weight_by_size) for each in group.aggregate_metric_list or ()},
+        )
+        for name, group in loaded.get("groups", {}).items()
+    }

@@ -1,4 +1,4 @@
-"""The step of the evaluate stage: one checkpoint, one task."""
+"""The steps of the evaluate stage: one checkpoint and one cell, and before it a part of a cell's answers."""
 
 from __future__ import annotations
 
@@ -11,20 +11,28 @@ from stages.shared.task import Task
 
 
 def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
-    """Write the results of the unit's checkpoint on its task into task.out; return the scores."""
-    go_offline(task.work / "home", task.config.datasets_cache)
+    """Write the results of the unit's checkpoint on its cell into task.out; return the scores."""
+    go_offline(task.work / "home")
     from stages.evaluate import evaluation  # noqa: PLC0415  its libraries read the environment when they are imported
 
     return evaluation.run(task)
 
 
-def go_offline(home: Path, datasets_cache: str | None) -> None:
-    """Keep Hugging Face's libraries off the network and out of every folder but `home` or `datasets_cache`.
+def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
+    """Write the answers to a part of a cell's requests into task.out; return their number."""
+    go_offline(task.work / "home")
+    from stages.evaluate import evaluation  # noqa: PLC0415  its libraries read the environment when they are imported
+
+    return evaluation.answer(task)
+
+
+def go_offline(home: Path) -> None:
+    """Keep Hugging Face's libraries off the network and out of every folder but `home`.
 
     Side effect: sets environment variables of this process.
     """
     os.environ.update(
-        HF_HOME=datasets_cache or str(home),
+        HF_HOME=str(home),
         HF_HUB_OFFLINE="1",
         HF_DATASETS_OFFLINE="1",
         HF_EVALUATE_OFFLINE="1",

@@ -1,27 +1,77 @@
-"""Turns lm-eval's results and samples into scores with a standard error and a level of chance. Pure."""
+"""Turns lm-eval's results and samples into scores with an interval and a level of chance. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from stages.formats.results import Score
+from stages.formats.results import Outcomes, Score
+from stages.shared.contract import unique_keys
 
 BITS = "bits_per_byte"
+Z = 1.959963984540054
+"""Standard errors on each side of a 95 % interval of a normal value."""
+HASH_CHARS = 16
 
 
-def collect_scores(results: Mapping[str, Any], chances: Mapping[str, float]) -> tuple[Score, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A group of tasks whose scores are combined."""
+
+    tasks: tuple[str, ...]
+    """Its tasks, those of groups in it too."""
+    by_size: Mapping[str, bool]
+    """By metric: whether each question counts the same, not each task."""
+
+
+def collect_scores(
+    results: Mapping[str, Any], chances: Mapping[str, float], groups: Mapping[str, Group]
+) -> tuple[Score, ...]:
     """Return every score of an lm-eval result with samples; tasks and metrics in order of name.
 
     `chances` holds the accuracy of guessing by task; see `chance`.
     """
+    outcomes = collect_outcomes(results)
     return tuple(
-        score for task in sorted(results["results"]) for score in _task_scores(task, results, chances.get(task))
+        score
+        for task in sorted(results["results"])
+        for score in _task_scores(task, results, outcomes, groups.get(task), chances)
     )
 
 
-def _task_scores(task: str, results: Mapping[str, Any], guessing: float | None) -> Iterator[Score]:
+def collect_outcomes(results: Mapping[str, Any]) -> dict[str, Outcomes]:
+    """Return the value of each question by task and metric, where a score is their mean."""
+    found = {}
+    for task, samples in results["samples"].items():
+        by_filter: dict[str, list[Mapping[str, Any]]] = {}
+        for sample in samples:
+            by_filter.setdefault(sample["filter"], []).append(sample)
+        values = {
+            metric_name(metric, name): tuple(each[metric] for each in some)
+            for name, some in by_filter.items()
+            for metric in some[0]["metrics"]
+            if all(isinstance(each.get(metric), (int, float)) for each in some)
+        }
+        first = next(iter(by_filter.values()))
+        items = unique_keys(str(sample["doc_hash"])[:HASH_CHARS] for sample in first)
+        found[task] = Outcomes(items=tuple(items), values=values)
+    return found
+
+
+def metric_name(metric: str, filter_name: str) -> str:
+    """Return a metric's name with its filter, if it has one."""
+    return metric if filter_name == "none" else f"{metric} ({filter_name})"
+
+
+def _task_scores(
+    task: str,
+    results: Mapping[str, Any],
+    outcomes: Mapping[str, Outcomes],
+    group: Group | None,
+    chances: Mapping[str, float],
+) -> Iterator[Score]:
     values = results["results"][task]
     better = results["higher_is_better"].get(task, {})
     samples = results["samples"].get(task, [])
@@ -32,15 +82,58 @@ def _task_scores(task: str, results: Mapping[str, Any], guessing: float | None) 
         stderr = values.get(f"{metric}_stderr,{filter_name}")
         if not isinstance(stderr, (int, float)) or not math.isfinite(stderr):
             stderr = _ratio_stderr(metric, values[name], [s.get(metric) for s in samples if s["filter"] == filter_name])
+        by_size = group is None or group.by_size.get(metric, False)
+        tasks = (task,) if group is None else group.tasks
+        each = _values(tasks, metric_name(metric, filter_name), outcomes) if by_size else ()
+        low, high = interval(float(values[name]), stderr, each)
         yield Score(
             task=task,
-            metric=metric if filter_name == "none" else f"{metric} ({filter_name})",
+            metric=metric_name(metric, filter_name),
             value=float(values[name]),
             stderr=stderr if stderr is None else float(stderr),
+            low=low,
+            high=high,
             samples=int(results["n-samples"].get(task, {}).get("effective", values.get("sample_len", 0))),
-            chance=guessing if metric.startswith("acc") else None,
+            chance=_chance(tasks, chances, outcomes, by_size) if metric.startswith("acc") else None,
             higher_is_better=bool(better.get(metric, True)),
         )
+
+
+def _values(tasks: Sequence[str], metric: str, outcomes: Mapping[str, Outcomes]) -> tuple[float, ...]:
+    """Return the values of all questions of tasks; none if one of the tasks has none of this metric."""
+    each = [outcomes[task].values.get(metric, ()) if task in outcomes else () for task in tasks]
+    return tuple(value for some in each for value in some) if all(each) else ()
+
+
+def _chance(
+    tasks: Sequence[str], chances: Mapping[str, float], outcomes: Mapping[str, Outcomes], by_size: bool
+) -> float | None:
+    """Return the level of chance of tasks together, weighted as their scores are; None if one of them has none."""
+    if not tasks or any(task not in chances for task in tasks):
+        return None
+    sizes = [len(outcomes[task].items) if by_size else 1 for task in tasks]
+    return sum(chances[task] * size for task, size in zip(tasks, sizes, strict=True)) / sum(sizes)
+
+
+def interval(value: float, stderr: float | None, outcomes: Sequence[float]) -> tuple[float | None, float | None]:
+    """Return the 95 % interval of a score: Wilson's for a share of questions, else the normal one; None if unknown.
+
+    Wilson's holds for a share of 0 or 1, whose standard error is 0.
+    """
+    shares = bool(outcomes) and all(0.0 <= each <= 1.0 for each in outcomes)
+    if shares and (not stderr or all(each in (0, 1) for each in outcomes)):
+        return wilson(value, len(outcomes))
+    if stderr is None:
+        return None, None
+    low, high = value - Z * stderr, value + Z * stderr
+    return (max(0.0, low), min(1.0, high)) if shares else (low, high)
+
+
+def wilson(share: float, number: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of `number` questions (Wilson, JASA 22, 1927, 209-212)."""
+    center = (share + Z * Z / (2 * number)) / (1 + Z * Z / number)
+    half = Z * math.sqrt(share * (1 - share) / number + Z * Z / (4 * number * number)) / (1 + Z * Z / number)
+    return max(0.0, center - half), min(1.0, center + half)
 
 
 def _ratio_stderr(metric: str, value: float, pairs: Sequence[Any]) -> float | None:

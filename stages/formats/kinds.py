@@ -32,6 +32,12 @@ class Kinds:
     """The sample web's answer key."""
     facts: Kind = Kind("facts", "facts.jsonl")
     """Questions with choices."""
+    benchmark_files: Kind = Kind("benchmark_files")
+    """Files of benchmarks as they are published, brought by the user."""
+    datasets: Kind = Kind("datasets")
+    """Folders of prepared data of lm-eval's tasks, in the layout of the Hugging Face cache."""
+    definition: Kind = Kind("definition")
+    """Tasks in lm-eval's format and the files that they name, brought by the user."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")
@@ -57,6 +63,8 @@ class Kinds:
     results: Kind = Kind("results", "results.json")
     samples: Kind = Kind("samples", "samples.jsonl")
     generations: Kind = Kind("generations", "generations.jsonl")
+    alarm: Kind = Kind("alarm", "alarm.json")
+    """Which tasks became worse, checkpoint by checkpoint."""
     report: Kind = Kind("report", "report.html")
 
 

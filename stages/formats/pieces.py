@@ -1,6 +1,7 @@
-"""The number of pieces in a SentencePiece model, read without the sentencepiece package: `plan` has none. Light.
+"""The pieces of a SentencePiece model, read without the sentencepiece package: `plan` has none. Light.
 
-The file is a protocol buffer whose repeated field 1 has one message a piece (sentencepiece_model.proto, ModelProto).
+The file is a protocol buffer whose repeated field 1 has one message a piece, and field 1 of that its text
+(sentencepiece_model.proto, ModelProto).
 """
 
 from __future__ import annotations
@@ -10,44 +11,67 @@ from pathlib import Path
 
 from stages.shared.errors import DataError
 
+TOKENIZER_JSON = "tokenizer.json"
+"""File beside a `.model`: the same pieces, as transformers reads them."""
 PIECE = 1
+PIECE_TEXT = 1
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 """Wire types of protocol buffers."""
 
 
 def count_pieces(path: Path) -> int:
     """Return the vocabulary's size. Raises DataError if the file is no SentencePiece model."""
+    return len(_messages(path))
+
+
+def read_pieces(path: Path) -> list[str]:
+    """Return every piece, in order of id; a space is U+2581. Raises DataError if the file is no SentencePiece model."""
     try:
-        count = sum(field == PIECE for field in _fields(path.read_bytes()))
+        return [_text(message) for message in _messages(path)]
+    except (ValueError, IndexError) as error:
+        raise _not_a_model(path, str(error)) from error
+
+
+def _messages(path: Path) -> list[bytes]:
+    """Return the message of every piece."""
+    try:
+        messages = [content for number, content in _fields(path.read_bytes()) if number == PIECE]
     except (OSError, ValueError, IndexError) as error:
         raise _not_a_model(path, str(error)) from error
-    if not count:
+    if not messages:
         raise _not_a_model(path, "it holds no piece")
-    return count
+    return messages
+
+
+def _text(piece: bytes) -> str:
+    return next((text.decode() for number, text in _fields(piece) if number == PIECE_TEXT), "")
 
 
 def _not_a_model(path: Path, why: str) -> DataError:
     return DataError(path, f"not a SentencePiece model ({why})", "Name the `.model` of a tokenizer stage or of LLaMA")
 
 
-def _fields(data: bytes) -> Iterator[int]:
-    """Yield the numbers of a message's fields. Raises ValueError or IndexError if it is no message."""
+def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the number of each of a message's fields, and its content if it is of bytes.
+
+    Raises ValueError or IndexError if it is no message.
+    """
     place = 0
     while place < len(data):
         tag, place = _varint(data, place)
-        kind = tag & 7
+        kind, content = tag & 7, b""
         if kind == VARINT:
             _, place = _varint(data, place)
         elif kind == BYTES:
             size, place = _varint(data, place)
-            place += size
+            content, place = data[place : place + size], place + size
         elif kind in (FIXED64, FIXED32):
             place += 8 if kind == FIXED64 else 4
         else:
             raise ValueError(f"wire type {kind}")
         if place > len(data):
             raise ValueError("cut short")
-        yield tag >> 3
+        yield tag >> 3, content
 
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:

@@ -1,9 +1,10 @@
 """The formats of evaluation: results and generations. Written by `evaluate`, read by the report.
 
-A unit of `evaluate` is one (checkpoint, task) and holds
+A unit of `evaluate` is one (checkpoint, cell) and holds
 
     results.json      lm-eval's own results (results, configs, versions, n-shot, n-samples, higher_is_better) and, under
-                      "stagecoach", the key that names the measurement and the flat list of its scores
+                      "stagecoach", the key that names the measurement, the flat list of its scores, and the value of
+                      each question
     samples.jsonl     lm-eval's record of every sample: document, requests, answers, metrics
     generations.jsonl instead of both, for the task `generate`: one continuation a line
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,22 @@ class EvaluationKey:
     """The run's name of the checkpoint: final, untrained, ..."""
     task: str
     num_fewshot: int
+    seed: int
+    """Seed for the choice of the solved examples."""
+    limit: int | None
+    """Questions, the first ones; None: all."""
+    variant: str
+    """Variant of the task's protocol; empty: the harness's own."""
+    prompts: str
+    """Digest of everything that the model was asked, in order."""
+    data: str
+    """Digest of the files that the questions come from."""
+    first_token: int
+    """Id of the token before every context."""
+    dtype: str
+    """Type of the weights: fp32, bf16, ..."""
+    adapter: str
+    """Version of our own code between harness and model."""
     harness: str
     """Name and version of the harness: lm-eval 0.4.13."""
 
@@ -52,10 +69,23 @@ class Score:
     value: float
     stderr: float | None
     """Standard error of `value`; None if there is none (one sample)."""
+    low: float | None
+    high: float | None
+    """The 95 % interval of `value`; None if unknown."""
     samples: int
     chance: float | None
     """The value of guessing; None if guessing has no meaning."""
     higher_is_better: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """Values of the single questions of a task."""
+
+    items: tuple[str, ...]
+    """Names of the questions: equal names are equal questions, in any run."""
+    values: Mapping[str, tuple[float, ...]]
+    """By metric, in order of `items`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,21 +110,48 @@ class Results:
 
     key: EvaluationKey
     scores: tuple[Score, ...]
+    protocol: str = ""
+    """The protocol of a variant in a sentence, with its source."""
+    outcomes: Mapping[str, Outcomes] = field(default_factory=dict)
+    """By task, for scores that are means over questions."""
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By group in which each question counts the same: its tasks."""
+
+    def questions(self, task: str, metric: str) -> dict[str, float]:
+        """Return the value of each question of a task or group by the question's name; none if unknown."""
+        found: dict[str, float] = {}
+        for member in self.members.get(task, (task,)):
+            outcomes = self.outcomes.get(member)
+            values = outcomes.values.get(metric) if outcomes else None
+            if outcomes is None or values is None:
+                return {}
+            found |= {f"{member}/{item}": value for item, value in zip(outcomes.items, values, strict=True)}
+        return found
 
 
 def write_results(path: Path, results: Results, harness_results: Mapping[str, Any]) -> None:
-    """Write lm-eval's results with the key and the scores added."""
-    ours = {"key": asdict(results.key), "scores": [asdict(score) for score in results.scores]}
-    write_json(path, {**harness_results, OURS: ours})
+    """Write lm-eval's results with the key, the scores and the outcomes added."""
+    write_json(path, {**harness_results, OURS: asdict(results)})
 
 
 def read_results(path: Path) -> Results:
     """Return our part of a results.json. Raises DataError if the file has none."""
     try:
         ours = json.loads(path.read_text(encoding="utf-8"))[OURS]
-        scores = tuple(Score(**score) for score in ours["scores"])
-        return Results(key=EvaluationKey(**ours["key"]), scores=scores)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        outcomes = {
+            task: Outcomes(
+                items=tuple(each["items"]), values={name: tuple(some) for name, some in each["values"].items()}
+            )
+            for task, each in ours["outcomes"].items()
+        }
+        return Results(
+            key=EvaluationKey(**ours["key"]),
+            scores=tuple(Score(**score) for score in ours["scores"]),
+            protocol=ours["protocol"],
+            outcomes=outcomes,
+            members={group: tuple(tasks) for group, tasks in ours["members"].items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(path, f"not an evaluation result ({error!r})", REMEDY) from error
 
 

@@ -13,8 +13,6 @@ import sentencepiece
 
 from stages.shared.errors import DataError
 
-TOKENIZER_JSON = "tokenizer.json"
-
 
 class Tokenizer:
     """Encodes and decodes text: `decode(encode(text)) == text`, except U+2581, which SentencePiece reads as a space."""

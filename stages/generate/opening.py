@@ -11,27 +11,38 @@ from typing import Any
 import tokenizers
 
 from stages.formats.kinds import KINDS
-from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
+from stages.formats.pieces import TOKENIZER_JSON
+from stages.formats.tokenizer import Tokenizer
 from stages.generate.text import Codec
 from stages.model.checkpoint.load import LoadedModel, load_model
 from stages.model.checkpoint.names import COMPLETE
+from stages.model.checkpoint.settings import read_settings
 from stages.model.huggingface.config import CONFIG_JSON, read_config
-from stages.model.huggingface.importing import load_release
+from stages.model.huggingface.importing import Release, load_release
 from stages.shared.errors import DataError
 from stages.shared.files import sha256_file
 
 _SETTINGS = "tokenizer_config.json"
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A model, its tokenizer, and the token that its training's sequences begin with."""
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What answers depend on, without the model itself."""
 
-    model: LoadedModel
     codec: Codec
     first_id: int
+    """The token that the training's sequences begin with."""
     identity: str
-    """Digest of all that the answers depend on: the weights, the shape, the tokenizer of a folder."""
+    """Digest of the weights, the shape, and the tokenizer of a folder."""
+    dtype: str
+    """Type of the weights: fp32, bf16 or fp16."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened(Description):
+    """A model with its tokenizer."""
+
+    model: LoadedModel
 
 
 def is_release(folder: Path) -> bool:
@@ -39,17 +50,36 @@ def is_release(folder: Path) -> bool:
     return (folder / CONFIG_JSON).is_file() and not (folder / COMPLETE).exists()
 
 
-def open_checkpoint(folder: Path, tokenizer: Path) -> Opened:
-    """Return a checkpoint of ours. Its documents begin behind the end-of-sequence token. Collective.
+def describe(folder: Path, tokenizer: Path) -> Description:
+    """Return what a folder's answers depend on. `tokenizer` is that of a checkpoint of ours; a release has its own.
 
-    Raises DataError for a damaged one, or for another tokenizer than its training's.
+    Raises DataError for a damaged folder, or for another tokenizer than the training's.
     """
-    codec = Tokenizer(tokenizer)
-    model = load_model(folder)
-    if model.tokenizer_sha256 != codec.sha256:
+    return _release(folder) if is_release(folder) else _checkpoint(folder, tokenizer)
+
+
+def _checkpoint(folder: Path, tokenizer: Path) -> Description:
+    settings, codec = read_settings(folder), Tokenizer(tokenizer)
+    if settings.tokenizer_sha256 != codec.sha256:
         remedy = "Set `tokenizer` to the tokenizer of the same run"
         raise DataError(folder, "trained with another tokenizer than the one of this section", remedy)
-    return Opened(model, codec, codec.eos_id, sha256_file(folder / COMPLETE))
+    # Its documents begin behind the end-of-sequence token.
+    identity = sha256_file(folder / COMPLETE)
+    return Description(codec=codec, first_id=codec.eos_id, identity=identity, dtype=settings.dtype)
+
+
+def _release(folder: Path) -> Description:
+    codec, first_id = _tokenizer_of(folder)
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".model", ".safetensors")):
+        digest.update(f"{path.name} {sha256_file(path)}\n".encode())
+    return Description(codec=codec, first_id=first_id, identity=digest.hexdigest(), dtype=Release(folder).dtype)
+
+
+def open_checkpoint(folder: Path, tokenizer: Path) -> Opened:
+    """Return a checkpoint of ours. Collective. Raises DataError as `describe` does, and for damaged weights."""
+    model = load_model(folder)
+    return Opened(**vars(_checkpoint(folder, tokenizer)), model=model)
 
 
 def open_release(folder: Path) -> Opened:
@@ -58,11 +88,7 @@ def open_release(folder: Path) -> Opened:
     The first token is the one that the tokenizer puts before a text; where it puts none, its BOS, or else its EOS.
     Raises DataError for a damaged folder, or one without a tokenizer.
     """
-    codec, first_id = _tokenizer_of(folder)
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".model", ".safetensors")):
-        digest.update(f"{path.name} {sha256_file(path)}\n".encode())
-    return Opened(load_release(folder), codec, first_id, digest.hexdigest())
+    return Opened(**vars(_release(folder)), model=load_release(folder))
 
 
 class FolderTokenizer:

@@ -43,7 +43,10 @@ class Passes:
 
     @torch.inference_mode()
     def advance(self, planned: PlannedStep, scored: Sequence[int]) -> Tensor | None:
-        """Return the hidden states [S, D] of the step's tokens `scored`, which ascend; None before the last stage."""
+        """Return the hidden states [S, D] of the step's tokens `scored`, which ascend.
+
+        None where this is not the last stage.
+        """
         place, chosen = device.device(), scored or [0]
         tokens_N, positions_N, slots_N, scored_S = (
             torch.tensor(numbers, dtype=torch.int64, device=place)

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from stages.formats.kinds import KINDS
-from stages.model.checkpoint.names import read_model
+from stages.model.checkpoint.settings import read_sealed, require_tokenizer
 from stages.model.huggingface.config import unreleasable
 from stages.shared.contract import InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step, Unit, unique_keys
 from stages.shared.errors import ConfigError
@@ -57,16 +57,20 @@ class ReleaseConfig(StageConfig):
             mem_mb=1_000 + 1_000 * self.file_gb,
         )
         outputs = (
-            Output(step="", unit=key, kind=KINDS.release, source=file.source)
+            Output(step="", unit=key, kind=KINDS.release, source=file.source, about=file.about)
             for key, file in zip(keys, chosen, strict=True)
         )
         return StagePlan(steps=(step,), outputs=tuple(outputs))
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
-        """Raise ConfigError for a checkpoint from outside whose model transformers does not have."""
+        """Raise ConfigError for a checkpoint from outside whose model transformers does not have.
+
+        Raises DataError for one that was trained with another tokenizer.
+        """
         for checkpoint in self.chosen(inputs["checkpoints"]):
-            if not checkpoint.section and (reason := unreleasable(read_model(checkpoint.path))):
+            if not checkpoint.section and (reason := unreleasable(read_sealed(checkpoint.path).config)):
                 raise ConfigError("checkpoints", str(checkpoint.path), f"a model that transformers has ({reason})")
+            require_tokenizer(checkpoint, inputs.get("tokenizer", ()))
 
 
 Config = ReleaseConfig

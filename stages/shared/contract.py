@@ -18,13 +18,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from stages.shared.machine import Machine
 from stages.shared.settings import Settings
 
+PART = "/part-"
+"""Stands between the key of a unit and the number of its part."""
 FROM = "from:"
 """Prefix of an input that is another section's output: `documents: from:web`."""
 
@@ -93,6 +95,8 @@ class InputFile:
     """Key of the unit that makes it; empty for a file from outside the run."""
     unfit: tuple[tuple[str, str], ...] = ()
     """As Output.unfit."""
+    about: str = ""
+    """As Output.about."""
 
     @property
     def where(self) -> str:
@@ -122,6 +126,8 @@ class Unit:
 
     uses: tuple[str, ...] = ()
     """Settings that change this unit's bytes, besides Step.uses."""
+    data: str = ""
+    """Digest of the data files that ship with the step's code and that this unit reads, besides Step.data."""
 
 
 WHOLE: tuple[Unit, ...] = (Unit(key="all"),)
@@ -148,8 +154,25 @@ def parts(count: int) -> tuple[Unit, ...]:
     return tuple(Unit(key=f"{part}-of-{count}") for part in range(count))
 
 
+def parts_of(unit: Unit, count: int) -> tuple[Unit, ...]:
+    """Return the units that share a unit's work: `mmlu/part-0-of-2`, `mmlu/part-1-of-2`. They read what it reads."""
+    return tuple(replace(unit, key=f"{unit.key}{PART}{part}-of-{count}") for part in range(count))
+
+
+def whole_of(key: str) -> str:
+    """Return the key of the unit that a part belongs to."""
+    return key.rpartition(PART)[0]
+
+
+def part_of(key: str) -> tuple[int, int]:
+    """Return the number of a part, from 0, and the number of parts."""
+    number, _, count = key.rpartition(PART)[2].partition("-of-")
+    return int(number), int(count)
+
+
 SAME: Literal["same"] = "same"
 ALL: Literal["all"] = "all"
+PARTS: Literal["parts"] = "parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +180,9 @@ class After:
     """An earlier step of the same stage that a step reads from, and which of its units."""
 
     step: str
-    units: Literal["same", "all"] = ALL
+    units: Literal["same", "all", "parts"] = ALL
     """SAME: each unit reads the unit of the same key. ALL: each unit reads all units, and runs again when one of them
-    changes or is added."""
+    changes or is added. PARTS: each unit reads the units that `parts` made of its key, if there are any."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,6 +204,8 @@ class Output:
     """Number of things in it (a tokenizer's pieces), for `plan`; 0 if unknown."""
     unfit: tuple[tuple[str, str], ...] = ()
     """Names of kinds of file that cannot be made of it, each with the reason."""
+    about: str = ""
+    """JSON of what its maker's settings say of it, for readers that must agree with that; no part of an identity."""
 
     @property
     def file(self) -> str:
@@ -274,8 +299,12 @@ class StageConfig(Settings):
         """
         raise NotImplementedError
 
-    def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast | None:
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast | None:
         """Return time and memory of a step on a machine; None if the step's own estimates are the best known. Pure.
+
+        `done` is how far the only unit of a step that resumes is already, in the numbers of Task.progress.
 
         Raises ConfigError if the machine cannot run it.
         """

@@ -57,6 +57,19 @@ def read_json(path: Path) -> Any:
         raise JsonError(path, problem, "Restore the file, or remove it") from error
 
 
+def read_tail(path: Path, num_bytes: int) -> str:
+    """Return the end of a text, at most so many bytes; "" if there is none that this user can read, or no file."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                return ""
+            file.seek(max(0, status.st_size - num_bytes))
+            return file.read(num_bytes).decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def flush_tree(root: Path) -> None:
     """Wait until a file, or every file of a folder, is on disk, so that a rename cannot outlive the content."""
     for path in (root, *root.rglob("*")):

@@ -13,6 +13,7 @@ JSON. Messages go to stderr, one write each: stdout is for answers, such as a ve
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -63,8 +64,9 @@ def error(message: str, cause: BaseException | None = None) -> None:
 def _write(level: str, message: str) -> None:
     entry = LogEntry(datetime.now().astimezone(), level, _rank(), message)
     line = as_json(entry) if os.environ.get(FORMAT) == "json" else as_text(entry)
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # a log that finds no room costs its messages, not the work
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 def _rank() -> int | None:

@@ -27,7 +27,7 @@ class Ranks:
 
 @dataclass(frozen=True, kw_only=True)
 class Kin:
-    """A unit of the same step and key that was made with other settings or inputs. A folder may be missing."""
+    """A unit of the same step and key, with other settings or inputs or this very one. A folder may be missing."""
 
     out: Path
     """Its files, once it is done."""
@@ -65,9 +65,12 @@ class Task(Generic[Config]):
     fellows: Mapping[str, Path] = field(default_factory=dict)
     """By earlier step read as SAME: the folder of the unit with the same key."""
     steps: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
-    """By earlier step read as ALL: the folders of all its units, in order."""
+    """By earlier step read as ALL: the folders of all its units, in order; as PARTS: those of this unit's parts."""
     out: Path
     work: Path
+    shared: Path
+    """Folder of all units of the step with these settings, to share intermediate results in: units run at the same
+    time, on several nodes. It may be missing."""
     run_dir: Path
     ranks: Ranks = field(default_factory=Ranks)
     should_stop: Callable[[], bool] = lambda: False
@@ -80,6 +83,7 @@ class Task(Generic[Config]):
     """Side effect: moves a complete file or folder to its place as the output of that name, which is `during`."""
     kin: Callable[[], Sequence[Kin]] = _no_kin
     """Returns the unit's kin, the newest first: a step may go on from what it finds there, if its own bytes are the
-    same as without."""
+    same as without. The unit itself is among them: it may have published something, lost its work folder, or be done
+    once more because some of its files are gone."""
     serve: Callable[[str], None] = _ignore
     """Side effect: publishes the address (`http://host:port`) of a service. Call it when the service answers."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from stages.formats.documents import read_documents
 from stages.formats.kinds import KINDS
-from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
+from stages.formats.pieces import TOKENIZER_JSON
+from stages.formats.tokenizer import Tokenizer
 from stages.shared.files import write_atomic
 from stages.shared.task import Task
 from stages.tokenizer.config import TokenizerConfig

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -25,7 +25,7 @@ from stages.formats.metrics import EVENT_FIELDS, FIELDS, MEASURED_FIELDS
 from stages.formats.readings import write_readings
 from stages.formats.tokenizer import Tokenizer
 from stages.model import device, parallel
-from stages.model.checkpoint.reading import read_weights
+from stages.model.checkpoint.reading import weights_digest
 from stages.model.layers.experts import loads
 from stages.shared import log
 from stages.shared.errors import Checkpointed
@@ -232,6 +232,7 @@ def _finish(
     for role in models.engines:
         name = FINAL if role == models.main_role else f"{FINAL}-{role}"
         save_weights(task.out / name, models, role, identity, progress)
+    digest = _begin_digest(task.out / FINAL, models, identity)
     if config.heldout_every is not None:
         best = checkpoints.load_best(progress)
         checkpoints.keep(best.step)
@@ -241,26 +242,22 @@ def _finish(
     summary: dict[str, Any] = {}
     if dist.get_rank() == 0:
         last = publish(task.work, task.out)
-        rows = models.objective.roles[models.main_role].config.used_rows(identity.vocab_size)
-        digest = weights_digest(task.out / FINAL, rows)
-        (task.out / DIGEST).write_text(digest + "\n", encoding="utf-8")
-        summary = {name: last[name] for name in ("step", "tokens", "loss")} | {"weights_sha256": digest}
+        weights = digest.result()
+        (task.out / DIGEST).write_text(weights + "\n", encoding="utf-8")
+        summary = {name: last[name] for name in ("step", "tokens", "loss")} | {"weights_sha256": weights}
     parallel.wait_for_all()  # the digest of large weights takes rank 0 longer than a collective waits
     return summary
 
 
-def weights_digest(checkpoint: Path, rows: int) -> str:
-    """Return the SHA-256 over a checkpoint's full weights in order of name: each name, shape and row-major bytes.
+def _begin_digest(final: Path, models: Models, identity: Identity) -> Future[str]:
+    """Begin the digest of the final weights on rank 0, beside the other outputs, which take as long or longer.
 
-    Names and tensors are global, and of the vocabulary only the first `rows` rows count, without padding: equal weights
-    have equal digests in every layout.
+    It is one SHA-256 over all weights in order, so ranks cannot share it. The files of a checkpoint have digests of
+    their own: each rank takes those of what it writes.
     """
-    digest = hashlib.sha256()
-    for name, weight in read_weights(checkpoint):
-        used = weight[:rows] if name.endswith(("word_embeddings.weight", "output_layer.weight")) else weight
-        digest.update(f"{name} {list(used.shape)} {used.dtype}\n".encode())
-        digest.update(used.contiguous().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    rows = models.objective.roles[models.main_role].config.used_rows(identity.vocab_size)
+    beside = ThreadPoolExecutor(1)  # not waited for if the other outputs fail
+    return beside.submit(weights_digest, final, rows) if dist.get_rank() == 0 else Future()
 
 
 def set_arithmetic(config: TrainingConfig) -> None:

@@ -13,24 +13,34 @@ A stage adds the field of its data, settings of its objective, and the function 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
 from stages.formats.kinds import KINDS
+from stages.formats.pieces import read_pieces
 from stages.formats.readings import Reading
-from stages.model.checkpoint.names import FREE, read_model
-from stages.model.huggingface.config import CONFIG_JSON, differences, from_config_json, read_config, unreleasable
+from stages.model.checkpoint.settings import (
+    PlannedModel,
+    name_of,
+    read_sealed,
+    read_state,
+    require_fitting,
+    require_tokenizer,
+)
+from stages.model.huggingface.config import CONFIG_JSON, differences, require_same_shape, unreleasable
+from stages.model.huggingface.folder import ReleaseFolder
 from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Kind, Output, Reads, StagePlan, Step, Unit
-from stages.shared.errors import ConfigError, DataError, nearest
+from stages.shared.errors import ConfigError, nearest
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS, TrainingConfig
 from stages.train.data.mixture import readings, warning
 from stages.train.planner.forecast import forecast
 from stages.train.state.names import BEST, FINAL, UNTRAINED, step_name
+from stages.train.state.same_model import require_same_model, require_same_settings
 
 NARROW = 65_500
 """Pieces from which on a dataset takes 4 bytes a token, not 2 (Megatron's DType.optimal_dtype)."""
@@ -85,25 +95,42 @@ class TrainingStage(TrainingConfig):
             mem_mb=training.mem_mb,
             version=self.version,
         )
-        return StagePlan(steps=(step,), outputs=tuple(self._outputs(self.first_step(inputs))))
+        return StagePlan(steps=(step,), outputs=tuple(self._outputs(inputs)))
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
-        """Raise DataError for weights from outside that are not of this training's model."""
-        for file in inputs.get("init_from", ()):
-            if not file.section:
-                path = file.path / CONFIG_JSON
-                found, _ = from_config_json(read_config(path), path)
-                self._require_shape(path, differences(self.model, found))
-        for file in inputs.get("continue_from", ()):
-            if not file.section:
-                other = differences(self.model, read_model(file.path))
-                may = FREE if self.continue_with == "weights" else ()
-                self._require_shape(file.path, {name: value for name, value in other.items() if name not in may})
+        """Raise DataError for weights to start from that are not of this training's model, or not of its tokenizer.
 
-    def _require_shape(self, path: Path, other: Mapping[str, Any]) -> None:
-        if other:
-            remedy = f"Give the section's model {', '.join(f'{name}: {value}' for name, value in other.items())}"
-            raise DataError(path, "another shape than the recipe's", remedy)
+        Of what the run has yet to make, its section's settings count. Bytes of a tokenizer are compared in the job.
+        """
+        tokenizers = inputs.get("tokenizer", ())
+        for file in inputs.get("init_from", ()):
+            if planned := PlannedModel.of(file):
+                require_same_shape(name_of(file), differences(self.model, planned.model))
+            elif not file.section:
+                self._inspect_release(file.path, tokenizers)
+        for file in inputs.get("continue_from", ()):
+            require_tokenizer(file, tokenizers)
+            self._inspect_checkpoint(file)
+
+    def _inspect_release(self, folder: Path, tokenizers: Sequence[InputFile]) -> None:
+        release = ReleaseFolder(folder)
+        require_same_shape(folder / CONFIG_JSON, differences(self.model, release.config))
+        for tokenizer in tokenizers:
+            if not tokenizer.section:
+                release.require_pieces(read_pieces(tokenizer.path))
+
+    def _inspect_checkpoint(self, file: InputFile) -> None:
+        now = {"model": self.model.model_dump(mode="json"), "dtype": self.dtype}
+        planned = PlannedModel.of(file)
+        if self.continue_with == "weights":
+            require_fitting(name_of(file), planned.model if planned else read_sealed(file.path).config, self.model)
+        elif planned:
+            then = {"model": planned.model.model_dump(mode="json"), "dtype": planned.dtype}
+            require_same_settings(name_of(file), then, now)
+        else:
+            read_sealed(file.path)
+            then = read_state(file.path)
+            require_same_model(file.path, then, {**then, **now}, self)
 
     def _other_uses(self) -> list[str]:
         """Return the settings that change the outputs and not the weights."""
@@ -115,19 +142,24 @@ class TrainingStage(TrainingConfig):
         }
         return [name for name, is_used in given.items() if is_used]
 
-    def _outputs(self, first: int) -> list[Output]:
-        """Return the outputs of a training that begins after `first` steps."""
-        unit, kind = WHOLE[0].key, KINDS.checkpoint
+    def _outputs(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> list[Output]:
+        """Return the outputs: checkpoints of the steps that this training does, and measurements."""
+        unit, kind, first = WHOLE[0].key, KINDS.checkpoint, self.first_step(inputs)
         reason = unreleasable(self.model)
         unfit = ((KINDS.release.name, reason),) if reason else ()
+        tokenizer = next((file.where for file in inputs.get("tokenizer", ())), "")
+        about = PlannedModel(model=self.model, dtype=self.dtype, tokenizer=tokenizer).text()
         models = [FINAL, UNTRAINED, *([BEST] if self.heldout_every is not None else [])]
         measured = (KINDS.metrics, KINDS.readings, KINDS.layers, KINDS.rank_times)
         published = [step for step in self.published_steps if step > first]
         kept = [step for step in self.kept_steps if step > first]
         return [
-            *(Output(step="", unit=unit, kind=kind, source=name, name=name, unfit=unfit) for name in models),
-            *(replace(_kept(unit, step, kind), unfit=unfit) for step in published),
-            *(_kept(unit, step, KINDS.state) for step in kept),
+            *(
+                Output(step="", unit=unit, kind=kind, source=name, name=name, unfit=unfit, about=about)
+                for name in models
+            ),
+            *(replace(_kept(unit, step, kind), unfit=unfit, about=about) for step in published),
+            *(replace(_kept(unit, step, KINDS.state), about=about) for step in kept),
             *(Output(step="", unit=unit, kind=each, source="") for each in measured),
         ]
 
@@ -150,12 +182,16 @@ class TrainingStage(TrainingConfig):
                 wanted = f"a weight for every source of {self.data}, {source!r} too"
                 raise ConfigError("mixture", sorted(mixture), wanted)
 
-    def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast:
-        """Return memory, time and cost of the training, and how often each source is read if its size is known.
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast:
+        """Return memory of the training, time and cost of the steps that are left, and how often each source is read if
+        its size is known.
 
         Raises ConfigError, with layouts that fit, if the training does not fit into the machine.
         """
-        found = forecast(self.planned(inputs), machine)
+        training = self.planned(inputs)
+        found = forecast(replace(training, first=max(training.first, done)), machine)
         if self.earlier_steps:
             found = replace(found, rows=(*found.rows, ("schedule", self._schedule_text())))
         sources = self._readings(inputs)

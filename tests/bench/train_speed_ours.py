@@ -50,6 +50,7 @@ def main(order: dict[str, Any]) -> None:
             steps={},
             out=work / "out",
             work=work,
+            shared=work / "shared",
             run_dir=work,
             progress=progress,
         )

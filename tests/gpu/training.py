@@ -98,6 +98,7 @@ def task_of(config: PretrainConfig, data: Path, work: Path, progress: Any) -> Ta
         },
         out=work / "out",
         work=work,
+        shared=work / "shared",
         run_dir=work,
     )
     return replace(task, progress=progress)

@@ -73,6 +73,7 @@ def job(
         needs={each: frozenset() for each in needs},
         same=_of_section(section, same),
         whole=_of_section(section, needs),
+        parted={},
         upstream=(*needs, *same),
         resources=Resources(**resources),
     )

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from jobs.history import ASKED_HOURS, changes, lines_of, require_consent
+from jobs.history import ASKED_HOURS, begun, changes, lines_of, require_consent
 from jobs.marks import made_files
 from jobs.plan.cluster import Cluster
+from jobs.plan.forecasts import forecasts
 from jobs.plan.recipe import make_recipe
 from jobs.prune import remove, superseded
 from jobs.runs import Run, open_run, plan_run
 from jobs.submit.dispatch import new_submission, write_step, write_work
 from stages.formats.attempts import PROGRESS, AttemptName, EndRecord, ProgressRecord, StartRecord, write_record
-from stages.shared.errors import StagecoachError
+from stages.shared.errors import DataError, StagecoachError
 from stages.shared.files import write_json
 from tests.jobs.made import write_tree
 
@@ -125,6 +126,50 @@ def test_a_short_or_finished_training_is_left_behind_unasked(tmp_path: Path) -> 
     require_consent(found, lambda lost: False)
 
 
+def hours_of(run: Run) -> float:
+    """Return the hours that a plan shows."""
+    jobs = run.graph.jobs.values()
+    return forecasts(jobs, LOCAL, begun(run.paths, jobs, changes(run.paths, jobs)))["pretrain"].hours
+
+
+def test_a_plan_counts_the_hours_of_the_steps_that_are_left(tmp_path: Path) -> None:
+    whole = hours_of(planned(tmp_path))
+    began(planned(tmp_path), 200)
+    assert hours_of(planned(tmp_path)) == pytest.approx(whole * 400 / 600)
+    assert hours_of(planned(tmp_path, steps=900)) == pytest.approx(whole * 700 / 600)
+    assert hours_of(planned(tmp_path, seed=2)) == pytest.approx(whole)
+
+
+def test_an_extensions_hours_are_those_behind_the_last_step(tmp_path: Path) -> None:
+    whole = hours_of(planned(tmp_path))
+    began(planned(tmp_path), 600, done=True)
+    assert hours_of(planned(tmp_path, steps=900)) == pytest.approx(whole / 2)
+    assert hours_of(planned(tmp_path, checkpoint_keep_every=600)) == 0
+    assert hours_of(planned(tmp_path)) == pytest.approx(whole), "should its files be gone, nothing of it is used"
+
+
+def test_a_training_that_cannot_start_from_another_of_the_run_is_refused_by_the_plan(tmp_path: Path) -> None:
+    (first,) = [dict(planned(tmp_path).recipe.values["pretrain"])]
+
+    def plan(**settings: Any) -> None:
+        sections = {"first": {"stage": "pretrain", **first}, "second": {"stage": "pretrain", **first, **settings}}
+        recipe = make_recipe({"name": "b", **sections, "targets": ["second"]})
+        plan_run(recipe, LOCAL, tmp_path / "runs", None)
+
+    more = {"continue_from": "from:first", "steps": 900}
+    plan(**more)
+    plan(**more, dtype="bf16", continue_with="weights")
+    with pytest.raises(DataError, match=r"^first/step-600: a checkpoint of another model: dtype is 'fp32' there"):
+        plan(**more, dtype="bf16")
+    with pytest.raises(DataError, match=r"^first/step-600: a checkpoint of another model: model\.num_layers is"):
+        plan(**more, model={"num_layers": 1})
+    with pytest.raises(DataError, match=r"^first/.*: another shape than the recipe's\. Give the recipe's model"):
+        plan(**more, model={"dim": 64, "num_heads": 2}, continue_with="weights")
+    (tmp_path / "data" / "other.model").write_text("\n\x03xyz")
+    with pytest.raises(DataError, match=r"^first/.*: trained with another tokenizer\. Set `tokenizer` to that of its"):
+        plan(**more, tokenizer=f"{tmp_path}/data/other.model")
+
+
 def test_other_data_leave_the_steps_behind(tmp_path: Path) -> None:
     began(planned(tmp_path), 192, hours=2)
     (tmp_path / "data" / "x.bin").write_text("others")
@@ -150,7 +195,11 @@ def test_a_prune_takes_what_a_finished_training_no_longer_uses(tmp_path: Path) -
     began(longer, 900, done=True)
     (unit,) = superseded(longer, longer.look()[1])
     assert (unit.job, unit.num_bytes) == ("pretrain", 1000)
+    for step in (unit.step, longer.paths.step("pretrain", longer.graph.jobs["pretrain"].fingerprint)):
+        step.shared.mkdir()
     remove(unit)
+    assert not unit.step.shared.exists()
+    assert step.shared.exists()
     again = planned(tmp_path, steps=900)
     assert superseded(again, again.look()[1]) == []
     assert {state.state for state in again.look()[1]["pretrain"].values()} == {"done"}

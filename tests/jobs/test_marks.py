@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.marks import Outputs, damage, made_files, withdraw
+from jobs.marks import Outputs, content, damage, made_files, withdraw
 from jobs.paths import StepPaths
 from stages.shared.files import write_json
 from tests.jobs.made import write_tree
@@ -63,9 +63,28 @@ def test_a_mark_that_cannot_be_read_is_damage(step: StepPaths, mark: str) -> Non
 
 
 def test_a_mark_that_goes_meanwhile_is_no_damage(step: StepPaths) -> None:
-    withdraw(step, "a")
-    withdraw(step, "a")
+    withdraw(step, ["a"])
+    withdraw(step, ["a"])
     assert damage(step, "a") == ""
+
+
+def test_what_a_unit_published_is_listed_and_found_damaged_by_output_and_unit(step: StepPaths) -> None:
+    assert "published" not in content(step, "a", step.unit("a"))
+    write_tree(step.published("a"), {"step-1/weights": "1", "step-2/weights": "22", "alone": "3"})
+    write_json(step.mark("a"), content(step, "a", step.unit("a")))
+    assert Outputs().damaged(step, thorough=True, digests=True) == {}
+    (step.published("a") / "step-2/weights").unlink()
+    (step.published("a") / "alone").write_text("4")
+    gone = {"a": "step-2/weights is gone", "a/step-2": "step-2/weights is gone"}
+    assert Outputs().damaged(step, thorough=True) == gone
+    found = Outputs().damaged(step, thorough=True, digests=True)
+    assert found.pop("a") in ("step-2/weights is gone (and 1 more)", "alone has changed (and 1 more)")
+    assert found == {"a/step-2": "step-2/weights is gone", "a/alone": "alone has changed"}
+    found["a"] = "both"
+    withdraw(step, found)
+    assert damage(step, "a") == ""
+    assert step.published_outputs() == {"a/step-1"}
+    assert not step.mark("a").exists()
 
 
 def test_each_unit_is_looked_at_once_unless_digests_are_asked_for(step: StepPaths) -> None:

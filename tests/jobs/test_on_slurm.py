@@ -48,8 +48,10 @@ def slow(make: Make) -> dict[str, OnSlurm]:
         "time limit": make(paces=520, pause_s=0.1, resources={"march": {"time_min": 1}}),
         "preempted": make(paces=60, pause_s=0.1, resources={"march": {"partition": "preempt", "cpus": 8}}),
         "bad node": make(),
+        "no time": make(units=1, resources={"make": {"time_min": 1, "max_stalls": 0}}),
         "crash loop": make(resources={"march": {"max_stalls": 1}}),
     }
+    begun["no time"].mood("make.0", "dawdle 120")
     begun["bad node"].mood("make.1", "once node")
     begun["crash loop"].mood("make.2", "once stall")
     begun["crash loop"].mood("march.0", "stall")
@@ -146,7 +148,8 @@ def test_what_is_cancelled_stays_cancelled_and_run_goes_on_from_what_was_saved(m
     until(lambda: not toy.rows("march"), "it has gone")
     status = toy.launch("status")
     assert status.returncode == 1
-    assert "toy.march/all lost: cancelled with scancel; it was not started again" in status.stdout
+    assert "toy.march/all lost: cancelled with scancel (Slurm: JOB " in status.stdout
+    assert "; it was not started again" in status.stdout
     reached = toy.attempts("march")[0].progress
     toy.launch("run")
     until(lambda: toy.has_walked(reached + 3), "it walks on")
@@ -262,6 +265,16 @@ def test_after_a_preemption_nothing_was_lost(slow: dict[str, OnSlurm]) -> None:
     until(toy.is_done, "it has finished", 90)
     assert toy.gathered() == text(60)
     assert toy.calls() == {**EACH_ONCE, "march.0": 2}
+
+
+def test_a_step_that_cannot_resume_says_that_its_time_was_too_short(slow: dict[str, OnSlurm]) -> None:
+    toy = slow["no time"]
+    until(lambda: toy.has_ended("make", "failed"), "it was stopped", 120)
+    until(lambda: not toy.rows("make"), "Slurm has noticed")
+    limit = "stopped at its time limit of 1 min: raise resources.toy.make.time_min"
+    assert limit in toy.launch("status").stdout
+    assert toy.calls() == {"make.0": 1}
+    toy.launch("cancel")
 
 
 def test_at_the_time_limit_state_is_saved_and_the_rest_is_done_after_it(slow: dict[str, OnSlurm]) -> None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
+import subprocess
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
-from envs.testbed import control, daemons
+from envs.testbed import conf, control, daemons
+from jobs.paths import RunPaths
 from jobs.submit.ledger import write_submission
+from jobs.submit.reasons import NOT_SEEN
+from jobs.submit.snapshot import take_snapshot
 from tests.jobs.bench import until
 from tests.jobs.fakes import write_fake
-from tests.jobs.on_slurm import EACH_ONCE, Make, maker, text
+from tests.jobs.made import write_tree
+from tests.jobs.on_slurm import CLUSTER, EACH_ONCE, Make, maker, text
+from tests.jobs.users import MALLORY, as_user, open_to_all, two_users
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +42,25 @@ def slow_sbatch(folder: Path, before: str) -> str:
 
 def test_arrays_of_earlier_settings_are_shown_and_cancel_ends_them_and_nothing_of_another_run(make: Make) -> None:
     other = make("other", paces=4000, pause_s=0.1).submit()
-    toy = make(paces=4000, pause_s=0.1).submit()
+    toy = make(paces=4000, pause_s=0.1, resources={"march": {"throttle": 1}}).submit()
     until(toy.has_walked, "the march has begun")
+    array = toy.rows("march")[0].array
     toy.settings["paces"] = 3000
-    assert toy.launch("run").returncode == 0
+    said = toy.launch("run").stdout
+    assert f"toy.march: 1 element in the queue of earlier settings ({array}). `" in said
+    assert "cancel toy --strays` ends what the plan does not have." in said
     (stray,) = (each for each in toy.status()["strays"] if each["job"] == "toy.march")
-    assert (stray["why"], stray["slurm_ids"]) == ("of earlier settings", [toy.rows("march")[0].slurm_id])
-    said = toy.launch("status").stdout
-    assert f"toy.march: 1 element in the queue of earlier settings. `scancel {stray['slurm_ids'][0][:-2]}`" in said
+    assert (stray["why"], stray["slurm_ids"]) == ("of earlier settings", [f"{array}_0"])
+    (waiting,) = toy.status()["jobs"]["toy.march"]["units"].values()
+    assert (waiting["state"], waiting["reason"]) == (
+        "queued",
+        "waits for the throttle, behind arrays of earlier settings",
+    )
+    assert "2 stray elements of toy cancelled" in toy.launch("cancel", "--strays").stdout
+    until(lambda: [row.state for row in toy.rows("march")] == ["RUNNING"], "the present march has begun")
+    assert toy.status()["strays"] == []
+    toy.settings["paces"] = 2000
+    assert toy.launch("run").returncode == 0
     # An id that Slurm has given to another run since: its rows are not taken for this run's.
     entry = toy.submissions("gather")[-1]
     write_submission(toy.run, replace(entry, slurm_id=other.submissions("march")[0].slurm_id))
@@ -49,6 +71,26 @@ def test_arrays_of_earlier_settings_are_shown_and_cancel_ends_them_and_nothing_o
     assert toy.status()["strays"] == []
     assert {row.state for row in other.rows("march")} == {"RUNNING"}
     assert other.launch("cancel").returncode == 0
+
+
+def test_no_more_elements_than_the_throttle_run_at_once_over_several_calls(make: Make) -> None:
+    toy = make(units=6, resources={"make": {"throttle": 2}})
+    toy.mood("make.0", "once fail")
+    toy.mood("make.1", "once fail")
+    for place in range(2, 6):
+        toy.mood(f"make.{place}", "dawdle 2")
+    toy.submit()
+
+    def failed() -> int:
+        return sum(each.end is not None and each.end.verdict == "failed" for each in toy.attempts("make"))
+
+    until(lambda: failed() == 2, "two have failed, and others are at work")
+    launcher, at_once = toy.begin("heal", "--wait"), [0]
+    while launcher.poll() is None:
+        at_once.append(sum(row.state == "RUNNING" for row in toy.rows("make")))
+        time.sleep(0.1)
+    assert (launcher.returncode, max(at_once), toy.arrays("make")) == (0, 2, 2)
+    assert toy.gathered() == text(units=6)
 
 
 def test_a_cancel_while_a_launcher_submits_leaves_nothing_in_the_queue(make: Make) -> None:
@@ -101,6 +143,114 @@ def test_what_can_never_start_ends_a_launcher_that_waits_and_starts_when_the_set
     healed = toy.launch("run", "--wait")
     assert healed.returncode == 0, healed.stdout + healed.stderr
     assert toy.calls() == EACH_ONCE
+
+
+def test_the_rank_that_was_killed_is_named_and_not_those_that_lost_it(make: Make) -> None:
+    toy = make(walkers=3, resources={"march": {"max_stalls": 0}})
+    toy.mood("march.0", "lose 1")
+    assert toy.launch("run", "--wait").returncode == 1
+    (ended,) = toy.attempts("march")
+    assert ended.end is not None
+    node = re.escape(toy.nodes("march.0")[0])
+    named = rf"rank 1 was killed by signal 9 on (?!{node})n\d \(srun: Killed\)"
+    assert re.search(named, ended.end.reason), ended.end
+    assert "gloo" not in ended.end.reason
+    assert re.search(rf"toy.march/all failed: {named}\n", toy.launch("status").stdout)
+    assert "Connection closed by peer" in toy.run.log("toy.march", ended.name.key, 0).read_text()
+
+
+def test_what_takes_more_memory_than_it_asked_for_says_so(make: Make) -> None:
+    toy = make(units=1, resources={"make": {"mem_gb": 0.2, "max_stalls": 0}})
+    toy.cluster = {**CLUSTER, "sbatch": {"acctg-freq": "task=1"}}
+    toy.mood("make.0", "eat 600")
+    toy.submit()
+    until(lambda: toy.has_ended("make", "failed"), "it was killed")
+    status = toy.launch("status").stdout
+    assert "out of memory: raise resources.toy.make.mem_gb (Slurm: StepId=" in status, status
+    assert "exceeded memory limit (" in status
+    toy.launch("cancel")
+
+
+def test_an_element_of_a_node_that_fails_is_started_again_and_says_why(make: Make) -> None:
+    toy = make(paces=60, pause_s=0.1)
+    launcher = toy.begin("run", "--wait")
+    until(toy.has_walked, "the march has begun")
+    (node,) = {row.node for row in toy.rows("march")}
+    toy.slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=a test")
+    try:
+        until(lambda: [row for row in toy.rows("march") if row.restarts], "it was requeued")
+        reason = toy.status()["jobs"]["toy.march"]["units"]["all"]["reason"]
+        assert re.fullmatch(
+            rf"(BeginTime|{NOT_SEEN}); its last attempt: its node failed \(Slurm: .*{node}.*\)", reason
+        ), reason
+    finally:
+        control.up()
+    assert launcher.wait(timeout=120) == 0
+    assert toy.gathered() == text(60)
+
+
+@pytest.fixture
+def open_testbed() -> Iterator[None]:
+    """Let other users reach the testbed."""
+    folder = control.home()
+    folder.chmod(0o711)
+    (folder / "slurm.conf").chmod(0o644)
+    conf.munge_socket(folder).chmod(0o777)
+    yield
+    folder.chmod(0o700)
+
+
+@two_users
+@pytest.mark.usefixtures("open_testbed")
+def test_a_colleague_sees_a_run_of_the_group_as_it_is_and_moves_nothing_of_it(make: Make, code_root: Path) -> None:
+    toy = make(units=1, paces=4000, pause_s=0.1)
+    squeue = write_fake(
+        toy.home / "bin", "squeue", f'id -u >> "{toy.home}/callers"\nexec {shutil.which("squeue")} "$@"'
+    )
+    toy.cluster = {
+        **CLUSTER,
+        "umask": "007",
+        "shared": True,
+        "environment": {"PATH": f"{squeue.folder}:{os.environ['PATH']}"},
+    }
+    # The colleague has been there before.
+    victim, theirs = toy.home / "thesis.txt", toy.run.code / take_snapshot(RunPaths(toy.home), code_root).name
+    victim.write_text("ten years of work")
+    write_tree(theirs, {"jobs/run/worker.py": f"open('{toy.home}/pwned', 'w')", "jobs/run/__init__.py": ""})
+    for path in (theirs, *theirs.rglob("*")):
+        os.chown(path, MALLORY, MALLORY)
+    for path in (toy.run.root, toy.run.code):
+        os.chown(path, 0, MALLORY)
+        path.chmod(0o2770)
+    toy.run.lock.symlink_to(victim)
+    refused = toy.launch("run")
+    assert (refused.returncode, "Remove the link" in refused.stderr) == (2, True), refused.stderr
+    assert (toy.rows(), victim.read_text()) == ([], "ten years of work")
+    toy.run.lock.unlink()
+    toy.submit()
+    until(toy.has_walked, "the march has begun")
+    before, asked = [row.slurm_id for row in toy.rows()], toy.home.joinpath("callers").read_text()
+    own = toy.home / "own.yaml"
+    own.write_text(yaml.safe_dump(CLUSTER))
+    for path in (toy.home / "recipe.yaml", own, code_root):
+        open_to_all(path)
+    words = ["--runs", str(toy.home / "runs")]
+
+    def colleague(*argv: str) -> subprocess.CompletedProcess[str]:
+        return as_user(MALLORY, *argv, *words, root=code_root, environment=toy.environment)
+
+    seen = colleague("status", "toy", "--json")
+    assert seen.returncode == 0, seen.stderr
+    assert json.loads(seen.stdout)["jobs"]["toy.march"]["counts"] == {"running": 1}
+    again = ("run", str(toy.home / "recipe.yaml"), "--cluster", str(own), "--name", "toy")
+    for verb in (("heal", "toy"), ("cancel", "toy"), ("prune", "toy", "--yes"), ("report", "toy"), again):
+        done = colleague(*verb)
+        assert done.returncode == 2, done.stdout
+        assert re.search(r"belongs to root, and you are 1001: .*for a run of your own$", done.stderr), done.stderr
+    assert [row.slurm_id for row in toy.rows()] == before
+    assert toy.home.joinpath("callers").read_text() == asked, "nothing on the owner's PATH was run by somebody else"
+    assert not (toy.home / "pwned").exists()
+    assert toy.launch("cancel").returncode == 0
 
 
 def test_after_an_outage_of_the_controller_done_elements_that_it_holds_stop_nobody(make: Make) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,28 +17,17 @@ from jobs.runs import Run, open_run, plan_run
 from stages.shared.errors import ConfigError, DataError, StagecoachError
 from tests.jobs.fakes import Fake, fake
 from tests.jobs.made import write_tree
+from tests.jobs.users import MALLORY, as_user, open_to_all, two_users
 
-MALLORY = 1001
-two_users = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make files of another user")
 LOCAL = Cluster(name="local", kind="local")
 THERE = Cluster(name="slurm", kind="slurm", max_array_size=1001)
-AS_USER = """
-import contextlib, io, os, sys
-sys.path.insert(0, {root!r})
-import launch
-uid, *argv = sys.argv[1:]
-with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-    launch.main(["status", "/nowhere/run"])  # imports what the user could not: a Python may be root's alone
-os.setgroups([]); os.setgid(int(uid)); os.setuid(int(uid))
-sys.exit(launch.main(argv))
-"""
 
 
 def saved(folder: Path, cluster: Cluster = THERE, name: str = "theirs") -> Run:
     """Return a run that has a record, in a folder that everybody may read."""
     write_tree(folder, {"data/a.zst": "a"})
     values = {"name": "words", "tokenizer": {"documents": f"{folder}/data/*.zst", "vocab_size": 300}}
-    run = plan_run(make_recipe(values), cluster, folder / "runs", name, command=("run", "words.yaml"))
+    run = plan_run(make_recipe(values), cluster, folder / "runs", name, words=("run", "words.yaml"))
     run.paths.root.mkdir(parents=True)
     run.save()
     return run
@@ -55,20 +42,8 @@ def give_to(uid: int, folder: Path) -> None:
         record.write_text(json.dumps({**json.loads(record.read_text()), "owner": uid}))
 
 
-def open_to_all(folder: Path) -> None:
-    """Let everybody read what is below a test's folder."""
-    for path in (*(each for each in folder.parents if each.stat().st_uid == 0), folder, *folder.rglob("*")):
-        if not path.stat().st_mode & 0o004:
-            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
-
-
 def an_empty_queue(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Fake:
     return fake(monkeypatch, folder, "squeue", "")
-
-
-def as_user(uid: int, *argv: str) -> subprocess.CompletedProcess[str]:
-    code = AS_USER.format(root=str(Path(launch.__file__).parent))
-    return subprocess.run([sys.executable, "-c", code, str(uid), *argv], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(

@@ -203,3 +203,8 @@ def test_a_stages_own_forecast_stands_below_the_plan_and_in_its_data(tmp_path: P
     data = json.loads(json.dumps(show.plan_data(a_run(tmp_path), lines, told)))
     assert data["forecasts"] == {"a.y": {"step_s": 5.5}}
     assert [job["job"] for job in data["jobs"]] == ["a.x", "a.y"]
+    assert data["shortfalls"] == []
+    small = made.job("a.x", 3, mem_gb=1)
+    run = a_run(tmp_path, made.graph(replace(small, step=replace(small.step, mem_mb=2000)), made.job("a.y")))
+    (line,) = show.plan_data(run, show.planned_jobs(run, seen, 1), {})["shortfalls"]
+    assert line.startswith("a.x needs about 2.0 GB and asks for 1: --set resources.a.x.mem_gb=")

@@ -48,6 +48,22 @@ def test_a_plan_is_data_too(toy: Toy) -> None:
     assert not toy.run.root.exists()
 
 
+def test_a_plan_as_data_is_json_alone_and_warnings_are_elsewhere(toy: Toy) -> None:
+    toy.launch("run")
+    toy.cluster = {"kind": "slurm", "max_array_size": 2}
+    toy.settings = {"paces": 9}
+    toy.environment |= {"PATH": "/nowhere", "PYTHONWARNINGS": "always", "COLUMNS": "20"}
+    done = toy.launch("plan", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [job["to_do"] for job in json.loads(done.stdout)["jobs"]] == [0, 1, 1]
+    assert "planned without" in done.stderr
+    toy.settings = {"paces": "many"}
+    refused = toy.launch("plan", "--json")
+    assert refused.returncode > 0
+    assert refused.stdout == ""
+    assert "toy.paces = 'many'" in refused.stderr
+
+
 def test_a_plan_prints_the_scripts_that_would_be_submitted(toy: Toy) -> None:
     toy.cluster = {"kind": "slurm", "max_array_size": 2, "python": "/opt/python", "sbatch": {"nice": 100}}
     toy.environment["PATH"] = "/nowhere"  # a plan can be made where there is no Slurm

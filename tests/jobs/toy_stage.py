@@ -23,6 +23,7 @@ from jobs.submit.snapshot import take_snapshot
 
 STAGES = {"toy": "toy", "reader": "toy_reader", "echo": "toy_echo"}
 """Folders beside this file, by stage."""
+RECIPE_VERBS = ("run", "plan", "nightly")
 STEPS = ("toy.make", "toy.march", "toy.gather")
 
 
@@ -89,8 +90,8 @@ class Toy:
     def command(self, verb: str, *more: str) -> list[str]:
         """Return the command line of a verb on this run."""
         self.write_files()
-        which = [self.name] if verb not in ("run", "plan") else [str(self.home / "recipe.yaml")]
-        if verb in ("run", "plan"):
+        which = [self.name] if verb not in RECIPE_VERBS else [str(self.home / "recipe.yaml")]
+        if verb in RECIPE_VERBS:
             more = ("--cluster", str(self.home / "cluster.yaml"), f"--name={self.name}", *more)
         return [sys.executable, str(self.root / "launch.py"), verb, "--runs", str(self.home / "runs"), *which, *more]
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stages.shared.contract import ALL, SAME, InputFile, StageConfig, Step
+from stages.shared.contract import ALL, PARTS, SAME, InputFile, StageConfig, Step, whole_of
 from stages.shared.task import Task
 
 Files = tuple[InputFile, ...]
@@ -35,6 +35,7 @@ def make_task(config: StageConfig, step: Step, place: int, inputs: Mapping[str, 
     out.mkdir(parents=True)
     work.mkdir(parents=True, exist_ok=True)
     published = published_folder(folder, step.name, place)
+    parted = [after.step for after in step.after if after.units == PARTS]
 
     def publish(path: Path, name: str) -> None:
         published.mkdir(parents=True, exist_ok=True)
@@ -47,9 +48,13 @@ def make_task(config: StageConfig, step: Step, place: int, inputs: Mapping[str, 
         place=place,
         inputs={field: tuple(unit.inputs.get(field, inputs.get(field, ()))) for field in step.reads},
         fellows={after.step: unit_folder(folder, after.step, place) for after in step.after if after.units == SAME},
-        steps={after.step: all_units(folder, after.step) for after in step.after if after.units == ALL},
+        steps={
+            **{after.step: all_units(folder, after.step) for after in step.after if after.units == ALL},
+            **{each: parts_of(config, each, unit.key, inputs, folder) for each in parted},
+        },
         out=out,
         work=work,
+        shared=folder / "shared" / (step.name or "step"),
         run_dir=folder,
         publish=publish,
     )
@@ -58,6 +63,13 @@ def make_task(config: StageConfig, step: Step, place: int, inputs: Mapping[str, 
 def all_units(folder: Path, step: str) -> tuple[Path, ...]:
     """Return the folders of all units of a step that have run, in order."""
     return tuple(sorted(step_folder(folder, step).iterdir()))
+
+
+def parts_of(config: StageConfig, step: str, key: str, inputs: Mapping[str, Files], folder: Path) -> tuple[Path, ...]:
+    """Return the folders of the units of an earlier step that are parts of the unit of this key."""
+    (earlier,) = (each for each in config.plan(inputs).steps if each.name == step)
+    places = (place for place, unit in enumerate(earlier.units) if whole_of(unit.key) == key)
+    return tuple(unit_folder(folder, step, place) for place in places)
 
 
 def load_run(step: Step) -> Callable[[Task[Any]], dict[str, Any]]:

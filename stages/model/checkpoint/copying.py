@@ -9,13 +9,12 @@ from megatron.core.models.gpt import GPTModel
 from torch import Tensor
 
 from stages.formats.tokenizer import Tokenizer
-from stages.model.checkpoint.load import CheckpointSettings, read_settings
-from stages.model.checkpoint.names import FREE
 from stages.model.checkpoint.reading import WEIGHTS, read_slice, verify
+from stages.model.checkpoint.settings import CheckpointSettings, read_settings, require_fitting
 from stages.model.config import ModelConfig
 from stages.model.decoder import drawn, fill
-from stages.model.huggingface.config import differences
-from stages.model.huggingface.weights import EMBEDDING, HEAD, with_rows
+from stages.model.huggingface.tensors import EMBEDDING, HEAD
+from stages.model.huggingface.weights import with_rows
 from stages.shared.errors import DataError
 
 
@@ -27,7 +26,9 @@ def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: 
     """
     verify(folder)
     found = read_settings(folder)
-    _require_fitting(folder, found, config, tokenizer)
+    if found.tokenizer_sha256 != tokenizer.sha256:
+        raise DataError(folder, "trained with another tokenizer", "Set `tokenizer` to that of its training")
+    require_fitting(folder, found.config, config)
     last: tuple[tuple[str, tuple[int, ...]], Tensor] | None = None
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
@@ -49,17 +50,3 @@ def _with_our_rows(whole: Tensor, tensor: ShardedTensor, found: CheckpointSettin
     if tensor.key not in (EMBEDDING, HEAD) or whole.size(0) == count:
         return whole
     return with_rows(whole[: found.config.used_rows(found.vocab_size)], count)
-
-
-def _require_fitting(folder: Path, found: CheckpointSettings, config: ModelConfig, tokenizer: Tokenizer) -> None:
-    if found.tokenizer_sha256 != tokenizer.sha256:
-        raise DataError(folder, "trained with another tokenizer", "Set `tokenizer` to that of its training")
-    other = {name: value for name, value in differences(config, found.config).items() if name not in FREE}
-    if config.position == "glm" and config.seq_len != found.config.seq_len:
-        other["seq_len"] = found.config.seq_len
-    kept = config.extra_tokens[: len(found.config.extra_tokens)]
-    if kept != found.config.extra_tokens:
-        other["extra_tokens"] = [*found.config.extra_tokens]
-    if other:
-        remedy = f"Give the recipe's model section {', '.join(f'{name}: {value}' for name, value in other.items())}"
-        raise DataError(folder, "another shape than the recipe's", remedy)

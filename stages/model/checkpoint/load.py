@@ -10,7 +10,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from stages.model import device, parallel
-from stages.model.checkpoint.reading import WEIGHTS, read_state, read_tensors, tensors_of, verify
+from stages.model.checkpoint.reading import WEIGHTS, read_tensors, tensors_of, verify
+from stages.model.checkpoint.settings import read_settings
 from stages.model.config import ModelConfig
 from stages.model.decoder import Decoder, build_model
 from stages.model.layers.glm import as_generation
@@ -18,21 +19,6 @@ from stages.shared.errors import DataError
 from stages.shared.task import Ranks
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckpointSettings:
-    """The model of a checkpoint, as its state.json describes it."""
-
-    config: ModelConfig
-    vocab_size: int
-    """Pieces of the tokenizer it was trained with."""
-    dtype: str
-    """Of the weights: a key of DTYPES."""
-    tokenizer_sha256: str
-    """Digest of the `.model` it was trained with."""
-    step: int
-    """Steps trained; 0 is untrained."""
 
 
 @dataclass(frozen=True)
@@ -127,19 +113,3 @@ def build_for_reading(config: ModelConfig, vocab_size: int, dtype: torch.dtype) 
     model = build_model(config, vocab_size, dtype, cached=True)
     model.to(device=device.device(), dtype=dtype).eval().requires_grad_(False)
     return model
-
-
-def read_settings(checkpoint: Path) -> CheckpointSettings:
-    """Return what a checkpoint's model is. Raises DataError if its state.json does not say."""
-    state = read_state(checkpoint)
-    try:
-        DTYPES[state["dtype"]]
-        return CheckpointSettings(
-            config=ModelConfig(**state["model"]),
-            vocab_size=int(state["vocab_size"]),
-            dtype=state["dtype"],
-            tokenizer_sha256=str(state["tokenizer_sha256"]),
-            step=int(state["step"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(checkpoint, f"state.json lacks or misstates {error}", "Train it again") from error

@@ -15,11 +15,13 @@ it together, and a single process is a group of one.
 from __future__ import annotations
 
 import enum
+import hashlib
 import pickle
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -35,10 +37,11 @@ from torch.distributed.checkpoint.planner_helpers import create_read_items_for_c
 from torch.distributed.checkpoint.state_dict_loader import load
 
 from stages.model import parallel
-from stages.model.checkpoint.names import COMPLETE, STATE
+from stages.model.checkpoint.names import COMPLETE
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, sha256_file
 
+Item = TypeVar("Item")
 WEIGHTS = "model."
 """Start of the names of the model's weights; the optimizer's tensors start with "optimizer."."""
 INDEX = ".metadata"
@@ -82,6 +85,29 @@ def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
         yield name, weight
 
 
+def weights_digest(checkpoint: Path, rows: int) -> str:
+    """Return the SHA-256 over a checkpoint's full weights in order of name: each name, shape and row-major bytes.
+
+    Names and tensors are global, and of the vocabulary only the first `rows` rows count, without padding: equal weights
+    have equal digests in every layout.
+    """
+    digest = hashlib.sha256()
+    for name, weight in _read_ahead(read_weights(checkpoint)):
+        used = weight[:rows] if name.endswith(("word_embeddings.weight", "output_layer.weight")) else weight
+        digest.update(f"{name} {list(used.shape)} {used.dtype}\n".encode())
+        digest.update(used.contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _read_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the items; a thread makes the next one meanwhile. Raises what `items` raises."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = reader.submit(next, items, None)
+            yield item
+
+
 def read_slice(folder: Path, name: str, index: tuple[int, ...]) -> Tensor:
     """Return one layer's (and expert's) slice of a stacked tensor, or with () a whole one; nothing else is read.
 
@@ -103,9 +129,9 @@ def _tensors(folder: Path) -> dict[str, TensorStorageMetadata]:
 
 
 def _load_alone(state: StateDict, **how: Any) -> None:
-    with warnings.catch_warnings():  # torch warns that no other process takes part, which is intended
-        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
-        load(state, **how, no_dist=True)
+    # torch warns that no other process takes part, which is intended. For the whole process: this may be any thread.
+    warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+    load(state, **how, no_dist=True)
 
 
 class _SlicePlanner(DefaultLoadPlanner):
@@ -146,17 +172,6 @@ def verify(folder: Path) -> None:
     problems = [problem for part in _gather(problems) for problem in part]
     if problems:
         raise DataError(folder, f"incomplete or damaged checkpoint ({problems[0]})", "Use another one, or train again")
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """Return state.json. Raises DataError if it is missing or no JSON object."""
-    try:
-        state = read_json(folder / STATE)
-    except (OSError, ValueError) as error:
-        raise DataError(folder / STATE, f"unreadable ({error})", "Use a checkpoint folder of this project") from error
-    if not isinstance(state, dict):
-        raise DataError(folder / STATE, "no JSON object", "Use a checkpoint folder of this project")
-    return state
 
 
 def describe(path: Path) -> dict[str, Any]:

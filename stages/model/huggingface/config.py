@@ -138,6 +138,13 @@ def differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
     return {name: value for name, value in theirs.items() if value != ours[name]}
 
 
+def require_same_shape(path: Path, other: Mapping[str, Any]) -> None:
+    """Raise DataError if a model at `path` has other settings than the recipe's: those that `differences` found."""
+    if other:
+        remedy = f"Give the recipe's model section {', '.join(f'{name}: {value}' for name, value in other.items())}"
+        raise DataError(path, "another shape than the recipe's", remedy)
+
+
 def _theta(settings: Mapping[str, Any], default: int) -> int:
     rope = settings.get("rope_parameters") or {}
     if rope.get("rope_type", "default") != "default":

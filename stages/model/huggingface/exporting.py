@@ -13,14 +13,17 @@ import torch
 from safetensors.torch import save_file
 
 from stages.formats.kinds import KINDS
-from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
-from stages.model.checkpoint.load import DTYPES, read_settings
+from stages.formats.pieces import TOKENIZER_JSON
+from stages.formats.tokenizer import Tokenizer
+from stages.model.checkpoint.load import DTYPES
 from stages.model.checkpoint.reading import WEIGHTS, read_slice, verify
+from stages.model.checkpoint.settings import read_settings
 from stages.model.config import ModelConfig
 from stages.model.huggingface.config import CONFIG_JSON, to_config_json
-from stages.model.huggingface.importing import INDEX
-from stages.model.huggingface.importing import WEIGHTS as WHOLE
-from stages.model.huggingface.weights import EMBEDDING, HEAD, Slice, shapes, slices, split
+from stages.model.huggingface.folder import INDEX
+from stages.model.huggingface.folder import WEIGHTS as WHOLE
+from stages.model.huggingface.tensors import EMBEDDING, HEAD, Slice, shapes, slices
+from stages.model.huggingface.weights import split
 from stages.shared.errors import DataError
 from stages.shared.files import flush_tree, read_json, replace_dir, write_json
 

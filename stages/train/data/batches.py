@@ -21,11 +21,17 @@ def microbatches(
     The samples are cut into as many runs as there are data parallel ranks (`replicas`), one for each: the samples of a
     step do not depend on the layout.
     """
-    per_rank = len(samples) // replicas
-    start = parallel_state.get_data_parallel_rank() * per_rank
-    for first in range(start, start + per_rank, microbatch):
+    mine = share_of_rank(len(samples), replicas)
+    for first in mine[::microbatch]:
         rows = [samples[number] for number in range(first, first + microbatch)]
         yield {name: _joined([row[name] for row in rows], column) for name, column in columns.items()}
+
+
+def share_of_rank(size: int, replicas: int) -> range:
+    """Return the numbers of the samples of a step of `size` that this rank takes."""
+    per_rank = size // replicas
+    start = parallel_state.get_data_parallel_rank() * per_rank
+    return range(start, start + per_rank)
 
 
 def _joined(tensors: list[Tensor], column: Column) -> Tensor:

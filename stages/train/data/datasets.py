@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import torch.distributed as dist
 from megatron.core.datasets.blended_megatron_dataset_builder import BlendedMegatronDatasetBuilder
 from megatron.core.datasets.indexed_dataset import IndexedDataset
@@ -69,7 +70,7 @@ def open_tokens(
         return objective.dataset(build_dataset(corpus, config, work / "index", eod, sequences))
 
     return TrainingData(
-        feed=InOrder(build, config.schedule),
+        feed=InOrder(build, config.schedule, reads_ahead_of=config.layout.dp if torch.cuda.is_available() else 0),
         heldout=heldout,
         identity=corpus.identity,
         lines=corpus.describe(config),

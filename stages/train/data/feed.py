@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from torch.utils.data import Dataset
 
+from stages.train.data.batches import share_of_rank
+from stages.train.data.read_ahead import ReadAhead
 from stages.train.data.schedule import Schedule, Sequences
 from stages.train.objectives.base import Batch
 
@@ -31,17 +33,32 @@ class InOrder(Feed):
     There is nothing to remember, except by a continued training, where it went on: Schedule.sequences_taken.
     """
 
-    def __init__(self, build: Callable[[Sequences], Dataset[Batch]], schedule: Schedule) -> None:
-        """Take the samples of what `build` returns for their numbers. It is called once, in the first `take`."""
-        self._build, self._schedule = build, schedule
+    def __init__(
+        self, build: Callable[[Sequences], Dataset[Batch]], schedule: Schedule, reads_ahead_of: int = 0
+    ) -> None:
+        """Take the samples of what `build` returns for their numbers. It is called once, in the first `take`.
+
+        With `reads_ahead_of` data parallel ranks, this rank's share of the next step is read during a step.
+        """
+        self._build, self._schedule, self._replicas = build, schedule, reads_ahead_of
         self._dataset: Dataset[Batch] | None = None
 
     def take(self, step: int, state: FeedState) -> tuple[Sequence[Batch], FeedState]:
         """Return the samples after those of the earlier steps. The first call is collective."""
         if self._dataset is None:
-            self._dataset = self._build(self._schedule.sequences(state))
+            dataset = self._build(self._schedule.sequences(state))
+            self._dataset = ReadAhead(dataset) if self._replicas else dataset
+        if isinstance(self._dataset, ReadAhead):
+            self._dataset.expect([*self._share(step, state), *self._share(step + 1, state)])
         first = self._schedule.sequences_taken(step, state)
         return Window(self._dataset, first, self._schedule.batch_size(step)), state
+
+    def _share(self, step: int, state: FeedState) -> Iterator[int]:
+        """Yield the numbers in the dataset of this rank's samples of a step; none after the last step."""
+        if step < self._schedule.steps:
+            first = self._schedule.sequences_taken(step, state)
+            for number in share_of_rank(self._schedule.batch_size(step), self._replicas):
+                yield first + number
 
 
 class Window(Sequence[Batch]):

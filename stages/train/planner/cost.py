@@ -32,7 +32,7 @@ class PlannedTraining:
     layout: Layout
     steps: int
     first: int = 0
-    """Steps of them that another training has done."""
+    """Steps of them that are done, by this training or another one."""
     may: Collection[str]
     """Settings that a proposal may change: see search.ranked."""
     vocab_known: bool = True

@@ -41,6 +41,7 @@ def forecast(training: PlannedTraining, machine: Machine) -> Forecast:
         "ranks": layout.ranks,
         "layout": _described(layout),
         "steps": training.steps,
+        "done": training.first,
         "step_s": chosen.time.total,
         "step_parts_s": chosen.time.parts(),
         "memory_gb": {name: size / 1e9 for name, size in chosen.memory.parts().items()},
@@ -50,6 +51,9 @@ def forecast(training: PlannedTraining, machine: Machine) -> Forecast:
         "assumed": _assumed(training, machine),
     }
     rows = [_memory_row(chosen, machine), _time_row(chosen, cost, machine)]
+    if training.first:
+        left = training.steps - training.first
+        rows.append(("left", f"{left:,} of {training.steps:,} steps: the time and the tokens are theirs"))
     if work.ramp:
         rows.append(_ramp_row(training))
     if machine.gpu:
@@ -141,7 +145,7 @@ def _time_row(chosen: Candidate, cost: Cost, machine: Machine) -> tuple[str, str
 def _ramp_row(training: PlannedTraining) -> tuple[str, str]:
     work, every = training.work, sizes(training.steps, training.work.global_batch, training.work.ramp)
     ramp = [(size, steps) for size, steps in every if size < work.global_batch]
-    share = sum(size * steps for size, steps in ramp) / training.sequences
+    share = sum(size * steps for size, steps in ramp) / sum(size * steps for size, steps in every)
     steps = sum(steps for _, steps in ramp)
     text = f"{every[0][0]:,} sequences a step, {every[-1][0]:,} after {steps:,} of {training.steps:,} steps"
     return "ramp", f"{text}, which take {share:.1%} of the tokens; the speed is that of {work.global_batch:,}"

@@ -32,11 +32,12 @@ from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
 from stages.model import parallel
 from stages.model.checkpoint.names import COMPLETE, STATE
-from stages.model.checkpoint.reading import read_state, read_tensors, verify
+from stages.model.checkpoint.reading import read_tensors, verify
 from stages.model.checkpoint.saving import Draft, Saver, mark, save
+from stages.model.checkpoint.settings import read_state
 from stages.model.config import ModelConfig
 from stages.shared import log
-from stages.shared.errors import DataError, StagecoachError, remedy_of
+from stages.shared.errors import EXIT_FAILED, DataError, StagecoachError, remedy_of
 from stages.shared.files import read_json, replace_dir, sampled_digest, write_json
 from stages.shared.task import Task
 from stages.train.config import TrainingConfig
@@ -48,7 +49,6 @@ from stages.train.state.continuing import (
     measurements_of,
     position,
     require_checkpoint,
-    require_same_model,
     same_split,
     scale_ratio,
     sibling,
@@ -56,6 +56,7 @@ from stages.train.state.continuing import (
 from stages.train.state.names import CHECKPOINTS, STEP, step_name, step_of
 from stages.train.state.progress import Best, Progress, read_progress
 from stages.train.state.retention import outdated
+from stages.train.state.same_model import require_same_model
 from stages.train.telemetry.log import take_over
 
 BEST = "best.json"
@@ -158,9 +159,10 @@ class Checkpoints:
         return progress
 
     def _take_up(self) -> Progress:
-        """Go on from the newest sound checkpoint that another unit of this step has on our own way. Collective.
+        """Go on from the newest sound checkpoint on our own way that a unit of this step has. Collective.
 
-        That is what a run has done before its steps were raised, or before a setting was changed that acts later on.
+        That is what a run has done before its steps were raised, or before a setting was changed that acts later on;
+        or what this unit published before its other files were lost.
         """
         found = _agreed(self._on_our_way)
         for folder in reversed(found):
@@ -170,14 +172,15 @@ class Checkpoints:
         return Progress()
 
     def _on_our_way(self) -> list[Path]:
-        """Return the checkpoints of other units that this training would make too, in order of step.
+        """Return the checkpoints beside its own that this training would make too, in order of step.
 
         Those are left out before which a checkpoint is missing that this run has to publish.
         """
         now = self._identity.state(Progress(), self._model)
         found: dict[int, Path] = {}
         for kin in self._task.kin():
-            for folder in (*_steps(kin.published), *_steps(kin.work / CHECKPOINTS)):
+            work = kin.work / CHECKPOINTS
+            for folder in (*_steps(kin.published), *(_steps(work) if work != self._folder else ())):
                 step = step_of(folder)
                 is_new = step not in found and _is_shaped(folder)
                 if is_new and is_on_our_way(read_state(folder), now, self._identity.config):
@@ -229,6 +232,8 @@ class Checkpoints:
                 self.save(progress_of(best), wait=True)
             else:
                 progress = progress.model_copy(update={"best": None})
+                if dist.get_rank() == 0:
+                    log.warning(f"the best checkpoint is lost ({best.name}): the best one behind {folder.name} counts")
         self._load_other(folder)
         self.save(progress, wait=True)
         on_all_ranks(self._unmark_joining)
@@ -239,7 +244,8 @@ class Checkpoints:
             write_json(self._folder / JOINING, str(folder))
             kin = [each for each in self._task.kin() if each.published == folder.parent]
             for source in [measurements_of(folder), *(place for each in kin for place in (each.work, each.out))]:
-                take_over(source, self._task.work)
+                if source != self._task.work:
+                    take_over(source, self._task.work)
 
     def _unmark_joining(self) -> None:
         if dist.get_rank() == 0:
@@ -392,7 +398,9 @@ class _Write(threading.Thread):
 
 
 def _unwritten(folder: Path, error: Exception) -> DataError:
-    return DataError(folder, f"rank {dist.get_rank()} cannot write its part ({error})", remedy_of(error))
+    found = DataError(folder, f"rank {dist.get_rank()} cannot write its part ({error})", remedy_of(error))
+    found.exit_code = EXIT_FAILED  # unlike a wrong input, a full disk may be another one at the next attempt
+    return found
 
 
 def start_digest(task: Task[TrainingConfig]) -> str:
@@ -450,15 +458,17 @@ def _agreed(look: Callable[[], list[Path]]) -> list[Path]:
 
 def on_all_ranks(action: Callable[[], None]) -> None:
     """Do something on every rank. Raises on all ranks the StagecoachError that one of them raises. Collective."""
-    failure: tuple[type[StagecoachError], str] | None = None
+    failure: tuple[type[StagecoachError], str, int] | None = None
     try:
         action()
     except StagecoachError as error:
-        failure = type(error), str(error)
+        failure = type(error), str(error), error.exit_code
     everyone: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(everyone, failure, group=parallel.host_group())
-    for kind, text in filter(None, everyone):
-        raise kind.__new__(kind, text)
+    for kind, text, exit_code in filter(None, everyone):
+        raised: StagecoachError = kind.__new__(kind, text)
+        raised.exit_code = exit_code
+        raise raised
 
 
 def _steps(folder: Path) -> list[Path]:

@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from stages.model.checkpoint.names import STATE
-from stages.model.config import ModelConfig
 from stages.shared.errors import ConfigError, DataError
 from stages.train.config import PLANNED, TrainingConfig
 from stages.train.engines.optimizer import loss_scale
@@ -80,25 +79,6 @@ def _settings_of(then: Mapping[str, Any], now: Mapping[str, Any], config: Traini
         return type(config).model_validate({**config.model_dump(), "train_tokens": None, **identity})
     except (ConfigError, ValidationError):
         return None
-
-
-def require_same_model(folder: Path, then: Mapping[str, Any], now: Mapping[str, Any], config: TrainingConfig) -> None:
-    """Raise DataError if a checkpoint's weights and optimizer state are not those of our model."""
-    found = [
-        f"{name} is {one!r} there, {other!r} here"
-        for name, one, other in _differences(then, now, ("model", "dtype", "vocab_size", "tokenizer_sha256"))
-        if name not in ("model.seq_len", "model.init_std") and not name.startswith("model.moe.")
-    ]
-    if then["model"].get("position") == "glm" and then["model"]["seq_len"] != config.model.seq_len:
-        found.append("model.seq_len differs, and position glm has learned positions")
-    if found:
-        remedy = "Set what it has, or continue_with weights"
-        raise DataError(folder, f"a checkpoint of another model: {'; '.join(found)}", remedy)
-    theirs = int(then["identity"]["layout"]["tp"])
-    rows = [ModelConfig(**now["model"]).num_rows(now["vocab_size"], tp) for tp in (theirs, config.layout.tp)]
-    if rows[0] != rows[1]:
-        remedy = f"Choose a layout.tp that divides {rows[0]}"
-        raise DataError(folder, f"has {rows[0]} rows of the vocabulary, layout.tp {config.layout.tp} {rows[1]}", remedy)
 
 
 def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

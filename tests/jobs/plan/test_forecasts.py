@@ -21,7 +21,9 @@ from tests.jobs.toy.config import ToyConfig
 class Foretelling(ToyConfig):
     """A toy that needs a GPU and says what it was asked about."""
 
-    def forecast(self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine) -> Forecast:
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast:
         if machine.gpu is None:
             raise ConfigError("layout", "x", "GPUs")
         data = {"step": step, "gpu": machine.gpu.type, "node": machine.ranks_per_node, "cores": machine.cores}

@@ -14,9 +14,11 @@ from jobs.plan.cluster import Cluster, Resources
 from jobs.plan.extends import known_recipes
 from jobs.plan.graph import External, Graph, Need, build_graph, canonical, used_settings
 from jobs.plan.recipe import Recipe, read_recipe
+from stages.formats.kinds import KINDS
 from stages.shared.contract import (
     ALL,
     FROM,
+    PARTS,
     SAME,
     WHOLE,
     After,
@@ -28,6 +30,7 @@ from stages.shared.contract import (
     Step,
     Unit,
     file_key,
+    parts_of,
 )
 from stages.shared.errors import ConfigError
 from stages.web.config import WebConfig
@@ -162,6 +165,34 @@ def test_a_unit_waits_for_its_fellow_alone_and_one_that_reads_all_for_every_unit
     assert (jobs["a.copy"].needs, jobs["a.copy"].same, jobs["a.copy"].whole) == ({}, {"own": "a.own"}, {})
     assert jobs["a.join"].needs == {"a.copy": frozenset(jobs["a.copy"].units)}
     assert (jobs["a.join"].whole, jobs["a.join"].upstream) == ({"copy": "a.copy"}, ("a.copy",))
+
+
+class Parted(ToyConfig):
+    """A toy whose first unit has two parts."""
+
+    count: int = 2
+    words: str = ""
+
+    def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
+        """Return a step of parts, and one that reads them."""
+        units = (Unit(key="m/1", data=self.words), Unit(key="n"))
+        parts = Step(name="parts", run="x:y", units=parts_of(units[0], self.count), uses=())
+        return StagePlan(
+            steps=(parts, Step(name="", run="x:y", units=units, uses=(), after=(After("parts", PARTS),))), outputs=()
+        )
+
+
+def test_a_unit_waits_for_its_own_parts_alone() -> None:
+    def parted(**settings: Any) -> Graph:
+        return build(Recipe("mine", "", ("a",), {"a": Parted(moods="moods", **settings)}, {}, {}))
+
+    jobs = parted().jobs
+    whole, plain = jobs["a"].units.values()
+    assert [unit.key for unit in jobs["a.parts"].units.values()] == ["m/1/part-0-of-2", "m/1/part-1-of-2"]
+    assert whole.needs == tuple(Need("a.parts", folder) for folder in jobs["a.parts"].units)
+    assert (plain.needs, jobs["a"].needs, jobs["a"].parted) == ((), {}, {"parts": "a.parts"})
+    assert changed(parted(), parted(count=3))["a"] == {"m/1"}, "the other unit has no parts"
+    assert changed(parted(), parted(words="others"))["a"] == {"m/1"}, "data that ships with the code of one unit"
 
 
 def test_one_more_unit_changes_no_other_and_its_place_is_no_part_of_an_identity() -> None:
@@ -365,7 +396,7 @@ def shipped(name: str) -> Graph:
     """Return the graph of a recipe that ships; every input of it is a hundred files."""
 
     def expand(value: Any, setting: str, reads: Reads) -> list[External]:
-        names = [f"{number:03}" for number in range(100)]
+        names = [f"{number:03}" for number in range(1 if reads.kind == KINDS.tokenizer else 100)]
         return [External(InputFile(Path(each), "a"), ["a", each]) for each in names]
 
     return build_graph(read_recipe(name), LOCAL, RunPaths(Path("/runs")), expand)

@@ -7,8 +7,9 @@ import signal
 import pytest
 
 from jobs.run.attempt_end import judge
+from jobs.run.srun import BEGIN
 from jobs.submit.ledger import write_cancel
-from stages.formats.attempts import write_record
+from stages.formats.attempts import ResultRecord, TroubleRecord, write_record
 from tests.jobs import made
 from tests.jobs.bench import Bench
 
@@ -104,7 +105,38 @@ def test_a_cancelled_element_is_not_started_again_however_it_ended(bench: Bench)
     write_cancel(bench.paths, entry.key, 1.0)
     assert bench.attempt_end(entry, 85) == "cancelled"
     assert bench.attempt_end(entry, 128 + signal.SIGTERM) == "cancelled"
+    write_record(bench.paths.attempts, bench.name(entry), ResultRecord(exit_code=0, failed={}))
     assert bench.attempt_end(entry, 0) == "done"
+
+
+def test_srun_ends_well_where_a_node_was_given_up_and_that_is_no_worker_at_its_end(bench: Bench) -> None:
+    entry = bench.submit("make", (0,), (1,))
+    assert bench.attempt_end(entry, 0, element=1) == "requeue"
+    end = bench.attempt(entry, element=1).end
+    assert end is not None and (end.exit_code, end.reason) == (137, "killed by signal 9 (exit 137)")
+
+
+def test_what_srun_says_of_a_killed_rank_comes_before_what_the_others_say(bench: Bench) -> None:
+    entry = bench.submit("march")
+    lost = TroubleRecord(exit_code=1, reason="rank 0: Connection closed by peer", node="n1")
+    write_record(bench.paths.attempts, bench.name(entry), lost)
+    made.write_tree(
+        bench.paths.logs("toy.march"),
+        {f"{entry.key}.0.log": f"{BEGIN} 1 on n1\nsrun: error: n2: task 1: Killed\n"},
+    )
+    assert bench.attempt_end(entry, 137, ranks=2) == "requeue"
+    attempt = bench.attempt(entry)
+    assert attempt.trouble is not None and attempt.end is not None
+    assert attempt.trouble.reason in attempt.end.reason
+    assert attempt.trouble.reason == "rank 1 was killed by signal 9 on n2 (srun: Killed)"
+    (log,) = bench.paths.logs("toy.march").iterdir()
+    log.write_text(f"{BEGIN} 1 on n1\nslurmstepd: error: *** STEP 7.0 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT ***\n")
+    write_record(bench.paths.attempts, bench.name(entry), lost)
+    assert bench.attempt_end(entry, 143, ranks=2) == "requeue"
+    attempt = bench.attempt(entry)
+    assert attempt.trouble is not None and attempt.trouble.reason == "killed by signal 15 (exit 143)"
+    write_record(bench.paths.attempts, bench.name(entry), TroubleRecord(exit_code=93, reason="no words", node="n1"))
+    assert bench.attempt_end(entry, 137, ranks=2) == "never", "a wrong input is never the end of a peer"
 
 
 def test_a_bad_node_is_named(bench: Bench) -> None:

@@ -275,6 +275,18 @@ def test_a_record_that_finds_no_room_is_a_sentence_with_its_file(
     assert not list(bench.paths.attempts.rglob(".*")), "the room that was kept is given back"
 
 
+def test_an_attempt_that_never_had_the_lease_has_no_successor(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = bench.submit("make", (0,))
+    folder = bench.unit("make")
+    write_json(bench.step("make").lease(folder), {"owner": f"{entry.key}.0.0", "node": "n1"})  # of its predecessor
+    worker = Worker(bench.paths, entry.job, Element(entry.key, 0, 1, 0, 0, 1))
+    monkeypatch.setattr(worker.stop, "install", lambda: None)
+    (bench.step("make").root / "aside").touch()  # nothing can be written aside
+    assert worker.main() == 1
+    result = bench.attempt(entry, restart=1).result
+    assert result is not None and "a part of this path is a file" in result.failed["0"]
+
+
 def walkers(toy: Toy, **settings: float) -> tuple[Bench, Submission, list[subprocess.Popen[str]]]:
     """Start a march of two ranks and wait until both walk."""
     bench = Bench(toy, walkers=2, **settings)

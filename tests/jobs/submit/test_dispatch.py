@@ -16,7 +16,7 @@ from jobs.plan.graph import Graph
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
 from jobs.submit.arrays import Patience, is_under_way
-from jobs.submit.dispatch import Submitter, chunks, settle_intents, shares, unhold
+from jobs.submit.dispatch import Submitter, chunks, settle_intents, unhold
 from jobs.submit.ledger import (
     Ledger,
     Submission,
@@ -72,7 +72,7 @@ class Place:
     def advance(self, heal: bool = False) -> int:
         seen, states = self.run.look()
         actions = next_actions(self.run.graph, states, seen.done, heal)
-        return Submitter(self.run, states, self.patience).submit(actions)
+        return Submitter(self.run, seen, states, self.patience).submit(actions)
 
     def settle(self) -> None:
         settle_intents(self.run, self.words.append, lambda seconds: None)
@@ -259,23 +259,6 @@ def test_a_rewiring_that_slurm_refuses_does_not_stop_the_others(place: Place) ->
     assert sum("already completing" in line for line in place.words) == 2
 
 
-@pytest.mark.parametrize(
-    ("throttle", "arrays", "expected", "lanes"),
-    [
-        (256, 1, [256], 1),
-        (256, 3, [86, 85, 85], 3),
-        (5, 5, [1, 1, 1, 1, 1], 5),
-        (2, 3, [1, 1, 1], 2),
-        (1, 4, [1, 1, 1, 1], 1),
-    ],
-)
-def test_a_throttle_is_shared_by_the_arrays_of_a_job(
-    throttle: int, arrays: int, expected: list[int], lanes: int
-) -> None:
-    assert shares(throttle, arrays) == (expected, lanes)
-    assert sum(expected[:lanes]) == throttle
-
-
 def test_arrays_beyond_the_throttle_wait_for_those_in_front(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     place = Place(monkeypatch, tmp_path, made.graph(made.job("a.x", 9, throttle=2), made.job("b.x", 1, ["a.x"])))
     place.advance()
@@ -294,6 +277,30 @@ def test_arrays_beyond_the_throttle_wait_for_those_in_front(monkeypatch: pytest.
     _, states = place.run.look()
     kinds = [states["a.x"][made.unit("a.x", key)].state for key in (0, 2, 4, 6, 8)]
     assert kinds == ["blocked", "running", "blocked", "queued", "blocked"]
+
+
+def test_arrays_of_earlier_calls_share_the_jobs_throttle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    place = Place(monkeypatch, tmp_path, made.graph(made.job("a.x", 5, throttle=2)))
+    place.advance()
+    assert [entry.throttle for entry in place.submissions()] == [1, 1, 1]
+    place.queue("100_1|RUNNING|None|n1|0|x", "102_0|PENDING|Dependency||0|x")
+    # Three units are lost. An array is at work and another waits for it: what is new waits for that one.
+    assert place.advance() == 2
+    assert [place.dependency(number) for number in (3, 4)] == ["afterany:102", "afterany:102"]
+
+
+def test_arrays_of_earlier_settings_share_the_jobs_throttle_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = Place(monkeypatch, tmp_path, made.graph(made.job("a.x", 5, throttle=2)))
+    old = replace(made.submission("a.x", [(0,), (1,)], 1, "60"), fingerprint="as it was", throttle=2)
+    write_submission(place.run.paths, old)
+    place.queue("60_0|RUNNING|None|n1|0|x", "60_1|RUNNING|None|n1|0|x")
+    assert place.advance() == 3
+    assert [place.dependency(number) for number in range(3)] == ["afterany:60", "afterany:60", "afterany:100"]
+    place.queue("60_0|RUNNING|None|n1|0|x", "100_0|PENDING|Dependency||0|x")
+    _, states = place.run.look()
+    assert states["a.x"][made.unit("a.x", 0)].reason == "waits for the throttle, behind arrays of earlier settings"
 
 
 def test_every_kind_of_element_is_tested_before_the_first_array_is_submitted(

@@ -27,7 +27,7 @@ from jobs.submit.reconcile import (
     waits_for,
 )
 from jobs.submit.slurm import QueueRow
-from stages.formats.attempts import Attempt
+from stages.formats.attempts import Attempt, TroubleRecord
 from tests.jobs import made
 from tests.jobs.made import attempt, row, submission, unit, units
 
@@ -59,6 +59,12 @@ def verdict(word: str, reason: str = "", **more: Any) -> dict[str, Any]:
         ({"queue": [row("40_1", "RUNNING")]}, "running", "on n1"),
         ({"queue": [row("40_1", "COMPLETING")]}, "running", "on "),
         ({"queue": [row("40_1", reason="Resources")]}, "queued", "Resources"),
+        ({"queue": [row("40_1", reason="None")]}, "queued", "Slurm has not looked at it yet"),
+        (
+            {"queue": [row("40_1", reason="BeginTime", restarts=1)], "attempts": [attempt(WHOLE, 1)]},
+            "queued",
+            "BeginTime; its last attempt: ended without a word on n1",
+        ),
         ({"queue": [row("40_1", reason="BeginTime")], **verdict("requeue")}, "queued", "BeginTime"),
         ({"queue": [row("40_1", "RUNNING")], **verdict("failed", "why")}, "failed", "why"),
         ({"queue": [row("40_1", "COMPLETING")], **verdict("failed", "x", failed={"1": "why"})}, "failed", "why"),
@@ -104,6 +110,17 @@ def test_what_is_seen_of_a_unit_is_its_state(seen: dict[str, Any], state: str, r
     found = one(**seen)
     assert found.state == state
     assert found.reason.startswith(reason)
+
+
+def test_of_several_ranks_the_first_that_failed_has_the_reason() -> None:
+    trouble = TroubleRecord(exit_code=137, reason="rank 1 was killed", node="n2")
+    for verdict_of, state in ((None, "lost"), ("failed", "failed"), ("never", "failed")):
+        last = replace(attempt(WHOLE, 1, verdict=verdict_of), trouble=trouble)
+        found = one(attempts=[last])
+        assert found.state == state
+        assert ("rank 1 was killed" in found.reason) == (state == "failed")
+    lost_it = attempt(WHOLE, 1, verdict="failed", failed={"1": "Connection closed by peer"})
+    assert one(attempts=[replace(lost_it, trouble=trouble)]).reason == "rank 1 was killed"
 
 
 def test_an_intent_is_being_submitted_while_its_launcher_is_at_work() -> None:

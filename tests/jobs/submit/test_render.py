@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster
 from jobs.plan.graph import Job
+from jobs.run.srun import BEGIN
 from jobs.submit.ledger import Submission
 from jobs.submit.render import Place, flag_value, flag_words, render_script, sbatch_flags, slurm_output
 from jobs.submit.slurm import comment_of
@@ -47,7 +48,7 @@ def render(
     cluster: Cluster,
     run: RunPaths = RUN,
     after: tuple[str, ...] = (),
-    behind: str = "",
+    behind: tuple[str, ...] = (),
     count: int = 3,
     each: int = 1,
 ) -> str:
@@ -71,7 +72,7 @@ def scripts() -> dict[str, str]:
         "train": render(train, slurm, count=1),
         "packed": render(packed, slurm, count=2, each=48),
         "site": render(
-            made.job("tokens.encode", 3, **asked), made.slurm_cluster(**SITE), after=("41", "42_3"), behind="43"
+            made.job("tokens.encode", 3, **asked), made.slurm_cluster(**SITE), after=("41", "42_3"), behind=("43",)
         ),
         "local": render(array, local),
         "hostile": render(hostile, slurm, RunPaths(Path("/runs") / HOSTILE)),
@@ -96,12 +97,12 @@ def test_a_script_parses(path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.sh")), ids=lambda path: path.stem)
 def test_shellcheck_finds_nothing(path: Path) -> None:
     # A run that is called `touch pwned` in backquotes looks like a mistake: that it does not expand is the point.
+    shellcheck = Path(sys.executable).parent / "shellcheck"
     found = subprocess.run(
-        ["shellcheck", "--exclude=SC2016,SC1078,SC1079", path], capture_output=True, text=True, check=False
+        [shellcheck, "--exclude=SC2016,SC1078,SC1079", path], capture_output=True, text=True, check=False
     )
     assert found.stdout == ""
 
@@ -264,7 +265,7 @@ def test_a_hostile_name_executes_nothing_and_the_log_lands_in_its_file(tmp_path:
         ["-u", "-m", "jobs.run.worker", *arguments],
         ["-m", "jobs.run.attempt_end", *arguments, "0"],
     ]
-    assert stage.log == f"the work: {HOSTILE} in {stage.run.root / CODE}\n"
+    assert stage.log == f"{BEGIN} 1 on an unknown node\nthe work: {HOSTILE} in {stage.run.root / CODE}\n"
     assert not list(tmp_path.rglob("pwned"))
     assert {path.name for path in tmp_path.iterdir()} == {"bin", "script.sh", HOSTILE}, "nothing lands beside the run"
     assert [path.name for path in (tmp_path / HOSTILE / "logs").rglob("*.log")] == [f"{stage.submission.key}.2.log"]
@@ -274,7 +275,7 @@ def test_setup_lines_may_use_unset_variables_and_change_the_directory(tmp_path: 
     setup = ['echo "loading $NOT_SET_ANYWHERE"', "cd /"]
     stage = Stage(tmp_path, PYTHON, run="run", setup=setup)
     assert stage.play() == 0
-    assert stage.log == f"loading \nthe work: {HOSTILE} in {stage.run.root / CODE}\n"
+    assert stage.log == f"{BEGIN} 1 on an unknown node\nloading \nthe work: {HOSTILE} in {stage.run.root / CODE}\n"
 
 
 def test_flags_become_words_of_a_command_line() -> None:

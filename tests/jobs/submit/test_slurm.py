@@ -63,14 +63,14 @@ def test_cancelling_nothing_asks_nobody(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("after", "behind", "text"),
     [
-        (["4", "5_1"], "", "afterok:4:5_1"),
-        (["4"], "6", "afterok:4,afterany:6"),
-        ([], "6", "afterany:6"),
-        ([], "", ""),
+        (["4", "5_1"], [], "afterok:4:5_1"),
+        (["4"], ["6"], "afterok:4,afterany:6"),
+        ([], ["6", "7"], "afterany:6:7"),
+        ([], [], ""),
     ],
 )
 def test_a_dependency_is_written_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: list[str], behind: str, text: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: list[str], behind: list[str], text: str
 ) -> None:
     scontrol = fake(monkeypatch, tmp_path, "scontrol", "")
     slurm.set_dependency("9", slurm.dependency(after, behind))

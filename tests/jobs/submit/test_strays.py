@@ -8,7 +8,7 @@ from dataclasses import replace
 from jobs.submit.ledger import Submission
 from jobs.submit.reconcile import Snapshot, States, in_flight, next_actions, unit_states
 from jobs.submit.slurm import QueueRow, comment_of
-from jobs.submit.strays import Strays, strays, to_remove
+from jobs.submit.strays import Strays, ending, strays, to_remove
 from tests.jobs import made
 from tests.jobs.made import row, submission, unit, units
 
@@ -69,6 +69,19 @@ def test_a_unit_that_was_submitted_again_leaves_its_first_element_a_stray() -> N
     again = submission("a.x", [(1,)], 3, "60")
     rows = [row("40_1", reason="Priority"), row("60_0")]
     assert found([*BOTH, again], rows) == [Strays(job="a.x", why="submitted again since", slurm_ids=("40_1",))]
+
+
+def test_strays_end_without_the_plans_own_elements() -> None:
+    old = replace(submission("a.x", [(0,), (1,)], 3, "60"), fingerprint="as it was")
+    mixed = submission("a.x", [(0,), (7,)], 4, "70")
+    late = row("90_0", comment=comment_of(made.RUN_ID, "0009-late"))
+    twin = row("41_0", "RUNNING", comment=comment_of(made.RUN_ID, MAKE.key))
+    rows = [row("60_0", "RUNNING"), row("60_1"), row("70_0"), row("70_1"), row("40_1"), late, twin]
+    entries = [*BOTH, old, mixed]
+    seen, states = look(entries, rows)
+    ids, keys = ending(strays(GRAPH, states, seen), states, seen)
+    assert sorted(ids) == ["41", "60", "70_1", "90"]
+    assert keys == {old.key, "0009-late"}, "of the others, elements of the plan are left"
 
 
 def test_ids_that_slurm_has_given_to_others_since_count_for_nothing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import signal
 import time
@@ -73,7 +75,7 @@ def _mood(task: Task[ToyConfig]) -> str:
 
 
 def _behave(task: Task[ToyConfig]) -> None:
-    """Note the call, then fail, die, stall, leave or dawdle if the unit's mood says so."""
+    """Note the call, then do what the unit's mood says: fail, die, lose a peer, eat memory, fill a disk, dawdle ..."""
     moods = Path(task.config.moods)
     moods.mkdir(parents=True, exist_ok=True)
     if task.ranks.rank == 0:
@@ -85,8 +87,15 @@ def _behave(task: Task[ToyConfig]) -> None:
         word, _, rest = rest.partition(" ")
     if word == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if word == "eat":
+        eaten = b"x" * (int(rest) << 20)
+        time.sleep(20 if eaten else 0)
+    if word == "fill":
+        _fill(Path(rest))
     if word == "dawdle":
         time.sleep(float(rest))
+    if word == "lose":
+        _lose_a_peer(task, int(rest))
     if word == "rank":
         word = "node" if task.ranks.rank == int(rest) else ""
     raised: dict[str, BaseException] = {
@@ -98,3 +107,28 @@ def _behave(task: Task[ToyConfig]) -> None:
     }
     if word in raised:
         raise raised[word]
+
+
+def _lose_a_peer(task: Task[ToyConfig], rank: int) -> None:
+    """Kill one rank; the others fail as soon as they notice it, in gloo's words."""
+    alive = task.work / f"alive.{task.ranks.master_port}"
+    if task.ranks.rank == rank:
+        with alive.with_suffix(".new").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # until the process ends
+            Path(file.name).rename(alive)
+            time.sleep(0.5)
+            os.kill(os.getpid(), signal.SIGKILL)
+    while not alive.exists():
+        time.sleep(0.01)
+    with alive.open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+    raise RuntimeError("[gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:4242")
+
+
+def _fill(folder: Path) -> None:
+    """Fill the file system of a folder to its last byte."""
+    with (folder / "ballast").open("ab", buffering=0) as file:
+        for size in (1 << 16, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"x" * size)

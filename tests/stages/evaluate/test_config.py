@@ -1,12 +1,20 @@
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stages.evaluate.config import EvaluateConfig, GenerateConfig
+from stages.evaluate.catalog.checks import check_cell
+from stages.evaluate.cells import SUITES
+from stages.evaluate.config import EvaluateConfig
+from stages.formats.benchmarks.index import read_index
+from stages.formats.benchmarks.layout import folder_of
 from stages.formats.kinds import KINDS
-from stages.shared.contract import InputFile, Unit
-from stages.shared.errors import ConfigError
+from stages.model.checkpoint.settings import PlannedModel
+from stages.model.config import ModelConfig
+from stages.shared.contract import PARTS, After, InputFile, Unit
+from stages.shared.errors import ConfigError, DataError
+from stages.shared.files import sha256_file, write_json
 
 FILE = (InputFile(Path("file"), ""),)
 INPUTS = {
@@ -14,16 +22,20 @@ INPUTS = {
     "tokenizer": FILE,
     "heldout": FILE,
     "facts": FILE,
+    "datasets": tuple(
+        InputFile(Path("/hf/datasets", name, "0.0.0/x"), "")
+        for name in ("Rowan___hellaswag/default", "allenai___ai2_arc/ARC-Easy", "baber___piqa/default")
+    ),
 }
 
 
 def units(inputs: dict[str, tuple[InputFile, ...]], **settings: Any) -> dict[str, Unit]:
-    (step,) = EvaluateConfig(**settings).plan(inputs).steps
+    (step,) = EvaluateConfig.model_validate(settings).plan(inputs).steps
     return {unit.key: unit for unit in step.units}
 
 
 def test_a_unit_is_one_checkpoint_and_one_task() -> None:
-    plan = EvaluateConfig(tasks=("perplexity", "generate", "hellaswag")).plan(INPUTS)
+    plan = EvaluateConfig.model_validate({"tasks": ["perplexity", "generate", "hellaswag"]}).plan(INPUTS)
     (step,) = plan.steps
     assert [unit.key for unit in step.units] == [
         "final/perplexity", "final/generate", "final/hellaswag",
@@ -64,11 +76,12 @@ def test_a_unit_reads_its_checkpoint_and_its_tasks_data_alone() -> None:
     found = units(INPUTS, tasks=("perplexity", "facts", "generate", "hellaswag"))
     hidden = {key: {field for field, files in unit.inputs.items() if not files} for key, unit in found.items()}
     assert {key: hidden[f"final/{key}"] for key in ("perplexity", "facts", "generate", "hellaswag")} == {
-        "perplexity": {"facts"},
-        "facts": {"heldout"},
-        "generate": {"heldout", "facts"},
-        "hellaswag": {"heldout", "facts"},
+        "perplexity": {"facts", "datasets", "definitions"},
+        "facts": {"heldout", "datasets", "definitions"},
+        "generate": {"heldout", "facts", "datasets", "definitions"},
+        "hellaswag": {"heldout", "facts", "definitions"},
     }
+    assert found["final/hellaswag"].inputs["datasets"] == INPUTS["datasets"][:1]
     assert found["untrained/facts"].inputs["checkpoints"] == INPUTS["checkpoints"][1:]
 
 
@@ -78,8 +91,93 @@ def test_a_unit_uses_the_settings_of_its_task_alone() -> None:
         "perplexity": ("perplexity",),
         "facts": (),
         "generate": ("generate",),
-        "hellaswag": ("num_fewshot", "limit"),
+        "hellaswag": (),
     }
+
+
+def test_a_list_of_shots_seeds_or_variants_makes_a_cell_of_each() -> None:
+    piqa = {"task": "piqa", "num_fewshot": [0, 5], "variant": ["", "llama"], "seed": 7}
+    found = units(INPUTS, tasks=[piqa, {"task": "arc_easy", "num_fewshot": 25}], limit=40)
+    assert [key for key in found if key.startswith("final")] == [
+        "final/piqa@seed7,first40",
+        "final/piqa@0-shot,seed7,first40,llama",
+        "final/piqa@5-shot,seed7,first40",
+        "final/piqa@5-shot,seed7,first40,llama",
+        "final/arc_easy@25-shot,first40",
+    ]
+
+
+def test_a_setting_of_one_task_leaves_every_other_unit_as_it_is() -> None:
+    before = units(INPUTS, tasks=["piqa", "hellaswag"])
+    for setting in ({"num_fewshot": 3}, {"limit": 10}, {"seed": 3}, {"variant": "llama"}, {"repeats": 2}):
+        after = units(INPUTS, tasks=[{"task": "piqa", **setting}, "hellaswag"])
+        assert after["final/hellaswag"] == before["final/hellaswag"]
+        assert "final/piqa" not in after
+    assert units(INPUTS, tasks=["piqa", "hellaswag"], batch_tokens=1) == before
+
+
+def test_the_number_of_shots_that_a_task_has_by_itself_is_the_same_cell() -> None:
+    assert list(units(INPUTS, tasks=[{"task": "piqa", "num_fewshot": 0}])) == list(units(INPUTS, tasks=["piqa"]))
+
+
+def test_a_task_in_parts_has_a_unit_for_each_before_the_one_that_scores_them() -> None:
+    tasks = [{"task": "piqa", "parts": 2}, "hellaswag"]
+    answers, whole = EvaluateConfig.model_validate({"tasks": tasks}).plan(INPUTS).steps
+    assert [unit.key for unit in answers.units] == [
+        f"{checkpoint}/piqa/part-{part}-of-2" for checkpoint in ("final", "untrained") for part in (0, 1)
+    ]
+    assert [unit.key for unit in whole.units][:2] == ["final/piqa", "final/hellaswag"]
+    assert (answers.name, whole.name, whole.after) == ("answers", "", (After("answers", PARTS),))
+
+
+def test_only_a_cell_of_a_variant_depends_on_the_variants_file() -> None:
+    found = units(INPUTS, tasks=[{"task": "piqa", "variant": ["", "llama"]}])
+    assert [bool(unit.data) for unit in found.values()] == [False, True] * 2
+
+
+def test_own_definitions_are_read_by_the_cells_that_they_define() -> None:
+    names = ("mine.yaml", "mine.jsonl", "other.yaml", "piqa@short.yaml", "_base.yaml", "utils.py")
+    files = tuple(InputFile(Path("/own", name), name) for name in names)
+    tasks = ["mine", "other", {"task": "piqa", "variant": "short"}, "hellaswag"]
+    found = units({**INPUTS, "definitions": files}, tasks=tasks)
+    read = {key: [file.path.name for file in unit.inputs["definitions"]] for key, unit in found.items()}
+    shared = ["_base.yaml", "utils.py"]
+    assert read["final/mine"] == ["mine.yaml", "mine.jsonl", *shared]
+    assert read["final/other"] == ["other.yaml", *shared]
+    assert read["final/piqa@short"] == ["piqa@short.yaml", *shared]
+    assert read["final/hellaswag"] == []
+
+
+def test_every_shipped_suite_names_tasks_that_exist_and_need_nothing_but_data() -> None:
+    for path in sorted(SUITES.iterdir()):
+        suite = f"suite:{path.stem}"
+        for cell in EvaluateConfig.model_validate({"tasks": [suite]}).cells():
+            try:
+                check_cell(cell, [], [])
+            except ConfigError as error:
+                assert error.setting == "datasets", f"{suite}: {error}"
+
+
+def test_settings_beside_a_suite_are_for_all_its_tasks() -> None:
+    config = EvaluateConfig.model_validate({"tasks": [{"task": "suite:llama", "limit": 9}]})
+    assert {cell.limit for cell in config.cells()} == {9}
+
+
+def test_the_suite_of_llama_is_planned_for_twenty_checkpoints_without_the_stack() -> None:
+    leaves = (leaf for cell in LLAMA.cells() for leaf in read_index().leaves(cell.task))
+    folders = {Path("/hf/datasets", *folder_of(leaf.data), "0.0.0/x"): None for leaf in leaves}
+    inputs = {
+        "checkpoints": tuple(InputFile(Path(f"step-{number}"), f"step-{number}") for number in range(20)),
+        "tokenizer": FILE,
+        "datasets": tuple(InputFile(folder, "") for folder in folders),
+    }
+    answers, whole = LLAMA.plan(inputs).steps
+    assert len(whole.units) == 20 * len(LLAMA.cells())
+    assert {len(unit.inputs["datasets"]) for unit in whole.units if "/mmlu@" in unit.key} == {57}
+    assert len(answers.units) == 20 * sum(cell.parts for cell in LLAMA.cells() if cell.parts > 1)
+
+
+LLAMA = EvaluateConfig.model_validate({"tasks": ["suite:llama"]})
 
 
 def test_checkpoints_of_one_source_have_keys_of_their_own() -> None:
@@ -87,16 +185,41 @@ def test_checkpoints_of_one_source_have_keys_of_their_own() -> None:
     assert list(units({**INPUTS, "checkpoints": two})) == ["final/perplexity", "final~2/perplexity"]
 
 
+def own(**settings: Any) -> EvaluateConfig:
+    return EvaluateConfig.model_validate(settings)
+
+
 @pytest.mark.parametrize(
     ("config", "inputs", "message"),
     [
-        (EvaluateConfig(tasks=()), INPUTS, "one or more different"),
-        (EvaluateConfig(tasks=("facts", "facts")), INPUTS, "one or more different"),
-        (EvaluateConfig(tasks=("facts",)), {**INPUTS, "facts": ()}, r"^facts = None: must be a file.* remove 'facts'"),
-        (EvaluateConfig(), {**INPUTS, "heldout": ()}, r"^heldout = None: must be a file"),
-        (EvaluateConfig(), {**INPUTS, "checkpoints": ()}, "at least one checkpoint"),
-        (EvaluateConfig(), {**INPUTS, "tokenizer": FILE * 2}, "exactly one tokenizer file, found 2"),
-        (EvaluateConfig(tasks=("generate",), generate=GenerateConfig(prompts=())), INPUTS, "at least one prompt"),
+        (own(tasks=()), INPUTS, "one or more different"),
+        (own(tasks=("facts", "facts")), INPUTS, r"^tasks = \['facts'\]: must be one or more different"),
+        (own(tasks=("facts",)), {**INPUTS, "facts": ()}, r"^facts = None: must be a file.* remove 'facts'"),
+        (own(), {**INPUTS, "heldout": ()}, r"^heldout = None: must be a file"),
+        (own(), {**INPUTS, "checkpoints": ()}, "at least one checkpoint"),
+        (own(), {**INPUTS, "tokenizer": FILE * 2}, "exactly one tokenizer file, found 2"),
+        (own(tasks=("generate",), generate={"prompts": []}), INPUTS, "at least one prompt"),
+        (own(tasks=["piqaa"]), INPUTS, r"^tasks = 'piqaa': must be one of our tasks .*; did you mean 'piqa'\?"),
+        (own(tasks=["factz"]), INPUTS, r"did you mean 'facts'\?"),
+        (own(tasks=["qqqqqqqq"]), INPUTS, "see `lm-eval ls tasks`"),
+        (own(tasks=["suite:lama"]), INPUTS, r"^tasks = 'suite:lama': must be a shipped suite; did you mean 'llama'\?"),
+        (
+            own(tasks=["cruxeval_input"]),
+            INPUTS,
+            "^tasks = 'cruxeval_input': .* outside a jail",
+        ),
+        (own(tasks=["humaneval"]), INPUTS, r"^datasets = None: .* with openai/openai_humaneval, which"),
+        (own(tasks=["minerva_math"]), INPUTS, "it needs antlr4, math_verify"),
+        (own(tasks=["mmmu_val"]), INPUTS, "pictures"),
+        (own(tasks=["winogrande"]), INPUTS, r"^datasets = None: .* with allenai/winogrande \(winogrande_xl\), which"),
+        (own(tasks=["mmlu"]), INPUTS, r"with cais/mmlu \(abstract_algebra\) and 56 others, which 'mmlu' opens"),
+        (
+            own(tasks=[{"task": "bbh_cot_fewshot_snarks", "num_fewshot": 9}]),
+            INPUTS,
+            r"^num_fewshot = 9: must be at most 3",
+        ),
+        (own(tasks=[{"task": "piqa", "variant": "lama"}]), INPUTS, r"^tasks = 'piqa@lama': .* did you mean 'llama'\?"),
+        (own(tasks=[{"task": "perplexity", "limit": 3}]), INPUTS, "ours have sections instead"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_while_planning(
@@ -104,3 +227,53 @@ def test_settings_that_cannot_work_are_refused_while_planning(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         config.plan(inputs)
+
+
+def test_a_checkpoint_of_another_tokenizer_is_refused_by_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "x.model").write_bytes(b"pieces")
+    (tmp_path / "y.model").write_bytes(b"others")
+    tokenizers = [(InputFile(tmp_path / name, ""),) for name in ("x.model", "y.model")]
+    about = PlannedModel(model=ModelConfig(), dtype="fp32", tokenizer=str(tmp_path / "x.model")).text()
+    to_come = (InputFile(Path("not made"), "final", section="pretrain", about=about),)
+    here = tmp_path / "final"
+    write_json(here / "complete.json", {})
+    state = {"model": {}, "vocab_size": 3, "dtype": "fp32", "step": 1}
+    write_json(here / "state.json", {**state, "tokenizer_sha256": sha256_file(tmp_path / "x.model")})
+    for checkpoints in (to_come, (InputFile(here, "final"),)):
+        EvaluateConfig().inspect({"checkpoints": checkpoints, "tokenizer": tokenizers[0]})
+        with pytest.raises(DataError, match=r"final: trained with another tokenizer\. Set `tokenizer` to that of its"):
+            EvaluateConfig().inspect({"checkpoints": checkpoints, "tokenizer": tokenizers[1]})
+
+
+def prepared(folder: Path, name: str = "allenai___ai2_arc/ARC-Easy", **splits: int) -> tuple[InputFile, ...]:
+    """Return a folder of prepared data with a header alone."""
+    home = folder / "datasets" / name / "0.0.0/x"
+    home.mkdir(parents=True)
+    info = {"splits": {name: {"num_examples": count} for name, count in splits.items()}}
+    (home / "dataset_info.json").write_text(json.dumps(info))
+    return (InputFile(home, ""),)
+
+
+def test_a_missing_split_is_one_sentence_before_anything_is_queued(tmp_path: Path) -> None:
+    files = prepared(tmp_path, validation=3, test=9)
+    own(tasks=["arc_easy"]).inspect({"datasets": files})
+    with pytest.raises(DataError, match=r"lacks the split 'train', which arc_easy opens \(it has validation, test\)"):
+        own(tasks=[{"task": "arc_easy", "num_fewshot": 5}]).inspect({"datasets": files})
+    own(tasks=["arc_easy"]).inspect({"datasets": (InputFile(tmp_path / "not/made/yet/x", "", section="benchmarks"),)})
+    with pytest.raises(DataError, match="lacks the split 'validation', which piqa opens"):
+        own(tasks=["piqa"]).inspect({"datasets": prepared(tmp_path / "two", "baber___piqa/default", train=3)})
+
+
+def test_more_shots_than_there_are_examples_are_one_sentence_before_anything_is_queued(tmp_path: Path) -> None:
+    files = prepared(tmp_path, train=5, test=9)
+    own(tasks=[{"task": "arc_easy", "num_fewshot": 5}]).inspect({"datasets": files})
+    with pytest.raises(ConfigError, match="num_fewshot = 10: must be at most 5: arc_easy has 5 solved examples"):
+        own(tasks=[{"task": "arc_easy", "num_fewshot": 10}]).inspect({"datasets": files})
+
+
+def test_code_without_a_jail_is_refused_before_anything_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.evaluate.catalog.checks.missing", lambda: "this machine cannot make a jail")
+    for task in ("humaneval", "mbpp"):
+        with pytest.raises(ConfigError, match=f"tasks = '{task}': .* and this machine cannot make a jail"):
+            own(tasks=[task]).inspect({})
+    own(tasks=["piqa"]).inspect({})

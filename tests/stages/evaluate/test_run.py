@@ -1,16 +1,22 @@
 import json
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lm_eval.tasks._index import TaskIndex
 
+from stages.evaluate import evaluation
+from stages.evaluate.cells import TaskSettings
 from stages.evaluate.config import EvaluateConfig, GenerateConfig, PerplexityConfig
+from stages.formats.benchmarks.index import DataSet
+from stages.formats.benchmarks.write import write_dataset
 from stages.formats.documents import DocumentWriter
 from stages.formats.results import read_generations, read_results
+from stages.model.checkpoint.load import LoadedModel, load_model
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
 from tests.stages.evaluate.tiny import TEXT, make_checkpoint, train_tokenizer
+from tests.stages.evaluate.world import GENERATED, define, questions
 from tests.stages.harness import run_stage
 
 ROOT = Path(__file__).parents[3]
@@ -47,7 +53,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 
 
 CONFIG = EvaluateConfig(
-    tasks=("perplexity", "facts", "generate"),
+    tasks=tuple(TaskSettings(task=name) for name in ("perplexity", "facts", "generate")),
     heldout="from:tokens",
     facts="from:sample",
     perplexity=PerplexityConfig(documents=4),
@@ -116,35 +122,78 @@ def test_heldout_documents_without_any_text_are_refused(inputs: Inputs, tmp_path
         run_stage(CONFIG, {**inputs, "heldout": (InputFile(tmp_path / "empty.jsonl.zst", ""),)}, tmp_path / "run")
 
 
-OFFLINE = """
-import os, sys
-from pathlib import Path
-from stages.evaluate.run import go_offline
-go_offline(Path(sys.argv[1]), None)
-import lm_eval.tasks
-from stages.evaluate.tasks import harness_tasks
-from stages.shared.errors import ConfigError
-arc = Path(lm_eval.tasks.__file__).parent / "arc"
-manager = lm_eval.tasks.TaskManager(include_defaults=False, include_path=arc)  # all of them take ten seconds
-for name in ("arc_easy", "arc_eesy"):
-    try:
-        harness_tasks(name, None, manager)
-    except ConfigError as error:
-        print(error)
-"""
+@pytest.fixture(scope="module")
+def cells(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """Return the inputs of cells of lm-eval's tasks: prepared data, and tasks of one's own."""
+    folder = tmp_path_factory.mktemp("data")
+    rows = [{"goal": f"goal {n}", "sol1": f"one {n}", "sol2": f"two {n}", "label": n % 2} for n in range(9)]
+    splits = {"train": rows[:4], "validation": rows}
+    piqa = write_dataset(folder / "datasets", DataSet("baber/piqa", ""), splits, None, {})
+    own = define(folder / "own", "mine", {"test": questions(6), "train": questions(9, "t")}, **GENERATED)
+    given = {"datasets": (piqa,), "definitions": tuple(own)}
+    made = {field: tuple(InputFile(path, path.name) for path in paths) for field, paths in given.items()}
+    return {name: files for name, files in inputs.items() if name not in ("heldout", "facts")} | made
 
 
-def test_lm_evals_tasks_without_local_data_or_misspelt_are_refused_in_one_line_without_network(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    command = [sys.executable, "-W", "ignore", "-c", OFFLINE, str(tmp_path / "work")]
-    environment = {"HOME": str(home), "PATH": "", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
-    offline, misspelt = done.stdout.splitlines()
-    assert "evaluation has no network" in offline
-    assert "set `datasets_cache` to its folder" in offline
-    assert "did you mean 'arc_easy'" in misspelt
-    assert list(home.iterdir()) == []
+TASKS = [
+    {"task": "piqa", "num_fewshot": [0, 2], "variant": ["", "llama"]},
+    {"task": "mine", "num_fewshot": 1, "limit": 4, "seed": 7, "parts": 3},
+]
+
+
+def test_the_units_of_an_element_load_each_model_once_and_the_table_of_all_tasks_never(
+    cells: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[Path] = []
+
+    def load(checkpoint: Path) -> LoadedModel:
+        loaded.append(checkpoint)
+        return load_model(checkpoint)
+
+    monkeypatch.setattr(evaluation, "_OPEN", {})
+    monkeypatch.setattr(evaluation, "load_model", load)
+    monkeypatch.setattr(TaskIndex, "_iter_yaml_files", None)
+    config = EvaluateConfig.model_validate({"tasks": TASKS[:1]})
+    keys = [read_results(file.path).key for file in run_stage(config, cells, tmp_path)["results"]]
+    assert loaded == [file.path for file in cells["checkpoints"]]
+    assert [(key.num_fewshot, key.variant) for key in keys[:4]] == [(0, ""), (0, "llama"), (2, ""), (2, "llama")]
+    assert len({key.data for key in keys if not key.variant}) == 1
+    assert len({key.prompts for key in keys[:4]}) == 2, "the variant scores otherwise and asks the same"
+
+
+def test_a_cell_in_parts_has_the_scores_and_prompts_of_the_whole(cells: Inputs, tmp_path: Path) -> None:
+    parted, whole = ({**TASKS[1], "parts": parts} for parts in (3, 1))
+    found = [
+        run_stage(EvaluateConfig.model_validate({"tasks": [task]}), cells, tmp_path / str(task["parts"]))
+        for task in (parted, whole)
+    ]
+    for kind in ("results", "samples"):
+        one, other = ([file.path.read_bytes() for file in each[kind]] for each in found)
+        assert one == other
+    key = read_results(found[0]["results"][0].path).key
+    assert (key.num_fewshot, key.limit, key.seed, key.dtype, key.first_token) == (1, 4, 7, "fp32", 2)
+
+
+def test_other_data_of_a_task_has_another_key(cells: Inputs, tmp_path: Path) -> None:
+    rows = [{"goal": f"other {n}", "sol1": f"one {n}", "sol2": f"two {n}", "label": n % 2} for n in range(9)]
+    splits = {"train": rows[:4], "validation": rows}
+    piqa = write_dataset(tmp_path / "datasets", DataSet("baber/piqa", ""), splits, None, {})
+    config = EvaluateConfig.model_validate({"tasks": ["piqa"]})
+    one, other = (
+        read_results(run_stage(config, given, tmp_path / name)["results"][0].path).key
+        for name, given in (("one", cells), ("other", {**cells, "datasets": (InputFile(piqa, "x"),)}))
+    )
+    assert one.data != other.data
+    assert one.prompts != other.prompts
+    assert replace(one, data=other.data, prompts=other.prompts) == other
+
+
+def test_results_name_no_folder_of_this_machine(cells: Inputs, tmp_path: Path) -> None:
+    config = EvaluateConfig.model_validate({"tasks": ["piqa", {"task": "mine", "limit": 2}]})
+    for file in run_stage(config, cells, tmp_path)["results"]:
+        assert str(tmp_path.parent) not in file.path.read_text()
+        assert str(ROOT) not in file.path.read_text()
+        assert "site-packages" not in file.path.read_text()
 
 
 def test_a_task_without_its_data_is_refused_while_planning(inputs: Inputs) -> None:

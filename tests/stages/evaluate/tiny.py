@@ -75,7 +75,7 @@ def train_tokenizer(folder: Path, vocab_size: int = 400) -> Path:
     return folder / "tokenizer.model"
 
 
-def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0) -> Path:
+def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0, step: int = 0) -> Path:
     """Write a sealed checkpoint with the weights of `seed`; return its folder."""
     pieces = Tokenizer(tokenizer)
     config = ModelConfig(num_layers=2, dim=32, num_heads=2, seq_len=48, init_std=0.3)
@@ -87,7 +87,7 @@ def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0) -> Path:
         "vocab_size": pieces.vocab_size,
         "dtype": "fp32",
         "tokenizer_sha256": pieces.sha256,
-        "step": 0,
+        "step": step,
     }
     save(tensors_of(model.sharded_state_dict(prefix="model.")), folder, {STATE: state})
     return folder

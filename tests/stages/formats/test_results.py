@@ -3,10 +3,9 @@ from pathlib import Path
 import pytest
 
 from stages.formats.results import (
-    EvaluationKey,
     Generation,
+    Outcomes,
     Results,
-    Score,
     read_generations,
     read_results,
     write_generations,
@@ -14,12 +13,16 @@ from stages.formats.results import (
 )
 from stages.shared.errors import DataError
 from stages.shared.files import read_json
+from tests.stages.report.journey import evaluation_key, score
 
 RESULTS = Results(
-    key=EvaluationKey(checkpoint="abc", source="final", task="facts", num_fewshot=0, harness="lm-eval 0"),
-    scores=(
-        Score(task="facts", metric="acc", value=0.1 + 0.2, stderr=None, samples=1, chance=0.25, higher_is_better=True),
-    ),
+    key=evaluation_key("final", "facts"),
+    scores=(score("facts", "acc", 0.1 + 0.2, None, chance=0.25),),
+    protocol="As in the paper.",
+    outcomes={
+        name: Outcomes(items=(f"{name}1", f"{name}2"), values={"acc": (1.0, 0.0)}) for name in ("facts", "others")
+    },
+    members={"all": ("facts", "others")},
 )
 GENERATION = Generation(
     checkpoint="abc",
@@ -43,6 +46,12 @@ def test_what_is_no_result_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(DataError, match=r"results\.json: not an evaluation result"):
         read_results(tmp_path / "results.json")
+
+
+def test_a_groups_questions_are_those_of_its_tasks() -> None:
+    assert RESULTS.questions("facts", "acc") == {"facts/facts1": 1.0, "facts/facts2": 0.0}
+    assert len(RESULTS.questions("all", "acc")) == 4
+    assert RESULTS.questions("all", "acc_norm") == RESULTS.questions("nothing", "acc") == {}
 
 
 def test_generations_are_a_line_each_whatever_their_text(tmp_path: Path) -> None:

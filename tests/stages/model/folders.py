@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MixtralConfig, MixtralForCausalLM, PreTrainedModel
 
 from stages.formats.kinds import KINDS
-from stages.formats.tokenizer import TOKENIZER_JSON
+from stages.formats.pieces import TOKENIZER_JSON
 from stages.model.config import ModelConfig
 from stages.model.huggingface.config import to_config_json
 from stages.tokenizer.config import TokenizerConfig

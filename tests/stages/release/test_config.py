@@ -10,7 +10,7 @@ import pytest
 from stages.formats.kinds import KINDS
 from stages.release.config import ReleaseConfig
 from stages.shared.contract import InputFile
-from stages.shared.errors import ConfigError
+from stages.shared.errors import ConfigError, DataError
 from stages.shared.files import write_json
 
 CHECKPOINTS = tuple(InputFile(Path(name), name) for name in ("final", "untrained", "step-0000100"))
@@ -46,8 +46,15 @@ def test_a_model_that_transformers_has_not_is_refused_by_the_plan(tmp_path: Path
     unfit = (replace(CHECKPOINTS[0], unfit=(("release", "model.bias True: LLaMA and Mixtral have False"),)),)
     with pytest.raises(ConfigError, match=r"must be a model that transformers has \(model\.bias True"):
         ReleaseConfig().plan({"checkpoints": unfit, "tokenizer": TOKENIZER})
-    write_json(tmp_path / "state.json", {"model": {"position": "alibi"}})
+    state = {"model": {"position": "alibi"}, "vocab_size": 300, "dtype": "fp32", "tokenizer_sha256": "x", "step": 3}
+    write_json(tmp_path / "state.json", state)
     write_json(tmp_path / "complete.json", {})
-    outside = (InputFile(tmp_path, "final"),)
+    outside = {"checkpoints": (InputFile(tmp_path, "final"),)}
     with pytest.raises(ConfigError, match=r"must be a model that transformers has \(model\.position alibi"):
-        ReleaseConfig(checkpoints=str(tmp_path)).inspect({"checkpoints": outside})
+        ReleaseConfig(checkpoints=str(tmp_path)).inspect(outside)
+    write_json(tmp_path / "state.json", state | {"model": {}})
+    ReleaseConfig(checkpoints=str(tmp_path)).inspect(outside)
+    (tmp_path / "other.model").write_bytes(b"other pieces")
+    outside["tokenizer"] = (InputFile(tmp_path / "other.model", ""),)
+    with pytest.raises(DataError, match=r"trained with another tokenizer\. Set `tokenizer` to that of its training"):
+        ReleaseConfig(checkpoints=str(tmp_path)).inspect(outside)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.formats.attempts import AttemptName, EndRecord, StartRecord, write_record
+from stages.formats.benchmarks.index import FEWSHOT_SEED
 from stages.formats.documents import DocumentWriter
 from stages.formats.funnel import StepCount, write_funnel
 from stages.formats.kinds import KINDS
@@ -169,8 +170,27 @@ def write_rank_times(folder: Path) -> Path:
 
 
 def score(task: str, metric: str, value: float, stderr: float | None, **rest: Any) -> Score:
-    defaults: dict[str, Any] = {"samples": 160, "chance": None, "higher_is_better": True}
+    low, high = (None, None) if stderr is None else (value - 1.96 * stderr, value + 1.96 * stderr)
+    defaults: dict[str, Any] = {"samples": 160, "chance": None, "higher_is_better": True, "low": low, "high": high}
     return Score(task=task, metric=metric, value=value, stderr=stderr, **{**defaults, **rest})
+
+
+def evaluation_key(source: str, task: str = "t", **rest: Any) -> EvaluationKey:
+    """Return the key of a result."""
+    plain: dict[str, Any] = {
+        "checkpoint": source * 3,
+        "num_fewshot": 0,
+        "seed": FEWSHOT_SEED,
+        "limit": None,
+        "variant": "",
+        "prompts": "p",
+        "data": "d",
+        "first_token": 2,
+        "dtype": "fp32",
+        "adapter": "1",
+        "harness": "lm-eval 0.4.13",
+    }
+    return EvaluationKey(source=source, task=task, **{**plain, **rest})
 
 
 def write_scores(folder: Path) -> list[tuple[Path, str]]:
@@ -198,7 +218,7 @@ def write_scores(folder: Path) -> list[tuple[Path, str]]:
     }
     files = []
     for (source, task), scores in measured.items():
-        key = EvaluationKey(checkpoint=source * 3, source=source, task=task, num_fewshot=0, harness="lm-eval 0.4.13")
+        key = evaluation_key(source, task)
         path = folder / f"results-{source}-{task}.json"
         write_results(path, Results(key=key, scores=scores), {"results": {}})
         files.append((path, source))

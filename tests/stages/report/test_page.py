@@ -8,7 +8,7 @@ from stages.formats.layers import FIELDS as LAYER_FIELDS
 from stages.formats.metrics import FIELDS
 from stages.formats.rank_times import RankTime, RankTimes
 from stages.formats.readings import Reading
-from stages.formats.results import EvaluationKey, Generation, Results, Score
+from stages.formats.results import Generation, Results
 from stages.formats.tables import Tables
 from stages.report.collect import Block
 from stages.report.page import PARTS as PART_TEMPLATES
@@ -25,6 +25,7 @@ from stages.report.parts.timeline.read import TimedAttempt
 from stages.report.parts.tokens.part import view as show_tokens
 from stages.report.parts.training.part import view as show_training
 from stages.report.parts.training.read import TrainingFiles
+from tests.stages.report.journey import evaluation_key, score
 
 HOSTILE = (
     "</script><script>window.hit = 1</script>",
@@ -87,12 +88,11 @@ def hostile_pages() -> PageCounts:
 
 
 def hostile_results() -> list[Results]:
-    def score(text: str) -> Score:
-        return Score(task=text, metric=text, value=0.5, stderr=None, samples=1, chance=0.5, higher_is_better=True)
-
     return [
         Results(
-            key=EvaluationKey(checkpoint="c", source=text, task=text, num_fewshot=0, harness="h"), scores=(score(text),)
+            key=evaluation_key(text, text, variant=text),
+            scores=(score(text, text, 0.5, None, chance=0.5),),
+            protocol=text,
         )
         for text in HOSTILE
     ]

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
+from stages.formats.benchmarks.index import read_index
+from stages.formats.benchmarks.layout import HASH, VERSION, folder_of
 from stages.formats.kinds import KINDS
 from stages.shared.contract import (
     ALL,
+    PARTS,
     SAME,
     WHOLE,
     After,
@@ -27,10 +30,14 @@ from stages.shared.contract import (
     StageConfig,
     StagePlan,
     Step,
+    Unit,
     file_key,
     input_file,
+    part_of,
     parts,
+    parts_of,
     unique_keys,
+    whole_of,
 )
 
 ROOT = Path(__file__).parents[3]
@@ -75,6 +82,14 @@ def test_a_step_reads_all_of_an_earlier_one_unless_it_says_so() -> None:
     assert After("extract", SAME).units == SAME
 
 
+def test_the_parts_of_a_unit_read_what_it_reads_and_name_it() -> None:
+    whole = Unit(key="a/b", uses=("text",))
+    first, second = parts_of(whole, 2)
+    assert (first.key, second.key, first.uses) == ("a/b/part-0-of-2", "a/b/part-1-of-2", ("text",))
+    assert {whole_of(first.key), whole_of(second.key)} == {whole.key}
+    assert part_of(second.key) == (1, 2)
+
+
 def test_a_file_is_the_same_again_from_its_path_or_url() -> None:
     for where in ("/a/b c.gz", "https://host/a/b.gz?x=1", "s3://bucket/a/b.gz", "relative/x"):
         file = input_file(where, "dump", 2.5)
@@ -106,12 +121,23 @@ def made_up_inputs(config: StageConfig) -> dict[str, tuple[InputFile, ...]]:
     for name, setting in type(config).model_fields.items():
         for mark in setting.metadata:
             if isinstance(mark, Reads) and getattr(config, name) is not None:
+                if mark.kind == KINDS.datasets:
+                    inputs[name] = prepared_data()
+                    continue
                 count = 1 if mark.kind.name in ONE else FILES
                 inputs[name] = tuple(
                     InputFile(Path(f"/data/{mark.kind.name}/{number:03}"), "ab"[number % 2], 1.0, count=1000)
                     for number in range(count)
                 )
     return inputs
+
+
+@cache
+def prepared_data() -> tuple[InputFile, ...]:
+    """Return a folder for each data set of lm-eval's tasks."""
+    every = {data for _, data, _ in read_index().tasks.values() if data.path}
+    folders = {Path("/hf/datasets", *folder_of(data), VERSION, HASH) for data in every}
+    return tuple(InputFile(folder, "") for folder in sorted(folders))
 
 
 @cache
@@ -181,7 +207,8 @@ def test_every_step_reads_earlier_steps_and_fellows_that_exist(name: str) -> Non
         own = {unit.key for unit in step.units}
         for after in step.after:
             assert after.step in keys, f"{step.name} reads {after.step}, which is no earlier step"
-            assert after.units == ALL or own <= keys[after.step]
+            assert after.units != SAME or own <= keys[after.step]
+            assert after.units != PARTS or {whole_of(key) for key in keys[after.step]} <= own
         keys[step.name] = own
 
 

@@ -16,6 +16,7 @@ from stages.shared.errors import JsonError
 from stages.shared.files import (
     flush_tree,
     read_json,
+    read_tail,
     replace_dir,
     sampled_digest,
     sha256_file,
@@ -133,3 +134,13 @@ def test_of_a_large_file_samples_are_digested(tmp_path: Path, monkeypatch: pytes
     before = sampled_digest(tmp_path / "a")
     (tmp_path / "a").write_bytes(bytes(995) + b"tail.")
     assert sampled_digest(tmp_path / "a") != before
+
+
+def test_of_a_text_the_end_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * 100 + b"\xff the end")
+    assert read_tail(path, 9) == "\ufffd the end"
+    assert read_tail(path, 1000).startswith("xxx")
+    assert read_tail(tmp_path / "none", 9) == read_tail(tmp_path, 9) == ""
+    os.mkfifo(tmp_path / "pipe")
+    assert read_tail(tmp_path / "pipe", 9) == read_tail(Path("/dev/zero"), 9) == "", "not read for ever"

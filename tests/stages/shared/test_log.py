@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +141,14 @@ def test_a_message_is_out_when_the_process_is_killed() -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": ""}
     done = subprocess.run([sys.executable, "-c", probe], env=environment, capture_output=True, text=True, check=False)
     assert done.stderr.endswith("INFO last words\n")
+
+
+def test_a_message_that_finds_no_room_is_lost_and_nothing_else() -> None:
+    probe = "from stages.shared import log; log.info('lost'); log.error('lost', OSError(28)); print('at work')"
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-u", "-c", probe]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "at work\n")
 
 
 def test_importing_it_brings_the_standard_library_alone() -> None:

@@ -8,7 +8,8 @@ from stages.shared.task import Ranks, Task
 
 def task() -> Task[StageConfig]:
     folder = Path("/nowhere")
-    return Task(config=StageConfig(), step="", unit="all", inputs={}, out=folder, work=folder, run_dir=folder)
+    places = dict.fromkeys(("out", "work", "shared", "run_dir"), folder)
+    return Task(config=StageConfig(), step="", unit="all", inputs={}, **places)
 
 
 def test_without_a_launcher_a_task_is_one_process_that_nobody_stops() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer as HfTokenizer
 
-from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
+from stages.formats.pieces import TOKENIZER_JSON
+from stages.formats.tokenizer import Tokenizer
 from stages.tokenizer.hf import to_tokenizer_json
 from tests.stages.tokenizer.texts import PROSE, TRICKY
 

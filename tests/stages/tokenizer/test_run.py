@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
+from stages.formats.pieces import TOKENIZER_JSON
+from stages.formats.tokenizer import Tokenizer
 from stages.shared.contract import InputFile
 from stages.shared.files import sha256_file
 from stages.tokenizer.run import MAX_LINE_BYTES, lines_of, sample_lines

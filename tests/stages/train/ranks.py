@@ -234,6 +234,7 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
         },
         out=folder / "out",
         work=folder / "work",
+        shared=folder / "shared",
         run_dir=folder,
         ranks=Ranks(rank=rank, world_size=config.layout.ranks, local_rank=rank, master_port=run.port),
         should_stop=lambda: bool(run.stop_at) and last and now[0] + 1 >= run.stop_at,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stages.formats.pieces import read_pieces
 from stages.model.config import ModelConfig
 from stages.model.huggingface.config import to_config_json
+from stages.model.huggingface.tensors import shapes, slices
 from stages.shared.contract import InputFile, StagePlan
 from stages.shared.errors import ConfigError, DataError
-from stages.shared.files import write_json
+from stages.shared.files import sha256_file, write_json
 from tests.stages.train.ranking_config import RankingConfig
 
 PAIRS = {"pairs": (InputFile(Path("pairs.jsonl"), "pairs"),)}
@@ -100,18 +106,52 @@ def test_one_folder_to_start_from_is_enough() -> None:
         plan({"init_from": two[:1], "continue_from": two[:1]}, init_from="a", continue_from="b")
 
 
-def inspect(folder: Path, field: str, **settings: Any) -> None:
+def inspect(folder: Path, field: str, tokenizer: Path | None = None, **settings: Any) -> None:
     config = RankingConfig(pairs="x", tokenizer="x", steps=250, **{field: str(folder)}, **settings)
-    config.inspect({field: (InputFile(folder, "a"),)})
+    tokenizers = (
+        (InputFile(tokenizer, ""),) if tokenizer else (InputFile(Path("not made yet"), "", section="tokenizer"),)
+    )
+    config.inspect({field: (InputFile(folder, "a"),), "tokenizer": tokenizers})
+
+
+SMALL: dict[str, Any] = {"num_layers": 1, "dim": 64, "num_heads": 4, "seq_len": 64}
+
+
+def write_release(folder: Path, vocab_size: int = 300) -> None:
+    """Write a folder of transformers with headers of tensors, and nothing in them but their size."""
+    model = ModelConfig(**SMALL)
+    write_json(folder / "config.json", to_config_json(model, vocab_size, "float32", bos_id=1, eos_id=2))
+    sizes = {
+        name: shape
+        for part in slices(model)
+        for name, shape in zip(part.names, shapes(model, part, vocab_size), strict=True)
+    }
+    header, place = {}, 0
+    for name, shape in sizes.items():
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [place, place := place + 2 * prod(shape)]}
+    written = json.dumps(header).encode()
+    content = len(written).to_bytes(8, "little") + written + bytes(place)
+    (folder / "model.safetensors").write_bytes(content)
+
+
+def edit_header(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "model.safetensors"
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    edit(header)
+    written = json.dumps(header).encode()
+    path.write_bytes(len(written).to_bytes(8, "little") + written + content[8 + length :])
 
 
 def test_weights_of_another_shape_are_refused_before_anything_is_queued(tmp_path: Path) -> None:
-    model = ModelConfig(num_layers=2, dim=64, num_heads=4)
-    described = to_config_json(model, 300, "float32", bos_id=1, eos_id=2)
-    write_json(tmp_path / "config.json", described)
-    inspect(tmp_path, "init_from", model={"num_layers": 2, "dim": 64, "num_heads": 4})
-    with pytest.raises(DataError, match=r"another shape than the recipe's\. Give the section's model num_layers: 2"):
-        inspect(tmp_path, "init_from", model={"num_layers": 3, "dim": 64, "num_heads": 4})
+    write_release(tmp_path)
+    described = json.loads((tmp_path / "config.json").read_text())
+    inspect(tmp_path, "init_from", model=SMALL)
+    with pytest.raises(
+        DataError, match=r"another shape than the recipe's\. Give the recipe's model section num_layers: 1"
+    ):
+        inspect(tmp_path, "init_from", model=SMALL | {"num_layers": 3})
     write_json(tmp_path / "config.json", described | {"model_type": "gemma"})
     with pytest.raises(DataError, match=r"model_type 'gemma'\. Use llama or mixtral"):
         inspect(tmp_path, "init_from")
@@ -119,17 +159,108 @@ def test_weights_of_another_shape_are_refused_before_anything_is_queued(tmp_path
         inspect(tmp_path / "absent", "init_from")
 
 
-def test_a_checkpoint_of_another_shape_too(tmp_path: Path) -> None:
-    folder, same = tmp_path / "step-0000100", {"num_layers": 2, "dim": 64, "num_heads": 4}
+NORM = "model.norm.weight"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda header: header.pop(NORM), r"lacks tensor model\.norm\.weight"),
+        (lambda header: header.update(extra=header[NORM]), r"has an unknown tensor extra"),
+        (
+            lambda header: header[NORM].update(shape=[32]),
+            r":model\.norm\.weight: shape \[32\]\. config.json says \[64\]",
+        ),
+        (
+            lambda header: header[NORM].update(dtype="I8"),
+            r":model\.norm\.weight: type I8\. Use weights that are not quan",
+        ),
+        (
+            lambda header: header["lm_head.weight"].update(data_offsets=[0, 9**9]),
+            r"unreadable \(\d+ bytes where its hea",
+        ),
+        (lambda header: header.update({NORM: 3}), r"model\.safetensors: unreadable"),
+    ],
+)
+def test_tensors_are_compared_by_their_headers(edit: Any, message: str, tmp_path: Path) -> None:
+    write_release(tmp_path)
+    edit_header(tmp_path, edit)
+    with pytest.raises(DataError, match=message):
+        inspect(tmp_path, "init_from", model=SMALL)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x03", b"\x05\0\0\0\0\0\0\0[1,2]", b"\xff" * 30, b"\x02\0\0\0\0\0\0\0{"])
+def test_a_file_that_is_no_safetensors_is_named(content: bytes, tmp_path: Path) -> None:
+    write_release(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(DataError, match=r"model\.safetensors: unreadable"):
+        inspect(tmp_path, "init_from", model=SMALL)
+
+
+def test_the_folders_pieces_are_compared_with_the_tokenizers(tmp_path: Path, corpus: str) -> None:
+    write_release(tmp_path)
+    ours = Path(corpus) / "tokenizer.model"
+    pieces = read_pieces(ours)
+    inspect(tmp_path, "init_from", ours, model=SMALL)  # a folder may have none
+    vocab = {piece: number for number, piece in enumerate(pieces)}
+    fast: dict[str, Any] = {"model": {"type": "BPE", "vocab": vocab}, "added_tokens": [{"id": 300, "content": "[PAD]"}]}
+    for content in (fast, fast | {"model": {"type": "Unigram", "vocab": [[piece, 0.0] for piece in pieces]}}):
+        write_json(tmp_path / "tokenizer.json", content)
+        inspect(tmp_path, "init_from", ours, model=SMALL)
+    write_json(tmp_path / "tokenizer.json", fast | {"added_tokens": [{"id": 7, "content": "[PAD]"}]})
+    with pytest.raises(DataError, match=r"tokenizer\.json: piece 7 is '\[PAD\]', and '.*' in the tokenizer of this"):
+        inspect(tmp_path, "init_from", ours, model=SMALL)
+    inspect(tmp_path, "init_from", model=SMALL)  # the run makes its tokenizer: the job compares
+    shutil.copy(ours, tmp_path / "tokenizer.model")
+    inspect(tmp_path, "init_from", ours, model=SMALL)
+    for added in ({"[PAD]": 299}, {"[PAD]": "299"}):
+        write_json(tmp_path / "added_tokens.json", added)
+        with pytest.raises(DataError, match=r"added_tokens\.json: (piece 299 is '\[PAD\]'|'299' is no id)"):
+            inspect(tmp_path, "init_from", ours, model=SMALL)
+
+
+def write_checkpoint(folder: Path, tokenizer: str, **changes: Any) -> None:
+    """Write the JSON files of a checkpoint."""
+    state = {
+        **{"model": ModelConfig(**SMALL).model_dump(mode="json"), "vocab_size": 300, "dtype": "fp32", "step": 100},
+        **{"tokenizer_sha256": tokenizer, "identity": {"layout": {"tp": 1}}},
+    }
+    write_json(folder / "complete.json", {})
+    write_json(folder / "state.json", state | changes)
+
+
+def test_a_checkpoint_of_another_shape_too(tmp_path: Path, corpus: str) -> None:
+    folder, ours = tmp_path / "step-0000100", Path(corpus) / "tokenizer.model"
     with pytest.raises(DataError, match=r"no complete checkpoint \(complete\.json is missing\)"):
         inspect(folder, "continue_from")
-    write_json(folder / "complete.json", {})
-    write_json(folder / "state.json", {"model": ModelConfig(**same).model_dump(mode="json")})
-    inspect(folder, "continue_from", model=same)
-    inspect(folder, "continue_from", model=same | {"head": "scalar"}, continue_with="weights")
-    for settings in ({"model": same | {"num_layers": 3}}, {"model": same | {"head": "scalar"}}):
-        with pytest.raises(DataError, match="another shape than the recipe's"):
+    write_checkpoint(folder, sha256_file(ours))
+    inspect(folder, "continue_from", ours, model=SMALL)
+    inspect(folder, "continue_from", ours, model=SMALL | {"head": "scalar"}, continue_with="weights")
+    for settings in ({"model": SMALL | {"num_layers": 3}}, {"model": SMALL | {"head": "scalar"}}):
+        with pytest.raises(DataError, match="a checkpoint of another model: model"):
             inspect(folder, "continue_from", **settings)
+    with pytest.raises(DataError, match="another shape than the recipe's"):
+        inspect(folder, "continue_from", model=SMALL | {"num_layers": 3}, continue_with="weights")
+    with pytest.raises(
+        DataError, match=r"dtype is 'fp32' there, 'bf16' here\. Set what it has, or continue_with weights"
+    ):
+        inspect(folder, "continue_from", model=SMALL, dtype="bf16")
+    inspect(folder, "continue_from", model=SMALL, dtype="bf16", continue_with="weights")
+
+
+@pytest.mark.parametrize("taken", ["everything", "weights"])
+def test_a_checkpoint_of_another_tokenizer_or_with_a_damaged_state_is_refused(
+    taken: str, tmp_path: Path, corpus: str
+) -> None:
+    folder, ours = tmp_path / "step-0000100", Path(corpus) / "tokenizer.model"
+    write_checkpoint(folder, "another digest")
+    inspect(folder, "continue_from", model=SMALL, continue_with=taken)
+    with pytest.raises(DataError, match=r"trained with another tokenizer\. Set `tokenizer` to that of its training"):
+        inspect(folder, "continue_from", ours, model=SMALL, continue_with=taken)
+    for changes in ({"model": {"dim": -1}}, {"dtype": "int8"}, {"step": None}, {"model": [3]}):
+        write_checkpoint(folder, "x", **changes)
+        with pytest.raises(DataError, match=r"state\.json lacks or misstates"):
+            inspect(folder, "continue_from", model=SMALL, continue_with=taken)
 
 
 def test_what_transformers_has_not_is_said_with_the_outputs() -> None:

@@ -6,10 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.formats.results import UNTRAINED, Results, Score
+from stages.formats.benchmarks.index import FEWSHOT_SEED
+from stages.formats.results import UNTRAINED, EvaluationKey, Results, Score
+from stages.report.parts.evaluation.paired import compare_questions
 
 CLEAR = 2.0
-"""Standard errors from which a difference is clear (about 95 % for a normal error)."""
+"""Standard errors from which a difference of independent values is clear (about 95 % for a normal error)."""
+LEVEL = 0.05
+"""Of the paired test: a difference with a smaller p is clear."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +22,9 @@ class Difference:
 
     value: float
     stderr: float | None
-    """Of the difference: the root of the summed squares, for independent values. None if either is unknown."""
+    """Of the difference: paired by question, else the root of the summed squares. None if either is unknown."""
     verdict: str
-    """better, worse, or unclear: less than CLEAR standard errors apart, or of unknown error."""
+    """better, worse or unclear."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,56 +43,95 @@ class Comparison:
 
     task: str
     metric: str
-    num_fewshot: int
+    protocol: str
+    """Shots, variant, seed and limit: `5-shot, llama, first 40`."""
+    source: str
+    """The protocol of the variant in a sentence; empty: the harness's own."""
     higher_is_better: bool
     samples: int
     rows: tuple[CheckpointScore, ...]
 
 
+@dataclass(frozen=True)
+class _Measured:
+    score: Score
+    questions: dict[str, float]
+    """Value by question; empty if unknown."""
+
+
 def compare(results: Sequence[Results]) -> list[Comparison]:
-    """Return the comparisons in order of task and metric; the untrained checkpoint comes first in each."""
-    found: dict[tuple[str, str, int], dict[str, Score]] = {}
+    """Return the comparisons in order of task, metric and protocol; the untrained checkpoint comes first in each."""
+    found: dict[tuple[str, str, str, str], dict[str, _Measured]] = {}
     for result in results:
         for score in result.scores:
-            by_source = found.setdefault((score.task, score.metric, result.key.num_fewshot), {})
-            by_source[result.key.source] = score
-    return [_comparison(*key, by_source) for key, by_source in sorted(found.items())]
+            name = (score.task, score.metric, protocol_of(result.key), result.protocol)
+            measured = _Measured(score, result.questions(score.task, score.metric))
+            found.setdefault(name, {})[result.key.source] = measured
+    return [_comparison(*name, by_source) for name, by_source in sorted(found.items(), key=lambda pair: pair[0])]
 
 
-def _comparison(task: str, metric: str, num_fewshot: int, by_source: dict[str, Score]) -> Comparison:
-    first = next(iter(by_source.values()))
+def protocol_of(key: EvaluationKey) -> str:
+    """Return how a score was measured, as far as it is not the harness's own way."""
+    parts = [f"{key.num_fewshot}-shot", key.variant]
+    parts += [f"seed {key.seed}"] if key.seed != FEWSHOT_SEED else []
+    parts += [f"first {key.limit}"] if key.limit is not None else []
+    return ", ".join(filter(None, parts))
+
+
+def _comparison(task: str, metric: str, protocol: str, source: str, by_source: dict[str, _Measured]) -> Comparison:
+    first = next(iter(by_source.values())).score
     sources = sorted(by_source, key=lambda source: source != UNTRAINED)
     return Comparison(
         task=task,
         metric=metric,
-        num_fewshot=num_fewshot,
+        protocol=protocol,
+        source=source,
         higher_is_better=first.higher_is_better,
         samples=first.samples,
         rows=tuple(_row(source, by_source[source], by_source.get(UNTRAINED)) for source in sources),
     )
 
 
-def _row(source: str, score: Score, untrained: Score | None) -> CheckpointScore:
-    against_untrained = None
-    if untrained is not None and source != UNTRAINED:
-        against_untrained = difference(score, untrained.value, combined(score.stderr, untrained.stderr))
-    against_chance = None if score.chance is None else difference(score, score.chance, score.stderr)
+def _row(source: str, measured: _Measured, untrained: _Measured | None) -> CheckpointScore:
+    is_trained = untrained is not None and source != UNTRAINED
     return CheckpointScore(
-        source=source, score=score, against_chance=against_chance, against_untrained=against_untrained
+        source=source,
+        score=measured.score,
+        against_chance=against_chance(measured.score),
+        against_untrained=difference(measured, untrained) if untrained and is_trained else None,
     )
+
+
+def against_chance(score: Score) -> Difference | None:
+    """Return a score minus the level of chance; clear if its interval does not hold that level."""
+    if score.chance is None:
+        return None
+    value = score.value - score.chance
+    is_clear = score.low is not None and score.high is not None and not score.low <= score.chance <= score.high
+    return Difference(value=value, stderr=score.stderr, verdict=_verdict(value, is_clear, score))
+
+
+def difference(one: _Measured, other: _Measured) -> Difference:
+    """Return a score minus another one: by the paired test if both have the same questions, else as if independent."""
+    paired = compare_questions(one.questions, other.questions)
+    if paired is not None:
+        return Difference(
+            value=paired.value, stderr=paired.stderr, verdict=_verdict(paired.value, paired.p < LEVEL, one.score)
+        )
+    value = one.score.value - other.score.value
+    stderr = combined(one.score.stderr, other.score.stderr)
+    is_clear = stderr is not None and abs(value) > CLEAR * stderr
+    return Difference(value=value, stderr=stderr, verdict=_verdict(value, is_clear, one.score))
+
+
+def _verdict(value: float, is_clear: bool, score: Score) -> str:
+    better = "better" if (value > 0) == score.higher_is_better else "worse"
+    return better if is_clear else "unclear"
 
 
 def combined(one: float | None, other: float | None) -> float | None:
     """Return the standard error of the difference of two independent values."""
     return None if one is None or other is None else math.hypot(one, other)
-
-
-def difference(score: Score, other: float, stderr: float | None) -> Difference:
-    """Return the score minus the other value, with a verdict."""
-    value = score.value - other
-    is_clear = stderr is not None and abs(value) > CLEAR * stderr
-    better = "better" if (value > 0) == score.higher_is_better else "worse"
-    return Difference(value=value, stderr=stderr, verdict=better if is_clear else "unclear")
 
 
 def headline(comparisons: Sequence[Comparison]) -> tuple[Comparison, CheckpointScore] | None:

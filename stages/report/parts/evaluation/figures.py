@@ -9,7 +9,7 @@ from stages.report.parts.evaluation.comparison import Comparison
 
 
 def scores_figure(comparisons: Sequence[Comparison]) -> Figure | None:
-    """Return the scores that have a chance level, with one standard error, beside that level; None if there is none."""
+    """Return the scores that have a chance level, with their intervals, beside that level; None if there is none."""
     shown = [c for c in comparisons if any(row.score.chance is not None for row in c.rows)]
     if not shown:
         return None
@@ -31,7 +31,7 @@ def scores_figure(comparisons: Sequence[Comparison]) -> Figure | None:
         "data": [chance, *traces],
         "layout": {
             "height": 120 + 44 * len(shown),
-            "xaxis": {"range": [-0.02, 1.02], "title": {"text": "score, with one standard error"}},
+            "xaxis": {"range": [-0.02, 1.02], "title": {"text": "score, with its 95 % interval"}},
             "yaxis": {"range": [len(shown) - 0.5, -0.5], "type": "category"},  # half a row of room on both sides
             "legend": LEGEND,
         },
@@ -39,7 +39,7 @@ def scores_figure(comparisons: Sequence[Comparison]) -> Figure | None:
 
 
 def _label(comparison: Comparison) -> str:
-    return f"{label(comparison.task)}<br>{label(comparison.metric)}"
+    return f"{label(comparison.task)}<br>{label(comparison.metric)}, {label(comparison.protocol)}"
 
 
 def _score_trace(source: str, color: str, comparisons: Sequence[Comparison]) -> Figure:
@@ -50,7 +50,14 @@ def _score_trace(source: str, color: str, comparisons: Sequence[Comparison]) -> 
         "name": label(source),
         "y": [_label(c) for c, _ in rows],
         "x": [row.score.value for _, row in rows],
-        "error_x": {"type": "data", "array": [row.score.stderr or 0.0 for _, row in rows], "color": color, "width": 5},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [0.0 if row.score.high is None else row.score.high - row.score.value for _, row in rows],
+            "arrayminus": [0.0 if row.score.low is None else row.score.value - row.score.low for _, row in rows],
+            "color": color,
+            "width": 5,
+        },
         "marker": {"color": color, "size": 11},
         "hovertemplate": "%{y}: %{x:.3f}<extra>%{fullData.name}</extra>",
     }

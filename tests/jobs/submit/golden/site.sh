@@ -36,6 +36,7 @@ export STAGECOACH_LOG=json
 export STAGECOACH_ELEMENT="$SLURM_ARRAY_TASK_ID"
 export STAGECOACH_RESTART="${SLURM_RESTART_COUNT:-0}" # Slurm leaves it unset at the first start
 exec >>/runs/mine/logs/tokens.encode/0007-tokens-encode."${STAGECOACH_ELEMENT}.log" 2>&1
+echo "stagecoach: attempt $((STAGECOACH_RESTART + 1)) on ${SLURMD_NODENAME:-an unknown node}"
 module load cuda/12.4
 export TMPDIR=/scratch/$USER
 cd /runs/mine/code/0123456789ab || exit 77
@@ -53,7 +54,9 @@ case "$verdict" in
   requeue | bad-node*)
     trap '' TERM # requeueing ends this script; the rest of this branch must still run
     was=$(squeue -h -j "$me" -o '%T %r|%x')
-    if [ "${was%|*}" = "COMPLETING None" ]; then # no time limit, no preemption: scancel. A requeue would bring it back
+    if [ "${was%% *}" = PENDING ]; then # of a node that was given up Slurm requeues the jobs itself
+      echo "stagecoach: $me was requeued by Slurm" >&2
+    elif [ "${was%|*}" = "COMPLETING None" ]; then # no time limit, no preemption: scancel. A requeue would bring it back
       echo "stagecoach: $me was cancelled, so it is not started again" >&2
     elif ! scontrol requeue "$me"; then
       echo "stagecoach: could not requeue $me; 'launch.py heal' will start it again" >&2

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import torch
 from torch.distributed.checkpoint.metadata import _MEM_FORMAT_ENCODING
 
 from stages.model.checkpoint.load import load_model
-from stages.model.checkpoint.reading import _check_index, read_slice, read_weights
+from stages.model.checkpoint.reading import _check_index, _read_ahead, read_slice, read_weights, weights_digest
 from stages.shared.errors import DataError
 from stages.shared.files import sha256_file
 from tests.stages.model.saved import SMALL, cut, flip, save_untrained, seal
@@ -111,6 +112,32 @@ def test_weights_come_back_in_order_of_name_and_whole(saved: Path, tmp_path: Pat
     stacked = weights["model.decoder.layers.self_attention.linear_qkv.weight"]
     for layer in range(SMALL.num_layers):
         assert torch.equal(stacked[layer], model.decoder.layers[layer].self_attention.linear_qkv.weight)
+
+
+def test_the_digest_is_of_names_shapes_and_bytes_in_order_without_padded_rows(saved: Path) -> None:
+    digest = hashlib.sha256()
+    for name, weight in read_weights(saved):
+        used = weight[:300] if name.endswith(("word_embeddings.weight", "output_layer.weight")) else weight
+        digest.update(f"{name} {[*used.shape]} {used.dtype}\n".encode() + used.numpy().tobytes())
+    assert weights_digest(saved, 300) == digest.hexdigest() != weights_digest(saved, 299)
+
+
+def test_what_is_read_ahead_is_one_item_and_errors_come_in_their_place() -> None:
+    made = []
+
+    def items() -> Iterator[int]:
+        for number in range(1, 9):
+            if number == 4:
+                raise DataError("weights", "unreadable", "Fetch them again")
+            made.append(number)
+            yield number
+
+    seen = []
+    with pytest.raises(DataError, match="unreadable"):
+        for item in _read_ahead(items()):
+            seen.append(item)
+            assert len(made) <= item + 1
+    assert seen == [1, 2, 3]
 
 
 def test_one_layer_is_read_without_the_others(saved: Path) -> None:

@@ -100,7 +100,7 @@ def break_index(folder: Path, **files: str) -> None:
         ({"lm_head.weight": "gone.safetensors"}, r"gone\.safetensors: not there"),
         (
             {"model.layers.0.self_attn.q_proj.bias": "model-00001-of-00004.safetensors"},
-            r"unknown tensor .*q_proj\.bias",
+            r"00001-of-\d+\.safetensors: lacks tensor .*q_proj\.bias\. model.safetensors.index.json names it",
         ),
     ],
 )

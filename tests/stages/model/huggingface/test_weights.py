@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from stages.model.config import ModelConfig
-from stages.model.huggingface.weights import join, shapes, slices, split, with_rows
+from stages.model.huggingface.tensors import shapes, slices
+from stages.model.huggingface.weights import join, split, with_rows
 from tests.stages.model.folders import SHAPE, SHAPES
 
 

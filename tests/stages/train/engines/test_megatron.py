@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from stages.model import parallel
+from stages.model.checkpoint.reading import weights_digest
 from stages.pretrain.config import PretrainConfig
 from stages.shared.task import Ranks
 from stages.train.engines import megatron
 from stages.train.engines.megatron import MegatronEngine
-from stages.train.loop import weights_digest
 from stages.train.objectives.base import Batch
 from tests.stages.train.engines.single import next_token, single
 from tests.stages.train.equal import assert_equal

@@ -43,6 +43,17 @@ def test_a_training_on_gpus_is_told_in_a_few_lines_that_also_come_as_data() -> N
     assert set(data["memory_gb"]) == {"weights", "gradients", "optimizer", "activations", "buffers", "outside"}
 
 
+def test_steps_that_are_done_take_no_time() -> None:
+    training = large(tp=8, pp=4, dp=64, sp=True)
+    ramped = replace(training, work=replace(LARGE.work, ramp=RampConfig(start=1024, increment=1024, sequences=500_000)))
+    for each in (training, ramped):
+        whole, half = forecast(each, NODES), forecast(replace(each, first=each.steps // 2), NODES)
+        assert half.hours == pytest.approx(whole.hours / 2, rel=0.01)
+        assert dict(half.rows)["left"].startswith(f"{each.steps - each.steps // 2:,} of {each.steps:,} steps")
+        assert dict(half.rows).get("ramp") == dict(whole.rows).get("ramp")
+        assert forecast(replace(each, first=each.steps), NODES).hours == 0
+
+
 def test_the_fastest_layout_is_not_told_of_a_faster_one() -> None:
     best = forecast(large(tp=8, pp=4, dp=64, sp=True), NODES).data["faster"]["layout"]
     assert best == "tp 4 pp 2 dp 256 interleave 4 sp microbatch 2"

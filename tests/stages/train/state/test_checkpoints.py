@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from stages.model.checkpoint.load import load_model
+from stages.model.checkpoint.reading import weights_digest
 from stages.pretrain.run import run as run_stage
-from stages.shared.errors import DataError, LeaseLost
+from stages.shared.errors import EXIT_FAILED, DataError, LeaseLost
 from stages.shared.files import read_json
-from stages.train.loop import weights_digest
+from tests.disks import mounted
 from tests.stages.model.saved import cut, files_up_to, flip
 from tests.stages.train.equal import assert_equal, same_files
 from tests.stages.train.ranks import (
@@ -170,6 +171,16 @@ def test_a_full_disk_is_one_error_at_the_next_step(run: Run) -> None:
     assert "Free some space" in str(caught.value)
     assert run.checkpoints == []
     assert [path.name for path in being_written(run)] == [".step-0000010.tmp"]
+
+
+def test_a_checkpoint_that_finds_no_room_on_a_real_disk_may_find_some_later(run: Run) -> None:
+    folder = Path(run.folder) / "work" / "checkpoints"
+    with (
+        mounted(folder, "100k"),
+        pytest.raises(DataError, match=rf"{folder}/step-0000010: .*No space left.*Free some space") as caught,
+    ):
+        attempt(run)
+    assert caught.value.exit_code == EXIT_FAILED, "heal does not meet the same"
 
 
 def test_what_a_killed_write_left_is_removed_at_the_next_start(run: Run) -> None:

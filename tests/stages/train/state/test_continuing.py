@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from stages.formats.metrics import read_metrics
+from stages.model.checkpoint.reading import weights_digest
 from stages.pretrain.config import PretrainConfig
 from stages.shared.errors import DataError
-from stages.train.loop import weights_digest
 from stages.train.run import largest_difference
 from stages.train.stability.guard import GuardState
 from stages.train.state.continuing import (
@@ -20,11 +20,11 @@ from stages.train.state.continuing import (
     is_on_our_way,
     position,
     require_checkpoint,
-    require_same_model,
     same_split,
     scale_ratio,
 )
 from stages.train.state.progress import Best, Progress
+from stages.train.state.same_model import require_same_model
 from tests.stages.model.saved import cut
 from tests.stages.train.equal import assert_equal, same_files
 from tests.stages.train.ranks import CHECKPOINTED, DEEP, TINY, Run, losses, settings, train

@@ -1,13 +1,15 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from stages.formats.results import EvaluationKey, Results, Score
+from stages.formats.results import Outcomes, Results, Score
 from stages.report.parts.evaluation.comparison import compare, headline
-from tests.stages.report.journey import score
+from tests.stages.report.journey import evaluation_key, score
 
 
-def results(source: str, *scores: Score) -> Results:
-    key = EvaluationKey(checkpoint=source, source=source, task="t", num_fewshot=0, harness="h")
-    return Results(key=key, scores=scores)
+def results(source: str, *scores: Score, **key: Any) -> Results:
+    return Results(key=evaluation_key(source, **key), scores=scores)
 
 
 FINAL = results(
@@ -31,6 +33,40 @@ def test_the_error_of_a_difference_is_the_root_of_the_summed_squares() -> None:
 def test_a_difference_below_two_standard_errors_is_unclear() -> None:
     acc = compare([FINAL, UNTRAINED])[0]
     assert [row.against_chance.verdict for row in acc.rows if row.against_chance] == ["unclear", "better"]
+
+
+def test_a_level_of_chance_in_the_interval_of_a_score_is_unclear() -> None:
+    nothing = score("t", "acc", 0.0, 0.0, chance=0.25, samples=8)
+    (row,) = compare([results("final", replace(nothing, low=0.0, high=0.324))])[0].rows
+    assert row.against_chance is not None
+    assert row.against_chance.verdict == "unclear"
+
+
+def test_two_checkpoints_on_the_same_questions_take_the_paired_test() -> None:
+    first, second = ([1.0] * 600 + [0.0] * 400, [1.0] * 540 + [0.0] * 60 + [1.0] * 30 + [0.0] * 370)
+    one, other = (
+        replace(
+            results(source, score("t", "acc", sum(values) / 1000, 0.0155)),
+            outcomes={"t": Outcomes(items=tuple(map(str, range(1000))), values={"acc": tuple(values)})},
+        )
+        for source, values in (("final", first), ("untrained", second))
+    )
+    found = compare([one, other])[0].rows[1].against_untrained
+    assert found is not None
+    assert (found.value, found.verdict) == (pytest.approx(0.03), "better"), "unpaired, 0.03 is 1.4 standard errors"
+    fewer = replace(other, outcomes={"t": Outcomes(items=("1",), values={"acc": (1.0,)})})
+    unpaired = compare([one, fewer])[0].rows[1].against_untrained
+    assert unpaired is not None
+    assert unpaired.verdict == "unclear"
+
+
+def test_another_protocol_is_another_comparison_and_is_named() -> None:
+    acc = score("t", "acc", 0.5, 0.1)
+    keys: list[dict[str, Any]] = [{}, {"num_fewshot": 5}, {"variant": "llama"}, {"limit": 40}, {"seed": 7}]
+    found = compare([results("final", acc, **key) for key in keys])
+    assert [comparison.protocol for comparison in found] == [
+        "0-shot", "0-shot, first 40", "0-shot, llama", "0-shot, seed 7", "5-shot",
+    ]  # fmt: skip
 
 
 def verdict(found: list[Results]) -> str:

@@ -1,7 +1,7 @@
-from stages.formats.results import EvaluationKey, Results
+from stages.formats.results import Results
 from stages.report.parts.evaluation.comparison import compare
 from stages.report.parts.evaluation.figures import scores_figure
-from tests.stages.report.journey import score
+from tests.stages.report.journey import evaluation_key, score
 
 
 def test_without_a_chance_level_there_is_no_figure_of_scores() -> None:
@@ -11,7 +11,7 @@ def test_without_a_chance_level_there_is_no_figure_of_scores() -> None:
 def test_every_checkpoint_is_a_trace_beside_that_of_chance() -> None:
     results = [
         Results(
-            key=EvaluationKey(checkpoint=source, source=source, task="t", num_fewshot=0, harness="h"),
+            key=evaluation_key(source),
             scores=(score("t", "acc", value, 0.03, chance=0.25), score("t", "ppl", 3.0, None)),
         )
         for source, value in (("final", 0.9), ("untrained", 0.3))

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.evaluate.facts import read_facts
+from stages.evaluate.tasks.facts import read_facts
 from stages.shared.errors import DataError
 
 GOOD = {"id": "a", "question": "What?", "choices": ["x", "y"], "answer": 1}

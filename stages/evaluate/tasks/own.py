@@ -1,4 +1,4 @@
-"""Loads tasks: our own over rows of local files, and lm-eval's by name."""
+"""Our own tasks, over rows of local files: perplexity and facts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from datasets.exceptions import DatasetsError
 from lm_eval.api.task import ConfigurableTask
-from lm_eval.api.task import Task as HarnessTask
-from lm_eval.tasks import TaskManager
 
-from stages.evaluate.config import FACTS, GENERATE, PERPLEXITY
-from stages.evaluate.facts import read_facts
+from stages.evaluate.cells import FACTS, PERPLEXITY
+from stages.evaluate.tasks.facts import read_facts
+from stages.formats.benchmarks.index import FEWSHOT_SEED
 from stages.formats.documents import read_documents
 from stages.generate.text import Codec
-from stages.shared.errors import ConfigError, DataError, nearest
+from stages.shared.errors import DataError
 
 FACTS_SEEN = "facts_seen"
 """Task of the facts that are not held out, reported beside `facts`."""
@@ -108,51 +106,9 @@ def _choice_task(name: str, rows: Sequence[dict[str, Any]]) -> LocalTask:
     return LocalTask(config, rows)
 
 
-def harness_tasks(name: str, num_fewshot: int | None, manager: TaskManager) -> dict[str, Any]:
-    """Return lm-eval's task or group of this name, in the shape that lm-eval's `evaluate` takes.
-
-    A `TaskManager()` reads all of lm-eval's 15,000 task files, which takes about ten seconds: make one only if needed.
-
-    Raises ConfigError if lm-eval has no such name, or if its data is not on this machine.
-    """
-    if name not in manager.task_index:
-        known = [PERPLEXITY, FACTS, GENERATE, *manager.all_tasks]
-        raise ConfigError("tasks", name, f"one of our tasks or one of lm-eval's; {near(name, known)}")
-    try:
-        loaded = manager.load([name])
-    except (OSError, ValueError, DatasetsError) as error:
-        wanted = (
-            "a task whose data is on this machine, because evaluation has no network. Download the data elsewhere and "
-            f"set `datasets_cache` to its folder ({str(error).splitlines()[0]})"
-        )
-        raise ConfigError("tasks", name, wanted) from error
-    for task in loaded["tasks"].values():
-        _set_fewshot(task, num_fewshot)
-    return dict(loaded)
-
-
-def near(name: str, known: list[str]) -> str:
-    """Return a hint: the nearest of lm-eval's many names, else the command that lists them."""
-    hint = nearest(name, known)
-    return hint if hint.startswith("did") else "see `lm-eval ls tasks`"
-
-
-def _set_fewshot(task: HarnessTask, num_fewshot: int | None) -> None:
-    """Set the number of examples as lm-eval's command line does: a task with a fixed zero keeps zero."""
-    fixed = task.get_config("num_fewshot")
-    if num_fewshot is not None and fixed != 0:
-        task.set_config(key="num_fewshot", value=num_fewshot)
-    elif fixed is None:
-        task.set_config(key="num_fewshot", value=0)
-    task.set_fewshot_seed(seed=FEWSHOT_SEED)
-
-
-FEWSHOT_SEED = 1234
-"""lm-eval's own default seed for the choice of examples."""
-
-
 def as_loaded(tasks: Sequence[LocalTask]) -> dict[str, Any]:
     """Return our own tasks in the shape that lm-eval's `evaluate` takes."""
     for task in tasks:
-        _set_fewshot(task, 0)
+        task.set_config(key="num_fewshot", value=0)
+        task.set_fewshot_seed(seed=FEWSHOT_SEED)
     return {"tasks": {task.config.task: task for task in tasks}, "groups": {}, "group_map": {}}

@@ -7,10 +7,10 @@ from lm_eval.api.model import LM
 
 from stages.evaluate.harness import chances, measure, sample_records, without_samples
 from stages.evaluate.scores import collect_scores
-from stages.evaluate.tasks import as_loaded, facts_tasks, near, perplexity_task
+from stages.evaluate.tasks.own import as_loaded, facts_tasks, perplexity_task
 from stages.formats.documents import DocumentWriter
-from stages.shared.errors import ConfigError, DataError
-from tests.stages.evaluate.test_facts import GOOD, write
+from stages.shared.errors import DataError
+from tests.stages.evaluate.tasks.test_facts import GOOD, write
 
 
 class Words:
@@ -42,7 +42,7 @@ def test_facts_that_the_training_may_have_read_are_a_task_of_their_own(tmp_path:
     three = {**GOOD, "choices": ["x", "y", "z"], "answer": "x"}
     loaded = as_loaded(facts_tasks([write(tmp_path, GOOD, three, {**GOOD, "heldout": False})]))
     measured = measure(KnowsTheFirst(), loaded, None)
-    scores = {(score.task, score.metric): score for score in collect_scores(measured, chances(loaded, measured))}
+    scores = {(score.task, score.metric): score for score in collect_scores(measured, chances(loaded, measured), {})}
     assert scores["facts", "acc"].value == 0.5
     assert scores["facts", "acc"].chance == pytest.approx((1 / 2 + 1 / 3) / 2)
     assert scores["facts_seen", "acc"].value == 0.0
@@ -59,7 +59,7 @@ def test_perplexity_takes_documents_from_each_file_in_turn_and_skips_those_witho
     assert [doc["id"] for doc in task.eval_docs] == ["a0", "b0", "b1", "a2"]
     (bits,) = [
         score
-        for score in collect_scores(measure(KnowsTheFirst(), as_loaded([task]), None), {})
+        for score in collect_scores(measure(KnowsTheFirst(), as_loaded([task]), None), {}, {})
         if score.metric == "bits_per_byte"
     ]
     assert bits.value == pytest.approx(1.442695, rel=1e-5)
@@ -69,14 +69,3 @@ def test_perplexity_takes_documents_from_each_file_in_turn_and_skips_those_witho
 def test_facts_all_seen_in_training_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no held-out facts"):
         facts_tasks([write(tmp_path, {**GOOD, "heldout": False})])
-
-
-def test_a_task_that_runs_the_models_code_is_refused(tmp_path: Path) -> None:
-    loaded = as_loaded(facts_tasks([write(tmp_path, GOOD)]))
-    loaded["tasks"]["facts"].UNSAFE_CODE = True
-    with pytest.raises(ConfigError, match="run the model's output as code"):
-        measure(KnowsTheFirst(), loaded, None)
-
-
-def test_a_name_far_from_all_tasks_does_not_list_them_all() -> None:
-    assert near("qqqqqq", ["arc_easy", "mmlu"]) == "see `lm-eval ls tasks`"

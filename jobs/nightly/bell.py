@@ -1,0 +1,82 @@
+"""The bell of a night: a command, a webhook, or both, that call people."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.shared.errors import ConfigError, system_error
+
+_PATIENCE_S = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bell:
+    """Calls people. Neither way's failure is the night's."""
+
+    command: str | None = None
+    """Shell command, called with the message on its standard input and the record's path in STAGECOACH_NIGHT."""
+    webhook_file: Path | None = None
+    """File with the URL that gets {"text": message} by POST. A URL is a key: only its owner may read the file."""
+
+    def check(self) -> None:
+        """Raise ConfigError for a webhook file that cannot be used, before the first night needs it."""
+        if self.webhook_file is not None:
+            _url(self.webhook_file)
+
+    def ring(self, run: str, message: str, record: Path) -> str:
+        """Call people; return what went wrong, empty if nothing did."""
+        text = f"Stagecoach, {run}: {message}"
+        troubles = [self._call(text, record) if self.command else "", self._post(text) if self.webhook_file else ""]
+        return "; ".join(filter(None, troubles))
+
+    def _call(self, text: str, record: Path) -> str:
+        assert self.command is not None
+        environment = {**os.environ, "STAGECOACH_NIGHT": str(record)}
+        try:
+            done = subprocess.run(
+                ["bash", "-c", self.command],
+                input=text,
+                text=True,
+                capture_output=True,
+                env=environment,
+                timeout=_PATIENCE_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"the command: {error}"
+        last = (done.stderr.strip() or "without a word").splitlines()[-1]
+        return f"the command ended with {done.returncode}: {last}" if done.returncode else ""
+
+    def _post(self, text: str) -> str:
+        assert self.webhook_file is not None
+        try:
+            request = urllib.request.Request(
+                _url(self.webhook_file),
+                data=json.dumps({"text": text}).encode(),
+                headers={"Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(request, timeout=_PATIENCE_S):
+                return ""
+        except urllib.error.HTTPError as error:
+            return f"the webhook answered {error.code}"
+        except (OSError, ConfigError, ValueError) as error:
+            return f"the webhook: {type(error).__name__}"  # its text may hold the URL
+
+
+def _url(path: Path) -> str:
+    try:
+        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise system_error(error) from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError("--webhook-file", str(path), f"readable by its owner alone: chmod 600 {path}")
+    if not text.startswith(("http://", "https://")):
+        raise ConfigError("--webhook-file", str(path), "a file that holds one http or https URL")
+    return text

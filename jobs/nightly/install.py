@@ -1,0 +1,87 @@
+"""Installs and removes the nights of a run, by the scheduler that is there."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobs.commands import program
+from jobs.display import log
+from jobs.nightly import chain, schedule
+from jobs.nightly.bell import Bell
+from jobs.nightly.schedule import Entry
+from jobs.plan.cluster import Cluster
+from jobs.runs import Run
+from jobs.submit.render import flag_value, flag_words, optional_flags
+from stages.shared.errors import ConfigError
+
+
+def change_nights(run: Run, at: tuple[int, int], arguments: argparse.Namespace, bell: Bell) -> int:
+    """Install the nights that a command line describes, in the place of the run's earlier ones, or remove them.
+
+    Side effect: writes the run's record, so that `status` finds the run. Raises ConfigError, ClusterError.
+    """
+    with run.lock():
+        run.save()
+    entry = Entry(
+        run_id=run.id,
+        name=run.name,
+        at=at,
+        folder=Path.cwd(),
+        words=tuple(_words(run, arguments, bell)),
+        log=run.paths.root / "nightly.log",
+    )
+    if arguments.remove:
+        found = _remove(entry, run.cluster)
+        log(f"the nights of {run.name} have ended" if found else f"{run.name} has no nights")
+        return 0
+    way = schedule.choose(arguments.by, run.cluster)
+    _remove(entry, run.cluster)
+    begin = f"{at[0]:02d}:{at[1]:02d}"
+    if way == "slurm":
+        job = chain.install(entry, run.cluster, run.paths.scripts / "night.sh", begin)
+        log(f"{run.name}: every night at {begin} by Slurm; job {job} is the first")
+    else:
+        options = _scron(entry, run.cluster) if way == "scrontab" else []
+        schedule.install(way, entry, options)
+        log(f"{run.name}: every night at {begin} by {way}")
+    log(f"its log is {entry.log}")
+    return 0
+
+
+def _remove(entry: Entry, cluster: Cluster) -> bool:
+    """Remove the run's nights from every scheduler; return whether there were some."""
+    removed = [schedule.remove("cron", entry.mark)]
+    if cluster.kind == "slurm":
+        removed += [schedule.remove("scrontab", entry.mark), chain.remove(entry.mark)]
+    return any(removed)
+
+
+def _words(run: Run, arguments: argparse.Namespace, bell: Bell) -> Sequence[str]:
+    """Return the words of one night's command. Paths are absolute: a scheduler starts it elsewhere."""
+    if any("\n" in str(value) for value in (arguments.command, arguments.recipe)):
+        raise ConfigError("--command", arguments.command, "one line: a table of cron has a line an entry")
+    recipe = Path(arguments.recipe)
+    words = [*program(), "nightly", str(recipe.absolute()) if recipe.is_file() else arguments.recipe, "--once"]
+    cluster = Path(arguments.cluster)
+    words += ["--cluster", str(cluster.absolute()) if cluster.is_file() else arguments.cluster]
+    words += ["--runs", str(run.paths.root.parent), "--at", arguments.at]
+    words += [word for override in arguments.set for word in ("--set", override)]
+    further = {"--name": arguments.name, "--command": bell.command, "--webhook-file": bell.webhook_file}
+    words += [word for flag, value in further.items() if value is not None for word in (flag, str(value))]
+    environment = os.environ.get("STAGECOACH_ENV")
+    return [*(["env", f"STAGECOACH_ENV={environment}"] if environment else []), *words]
+
+
+def _scron(entry: Entry, cluster: Cluster) -> list[str]:
+    """Return the lines of options that scrontab reads before an entry."""
+    shape = cluster.shape("small")
+    flags = {
+        "job-name": flag_value(f"nightly:{entry.name}"),
+        "time": shape.time_min,
+        **optional_flags(shape),
+        **cluster.flags(shape),
+    }
+    return [f"#SCRON {word}" for word in flag_words(flags)]

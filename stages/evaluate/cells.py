@@ -1,0 +1,156 @@
+"""Cells of an evaluation: what one checkpoint is asked. A task with its shots, seed, limit, variant and repeats.
+
+Light: the login node plans with it. A cell's name is made of its own settings alone, and is part of the identity of its
+unit: another task, or another setting elsewhere, changes no other cell.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, model_validator
+
+from stages.formats.benchmarks.index import FEWSHOT_SEED, read_index
+from stages.shared.contract import Section
+from stages.shared.errors import ConfigError, nearest
+
+PERPLEXITY = "perplexity"
+FACTS = "facts"
+GENERATE = "generate"
+OURS = (PERPLEXITY, FACTS, GENERATE)
+"""Our own tasks. Other task names are lm-eval's, or those of own definitions."""
+SUITE = "suite:"
+"""Prefix of a task that stands for all tasks of a shipped suite: `suite:llama`."""
+SUITES = Path(__file__).parent / "suites"
+
+
+Natural = Annotated[int, Field(ge=0)]
+
+
+class TaskSettings(Section):
+    """A task, or a sweep over one: each of its shots x seeds x variants is a cell."""
+
+    task: str
+    """`perplexity`, `facts`, `generate`, any task or group of lm-eval, a task of `definitions`, or `suite:<name>`."""
+    num_fewshot: Natural | tuple[Natural, ...] | None = None
+    """Solved examples before each question; None: the section's, else the task's own number."""
+    seed: Natural | tuple[Natural, ...] = FEWSHOT_SEED
+    """Seed for the choice of the solved examples."""
+    limit: int | None = Field(default=None, ge=1)
+    """Questions, the first ones; None: the section's."""
+    variant: str | tuple[str, ...] = ""
+    """A variant of the task, such as `llama`: a file `<task>@<variant>.yaml`; empty: lm-eval's own protocol."""
+    repeats: int | None = Field(default=None, ge=1)
+    """Texts generated for each question; None: the task's own number."""
+    parts: int = Field(default=1, ge=1, le=1000)
+    """Units that share the requests of the task. The scores are those of one unit."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_a_name(cls, value: Any) -> Any:
+        return {"task": value} if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One task with all its settings."""
+
+    task: str
+    num_fewshot: int | None = None
+    """None: the task's own number."""
+    seed: int = FEWSHOT_SEED
+    limit: int | None = None
+    variant: str = ""
+    repeats: int | None = None
+    parts: int = 1
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is one of our own tasks, which take no settings."""
+        return self.task in OURS
+
+    @property
+    def name(self) -> str:
+        """The task and the settings that are not its own: `arc_easy@25-shot,seed7`. Parts change no answer."""
+        settings = (
+            "" if self.num_fewshot is None else f"{self.num_fewshot}-shot",
+            "" if self.seed == FEWSHOT_SEED else f"seed{self.seed}",
+            "" if self.limit is None else f"first{self.limit}",
+            self.variant,
+            "" if self.repeats is None else f"{self.repeats}-times",
+        )
+        return "@".join(filter(None, (self.task, ",".join(filter(None, settings)))))
+
+
+def cells_of(tasks: Sequence[TaskSettings], num_fewshot: int | None, limit: int | None) -> tuple[Cell, ...]:
+    """Return the cells of tasks in order; `num_fewshot` and `limit` are for tasks that name none.
+
+    Raises ConfigError for settings that a task cannot have, and for two equal cells.
+    """
+    cells = tuple(cell for task in _expanded(tasks) for cell in _sweep(task, num_fewshot, limit))
+    names = [cell.name for cell in cells]
+    if not names or len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ConfigError("tasks", twice, "one or more different tasks or settings (for example [perplexity])")
+    return cells
+
+
+def _sweep(task: TaskSettings, num_fewshot: int | None, limit: int | None) -> Iterator[Cell]:
+    if task.task in OURS:
+        if task.model_fields_set - {"task"}:
+            raise ConfigError("tasks", task.task, "a task of lm-eval or of `definitions`: ours have sections instead")
+        yield Cell(task=task.task)
+        return
+    own = {leaf.shape.shots or 0 for leaf in read_index().leaves(task.task)}
+    fixed = {leaf.shape.shots for leaf in read_index().leaves(task.task)} == {0}
+    of_section = None if fixed else num_fewshot  # as lm-eval does: a task with a fixed zero keeps it
+    shots = _several(of_section if task.num_fewshot is None else task.num_fewshot)
+    for number, seed, variant in product(shots, _several(task.seed), _several(task.variant)):
+        yield Cell(
+            task=task.task,
+            num_fewshot=None if own == {number} and not variant else number,  # the same measurement as unasked
+            seed=seed,
+            limit=limit if task.limit is None else task.limit,
+            variant=variant,
+            repeats=task.repeats,
+            parts=task.parts,
+        )
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _expanded(tasks: Sequence[TaskSettings]) -> Iterator[TaskSettings]:
+    """Yield the tasks, those of a suite in its place. Settings beside a suite are for all its tasks."""
+    for task in tasks:
+        if not task.task.startswith(SUITE):
+            yield task
+            continue
+        given = task.model_dump(include=task.model_fields_set - {"task"})
+        for member in read_suite(task.task.removeprefix(SUITE)).tasks:
+            yield member if member.task in OURS else member.model_copy(update=given)
+
+
+class Suite(Section):
+    """Tasks that are published together."""
+
+    about: str
+    """The suite and its source, in one sentence."""
+    tasks: tuple[TaskSettings, ...]
+
+
+@functools.cache
+def read_suite(name: str) -> Suite:
+    """Return a shipped suite. Raises ConfigError for a name that is none."""
+    path = SUITES / f"{name}.yaml"
+    if path not in SUITES.iterdir():
+        known = [each.stem for each in SUITES.iterdir()]
+        raise ConfigError("tasks", f"{SUITE}{name}", f"a shipped suite; {nearest(name, known)}")
+    return Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -1,0 +1,117 @@
+"""The format of chats: JSONL, a conversation a line, with messages of typed parts and their provenance.
+
+    {"id": "...", "messages": [{"role": "user", "parts": [{"type": "text", "text": "..."}]}, ...], "provenance": {...}}
+
+A message of one text may be written as {"role": "user", "content": "..."}, as most published data is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from stages.shared.errors import DataError
+from stages.shared.files import write_atomic
+
+Role = Literal["system", "user", "assistant", "tool"]
+PartType = Literal["text", "picture", "audio", "tool_call", "tool_result"]
+ROLES: tuple[Role, ...] = get_args(Role)
+_PART_TYPES: tuple[PartType, ...] = get_args(PartType)
+_REMEDY = "Write one JSON object a line: {id, messages: [{role, content}, ...]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A piece of a message."""
+
+    type: PartType
+    text: str = ""
+    """The text; of a call or its result the JSON."""
+    key: str = ""
+    """Name of the picture or of the sound in its collection."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One turn."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The text of a message that has nothing else. Raises ValueError for one that has."""
+        if any(part.type != "text" for part in self.parts):
+            raise ValueError(f"a message of {', '.join(part.type for part in self.parts)} has no plain text")
+        return "".join(part.text for part in self.parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chat:
+    """A conversation."""
+
+    id: str
+    messages: tuple[Message, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Source, template, teacher, parents, and why it was kept. JSON values."""
+
+
+def text_message(role: Role, text: str) -> Message:
+    """Return a message of one text."""
+    return Message(role=role, parts=(Part(type="text", text=text),))
+
+
+def parse_chat(record: Mapping[str, Any], number: int) -> Chat:
+    """Return the chat of a record; `number` is its id if it has none.
+
+    Raises ValueError, KeyError or TypeError for a record that is none, or that has no messages.
+    """
+    messages = tuple(_message(each) for each in record["messages"])
+    if not messages:
+        raise ValueError("no messages")
+    return Chat(id=str(record.get("id", number)), messages=messages, provenance=dict(record.get("provenance") or {}))
+
+
+def _message(record: Mapping[str, Any]) -> Message:
+    role = record["role"]
+    if role not in ROLES:
+        raise ValueError(f"role {role!r}: must be one of {', '.join(ROLES)}")
+    if "parts" not in record:
+        if not isinstance(record["content"], str):
+            raise TypeError(f"content {record['content']!r}: must be a text")
+        return text_message(role, record["content"])
+    parts = tuple(Part(**part) for part in record["parts"])
+    if unknown := [part.type for part in parts if part.type not in _PART_TYPES]:
+        raise ValueError(f"part {unknown[0]!r}: must be one of {', '.join(_PART_TYPES)}")
+    return Message(role=role, parts=parts)
+
+
+def read_chats(path: Path) -> Iterator[Chat]:
+    """Yield the chats of a file in order. Raises DataError, naming file and line, for a line that is none."""
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield parse_chat(json.loads(line), number)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise DataError(path, f"not a chat ({error!r})", _REMEDY, record=number) from error
+
+
+def to_record(chat: Chat) -> dict[str, Any]:
+    """Return the JSON value of a chat, without empty fields."""
+    messages = [
+        {
+            "role": message.role,
+            "parts": [{name: value for name, value in vars(part).items() if value} for part in message.parts],
+        }
+        for message in chat.messages
+    ]
+    return {"id": chat.id, "messages": messages, **({"provenance": dict(chat.provenance)} if chat.provenance else {})}
+
+
+def write_chats(path: Path, chats: Iterable[Chat]) -> None:
+    """Write one chat a line, in order, atomically."""
+    lines = (json.dumps(to_record(chat), ensure_ascii=False, sort_keys=True) + "\n" for chat in chats)
+    write_atomic(path, "".join(lines).encode("utf-8", "replace"))

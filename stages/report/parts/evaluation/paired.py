@@ -1,0 +1,52 @@
+"""The paired test of two checkpoints on the same questions. Pure.
+
+Two checkpoints are right and wrong on much the same questions: the difference of each question has a smaller error than
+the difference of two independent scores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """The mean over questions of one checkpoint's value minus another's."""
+
+    value: float
+    stderr: float
+    p: float
+    """Two-sided: how often equal checkpoints differ by as much or more."""
+
+
+def compare_questions(one: Mapping[str, float], other: Mapping[str, float]) -> Paired | None:
+    """Return the paired test of values by question; None unless both have the same questions, two or more.
+
+    Values of 0 and 1 take McNemar's exact test with mid-p (Fagerland, Lydersen and Laake, BMC Med. Res. Methodol. 13,
+    2013, 91). Other values take the normal test of the mean difference.
+    """
+    if one.keys() != other.keys() or len(one) < 2:
+        return None
+    differences = [value - other[question] for question, value in one.items()]
+    mean = sum(differences) / len(differences)
+    variance = sum((each - mean) ** 2 for each in differences) / (len(differences) - 1)
+    stderr = math.sqrt(variance / len(differences))
+    binary = all(value in (0, 1) for values in (one, other) for value in values.values())
+    return Paired(value=mean, stderr=stderr, p=mcnemar(differences) if binary else normal(mean, stderr))
+
+
+def mcnemar(differences: Sequence[float]) -> float:
+    """Return the two-sided mid-p of differences of -1, 0 and 1."""
+    gains, losses = sum(each > 0 for each in differences), sum(each < 0 for each in differences)
+    number, fewer = gains + losses, min(gains, losses)
+    below = sum(math.comb(number, each) for each in range(fewer))
+    return min(1.0, (2 * below + math.comb(number, fewer)) / (1 << number))
+
+
+def normal(mean: float, stderr: float) -> float:
+    """Return the two-sided p of a mean."""
+    if not stderr:
+        return 1.0 if mean == 0 else 0.0
+    return math.erfc(abs(mean) / stderr / math.sqrt(2))

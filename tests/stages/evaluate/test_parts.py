@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stages.evaluate.cells import Cell
+from stages.evaluate.harness import Watched, measure, sample_records, without_samples
+from stages.evaluate.parts import Replay, answer_share, requests_of, share_of
+from stages.evaluate.tasks.loading import load_cell, use_datasets
+from stages.shared.errors import DataError
+from tests.stages.evaluate.world import CHOICE, GENERATED, ByDigest, define, questions
+
+CELLS = (
+    Cell(task="choices", num_fewshot=5),
+    Cell(task="texts", num_fewshot=5),
+    Cell(task="together", num_fewshot=3, limit=8),
+    Cell(task="texts", repeats=3),
+)
+
+
+@pytest.fixture
+def definitions(tmp_path: Path) -> list[Path]:
+    use_datasets(tmp_path / "home", [])
+    own = tmp_path / "own"
+    group = {"group": "together", "task": ["together_a", "together_b"], "aggregate_metric_list": [
+        {"metric": "acc", "aggregation": "mean", "weight_by_size": True}]}  # fmt: skip
+    files = [own / "together.yaml"]
+    for name, keys in (("choices", CHOICE), ("texts", GENERATED), ("together_a", CHOICE), ("together_b", CHOICE)):
+        files += define(own, name, {"test": questions(23, name), "train": questions(40)}, **keys)
+    files[0].write_text(yaml.safe_dump(group))
+    return files
+
+
+def written(results: dict[str, Any]) -> str:
+    return json.dumps([without_samples(results), list(sample_records(results))])
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+@pytest.mark.parametrize("parts", [2, 7])
+def test_a_cell_in_parts_has_the_bytes_of_the_whole(
+    cell: Cell, parts: int, definitions: list[Path], tmp_path: Path
+) -> None:
+    whole = Watched(ByDigest())
+    results = measure(whole, load_cell(cell, definitions), cell.limit)
+    counts = []
+    for part in range(parts):
+        folder = tmp_path / str(part)
+        folder.mkdir()
+        counts.append(answer_share(ByDigest(), load_cell(cell, definitions), cell.limit, (part, parts), folder))
+    merged = Watched(Replay([tmp_path / str(part) for part in range(parts)]))
+    again = measure(merged, load_cell(cell, definitions), cell.limit)
+    assert written(again) == written(results)
+    assert merged.digest == whole.digest
+    assert max(counts) - min(counts) <= 8
+
+
+def test_the_choices_of_a_question_stay_in_one_part(definitions: list[Path]) -> None:
+    requests = requests_of(load_cell(CELLS[0], definitions), None)["loglikelihood"]
+    shares = [requests[share_of(requests, part, 7)] for part in range(7)]
+    assert sum(map(len, shares)) == len(requests)
+    assert all(len(share) % 4 == 0 for share in shares)
+
+
+def test_more_parts_than_questions_leave_some_without_work(definitions: list[Path]) -> None:
+    requests = requests_of(load_cell(CELLS[1], definitions), 3)["generate_until"]
+    sizes = [len(requests[share_of(requests, part, 5)]) for part in range(5)]
+    assert (sum(sizes), max(sizes)) == (3, 1)
+
+
+def test_parts_that_were_asked_something_else_are_refused(definitions: list[Path], tmp_path: Path) -> None:
+    answer_share(ByDigest(), load_cell(CELLS[0], definitions), None, (0, 1), tmp_path)
+    other = Cell(task="choices", num_fewshot=5, seed=7)
+    with pytest.raises(DataError, match="answers to other requests"):
+        measure(Replay([tmp_path]), load_cell(other, definitions), None)
