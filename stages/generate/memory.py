@@ -11,7 +11,7 @@ HEAD_ROWS = 128
 """Rows of logits that exist at a time."""
 MAX_ROWS = 64
 """Rows that are continued together."""
-CACHE_BYTES = 1 << 28
+CACHE_BYTES = 1 << 29
 """Memory of the cache in generation."""
 _ALIBI_COLUMNS = 8
 """Numbers that ALiBi adds to a key and a value: see stages.model.layers.attention."""
