@@ -204,7 +204,7 @@ class Output:
     """Number of things in it (a tokenizer's pieces), for `plan`; 0 if unknown."""
     unfit: tuple[tuple[str, str], ...] = ()
     """Names of kinds of file that cannot be made of it, each with the reason."""
-    about: str = ""
+    about: str = field(default="", compare=False)
     """JSON of what its maker's settings say of it, for readers that must agree with that; no part of an identity."""
 
     @property

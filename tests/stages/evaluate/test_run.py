@@ -12,7 +12,8 @@ from stages.formats.benchmarks.index import DataSet
 from stages.formats.benchmarks.write import write_dataset
 from stages.formats.documents import DocumentWriter
 from stages.formats.results import read_generations, read_results
-from stages.generate.opening import Opened, open_checkpoint
+from stages.generate import opening
+from stages.model.checkpoint.load import LoadedModel, load_model
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
 from tests.stages.evaluate.tiny import TEXT, make_checkpoint, train_tokenizer
@@ -146,12 +147,12 @@ def test_the_units_of_an_element_load_each_model_once_and_the_table_of_all_tasks
 ) -> None:
     loaded: list[Path] = []
 
-    def load(checkpoint: Path, tokenizer: Path) -> Opened:
+    def load(checkpoint: Path) -> LoadedModel:
         loaded.append(checkpoint)
-        return open_checkpoint(checkpoint, tokenizer)
+        return load_model(checkpoint)
 
     monkeypatch.setattr(evaluation, "_OPEN", {})
-    monkeypatch.setattr(evaluation, "open_checkpoint", load)
+    monkeypatch.setattr(opening, "load_model", load)
     monkeypatch.setattr(TaskIndex, "_iter_yaml_files", None)
     config = EvaluateConfig.model_validate({"tasks": TASKS[:1]})
     keys = [read_results(file.path).key for file in run_stage(config, cells, tmp_path)["results"]]
