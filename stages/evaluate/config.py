@@ -103,8 +103,8 @@ class EvaluateConfig(StageConfig):
     alarm: AlarmConfig | None = None
     """Alarm on tasks that become worse, over the checkpoints in the order of training; None: none."""
     batch_tokens: int = Field(default=4096, ge=1)
-    """Tokens of a forward pass, padding included. Its logits need 4 bytes x this x the vocabulary. Log-likelihoods
-    depend on it in the last bits only: it is no part of a result's identity."""
+    """Tokens of a forward pass, at most: no padding is among them. Log-likelihoods depend on it in the last bits only:
+    it is no part of a result's identity."""
 
     def cells(self) -> tuple[Cell, ...]:
         """Return what each checkpoint is asked, in order. Raises ConfigError."""
