@@ -153,6 +153,8 @@ class EvaluateConfig(StageConfig):
         if GENERATE in tasks and not self.generate.prompts:
             raise ConfigError("generate.prompts", [], "at least one prompt for the task 'generate'")
         datasets, definitions = ([file.path for file in inputs.get(field, ())] for field in ("datasets", "definitions"))
+        if definitions and not defined(definitions):
+            raise ConfigError("definitions", self.definitions, "files with a *.yaml among them (for example mine/*)")
         for cell in cells:
             check_cell(cell, datasets, definitions)
 

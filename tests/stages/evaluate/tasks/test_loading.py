@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ import yaml
 from lm_eval.api.instance import Instance
 
 from stages.evaluate.cells import Cell
-from stages.evaluate.harness import measure
+from stages.evaluate.harness import measure, without_samples
 from stages.evaluate.tasks.loading import load_cell, read_variant, registry, use_datasets
 from stages.formats.benchmarks.index import DataSet, read_index
 from stages.formats.benchmarks.write import write_dataset
@@ -116,6 +117,8 @@ def test_humaneval_by_name_runs_programs_in_the_jail(tmp_path: Path) -> None:
             return ["    return a + 1\n" for _ in requests]
 
     for cell in (Cell(task="humaneval"), Cell(task="humaneval", variant="llama", repeats=10)):
-        found = measure(Adds(), load_cell(cell, []), None)["results"]["humaneval"]
+        measured = measure(Adds(), load_cell(cell, []), None)
+        found = measured["results"]["humaneval"]
         assert found["pass@1,create_test"] == 0.5
+        assert " at 0x" not in json.dumps(without_samples(measured))
         assert ("pass@10,create_test" in found) == bool(cell.variant)
