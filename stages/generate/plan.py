@@ -37,7 +37,7 @@ class Visits:
         self.own.append(Visit(first, last, start, start + last - first, is_causal=True))
 
     def add_single(self, at: int, start: int, stop: int) -> None:
-        """Have a new token see slots of which its own is the last."""
+        """Have a new token see slots up to its own, which is the last."""
         self.own.append(Visit(at, at + 1, start, stop))
 
     def add_shared(self, first: int, last: int, start: int, stop: int) -> None:

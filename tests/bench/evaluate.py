@@ -23,8 +23,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stages.generate.memory import engine_bytes, scoring_slots
 from tests.bench.compare import Comparison, add_options, one_core, show
-from tests.bench.evaluate_world import data, make_world
+from tests.bench.evaluate_world import MODEL, data, make_world
 
 ROOT = Path(__file__).parents[2]
 STEP = 768
@@ -96,9 +97,15 @@ def agree(task: str, ours: list[Any], theirs: list[Any]) -> None:
 
 
 def compare_memory(world: Path, _rounds: int) -> list[Comparison]:
-    """Return the peaks on MMLU, and stock's at batch size 1."""
-    ours, theirs = turn(world, "ours", "mmlu", STEP)["peak_mb"], turn(world, "stock", "mmlu", 1)["peak_mb"]
-    return [Comparison("memory", "MB", 1 / ours, 1 / theirs, "batch 1", MEMORY, f"{ours:,.0f} MB, {theirs:,.0f} MB")]
+    """Return the peaks on MMLU, and stock's at batch size 1; and the growth while scoring beside its bound."""
+    mine, stock = turn(world, "ours", "mmlu", STEP), turn(world, "stock", "mmlu", 1)
+    ours, theirs = mine["peak_mb"], stock["peak_mb"]
+    weights = 4 * MODEL.num_parameters(MODEL.num_rows(32_000))
+    bound = (engine_bytes(MODEL, 32_000, STEP, 4, scoring_slots(MODEL, STEP)) - weights) / 1e6
+    return [
+        Comparison("memory", "MB", 1 / ours, 1 / theirs, "batch 1", MEMORY, f"{ours:,.0f} MB, {theirs:,.0f} MB"),
+        Comparison("memory, growth", "MB", 1 / mine["grown_mb"], 1 / bound, "the bound", 1.0, f"{bound:,.0f} MB"),
+    ]
 
 
 def compare_start(world: Path, rounds: int) -> list[Comparison]:

@@ -29,6 +29,7 @@ def main() -> None:
     assert root is not None, "the caller has looked"
     requests = requests_of(task, root)
     model: Any = ours(world, batch) if side == "ours" else stock(world, batch)
+    loaded_mb = _resident_mb()
     is_text = bool(requests) and requests[0].request_type == "generate_until"
     began = time.process_time()
     answers = model.generate_until(requests) if is_text else model.loglikelihood(requests) if requests else []
@@ -36,12 +37,18 @@ def main() -> None:
     found = {
         "seconds": seconds,
         "ready": began,
+        "grown_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - loaded_mb,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
         "answers": answers,
         "tokens": getattr(model, "tokens", 0),
         "distinct": distinct(model, requests) if side == "ours" and requests and not is_text else 0,
     }
     print(json.dumps(found))
+
+
+def _resident_mb() -> float:
+    """Return the memory that this process holds now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
 def ours(world: Path, batch: int) -> CheckpointLM:

@@ -15,7 +15,8 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 from stages.formats.kinds import KINDS
-from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
+from stages.formats.pieces import TOKENIZER_JSON
+from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.names import STATE
 from stages.model.config import ModelConfig
 from stages.model.huggingface.exporting import export_checkpoint

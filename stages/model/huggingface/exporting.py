@@ -110,8 +110,8 @@ def _tensors(checkpoint: Path, model: ModelConfig, part: Slice, vocab_size: int)
 
 
 def _copy_tokenizer(tokenizer: Path, folder: Path, seq_len: int, pieces: Tokenizer) -> None:
-    """Write the tokenizer's files. Texts begin with the end-of-sequence token, as every document of the training does:
-    whoever loads the folder gives the model what it knows, without a flag.
+    """Write the tokenizer's files. Its texts begin with the end-of-sequence token, as every document of the training
+    does, so that a reader of the folder needs no flag.
     """
     shutil.copyfile(tokenizer, folder / KINDS.tokenizer.file)
     end = pieces.pieces()[pieces.eos_id]

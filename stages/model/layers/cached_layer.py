@@ -11,7 +11,7 @@ from stages.model.layers.steps import Step
 
 
 class CachedLayer(TransformerLayer):
-    """Megatron's layer. Of a step's other tokens nobody needs more of the model's last layer than keys and values."""
+    """Megatron's layer. In the model's last one, tokens that are not scored end with their keys and values."""
 
     def _forward_attention(
         self, hidden_states: Tensor, *args: Any, packed_seq_params: Any = None, **rest: Any

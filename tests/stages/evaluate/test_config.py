@@ -177,6 +177,20 @@ def test_the_suite_of_llama_is_planned_for_twenty_checkpoints_without_the_stack(
     assert len(answers.units) == 20 * sum(cell.parts for cell in LLAMA.cells() if cell.parts > 1)
 
 
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        ["perplexity", "facts"],
+        ["suite:llama"],
+        [{"task": "suite:llama", "limit": 9}],
+        [{"task": "piqa", "seed": [1, 2]}],
+    ],
+)
+def test_a_job_reads_the_cells_that_were_planned(tasks: list[Any]) -> None:
+    config = EvaluateConfig.model_validate({"tasks": tasks})
+    assert EvaluateConfig.model_validate_json(config.model_dump_json()).cells() == config.cells()
+
+
 LLAMA = EvaluateConfig.model_validate({"tasks": ["suite:llama"]})
 
 
