@@ -28,6 +28,7 @@ from stages.evaluate.scores import collect_outcomes, collect_scores
 from stages.evaluate.sharing import answers_file, model_digest
 from stages.evaluate.tasks.loading import load_cell, protocol_of, use_datasets
 from stages.evaluate.tasks.own import as_loaded, facts_tasks, perplexity_task
+from stages.evaluate.tasks.prompts import Window, drop_examples
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.formats.tokenizer import Tokenizer
@@ -69,6 +70,7 @@ def _score(
         scores=collect_scores(measured, chances(loaded, measured), groups_of(loaded)),
         cut_requests=answering.cut.requests,
         cut_tokens=answering.cut.tokens,
+        dropped_examples=sum(getattr(each, "dropped_examples", 0) for each in loaded["tasks"].values()),
         protocol=protocol_of(cell, _paths(task, "definitions")),
         outcomes=collect_outcomes(measured),
         members={name: group.tasks for name, group in groups_of(loaded).items() if all(group.by_size.values())},
@@ -107,7 +109,11 @@ def _load_tasks(cell: Cell, task: Task[EvaluateConfig], tokenizer: Tokenizer) ->
     datasets = _paths(task, "datasets")
     check_data(cell, datasets)
     use_datasets(task.work / "home", datasets)
-    return load_cell(cell, _paths(task, "definitions"), datasets)
+    loaded = load_cell(cell, _paths(task, "definitions"), datasets)
+    described = _description(task)
+    for each in loaded["tasks"].values():
+        drop_examples(each, Window(described.seq_len, described.codec.encode))
+    return loaded
 
 
 def _paths(task: Task[EvaluateConfig], *fields: str) -> list[Path]:

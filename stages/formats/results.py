@@ -114,6 +114,8 @@ class Results:
     """Requests whose context did not fit into the model, and lost its beginning."""
     cut_tokens: int = 0
     """Tokens that these lost."""
+    dropped_examples: int = 0
+    """Solved examples that were left out of prompts, since these did not fit into the model."""
     protocol: str = ""
     """The protocol of a variant in a sentence, with its source."""
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict)
@@ -153,6 +155,7 @@ def read_results(path: Path) -> Results:
             scores=tuple(Score(**score) for score in ours["scores"]),
             cut_requests=ours["cut_requests"],
             cut_tokens=ours["cut_tokens"],
+            dropped_examples=ours["dropped_examples"],
             protocol=ours["protocol"],
             outcomes=outcomes,
             members={group: tuple(tasks) for group, tasks in ours["members"].items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ class Description:
     """Digest of the weights, the shape, and the tokenizer of a folder."""
     dtype: str
     """Type of the weights: fp32, bf16 or fp16."""
+    seq_len: int
+    """Longest sequence that the model takes, in tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,7 @@ def is_release(folder: Path) -> bool:
     return (folder / CONFIG_JSON).is_file() and not (folder / COMPLETE).exists()
 
 
+@lru_cache(maxsize=1)  # a release's digest reads all its weights
 def describe(folder: Path, tokenizer: Path) -> Description:
     """Return what a folder's answers depend on. `tokenizer` is that of a checkpoint of ours; a release has its own.
 
@@ -65,7 +69,13 @@ def _checkpoint(folder: Path, tokenizer: Path) -> Description:
         raise DataError(folder, "trained with another tokenizer than the one of this section", remedy)
     # Its documents begin behind the end-of-sequence token.
     identity = sha256_file(folder / COMPLETE)
-    return Description(codec=codec, first_id=codec.eos_id, identity=identity, dtype=settings.dtype)
+    return Description(
+        codec=codec,
+        first_id=codec.eos_id,
+        identity=identity,
+        dtype=settings.dtype,
+        seq_len=settings.config.text_len,
+    )
 
 
 def _release(folder: Path) -> Description:
@@ -73,7 +83,14 @@ def _release(folder: Path) -> Description:
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".model", ".safetensors")):
         digest.update(f"{path.name} {sha256_file(path)}\n".encode())
-    return Description(codec=codec, first_id=first_id, identity=digest.hexdigest(), dtype=Release(folder).dtype)
+    release = Release(folder)
+    return Description(
+        codec=codec,
+        first_id=first_id,
+        identity=digest.hexdigest(),
+        dtype=release.dtype,
+        seq_len=release.config.text_len,
+    )
 
 
 def open_checkpoint(folder: Path, tokenizer: Path) -> Opened:

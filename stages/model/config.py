@@ -138,6 +138,11 @@ class ModelConfig(Section):
         """Rows of each of GLM's two position tables; 0 for the others, which learn none."""
         return self.seq_len + 1 if self.position == "glm" else 0
 
+    @property
+    def text_len(self) -> int:
+        """Longest text in tokens; GLM continues one behind two tokens of its own."""
+        return self.seq_len - (2 if self.position == "glm" else 0)
+
     def used_rows(self, vocab_size: int) -> int:
         """Return the embedding rows that stand for tokens: the tokenizer's pieces and the extra tokens after them."""
         return vocab_size + len(self.extra_tokens)

@@ -1,9 +1,12 @@
-"""Guards the solved examples of a task's prompts: there are enough of them, and none is the question itself."""
+"""Guards the solved examples of prompts: there are enough, none is the question itself, and those that do not fit into
+the model are dropped whole.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lm_eval.api.samplers import ContextSampler
@@ -12,6 +15,31 @@ from lm_eval.api.task import ConfigurableTask
 from stages.evaluate.catalog.checks import too_many_shots
 
 Doc = dict[str, Any]
+_MAX_TOKENS = 256
+"""Tokens of a generation without a limit of its own: lm-eval's default."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What fits into a model."""
+
+    seq_len: int
+    """Tokens that the model takes."""
+    encode: Callable[[str], Sequence[int]]
+
+    def fits(self, task: ConfigurableTask, doc: Doc, context: str | list[str]) -> bool:
+        """Return whether a prompt and what follows it fit, behind one first token."""
+        contexts = [context] if isinstance(context, str) else context
+        longest = max((len(self.encode(text)) for text in contexts), default=0)
+        return 1 + longest + self._answer(task, doc) <= self.seq_len
+
+    def _answer(self, task: ConfigurableTask, doc: Doc) -> int:
+        """Return the tokens of the longest answer that may follow; the last of a scored one is no input."""
+        if task.OUTPUT_TYPE == "generate_until":
+            limits = task.config.generation_kwargs or {}
+            return int(limits.get("max_gen_toks", _MAX_TOKENS))
+        answers = task.doc_to_choice(doc) if task.OUTPUT_TYPE == "multiple_choice" else [task.doc_to_target(doc)]
+        return max((len(self.encode(f" {answer}")) for answer in answers), default=1) - 1
 
 
 class OtherDocs(ContextSampler):
@@ -28,6 +56,10 @@ class OtherDocs(ContextSampler):
         """The question of the prompt that is made."""
         self.place = 0
         """Number of prompts made so far."""
+        self.chosen: list[Doc] = []
+        """The examples of the last prompt."""
+        self.again = False
+        """Whether the next prompt is the last one again, with fewer examples."""
 
     def fewshot_docs(self) -> Sequence[Doc]:
         """Return the solved examples."""
@@ -35,7 +67,9 @@ class OtherDocs(ContextSampler):
         return docs
 
     def sample(self, n: int, eval_doc: Doc | None = None, df: Any = None, **kwargs: Any) -> Sequence[Doc]:
-        """Return `n` solved examples of other questions than the one that is asked."""
+        """Return `n` solved examples of other questions than the one that is asked; `again`: the last `n` of before."""
+        if self.again:
+            return self.chosen[len(self.chosen) - n :]
         chosen: list[Doc] = list(self.chooser.sample(n, eval_doc, df, **kwargs))
         self.place += 1
         own = [place for place, doc in enumerate(chosen) if doc == self.asked]
@@ -44,6 +78,7 @@ class OtherDocs(ContextSampler):
             draws = random.Random(f"{self.seed}/{self.place}")
             for place, other in zip(own, draws.sample(others, len(own)), strict=True):
                 chosen[place] = other
+        self.chosen = chosen
         return chosen
 
     def set_rnd(self, rnd: int | None) -> OtherDocs:
@@ -74,5 +109,32 @@ def guard_prompts(task: ConfigurableTask, seed: int) -> None:
     def fewshot_context(doc: Doc, *args: Any, **kwargs: Any) -> Any:
         guarded.asked = doc
         return make(doc, *args, **kwargs)
+
+    task.fewshot_context = fewshot_context
+
+
+def drop_examples(task: ConfigurableTask, window: Window) -> None:
+    """Make `task` drop whole solved examples, the first ones first, from a prompt that does not fit into the model.
+
+    Side effect: changes `task`, and counts in its `dropped_examples`.
+    """
+    task.dropped_examples = 0
+    guarded = getattr(task, "sampler", None)
+    if not isinstance(guarded, OtherDocs):
+        return
+    make = task.fewshot_context
+
+    def fewshot_context(doc: Doc, num_fewshot: int, *args: Any, **kwargs: Any) -> Any:
+        context = make(doc, num_fewshot, *args, **kwargs)
+        kept = num_fewshot
+        guarded.again = True
+        try:
+            while kept and not window.fits(task, doc, context):
+                kept -= 1
+                context = make(doc, kept, *args, **kwargs)
+        finally:
+            guarded.again = False
+        task.dropped_examples += num_fewshot - kept
+        return context
 
     task.fewshot_context = fewshot_context

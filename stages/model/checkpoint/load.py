@@ -50,7 +50,7 @@ class LoadedModel:
     @property
     def seq_len(self) -> int:
         """Longest sequence the model was trained for, in tokens."""
-        return self.config.seq_len - len(self.lead)
+        return self.config.text_len
 
     @torch.inference_mode()
     def logits(self, tokens_BT: Tensor) -> Tensor:

@@ -150,12 +150,15 @@ def test_the_units_of_an_element_load_each_model_once_and_the_table_of_all_tasks
         loaded.append(checkpoint)
         return open_checkpoint(checkpoint, pieces)
 
+    pieces = cells["tokenizer"][0].path
+    wide = [make_checkpoint(tmp_path / name, pieces, seed, seq_len=256) for seed, name in enumerate(("one", "two"))]
     monkeypatch.setattr(evaluation, "_OPEN", {})
     monkeypatch.setattr(evaluation, "open_checkpoint", load)
     monkeypatch.setattr(TaskIndex, "_iter_yaml_files", None)
     config = EvaluateConfig.model_validate({"tasks": TASKS[:1]})
-    keys = [read_results(file.path).key for file in run_stage(config, cells, tmp_path)["results"]]
-    assert loaded == [file.path for file in cells["checkpoints"]]
+    given = {**cells, "checkpoints": tuple(InputFile(path, path.name) for path in wide)}
+    keys = [read_results(file.path).key for file in run_stage(config, given, tmp_path)["results"]]
+    assert loaded == wide
     assert [(key.num_fewshot, key.variant) for key in keys[:4]] == [(0, ""), (0, "llama"), (2, ""), (2, "llama")]
     assert len({key.data for key in keys if not key.variant}) == 1
     assert len({key.prompts for key in keys[:4]}) == 2, "the variant scores otherwise and asks the same"
@@ -171,7 +174,7 @@ def test_a_cell_in_parts_has_the_scores_and_prompts_of_the_whole(cells: Inputs, 
         one, other = ([file.path.read_bytes() for file in each[kind]] for each in found)
         assert one == other
     results = read_results(found[0]["results"][0].path)
-    assert (results.cut_requests, results.cut_tokens > 0) == (4, True), "the tiny model takes 48 tokens"
+    assert (results.cut_requests, results.dropped_examples) == (0, 4), "the tiny model takes 48 tokens"
     key = results.key
     assert (key.num_fewshot, key.limit, key.seed, key.dtype, key.first_token) == (1, 4, 7, "fp32", 2)
 

@@ -75,10 +75,10 @@ def train_tokenizer(folder: Path, vocab_size: int = 400) -> Path:
     return folder / "tokenizer.model"
 
 
-def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0, step: int = 0) -> Path:
+def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0, step: int = 0, seq_len: int = 48) -> Path:
     """Write a sealed checkpoint with the weights of `seed`; return its folder."""
     pieces = Tokenizer(tokenizer)
-    config = ModelConfig(num_layers=2, dim=32, num_heads=2, seq_len=48, init_std=0.3)
+    config = ModelConfig(num_layers=2, dim=32, num_heads=2, seq_len=seq_len, init_std=0.3)
     parallel.start(Ranks())
     model = build_model(config, pieces.vocab_size)
     initialise(model, config, seed)

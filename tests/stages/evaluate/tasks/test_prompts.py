@@ -5,6 +5,7 @@ import pytest
 from stages.evaluate.cells import Cell
 from stages.evaluate.harness import measure
 from stages.evaluate.tasks.loading import load_cell, use_datasets
+from stages.evaluate.tasks.prompts import Window, drop_examples
 from stages.shared.errors import ConfigError
 from tests.stages.evaluate.world import CHOICE, ByDigest, define, questions
 
@@ -70,3 +71,20 @@ def test_more_shots_than_examples_are_one_sentence(
         message = f"num_fewshot = {asked}: must be at most {available}: few has {available} solved examples"
         with pytest.raises(ConfigError, match=message):
             load_cell(Cell(task="few", num_fewshot=asked), own)
+
+
+@pytest.mark.parametrize("seq_len", [10_000, 110, 40])
+def test_a_prompt_that_does_not_fit_loses_whole_examples_the_first_ones_first(tmp_path: Path, seq_len: int) -> None:
+    own = define(tmp_path / "own", "long", {"test": questions(6, "asked"), "train": questions(20)}, **CHOICE)
+    cut, whole = (load_cell(Cell(task="long", num_fewshot=5), own)["tasks"]["long"] for _ in range(2))
+    window = Window(seq_len, lambda text: list(text.encode()))
+    drop_examples(cut, window)
+    dropped = 0
+    for doc in cut.eval_docs:
+        short, long = (task.fewshot_context(doc, 5) for task in (cut, whole))
+        blocks = long.split("\n\n")
+        fitting = ("\n\n".join(blocks[start:]) for start in range(6))
+        assert short == next(prompt for prompt in fitting if window.fits(cut, doc, prompt) or prompt == blocks[-1])
+        dropped += 5 - short.count("\n\n")
+    assert cut.dropped_examples == dropped
+    assert (dropped == 0, dropped == 30) == (seq_len > 1000, seq_len < 50)
