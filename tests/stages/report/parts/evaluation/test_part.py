@@ -16,7 +16,7 @@ def test_the_card_is_the_trained_models_score_beside_chance_and_the_untrained_mo
 
 
 def test_an_untrained_model_alone_has_a_table_and_no_card(tmp_path: Path) -> None:
-    results = [one for one in read(material(tmp_path / "run")) if one.key.source == "untrained"]
+    results = [one for one in read(material(tmp_path / "run")).values() if one.key.source == "untrained"]
     shown: View = view(results)
     assert shown.cards == ()
     assert [comparison.metric for comparison in shown.values["comparisons"]][:2] == ["acc", "acc_norm"]
