@@ -253,9 +253,8 @@ class Worker:
         except (Exception, SystemExit) as error:  # a library's exit() is no way for a unit to be done
             sentence = str(system_error(error)) if isinstance(error, OSError) else ""
             log.error(f"{self._name(unit)}: {sentence or type(error).__name__}", error)
-            if self.held == unit.folder and (
-                successor := self._successor(unit)
-            ):  # which cleared away what this attempt was writing to
+            successor = self._successor(unit) if self.held == unit.folder else ""
+            if successor:  # which cleared away what this attempt was writing to
                 return EXIT_NEVER, successor
             return EXIT_FAILED, sentence or f"{type(error).__name__}: {error}".strip().splitlines()[0]
         return EXIT_DONE, ""

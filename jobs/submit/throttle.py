@@ -42,7 +42,8 @@ def room_for(count: int, throttle: int, arrays: Sequence[Submission], in_queue: 
 
 def elements_in_queue(rows: Sequence[QueueRow], leaving: Sequence[str]) -> Counter[str]:
     """Return how many elements of each submission run or can start, without the Slurm ids that are `leaving`."""
-    return Counter(row.key for row in rows if row.slurm_id not in leaving and not is_at_rest(row.reason))
+    gone = frozenset(leaving)
+    return Counter(row.key for row in rows if row.slurm_id not in gone and not is_at_rest(row.reason))
 
 
 def shares(throttle: int, arrays: int) -> tuple[list[int], int]:

@@ -28,6 +28,9 @@ class BenchmarksConfig(StageConfig):
     carve: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """Questions, by family, that become the split of solved examples where no file holds one; without it tasks have 0
     shots. Carved questions are evaluated no more, and scores differ from published ones."""
+    harness_examples: bool = False
+    """Whether MMLU's solved examples come from lm-eval's chain-of-thought prompts where no file holds them: 281 of the
+    285 official ones, retyped."""
     seed: int = Field(default=0, ge=0)
     """Seed of the choice of carved questions."""
     fetch: bool = False
@@ -52,7 +55,7 @@ class BenchmarksConfig(StageConfig):
             name="",
             run="stages.benchmarks.run:run",
             units=tuple(units),
-            uses=("carve", "seed"),
+            uses=("carve", "seed", "harness_examples"),
             reads=("files",),
             core_seconds=5.0,
             data=f"lm-eval {read_index().harness}",

@@ -12,6 +12,7 @@ from datasets import Features, load_dataset
 from datasets.exceptions import DatasetsError
 
 from stages.benchmarks.config import BenchmarksConfig
+from stages.benchmarks.exemplars import NOTE, mmlu_examples
 from stages.benchmarks.families import FAMILIES, splits_of_files
 from stages.benchmarks.readers import FEATURES, Row, read_labels, read_rows
 from stages.formats.benchmarks.index import DataSet, read_index
@@ -43,9 +44,12 @@ def run(task: Task[BenchmarksConfig]) -> dict[str, Any]:
     files = [file.path for file in task.inputs.get("files", ())]
     if files:
         family = next(name for name, path in FAMILIES.items() if path == opened.data.path)
-        rows, notes = complete(
-            read_splits(family, files, opened), opened, task.config.carve.get(family, 0), task.config.seed
-        )
+        splits, notes = read_splits(family, files, opened), []
+        if family == "mmlu" and task.config.harness_examples and "dev" not in splits:
+            splits["dev"] = mmlu_examples(opened.data.name)
+            notes.append(NOTE.format(count=len(splits["dev"])))
+        rows, others = complete(splits, opened, task.config.carve.get(family, 0), task.config.seed)
+        notes += others
         features: Features | None = FEATURES[family]
     else:
         rows, notes = fetch(opened)

@@ -110,12 +110,8 @@ def _p_value(excess: float, stderr: float) -> float:
     return 0.5 * math.erfc(excess / stderr / math.sqrt(2))
 
 
-def flipped(items: Mapping[str, Items], reference: Sequence[str], tested: Sequence[str]) -> list[str]:
-    """Return the items that every checkpoint of the reference had more right than each tested one, the worst first."""
-    shared = set[str].intersection(*(set(items[checkpoint]) for checkpoint in (*reference, *tested)))
-    losses = {
-        name: min(items[checkpoint][name] for checkpoint in reference)
-        - max(items[checkpoint][name] for checkpoint in tested)
-        for name in shared
-    }
+def flipped(items: Mapping[str, Items], reference: Sequence[str], newest: str) -> list[str]:
+    """Return the items that every checkpoint of the reference had more right than the newest one, the worst first."""
+    shared = set[str].intersection(*(set(items[checkpoint]) for checkpoint in (*reference, newest)))
+    losses = {name: min(items[checkpoint][name] for checkpoint in reference) - items[newest][name] for name in shared}
     return sorted((name for name, loss in losses.items() if loss > 0), key=lambda name: (-losses[name], name))

@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from stages.model import parallel
 from stages.shared.errors import Checkpointed
 
 
 class Answers:
-    """Answers to groups, by the digest of the group's content, in a file that grows by a line an answer."""
+    """Answers to groups, by the digest of the group's content, in a file that grows by a line an answer.
+
+    Collective where several ranks have a part of the model each: rank 0 owns the file, and its word counts.
+    """
 
     def __init__(self, path: Path, identity: str, should_stop: Callable[[], bool], progress: Callable[[int], None]):
         """Load the answers of an earlier attempt from `path`; those of a model of another `identity` are not used."""
@@ -21,7 +25,7 @@ class Answers:
         self._identity = identity
         self._should_stop = should_stop
         self._progress = progress
-        self._known = dict(_read(path))
+        self._known: dict[str, Any] = parallel.agree(dict(_read(path)) if parallel.is_first() else {})
         self._used = 0
 
     def ask(self, kind: str, rows: Sequence[Any], answer: Callable[[], Any]) -> Any:
@@ -31,16 +35,20 @@ class Answers:
         """
         digest = hashlib.sha256(json.dumps([self._identity, kind, rows]).encode()).hexdigest()
         if digest not in self._known:
-            if self._should_stop():
+            if parallel.agree(self._should_stop()):
                 raise Checkpointed
             self._known[digest] = answer()
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([digest, self._known[digest]]) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            if parallel.is_first():
+                self._write(digest)
         self._used += 1
         self._progress(self._used)
         return self._known[digest]
+
+    def _write(self, digest: str) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([digest, self._known[digest]]) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _read(path: Path) -> Iterator[tuple[str, Any]]:

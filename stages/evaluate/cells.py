@@ -51,6 +51,11 @@ class TaskSettings(Section):
     parts: int = Field(default=1, ge=1, le=1000)
     """Units that share the requests of the task. The scores are those of one unit."""
 
+    def given(self) -> dict[str, Any]:
+        """Return the settings that are not the defaults. A job reads its settings back with all of them set."""
+        plain = TaskSettings(task=self.task)
+        return {name: value for name, value in self if value != getattr(plain, name)}
+
     @model_validator(mode="before")
     @classmethod
     def _from_a_name(cls, value: Any) -> Any:
@@ -103,7 +108,7 @@ def cells_of(tasks: Sequence[TaskSettings], num_fewshot: int | None, limit: int 
 
 def _sweep(task: TaskSettings, num_fewshot: int | None, limit: int | None) -> Iterator[Cell]:
     if task.task in OURS:
-        if task.model_fields_set - {"task"}:
+        if task.given():
             raise ConfigError("tasks", task.task, "a task of lm-eval or of `definitions`: ours have sections instead")
         yield Cell(task=task.task)
         return
@@ -133,7 +138,7 @@ def _expanded(tasks: Sequence[TaskSettings]) -> Iterator[TaskSettings]:
         if not task.task.startswith(SUITE):
             yield task
             continue
-        given = task.model_dump(include=task.model_fields_set - {"task"})
+        given = task.given()
         for member in read_suite(task.task.removeprefix(SUITE)).tasks:
             yield member if member.task in OURS else member.model_copy(update=given)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -63,6 +63,15 @@ class GenerateConfig(Section):
     """Seed of the sampling; each prompt has its own random stream."""
 
 
+class AlarmConfig(Section):
+    """An alarm on tasks that become worse from checkpoint to checkpoint; stages/evaluate/alarm.py has the rule."""
+
+    tolerance: float = Field(default=0.005, ge=0.0, lt=1.0)
+    """Loss of a task's score that is no loss: checkpoints of a healthy training differ by about as much."""
+    level: float = Field(default=0.05, gt=0.0, lt=0.5)
+    """Probability of an alarm on a night without a loss, over all tasks together."""
+
+
 class EvaluateConfig(StageConfig):
     """Evaluates checkpoints with lm-eval on local files, without a network."""
 
@@ -91,9 +100,11 @@ class EvaluateConfig(StageConfig):
     """Questions of each task, the first ones, for tasks that name no number; None: all. Ours have no limit."""
     perplexity: PerplexityConfig = PerplexityConfig()
     generate: GenerateConfig = GenerateConfig()
+    alarm: AlarmConfig | None = None
+    """Alarm on tasks that become worse, over the checkpoints in the order of training; None: none."""
     batch_tokens: int = Field(default=4096, ge=1)
-    """Tokens of a forward pass, padding included. Its logits need 4 bytes x this x the vocabulary. Log-likelihoods
-    depend on it in the last bits only: it is no part of a result's identity."""
+    """Tokens of a forward pass, at most: no padding is among them. Log-likelihoods depend on it in the last bits only:
+    it is no part of a result's identity."""
 
     def cells(self) -> tuple[Cell, ...]:
         """Return what each checkpoint is asked, in order. Raises ConfigError."""
@@ -107,7 +118,7 @@ class EvaluateConfig(StageConfig):
         cells = self.cells()
         self._check(cells, inputs)
         checkpoints = inputs["checkpoints"]
-        names = unique_keys(checkpoint.source or checkpoint.path.name for checkpoint in checkpoints)
+        names = names_of(checkpoints)
         read = {cell: read_by(cell, inputs) for cell in cells}
         planned = [
             (unit_of(f"{name}/{cell.name}", checkpoint, cell, read[cell]), cell, checkpoint.source)
@@ -117,13 +128,16 @@ class EvaluateConfig(StageConfig):
         parts = [part for unit, cell, _ in planned if cell.parts > 1 for part in parts_of(unit, cell.parts)]
         steps = [_step(ANSWERS, "answer", tuple(parts))] if parts else []
         after = (After(ANSWERS, PARTS),) if parts else ()
-        outputs = (
+        outputs = [
             Output(step="", unit=unit.key, kind=kind, source=source)
             for unit, cell, source in planned
             for kind in offers(cell.task)
-        )
-        whole = _step("", "run", tuple(unit for unit, _, _ in planned), after)
-        return StagePlan(steps=(*steps, whole), outputs=tuple(outputs))
+        ]
+        steps.append(_step("", "run", tuple(unit for unit, _, _ in planned), after))
+        if self.alarm is not None:
+            steps.append(_ALARM)
+            outputs.append(Output(step=_ALARM.name, unit="all", kind=KINDS.alarm, source=""))
+        return StagePlan(steps=tuple(steps), outputs=tuple(outputs))
 
     def _check(self, cells: tuple[Cell, ...], inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         if not inputs.get("checkpoints"):
@@ -139,6 +153,8 @@ class EvaluateConfig(StageConfig):
         if GENERATE in tasks and not self.generate.prompts:
             raise ConfigError("generate.prompts", [], "at least one prompt for the task 'generate'")
         datasets, definitions = ([file.path for file in inputs.get(field, ())] for field in ("datasets", "definitions"))
+        if definitions and not defined(definitions):
+            raise ConfigError("definitions", self.definitions, "files with a *.yaml among them (for example mine/*)")
         for cell in cells:
             check_cell(cell, datasets, definitions)
 
@@ -171,6 +187,23 @@ def _step(name: str, function: str, units: tuple[Unit, ...], after: tuple[After,
         version=2,
         data=f"lm-eval {read_index().harness}",
     )
+
+
+_ALARM = Step(
+    name="alarm",
+    run="stages.evaluate.run:alarm",
+    units=(Unit(key="all"),),
+    uses=("alarm", "tasks", "num_fewshot", "limit"),
+    reads=("checkpoints",),
+    after=(After(""),),
+    shape="small",
+    core_seconds=2.0,
+)
+
+
+def names_of(checkpoints: Sequence[InputFile]) -> list[str]:
+    """Return the checkpoints' names, in which the keys of their units begin: the source, or the folder's name."""
+    return [*unique_keys(checkpoint.source or checkpoint.path.name for checkpoint in checkpoints)]
 
 
 def unit_of(key: str, checkpoint: InputFile, cell: Cell, read: Mapping[str, tuple[InputFile, ...]]) -> Unit:

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lm_eval.api.model import LM
-
 from stages.evaluate.adapter import ADAPTER_VERSION, CheckpointLM
 from stages.evaluate.answers import Answers
 from stages.evaluate.catalog.checks import check_data
@@ -61,12 +59,16 @@ def _generate(task: Task[EvaluateConfig], adapter: CheckpointLM) -> dict[str, An
     return {"checkpoint": checkpoint.source, "task": GENERATE, "generations": len(generations)}
 
 
-def _score(task: Task[EvaluateConfig], cell: Cell, loaded: dict[str, Any], answering: LM) -> dict[str, Any]:
+def _score(
+    task: Task[EvaluateConfig], cell: Cell, loaded: dict[str, Any], answering: CheckpointLM | Replay
+) -> dict[str, Any]:
     model = Watched(answering)
     measured = measure(model, loaded, cell.limit)
     results = Results(
         key=_key(task, cell, max(measured["n-shot"].values()), model.digest),
         scores=collect_scores(measured, chances(loaded, measured), groups_of(loaded)),
+        cut_requests=answering.cut.requests,
+        cut_tokens=answering.cut.tokens,
         protocol=protocol_of(cell, _paths(task, "definitions")),
         outcomes=collect_outcomes(measured),
         members={name: group.tasks for name, group in groups_of(loaded).items() if all(group.by_size.values())},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -95,7 +96,12 @@ def sample_records(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=handle_non_serializable))
+    return json.loads(json.dumps(value, default=_named))
+
+
+def _named(value: Any) -> Any:
+    """Return a function by its name, and another value as lm-eval does: a function's own text has an address in it."""
+    return value.__qualname__ if inspect.isfunction(value) else handle_non_serializable(value)
 
 
 def chances(loaded: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, float]:

@@ -3,14 +3,14 @@
 The requests are cut, not the questions: one random stream chooses the solved examples of all questions in turn, so a
 task over some of the questions would have other prompts. Every part makes all prompts and answers its own.
 
-    answers.json    by kind of request: {first, digest, answers}, the digest being that of the part's requests
+    answers.json    shares: by kind of request {numbers, digest, answers}, the digest being that of the part's requests
+                    cut: {requests, tokens} that did not fit into the model
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.evaluator_utils import get_sample_size
 
+from stages.evaluate.adapter import CheckpointLM, Cut
 from stages.evaluate.harness import requests_digest
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
@@ -28,10 +29,10 @@ REMEDY = "Remove the parts of this unit and run `evaluate` again"
 
 @dataclass(frozen=True)
 class Share:
-    """Answers to consecutive requests of one kind."""
+    """Answers to some of the requests of one kind."""
 
-    first: int
-    """Number of the first of these requests."""
+    numbers: Sequence[int]
+    """Numbers of these requests, in order."""
     digest: str
     answers: Sequence[Any]
 
@@ -46,26 +47,36 @@ def requests_of(loaded: Mapping[str, Any], limit: int | None) -> dict[str, list[
     return found
 
 
-def share_of(requests: Sequence[Instance], part: int, parts: int) -> slice:
-    """Return the requests of a part: about as many as of another, and all those of a question."""
-    starts = [0, *(place + 1 for place, pair in enumerate(pairwise(requests)) if pair[0].doc is not pair[1].doc)]
-    borders = [starts[len(starts) * each // parts] for each in range(parts)]
-    return slice(borders[part], [*borders, len(requests)][part + 1])
+def share_of(requests: Sequence[Instance], part: int, parts: int) -> list[int]:
+    """Return the numbers of the requests of a part: about as many as of another.
+
+    All requests of a question are in one part, and so are questions with equal prompts: what is drawn for a prompt
+    depends on how often it was asked before.
+    """
+    owners: dict[str, int] = {}
+    """Place of each prompt among the different ones."""
+    prompts: list[int] = []
+    for number, request in enumerate(requests):
+        is_same_question = number > 0 and requests[number - 1].doc is request.doc
+        prompts.append(prompts[-1] if is_same_question else owners.setdefault(request.args[0], len(owners)))
+    return [number for number, prompt in enumerate(prompts) if prompt * parts // len(owners) == part]
 
 
-def answer_share(model: LM, loaded: Mapping[str, Any], limit: int | None, part: tuple[int, int], out: Path) -> int:
+def answer_share(
+    model: CheckpointLM, loaded: Mapping[str, Any], limit: int | None, part: tuple[int, int], out: Path
+) -> int:
     """Write the answers to a part of the requests, `part` being its number and the number of parts.
 
     Returns the number of requests.
     """
     shares, count = {}, 0
     for kind, requests in requests_of(loaded, limit).items():
-        share = share_of(requests, *part)
-        asked = requests[share]
+        numbers = share_of(requests, *part)
+        asked = [requests[number] for number in numbers]
         answers = getattr(model, kind)(asked) if asked else []
-        shares[kind] = asdict(Share(share.start, requests_digest(kind, asked), answers))
+        shares[kind] = asdict(Share(numbers, requests_digest(kind, asked), answers))
         count += len(asked)
-    write_json(out / FILE, shares)
+    write_json(out / FILE, {"shares": shares, "cut": asdict(model.cut)})
     return count
 
 
@@ -74,7 +85,13 @@ class Replay(LM):
 
     def __init__(self, folders: Sequence[Path]) -> None:
         super().__init__()
-        self.shares = [(folder / FILE, read_json(folder / FILE)) for folder in folders]
+        self.parts = [(folder / FILE, read_json(folder / FILE)) for folder in folders]
+
+    @property
+    def cut(self) -> Cut:
+        """What did not fit into the model, in all parts."""
+        each = [Cut(**part["cut"]) for _, part in self.parts]
+        return Cut(requests=sum(cut.requests for cut in each), tokens=sum(cut.tokens for cut in each))
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Return the parts' answers."""
@@ -90,13 +107,13 @@ class Replay(LM):
 
     def _answers(self, kind: str, requests: Sequence[Instance]) -> list[Any]:
         """Return the answers to all requests. Raises DataError if the parts were asked something else."""
-        found: list[Any] = []
-        for path, shares in self.shares:
-            share = Share(**shares[kind])
-            asked = requests[share.first : share.first + len(share.answers)]
-            if share.first != len(found) or requests_digest(kind, asked) != share.digest:
+        found: dict[int, Any] = {}
+        for path, part in self.parts:
+            share = Share(**part["shares"][kind])
+            asked = [requests[number] for number in share.numbers if number < len(requests)]
+            if requests_digest(kind, asked) != share.digest:
                 raise DataError(path, "answers to other requests than those of this task", REMEDY)
-            found += share.answers
+            found |= zip(share.numbers, share.answers, strict=True)
         if len(found) != len(requests):
-            raise DataError(self.shares[-1][0], f"{len(found)} answers to {len(requests)} requests", REMEDY)
-        return found
+            raise DataError(self.parts[-1][0], f"{len(found)} answers to {len(requests)} requests", REMEDY)
+        return [found[number] for number in range(len(requests))]

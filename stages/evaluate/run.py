@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from stages.evaluate import series
 from stages.evaluate.config import EvaluateConfig
 from stages.shared.task import Task
 
@@ -24,6 +25,11 @@ def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
     from stages.evaluate import evaluation  # noqa: PLC0415  its libraries read the environment when they are imported
 
     return evaluation.answer(task)
+
+
+def alarm(task: Task[EvaluateConfig]) -> dict[str, Any]:
+    """Write which tasks became worse over the checkpoints into task.out; return the newest night's state."""
+    return series.alarm(task)
 
 
 def go_offline(home: Path) -> None:

@@ -129,6 +129,10 @@ class Results:
 
     key: EvaluationKey
     scores: tuple[Score, ...]
+    cut_requests: int = 0
+    """Requests whose context did not fit into the model, and lost its beginning."""
+    cut_tokens: int = 0
+    """Tokens that these lost."""
     protocol: str = ""
     """The protocol of a variant in a sentence, with its source."""
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict)
@@ -166,6 +170,8 @@ def read_results(path: Path) -> Results:
         return Results(
             key=EvaluationKey(**ours["key"]),
             scores=tuple(Score(**score) for score in ours["scores"]),
+            cut_requests=ours["cut_requests"],
+            cut_tokens=ours["cut_tokens"],
             protocol=ours["protocol"],
             outcomes=outcomes,
             members={group: tuple(tasks) for group, tasks in ours["members"].items()},

@@ -51,7 +51,8 @@ class Generator:
     def submit(self, request: Request) -> int:
         """Queue a request; return its number.
 
-        Raises ValueError for a prompt that leaves no room, in the model or in the cache, for a token more.
+        Raises ValueError for a prompt that leaves no room, in the model or in the cache, for a token more, and for more
+        log probabilities than tokens.
         """
         room = self._passes.model.seq_len
         if not 0 < len(request.prompt) <= room:
@@ -59,6 +60,8 @@ class Generator:
         wanted = self._limit(request) + self._shared_tokens(request)
         if wanted > self._passes.cache.slots:
             raise ValueError(f"a request of {wanted} tokens: the cache has {self._passes.cache.slots} slots")
+        if (request.sampling.logprobs or 0) > self._passes.model.vocab_size:
+            raise ValueError(f"{request.sampling.logprobs} log probabilities: {self._passes.model.vocab_size} at most")
         self._submitted += 1
         self._waiting.append((self._submitted - 1, request))
         return self._submitted - 1

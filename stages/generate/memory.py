@@ -11,12 +11,14 @@ HEAD_ROWS = 128
 """Rows of logits that exist at a time."""
 MAX_ROWS = 64
 """Rows that are continued together."""
-CACHE_BYTES = 1 << 28
+CACHE_BYTES = 1 << 29
 """Memory of the cache in generation."""
 _ALIBI_COLUMNS = 8
 """Numbers that ALiBi adds to a key and a value: see stages.model.layers.attention."""
-_STEP_ROWS = 12
-"""Rows of the residual stream, and twice as many of the feed-forward block's width, that a step holds a token."""
+_STREAM_ROWS, _INNER_ROWS = 10, 4
+"""Rows as wide as the residual stream, and as the feed-forward block within, that a step holds a token."""
+_LOGIT_COPIES = 3
+"""Tensors of the size of the logits, float32, that exist beside each other where tokens are scored."""
 
 
 def slot_bytes(config: ModelConfig, number_bytes: int, tp: int = 1, pp: int = 1) -> int:
@@ -44,3 +46,14 @@ def group_tokens(config: ModelConfig, batch: int) -> int:
     group computes again, is an eighth of them at most.
     """
     return max(16 * batch, 8 * config.seq_len)
+
+
+def engine_bytes(config: ModelConfig, vocab_size: int, batch: int, number_bytes: int, slots: int) -> int:
+    """Return a bound of what a model takes in one process beside its libraries: weights, a cache of `slots`, a step of
+    `batch` tokens, and the rows of logits.
+    """
+    rows = config.num_rows(vocab_size)
+    experts = config.moe.top_k if config.moe else 1
+    step = batch * (_STREAM_ROWS * config.dim + _INNER_ROWS * experts * config.ffn) * number_bytes
+    logits = _LOGIT_COPIES * max(HEAD_ROWS, MAX_ROWS) * rows * 4
+    return config.num_parameters(rows) * number_bytes + slots * slot_bytes(config, number_bytes) + step + logits

@@ -82,10 +82,11 @@ class Row:
 
     def answer(self) -> Continuation:
         """Return what came after the prompt."""
+        text = self.text.finish()
         return Continuation(
-            text=self.text.finish(),
+            text=text,
             tokens=tuple(self.tokens),
-            stopped=self.stopped,
+            stopped="until" if self.text.is_stopped else self.stopped,
             inserted=tuple(self.inserted),
             logprobs=tuple(self.logprobs),
         )

@@ -49,8 +49,8 @@ def choose(logits_RV: Tensor, samplings: Sequence[Sampling], draws: Sequence[flo
         return tokens_R
     rows = torch.tensor(sampled, device=logits_RV.device)
     chosen = [samplings[row] for row in sampled]
-    heat_R = torch.tensor([sampling.temperature for sampling in chosen], device=logits_RV.device)
-    probs_RV = torch.softmax((logits_RV[rows] / heat_R[:, None]).double(), dim=-1)
+    heat_R = torch.tensor([each.temperature for each in chosen], dtype=torch.float64, device=logits_RV.device)
+    probs_RV = torch.softmax(logits_RV[rows].double() / heat_R[:, None], dim=-1)
     _cut(probs_RV, chosen)
     sums_RV = probs_RV.cumsum(-1)
     draws_R = torch.tensor([draws[row] for row in sampled], dtype=torch.float64, device=logits_RV.device)

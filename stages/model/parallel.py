@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -91,6 +92,20 @@ def host_group() -> dist.ProcessGroup | None:
     every rank's at once.
     """
     return _host.objects
+
+
+def is_first() -> bool:
+    """Return whether this process is rank 0, or in no group."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def agree(value: Any) -> Any:
+    """Return rank 0's value on every rank. Collective; a process in no group is alone."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0, group=_host.objects)
+    return box[0]
 
 
 def wait_for_all() -> None:

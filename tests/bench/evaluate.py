@@ -3,11 +3,15 @@
     python -m tests.bench.evaluate [--only NAME] [--rounds N] [--check]
 
 A LLaMA of 35 M parameters with LLaMA's 32,000 pieces, untrained, and its release. Each turn is a process of its own;
-turns alternate. Stock has its best batch size. Log-likelihoods and texts of both sides must agree. `ragged` is
-generation from prompts without a common start, beside transformers' `generate` over all of them. `memory` compares
-at stock's batch size 1, `start` the processor time before the first request (stock's with its index of tasks, ours
-without any task), `tokens` what is computed with the distinct prefixes' tokens. The data is in ../shared/data; without
-it nothing is measured.
+turns alternate. Stock has its best batch size. Log-likelihoods and texts of both sides must agree.
+
+    mmlu arc_easy piqa gsm8k   tasks; `tokens` is what is computed beside the distinct prefixes' tokens
+    ragged                     generation from prompts without a common start, beside transformers' `generate`
+    memory                     peaks on MMLU, stock at batch size 1
+    start                      before the first request; stock with its index of tasks, ours without any task
+    answers                    other models: grouped queries, Mixtral, a folder whose texts begin with <s>
+
+The data is in ../shared/data; without it nothing is measured.
 """
 
 from __future__ import annotations
@@ -23,8 +27,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stages.generate.memory import engine_bytes, scoring_slots
 from tests.bench.compare import Comparison, add_options, one_core, show
-from tests.bench.evaluate_world import data, make_world
+from tests.bench.evaluate_world import MODEL, VARIANTS, begin_with_bos, data, make_world
 
 ROOT = Path(__file__).parents[2]
 STEP = 768
@@ -51,6 +56,10 @@ ROWS = (
 )
 TOKENS, MEMORY, START = 1 / 1.15, 1.0, 1 / 0.6
 """Least ratios of the distinct prefixes' tokens to ours, of stock's peak to ours, of stock's start to ours."""
+
+
+APART = 1e-3
+"""Nats by which a log-likelihood may differ from stock's."""
 
 
 def turn(world: Path, side: str, task: str, batch: int) -> dict[str, Any]:
@@ -84,21 +93,48 @@ def _tokens(task: str, ours: dict[str, Any]) -> Comparison:
     return Comparison(f"{task}, tokens", "distinct token", 1 / spent, 1 / least, "each once", TOKENS, note)
 
 
-def agree(task: str, ours: list[Any], theirs: list[Any]) -> None:
-    """Raise if log-likelihoods are more than 1e-3 apart, or if flags or texts differ."""
+def agree(task: str, ours: list[Any], theirs: list[Any]) -> float:
+    """Return the largest difference of a log-likelihood. Raises if one is over 1e-3, or if flags or texts differ."""
+    largest = 0.0
     if isinstance(ours[0], str):
         apart = sum(mine.strip() != other.strip() for mine, other in zip(ours, theirs, strict=True))
     else:
         pairs = list(zip(ours, theirs, strict=True))
-        apart = sum(abs(mine[0] - other[0]) > 1e-3 or mine[1] != other[1] for mine, other in pairs)
+        apart = sum(abs(mine[0] - other[0]) > APART or mine[1] != other[1] for mine, other in pairs)
+        largest = max(abs(mine[0] - other[0]) for mine, other in pairs)
     if apart:
         raise RuntimeError(f"{task}: {apart} of {len(ours)} answers differ from stock's")
+    return largest
+
+
+def compare_answers(world: Path, root: Path, _rounds: int) -> list[Comparison]:
+    """Return how far log-likelihoods of other models are from stock's; raises if flags, texts or more differ."""
+    found = []
+    for name, config in VARIANTS.items():
+        folder = world / name
+        make_world(folder, root, config)
+        if config is [*VARIANTS.values()][-1]:
+            begin_with_bos(folder)
+        largest = 0.0
+        for task in ("all", "gsm8k"):
+            ours, theirs = (
+                turn(folder, side, task, batch)["answers"] for side, batch in (("ours", STEP), ("stock", 4))
+            )
+            largest = max(largest, agree(f"{name}, {task}", ours, theirs))
+        found.append(Comparison(f"answers, {name}", "nat", 1 / largest, 1 / APART, "1e-3", 1.0, f"{largest:.1e} nats"))
+    return found
 
 
 def compare_memory(world: Path, _rounds: int) -> list[Comparison]:
-    """Return the peaks on MMLU, and stock's at batch size 1."""
-    ours, theirs = turn(world, "ours", "mmlu", STEP)["peak_mb"], turn(world, "stock", "mmlu", 1)["peak_mb"]
-    return [Comparison("memory", "MB", 1 / ours, 1 / theirs, "batch 1", MEMORY, f"{ours:,.0f} MB, {theirs:,.0f} MB")]
+    """Return the peaks on MMLU, and stock's at batch size 1; and the growth while scoring beside its bound."""
+    mine, stock = turn(world, "ours", "mmlu", STEP), turn(world, "stock", "mmlu", 1)
+    ours, theirs = mine["peak_mb"], stock["peak_mb"]
+    weights = 4 * MODEL.num_parameters(MODEL.num_rows(32_000))
+    bound = (engine_bytes(MODEL, 32_000, STEP, 4, scoring_slots(MODEL, STEP)) - weights) / 1e6
+    return [
+        Comparison("memory", "MB", 1 / ours, 1 / theirs, "batch 1", MEMORY, f"{ours:,.0f} MB, {theirs:,.0f} MB"),
+        Comparison("memory, growth", "MB", 1 / mine["grown_mb"], 1 / bound, "the bound", 1.0, f"{bound:,.0f} MB"),
+    ]
 
 
 def compare_start(world: Path, rounds: int) -> list[Comparison]:
@@ -111,7 +147,7 @@ def compare_start(world: Path, rounds: int) -> list[Comparison]:
 def main() -> int:
     """Compare what was asked for; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_options(parser, [*(row.task for row in ROWS), "memory", "start"])
+    add_options(parser, [*(row.task for row in ROWS), "memory", "start", "answers"])
     options = parser.parse_args()
     root = data()
     if root is None:
@@ -125,6 +161,7 @@ def main() -> int:
             row.task: partial(compare, world, row) for row in ROWS
         }
         subjects |= {"memory": partial(compare_memory, world), "start": partial(compare_start, world)}
+        subjects["answers"] = partial(compare_answers, world, root)
         return show(subjects, options)
 
 

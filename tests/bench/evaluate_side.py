@@ -17,7 +17,7 @@ import torch
 
 from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
-from stages.generate.opening import open_checkpoint
+from stages.generate.opening import open_checkpoint, open_release
 from tests.bench.evaluate_world import data, requests_of
 
 
@@ -28,7 +28,8 @@ def main() -> None:
     root = data()
     assert root is not None, "the caller has looked"
     requests = requests_of(task, root)
-    model: Any = ours(world, batch) if side == "ours" else stock(world, batch)
+    model: Any = ours(world, batch) if side == "ours" else stock(world, batch, has_index=task == "none")
+    loaded_mb = _resident_mb()
     is_text = bool(requests) and requests[0].request_type == "generate_until"
     began = time.process_time()
     answers = model.generate_until(requests) if is_text else model.loglikelihood(requests) if requests else []
@@ -36,6 +37,7 @@ def main() -> None:
     found = {
         "seconds": seconds,
         "ready": began,
+        "grown_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - loaded_mb,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
         "answers": answers,
         "tokens": getattr(model, "tokens", 0),
@@ -44,19 +46,27 @@ def main() -> None:
     print(json.dumps(found))
 
 
+def _resident_mb() -> float:
+    """Return the memory that this process holds now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
 def ours(world: Path, batch: int) -> CheckpointLM:
     """Return the stage's adapter."""
-    opened = open_checkpoint(world / "checkpoint", world / "tokenizer.model")
+    checkpoint = world / "checkpoint"
+    is_ours = checkpoint.exists()
+    opened = open_checkpoint(checkpoint, world / "tokenizer.model") if is_ours else open_release(world / "release")
     answers = Answers(world / "none.jsonl", str(time.time_ns()), lambda: False, lambda done: None)
     return CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id)
 
 
-def stock(world: Path, batch: int) -> Any:
+def stock(world: Path, batch: int, *, has_index: bool) -> Any:
     """Return lm-eval's adapter to transformers, as `lm_eval --model hf` makes it."""
     from lm_eval.models.huggingface import HFLM  # noqa: PLC0415  not in our own side's memory and start
     from lm_eval.tasks import TaskManager  # noqa: PLC0415
 
-    TaskManager()  # as the command line does before it loads a task
+    if has_index:  # the command line reads it before it loads a task
+        TaskManager()
     return HFLM(pretrained=str(world / "release"), batch_size=batch, device="cpu", dtype="float32")
 
 

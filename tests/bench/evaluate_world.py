@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 from stages.formats.kinds import KINDS
-from stages.formats.tokenizer import TOKENIZER_JSON, Tokenizer
+from stages.formats.pieces import TOKENIZER_JSON
+from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.names import STATE
 from stages.model.config import ModelConfig
 from stages.model.huggingface.exporting import export_checkpoint
@@ -25,6 +27,13 @@ from tests.stages.model.saved import save_untrained, seal
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 MODEL = ModelConfig(num_layers=6, dim=384, num_heads=6, ffn_dim=1024, seq_len=2048)
+_SMALL = ModelConfig(num_layers=2, dim=128, num_heads=4, ffn_dim=256, seq_len=2048, init_std=0.05)
+VARIANTS = {
+    "grouped": ModelConfig(**_SMALL.model_dump() | {"num_kv_heads": 2}),
+    "Mixtral": ModelConfig(**_SMALL.model_dump() | {"num_kv_heads": 2, "moe": {"num_experts": 4, "top_k": 2}}),
+    "folder with <s>": _SMALL,
+}
+"""Small models whose answers are compared with stock's; the last one is opened from its release."""
 SUBJECT = "high_school_biology"
 ADDED = 64
 """Tokens of a generation."""
@@ -36,25 +45,53 @@ def data() -> Path | None:
     return SHARED if (SHARED / "eval").is_dir() else None
 
 
-def make_world(folder: Path, root: Path) -> None:
+def make_world(folder: Path, root: Path, config: ModelConfig = MODEL) -> None:
     """Write the tokenizer, the checkpoint and its release."""
+    folder.mkdir(exist_ok=True)
     tokenizer = folder / KINDS.tokenizer.file
     tokenizer.write_bytes((root / "tokenizer" / "llama_tokenizer.model").read_bytes())
     tokenizer.with_name(TOKENIZER_JSON).write_text(to_tokenizer_json(tokenizer.read_bytes()), "utf-8")
     pieces = Tokenizer(tokenizer)
     checkpoint = folder / "checkpoint"
-    save_untrained(checkpoint, MODEL, vocab_size=pieces.vocab_size)
+    save_untrained(checkpoint, config, vocab_size=pieces.vocab_size)
     write_json(checkpoint / STATE, read_json(checkpoint / STATE) | {"tokenizer_sha256": pieces.sha256})
     seal(checkpoint)
     export_checkpoint(checkpoint, folder / "release", tokenizer)
+
+
+def begin_with_bos(folder: Path) -> None:
+    """Make the world's release one of LLaMA's kind, whose texts begin with <s>, and remove the checkpoint."""
+    shutil.rmtree(folder / "checkpoint")
+    release = folder / "release"
+    content = read_json(release / TOKENIZER_JSON)
+    renamed = json.dumps(content["post_processor"]).replace("</s>", "<s>").replace('"ids": [2]', '"ids": [1]')
+    write_json(release / TOKENIZER_JSON, content | {"post_processor": json.loads(renamed)})
+    settings = release / "tokenizer_config.json"
+    write_json(settings, read_json(settings) | {"bos_token": "<s>"})
 
 
 def requests_of(task: str, root: Path) -> list[Instance]:
     """Return a task's requests; of the task `none` none."""
     if task == "none":
         return []
-    build = {"mmlu": _mmlu, "arc_easy": _arc_easy, "piqa": _piqa, "gsm8k": _gsm8k, "ragged": _ragged}[task]
+    build = {"mmlu": _mmlu, "arc_easy": _arc_easy, "piqa": _piqa, "gsm8k": _gsm8k, "ragged": _ragged, "all": _all}[task]
     return build(root / "eval")
+
+
+def _all(root: Path) -> list[Instance]:
+    """Return some of every multiple-choice task's, with and without shots."""
+    return [*_mmlu(root)[:80], *_arc_easy(root)[:32], *_piqa(root)[:200], *_siqa(root)[:300]]
+
+
+def _siqa(root: Path) -> list[Instance]:
+    questions = [_rewritten(row) for row in json.loads((root / "commonsense" / "social_i_qa.test.json").read_text())]
+    return _choices([(f"Question: {text}\nAnswer:", [f" {each}" for each in of]) for text, of, _ in questions[:100]])
+
+
+def _rewritten(row: dict[str, Any]) -> tuple[str, list[str], int]:
+    """Return question, choices and the right one's place of a row in the form in which the data has them."""
+    question, listed = re.split(r"\n\nAnswer1: ", row["instruction"].split(": ", 1)[1].split("\n\nAnswer format")[0])
+    return question, re.split(r" Answer\d: ", listed), int(row["answer"][-1]) - 1
 
 
 def _mmlu(root: Path) -> list[Instance]:
@@ -73,13 +110,7 @@ def _mmlu(root: Path) -> list[Instance]:
 
 def _arc_easy(root: Path) -> list[Instance]:
     rows = json.loads((root / "commonsense" / "ARC-Easy.test.json").read_text())[:240]
-    found: list[tuple[str, list[str], int]] = []
-    for row in rows:
-        question, listed = re.split(
-            r"\n\nAnswer1: ", row["instruction"].split(": ", 1)[1].split("\n\nAnswer format")[0]
-        )
-        choices = re.split(r" Answer\d: ", listed)
-        found.append((f"Question: {question}\nAnswer:", choices, int(row["answer"][-1]) - 1))
+    found = [(f"Question: {text}\nAnswer:", choices, right) for text, choices, right in map(_rewritten, rows)]
     heads = _drawn([f"{text} {choices[right]}\n\n" for text, choices, right in found[40:]], shots=25)
     questions = found[:40]
     return _choices([(next(heads) + text, [f" {choice}" for choice in choices]) for text, choices, _ in questions])

@@ -12,6 +12,7 @@ from stages.formats.benchmarks.layout import find_dataset, splits_of
 from stages.jail.jail import missing
 from stages.shared.errors import ConfigError, DataError, nearest
 
+LAYOUT = "(for example /data/hf/datasets/*/*/*/*)"
 STAGE_DATA = "a section `benchmarks` writes them from files on disk (`datasets: from:benchmarks`)"
 
 
@@ -30,7 +31,7 @@ def check_cell(cell: Cell, datasets: Sequence[Path], definitions: Sequence[Path]
         _check_leaf(cell, leaf)
     missing = {leaf.data for leaf in leaves if not leaf.shape.free and find_dataset(leaf.data, datasets) is None}
     if missing:
-        raise _missing(cell, sorted(missing))
+        raise _missing(cell, sorted(missing), datasets)
 
 
 def _check_variant(cell: Cell, own: Mapping[str, Path]) -> None:
@@ -93,10 +94,10 @@ def needed_datasets(cell: Cell, datasets: Sequence[Path]) -> Iterator[Path]:
     return (folder for folder in found if folder is not None)
 
 
-def _missing(cell: Cell, missing: Sequence[DataSet]) -> ConfigError:
+def _missing(cell: Cell, missing: Sequence[DataSet], datasets: Sequence[Path]) -> ConfigError:
     others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
     wanted = f"folders of prepared data with {missing[0]}{others}, which {cell.task!r} opens; {STAGE_DATA}"
-    return ConfigError("datasets", None, wanted)
+    return ConfigError("datasets", [str(folder) for folder in datasets] or None, f"{wanted} {LAYOUT}")
 
 
 def code_refused(task: str) -> ConfigError:

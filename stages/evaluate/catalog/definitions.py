@@ -86,7 +86,12 @@ def check_definitions(files: Sequence[Path]) -> None:
         task, _, variant = name.partition("@")
         if variant and task not in own and task not in read_index():
             raise ConfigError("definitions", str(path), f"a variant of a task that exists; {task!r} is none")
-        _check(path, read_yaml(path), name, names)
+        content = read_yaml(path)
+        _check(path, content, name, names)
+        for member in content["task"] if isinstance(content.get("task"), list) else ():
+            if isinstance(member, str) and member not in own:
+                remedy = "Define it beside the group, or name tasks of lm-eval in `tasks`"
+                raise DataError(path, f"a group of {member!r}, which is not among `definitions`", remedy)
 
 
 def _check(path: Path, content: Mapping[str, Any], name: str, names: set[str]) -> None:

@@ -55,6 +55,8 @@ def load_cell(cell: Cell, definitions: Sequence[Path], datasets: Sequence[Path] 
     for name, task in loaded["tasks"].items():
         if getattr(task, "UNSAFE_CODE", False) and not has_code:
             raise code_refused(name)
+        for method in ("fewshot_context", "construct_requests", "process_results"):
+            _in_one_sentence(task, method, cell)
         _set_fewshot(task, cell)
         guard_prompts(task, cell.seed)
         score_every_text(task)
@@ -128,11 +130,30 @@ def _set_fewshot(task: HarnessTask, cell: Cell) -> None:
     task.set_fewshot_seed(seed=cell.seed)
 
 
+def _in_one_sentence(task: HarnessTask, method: str, cell: Cell) -> None:
+    """Make a method of a task, which runs the definition's own code, raise ConfigError. Side effect: changes `task`."""
+    call = getattr(task, method)
+
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return call(*args, **kwargs)
+        except StagecoachError:
+            raise
+        except Exception as error:  # the definition's templates and functions may raise anything
+            wanted = f"a task that can make its prompts and score its answers ({_first_line(error)})"
+            raise ConfigError("tasks", cell.name, wanted) from error
+
+    setattr(task, method, guarded)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+
+
 def _cannot_load(cell: Cell, error: Exception) -> ConfigError:
     """Return one sentence about an error of lm-eval or `datasets` while they load a task."""
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     wanted = (
         "a task that loads from data on this machine, because evaluation has no network: `datasets` names its folders "
-        f"({type(error).__name__}: {reason})"
+        f"({_first_line(error)})"
     )
     return ConfigError("tasks", cell.name, wanted)

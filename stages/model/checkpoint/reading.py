@@ -158,9 +158,9 @@ class _SlicePlanner(DefaultLoadPlanner):
 def verify(folder: Path) -> None:
     """Raise DataError, naming the file, if the folder is not sealed or a sealed file changed. Ranks share the work."""
     try:
-        files = _agree(read_json(folder / COMPLETE)["files"] if dist.get_rank() == 0 else None)
+        files = parallel.agree(read_json(folder / COMPLETE)["files"] if dist.get_rank() == 0 else None)
     except (OSError, ValueError, KeyError, TypeError):
-        files = _agree({})
+        files = parallel.agree({})
     files = files if isinstance(files, dict) else {}
     problems = [] if files else [f"no readable {COMPLETE}"]
     for name in sorted(files)[dist.get_rank() :: dist.get_world_size()]:
@@ -183,13 +183,6 @@ def _gather(value: Any) -> list[Any]:
     parts: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(parts, value, group=parallel.host_group())
     return parts
-
-
-def _agree(value: Any) -> Any:
-    """Return rank 0's value on every rank."""
-    box = [value]
-    dist.broadcast_object_list(box, src=0, group=parallel.host_group())
-    return box[0]
 
 
 class _IndexUnpickler(pickle.Unpickler):

@@ -42,6 +42,18 @@ def test_a_journey_runs_to_its_end_and_a_second_call_does_nothing(toy: Toy) -> N
     assert not [path for path in files if path.stat().st_mode & 0o077], "files of a run are the user's own"
 
 
+def test_a_unit_reads_its_own_parts_and_a_part_that_failed_holds_back_it_alone(toy: Toy) -> None:
+    toy.settings["shares"] = 2
+    toy.mood("share.1", "fail the ink is dry")
+    assert toy.launch("run").returncode != 0
+    assert toy.calls() == {**EACH_ONCE, "share.0": 1, "share.1": 1, "mend.1": 1, "mend.2": 1}
+    toy.mood("share.1", "")
+    assert toy.launch("heal").returncode == 0
+    assert toy.calls()["mend.0"] == 1
+    mended = [path.read_text() for path in sorted(toy.run.root.glob("steps/toy.mend/*/units/*/mended.txt"))]
+    assert mended == ["hello 0/part-0-of-2\nhello 0/part-1-of-2\n", "", ""]
+
+
 def test_a_changed_setting_runs_only_what_lies_downstream(toy: Toy) -> None:
     toy.launch("run")
     toy.settings["paces"] = 4

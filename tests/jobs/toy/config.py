@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from stages.shared.contract import (
+    PARTS,
     WHOLE,
     After,
     InputFile,
@@ -18,6 +19,7 @@ from stages.shared.contract import (
     Step,
     Unit,
     file_key,
+    parts_of,
     unique_keys,
 )
 
@@ -37,6 +39,8 @@ class ToyConfig(StageConfig):
     """Files of letters: `make` then has one unit for each, which reads this file alone."""
     text: str = "hello"
     units: int = 3
+    shares: int = 0
+    """Parts of the first unit of `make`, which `mend` puts together; 0: there is no such step."""
     paces: int = 3
     walkers: int = 1
     """Ranks of the march."""
@@ -67,9 +71,12 @@ class ToyConfig(StageConfig):
             shape="train",
         )
         gathered = (After("make"), After("march"))
+        shares = Step(name="share", run=f"{run}:make", units=parts_of(units[0], self.shares), uses=("text",))
+        mend = Step(name="mend", run=f"{run}:mend", units=units, uses=(), after=(After("share", PARTS),))
         return StagePlan(
             steps=(
                 Step(name="make", run=f"{run}:make", units=units, uses=("text",), reads=("words", "letters")),
+                *((shares, mend) if self.shares else ()),
                 march,
                 Step(name="gather", run=f"{run}:gather", units=WHOLE, uses=(), after=gathered, shape="small"),
             ),

@@ -26,6 +26,14 @@ def make(task: Task[ToyConfig]) -> dict[str, Any]:
     return {"words": 1}
 
 
+def mend(task: Task[ToyConfig]) -> dict[str, Any]:
+    """Join what the parts of this unit wrote."""
+    _behave(task)
+    texts = [(folder / "words.txt").read_text(encoding="utf-8") for folder in task.steps["share"]]
+    (task.out / "mended.txt").write_text("".join(texts), encoding="utf-8")
+    return {"parts": len(texts)}
+
+
 def march(task: Task[ToyConfig]) -> dict[str, Any]:
     """Count paces, saving each, until all are done or someone says stop. Any number of ranks may walk along."""
     _behave(task)

@@ -95,6 +95,20 @@ def test_a_split_that_no_file_holds_is_left_out_or_carved_and_said(
     assert sorted([*rows[0], *rows[1]]) == [f"Why {n}?" for n in range(9)]
 
 
+def test_mmlus_examples_come_from_lm_evals_prompts_where_no_file_holds_them(
+    files: dict[str, tuple[InputFile, ...]], tmp_path: Path
+) -> None:
+    config = BenchmarksConfig(tasks=("mmlu_anatomy",), harness_examples=True)
+    (made,) = run_stage(config, files, tmp_path / "run")["datasets"]
+    assert splits_of(made.path) == {"test": 3, "dev": 5}
+    assert "5 official examples" in read_json(made.path / CHECKSUMS)["made_from"]["notes"][0]
+    use_datasets(tmp_path / "home", [made.path])
+    task = load_cell(Cell(task="mmlu_anatomy", num_fewshot=5), [], [made.path])["tasks"]["mmlu_anatomy"]
+    prompt = task.fewshot_context(task.eval_docs[0], 5)
+    assert prompt.count("\nA. ") == 6
+    assert prompt.count("\nAnswer:") == 6
+
+
 def test_checksums_name_the_files_that_the_rows_come_from(
     files: dict[str, tuple[InputFile, ...]], tmp_path: Path
 ) -> None:

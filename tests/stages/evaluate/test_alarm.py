@@ -134,4 +134,4 @@ def test_items_that_a_checkpoint_lacks_are_left_out() -> None:
 
 def test_flipped_samples_are_those_that_every_earlier_checkpoint_had_right() -> None:
     found = series(0.70, 0.71, 0.72, 0.66, 0.65, items=100)
-    assert flipped(found, ["step_0", "step_1", "step_2"], ["step_3", "step_4"]) == [f"item {n}" for n in range(66, 70)]
+    assert flipped(found, ["step_0", "step_1", "step_2"], "step_3") == [f"item {n}" for n in range(66, 70)]

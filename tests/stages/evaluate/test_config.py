@@ -177,6 +177,20 @@ def test_the_suite_of_llama_is_planned_for_twenty_checkpoints_without_the_stack(
     assert len(answers.units) == 20 * sum(cell.parts for cell in LLAMA.cells() if cell.parts > 1)
 
 
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        ["perplexity", "facts"],
+        ["suite:llama"],
+        [{"task": "suite:llama", "limit": 9}],
+        [{"task": "piqa", "seed": [1, 2]}],
+    ],
+)
+def test_a_job_reads_the_cells_that_were_planned(tasks: list[Any]) -> None:
+    config = EvaluateConfig.model_validate({"tasks": tasks})
+    assert EvaluateConfig.model_validate_json(config.model_dump_json()).cells() == config.cells()
+
+
 LLAMA = EvaluateConfig.model_validate({"tasks": ["suite:llama"]})
 
 
@@ -208,10 +222,14 @@ def own(**settings: Any) -> EvaluateConfig:
             INPUTS,
             "^tasks = 'cruxeval_input': .* outside a jail",
         ),
-        (own(tasks=["humaneval"]), INPUTS, r"^datasets = None: .* with openai/openai_humaneval, which"),
+        (own(tasks=["humaneval"]), INPUTS, "folders of prepared data with openai/openai_humaneval, which .*/datasets/"),
         (own(tasks=["minerva_math"]), INPUTS, "it needs antlr4, math_verify"),
         (own(tasks=["mmmu_val"]), INPUTS, "pictures"),
-        (own(tasks=["winogrande"]), INPUTS, r"^datasets = None: .* with allenai/winogrande \(winogrande_xl\), which"),
+        (
+            own(tasks=["winogrande"]),
+            INPUTS,
+            r"^datasets = \['/hf/datasets/.*: must be .* with allenai/winogrande \(winogrande_xl\), which",
+        ),
         (own(tasks=["mmlu"]), INPUTS, r"with cais/mmlu \(abstract_algebra\) and 56 others, which 'mmlu' opens"),
         (
             own(tasks=[{"task": "bbh_cot_fewshot_snarks", "num_fewshot": 9}]),
@@ -220,6 +238,12 @@ def own(**settings: Any) -> EvaluateConfig:
         ),
         (own(tasks=[{"task": "piqa", "variant": "lama"}]), INPUTS, r"^tasks = 'piqa@lama': .* did you mean 'llama'\?"),
         (own(tasks=[{"task": "perplexity", "limit": 3}]), INPUTS, "ours have sections instead"),
+        (own(tasks=["piqa"]), {**INPUTS, "datasets": ()}, r"^datasets = None: must be folders of prepared data"),
+        (
+            own(definitions="mine"),
+            {**INPUTS, "definitions": FILE},
+            r"^definitions = 'mine': must be files with a \*.yaml",
+        ),
     ],
 )
 def test_settings_that_cannot_work_are_refused_while_planning(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
+from lm_eval.api.instance import Instance
 
 from stages.evaluate.cells import Cell
 from stages.evaluate.harness import Watched, measure, sample_records, without_samples
@@ -58,14 +59,21 @@ def test_a_cell_in_parts_has_the_bytes_of_the_whole(
 
 def test_the_choices_of_a_question_stay_in_one_part(definitions: list[Path]) -> None:
     requests = requests_of(load_cell(CELLS[0], definitions), None)["loglikelihood"]
-    shares = [requests[share_of(requests, part, 7)] for part in range(7)]
-    assert sum(map(len, shares)) == len(requests)
+    shares = [share_of(requests, part, 7) for part in range(7)]
+    assert sorted(number for share in shares for number in share) == list(range(len(requests)))
     assert all(len(share) % 4 == 0 for share in shares)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 4
+
+
+def test_equal_prompts_stay_in_one_part_since_they_draw_one_after_the_other() -> None:
+    prompts = ("a", "b", "a", "c", "b", "d")
+    requests = [Instance("generate_until", {"n": n}, (prompt, {}), 0) for n, prompt in enumerate(prompts)]
+    assert [share_of(requests, part, 2) for part in range(2)] == [[0, 1, 2, 4], [3, 5]]
 
 
 def test_more_parts_than_questions_leave_some_without_work(definitions: list[Path]) -> None:
     requests = requests_of(load_cell(CELLS[1], definitions), 3)["generate_until"]
-    sizes = [len(requests[share_of(requests, part, 5)]) for part in range(5)]
+    sizes = [len(share_of(requests, part, 5)) for part in range(5)]
     assert (sum(sizes), max(sizes)) == (3, 1)
 
 

@@ -12,8 +12,7 @@ from stages.formats.benchmarks.index import DataSet
 from stages.formats.benchmarks.write import write_dataset
 from stages.formats.documents import DocumentWriter
 from stages.formats.results import read_generations, read_results
-from stages.generate import opening
-from stages.model.checkpoint.load import LoadedModel, load_model
+from stages.generate.opening import Opened, open_checkpoint
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
 from tests.stages.evaluate.tiny import TEXT, make_checkpoint, train_tokenizer
@@ -147,12 +146,12 @@ def test_the_units_of_an_element_load_each_model_once_and_the_table_of_all_tasks
 ) -> None:
     loaded: list[Path] = []
 
-    def load(checkpoint: Path) -> LoadedModel:
+    def load(checkpoint: Path, pieces: Path) -> Opened:
         loaded.append(checkpoint)
-        return load_model(checkpoint)
+        return open_checkpoint(checkpoint, pieces)
 
     monkeypatch.setattr(evaluation, "_OPEN", {})
-    monkeypatch.setattr(opening, "load_model", load)
+    monkeypatch.setattr(evaluation, "open_checkpoint", load)
     monkeypatch.setattr(TaskIndex, "_iter_yaml_files", None)
     config = EvaluateConfig.model_validate({"tasks": TASKS[:1]})
     keys = [read_results(file.path).key for file in run_stage(config, cells, tmp_path)["results"]]
@@ -171,7 +170,9 @@ def test_a_cell_in_parts_has_the_scores_and_prompts_of_the_whole(cells: Inputs, 
     for kind in ("results", "samples"):
         one, other = ([file.path.read_bytes() for file in each[kind]] for each in found)
         assert one == other
-    key = read_results(found[0]["results"][0].path).key
+    results = read_results(found[0]["results"][0].path)
+    assert (results.cut_requests, results.cut_tokens > 0) == (4, True), "the tiny model takes 48 tokens"
+    key = results.key
     assert (key.num_fewshot, key.limit, key.seed, key.dtype, key.first_token) == (1, 4, 7, "fp32", 2)
 
 

@@ -12,6 +12,8 @@ import yaml
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
+from stages.evaluate.adapter import Cut
+
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 CHOICE = {
     "output_type": "multiple_choice",
@@ -60,6 +62,7 @@ class ByDigest(LM):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[Instance] = []
+        self.cut = Cut()
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         self.asked += requests

@@ -138,6 +138,8 @@ def test_a_prompt_without_room_is_refused_and_the_longest_gets_its_one_token() -
         generator.submit(Request(prompt=(), sampling=Sampling(max_tokens=1)))
     with pytest.raises(ValueError, match=r"the cache has 20 slots"):
         generator_of("RoPE", slots=20).submit(Request(prompt=(3,) * 15, sampling=Sampling(max_tokens=9)))
+    with pytest.raises(ValueError, match=f"{VOCAB + 1} log probabilities: {VOCAB} at most"):
+        generator.submit(replace(greedy(), sampling=Sampling(max_tokens=1, logprobs=VOCAB + 1)))
     (found,) = generator.generate([Request(prompt=(3,) * seq_len, sampling=Sampling(max_tokens=9, ignore_eos=True))])
     assert (len(found.tokens), found.stopped) == (1, "length")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stages.generate.memory import CACHE_BYTES, generation_slots, group_tokens, scoring_slots, slot_bytes
+from stages.generate.memory import CACHE_BYTES, engine_bytes, generation_slots, group_tokens, scoring_slots, slot_bytes
 from stages.generate.passes import Passes
 from stages.generate.scoring import score
 from stages.model.config import ModelConfig
@@ -34,3 +34,10 @@ def test_generation_takes_what_is_wanted_but_not_more_than_the_bound() -> None:
     assert generation_slots(small, 4, 1000) == 1000
     assert group_tokens(small, 768) == 16 * 768
     assert group_tokens(large, 768) == 8 * 2048
+
+
+def test_a_7b_models_bound_is_its_weights_its_cache_and_little_more() -> None:
+    llama = ModelConfig(num_layers=32, dim=4096, num_heads=32, seq_len=2048)
+    bound = engine_bytes(llama, 32_000, 768, 2, scoring_slots(llama, 768))
+    weights, cache = 2 * 6_738_415_616, (2048 + 768) * 2 * 32 * 4096 * 2
+    assert weights + cache < bound < 1.03 * (weights + cache)

@@ -30,6 +30,10 @@ def test_top_k_and_top_p_leave_only_the_likeliest_tokens() -> None:
     assert {*draws(Sampling(max_tokens=1, temperature=1.0, top_p=0.0))} == {1}
 
 
+def test_a_temperature_near_zero_is_greedy() -> None:
+    assert {*draws(Sampling(max_tokens=1, temperature=1e-30))} == {1}
+
+
 def test_draws_follow_the_softmax() -> None:
     found = torch.bincount(torch.tensor(draws(Sampling(max_tokens=1, temperature=2.0), 4000)), minlength=4) / 4000
     assert torch.allclose(found, torch.softmax(LOGITS / 2, 0), atol=0.03)

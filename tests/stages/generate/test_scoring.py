@@ -56,5 +56,16 @@ def test_a_score_does_not_depend_on_what_it_is_asked_with() -> None:
         assert alone.logprob == pytest.approx(together[index].logprob, abs=1e-5)
 
 
+def test_a_model_of_16_bits_is_scored_in_16_bits() -> None:
+    model = model_of("RoPE, grouped", torch.bfloat16)
+    windows = windows_of(model.seq_len)
+    found = score(Passes(model, 200), windows, 64)
+    differences = [
+        abs(each.logprob - uncached(model, window).logprob) / len(window[1])
+        for each, window in zip(found, windows, strict=True)
+    ]
+    assert max(differences) < 0.1  # a token; bfloat16 has eight bits
+
+
 def test_nothing_asked_is_answered() -> None:
     assert score(Passes(model_of("RoPE"), 100), [], 8) == []

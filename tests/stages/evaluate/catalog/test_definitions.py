@@ -64,3 +64,10 @@ def test_a_file_that_is_no_definition_and_a_variant_of_nothing_are_named(tmp_pat
     (tmp_path / "piqqa@mine.yaml").write_text("doc_to_text: x")
     with pytest.raises(ConfigError, match="a variant of a task that exists; 'piqqa' is none"):
         check_definitions([tmp_path / "piqqa@mine.yaml"])
+
+
+def test_a_group_of_tasks_that_are_not_beside_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "both.yaml").write_text("group: both\ntask: [both_a, piqa]\n")
+    files = [tmp_path / "both.yaml", *define(tmp_path, "both_a", {"test": questions(2)}, **CHOICE)]
+    with pytest.raises(DataError, match=r"both\.yaml: a group of 'piqa', which is not among `definitions`"):
+        check_definitions(files)

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ import yaml
 from lm_eval.api.instance import Instance
 
 from stages.evaluate.cells import Cell
-from stages.evaluate.harness import measure
+from stages.evaluate.harness import measure, without_samples
 from stages.evaluate.tasks.loading import load_cell, read_variant, registry, use_datasets
 from stages.formats.benchmarks.index import DataSet, read_index
 from stages.formats.benchmarks.write import write_dataset
@@ -116,6 +117,30 @@ def test_humaneval_by_name_runs_programs_in_the_jail(tmp_path: Path) -> None:
             return ["    return a + 1\n" for _ in requests]
 
     for cell in (Cell(task="humaneval"), Cell(task="humaneval", variant="llama", repeats=10)):
-        found = measure(Adds(), load_cell(cell, []), None)["results"]["humaneval"]
+        measured = measure(Adds(), load_cell(cell, []), None)
+        found = measured["results"]["humaneval"]
         assert found["pass@1,create_test"] == 0.5
+        assert " at 0x" not in json.dumps(without_samples(measured))
         assert ("pass@10,create_test" in found) == bool(cell.variant)
+
+
+def test_a_scorer_is_a_file_beside_its_variant(tmp_path: Path) -> None:
+    rows = [{"prompt": {"text": f"Say {n}"}} for n in range(3)]
+    data = write_dataset(tmp_path / "hf", DataSet("allenai/real-toxicity-prompts", ""), {"train": rows}, None, {})
+    use_datasets(tmp_path / "home", [data])
+    variant, scorer = tmp_path / "realtoxicityprompts@mine.yaml", tmp_path / "scorer.py"
+    variant.write_text("protocol: By length.\nprocess_results: !function scorer.score\n")
+    scorer.write_text("def score(doc, texts):\n    return {'score': len(texts[0])}\n")
+    cell = Cell(task="realtoxicityprompts", variant="mine")
+    assert measure(ByDigest(), load_cell(cell, [variant, scorer]), None)["results"][cell.task]["score,none"] == 1.0
+    with pytest.raises(ConfigError, match=r"score its answers \(KeyError: 'PERSPECTIVE_API_KEY'\)"):
+        measure(ByDigest(), load_cell(Cell(task="realtoxicityprompts"), []), None)
+
+
+def test_a_question_that_the_definition_cannot_ask_is_one_sentence(tmp_path: Path) -> None:
+    use_datasets(tmp_path / "home", [])
+    rows = [*questions(2), {**questions(3)[2], "question": ""}]
+    keys = {**CHOICE, "doc_to_text": "{{ question[0:1] if question else question.missing.again }}"}
+    own = define(tmp_path / "own", "late", {"test": rows}, **keys)
+    with pytest.raises(ConfigError, match=r"^tasks = 'late': .* make its prompts .*UndefinedError"):
+        measure(ByDigest(), load_cell(Cell(task="late"), own), None)

@@ -60,6 +60,11 @@ def test_two_checkpoints_on_the_same_questions_take_the_paired_test() -> None:
     assert unpaired.verdict == "unclear"
 
 
+def test_prompts_that_were_cut_are_counted_beside_the_score() -> None:
+    (row,) = compare([replace(results("final", score("t", "acc", 0.5, 0.1)), cut_requests=3)])[0].rows
+    assert row.cut == 3
+
+
 def test_another_protocol_is_another_comparison_and_is_named() -> None:
     acc = score("t", "acc", 0.5, 0.1)
     keys: list[dict[str, Any]] = [{}, {"num_fewshot": 5}, {"variant": "llama"}, {"limit": 40}, {"seed": 7}]
