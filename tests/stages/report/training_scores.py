@@ -51,7 +51,7 @@ def write_training_scores(
         for task in tasks:
             unit = f"{checkpoint}/{task.name}"
             (folder / unit).mkdir(parents=True)
-            right = _right(task, checkpoint, place / (len(checkpoints) - 1))
+            right = _right(task, checkpoint, place / max(1, len(checkpoints) - 1))
             write_results(folder / unit / "results.json", results_of(task, checkpoint, right), {"results": {}})
             write_lines(folder / unit / "samples.jsonl", [_sample(task, n, each) for n, each in enumerate(right)])
             files += [
