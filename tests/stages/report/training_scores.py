@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.evaluate.scores import interval
 from stages.formats.kinds import KINDS
 from stages.formats.results import Outcomes, Results, Score, write_lines, write_results
 from stages.shared.contract import InputFile
@@ -74,9 +75,10 @@ def results_of(task: MadeUp, checkpoint: str, right: Sequence[float]) -> Results
     """Return the results of a checkpoint that is right on these questions."""
     share = sum(right) / len(right)
     stderr = math.sqrt(share * (1 - share) / len(right))
+    low, high = interval(share, stderr, right)
     score = Score(
-        task=task.name, metric=task.metric, value=share, stderr=stderr, low=max(0.0, share - 1.96 * stderr),
-        high=min(1.0, share + 1.96 * stderr), samples=len(right), chance=task.chance, higher_is_better=True,
+        task=task.name, metric=task.metric, value=share, stderr=stderr, low=low, high=high, samples=len(right),
+        chance=task.chance, higher_is_better=True,
     )  # fmt: skip
     outcomes = Outcomes(items=tuple(f"{n:016x}" for n in range(len(right))), values={task.metric: tuple(right)})
     key = evaluation_key(checkpoint, task.name, variant=task.variant, num_fewshot=task.shots)

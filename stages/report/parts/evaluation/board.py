@@ -55,6 +55,7 @@ class Board:
 
     columns: tuple[Comparison, ...]
     rows: tuple[BoardRow, ...]
+    """The newest checkpoint first: of many rows the page shows the first ones without scrolling."""
     references: tuple[ReferenceRow, ...]
     """Models with a score in one of the columns."""
 
@@ -71,7 +72,7 @@ def leaderboard(results: Sequence[Results], comparisons: Sequence[Comparison]) -
     main = {name for result in results for name in _main_metrics(result)}
     columns = tuple(each for each in comparisons if (each.task, each.metric, each.protocol, each.source) in main)
     by_source = [{row.source: row for row in column.rows} for column in columns]
-    sources = in_order(result.key.source for result in results)
+    sources = in_order(result.key.source for result in results)[::-1]
     rows = [
         BoardRow(checkpoint=source, cells=tuple(map(_cell, columns, [rows.get(source) for rows in by_source])))
         for source in sources

@@ -70,7 +70,7 @@ def view(
 
 
 def _pairs(board: Board) -> list[tuple[str, str]]:
-    return pairs(row.checkpoint for row in board.rows)
+    return pairs(row.checkpoint for row in reversed(board.rows))
 
 
 def _flips(results: Sequence[Results], board: Board) -> list[Flip]:

@@ -51,7 +51,8 @@ def test_the_best_trained_checkpoint_is_marked_for_losses_too() -> None:
     )  # fmt: skip
     best = {row.checkpoint: [cell.is_best for cell in row.cells] for row in found.rows}
     assert best == {"untrained": [False, False], "step-1": [False, False], "step-2": [True, True]}
-    assert found.rows[0].cells[1].row is None
+    assert [row.checkpoint for row in found.rows] == ["step-2", "step-1", "untrained"]
+    assert found.rows[-1].cells[1].row is None
 
 
 def test_one_checkpoint_alone_is_not_the_best() -> None:
