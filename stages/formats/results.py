@@ -105,6 +105,25 @@ class Generation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One question as it was sent, and the answers to it, by one filter."""
+
+    task: str
+    filter: str
+    arguments: tuple[tuple[Any, ...], ...]
+    """Of each request: the prompt, and the text scored after it or the settings of the generation."""
+    responses: tuple[Any, ...]
+    """Of each request: the log-likelihood with its greedy flag, or the texts."""
+    filtered: tuple[Any, ...]
+    """What the filter made of the responses."""
+    target: Any
+
+    def belongs_to(self, metric: str) -> bool:
+        """Return whether a metric, as Score names it, is measured after this filter."""
+        return metric.endswith(f" ({self.filter})") or (self.filter == "none" and not metric.endswith(")"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """Our part of results.json."""
 
@@ -183,3 +202,24 @@ def read_generations(path: Path) -> Iterator[Generation]:
                 yield Generation(**json.loads(line))
             except (ValueError, TypeError) as error:
                 raise DataError(path, f"not a generation ({error})", REMEDY, record=number) from error
+
+
+def read_samples(path: Path) -> Iterator[Sample]:
+    """Yield the samples of a file in order: of a task and filter, the order of the task's Outcomes.
+
+    Raises DataError, naming file and line, for a line that is none.
+    """
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                value = json.loads(line)
+                yield Sample(
+                    task=value["task"],
+                    filter=value["filter"],
+                    arguments=tuple(tuple(each) for each in value["arguments"]),
+                    responses=tuple(value["resps"]),
+                    filtered=tuple(value["filtered_resps"]),
+                    target=value["target"],
+                )
+            except (ValueError, TypeError, KeyError) as error:
+                raise DataError(path, f"not a sample ({error!r})", REMEDY, record=number) from error

@@ -25,6 +25,8 @@ from stages.report.plotly_js import pack_plotly, script_hash
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "report"
 PARTS = Path(__file__).parent / "parts"
+SCRIPTS = ("tables.js", "charts.js")
+"""Joined into the page's own script."""
 MAX_CARD_SECTIONS = 3
 """Sections of one part with cards on top of the page: of a sweep, the first ones."""
 FILTERS = (
@@ -45,7 +47,7 @@ def render(run: str, made: float, blocks: Sequence[Block]) -> str:
     environment = _environment()
     figures = all_figures(blocks)
     plotly = pack_plotly() if figures else None
-    script = (TEMPLATES / "charts.js").read_text(encoding="utf-8")
+    script = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return environment.get_template("page.html.j2").render(
         run=run,
         made=datetime.fromtimestamp(made, tz=timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),

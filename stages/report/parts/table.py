@@ -12,6 +12,7 @@ FOLDERS = (
     "pages",
     "tokens",
     "training",
+    "alarm",
     "evaluation",
     "generations",
     "timeline",

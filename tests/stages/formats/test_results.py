@@ -8,7 +8,9 @@ from stages.formats.results import (
     Results,
     read_generations,
     read_results,
+    read_samples,
     write_generations,
+    write_lines,
     write_results,
 )
 from stages.shared.errors import DataError
@@ -61,3 +63,24 @@ def test_generations_are_a_line_each_whatever_their_text(tmp_path: Path) -> None
     path.write_text(path.read_text() + "{}\n")
     with pytest.raises(DataError, match=r"generations\.jsonl:3: not a generation"):
         list(read_generations(path))
+
+
+def test_samples_come_back_and_know_their_metrics(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    line = {
+        **{"task": "t", "target": 1, "doc_id": 0, "arguments": [["Q?", " a"], ["Q?", " b"]]},
+        **{"resps": [[[-1.0, False]], [[-2.0, True]]], "filtered_resps": [[-1.0, False], [-2.0, True]]},
+    }
+    write_lines(path, [{**line, "filter": "none"}, {**line, "filter": "strict-match"}])
+    plain, strict = read_samples(path)
+    assert (plain.arguments[1], plain.responses[0], plain.target) == (("Q?", " b"), [[-1.0, False]], 1)
+    names = ("acc", "exact_match (strict-match)", "exact_match (flexible)")
+    assert [plain.belongs_to(name) for name in names] == [True, False, False]
+    assert [strict.belongs_to(name) for name in names] == [False, True, False]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"task": "t"}', "null"])
+def test_a_line_that_is_no_sample_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "samples.jsonl").write_text(text + "\n")
+    with pytest.raises(DataError, match=r"samples\.jsonl:1: not a sample"):
+        list(read_samples(tmp_path / "samples.jsonl"))

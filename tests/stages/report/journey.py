@@ -51,9 +51,9 @@ REJECTS = {
 STEPS = tuple(dict.fromkeys(step for step, _ in REJECTS))
 
 
-def made(kind: Kind, section: str, path: Path, source: str = "") -> InputFile:
+def made(kind: Kind, section: str, path: Path, source: str = "", unit: str = "") -> InputFile:
     """Return a file as the launcher hands it to the report."""
-    return InputFile(path, source, kind=kind.name, section=section)
+    return InputFile(path, source, kind=kind.name, section=section, unit=unit)
 
 
 def make_run(folder: Path) -> tuple[InputFile, ...]:
@@ -68,7 +68,7 @@ def make_run(folder: Path) -> tuple[InputFile, ...]:
         made(KINDS.metrics, "pretrain", write_curves(folder)),
         made(KINDS.layers, "pretrain", write_layer_norms(folder)),
         made(KINDS.rank_times, "pretrain", write_rank_times(folder)),
-        *(made(KINDS.results, "evaluate", path, source) for path, source in write_scores(folder)),
+        *(made(KINDS.results, "evaluate", path, source, unit) for path, source, unit in write_scores(folder)),
         *(made(KINDS.generations, "evaluate", path, source) for path, source in write_continuations(folder)),
     )
 
@@ -193,7 +193,7 @@ def evaluation_key(source: str, task: str = "t", **rest: Any) -> EvaluationKey:
     return EvaluationKey(source=source, task=task, **{**plain, **rest})
 
 
-def write_scores(folder: Path) -> list[tuple[Path, str]]:
+def write_scores(folder: Path) -> list[tuple[Path, str, str]]:
     chance: dict[str, Any] = {"chance": 0.25}
     ppl: dict[str, Any] = {"higher_is_better": False, "samples": 26}
     measured = {
@@ -221,7 +221,7 @@ def write_scores(folder: Path) -> list[tuple[Path, str]]:
         key = evaluation_key(source, task)
         path = folder / f"results-{source}-{task}.json"
         write_results(path, Results(key=key, scores=scores), {"results": {}})
-        files.append((path, source))
+        files.append((path, source, f"{source}/{task}"))
     return files
 
 

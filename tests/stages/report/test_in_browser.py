@@ -16,6 +16,7 @@ from stages.shared.contract import InputFile
 from tests.stages.report.browser import CHROMIUM, DRIVER, Browser
 from tests.stages.report.journey import START, made, make_run, write_attempt, write_curves
 from tests.stages.report.test_page import HOSTILE, hostile_page
+from tests.stages.report.training_scores import write_training_scores
 
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="no chromium and chromedriver here: apt install chromium chromium-driver"
@@ -88,6 +89,93 @@ def test_two_trainings_are_drawn_one_after_the_other(browser: Browser, tmp_path:
         assert browser.ask(f"return document.querySelectorAll('#{figure} svg.main-svg').length") >= 1
     assert browser.value("#loss-last") != browser.value("#loss-last-2")
     assert browser.complaints() == []
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scores")
+    path = folder / "report.html"
+    path.write_text(page_about(folder / "run", write_training_scores(folder / "run")), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_leaderboard_sorts_by_a_column_and_back(browser: Browser, scores: Path, width: int) -> None:
+    def order() -> list[str]:
+        rows: list[str] = browser.ask(
+            "return [...document.querySelectorAll('#board tbody.sorted tr')].map((row) => row.dataset.source)"
+        )
+        return rows
+
+    def click(column: int) -> str:
+        head = f"document.querySelector('#board thead').rows[0].cells[{column}]"
+        browser.ask(f"{head}.querySelector('button').click()")
+        direction: str = browser.ask(f"return {head}.getAttribute('aria-sort')")
+        return direction
+
+    browser.requests()
+    browser.open(scores, width)
+    first = order()
+    assert (first[0], first[-1]) == ("final", "untrained")
+    assert click(1) == "descending"
+    assert (order()[0], order()[-1]) == ("step-3200", "untrained")
+    assert click(1) == "ascending"
+    assert order()[0] == "untrained"
+    assert (click(0), order()) == ("ascending", first)
+    assert browser.value("#board [data-model='LLaMA 65B'] [data-value]") == "0.789"
+    check_layout(browser, width)
+    assert browser.complaints() == []
+    assert browser.requests() == [scores.as_uri()]
+
+
+def choose(browser: Browser, select: str, value: str) -> None:
+    """Choose an option as a reader does."""
+    change = f"it.value = {value!r}; it.dispatchEvent(new Event('change'))"
+    browser.ask(f"const it = document.querySelector('select[{select}]'); {change}")
+
+
+def visible(browser: Browser, place: str, *names: str) -> list[list[str]]:
+    """Return data attributes of the elements of a list that are not hidden."""
+    values = ", ".join(f"one.dataset.{name}" for name in names)
+    found: list[list[str]] = browser.ask(
+        f"return [...document.querySelectorAll('#{place} > :not([hidden])')].map((one) => [{values}])"
+    )
+    return found
+
+
+def test_two_checkpoints_are_chosen_and_the_worse_task_is_named(browser: Browser, scores: Path) -> None:
+    browser.open(scores, 1280)
+    verdict = "#duels > :not([hidden]) [data-task={}] [data-label=Verdict]"
+    assert visible(browser, "duels", "one", "other") == [["final", "step-3200"]]
+    assert browser.value(verdict.format("arc_easy")) == "worse"
+    assert browser.value(verdict.format("piqa")) == "unclear"
+    choose(browser, "data-chooses=duels", "1")
+    assert visible(browser, "duels", "one", "other") == [["final", "untrained"]]
+    assert browser.value(verdict.format("piqa")) == "better"
+
+
+def test_flipped_samples_are_filtered_and_open_at_the_question(browser: Browser, scores: Path) -> None:
+    browser.open(scores, 400)
+    assert len({task for (task,) in visible(browser, "flips", "task")}) == 5
+    choose(browser, "data-by=task", "mmlu")
+    found = visible(browser, "flips", "task", "change")
+    assert sorted({*map(tuple, found)}) == [("mmlu", "lost"), ("mmlu", "won")]
+    choose(browser, "data-by=change", "lost")
+    assert {*map(tuple, visible(browser, "flips", "task", "change"))} == {("mmlu", "lost")}
+    flip = "document.querySelector('#flips > :not([hidden])')"
+    browser.ask(f"{flip}.open = true")
+    place = f"const sent = {flip}.querySelector('.sent'), end = sent.getBoundingClientRect().bottom;"
+    assert browser.ask(f"{place} return sent.querySelector('pre').getBoundingClientRect().bottom - end < 20") is True
+    assert browser.ask(f"return {flip}.querySelectorAll('tbody tr').length") == 4
+    check_layout(browser, 400)
+
+
+def test_curves_are_drawn_with_fits_where_points_support_them(browser: Browser, scores: Path) -> None:
+    browser.open(scores, 1280)
+    exponent = "return document.querySelector('.fit[data-task={}]').dataset.exponent ?? null"
+    assert float(browser.ask(exponent.format("piqa"))) < -0.1
+    assert browser.ask(exponent.format("mmlu")) is None
+    assert browser.ask("return document.querySelectorAll('[data-figure^=chart-curve] svg.main-svg').length") >= 5
 
 
 def test_a_dropped_page_opens_with_its_text(browser: Browser, page: Path) -> None:

@@ -1,5 +1,7 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -8,12 +10,13 @@ from stages.formats.layers import FIELDS as LAYER_FIELDS
 from stages.formats.metrics import FIELDS
 from stages.formats.rank_times import RankTime, RankTimes
 from stages.formats.readings import Reading
-from stages.formats.results import Generation, Results
+from stages.formats.results import Generation, Outcomes, Results, Sample
 from stages.formats.tables import Tables
 from stages.report.collect import Block
 from stages.report.page import PARTS as PART_TEMPLATES
 from stages.report.page import TEMPLATES, render, script_json
 from stages.report.part import Missing, View, not_run
+from stages.report.parts.evaluation.flips import Place
 from stages.report.parts.evaluation.part import view as show_evaluation
 from stages.report.parts.generations.part import view as show_generations
 from stages.report.parts.pages.part import view as show_pages
@@ -87,15 +90,26 @@ def hostile_pages() -> PageCounts:
     )
 
 
-def hostile_results() -> list[Results]:
-    return [
-        Results(
-            key=evaluation_key(text, text, variant=text),
-            scores=(score(text, text, 0.5, None, chance=0.5),),
-            protocol=text,
-        )
-        for text in HOSTILE
-    ]
+def hostile_evaluation() -> View:
+    """Return results, and samples that flipped, with hostile names and texts."""
+    results = []
+    for source, value in zip(HOSTILE, (0.0, 1.0) * 4, strict=True):
+        for text in HOSTILE:
+            key = evaluation_key(source, text, variant=text)
+            scores = (score(text, text, 0.5, None, chance=0.5),)
+            outcomes = {text: Outcomes(items=HOSTILE, values={text: (value,) * len(HOSTILE)})}
+            results.append(Results(key=key, scores=scores, protocol=text, outcomes=outcomes))
+    samples = {}
+    for result in results:
+        task = result.key.task
+        for index, text in enumerate(HOSTILE):
+            asked = Sample(
+                task=task, filter="none", target=text, filtered=(text,), responses=([text],), arguments=((text, text),)
+            )  # fmt: skip
+            chosen = replace(asked, responses=([[-1.0, False]],), target=0)
+            place = Place(key=result.key, task=task, metric=task, index=index)
+            samples[place] = chosen if index % 2 else asked
+    return show_evaluation(results, samples, {result.key: Path(HOSTILE[1]) for result in results})
 
 
 def hostile_page() -> str:
@@ -116,7 +130,7 @@ def hostile_page() -> str:
         "pages": show_pages(hostile_pages()),
         "tokens": show_tokens(tokens),
         "training": show_training(hostile_training()),
-        "evaluation": show_evaluation(hostile_results()),
+        "evaluation": hostile_evaluation(),
         "generations": show_generations(generations),
         "timeline": show_timeline(lay_out(attempts, MADE)),
     }
@@ -154,6 +168,7 @@ def test_hostile_texts_make_no_elements_and_no_handlers() -> None:
     assert elements.tags.count("script") == 3
     assert not {"img", "svg", "iframe"} & set(elements.tags)
     assert len(elements.ids) == len(set(elements.ids))
+    assert hostile_evaluation().values["flips"]
 
 
 def test_only_the_pages_own_scripts_are_allowed_and_nothing_is_loaded() -> None:

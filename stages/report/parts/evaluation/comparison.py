@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.formats.benchmarks.index import FEWSHOT_SEED
 from stages.formats.results import UNTRAINED, EvaluationKey, Results, Score
+from stages.report.parts.evaluation.checkpoints import in_order, trained
 from stages.report.parts.evaluation.paired import compare_questions
 
 CLEAR = 2.0
@@ -37,6 +38,8 @@ class CheckpointScore:
     """Requests of the whole measurement whose context did not fit into the model."""
     against_chance: Difference | None
     against_untrained: Difference | None
+    questions: Mapping[str, float]
+    """Value by question; empty if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,7 @@ def protocol_of(key: EvaluationKey) -> str:
 
 def _comparison(task: str, metric: str, protocol: str, source: str, by_source: dict[str, _Measured]) -> Comparison:
     first = next(iter(by_source.values())).score
-    sources = sorted(by_source, key=lambda source: source != UNTRAINED)
+    sources = in_order(by_source)
     return Comparison(
         task=task,
         metric=metric,
@@ -104,6 +107,7 @@ def _row(source: str, measured: _Measured, untrained: _Measured | None) -> Check
         cut=measured.cut,
         against_chance=against_chance(measured.score),
         against_untrained=difference(measured, untrained) if untrained and is_trained else None,
+        questions=measured.questions,
     )
 
 
@@ -113,7 +117,7 @@ def against_chance(score: Score) -> Difference | None:
         return None
     value = score.value - score.chance
     is_clear = score.low is not None and score.high is not None and not score.low <= score.chance <= score.high
-    return Difference(value=value, stderr=score.stderr, verdict=_verdict(value, is_clear, score))
+    return Difference(value=value, stderr=score.stderr, verdict=verdict_of(value, is_clear, score))
 
 
 def difference(one: _Measured, other: _Measured) -> Difference:
@@ -121,15 +125,16 @@ def difference(one: _Measured, other: _Measured) -> Difference:
     paired = compare_questions(one.questions, other.questions)
     if paired is not None:
         return Difference(
-            value=paired.value, stderr=paired.stderr, verdict=_verdict(paired.value, paired.p < LEVEL, one.score)
+            value=paired.value, stderr=paired.stderr, verdict=verdict_of(paired.value, paired.p < LEVEL, one.score)
         )
     value = one.score.value - other.score.value
     stderr = combined(one.score.stderr, other.score.stderr)
     is_clear = stderr is not None and abs(value) > CLEAR * stderr
-    return Difference(value=value, stderr=stderr, verdict=_verdict(value, is_clear, one.score))
+    return Difference(value=value, stderr=stderr, verdict=verdict_of(value, is_clear, one.score))
 
 
-def _verdict(value: float, is_clear: bool, score: Score) -> str:
+def verdict_of(value: float, is_clear: bool, score: Score) -> str:
+    """Return better, worse or unclear for a difference of scores like this one."""
     better = "better" if (value > 0) == score.higher_is_better else "worse"
     return better if is_clear else "unclear"
 
@@ -140,7 +145,8 @@ def combined(one: float | None, other: float | None) -> float | None:
 
 
 def headline(comparisons: Sequence[Comparison]) -> tuple[Comparison, CheckpointScore] | None:
-    """Return the score for the top of the page: a trained model's first one with a level of chance, else its first."""
-    trained = [(c, row) for c in comparisons for row in c.rows if row.source != UNTRAINED]
-    with_chance = [pair for pair in trained if pair[1].score.chance is not None]
-    return next(iter(with_chance or trained), None)
+    """Return the score for the top of the page: the newest model's first one with a level of chance, else its first."""
+    newest = trained(row.source for c in comparisons for row in c.rows)[-1:]
+    found = [(c, row) for c in comparisons for row in c.rows if row.source in newest]
+    with_chance = [pair for pair in found if pair[1].score.chance is not None]
+    return next(iter(with_chance or found), None)

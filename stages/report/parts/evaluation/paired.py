@@ -7,7 +7,7 @@ the difference of two independent scores.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -19,6 +19,9 @@ class Paired:
     stderr: float
     p: float
     """Two-sided: how often equal checkpoints differ by as much or more."""
+    higher: int
+    """Questions on which the first checkpoint has the higher value."""
+    lower: int
 
 
 def compare_questions(one: Mapping[str, float], other: Mapping[str, float]) -> Paired | None:
@@ -34,15 +37,19 @@ def compare_questions(one: Mapping[str, float], other: Mapping[str, float]) -> P
     variance = sum((each - mean) ** 2 for each in differences) / (len(differences) - 1)
     stderr = math.sqrt(variance / len(differences))
     binary = all(value in (0, 1) for values in (one, other) for value in values.values())
-    return Paired(value=mean, stderr=stderr, p=mcnemar(differences) if binary else normal(mean, stderr))
+    higher, lower = sum(each > 0 for each in differences), sum(each < 0 for each in differences)
+    p = mcnemar(higher, lower) if binary else normal(mean, stderr)
+    return Paired(value=mean, stderr=stderr, p=p, higher=higher, lower=lower)
 
 
-def mcnemar(differences: Sequence[float]) -> float:
-    """Return the two-sided mid-p of differences of -1, 0 and 1."""
-    gains, losses = sum(each > 0 for each in differences), sum(each < 0 for each in differences)
+def mcnemar(gains: int, losses: int) -> float:
+    """Return the two-sided mid-p of questions won and lost."""
     number, fewer = gains + losses, min(gains, losses)
-    below = sum(math.comb(number, each) for each in range(fewer))
-    return min(1.0, (2 * below + math.comb(number, fewer)) / (1 << number))
+    below, ways = 0, 1  # `ways` to choose k of `number`: each from the one before, since comb() alone takes O(k) each
+    for k in range(fewer):
+        below += ways
+        ways = ways * (number - k) // (k + 1)
+    return min(1.0, (2 * below + ways) / (1 << number))
 
 
 def normal(mean: float, stderr: float) -> float:

@@ -1,32 +1,98 @@
-"""The part about evaluation: scores of every checkpoint against chance and against the untrained model."""
+"""The part about evaluation: leaderboard, paired verdicts, curves over training steps and flipped samples."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from stages.formats.kinds import KINDS
-from stages.formats.results import Results
+from stages.formats.results import EvaluationKey, Results, Sample
+from stages.report.figures import Figure
 from stages.report.part import Card, Material, Part, View
+from stages.report.parts.evaluation.board import Board, leaderboard
 from stages.report.parts.evaluation.comparison import CLEAR, Comparison, compare, headline
-from stages.report.parts.evaluation.figures import scores_figure
-from stages.report.parts.evaluation.read import read
+from stages.report.parts.evaluation.curves import Curve, curves
+from stages.report.parts.evaluation.figures import curve_figure, scores_figure
+from stages.report.parts.evaluation.flips import Flip, Place, flips, select, texts
+from stages.report.parts.evaluation.read import find_samples, read, sample_files
+from stages.report.parts.evaluation.verdicts import duel, pairs
 from stages.report.words import number, plural
+
+MAX_CURVES = 24
+"""Curves on the page."""
+MAX_OPEN = 40
+"""Rows of the table of all metrics that is shown open."""
 
 
 def show(material: Material) -> View:
-    """Return the scores of one section."""
-    return view(read(material))
+    """Return the scores of one section, with the texts of the samples that flipped."""
+    results = read(material)
+    files = sample_files(material, results)
+    measured = list(results.values())
+    wanted = select(_flips(measured, leaderboard(measured, compare(measured))))
+    samples = find_samples([place for flip in wanted for place in (flip.one, flip.other)], files)
+    inside = {key: path for key, path in files.items() if path.is_relative_to(material.run_dir)}
+    shown = {key: path.relative_to(material.run_dir) for key, path in inside.items()}
+    return view(measured, samples, shown)
 
 
-def view(results: Sequence[Results]) -> View:
-    """Return the comparisons as a table and a figure. Pure."""
+def view(
+    results: Sequence[Results],
+    samples: Mapping[Place, Sample] | None = None,
+    files: Mapping[EvaluationKey, Path] | None = None,
+) -> View:
+    """Return everything about results. Pure.
+
+    `samples` holds the samples at the places of the selected flips; `files` where the samples of each result lie.
+    """
     comparisons = compare(results)
-    figure = scores_figure(comparisons)
+    board = leaderboard(results, comparisons)
+    drawn = curves(board.columns)
+    figure = scores_figure(board.columns)
     return View(
-        values={"comparisons": comparisons, "clear": CLEAR},
-        figures={"chart-scores": figure} if figure else {},
-        cards=_cards(comparisons),
+        values={
+            "comparisons": comparisons,
+            "clear": CLEAR,
+            "is_open": sum(len(each.rows) for each in comparisons) <= MAX_OPEN,
+            "board": board,
+            "duels": [each for each in (duel(*pair, board.columns) for pair in _pairs(board)) if each.tasks],
+            "curves": drawn[:MAX_CURVES],
+            "curves_left": len(drawn[MAX_CURVES:]),
+            **_flip_values(_flips(results, board), samples or {}, files or {}),
+        },
+        figures={
+            **({"chart-scores": figure} if figure else {}),
+            **_curve_figures(drawn[:MAX_CURVES]),
+        },
+        cards=_cards(board.columns),
     )
+
+
+def _pairs(board: Board) -> list[tuple[str, str]]:
+    return pairs(row.checkpoint for row in reversed(board.rows))
+
+
+def _flips(results: Sequence[Results], board: Board) -> list[Flip]:
+    """Return the flips of the newest checkpoint against the one before it."""
+    return flips(results, *pair, board.columns) if (pair := next(iter(_pairs(board)), None)) else []
+
+
+def _curve_figures(drawn: Sequence[Curve]) -> dict[str, Figure]:
+    return {f"chart-curve-{place}": curve_figure(curve) for place, curve in enumerate(drawn)}
+
+
+def _flip_values(
+    found: Sequence[Flip], samples: Mapping[Place, Sample], files: Mapping[EvaluationKey, Path]
+) -> dict[str, Any]:
+    shown = [text for text in (texts(flip, samples, files) for flip in select(found)) if text]
+    return {
+        "flips": shown,
+        "flipped": len(found),
+        "marks": {1: "right", 0: "wrong"},
+        "verdicts": {1: "better", 0: "worse"},
+        "flip_tasks": sorted({each.flip.task for each in shown}),
+    }
 
 
 def _cards(comparisons: Sequence[Comparison]) -> tuple[Card, ...]:
@@ -48,4 +114,4 @@ def _cards(comparisons: Sequence[Comparison]) -> tuple[Card, ...]:
     )
 
 
-PART = Part(title="Evaluation", kinds=(KINDS.results,), show=show, card="evaluation")
+PART = Part(title="Evaluation", kinds=(KINDS.results, KINDS.samples), show=show, card="evaluation")

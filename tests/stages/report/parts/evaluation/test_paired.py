@@ -11,13 +11,14 @@ def test_sixty_gains_and_thirty_losses_of_a_thousand_are_seen() -> None:
     found = compare_questions(one, other)
     assert found is not None
     assert (found.value, found.p) == (pytest.approx(0.03), pytest.approx(0.0016, abs=2e-4))
+    assert (found.higher, found.lower) == (60, 30)
     assert found.stderr == pytest.approx(math.sqrt((0.09 - 0.03**2) / 999), rel=1e-6)
 
 
 def test_mid_p_counts_half_of_what_was_seen() -> None:
-    assert mcnemar([1, 1, 1, 0, -1]) == pytest.approx(2 * (1 + 4 / 2) / 16)
-    assert mcnemar([0, 0]) == 1.0
-    assert mcnemar([1, -1]) == 1.0
+    assert mcnemar(3, 1) == pytest.approx(2 * (1 + 4 / 2) / 16)
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(1, 1) == 1.0
 
 
 def test_values_between_take_the_normal_test() -> None:

@@ -1,9 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 from stages.report.part import Material, View
 from stages.report.parts.evaluation.part import show, view
 from stages.report.parts.evaluation.read import read
 from tests.stages.report.journey import START, make_run
+from tests.stages.report.test_page import page_of, parse
+from tests.stages.report.training_scores import TASKS, MadeUp, write_training_scores
 
 
 def material(folder: Path) -> Material:
@@ -16,7 +19,34 @@ def test_the_card_is_the_trained_models_score_beside_chance_and_the_untrained_mo
 
 
 def test_an_untrained_model_alone_has_a_table_and_no_card(tmp_path: Path) -> None:
-    results = [one for one in read(material(tmp_path / "run")) if one.key.source == "untrained"]
+    results = [one for one in read(material(tmp_path / "run")).values() if one.key.source == "untrained"]
     shown: View = view(results)
     assert shown.cards == ()
     assert [comparison.metric for comparison in shown.values["comparisons"]][:2] == ["acc", "acc_norm"]
+
+
+def test_flipped_samples_are_shown_with_the_place_of_their_files(tmp_path: Path) -> None:
+    files = write_training_scores(tmp_path / "run", ("step-1", "step-2"), [replace(TASKS[0], questions=40)])
+    shown = show(Material(section="evaluate", files=files, run_dir=tmp_path / "run", made=START))
+    page = page_of(evaluation=shown)
+    assert 0 < len(shown.values["flips"]) == shown.values["flipped"]
+    assert "<code>step-2/piqa/samples.jsonl</code> \u00b7 <code>step-1/piqa/samples.jsonl</code>" in page
+    assert str(tmp_path) not in page
+    without = Material(section="evaluate", files=files[::2], run_dir=tmp_path / "run", made=START)
+    page = page_of(evaluation=show(without))
+    assert "Their samples are not here." in page
+
+
+def test_thirty_checkpoints_on_forty_tasks_stay_one_page(tmp_path: Path) -> None:
+    tasks = [MadeUp(f"task_{n}", "acc", 0.6, questions=20) for n in range(40)]
+    names = [f"step-{n}" for n in range(1, 31)]
+    files = write_training_scores(tmp_path, names, tasks)
+    shown = show(Material(section="evaluate", files=files, run_dir=tmp_path, made=START))
+    page = page_of(evaluation=shown)
+    assert page.count('<tr data-source="step-') == 30
+    assert page.count('data-choice="') == 60
+    assert page.count('data-figure="chart-curve-') == 24
+    assert page.count('class="flip"') <= 60
+    assert "16 more tasks without a curve" in page
+    assert len(page) < 10e6
+    assert len(parse(page).ids) == len(set(parse(page).ids))

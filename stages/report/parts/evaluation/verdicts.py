@@ -1,0 +1,121 @@
+"""Paired verdicts: two checkpoints on every task, corrected for the number of tasks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+
+from stages.formats.results import UNTRAINED
+from stages.report.parts.evaluation.checkpoints import in_order, trained
+from stages.report.parts.evaluation.comparison import LEVEL, CheckpointScore, Comparison, combined, verdict_of
+from stages.report.parts.evaluation.paired import compare_questions, normal
+
+MAX_PAIRS = 60
+"""Pairs of checkpoints on the page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskVerdict:
+    """One checkpoint against another on one task."""
+
+    column: Comparison
+    one: CheckpointScore
+    other: CheckpointScore
+    value: float
+    """Score of `one` less that of `other`."""
+    stderr: float | None
+    p: float | None
+    """Two-sided, not corrected; None if unknown."""
+    won: int | None
+    """Questions on which `one` is better; None for scores that are no means over the same questions."""
+    lost: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A verdict after correction."""
+
+    task: TaskVerdict
+    p: float | None
+    """Corrected over the tasks of the pair."""
+    verdict: str
+    """better, worse or unclear."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duel:
+    """One checkpoint against another."""
+
+    one: str
+    other: str
+    tasks: tuple[Judged, ...]
+
+    def number(self, verdict: str) -> int:
+        """Return the number of tasks with a verdict."""
+        return sum(each.verdict == verdict for each in self.tasks)
+
+
+def pairs(checkpoints: Iterable[str]) -> list[tuple[str, str]]:
+    """Return pairs to compare, (newer, older), at most MAX_PAIRS, the most asked for first.
+
+    The first is the newest and the one before it. Then come the newest and `untrained`, every checkpoint and the one
+    before it, every checkpoint and `untrained`, and all others from the newest on.
+    """
+    names = in_order(checkpoints)
+    following = trained(names)[::-1]
+    steps = list(pairwise(following))
+    control = [(each, UNTRAINED) for each in following] if UNTRAINED in names else []
+    others = [each for each in reversed(names) if each not in following]
+    wanted = dict.fromkeys([*steps[:1], *control[:1], *steps, *control, *combinations([*following, *others], 2)])
+    return list(wanted)[:MAX_PAIRS]
+
+
+def duel(one: str, other: str, columns: Sequence[Comparison]) -> Duel:
+    """Return the verdicts on all tasks that both checkpoints have, in order of columns.
+
+    Holm's correction (Scand. J. Statist. 6, 1979, 65-70) holds the chance of one false verdict over all tasks at LEVEL.
+    """
+    found = []
+    for column in columns:
+        rows = {row.source: row for row in column.rows}
+        if one in rows and other in rows:
+            found.append(_judge(column, rows[one], rows[other]))
+    corrected = iter(holm([each.p for each in found if each.p is not None]))
+    judged = [(each, None if each.p is None else next(corrected)) for each in found]
+    return Duel(
+        one=one,
+        other=other,
+        tasks=tuple(
+            Judged(task=each, p=p, verdict=verdict_of(each.value, p is not None and p < LEVEL, each.one.score))
+            for each, p in judged
+        ),
+    )
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Return corrected p values, in order of `values`."""
+    corrected, largest = [0.0] * len(values), 0.0
+    for place, number in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        largest = max(largest, min(1.0, values[number] * (len(values) - place)))
+        corrected[number] = largest
+    return corrected
+
+
+def _judge(column: Comparison, one: CheckpointScore, other: CheckpointScore) -> TaskVerdict:
+    paired = compare_questions(one.questions, other.questions)
+    if paired is None:
+        value, stderr = one.score.value - other.score.value, combined(one.score.stderr, other.score.stderr)
+        p = None if stderr is None else normal(value, stderr)
+        return TaskVerdict(column=column, one=one, other=other, value=value, stderr=stderr, p=p, won=None, lost=None)
+    won, lost = (paired.higher, paired.lower) if column.higher_is_better else (paired.lower, paired.higher)
+    return TaskVerdict(
+        column=column,
+        one=one,
+        other=other,
+        value=paired.value,
+        stderr=paired.stderr,
+        p=paired.p,
+        won=won,
+        lost=lost,
+    )
