@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -13,6 +14,9 @@ from pydantic_core import ErrorDetails
 from stages.shared.errors import ConfigError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
+SHAPE = re.compile(r"(\w+) should (have|match) (.+?)(?: after validation.*)?")
+"""pydantic's words about a length or a pattern."""
+KINDS = {"String": "a string", "Dictionary": "a mapping"}
 
 
 def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
@@ -70,6 +74,8 @@ def _holds(values: Any, part: str | int) -> bool:
 def _wanted(error: ErrorDetails) -> str:
     if error["type"] == "string_type":
         return string_wanted(error["input"])
+    if shape := SHAPE.fullmatch(error["msg"]):
+        return f"{KINDS.get(shape[1], 'a list')} {'with' if shape[2] == 'have' else 'of'} {shape[3]}"
     words = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     return words.partition(", unable to parse")[0]
 

@@ -144,7 +144,7 @@ def _extract(config: WebSettings, load: Load) -> Step:
         units=load.units,
         uses=extraction_settings(config),
         reads=("inputs", *_given(config, "url_lists", "language_model")),
-        version=2,
+        version=3,
         data=f"{url_lists_digest()} {word_lists_digest()}",
         core_seconds=START_S + load.pages * (CHEAP_S + reaches * SLOW_S[config.extraction.extractor]),
         disk_mb=reaches * load.pages * TEXT_KB / 3e3,

@@ -20,6 +20,7 @@ import trafilatura
 
 from stages.web.extract.fast_xpath import speed_up_trafilatura
 from stages.web.extract.justext_text import good_paragraphs
+from stages.web.extract.kept_code import keep_code
 from stages.web.extract.kept_parts import keep_parts_of_text
 from stages.web.extract.list_numbers import number_ordered_lists
 
@@ -86,6 +87,7 @@ def main(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
     speed_up_trafilatura()
     number_ordered_lists()
+    keep_code()
     keep_parts_of_text()
     gc.collect()
     gc.freeze()  # imports live as long as the process: collections can skip them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from jobs.plan.validation import validated
 from stages.shared.errors import ConfigError
@@ -13,6 +13,8 @@ class Wheel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     diameter_cm: int = 120
+    rims: tuple[str, ...] = Field(("iron",), min_length=1)
+    plate: str = Field("A1", pattern="^[A-Z]")
 
     @model_validator(mode="after")
     def _rolls(self) -> Wheel:
@@ -78,6 +80,13 @@ def test_the_deepest_wrong_value_is_named_without_the_names_of_types() -> None:
     assert said == ("coach.sizes.a.1", 3, 'a string: quote it, "3"')
     said = complaint({"horses": 4, "sizes": 3})
     assert said == ("coach.sizes", 3, 'a string: quote it, "3" or a valid dictionary')
+
+
+def test_a_wrong_length_or_form_is_shown_as_what_is_wanted() -> None:
+    said = complaint({"horses": 4, "wheel": {"rims": []}})
+    assert said == ("coach.wheel.rims", [], "a list with at least 1 item")
+    said = complaint({"horses": 4, "wheel": {"plate": "1"}})
+    assert said == ("coach.wheel.plate", "1", "a string of pattern '^[A-Z]'")
 
 
 def test_of_two_wrong_fields_the_first_is_named() -> None:
