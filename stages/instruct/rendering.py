@@ -42,12 +42,12 @@ class Limits:
             (prompt, self.max_prompt, "prompt_too_long"),
             (target, self.max_target, "target_too_long"),
         ):
-            if (length := self.length(text)) > limit:
-                raise Reject(reason, f"{length} tokens: {text}")
+            if not self.fits(text, limit):
+                raise Reject(reason, f"more than {limit} tokens: {text}")
 
-    def length(self, text: str) -> int:
-        """Return the number of tokens of a text."""
-        return len(self.tokenizer.encode(text))
+    def fits(self, text: str, limit: int) -> bool:
+        """Return whether a text has at most so many tokens. No token has less than a byte; a space may stand first."""
+        return len(text.encode("utf-8", "replace")) < limit or len(self.tokenizer.encode(text)) <= limit
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Renderer:
         shots = self._shots(rows, place, prompt, wording)
         while shots:
             whole = delimiter.join((*(f"{asked}{BETWEEN}{answer}" for _, asked, answer in shots), prompt))
-            if self.limits.length(whole) <= self.limits.few_shot.max_prompt:
+            if self.limits.fits(whole, self.limits.few_shot.max_prompt):
                 return Example(style, name, place + 1, whole, target, tuple(each for each, _, _ in shots))
             shots.pop()
         raise Reject("no_solved_example_fits", prompt)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from stages.formats.chat.chats import Chat, text_message, write_chats
+from stages.formats.chat.mixtures import DrawnCell, Mixture, TaskState, read_mixture, write_mixture
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
 from stages.instruct.config import STYLES, InstructConfig, Style
@@ -76,21 +77,22 @@ def draw(task: Task[InstructConfig]) -> dict[str, Any]:
         remedy = f"Read the samples of rejects in {REJECTS} of the units of `render`"
         raise DataError("instruct", f"no task has an example ({_rejects(counts)})", remedy)
     drawn = Counter(cell for cell, _ in draws(promised, config.draws, config.seed))
-    table = [
-        {**asdict(cell), "rate": rate(cell, config.mixtures), "share": share, "drawn": drawn[place]}
+    table = (
+        DrawnCell(**asdict(cell), rate=rate(cell, config.mixtures), share=share, drawn=drawn[place])
         for place, (cell, share) in enumerate(zip(cells, promised, strict=True))
-    ]
-    write_json(task.out / KINDS.mixture.file, {"draws": config.draws, "cells": table, "tasks": _tasks(config, counts)})
+    )
+    mixture = Mixture(draws=config.draws, cells=tuple(table), tasks=_tasks(config, counts))
+    write_mixture(task.out / KINDS.mixture.file, mixture)
     return {"draws": config.draws, "examples": sum(cell.examples for cell in cells), "rejects": _rejects(counts)}
 
 
 def mix(task: Task[InstructConfig]) -> dict[str, Any]:
     """Write this unit's share of the chats, in the order of their draws."""
     config = task.config
-    table = read_json(task.steps["draw"][0] / KINDS.mixture.file)
-    begin, end = (table["draws"] * place // config.shares for place in (task.place, task.place + 1))
+    mixture = read_mixture(task.steps["draw"][0] / KINDS.mixture.file)
+    begin, end = (mixture.draws * place // config.shares for place in (task.place, task.place + 1))
     wanted: dict[int, list[tuple[int, int]]] = {}
-    promised = [cell["share"] for cell in table["cells"]]
+    promised = [cell.share for cell in mixture.cells]
     for number, (cell, ordinal) in enumerate(draws(promised, end, config.seed)):
         if number >= begin:
             wanted.setdefault(cell, []).append((number, ordinal))
@@ -137,15 +139,17 @@ def _chat(number: int, cell: Cell, source: str, example: dict[str, Any]) -> Chat
     return Chat(id=str(number), messages=messages, provenance=provenance)
 
 
-def _tasks(config: InstructConfig, counts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return for each task its rows, examples and rejects, and why it is not in the mixture, if it is not."""
-    tasks: dict[str, Any] = {}
+def _tasks(config: InstructConfig, counts: Sequence[dict[str, Any]]) -> dict[str, TaskState]:
+    tasks = {}
     for name in config.tasks:
         own = [each for each in counts if each["task"] == name]
         examples = sum(sum(each["examples"].values()) for each in own)
-        state = "held out" if config.is_held_out(name) else "used" if examples else "broken"
-        rows = sum(each["rows"] for each in own)
-        tasks[name] = {"state": state, "rows": rows, "examples": examples, "rejects": _rejects(own)}
+        tasks[name] = TaskState(
+            state="held out" if config.is_held_out(name) else "used" if examples else "broken",
+            rows=sum(each["rows"] for each in own),
+            examples=examples,
+            rejects=_rejects(own),
+        )
     return tasks
 
 

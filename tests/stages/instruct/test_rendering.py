@@ -77,7 +77,7 @@ def test_solved_examples_give_way_until_the_prompt_fits(tokenizer: InputFile) ->
     examples, _ = rendered(ROWS, tight)
     few = [each for each in examples if each.style == "few_cot"]
     assert few
-    assert max(tight.length(each.prompt) for each in few) <= 90
+    assert max(len(tight.tokenizer.encode(each.prompt)) for each in few) <= 90
     assert max(len(each.shots) for each in few) < 5
 
 
@@ -89,6 +89,12 @@ def test_what_is_too_long_or_blank_is_counted_and_no_other_example_changes(limit
     assert rejects.counts == {"prompt_too_long": 2, "blank_target": 2, "target_too_long": 2}
     zero = [each for each in examples if each.style == "zero_plain"]
     assert zero == [each for each in rendered(ROWS, limits, templates=plain)[0] if each.style == "zero_plain"]
+
+
+@pytest.mark.parametrize("text", ["what is 1?", " \u4f60\u597d\U0001f600", "", "\ud800x"])
+def test_a_limit_counts_tokens_exactly(text: str, limits: Limits) -> None:
+    length = len(limits.tokenizer.encode(text))
+    assert [limits.fits(text, limit) for limit in (length - 1, length, length + 1)] == [False, True, True]
 
 
 def test_draws_change_with_the_seed_and_the_unit(limits: Limits) -> None:
