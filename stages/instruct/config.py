@@ -104,6 +104,9 @@ class InstructConfig(StageConfig):
     """Tokenizer that measures lengths."""
     prompts: Annotated[Inputs | None, Reads(KINDS.prompts)] = None
     """Templates of promptsource by task. A mapping, such as `{ag_news: /data/ag_news/templates.yaml}`."""
+    evaluations: Annotated[Inputs | None, Reads(KINDS.facts)] = None
+    """Items of evaluations, in any format of `files` (TSV with names in the first line). An example that holds one is
+    rejected."""
     tasks: dict[str, TaskSettings] = Field(min_length=1)
     """Tasks by name."""
     mixtures: dict[str, MixtureSettings] = Field(min_length=1)
@@ -126,12 +129,14 @@ class InstructConfig(StageConfig):
         """Return the three steps. Raises ConfigError for a task without files, templates or mixture."""
         files, prompts = inputs.get("files", ()), inputs.get("prompts", ())
         self._check(files, prompts)
+        _check_suffixes("files", files)
+        _check_suffixes("evaluations", inputs.get("evaluations", ()))
         render = Step(
             name="render",
             run="stages.instruct.run:render",
             units=self._units(files, prompts),
             uses=("seed", "max_prompt", "max_target", "few_shot"),
-            reads=("files", "prompts", "tokenizer"),
+            reads=("files", "prompts", "evaluations", "tokenizer"),
             data=_digest([OPTION_FORMATS]),
         )
         draw = Step(
@@ -176,9 +181,6 @@ class InstructConfig(StageConfig):
                 if file.source not in self.tasks:
                     wanted = f"a mapping from names in `tasks`; {nearest(file.source, list(self.tasks))}"
                     raise ConfigError(field, file.source or file.where, wanted)
-        for file in files:
-            if not file.path.name.endswith(SUFFIXES):
-                raise ConfigError(f"files.{file.source}", file.where, f"a file of {', '.join(SUFFIXES)}")
         for name, task in self.tasks.items():
             self._check_task(name, task, files, prompts)
         clusters = {task.cluster for task in self.tasks.values() if task.cluster}
@@ -214,6 +216,12 @@ class InstructConfig(StageConfig):
 def shipped(name: str) -> Path:
     """Return the file of shipped templates."""
     return FOLDER / f"{name}.yaml"
+
+
+def _check_suffixes(field: str, files: tuple[InputFile, ...]) -> None:
+    for file in files:
+        if not file.path.name.endswith(SUFFIXES):
+            raise ConfigError(field, file.where, f"files of {', '.join(SUFFIXES)}")
 
 
 def _digest(paths: Iterable[Path]) -> str:

@@ -11,6 +11,7 @@ from random import Random
 
 from stages.formats.tokenizer import Tokenizer
 from stages.instruct.config import STYLES, FewShot, InstructConfig, Style
+from stages.instruct.leaks import Leaks
 from stages.instruct.options import OptionFormat, OptionFormats
 from stages.instruct.rejects import Reject, Rejects
 from stages.instruct.rows import Row
@@ -24,26 +25,28 @@ SPARE_SHOTS = 10
 
 @dataclass(frozen=True)
 class Limits:
-    """Lengths in tokens."""
+    """Lengths in tokens, and the items of evaluations."""
 
     tokenizer: Tokenizer
+    leaks: Leaks
     max_prompt: int
     max_target: int
     few_shot: FewShot
 
     @classmethod
-    def of(cls, config: InstructConfig, tokenizer: Tokenizer) -> Limits:
+    def of(cls, config: InstructConfig, tokenizer: Tokenizer, leaks: Leaks) -> Limits:
         """Return the limits of the settings."""
-        return cls(tokenizer, config.max_prompt, config.max_target, config.few_shot)
+        return cls(tokenizer, leaks, config.max_prompt, config.max_target, config.few_shot)
 
     def check(self, prompt: str, target: str) -> None:
-        """Raise Reject for a prompt or a target that is too long."""
+        """Raise Reject for a prompt or a target that is too long, or if both together hold an evaluation's item."""
         for text, limit, reason in (
             (prompt, self.max_prompt, "prompt_too_long"),
             (target, self.max_target, "target_too_long"),
         ):
             if not self.fits(text, limit):
                 raise Reject(reason, f"more than {limit} tokens: {text}")
+        self.leaks.check(f"{prompt}\n{target}")
 
     def fits(self, text: str, limit: int) -> bool:
         """Return whether a text has at most so many tokens. No token has less than a byte; a space may stand first."""

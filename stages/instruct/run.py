@@ -15,6 +15,7 @@ from stages.formats.chat.mixtures import DrawnCell, Mixture, TaskState, read_mix
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
 from stages.instruct.config import STYLES, InstructConfig, Style
+from stages.instruct.leaks import Leaks
 from stages.instruct.options import read_formats
 from stages.instruct.rates import Cell, draws, picks, rate, shares
 from stages.instruct.rejects import Reject, Rejects
@@ -48,7 +49,7 @@ def render(task: Task[InstructConfig]) -> dict[str, Any]:
         seed=task.config.seed,
         templates=templates_of(settings.templates, prompts, settings.only),
         formats=read_formats(),
-        limits=Limits.of(task.config, Tokenizer(task.inputs["tokenizer"][0].path)),
+        limits=Limits.of(task.config, Tokenizer(task.inputs["tokenizer"][0].path), Leaks(_items(task))),
     )
     examples: Counter[str] = Counter()
     with ExitStack() as stack:
@@ -65,6 +66,15 @@ def render(task: Task[InstructConfig]) -> dict[str, Any]:
     if not examples:
         log.warning(f"{file.path}: no example can be made ({dict(rejects.counts)}); the mixture does without")
     return counts
+
+
+def _items(task: Task[InstructConfig]) -> Iterator[Row]:
+    """Yield the items of evaluations. Raises DataError for one that cannot be read: it could be trained on."""
+    for file in task.inputs.get("evaluations", ()):
+        for number, item in enumerate(read_rows(file.path, ()), start=1):
+            if isinstance(item, Reject):
+                raise DataError(file.path, f"{item.reason}: {item.detail}", "Mend the file", record=number)
+            yield item
 
 
 def draw(task: Task[InstructConfig]) -> dict[str, Any]:

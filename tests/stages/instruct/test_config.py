@@ -44,7 +44,7 @@ def test_a_task_of_a_held_out_cluster_is_not_rendered() -> None:
     [
         ({}, FILES[:2], r"files = 'x': must be a mapping with files of 'mul'"),
         ({}, (*FILES, replace(FILES[0], source="ad")), r"files = 'ad': must be .*did you mean 'add'"),
-        ({}, (*FILES, InputFile(Path("x.csv"), "add")), r"files.add = 'x.csv': must be a file of .jsonl"),
+        ({}, (*FILES, InputFile(Path("x.csv"), "add")), r"files = 'x.csv': must be files of .jsonl"),
         ({"tasks": {"add": QA, "mul": {"mixture": "flna"}}}, FILES, r"tasks.mul.mixture = 'flna': .* mean 'flan'"),
         ({"tasks": {"add": {"mixture": "flan"}, "mul": QA}}, FILES, r"tasks.add.templates = \[\]: must be templates"),
         (

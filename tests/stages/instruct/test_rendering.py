@@ -6,6 +6,7 @@ import pytest
 
 from stages.formats.tokenizer import Tokenizer
 from stages.instruct.config import FewShot
+from stages.instruct.leaks import Leaks
 from stages.instruct.options import read_formats
 from stages.instruct.rejects import SAMPLES, Rejects
 from stages.instruct.rendering import Example, Limits, Renderer
@@ -21,7 +22,7 @@ ROWS: list[Row | None] = [
 
 @pytest.fixture
 def limits(tokenizer: InputFile) -> Limits:
-    return Limits(Tokenizer(tokenizer.path), 2048, 512, FewShot())
+    return Limits(Tokenizer(tokenizer.path), Leaks([]), 2048, 512, FewShot())
 
 
 def rendered(rows: Sequence[Row | None], limits: Limits, **given: Any) -> tuple[list[Example], Rejects]:
@@ -73,7 +74,7 @@ def test_options_have_one_format_within_a_prompt(limits: Limits) -> None:
 
 
 def test_solved_examples_give_way_until_the_prompt_fits(tokenizer: InputFile) -> None:
-    tight = Limits(Tokenizer(tokenizer.path), 2048, 512, FewShot(shots=5, max_prompt=90))
+    tight = Limits(Tokenizer(tokenizer.path), Leaks([]), 2048, 512, FewShot(shots=5, max_prompt=90))
     examples, _ = rendered(ROWS, tight)
     few = [each for each in examples if each.style == "few_cot"]
     assert few

@@ -9,6 +9,7 @@ from stages.instruct.config import InstructConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
 from stages.shared.files import read_json
+from stages.text.dedup.rouge import rouge_words
 from tests.stages.harness import all_units, run_stage
 
 Files = dict[str, tuple[InputFile, ...]]
@@ -73,6 +74,21 @@ def test_the_chats_are_those_that_the_table_promises(world: Files, tmp_path: Pat
         number = chat.provenance["row"] + first - 2
         asked = user.text if chat.provenance["style"] != "zero_inverted" else assistant.text
         assert f"add {number} and {number}?" in asked or chat.provenance["style"] == "few_inverted"
+
+
+def test_an_item_of_an_evaluation_is_in_no_prompt_target_or_solved_example(world: Files, tmp_path: Path) -> None:
+    items = InputFile(tmp_path / "items.jsonl", "")
+    items.path.write_text('{"question": "QUESTION: Add 7 and 7"}')
+    outputs = run_stage(config(), {**world, "evaluations": (items,)}, tmp_path / "run")
+    rejects = read_json(outputs["mixture"][0].path)["tasks"]["add"]["rejects"]
+    assert rejects["leaks_evaluation"] > 0
+    words = [
+        rouge_words(" ".join(each.text for each in chat.messages)) for chat in read_chats(outputs["chats"][0].path)
+    ]
+    assert not [each for each in words if "add 7 and 7 1 14" in " ".join(each)]
+    items.path.write_text("{")
+    with pytest.raises(DataError, match=r"items.jsonl:1: unreadable_row"):
+        run_stage(config(), {**world, "evaluations": (items,)}, tmp_path / "again")
 
 
 def test_a_mixture_of_broken_tasks_alone_is_refused_with_their_reasons(world: Files, tmp_path: Path) -> None:
