@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from random import Random
 from string import ascii_lowercase, ascii_uppercase
+from typing import Any
 
 import yaml
 
@@ -16,6 +17,35 @@ from stages.instruct.rejects import Reject
 from stages.instruct.rows import Row
 
 MARK = re.compile(r"\(\{\w+\}\)|\[\{\w+\}\]|\{\w+\}")
+LABELLED = re.compile(r"\((?P<label>\w)\) (?P<text>.*)", re.DOTALL)
+
+
+def answered(row: Row) -> Row:
+    """Return a row with options as texts without labels, and with the answer as one of them.
+
+    Raises Reject for an answer that is none of the options. A row without options is returned as it is.
+    """
+    options = row.get("options")
+    if not isinstance(options, list) or not options or "answer" not in row:
+        return row
+    texts = [str(option) for option in options]
+    labels = list(ascii_uppercase[: len(texts)])
+    matches = [found for found in map(LABELLED.fullmatch, texts) if found]
+    if len(matches) == len(texts):
+        labels, texts = [found["label"] for found in matches], [found["text"] for found in matches]
+    place = _place(row["answer"], texts, labels)
+    if place is None:
+        raise Reject("answer_not_an_option", f"{row['answer']!r} of {options}")
+    return {**row, "options": texts, "answer": texts[place]}
+
+
+def _place(answer: Any, texts: list[str], labels: list[str]) -> int | None:
+    """Return the number of the option that an answer names: by its number, its text, its label `(B)`, or both."""
+    if isinstance(answer, int) and not isinstance(answer, bool):
+        return answer if 0 <= answer < len(texts) else None
+    marked = [f"({label})" for label in labels]
+    both = [f"{mark} {text}" for mark, text in zip(marked, texts, strict=False)]
+    return next((names.index(answer) for names in (texts, marked, labels, both) if answer in names), None)
 
 
 @dataclass(frozen=True)
@@ -28,7 +58,7 @@ class OptionFormat:
     end: str
 
     def lay_out(self, row: Row) -> Row:
-        """Return the row with `options_block`, and with the answer as the block names it.
+        """Return an answered row with `options_block`, and with the answer as the block names it.
 
         Raises Reject for a row without options, or with more than there are letters.
         """

@@ -12,7 +12,7 @@ from random import Random
 from stages.formats.tokenizer import Tokenizer
 from stages.instruct.config import STYLES, FewShot, InstructConfig, Style
 from stages.instruct.leaks import Leaks
-from stages.instruct.options import OptionFormat, OptionFormats
+from stages.instruct.options import OptionFormat, OptionFormats, answered
 from stages.instruct.rejects import Reject, Rejects
 from stages.instruct.rows import Row
 from stages.instruct.templates import Template
@@ -138,7 +138,11 @@ class Wording:
 
     def of(self, row: Row) -> tuple[str, str]:
         """Return prompt and target of a row. Raises Reject."""
-        return self.template.render(self.options.lay_out(row) if self.template.shows_options else row, self.draw)
+        if self.template.is_shipped:
+            row = answered(row)
+        if self.template.shows_options:
+            row = self.options.lay_out(row)
+        return self.template.render(row, self.draw)
 
 
 def form_of(style: Style) -> str:

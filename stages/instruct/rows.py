@@ -16,7 +16,6 @@ from stages.instruct.rejects import Reject
 
 Row = dict[str, Any]
 INLINE = re.compile(r"\A(?P<text>.*?)\nOptions:\n(?P<items>- .*)\Z", re.DOTALL)
-LABELLED = re.compile(r"\((?P<label>\w)\) (?P<text>.*)", re.DOTALL)
 
 
 def read_rows(path: Path, columns: tuple[str, ...], inline_options: str = "") -> Iterator[Row | Reject]:
@@ -25,7 +24,7 @@ def read_rows(path: Path, columns: tuple[str, ...], inline_options: str = "") ->
     try:
         rows = readers[path.suffix](path) if path.suffix in readers else _read_tsv(path, columns)
         for row in rows:
-            yield row if isinstance(row, Reject) else _normal(row, inline_options)
+            yield row if isinstance(row, Reject) else _with_options(row, inline_options)
     except (UnicodeDecodeError, pyarrow.ArrowException) as error:
         yield Reject("unreadable_file", str(error))
 
@@ -69,30 +68,10 @@ def _lines(path: Path) -> Iterator[bytes]:
                 yield text
 
 
-def _normal(row: Row, inline_options: str) -> Row | Reject:
-    """Return the row with `options` as a list of texts and `answer` as one of them, if it has options."""
-    found = INLINE.match(str(row.get(inline_options, ""))) if inline_options else None
-    if found:
-        items = [item.removeprefix("- ") for item in found["items"].split("\n")]
-        row = {**row, inline_options: found["text"], "options": items}
-    options = row.get("options")
-    if not isinstance(options, list) or not options or "answer" not in row:
+def _with_options(row: Row, column: str) -> Row:
+    """Return the row with the options at the end of a column taken out, if there are any."""
+    found = INLINE.match(str(row.get(column, ""))) if column else None
+    if found is None:
         return row
-    texts = [str(option) for option in options]
-    matches = [found for found in map(LABELLED.fullmatch, texts) if found]
-    labels: list[str] = []
-    if len(matches) == len(texts):
-        labels, texts = [found["label"] for found in matches], [found["text"] for found in matches]
-    place = _place(row["answer"], texts, labels)
-    if place is None:
-        return Reject("answer_not_an_option", f"{row['answer']!r} of {options}")
-    return {**row, "options": texts, "answer": texts[place]}
-
-
-def _place(answer: Any, texts: list[str], labels: list[str]) -> int | None:
-    """Return the number of the option that an answer names: by its number, its text, its label `(B)`, or both."""
-    if isinstance(answer, int) and not isinstance(answer, bool):
-        return answer if 0 <= answer < len(texts) else None
-    marked = [f"({label})" for label in labels]
-    both = [f"{mark} {text}" for mark, text in zip(marked, texts, strict=False)]
-    return next((names.index(answer) for names in (texts, marked, labels, both) if answer in names), None)
+    options = [item.removeprefix("- ") for item in found["items"].split("\n")]
+    return {**row, column: found["text"], "options": options}

@@ -85,7 +85,7 @@ def draw(task: Task[InstructConfig]) -> dict[str, Any]:
     counts = [read_json(folder / COUNTS) for folder in task.steps["render"]]
     if not any(promised):
         remedy = f"Read the samples of rejects in {REJECTS} of the units of `render`"
-        raise DataError("instruct", f"no task has an example ({_rejects(counts)})", remedy)
+        raise DataError("instruct", f"no task has an example in a style with a weight ({_rejects(counts)})", remedy)
     drawn = Counter(cell for cell, _ in draws(promised, config.draws, config.seed))
     table = (
         DrawnCell(**asdict(cell), rate=rate(cell, config.mixtures), share=share, drawn=drawn[place])

@@ -100,6 +100,8 @@ class Template:
     text: jinja2.Template
     choices: jinja2.Template | None = None
     """Renders the answer choices, joined by `|||`."""
+    is_shipped: bool = False
+    """Whether its rows have options as texts, and the answer as one of them; promptsource's take rows as they are."""
     shows_options: bool = False
     """Whether it has the variable `options_block`, and the answer as that names it."""
 
@@ -173,7 +175,13 @@ def read_shipped(name: str) -> list[Template]:
     """Return the templates of a file of `templates/flan`: form, name and Jinja text of each."""
     groups = yaml.safe_load(shipped(name).read_text(encoding="utf-8"))
     return [
-        Template(f"{name}/{form}/{each}", form, SANDBOXES[False].from_string(text), shows_options=BLOCK in text)
+        Template(
+            f"{name}/{form}/{each}",
+            form,
+            SANDBOXES[False].from_string(text),
+            is_shipped=True,
+            shows_options=BLOCK in text,
+        )
         for form in get_args(Form)
         for each, text in groups.get(form, {}).items()
     ]

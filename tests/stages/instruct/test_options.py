@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from stages.instruct.options import OptionFormat, read_formats
+from stages.instruct.options import OptionFormat, answered, read_formats
 from stages.instruct.rejects import Reject
 
 ROW = {"question": "Which?", "options": ["{red}", "blue"], "answer": "blue"}
@@ -20,6 +20,40 @@ ROW = {"question": "Which?", "options": ["{red}", "blue"], "answer": "blue"}
 )
 def test_the_answer_is_the_mark_of_its_option(mark: str, block: str, answer: str) -> None:
     assert OptionFormat("Options:", mark, ";").lay_out(ROW) == {**ROW, "options_block": block, "answer": answer}
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "found"),
+    [
+        (["(A) DNA", "(B) bird"], "(B)", (["DNA", "bird"], "bird")),
+        (["(A) DNA", "(B) bird"], "B", (["DNA", "bird"], "bird")),
+        (["(A) DNA", "(B) bird"], "(A) DNA", (["DNA", "bird"], "DNA")),
+        (["(A) DNA", "bird"], "bird", (["(A) DNA", "bird"], "bird")),
+        (["yes", "no"], "no", (["yes", "no"], "no")),
+        (["yes", "no"], 0, (["yes", "no"], "yes")),
+        (["yes", "no"], -1, None),
+        (["yes", "no"], True, None),
+        (["red", "blue"], "B", (["red", "blue"], "blue")),
+        (["red", "blue"], "C", None),
+        (["yes", "no"], "", None),
+        (["yes", "no"], "maybe", None),
+        (["A", "B"], "B", (["A", "B"], "B")),
+    ],
+)
+def test_an_answer_is_one_of_the_options_by_text_label_or_number(
+    options: list[str], answer: object, found: tuple[list[str], str] | None
+) -> None:
+    row = {"options": options, "answer": answer}
+    if found is None:
+        with pytest.raises(Reject, match="answer_not_an_option"):
+            answered(row)
+    else:
+        assert answered(row) == {"options": found[0], "answer": found[1]}
+
+
+@pytest.mark.parametrize("row", [{"options": ["x"]}, {"options": [], "answer": "x"}, {"answer": "x"}])
+def test_a_row_without_options_stays_as_it_is(row: dict[str, object]) -> None:
+    assert answered(row) == row
 
 
 def test_rows_without_options_or_with_more_than_letters_are_rejected() -> None:

@@ -11,7 +11,7 @@ from stages.instruct.options import read_formats
 from stages.instruct.rejects import SAMPLES, Rejects
 from stages.instruct.rendering import Example, Limits, Renderer
 from stages.instruct.rows import Row
-from stages.instruct.templates import read_shipped
+from stages.instruct.templates import SANDBOXES, Template, read_shipped
 from stages.shared.contract import InputFile
 
 ROWS: list[Row | None] = [
@@ -71,6 +71,14 @@ def test_options_have_one_format_within_a_prompt(limits: Limits) -> None:
         blocks = [line for line in each.prompt.split("\n") if line.rstrip(".;").endswith("-1")]
         assert len(blocks) == len(each.shots) + 1
         assert len(set(blocks)) == 1
+
+
+def test_a_template_of_promptsource_takes_a_row_as_it_is(limits: Limits) -> None:
+    row: Row = {"options": ["(A) x", "(B) y"], "answer": "B"}
+    text = "{{options | join}} ||| {{answer}}"
+    templates = [Template("race", "plain", SANDBOXES[True].from_string(text))]
+    (example,) = rendered([row], limits, templates=templates)[0]
+    assert (example.prompt, example.target) == ("(A) x(B) y", "B")
 
 
 def test_solved_examples_give_way_until_the_prompt_fits(tokenizer: InputFile) -> None:

@@ -94,7 +94,7 @@ def test_an_item_of_an_evaluation_is_in_no_prompt_target_or_solved_example(world
 def test_a_mixture_of_broken_tasks_alone_is_refused_with_their_reasons(world: Files, tmp_path: Path) -> None:
     alone = {**world, "files": world["files"][-1:]}
     tasks = {"bad": {"mixture": "sums", "templates": ["cot"]}}
-    with pytest.raises(DataError, match=r"no task has an example \(.*'unreadable_row': 1"):
+    with pytest.raises(DataError, match=r"no task has an example in a style with a weight \(.*'unreadable_row': 1"):
         run_stage(config(tasks=tasks), alone, tmp_path / "run")
     (folder,) = all_units(tmp_path / "run", "render")
     assert {"reason": "unreadable_row", "row": 2, "detail": "1 cells of 2: b'3'"} in read_json(folder / "rejects.json")
