@@ -46,6 +46,7 @@ ELSEWHERE = {
     "stages/teacher/request.py": "tests/stages/teacher/test_store.py",
     "stages/teacher/settings.py": "tests/stages/teacher/test_teacher.py",
     "stages/model/checkpoint/names.py": "tests/stages/model/checkpoint/test_reading.py",
+    "stages/instruct/rejects.py": "tests/stages/instruct/test_rendering.py",
     "stages/benchmarks/readers.py": "tests/stages/benchmarks/test_run.py",
     "stages/evaluate/catalog/checks.py": "tests/stages/evaluate/test_config.py",
     "stages/evaluate/cells.py": "tests/stages/evaluate/test_config.py",

@@ -38,6 +38,13 @@ class Kinds:
     """Folders of prepared data of lm-eval's tasks, in the layout of the Hugging Face cache."""
     definition: Kind = Kind("definition")
     """Tasks in lm-eval's format and the files that they name, brought by the user."""
+    task_files: Kind = Kind("task_files")
+    """Examples of a task as rows: JSONL, TSV or Parquet, brought by the user."""
+    prompts: Kind = Kind("prompts")
+    """Prompt templates in promptsource's YAML, brought by the user."""
+    chats: Kind = Kind("chats", "chats.jsonl")
+    mixture: Kind = Kind("mixture", "mixture.json")
+    """Tasks of a mixture: examples, shares that were promised, draws."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")

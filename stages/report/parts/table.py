@@ -11,6 +11,7 @@ from stages.shared.contract import Kind
 FOLDERS = (
     "pages",
     "tokens",
+    "mixture",
     "training",
     "alarm",
     "evaluation",
