@@ -2,7 +2,7 @@
 
 trafilatura loses these parts, which are rewritten before it cleans a page:
 - `<pre>` in a `figure`, which it removes.
-- The line ends and the indentation of a `<pre>` whose lines end with `<br>`.
+- The line ends and the indentation of a `<pre>` whose lines end with `<br>`, or are `<div>` or `<li>` elements.
 - The same of code in a table with line numbers, which it writes as one row.
 
 With `favor_precision` it also removes the text directly behind an empty element: "world" in `Hello <b></b>world`, and
@@ -18,6 +18,9 @@ import trafilatura.external
 import trafilatura.htmlprocessing
 from lxml import etree
 from trafilatura.htmlprocessing import prune_html, tree_cleaning
+
+LINES = ("div", "li", "p")
+"""Elements that are a line each within `<pre>`."""
 
 
 def keep_code() -> None:
@@ -45,13 +48,22 @@ def _prune(tree: Any, focus: str) -> Any:
 def rewrite_code(tree: etree._Element) -> None:
     """Rewrite a page's code as `<pre>` elements with newlines, outside figures and tables of line numbers."""
     for pre in list(tree.iter("pre")):
-        for line_break in list(pre.iter("br")):
-            line_break.tail = "\n" + (line_break.tail or "")
-        etree.strip_elements(pre, "br", with_tail=False)
+        _write_newlines(pre)
         for figure in pre.iterancestors("figure"):
             figure.tag = "div"
     for table in list(tree.iter("table")):
         _unwrap(table)
+
+
+def _write_newlines(pre: etree._Element) -> None:
+    """Replace line breaks, and elements that are lines, by newlines in the text."""
+    for line_break in pre.iter("br"):
+        line_break.tail = "\n" + (line_break.tail or "")
+    for line in pre.iter(*LINES):
+        if not "".join(line.itertext()).endswith("\n"):
+            line.tail = "\n" + (line.tail or "").removeprefix("\n")
+    etree.strip_elements(pre, "br", with_tail=False)
+    etree.strip_tags(pre, *LINES, "ol", "ul")
 
 
 def _unwrap(table: etree._Element) -> None:

@@ -9,6 +9,7 @@ from stages.web.extract.kept_code import keep_code, rewrite_code
 
 SENTENCE = "The hills were quiet and the river was wide on that day, and not a sound was to be heard. "
 STORY = f"<p>{SENTENCE * 3}</p>"
+NEWLINE = "\n"
 CODE = "def f(x):\n    if x:\n        return 1\n    return 2"
 LINES = CODE.replace("\n", "<br>")
 NUMBERS = "<td><pre>1\n2\n3\n4</pre></td>"
@@ -37,6 +38,11 @@ def text_of(part: str) -> str:
         f"<pre>{LINES}</pre>",
         f"<pre><code>{LINES}</code></pre>",
         f"<pre>{LINES.replace('<br>', '<br/>')}<br></pre>",
+        f"<pre>{''.join(f'<span>{line}<br></span>' for line in CODE.splitlines())}</pre>",
+        f"<pre><code>{''.join(f'<div>{line}</div>' for line in CODE.splitlines())}</code></pre>",
+        f"<pre>{''.join(f'<div>{line}</div>' for line in CODE.splitlines(keepends=True))}</pre>",
+        f"<pre>{NEWLINE.join(f'<div>{line}</div>' for line in CODE.splitlines())}</pre>",
+        f"<pre><ol>{''.join(f'<li><b>{line}</b></li>' for line in CODE.splitlines())}</ol></pre>",
         f"<table><tr>{NUMBERS}<td><pre><code>{CODE}</code></pre></td></tr></table>",
         f"<table><tr><td>1<br>2<br>3<br>4</td><td><pre>{LINES}</pre></td></tr></table>",
     ],
