@@ -55,9 +55,14 @@ def _read_tsv(path: Path, columns: tuple[str, ...]) -> Iterator[Row | Reject]:
 
 
 def _read_parquet(path: Path) -> Iterator[Row | Reject]:
-    with parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches():
-            yield from batch.to_pylist()
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches():
+                yield from batch.to_pylist()
+    except OSError as error:
+        if error.errno is not None:  # the file system's; of a damaged file Arrow raises one without
+            raise
+        yield Reject("unreadable_file", str(error))
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -38,8 +38,12 @@ def test_parquet_has_the_rows_of_jsonl_and_what_is_none_is_counted(tmp_path: Pat
     rows = [{"question": "q", "options": ["x", "y"], "answer": 1}, {"question": "p", "options": ["z"], "answer": 1}]
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "task.parquet")
     assert read(tmp_path / "task.parquet") == rows
-    (tmp_path / "none.parquet").write_text("PAR1")
-    assert read(tmp_path / "none.parquet") == ["unreadable_file"]
+    whole = (tmp_path / "task.parquet").read_bytes()
+    for name, damaged in {"none": b"PAR1", "cut": whole[:-9], "page": whole[:4] + b"\0" * 60 + whole[64:]}.items():
+        (tmp_path / f"{name}.parquet").write_bytes(damaged)
+        assert read(tmp_path / f"{name}.parquet") == ["unreadable_file"], name
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "missing.parquet")
 
 
 def test_options_within_a_question_are_taken_out(tmp_path: Path) -> None:
