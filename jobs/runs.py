@@ -229,8 +229,10 @@ def run_roots(asked: str | None, clusters: Sequence[Cluster]) -> list[Path]:
     """Return the folders in which runs may lie, the one for new runs first.
 
     That is `asked` (--runs) alone, or $STAGECOACH_RUNS alone; else the clusters' own folders, then ./runs.
-    Raises ConfigError for a ~ without a home.
+    Raises ConfigError for a ~ without a home, and for an empty --runs.
     """
+    if asked == "":
+        raise ConfigError("--runs", asked, "a folder (for example ./runs)")
     folder = asked or os.environ.get("STAGECOACH_RUNS")
     own = [cluster.runs for cluster in clusters if cluster.runs is not None]
     setting = "--runs" if asked else "STAGECOACH_RUNS" if folder else "runs"

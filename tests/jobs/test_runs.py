@@ -188,3 +188,5 @@ def test_runs_lie_where_one_says_or_else_the_cluster_file_or_else_here(
     monkeypatch.setenv("STAGECOACH_RUNS", "/variable")
     assert run_roots(None, [there]) == [Path("/variable")]
     assert run_roots("/asked", [there]) == [Path("/asked")]
+    with pytest.raises(ConfigError, match="--runs = '': must be a folder"):
+        run_roots("", [there])
