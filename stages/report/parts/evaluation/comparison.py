@@ -36,6 +36,8 @@ class CheckpointScore:
     score: Score
     cut: int
     """Requests of the whole measurement whose context did not fit into the model."""
+    dropped_examples: int
+    """Solved examples that were left out of its prompts, to fit."""
     against_chance: Difference | None
     against_untrained: Difference | None
     questions: Mapping[str, float]
@@ -60,8 +62,7 @@ class Comparison:
 @dataclass(frozen=True)
 class _Measured:
     score: Score
-    cut: int
-    """Requests whose context did not fit into the model."""
+    result: Results
     questions: dict[str, float]
     """Value by question; empty if unknown."""
 
@@ -72,7 +73,7 @@ def compare(results: Sequence[Results]) -> list[Comparison]:
     for result in results:
         for score in result.scores:
             name = (score.task, score.metric, protocol_of(result.key), result.protocol)
-            measured = _Measured(score, result.cut_requests, result.questions(score.task, score.metric))
+            measured = _Measured(score, result, result.questions(score.task, score.metric))
             found.setdefault(name, {})[result.key.source] = measured
     return [_comparison(*name, by_source) for name, by_source in sorted(found.items(), key=lambda pair: pair[0])]
 
@@ -104,7 +105,8 @@ def _row(source: str, measured: _Measured, untrained: _Measured | None) -> Check
     return CheckpointScore(
         source=source,
         score=measured.score,
-        cut=measured.cut,
+        cut=measured.result.cut_requests,
+        dropped_examples=measured.result.dropped_examples,
         against_chance=against_chance(measured.score),
         against_untrained=difference(measured, untrained) if untrained and is_trained else None,
         questions=measured.questions,

@@ -50,3 +50,13 @@ def test_thirty_checkpoints_on_forty_tasks_stay_one_page(tmp_path: Path) -> None
     assert "16 more tasks without a curve" in page
     assert len(page) < 10e6
     assert len(parse(page).ids) == len(set(parse(page).ids))
+
+
+def test_what_was_cut_to_fit_stands_beside_the_score(tmp_path: Path) -> None:
+    result = read(material(tmp_path / "run"))["final/facts"]
+    page = page_of(evaluation=view([replace(result, cut_requests=3, dropped_examples=12)]))
+    board, _, table = page.partition('id="scores"')
+    for text in (board, table):
+        assert "3 prompts cut to fit" in text
+        assert "12 solved examples left out to fit" in text
+    assert "to fit" not in page_of(evaluation=view([result]))
