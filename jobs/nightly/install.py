@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs.commands import program
+from jobs.commands import LAUNCH
 from jobs.display import log
 from jobs.nightly import chain, schedule
 from jobs.nightly.bell import Bell
@@ -64,7 +65,14 @@ def _words(run: Run, arguments: argparse.Namespace, bell: Bell) -> Sequence[str]
     if any("\n" in str(value) for value in (arguments.command, arguments.recipe)):
         raise ConfigError("--command", arguments.command, "one line: a table of cron has a line an entry")
     recipe = Path(arguments.recipe)
-    words = [*program(), "nightly", str(recipe.absolute()) if recipe.is_file() else arguments.recipe, "--once"]
+    # A scheduler's `python3` may be another one, and old.
+    words = [
+        sys.executable,
+        str(LAUNCH),
+        "nightly",
+        str(recipe.absolute()) if recipe.is_file() else arguments.recipe,
+        "--once",
+    ]
     cluster = Path(arguments.cluster)
     words += ["--cluster", str(cluster.absolute()) if cluster.is_file() else arguments.cluster]
     words += ["--runs", str(run.paths.root.parent), "--at", arguments.at]

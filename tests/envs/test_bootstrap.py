@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -192,7 +193,7 @@ def test_none_forbids_making_one_and_names_the_command() -> None:
     done = call("none")
     assert done.returncode == 1
     assert f"{PLAIN} lacks submitit==" in done.stderr
-    assert f"{PLAIN} -m pip install -r {ROOT}/envs/requirements/launcher.txt" in done.stderr
+    assert f"{PLAIN} -m pip install -r {shlex.quote(str(ROOT / 'envs/requirements/launcher.txt'))}" in done.stderr
 
 
 def test_a_second_call_waits_for_the_first(made: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def write_fake(folder: Path, name: str, body: str) -> Fake:
         write_fake(folder, TESTED, "true")
     (folder / "note.py").write_text(NOTE, encoding="utf-8")
     path = folder / name
-    note = f"call=$({sys.executable} -S '{folder}/note.py' '{folder}' '{name}' \"$@\")"
+    note = f"call=$('{sys.executable}' -S '{folder}/note.py' '{folder}' '{name}' \"$@\")"
     tested = f'[ "$1" = --test-only ] && exec \'{folder}/{TESTED}\' "$@"\n' if name == "sbatch" else ""
     path.write_text(f"#!/bin/bash\n{tested}{note}\n{body}\n", encoding="utf-8")
     path.chmod(0o755)
