@@ -393,9 +393,11 @@ def test_a_value_without_a_canonical_form_is_an_error() -> None:
 
 
 def shipped(name: str) -> Graph:
-    """Return the graph of a recipe that ships; every input of it is a hundred files."""
+    """Return the graph of a recipe that ships; every input of it is a hundred files, or those of a mapping."""
 
     def expand(value: Any, setting: str, reads: Reads) -> list[External]:
+        if isinstance(value, Mapping):
+            return [External(InputFile(Path(path), key), [key, path]) for key, path in value.items()]
         names = [f"{number:03}" for number in range(1 if reads.kind == KINDS.tokenizer else 100)]
         return [External(InputFile(Path(each), "a"), ["a", each]) for each in names]
 

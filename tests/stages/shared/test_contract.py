@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -121,6 +121,9 @@ def made_up_inputs(config: StageConfig) -> dict[str, tuple[InputFile, ...]]:
     for name, setting in type(config).model_fields.items():
         for mark in setting.metadata:
             if isinstance(mark, Reads) and getattr(config, name) is not None:
+                if isinstance(value := getattr(config, name), Mapping):
+                    inputs[name] = tuple(InputFile(Path("/data", str(path)), key) for key, path in value.items())
+                    continue
                 if mark.kind == KINDS.datasets:
                     inputs[name] = prepared_data()
                     continue
@@ -184,8 +187,9 @@ def test_every_step_uses_settings_and_reads_inputs_that_exist(name: str) -> None
         for used in uses:
             value: Any = config
             for part in used.split("."):
-                assert part in type(value).model_fields, f"{step.name} uses {used}"
-                value = getattr(value, part)
+                known = value if isinstance(value, dict) else dict(value)
+                assert part in known, f"{step.name} uses {used}"
+                value = known[part]
         for field in step.reads:
             assert any(isinstance(mark, (Reads, ReadsRun)) for mark in settings[field].metadata), field
         assert not uses & set(step.reads), "an input's identity is its content, not how it was written"
