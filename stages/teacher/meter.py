@@ -48,6 +48,8 @@ class Meter:
     def __init__(self, path: Path, writer: str, budget: BudgetSettings, requests_per_minute: float | None) -> None:
         self._path, self._writer, self._budget = path, writer, budget
         self._interval = 60.0 / requests_per_minute if requests_per_minute else 0.0
+        self._is_limited = bool(self._interval) or any(getattr(budget, name) is not None for name in _LIMITS)
+        self._unwritten = Spent()
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._state() as state:
             lost = state["reserved"].pop(writer, None)
@@ -70,6 +72,8 @@ class Meter:
 
     def reserve(self, request: Request) -> float:
         """Reserve room for a request. Returns the seconds to wait before it is sent. Raises BudgetError."""
+        if not self._is_limited:
+            return 0.0
         most = self._cost(*request.bound())
         with self._state() as state:
             self._require(state, most)
@@ -81,14 +85,25 @@ class Meter:
 
     def settle(self, request: Request, answer: Answer | None) -> None:
         """Record what a request took; None: it was not answered, and cost nothing."""
+        took = Spent() if answer is None else self._cost(answer.prompt_tokens, answer.answer_tokens)
+        if not self._is_limited:
+            self._unwritten = self._unwritten.plus(took)
+            return
         with self._state() as state:
             mine = Spent(**state["reserved"].get(self._writer, {})).plus(self._cost(*request.bound()), -1)
             state["reserved"][self._writer] = vars(mine)
-            if answer is not None:
-                _add(state, self._cost(answer.prompt_tokens, answer.answer_tokens))
+            _add(state, took)
+
+    def flush(self) -> None:
+        """Write what was spent without limits: it is no element's business until somebody asks."""
+        if self._unwritten != Spent():
+            with self._state() as state:
+                _add(state, self._unwritten)
+            self._unwritten = Spent()
 
     def spent(self) -> Spent:
         """Return what all elements have spent so far."""
+        self.flush()
         with self._state() as state:
             return Spent(**state["spent"])
 

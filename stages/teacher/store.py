@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from dataclasses import asdict
 from pathlib import Path
 
 from stages.shared.errors import DataError
 from stages.teacher.request import Answer
 
-_SYNC_S = 1.0
-"""Seconds between writes to the disk itself: what a power failure can cost. A killed process loses nothing."""
 _REMEDY = "Remove the line, and its request is asked again"
 
 
@@ -31,7 +28,6 @@ class AnswerStore:
         self.folder = folder
         self._path = folder / f"{writer}.jsonl"
         self._places: dict[bytes, tuple[Path, int]] = {}
-        self._synced = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob("*.jsonl")):
             self._index(path)
@@ -69,19 +65,16 @@ class AnswerStore:
             raise DataError(path, f"no answer at byte {start} ({error})", _REMEDY) from error
 
     def put(self, digest: str, answer: Answer) -> None:
-        """Keep an answer."""
+        """Keep an answer: a killed process does not lose it."""
         start = self._file.tell()
         record = [digest, asdict(answer)]
         self._file.write(json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
         self._file.flush()
         self._places[bytes.fromhex(digest)] = (self._path, start)
-        if time.monotonic() - self._synced > _SYNC_S:
-            self.sync()
 
     def sync(self) -> None:
-        """Wait until all answers are on the disk itself."""
+        """Wait until all answers are on the disk itself. Without it a power failure can cost the last ones."""
         os.fsync(self._file.fileno())
-        self._synced = time.monotonic()
 
     def close(self) -> None:
         """Write what is left to the disk and close the file."""

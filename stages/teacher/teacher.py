@@ -28,6 +28,8 @@ from stages.teacher.store import AnswerStore
 _FINISH: dict[str | None, Finish] = {"stop": "stop", "length": "length", "content_filter": "filter", None: "stop"}
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _GRACE_S = 10.0
+_SYNC_S = 1.0
+"""Seconds between writes of the answers to the disk itself: what a power failure can cost."""
 _HOPELESS = 8
 """Requests in a row whose attempts all fail: the endpoint is down, and the others are not tried."""
 
@@ -100,11 +102,12 @@ class Teacher:
             api_key=key,
             timeout=self._settings.timeout_s,
             max_retries=0,
-            http_client=openai.DefaultAioHttpClient(),
+            http_client=openai.DefaultAioHttpClient(verify=self._settings.url.startswith("https:")),
         ) as client:
             workers = min(self._settings.concurrency, len(missing))
             await self._watch({asyncio.create_task(self._work(client, key, state)) for _ in range(workers)}, state)
         self._store.sync()
+        self._meter.flush()
         if state.failure is not None:
             raise state.failure
         if state.unanswered > self._settings.unanswered:
@@ -117,7 +120,9 @@ class Teacher:
     async def _watch(self, workers: set[asyncio.Task[None]], state: _Round) -> None:
         """Wait for the workers. After a failure, or a request to stop, those under way have _GRACE_S to end."""
         while workers and state.failure is None:
-            _, workers = await asyncio.wait(workers, timeout=1.0, return_when=asyncio.FIRST_EXCEPTION)
+            _, workers = await asyncio.wait(workers, timeout=_SYNC_S, return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.to_thread(self._store.sync)
+            self._meter.flush()
             if state.failure is None and self._should_stop():
                 state.failure = Checkpointed()
         if workers:
