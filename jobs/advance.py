@@ -124,15 +124,7 @@ def _stop_services(run: Run, states: States) -> None:
 
 def _offer_report(run: Run) -> None:
     """Link a finished run's report to where it is easily found, and print the place."""
-    found = [
-        (run.graph.jobs[f"{section}.{output.step}" if output.step else section], output)
-        for section, outputs in run.graph.outputs.items()
-        for output in outputs
-        if output.kind == KINDS.report
-    ]
-    for job, output in found[:1]:
-        unit = next(unit for unit in job.units.values() if unit.key == output.unit)
-        made = run.paths.step(job.name, job.fingerprint).unit(unit.folder) / output.file
+    if made := run.made(KINDS.report):
         aside = run.paths.report.with_name(".report.html")
         aside.unlink(missing_ok=True)
         aside.symlink_to(made.relative_to(run.paths.root))

@@ -44,7 +44,7 @@ from jobs.submit.ledger import Ledger, Submission, process_identity, read_cancel
 from jobs.submit.reconcile import Snapshot, States, latest_submissions, unit_states
 from jobs.submit.slurm import QueueRow, queue
 from stages.formats.attempts import Attempt
-from stages.shared.contract import Reads, input_file
+from stages.shared.contract import Kind, Reads, input_file
 from stages.shared.errors import ConfigError, DataError, StagecoachError, nearest
 from stages.shared.files import write_json
 
@@ -164,6 +164,16 @@ class Run:
         """Return the rows of this run: those with its id, and those of its ledger should run.json have been lost."""
         keys = {entry.key for entry in submissions}
         return [row for row in queue(self._users()) if row.run == self.id or row.key in keys]
+
+    def made(self, kind: Kind) -> Path | None:
+        """Return where the run's first output of a kind is, or will be; None if its recipe makes none."""
+        offered = ((section, output) for section, outputs in self.graph.outputs.items() for output in outputs)
+        section, output = next(((section, output) for section, output in offered if output.kind == kind), ("", None))
+        if output is None:
+            return None
+        job = self.graph.jobs[f"{section}.{output.step}" if output.step else section]
+        unit = next(unit for unit in job.units.values() if unit.key == output.unit)
+        return self._step(job.name).unit(unit.folder) / output.file
 
     def _step(self, name: str) -> StepPaths:
         return self.paths.step(name, self.graph.jobs[name].fingerprint)

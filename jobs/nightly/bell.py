@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import subprocess
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.shared.errors import ConfigError, system_error
+from stages.shared.errors import ConfigError, StagecoachError
+from stages.shared.files import read_secret
 
 _PATIENCE_S = 30
 
@@ -66,17 +66,12 @@ class Bell:
                 return ""
         except urllib.error.HTTPError as error:
             return f"the webhook answered {error.code}"
-        except (OSError, ConfigError, ValueError) as error:
+        except (OSError, StagecoachError, ValueError) as error:
             return f"the webhook: {type(error).__name__}"  # its text may hold the URL
 
 
 def _url(path: Path) -> str:
-    try:
-        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise system_error(error) from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError("--webhook-file", str(path), f"readable by its owner alone: chmod 600 {path}")
+    text = read_secret("--webhook-file", str(path))
     if not text.startswith(("http://", "https://")):
         raise ConfigError("--webhook-file", str(path), "a file that holds one http or https URL")
     return text

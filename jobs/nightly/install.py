@@ -31,7 +31,7 @@ def change_nights(run: Run, at: tuple[int, int], arguments: argparse.Namespace, 
         name=run.name,
         at=at,
         folder=Path.cwd(),
-        words=tuple(_words(run, arguments, bell)),
+        words=tuple(_words(run, arguments.at, bell)),
         log=run.paths.root / "nightly.log",
     )
     if arguments.remove:
@@ -60,25 +60,14 @@ def _remove(entry: Entry, cluster: Cluster) -> bool:
     return any(removed)
 
 
-def _words(run: Run, arguments: argparse.Namespace, bell: Bell) -> Sequence[str]:
-    """Return the words of one night's command. Paths are absolute: a scheduler starts it elsewhere."""
-    if any("\n" in str(value) for value in (arguments.command, arguments.recipe)):
-        raise ConfigError("--command", arguments.command, "one line: a table of cron has a line an entry")
-    recipe = Path(arguments.recipe)
+def _words(run: Run, at: str, bell: Bell) -> Sequence[str]:
+    """Return the words of one night's command, to be called in this folder: the run's own words and a night's."""
     # A scheduler's `python3` may be another one, and old.
-    words = [
-        sys.executable,
-        str(LAUNCH),
-        "nightly",
-        str(recipe.absolute()) if recipe.is_file() else arguments.recipe,
-        "--once",
-    ]
-    cluster = Path(arguments.cluster)
-    words += ["--cluster", str(cluster.absolute()) if cluster.is_file() else arguments.cluster]
-    words += ["--runs", str(run.paths.root.parent), "--at", arguments.at]
-    words += [word for override in arguments.set for word in ("--set", override)]
-    further = {"--name": arguments.name, "--command": bell.command, "--webhook-file": bell.webhook_file}
-    words += [word for flag, value in further.items() if value is not None for word in (flag, str(value))]
+    words = [sys.executable, str(LAUNCH), "nightly", *map(str, run.record["command"][1:]), "--once", "--at", at]
+    words += ["--command", bell.command] if bell.command is not None else []
+    words += ["--webhook-file", str(bell.webhook_file)] if bell.webhook_file else []
+    if odd := [word for word in words if "\n" in word]:
+        raise ConfigError("--command", odd[0], "one line: a table of cron has a line an entry")
     environment = os.environ.get("STAGECOACH_ENV")
     return [*(["env", f"STAGECOACH_ENV={environment}"] if environment else []), *words]
 

@@ -103,15 +103,8 @@ def one_night(run: Run, advance: Callable[[], int], bell: Bell, next_at: datetim
 
 def alarm_of(run: Run) -> AlarmReport | None:
     """Return the newest alarm report of a run; None if its recipe makes none, or it is not done."""
-    for section, outputs in run.graph.outputs.items():
-        for output in outputs:
-            if output.kind != KINDS.alarm:
-                continue
-            job = run.graph.jobs[f"{section}.{output.step}" if output.step else section]
-            unit = next(unit for unit in job.units.values() if unit.key == output.unit)
-            path = run.paths.step(job.name, job.fingerprint).unit(unit.folder) / output.file
-            return read_alarm(path) if path.is_file() else None
-    return None
+    path = run.made(KINDS.alarm)
+    return read_alarm(path) if path and path.is_file() else None
 
 
 def _judge(record: NightRecord, code: int, report: AlarmReport | None) -> tuple[NightRecord, bool]:

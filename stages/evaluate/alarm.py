@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.formats.alarms import MEAN, Drop, Night, State
+from stages.shared.statistics import holm
 
 REFERENCE, NEWEST = 3, 2
 """Checkpoints of the reference, and those that are tested against it."""
@@ -94,8 +95,8 @@ def _drops(scores: Mapping[str, Scores], reference: list[int], tested: list[int]
         ),
         key=lambda drop: (drop.p, drop.task),
     )
-    held = next((place for place, drop in enumerate(drops) if drop.p > rule.level / (len(drops) - place)), len(drops))
-    return tuple(drops[:held])
+    corrected = holm([drop.p for drop in drops])
+    return tuple(drop for drop, p in zip(drops, corrected, strict=True) if p <= rule.level)
 
 
 def _paired(differences: NDArray[np.float64]) -> tuple[float, float]:

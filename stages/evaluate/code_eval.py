@@ -7,13 +7,13 @@ network and runs a model's programs with all of the user's rights.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import evaluate as hf_evaluate
 
+from stages.evaluate.scores import pass_at
 from stages.jail import jail
 from stages.shared.errors import ConfigError
 
@@ -52,15 +52,7 @@ def _mean_pass_at(size: int, results: Results) -> float | None:
     counts = [(len(found), sum(each["passed"] for _, each in found)) for found in results.values()]
     if not counts or any(n < size for n, _ in counts):
         return None
-    return sum(pass_at(size, n, correct) for n, correct in counts) / len(counts)
-
-
-def pass_at(k: int, n: int, correct: int) -> float:
-    """Return the unbiased estimate of the chance that one of k draws passes, if `correct` of n candidates do.
-
-    Source: Chen et al., Evaluating Large Language Models Trained on Code, 2021, equation 1.
-    """
-    return 1.0 - math.comb(n - correct, k) / math.comb(n, k)
+    return sum(pass_at(n, correct, size) for n, correct in counts) / len(counts)
 
 
 @contextlib.contextmanager

@@ -42,11 +42,10 @@ from stages.shared.task import Task
 def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
     """Write the results of one checkpoint on one cell into task.out; return the scores."""
     cell = cell_of(task.config, task.unit)
-    tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     if cell.task == GENERATE:
         with _adapter(task, cell) as adapter:
             return _generate(task, adapter)
-    loaded = _load_tasks(cell, task, tokenizer)
+    loaded = _load_tasks(cell, task)
     if parts := task.steps.get(ANSWERS, ()):
         return _score(task, cell, loaded, Replay(parts))
     with _adapter(task, cell) as adapter:
@@ -87,8 +86,7 @@ def _score(
 def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
     """Write the answers to a part of a cell's requests into task.out; return their number."""
     cell = cell_of(task.config, whole_of(task.unit))
-    tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
-    loaded = _load_tasks(cell, task, tokenizer)
+    loaded = _load_tasks(cell, task)
     with _adapter(task, cell) as adapter:
         count = answer_share(adapter, loaded, cell.limit, part_of(task.unit), task.out)
     return {"checkpoint": task.inputs["checkpoints"][0].source, "task": cell.name, "requests": count}
@@ -100,9 +98,9 @@ def cell_of(config: EvaluateConfig, unit: str) -> Cell:
     return next(cell for cell in config.cells() if cell.name == name)
 
 
-def _load_tasks(cell: Cell, task: Task[EvaluateConfig], tokenizer: Tokenizer) -> dict[str, Any]:
+def _load_tasks(cell: Cell, task: Task[EvaluateConfig]) -> dict[str, Any]:
     if cell.task == PERPLEXITY:
-        documents = task.config.perplexity.documents
+        documents, tokenizer = task.config.perplexity.documents, Tokenizer(task.inputs["tokenizer"][0].path)
         return as_loaded([perplexity_task(_paths(task, "heldout"), documents, tokenizer)])
     if cell.task == FACTS:
         return as_loaded(facts_tasks(_paths(task, "facts")))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.formats.results import Outcomes, Score
+from stages.formats.results import Outcomes, Score, metric_name
 from stages.shared.contract import unique_keys
 
 BITS = "bits_per_byte"
@@ -58,11 +58,6 @@ def collect_outcomes(results: Mapping[str, Any]) -> dict[str, Outcomes]:
         items = unique_keys(str(sample["doc_hash"])[:HASH_CHARS] for sample in first)
         found[task] = Outcomes(items=tuple(items), values=values)
     return found
-
-
-def metric_name(metric: str, filter_name: str) -> str:
-    """Return a metric's name with its filter, if it has one."""
-    return metric if filter_name == "none" else f"{metric} ({filter_name})"
 
 
 def _task_scores(
@@ -127,6 +122,14 @@ def interval(value: float, stderr: float | None, outcomes: Sequence[float]) -> t
         return None, None
     low, high = value - Z * stderr, value + Z * stderr
     return (max(0.0, low), min(1.0, high)) if shares else (low, high)
+
+
+def pass_at(texts: int, right: int, k: int) -> float:
+    """Return the chance that one of `k` texts, drawn from `texts` with `right` right ones, is right.
+
+    Source: Chen et al., Evaluating Large Language Models Trained on Code, 2021, equation 1.
+    """
+    return 1.0 - math.comb(texts - right, k) / math.comb(texts, k)
 
 
 def wilson(share: float, number: int) -> tuple[float, float]:

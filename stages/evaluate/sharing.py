@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ WAIT_S = 0.5
 """Seconds between two looks at a lock that another unit holds."""
 
 
+@lru_cache(maxsize=1)  # it reads all weights, and the units of an element ask for one checkpoint in turn
 def model_digest(checkpoint: Path) -> str:
     """Return the digest of what a checkpoint answers with: weights, model and tokenizer, without name and step."""
     settings = read_settings(checkpoint)

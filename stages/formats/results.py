@@ -104,6 +104,11 @@ class Generation:
     """0: greedy."""
 
 
+def metric_name(metric: str, filter_name: str) -> str:
+    """Return a metric's name with its filter, if it has one."""
+    return metric if filter_name == "none" else f"{metric} ({filter_name})"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     """One question as it was sent, and the answers to it, by one filter."""

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from stages.shared.errors import JsonError
+from stages.shared.errors import ConfigError, JsonError, system_error
 
 WHOLE = 16 << 20
 """Files up to this many bytes are digested whole by sampled_digest."""
@@ -110,3 +110,20 @@ def sha256_file(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def read_secret(setting: str, name: str) -> str:
+    """Return the text of a file that its owner alone may read, without white space around it.
+
+    Raises ConfigError, with `setting` and its value `name`, for a file that others may read.
+    """
+    path = Path(name).expanduser()
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read().strip()
+    except OSError as error:
+        raise system_error(error) from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(setting, name, f"readable by its owner alone: chmod 600 {path}")
+    return text

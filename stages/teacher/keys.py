@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
-from pathlib import Path
 
-from stages.shared.errors import ConfigError, system_error
+from stages.shared.errors import ConfigError
+from stages.shared.files import read_secret
 from stages.teacher.settings import TeacherSettings
 
 NO_KEY = "none"
@@ -17,15 +16,7 @@ def read_key(settings: TeacherSettings) -> str:
     """Return the key. Raises ConfigError for a file that others may read or that is empty."""
     if settings.key_file is None:
         return os.environ.get(settings.key_env, "").strip() or NO_KEY
-    path = Path(settings.key_file).expanduser()
-    try:
-        with path.open(encoding="utf-8") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            key = file.read().strip()
-    except OSError as error:
-        raise system_error(error) from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError("key_file", settings.key_file, f"readable by its owner alone: chmod 600 {path}")
+    key = read_secret("key_file", settings.key_file)
     if not key:
         raise ConfigError("key_file", settings.key_file, "a file that holds the key")
     return key

@@ -10,7 +10,6 @@ alone. A metric of a question is its mean over the texts. Metrics that are 0 or 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -19,6 +18,8 @@ from lm_eval.api.filter import Filter, FilterEnsemble
 from lm_eval.api.metrics import mean
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.filters.selection import TakeFirstFilter
+
+from stages.evaluate.scores import pass_at
 
 PASS_AT = (1, 2, 4, 8, 10, 16, 32, 64, 80, 100, 128, 256)
 Score = Callable[[Any, list[Any]], Mapping[str, Any]]
@@ -84,8 +85,3 @@ def over_texts(doc: Any, texts: Sequence[Any], score: Score) -> dict[str, Any]:
             right = round(sum(values))
             found |= {f"{metric} pass@{k}": pass_at(len(texts), right, k) for k in PASS_AT if k <= len(texts)}
     return found
-
-
-def pass_at(texts: int, right: int, k: int) -> float:
-    """Return the chance that one of `k` texts, drawn from `texts` with `right` right ones, is right."""
-    return 1.0 - math.comb(texts - right, k) / math.comb(texts, k)

@@ -10,7 +10,8 @@ from typing import Any
 import evaluate as hf_evaluate
 import pytest
 
-from stages.evaluate.code_eval import JailedCodeEval, jailed, pass_at
+from stages.evaluate.code_eval import JailedCodeEval, jailed
+from stages.evaluate.scores import pass_at
 from stages.jail import jail
 from stages.shared.errors import ConfigError
 
@@ -72,7 +73,7 @@ def test_pass_at_k_counts_all_candidates() -> None:
     ("k", "n", "correct", "value"), [(1, 10, 3, 0.3), (2, 4, 1, 0.5), (5, 10, 0, 0.0), (5, 10, 6, 1.0)]
 )
 def test_pass_at_k_is_the_unbiased_estimate(k: int, n: int, correct: int, value: float) -> None:
-    assert pass_at(k, n, correct) == pytest.approx(value)
+    assert pass_at(n, correct, k) == pytest.approx(value)
 
 
 @needs_jail

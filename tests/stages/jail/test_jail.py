@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -19,15 +20,12 @@ SHORT = Limits(cpu_seconds=1, wall_seconds=3)
 MARK = "stagecoach-jail-test"
 
 
-def processes(mark: str) -> list[str]:
-    """Return the command lines of this machine's processes that hold the mark."""
+def processes(mark: str) -> list[int]:
+    """Return the ids of this machine's processes that hold the mark in their command lines."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().decode("utf-8", "replace")
-        except OSError:
-            continue
-        found += [line] if mark in line else []
+        with contextlib.suppress(OSError):  # it has ended
+            found += [int(path.parent.name)] if mark.encode() in path.read_bytes() else []
     return found
 
 
@@ -48,15 +46,8 @@ def jails(maker: int) -> int:
 
     Other tests make jails at the same time.
     """
-    count = 0
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            is_jail = b"jail/inside.py" in path.read_bytes()
-        except OSError:
-            continue
-        above = parents(int(path.parent.name)) if is_jail else []
-        count += is_jail and (maker in above or len(above) < 3)  # an orphan, its init, the program
-    return count
+    above = map(parents, processes("jail/inside.py"))
+    return sum(maker in each or len(each) < 3 for each in above)  # an orphan and its init
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from stages.formats.results import UNTRAINED
 from stages.report.parts.evaluation.checkpoints import in_order, trained
 from stages.report.parts.evaluation.comparison import LEVEL, CheckpointScore, Comparison, combined, verdict_of
 from stages.report.parts.evaluation.paired import compare_questions, normal
+from stages.shared.statistics import holm
 
 MAX_PAIRS = 60
 """Pairs of checkpoints on the page."""
@@ -74,7 +75,7 @@ def pairs(checkpoints: Iterable[str]) -> list[tuple[str, str]]:
 def duel(one: str, other: str, columns: Sequence[Comparison]) -> Duel:
     """Return the verdicts on all tasks that both checkpoints have, in order of columns.
 
-    Holm's correction (Scand. J. Statist. 6, 1979, 65-70) holds the chance of one false verdict over all tasks at LEVEL.
+    Holm's correction holds the chance of one false verdict over all tasks at LEVEL.
     """
     found = []
     for column in columns:
@@ -91,15 +92,6 @@ def duel(one: str, other: str, columns: Sequence[Comparison]) -> Duel:
             for each, p in judged
         ),
     )
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """Return corrected p values, in order of `values`."""
-    corrected, largest = [0.0] * len(values), 0.0
-    for place, number in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        largest = max(largest, min(1.0, values[number] * (len(values) - place)))
-        corrected[number] = largest
-    return corrected
 
 
 def _judge(column: Comparison, one: CheckpointScore, other: CheckpointScore) -> TaskVerdict:

@@ -6,8 +6,8 @@ from lm_eval.api.instance import Instance
 
 from stages.evaluate.cells import Cell
 from stages.evaluate.harness import measure
+from stages.evaluate.scores import pass_at
 from stages.evaluate.tasks.loading import load_cell, use_datasets
-from stages.evaluate.tasks.repeats import pass_at
 from tests.stages.evaluate.world import GENERATED, ByDigest, define, questions
 
 

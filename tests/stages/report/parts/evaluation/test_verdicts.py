@@ -2,7 +2,7 @@ import pytest
 
 from stages.formats.results import Outcomes, Results
 from stages.report.parts.evaluation.comparison import Comparison, compare
-from stages.report.parts.evaluation.verdicts import MAX_PAIRS, duel, holm, pairs
+from stages.report.parts.evaluation.verdicts import MAX_PAIRS, duel, pairs
 from tests.stages.report.journey import evaluation_key, score
 
 
@@ -34,12 +34,6 @@ def test_of_many_checkpoints_the_neighbours_and_the_control_are_kept() -> None:
     found = pairs(["untrained", *(f"step-{n}" for n in range(1, 26))])
     assert len(found) == MAX_PAIRS
     assert {("step-9", "step-8"), ("step-9", "untrained")} <= set(found)
-
-
-def test_holm_multiplies_the_smallest_most_and_keeps_the_order() -> None:
-    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
 
 
 def test_questions_won_and_lost_are_counted_and_the_tasks_are_corrected_for() -> None:
