@@ -156,7 +156,8 @@ def test_the_rank_that_was_killed_is_named_and_not_those_that_lost_it(make: Make
     assert re.search(named, ended.end.reason), ended.end
     assert "gloo" not in ended.end.reason
     assert re.search(rf"toy.march/all failed: {named}\n", toy.launch("status").stdout)
-    assert "Connection closed by peer" in toy.run.log("toy.march", ended.name.key, 0).read_text()
+    log = toy.run.log("toy.march", ended.name.key, 0).read_text()
+    assert re.search(r"srun: error: n\d: task 1: Killed", log)  # Slurm may cut the words of ranks that it ends itself
 
 
 def test_what_takes_more_memory_than_it_asked_for_says_so(make: Make) -> None:
