@@ -10,8 +10,9 @@ from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from stages.evaluate.adapter import CheckpointLM, Cut, read_sampling
+from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
+from stages.evaluate.backends.windows import Cut, read_sampling
 from stages.model.checkpoint.load import LoadedModel
 from stages.model.huggingface.importing import load_release
 from stages.shared.errors import Checkpointed, ConfigError
