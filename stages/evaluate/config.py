@@ -184,7 +184,7 @@ def _step(name: str, function: str, units: tuple[Unit, ...], after: tuple[After,
         resumes=True,
         shape="small",
         core_seconds=15.0,
-        version=2,
+        version=3,
         data=f"lm-eval {read_index().harness}",
     )
 
