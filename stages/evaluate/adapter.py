@@ -28,7 +28,7 @@ from stages.generate.text import Codec
 from stages.model.checkpoint.load import LoadedModel
 from stages.shared.errors import ConfigError
 
-ADAPTER_VERSION = 2
+ADAPTER_VERSION = 3
 """Version of what this module makes of a request. Raise it when new answers cannot be compared with old ones."""
 _ROWS_A_GROUP = 2 * MAX_ROWS
 """Generations that are answered, and kept, together."""
@@ -74,7 +74,18 @@ class CheckpointLM(LM):
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """Return the continuation of each context, cut before the first stop text."""
         asked = [(request.args[0], read_sampling(request.args[1])) for request in requests]
-        return [done.text for done in self.generate(asked)]
+        found = self.generate(asked)
+        return [self._answer(context, done) for (context, _), done in zip(asked, found, strict=True)]
+
+    def _answer(self, context: str, done: Continuation) -> str:
+        """Return a continuation as lm-eval's own models do, which decode the new tokens alone.
+
+        SentencePiece then drops the space before the first word, and tasks compare the rest with a bare answer. Behind
+        white space the text stays as it is: in code, the space is indentation.
+        """
+        bare = done.text.removeprefix(" ")
+        is_bare = not context[-1:].isspace() and self.encoder.decode(done.tokens).startswith(bare)
+        return bare if is_bare else done.text
 
     def generate(self, asked: Sequence[tuple[str, Sampling]]) -> list[Continuation]:
         """Return the continuation of each context. Equal contexts draw for themselves, the first, the second ..."""

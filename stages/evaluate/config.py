@@ -195,7 +195,7 @@ def _step(
         resumes=True,
         shape="small" if layout.ranks == 1 else "generate",
         core_seconds=15.0,
-        version=2,
+        version=3,
         data=f"lm-eval {read_index().harness}",
     )
 
