@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any
 
 from stages.evaluate.answers import Answers
 from stages.evaluate.backends.windows import Prompt, Scored, Window, WindowLM, Written
-from stages.generate.generation import Generator
-from stages.generate.memory import MAX_ROWS, generation_slots, group_tokens, scoring_slots
-from stages.generate.passes import Passes
+from stages.evaluate.engine import Engine
+from stages.generate.memory import MAX_ROWS, group_tokens
 from stages.generate.plan import plan_groups
 from stages.generate.requests import Request
-from stages.generate.scoring import inputs_of, score
+from stages.generate.scoring import inputs_of
 from stages.generate.text import Codec
 from stages.model.checkpoint.load import LoadedModel
 
@@ -24,18 +21,18 @@ _ROWS_A_GROUP = 2 * MAX_ROWS
 
 
 class CheckpointLM(WindowLM):
-    """A loaded model, in any layout. Every rank asks the same."""
+    """A loaded model. Of several ranks the first asks, in a block of `engine.leading`."""
 
     def __init__(
         self, model: LoadedModel, tokenizer: Codec, answers: Answers, batch_tokens: int, first_id: int | None = None
     ) -> None:
         """Begin every context with `first_id`; None: the end-of-sequence token."""
-        super().__init__(tokenizer, tokenizer.eos_id if first_id is None else first_id, model.seq_len)
+        first_id = tokenizer.eos_id if first_id is None else first_id
+        super().__init__(tokenizer, first_id, model.seq_len, model.seq_len + 1)  # the last scored token is no input
         self.model = model
         self.answers = answers
         self.batch_tokens = batch_tokens
-        self.tokens = 0
-        """Tokens computed; those of kept answers do not count."""
+        self.engine = Engine(model, tokenizer, batch_tokens)
 
     def write(self, prompts: list[Prompt]) -> list[Written]:
         """Return the continuation of each prompt."""
@@ -46,18 +43,10 @@ class CheckpointLM(WindowLM):
             numbers = order[start : start + _ROWS_A_GROUP]
             group = [requests[number] for number in numbers]
             rows = [[asdict(each.sampling), each.prompt, each.key, *each.ends] for each in group]
-            kept = self.answers.ask("write", rows, partial(self._generate_group, group))
+            kept = self.answers.ask("generate", rows, partial(self.engine.generate, group))
             for number, each in zip(numbers, kept, strict=True):
-                found[number] = Written(**each | {"ids": tuple(each["ids"])})
+                found[number] = Written(each["text"], len(each["tokens"]), each["stopped"], tuple(each["tokens"]))
         return [found[index] for index in range(len(requests))]
-
-    def _generate_group(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
-        wanted = sum(len(request.prompt) + request.sampling.max_tokens for request in requests)
-        passes = Passes(self.model, generation_slots(self.model.config, self.model.dtype.itemsize, wanted))
-        generator = Generator(passes, self.encoder, max_rows=MAX_ROWS, batch=self.batch_tokens)
-        found = generator.generate(requests)
-        self.tokens += passes.tokens
-        return [asdict(Written(done.text, len(done.tokens), done.stopped, done.tokens)) for done in found]
 
     def score_windows(self, windows: list[Window]) -> list[Scored]:
         """Return the score of each window's second part. What windows begin with alike is computed once."""
@@ -65,15 +54,9 @@ class CheckpointLM(WindowLM):
         limit = group_tokens(self.model.config, self.batch_tokens)
         for group in plan_groups([inputs_of(window) for window in windows], limit):
             rows = [windows[index] for index in group]
-            kept = self.answers.ask("score", rows, partial(self._score_group, rows))
+            kept = self.answers.ask("score", rows, partial(self.engine.score, rows))
             scored.update((index, (logprob, greedy)) for index, (logprob, greedy) in zip(group, kept, strict=True))
         return [scored[index] for index in range(len(windows))]
-
-    def _score_group(self, rows: list[Window]) -> list[Scored]:
-        passes = Passes(self.model, scoring_slots(self.model.config, self.batch_tokens))
-        found = [(each.logprob, each.is_greedy) for each in score(passes, rows, self.batch_tokens)]
-        self.tokens += passes.tokens
-        return found
 
 
 def _request(prompt: Prompt) -> Request:

@@ -1,9 +1,12 @@
-"""Evaluates one model on one cell: opens both, asks lm-eval, writes results and samples."""
+"""Evaluates one model on one cell: opens both, asks lm-eval, writes results and samples.
+
+Of several ranks the first does all this; the others hold their parts of the model.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,14 @@ from typing import Any
 from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
 from stages.evaluate.backends.asking import dialogue_of, endpoint_description, model_name, open_endpoint
+from stages.evaluate.backends.settings import VllmSettings
 from stages.evaluate.backends.vllm_engine import VllmLM, start_vllm
 from stages.evaluate.backends.windows import ADAPTER_VERSION, WindowLM
 from stages.evaluate.catalog.checks import check_data
 from stages.evaluate.catalog.definitions import shipped_variants, with_variant
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Cell
 from stages.evaluate.config import ANSWERS, EvaluateConfig, GenerateConfig
+from stages.evaluate.engine import Engine, leading
 from stages.evaluate.harness import (
     Watched,
     chances,
@@ -36,22 +41,58 @@ from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.generate.opening import Description, Opened, describe, is_release, open_checkpoint, open_release
 from stages.generate.sampling import Sampling
+from stages.model import parallel
 from stages.shared.contract import part_of, whole_of
 from stages.shared.files import sha256_file
 from stages.shared.task import Task
+
+Ask = Callable[[Task[EvaluateConfig], Cell, WindowLM], dict[str, Any]]
+"""Asks a unit's model and writes what comes of it; returns the summary."""
 
 
 def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
     """Write the results of one model on one cell into task.out; return the scores."""
     cell = cell_of(task.config, task.unit)
-    if cell.task == GENERATE:
-        with _model(task, cell) as model:
-            return _generate(task, cell, model)
-    loaded = _load_tasks(cell, task)
     if parts := task.steps.get(ANSWERS, ()):
-        return _score(task, cell, loaded, Replay(parts))
-    with _model(task, cell) as model:
-        return _score(task, cell, loaded, model)
+        return _score(task, cell, _load_tasks(cell, task), Replay(parts)) if task.ranks.rank == 0 else {}
+    return _with_model(task, cell, _generate if cell.task == GENERATE else _ask)
+
+
+def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
+    """Write the answers to a part of a cell's requests into task.out; return their number."""
+    return _with_model(task, cell_of(task.config, whole_of(task.unit)), _answer)
+
+
+def _with_model(task: Task[EvaluateConfig], cell: Cell, ask: Ask) -> dict[str, Any]:
+    """Return what the first rank's `ask` returns of the unit's model; the other ranks return nothing."""
+    if (name := model_name(task.unit, cell)) in task.config.endpoints:
+        return ask(task, cell, open_endpoint(task, name, _asked(task.unit, cell))) if task.ranks.rank == 0 else {}
+    if task.config.vllm is not None:
+        return _with_vllm(task, cell, task.config.vllm, ask) if task.ranks.rank == 0 else {}
+    opened = open_model(task)
+    if not parallel.is_first():
+        Engine(opened.model, opened.codec, task.config.batch_tokens).follow()
+        return {}
+    with leading(), _answers(task, opened.identity, _asked(task.unit, cell)) as answers:
+        adapter = CheckpointLM(opened.model, opened.codec, answers, task.config.batch_tokens, opened.first_id)
+        return ask(task, cell, adapter)
+
+
+def _with_vllm(task: Task[EvaluateConfig], cell: Cell, settings: VllmSettings, ask: Ask) -> dict[str, Any]:
+    described = _description(task, cell)
+    engine = start_vllm(task.inputs["checkpoints"][0].path, settings, described.seq_len)
+    with _answers(task, described.identity, f"{_asked(task.unit, cell)} vllm {settings.dtype}") as answers:
+        return ask(task, cell, VllmLM(engine, described, answers))
+
+
+def _ask(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
+    return _score(task, cell, _load_tasks(cell, task), model)
+
+
+def _answer(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
+    loaded, dialogue = _load_tasks(cell, task), dialogue_of(task, cell, _description(task, cell))
+    count = answer_share(model, loaded, cell.limit, part_of(task.unit), task.out, dialogue)
+    return {"checkpoint": _source(task, cell), "task": cell.name, "requests": count}
 
 
 def _generate(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
@@ -85,16 +126,6 @@ def _score(
         "task": cell.name,
         "scores": {f"{score.task} {score.metric}": score.value for score in results.scores},
     }
-
-
-def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
-    """Write the answers to a part of a cell's requests into task.out; return their number."""
-    cell = cell_of(task.config, whole_of(task.unit))
-    loaded = _load_tasks(cell, task)
-    dialogue = dialogue_of(task, cell, _description(task, cell))
-    with _model(task, cell) as model:
-        count = answer_share(model, loaded, cell.limit, part_of(task.unit), task.out, dialogue)
-    return {"checkpoint": _source(task, cell), "task": cell.name, "requests": count}
 
 
 def cell_of(config: EvaluateConfig, unit: str) -> Cell:
@@ -135,23 +166,12 @@ def _asked(unit: str, cell: Cell) -> str:
 
 
 @contextmanager
-def _model(task: Task[EvaluateConfig], cell: Cell) -> Iterator[WindowLM]:
-    """Yield the unit's model as one of lm-eval's, with the answers that equal weights have given already."""
-    name, asked = model_name(task.unit, cell), _asked(task.unit, cell)
-    if name in task.config.endpoints:
-        yield open_endpoint(task, name, asked)
-        return
-    folder = task.inputs["checkpoints"][0].path
-    described = _description(task, cell)
-    digest = described.identity if is_release(folder) else model_digest(folder)
-    vllm = task.config.vllm
-    with answers_file(task, digest, f"{asked} vllm {vllm.dtype}" if vllm else asked) as path:
-        answers = Answers(path, digest, task.should_stop, task.progress)
-        if vllm:
-            yield VllmLM(start_vllm(folder, vllm, described.seq_len), described, answers)
-            return
-        opened = open_model(task)
-        yield CheckpointLM(opened.model, opened.codec, answers, task.config.batch_tokens, opened.first_id)
+def _answers(task: Task[EvaluateConfig], identity: str, asked: str) -> Iterator[Answers]:
+    """Yield the answers that equal weights have given already to what is asked."""
+    checkpoint = task.inputs["checkpoints"][0].path
+    digest = identity if is_release(checkpoint) else model_digest(checkpoint)
+    with answers_file(task, digest, asked) as path:
+        yield Answers(path, digest, task.should_stop, task.progress)
 
 
 def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, model: Watched) -> EvaluationKey:
@@ -201,11 +221,14 @@ _OPEN: dict[Path, Opened] = {}
 
 
 def open_model(task: Task[EvaluateConfig]) -> Opened:
-    """Return the model of a unit's checkpoint, which stays loaded until another one is asked for.
+    """Return the model of a unit's checkpoint, which stays loaded until another one is asked for: this rank's part.
 
-    Raises DataError for a damaged one, or for another tokenizer than its training's.
+    Collective. Raises DataError for a damaged one, or for another tokenizer than its training's.
+
+    Side effect: joins the unit's ranks.
     """
-    folder = task.inputs["checkpoints"][0].path
+    folder, layout = task.inputs["checkpoints"][0].path, task.config.layout
+    parallel.start(task.ranks, parallel.Sizes(tp=layout.tp, pp=layout.pp, ep=layout.ep))
     if folder not in _OPEN:
         _OPEN.clear()
         pieces = task.inputs["tokenizer"][0].path

@@ -97,7 +97,7 @@ def agree(task: str, ours: list[Any], theirs: list[Any]) -> float:
     """Return the largest difference of a log-likelihood. Raises if one is over 1e-3, or if flags or texts differ."""
     largest = 0.0
     if isinstance(ours[0], str):
-        apart = sum(mine.strip() != other.strip() for mine, other in zip(ours, theirs, strict=True))
+        apart = sum(mine != other for mine, other in zip(ours, theirs, strict=True))
     else:
         pairs = list(zip(ours, theirs, strict=True))
         apart = sum(abs(mine[0] - other[0]) > APART or mine[1] != other[1] for mine, other in pairs)

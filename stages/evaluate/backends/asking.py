@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
 
 from stages.evaluate.backends.dialogue import Dialogue, FolderTemplate, MessagesTemplate, OwnTemplate, Template
-from stages.evaluate.backends.endpoint import EndpointLM, Utf8
+from stages.evaluate.backends.endpoint import EndpointLM, Utf8, longest
+from stages.evaluate.backends.windows import SERVED
 from stages.evaluate.cells import Cell
 from stages.evaluate.config import EvaluateConfig
 from stages.formats.chat.templates import ChatEncoder, load_template
@@ -29,13 +29,12 @@ def model_name(unit: str, cell: Cell) -> str:
 def endpoint_description(task: Task[EvaluateConfig], name: str) -> Description:
     """Return what an endpoint's answers depend on, as far as it is known."""
     settings, tokenizer = task.config.endpoints[name], tokenizer_of(task)
-    is_cut = settings.seq_len is not None and settings.api == "completions" and tokenizer is not None
     return Description(
         codec=Utf8() if tokenizer is None else tokenizer.codec,
         first_id=-1 if tokenizer is None else tokenizer.first_id,
         identity=f"{settings.identity}, tokenizer {tokenizer.digest[:16]}" if tokenizer else settings.identity,
         dtype="",
-        seq_len=settings.seq_len if is_cut and settings.seq_len else sys.maxsize,
+        seq_len=longest(settings, tokenizer) - 1 - SERVED,  # as of a model of ours, whose last token is no input
     )
 
 
@@ -56,7 +55,7 @@ def open_endpoint(task: Task[EvaluateConfig], name: str, asked: str) -> Endpoint
     meter = Meter(folder / "spent.json", writer, settings.budget, settings.requests_per_minute)
     store = AnswerStore(folder / hashlib.sha256(asked.encode()).hexdigest()[:16], writer)
     teacher = Teacher(settings, store, meter, should_stop=task.should_stop, progress=task.progress)
-    return EndpointLM(name, settings, teacher, tokenizer_of(task), endpoint_description(task, name).seq_len)
+    return EndpointLM(name, settings, teacher, tokenizer_of(task))
 
 
 def dialogue_of(task: Task[EvaluateConfig], cell: Cell, described: Description) -> Dialogue | None:

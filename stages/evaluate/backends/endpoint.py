@@ -6,12 +6,13 @@ between context and continuation, its cut. Answers are stored, and no request is
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from stages.evaluate.backends.dialogue import Conversation
 from stages.evaluate.backends.settings import EndpointSettings, no_scores
-from stages.evaluate.backends.windows import Prompt, Scored, Window, WindowLM, Written
+from stages.evaluate.backends.windows import SERVED, Prompt, Scored, Window, WindowLM, Written
 from stages.generate.opening import FolderCodec
 from stages.generate.text import Codec
 from stages.shared.errors import ConfigError, DataError
@@ -38,14 +39,19 @@ class Utf8:
         return bytes(ids).decode("utf-8", "replace")
 
 
+def longest(settings: EndpointSettings, tokenizer: FolderCodec | None) -> int:
+    """Return the longest sequence in tokens; without bound where tokens cannot be counted or prompts not cut."""
+    is_cut = settings.seq_len is not None and settings.api == "completions" and tokenizer is not None
+    return settings.seq_len if is_cut and settings.seq_len else sys.maxsize
+
+
 class EndpointLM(WindowLM):
     """A model behind an endpoint. `tokenizer` is the model's own; None: it is not known, and texts are sent."""
 
-    def __init__(
-        self, name: str, settings: EndpointSettings, teacher: Teacher, tokenizer: FolderCodec | None, seq_len: int
-    ) -> None:
+    def __init__(self, name: str, settings: EndpointSettings, teacher: Teacher, tokenizer: FolderCodec | None) -> None:
         codec: Codec = Utf8() if tokenizer is None else tokenizer.codec
-        super().__init__(codec, -1 if tokenizer is None else tokenizer.first_id, seq_len)
+        seq_len = longest(settings, tokenizer)
+        super().__init__(codec, -1 if tokenizer is None else tokenizer.first_id, seq_len, seq_len - SERVED)
         self._name, self._settings, self._teacher, self._tokenizer = name, settings, teacher, tokenizer
 
     def score_windows(self, windows: list[Window]) -> list[Scored]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from stages.evaluate.answers import Answers
 from stages.evaluate.backends.settings import VllmSettings, lacks_vllm
-from stages.evaluate.backends.windows import Prompt, Scored, Window, WindowLM, Written
+from stages.evaluate.backends.windows import SERVED, Prompt, Scored, Window, WindowLM, Written
 from stages.generate.opening import Description
 from stages.shared.errors import ConfigError
 
@@ -26,7 +26,7 @@ class VllmLM(WindowLM):
 
     def __init__(self, engine: Any, described: Description, answers: Answers) -> None:
         """`engine` is a `vllm.LLM`; see `start_vllm`."""
-        super().__init__(described.codec, described.first_id, described.seq_len)
+        super().__init__(described.codec, described.first_id, described.seq_len, described.seq_len - SERVED)
         self._engine, self._answers = engine, answers
 
     def score_windows(self, windows: list[Window]) -> list[Scored]:
@@ -67,6 +67,7 @@ class VllmLM(WindowLM):
         return [*self._engine.generate(asked, [SamplingParams(**each) for each in options], use_tqdm=False)]
 
 
+@lru_cache(maxsize=1)  # the units of an element share its start
 def start_vllm(folder: Path, settings: VllmSettings, seq_len: int) -> Any:
     """Return a `vllm.LLM` over a folder. Raises ConfigError where vLLM is not installed."""
     if lack := lacks_vllm():

@@ -23,13 +23,15 @@ from stages.generate.sampling import Sampling
 from stages.generate.text import Codec
 from stages.shared.errors import ConfigError
 
-ADAPTER_VERSION = 2
+ADAPTER_VERSION = 3
 """Version of what these modules make of a request. Raise it when new answers cannot be compared with old ones."""
 MAX_TOKENS_NAMES = ("max_gen_toks", "max_new_tokens", "max_tokens")
 """Names of the length of a generation in lm-eval's tasks; 256 tokens is lm-eval's own default."""
+SERVED = 1
+"""Tokens that a server generates behind a prompt that it scores: its window is so much shorter than its sequence."""
 
 Window = tuple[list[int], list[int]]
-"""Tokens given and tokens scored, together at most seq_len + 1: the last scored token is never an input."""
+"""Tokens given and tokens scored."""
 Scored = tuple[float, bool]
 """The log probability of a continuation in nats, and whether it is the greedy one."""
 
@@ -77,12 +79,15 @@ class Written:
 class WindowLM(LM):
     """An lm-eval model over a backend that scores windows of tokens and continues prompts."""
 
-    def __init__(self, codec: Codec, first_id: int, seq_len: int) -> None:
+    def __init__(self, codec: Codec, first_id: int, seq_len: int, score_len: int) -> None:
+        """`seq_len` bounds a prompt with its continuation, `score_len` a window: tokens given and scored."""
         super().__init__()
         self.encoder = codec
         self.first_id = first_id
-        self.seq_len = seq_len
+        self.seq_len, self.score_len = seq_len, score_len
         self.cut = Cut()
+        self._drops_space = not codec.decode(codec.encode("a b")[1:]).startswith(" ")
+        """Whether a text that is decoded alone loses the space before it."""
 
     @abstractmethod
     def score_windows(self, windows: list[Window]) -> list[Scored]:
@@ -105,7 +110,17 @@ class WindowLM(LM):
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """Return the continuation of each context, cut before the first stop text."""
         asked = [(request.args[0], read_sampling(request.args[1])) for request in requests]
-        return [done.text for done in self.generate(asked)]
+        found = self.generate(asked)
+        return [self._answer(context, done.text) for (context, _), done in zip(asked, found, strict=True)]
+
+    def _answer(self, context: str, text: str) -> str:
+        """Return a continuation as lm-eval's own models do, which decode the new tokens alone.
+
+        SentencePiece then drops the space before the first word, and tasks compare the rest with a bare answer. Behind
+        white space a plain text stays as it is: in code, the space is indentation.
+        """
+        is_indented = not isinstance(context, Conversation) and context[-1:].isspace()
+        return text if is_indented or not self._drops_space else text.removeprefix(" ")
 
     def generate(self, asked: Sequence[tuple[str, Sampling]]) -> list[Written]:
         """Return the continuation of each context. Equal contexts draw for themselves, the first, the second ..."""
@@ -165,9 +180,9 @@ class WindowLM(LM):
         """Cut a request into windows that fit the model; each token of the continuation is scored once."""
         if not continuation:
             return []
-        if len(continuation) <= self.seq_len:
-            return [(self._fitting(context, self.seq_len + 1 - len(continuation)), continuation)]
-        rolling = get_rolling_token_windows(continuation, context[-1], max_seq_len=self.seq_len, context_len=1)
+        if len(continuation) < self.score_len:
+            return [(self._fitting(context, self.score_len - len(continuation)), continuation)]
+        rolling = get_rolling_token_windows(continuation, context[-1], max_seq_len=self.score_len - 1, context_len=1)
         return [make_disjoint_window(window) for window in rolling]
 
     def _fitting(self, context: list[int], room: int) -> list[int]:
