@@ -139,11 +139,12 @@ class FolderTemplate:
             raise ConfigError("chat", True, f"left out for {folder.name}: its tokenizer has no chat template")
         source: str = self._tokenizer.chat_template
         self.identity = hashlib.sha256(source.encode()).hexdigest()
-        path = folder / TOKENIZER_JSON
-        self._whole = FastTokenizer.from_file(str(path))
+        if not hasattr(self._tokenizer, "backend_tokenizer"):
+            raise ConfigError("chat", True, f"left out for {folder.name}: it has no {TOKENIZER_JSON}")
+        self._whole = FastTokenizer.from_str(self._tokenizer.backend_tokenizer.to_str())
         added = self._whole.get_added_tokens_decoder().items()
         self._controls = {each.content: number for number, each in added if _is_control(each, source)}
-        self._plain = _without(path, self._controls)
+        self._plain = _without(self._whole, self._controls)
         names = sorted(self._controls, key=len, reverse=True)
         self._names = re.compile("|".join(map(re.escape, names)) or r"(?!)")
         self._has_system = self._takes_system()
@@ -159,8 +160,8 @@ class FolderTemplate:
 
     def _ends(self, generation: Mapping[str, Any]) -> tuple[int, ...]:
         """Return the control token that follows an answer in the template, and those of the folder's generation."""
-        asked = [{"role": "user", "content": "x"}, {"role": "assistant", "content": chr(_PRIVATE)}]
-        behind = str(self._tokenizer.apply_chat_template(asked, tokenize=False)).rpartition(chr(_PRIVATE))[2]
+        asked = [text_message("user", "x"), text_message("assistant", chr(_PRIVATE)), text_message("user", "x")]
+        behind = self._jinja(asked, "").partition(chr(_PRIVATE))[2]
         first = self._names.match(behind.lstrip())
         named = generation.get("eos_token_id")
         several = named if isinstance(named, list) else [] if named is None else [named]
@@ -222,9 +223,9 @@ def _is_control(token: AddedToken, template: str) -> bool:
     return bool(token.special or (name.strip() and name in template))
 
 
-def _without(path: Path, names: Container[str]) -> FastTokenizer:
+def _without(tokenizer: FastTokenizer, names: Container[str]) -> FastTokenizer:
     """Return a tokenizer that reads the names of some of its tokens as texts."""
-    content = read_json(path)
+    content = json.loads(tokenizer.to_str())
     content["added_tokens"] = [each for each in content["added_tokens"] if each["content"] not in names]
     return FastTokenizer.from_str(json.dumps({**content, "post_processor": None}))
 

@@ -98,7 +98,11 @@ def samples(path: Path) -> list[dict[str, Any]]:
 def unruly(model: Served, body: Mapping[str, Any], number: int) -> Reply:
     """Refuse, fail or cut the first attempts at a third of the requests each."""
     kind = len(json.dumps(body)) % 4 if number == 0 else 0
-    faults = {1: Reply(status=429, headers={"Retry-After": "0"}), 2: Reply(status=500), 3: Reply(cut=True, raw=b"{}" * 50)}
+    faults = {
+        1: Reply(status=429, headers={"Retry-After": "0"}),
+        2: Reply(status=500),
+        3: Reply(cut=True, raw=b"{}" * 50),
+    }
     return faults[kind] if kind else model.rule(body, number)
 
 
