@@ -54,7 +54,7 @@ def make_folder(folder: Path, tokenizer: Path, template: str) -> Path:
     fast.add_special_tokens([AddedToken(name, special=True) for name in ("<|im_start|>", "<|im_end|>")])
     model = random_release(folder, {"seq_len": 256}, fast.get_vocab_size())
     with torch.no_grad():  # never a byte: decoders of both libraries disagree on bytes that make no character
-        model.lm_head.weight[[at for name, at in fast.get_vocab().items() if name.startswith("<0x")]] = 0.0
+        model.lm_head.weight[[at for name, at in fast.get_vocab().items() if name[:3] in ("<0x", "<un", "<s>")]] = 0.0
     model.save_pretrained(folder, max_shard_size="100KB")
     write_json(folder / "generation_config.json", {"eos_token_id": [2, fast.token_to_id("<|im_end|>")]})
     fast.save(str(folder / "tokenizer.json"))
