@@ -20,6 +20,7 @@ LAYOUTS = [
     (2, {"pp": 2}, ["RoPE, grouped", "ALiBi, grouped", "GLM", "experts"]),
     (4, {"tp": 2, "pp": 2}, ["RoPE, multi-query", "ALiBi", "experts"]),
     (2, {"ep": 2}, ["experts"]),
+    (4, {"tp": 2, "ep": 2}, ["experts"]),
 ]
 
 
