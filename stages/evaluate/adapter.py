@@ -18,13 +18,12 @@ from lm_eval.api.model import LM
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from stages.evaluate.answers import Answers
-from stages.generate.generation import Generator
-from stages.generate.memory import MAX_ROWS, generation_slots, group_tokens, scoring_slots
-from stages.generate.passes import Passes
+from stages.evaluate.engine import Engine
+from stages.generate.memory import MAX_ROWS, group_tokens
 from stages.generate.plan import plan_groups
 from stages.generate.requests import Continuation, Request
 from stages.generate.sampling import Logprobs, Sampling
-from stages.generate.scoring import inputs_of, score
+from stages.generate.scoring import inputs_of
 from stages.generate.text import Codec
 from stages.model.checkpoint.load import LoadedModel
 from stages.shared.errors import ConfigError
@@ -47,7 +46,7 @@ class Cut:
 
 
 class CheckpointLM(LM):
-    """An lm-eval model over a loaded model, in any layout. Every rank asks the same."""
+    """An lm-eval model over a loaded model. Of several ranks the first asks, in a block of `engine.leading`."""
 
     def __init__(
         self, model: LoadedModel, tokenizer: Codec, answers: Answers, batch_tokens: int, first_id: int | None = None
@@ -60,8 +59,7 @@ class CheckpointLM(LM):
         self.answers = answers
         self.batch_tokens = batch_tokens
         self.cut = Cut()
-        self.tokens = 0
-        """Tokens computed; those of kept answers do not count."""
+        self.engine = Engine(model, tokenizer, batch_tokens)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Return for each request the log probability of the continuation in nats, and whether it is the greedy one."""
@@ -104,21 +102,13 @@ class CheckpointLM(LM):
             numbers = order[start : start + _ROWS_A_GROUP]
             group = [requests[number] for number in numbers]
             rows = [[asdict(request.sampling), request.prompt, request.key] for request in group]
-            kept = self.answers.ask("generate", rows, partial(self._generate_group, group))
+            kept = self.answers.ask("generate", rows, partial(self.engine.generate, group))
             found.update(zip(numbers, map(_read_continuation, kept), strict=True))
         return [found[index] for index in range(len(requests))]
 
     def _prompt_room(self, sampling: Sampling) -> int:
         """Return the tokens of a prompt that leave room for all that may follow: half the model at the least."""
         return max(self.model.seq_len - sampling.max_tokens, self.model.seq_len // 2)
-
-    def _generate_group(self, requests: list[Request]) -> list[dict[str, Any]]:
-        wanted = sum(len(request.prompt) + request.sampling.max_tokens for request in requests)
-        passes = Passes(self.model, generation_slots(self.model.config, self.model.dtype.itemsize, wanted))
-        generator = Generator(passes, self.encoder, max_rows=MAX_ROWS, batch=self.batch_tokens)
-        found = [asdict(done) for done in generator.generate(requests)]
-        self.tokens += passes.tokens
-        return found
 
     def encode_pairs(self, requests: Sequence[Instance]) -> Iterator[Window]:
         """Yield the tokens given and the tokens scored of each request.
@@ -171,7 +161,7 @@ class CheckpointLM(LM):
         limit = group_tokens(self.model.config, self.batch_tokens)
         for group in plan_groups([inputs_of(window) for window in windows], limit):
             rows = [windows[index] for index in group]
-            kept = self.answers.ask("score", rows, partial(self._score_group, rows))
+            kept = self.answers.ask("score", rows, partial(self.engine.score, rows))
             scored.update(zip(group, kept, strict=True))
         totals, start = [], 0
         for request in requests:
@@ -179,12 +169,6 @@ class CheckpointLM(LM):
             totals.append((sum(logprob for logprob, _ in parts), all(greedy for _, greedy in parts)))
             start += len(request)
         return totals
-
-    def _score_group(self, rows: list[Window]) -> list[tuple[float, bool]]:
-        passes = Passes(self.model, scoring_slots(self.model.config, self.batch_tokens))
-        found = [(each.logprob, each.is_greedy) for each in score(passes, rows, self.batch_tokens)]
-        self.tokens += passes.tokens
-        return found
 
 
 def _common_length(one: Sequence[int], other: Sequence[int]) -> int:

@@ -13,8 +13,10 @@ from stages.evaluate.catalog.definitions import check_definitions, defined, is_r
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Cell, TaskSettings, cells_of
 from stages.formats.benchmarks.index import read_index
 from stages.formats.kinds import KINDS
+from stages.generate.layout import EngineLayout
 from stages.model.checkpoint.names import COMPLETE
-from stages.model.checkpoint.settings import require_tokenizer
+from stages.model.checkpoint.settings import name_of, require_tokenizer
+from stages.model.known import known_model
 from stages.shared.contract import (
     PARTS,
     After,
@@ -102,6 +104,9 @@ class EvaluateConfig(StageConfig):
     generate: GenerateConfig = GenerateConfig()
     alarm: AlarmConfig | None = None
     """Alarm on tasks that become worse, over the checkpoints in the order of training; None: none."""
+    layout: EngineLayout = EngineLayout()
+    """Processes that hold a unit's model together. Log-likelihoods depend on it in the last bits only: it is no part of
+    a result's identity."""
     batch_tokens: int = Field(default=4096, ge=1)
     """Tokens of a forward pass, at most: no padding is among them. Log-likelihoods depend on it in the last bits only:
     it is no part of a result's identity."""
@@ -126,14 +131,14 @@ class EvaluateConfig(StageConfig):
             for cell in cells
         ]
         parts = [part for unit, cell, _ in planned if cell.parts > 1 for part in parts_of(unit, cell.parts)]
-        steps = [_step(ANSWERS, "answer", tuple(parts))] if parts else []
+        steps = [_step(ANSWERS, "answer", tuple(parts), self.layout)] if parts else []
         after = (After(ANSWERS, PARTS),) if parts else ()
         outputs = [
             Output(step="", unit=unit.key, kind=kind, source=source)
             for unit, cell, source in planned
             for kind in offers(cell.task)
         ]
-        steps.append(_step("", "run", tuple(unit for unit, _, _ in planned), after))
+        steps.append(_step("", "run", tuple(unit for unit, _, _ in planned), self.layout, after))
         if self.alarm is not None:
             steps.append(_ALARM)
             outputs.append(Output(step=_ALARM.name, unit="all", kind=KINDS.alarm, source=""))
@@ -161,9 +166,12 @@ class EvaluateConfig(StageConfig):
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Look into definitions and into the headers of prepared data: splits, and the number of solved examples.
 
-        Also looks at the tokenizers of checkpoints, and for what a jail needs if a task runs the model's code.
+        Also looks at the tokenizers of checkpoints, at models that the layout cannot split, and for what a jail needs
+        if a task runs the model's code.
         """
         for checkpoint in inputs.get("checkpoints", ()):
+            if known := known_model(checkpoint):
+                self.layout.require(known.config, str(name_of(checkpoint)))
             if checkpoint.section or (checkpoint.path / COMPLETE).is_file():
                 require_tokenizer(checkpoint, inputs.get("tokenizer", ()))
         outside = {field: [file.path for file in files if not file.section] for field, files in inputs.items()}
@@ -173,7 +181,9 @@ class EvaluateConfig(StageConfig):
             check_data(cell, outside.get("datasets", ()))
 
 
-def _step(name: str, function: str, units: tuple[Unit, ...], after: tuple[After, ...] = ()) -> Step:
+def _step(
+    name: str, function: str, units: tuple[Unit, ...], layout: EngineLayout, after: tuple[After, ...] = ()
+) -> Step:
     return Step(
         name=name,
         run=f"stages.evaluate.run:{function}",
@@ -181,8 +191,9 @@ def _step(name: str, function: str, units: tuple[Unit, ...], after: tuple[After,
         uses=(),
         reads=("checkpoints", "tokenizer", "datasets", "definitions", *NEEDS.values()),
         after=after,
+        ranks=layout.ranks,
         resumes=True,
-        shape="small",
+        shape="small" if layout.ranks == 1 else "generate",
         core_seconds=15.0,
         version=3,
         data=f"lm-eval {read_index().harness}",

@@ -1,9 +1,12 @@
-"""Evaluates one checkpoint on one cell: loads both, asks lm-eval, writes results and samples."""
+"""Evaluates one checkpoint on one cell: loads both, asks lm-eval, writes results and samples.
+
+Of several ranks the first does all this; the others hold their parts of the model.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from stages.evaluate.catalog.checks import check_data
 from stages.evaluate.catalog.definitions import shipped_variants, with_variant
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Cell
 from stages.evaluate.config import ANSWERS, EvaluateConfig, GenerateConfig
+from stages.evaluate.engine import Engine, leading
 from stages.evaluate.harness import (
     Watched,
     chances,
@@ -34,25 +38,49 @@ from stages.formats.results import EvaluationKey, Generation, Results, write_gen
 from stages.formats.tokenizer import Tokenizer
 from stages.generate.opening import Description, Opened, describe, is_release, open_checkpoint, open_release
 from stages.generate.sampling import Sampling
+from stages.model import parallel
 from stages.shared.contract import part_of, whole_of
 from stages.shared.files import sha256_file
 from stages.shared.task import Task
+
+Ask = Callable[[Task[EvaluateConfig], Cell, CheckpointLM], dict[str, Any]]
+"""Asks a unit's model and writes what comes of it; returns the summary."""
 
 
 def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
     """Write the results of one checkpoint on one cell into task.out; return the scores."""
     cell = cell_of(task.config, task.unit)
-    if cell.task == GENERATE:
-        with _adapter(task, cell) as adapter:
-            return _generate(task, adapter)
-    loaded = _load_tasks(cell, task)
     if parts := task.steps.get(ANSWERS, ()):
-        return _score(task, cell, loaded, Replay(parts))
-    with _adapter(task, cell) as adapter:
-        return _score(task, cell, loaded, adapter)
+        return _score(task, cell, _load_tasks(cell, task), Replay(parts)) if task.ranks.rank == 0 else {}
+    return _with_model(task, cell, _generate if cell.task == GENERATE else _ask)
 
 
-def _generate(task: Task[EvaluateConfig], adapter: CheckpointLM) -> dict[str, Any]:
+def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
+    """Write the answers to a part of a cell's requests into task.out; return their number."""
+    return _with_model(task, cell_of(task.config, whole_of(task.unit)), _answer)
+
+
+def _with_model(task: Task[EvaluateConfig], cell: Cell, ask: Ask) -> dict[str, Any]:
+    """Return what the first rank's `ask` returns of the unit's checkpoint; the other ranks return nothing."""
+    opened = open_model(task)
+    if not parallel.is_first():
+        Engine(opened.model, opened.codec, task.config.batch_tokens).follow()
+        return {}
+    with leading(), _adapter(task, cell, opened) as adapter:
+        return ask(task, cell, adapter)
+
+
+def _ask(task: Task[EvaluateConfig], cell: Cell, adapter: CheckpointLM) -> dict[str, Any]:
+    return _score(task, cell, _load_tasks(cell, task), adapter)
+
+
+def _answer(task: Task[EvaluateConfig], cell: Cell, adapter: CheckpointLM) -> dict[str, Any]:
+    loaded = _load_tasks(cell, task)
+    count = answer_share(adapter, loaded, cell.limit, part_of(task.unit), task.out)
+    return {"checkpoint": task.inputs["checkpoints"][0].source, "task": cell.name, "requests": count}
+
+
+def _generate(task: Task[EvaluateConfig], _cell: Cell, adapter: CheckpointLM) -> dict[str, Any]:
     checkpoint = task.inputs["checkpoints"][0]
     generations = continuations(adapter, task.config.generate, _description(task).identity, checkpoint.source)
     write_generations(task.out / KINDS.generations.file, generations)
@@ -81,15 +109,6 @@ def _score(
         "task": cell.name,
         "scores": {f"{score.task} {score.metric}": score.value for score in results.scores},
     }
-
-
-def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
-    """Write the answers to a part of a cell's requests into task.out; return their number."""
-    cell = cell_of(task.config, whole_of(task.unit))
-    loaded = _load_tasks(cell, task)
-    with _adapter(task, cell) as adapter:
-        count = answer_share(adapter, loaded, cell.limit, part_of(task.unit), task.out)
-    return {"checkpoint": task.inputs["checkpoints"][0].source, "task": cell.name, "requests": count}
 
 
 def cell_of(config: EvaluateConfig, unit: str) -> Cell:
@@ -125,10 +144,9 @@ def _asked(unit: str, cell: Cell) -> str:
 
 
 @contextmanager
-def _adapter(task: Task[EvaluateConfig], cell: Cell) -> Iterator[CheckpointLM]:
+def _adapter(task: Task[EvaluateConfig], cell: Cell, opened: Opened) -> Iterator[CheckpointLM]:
     """Yield the unit's checkpoint as a model of lm-eval's, with the answers that equal weights have given already."""
     checkpoint = task.inputs["checkpoints"][0].path
-    opened = open_model(task)
     digest = opened.identity if is_release(checkpoint) else model_digest(checkpoint)
     with answers_file(task, digest, _asked(task.unit, cell)) as path:
         answers = Answers(path, digest, task.should_stop, task.progress)
@@ -176,11 +194,14 @@ _OPEN: dict[Path, Opened] = {}
 
 
 def open_model(task: Task[EvaluateConfig]) -> Opened:
-    """Return the model of a unit's checkpoint, which stays loaded until another one is asked for.
+    """Return the model of a unit's checkpoint, which stays loaded until another one is asked for: this rank's part.
 
-    Raises DataError for a damaged one, or for another tokenizer than its training's.
+    Collective. Raises DataError for a damaged one, or for another tokenizer than its training's.
+
+    Side effect: joins the unit's ranks.
     """
-    folder = task.inputs["checkpoints"][0].path
+    folder, layout = task.inputs["checkpoints"][0].path, task.config.layout
+    parallel.start(task.ranks, parallel.Sizes(tp=layout.tp, pp=layout.pp, ep=layout.ep))
     if folder not in _OPEN:
         _OPEN.clear()
         pieces = task.inputs["tokenizer"][0].path

@@ -238,7 +238,7 @@ def test_a_stopped_evaluation_goes_on_where_it_was_and_ends_with_the_same_bits(
     assert resumed.loglikelihood(asked) == whole
     assert seen == list(range(1, groups + 1))
     assert len(journal.read_text().splitlines()) == groups
-    assert 0 < resumed.tokens < adapter(tmp_path / "whole.jsonl").tokens + 1000 * groups
+    assert 0 < resumed.engine.tokens < adapter(tmp_path / "whole.jsonl").engine.tokens + 1000 * groups
 
 
 def test_a_context_that_does_not_fit_keeps_its_first_token_and_is_counted(
@@ -276,4 +276,4 @@ def test_shared_contexts_are_computed_once(ours: CheckpointLM) -> None:
     pairs = [("The heron stands in the", f" {end}") for end in ("river", "market", "road", "town") for _ in range(3)]
     ours.loglikelihood(requests("loglikelihood", pairs))
     distinct = {tuple(whole[:at]) for a, b in encoded(ours, *pairs) for whole in [a + b[:-1]] for at in range(1, 99)}
-    assert ours.tokens == len(distinct)
+    assert ours.engine.tokens == len(distinct)
