@@ -52,7 +52,6 @@ SUBJECTS = (
     "mmlu_abstract_algebra",
     "mmlu_astronomy",
     "mmlu_college_biology",
-    "mmlu_college_chemistry",
     "mmlu_college_computer_science",
     "mmlu_college_mathematics",
     "mmlu_college_physics",
@@ -68,7 +67,7 @@ SUBJECTS = (
     "mmlu_high_school_statistics",
     "mmlu_machine_learning",
 )
-"""MMLU's STEM subjects without anatomy, which the data lacks."""
+"""MMLU's STEM subjects without anatomy, which the data lacks, and without college chemistry, which has 3 examples."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,7 @@ ASKED = (
     Asked("ARC-Easy", ("arc_easy",), 0, 500),
     Asked("ARC-Easy", ("arc_easy",), 5, 500),
     Asked("MMLU STEM", SUBJECTS, 5),
+    Asked("MMLU STEM", ("mmlu_college_chemistry",), 3),
     Asked("GSM8K", ("gsm8k",), 5, 24),
 )
 

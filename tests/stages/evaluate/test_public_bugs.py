@@ -47,7 +47,7 @@ def test_a_prompt_asked_four_times_has_four_texts_and_the_same_four_again(opened
     first = adapter(opened, tmp_path / "one").generate_until(requests)
     assert len(set(first)) == 4
     kept = adapter(opened, tmp_path / "one")
-    assert (kept.generate_until(requests), kept.tokens) == (first, 0)
+    assert (kept.generate_until(requests), kept.engine.tokens) == (first, 0)
     assert adapter(opened, tmp_path / "other", batch_tokens=1).generate_until(requests) == first
 
 
