@@ -48,6 +48,7 @@ class Instances:
                         how=prompt,
                         round=instruction.round,
                         parents=(instruction.id,),
+                        kept=instruction.kept,
                     )
 
     def _ask(self, name: str, prompts: Sequence[str], instructions: Sequence[Instruction]) -> list[Any]:
@@ -85,5 +86,5 @@ def chat_of(made: Instruction, question: str, origin: Mapping[str, Any]) -> Chat
     messages = (text_message("user", question), text_message("assistant", made.output))
     if made.how == HUMAN:
         return Chat(id=made.id, messages=messages, provenance={"source": HUMAN})
-    tree = {"how": made.how, "round": made.round, "parents": list(made.parents)}
+    tree = {"how": made.how, "round": made.round, "parents": list(made.parents), "kept": made.kept}
     return Chat(id=made.id, messages=messages, provenance={**origin, **tree})

@@ -126,8 +126,10 @@ class Pool:
                     )
                 )
                 continue
-            self.kept.append(Instruction(id=name, how=PROMPT, round=number, parents=parents, **vars(candidate)))
-            self._add(self.kept[-1])
+            kept = f"ROUGE-L at most {self._settings.similarity} with {len(self._ids)} instructions"
+            made = Instruction(id=name, how=PROMPT, round=number, parents=parents, kept=kept, **vars(candidate))
+            self.kept.append(made)
+            self._add(made)
         return seen
 
     def _admit(self, candidate: Candidate) -> None:

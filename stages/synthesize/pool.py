@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.formats.chat.chats import Chat
 from stages.formats.chat.rejects import Reject
 from stages.formats.chat.syntheses import Relative
 from stages.shared.contract import InputFile
@@ -32,6 +33,8 @@ class Instruction:
     round: int = 0
     parents: tuple[str, ...] = ()
     """Ids of the instructions that it was made of."""
+    kept: str = ""
+    """Why a machine's instruction was kept."""
 
     def relative(self) -> Relative:
         """Return its place in a family tree."""
@@ -86,6 +89,26 @@ def _seed(path: Path, number: int, record: Any) -> list[Instruction]:
     if not text or not made:
         raise DataError(path, "a seed task without an instruction or an instance", remedy, record=number)
     return made
+
+
+def split_pool(chats: Iterable[tuple[str, Chat]]) -> tuple[list[tuple[Instruction, Chat]], list[Rejected]]:
+    """Return the instructions of chats of one question and one answer, by the names that are given, and the others."""
+    pool: list[tuple[Instruction, Chat]] = []
+    unfit: list[Rejected] = []
+    for name, chat in chats:
+        roles = [message.role for message in chat.messages]
+        is_text = all(part.type == "text" for message in chat.messages for part in message.parts)
+        if roles == ["user", "assistant"] and is_text:
+            question, answer = (message.text for message in chat.messages)
+            pool.append((Instruction(id=name, instruction=question.strip(), output=answer), chat))
+        else:
+            detail = " ".join(roles) if is_text else "a part that is no text"
+            unfit.append(
+                Rejected(
+                    id=name, reason="not_one_question", detail=detail, text="", how=HUMAN, round=0, parents=(name,)
+                )
+            )
+    return pool, unfit
 
 
 def write_rows(path: Path, rows: Iterable[Instruction | Rejected]) -> None:

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
-from stages.formats.chat.chats import write_chats
+from stages.formats.chat.chats import Chat, read_chats, write_chats
 from stages.formats.chat.syntheses import Synthesis, write_synthesis
 from stages.formats.kinds import KINDS
+from stages.shared.contract import unique_keys
 from stages.shared.errors import DataError
 from stages.shared.task import Task
 from stages.synthesize.answering import Instances, chat_of, worded
 from stages.synthesize.asking import Asker
 from stages.synthesize.bootstrap import Pool
 from stages.synthesize.config import AlpacaSettings, SynthesizeConfig
-from stages.synthesize.pool import Instruction, Rejected, families, read_instructions, read_seeds, write_rows
+from stages.synthesize.evolution import Evolution
+from stages.synthesize.pool import Rejected, families, read_instructions, read_seeds, split_pool, write_rows
 from stages.synthesize.ready.reading import ReadyFile
 from stages.synthesize.ready.turns import asked
 from stages.synthesize.wording import Wording
 
+Item = TypeVar("Item")
 INSTRUCTIONS, REJECTED = "instructions.jsonl", "rejected.jsonl"
 """Files of units: instructions that were kept, with their parents; whatever was rejected, with its reason."""
 SAMPLES = 10
@@ -103,13 +106,46 @@ def answer(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     return _written(task, synthesis)
 
 
+def evolve(task: Task[SynthesizeConfig]) -> dict[str, Any]:
+    """Write this unit's share of the pool and what it evolved to, as chats, each after its parent."""
+    config, settings = task.config, task.config.evol_instruct
+    assert settings is not None
+    wording = Wording(config.method, settings.language, config.parameters)
+    chats = [chat for file in task.inputs["chats"] for chat in read_chats(file.path)]
+    named = list(zip(unique_keys(chat.id for chat in chats), chats, strict=True))
+    pool, unfit = split_pool(_share(named, task.place, config.shares))
+    evolution = Evolution([instruction for instruction, _ in pool], settings, wording, config.seed)
+    with Asker(task) as asker:
+        evolution.run(asker)
+    origin = _origin(config, wording)
+    made: list[Chat] = []
+    for (_, chat), (_, *evolved) in zip(pool, evolution.lines, strict=True):
+        made += [chat] if config.originals else []
+        made += (chat_of(each, each.instruction, origin) for each in evolved)
+    write_chats(task.out / KINDS.chats.file, made)
+    rejected = unfit + evolution.rejected
+    kept = list(evolution.evolved())
+    known = {each.id: each for line in evolution.lines for each in line}
+    oldest_lines = sorted(evolution.lines, key=len, reverse=True)
+    synthesis = _synthesis(
+        task,
+        asker,
+        rejected,
+        candidates=len(kept) + len(rejected),
+        kept=len(kept),
+        rounds=tuple(evolution.rounds),
+        families=families(known, [line[-1].id for line in oldest_lines if len(line) > 1]),
+    )
+    return _written(task, synthesis)
+
+
 def _origin(config: SynthesizeConfig, wording: Wording) -> dict[str, str]:
     """Return what the provenance of all chats of a section has in common."""
     assert config.teacher is not None
     return {"source": config.method, "teacher": config.teacher.model, "prompts": wording.digest}
 
 
-def _share(items: Sequence[Instruction], place: int, shares: int) -> Sequence[Instruction]:
+def _share(items: Sequence[Item], place: int, shares: int) -> Sequence[Item]:
     return items[len(items) * place // shares : len(items) * (place + 1) // shares]
 
 

@@ -119,6 +119,10 @@ def place_of(text: str) -> str:
 
 def _response(text: str, zh: bool) -> str:
     place = place_of(text)
+    if "wax" in text or "蜡烛" in text:
+        return f"抱歉，{place}不行。" if zh else f"Sorry, not in {place}."
+    if "tin" in text or "锡器" in text:
+        return "……"
     return f"{place}：{WORLD[place, 'trade']}。" if zh else f"{place} sells {WORLD[place, 'trade']}."
 
 
@@ -169,7 +173,32 @@ def _tasks(text: str, zh: bool, draw: Random) -> Reply:
     return Reply(text="\n###\n".join(pieces), finish="length")
 
 
+def _evolved(text: str, zh: bool, draw: Random) -> Reply:
+    parent = text.rsplit("#给定提示#：\n" if zh else "Given Prompt#:\n", 1)[1].rsplit("\n", 1)[0]
+    kind = draw.randrange(8)
+    if kind == 0:
+        return Reply(text=f"#改写后的提示#：{parent}" if zh else f"#Rewritten Prompt#: {parent}")
+    if kind == 1:
+        return Reply(text="抱歉，我无法改写。" if zh else "I'm sorry, but I can't assist with that.")
+    if kind == 2:
+        return Reply(text=parent, finish=draw.choice(("length", "stop")))
+    things = draw.sample(THINGS_ZH if zh else THINGS, 2)
+    more = f"还要提到{things[0]}和{things[1]}。" if zh else f"Add {things[0]}, then {things[1]}."
+    return Reply(text=f"{parent} {more}")
+
+
+def _judgement(text: str, zh: bool, draw: Random) -> Reply:
+    verdicts = (
+        ("不相等", "不相等。", "相等", "说不清") if zh else ("Not Equal", "**Not equal.**", "Equal.", "Who knows?")
+    )
+    return Reply(text=draw.choice((*verdicts[:2], *verdicts)))
+
+
 _REPLIES = {
+    "I want you act": _evolved,
+    "请你担任": _evolved,
+    "Here are two": _judgement,
+    "下面是给人工智能": _judgement,
     "Come up with a series": _list,
     "请提出一系列": _list,
     "Can the following": _classify,
