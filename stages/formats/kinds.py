@@ -43,6 +43,10 @@ class Kinds:
     prompts: Kind = Kind("prompts")
     """Prompt templates in promptsource's YAML, brought by the user."""
     chats: Kind = Kind("chats", "chats.jsonl")
+    instruction_files: Kind = Kind("instruction_files")
+    """Instruction data as it is published, brought by the user."""
+    synthesis: Kind = Kind("synthesis", "synthesis.json")
+    """Chats that were read or made: requests, kept, rejected by reason, family trees."""
     mixture: Kind = Kind("mixture", "mixture.json")
     """Tasks of a mixture: examples, shares that were promised, draws."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
