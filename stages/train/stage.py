@@ -184,7 +184,7 @@ class TrainingStage(TrainingConfig):
 
     def forecast(
         self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
-    ) -> Forecast:
+    ) -> Forecast | None:
         """Return memory of the training, time and cost of the steps that are left, and how often each source is read if
         its size is known.
 

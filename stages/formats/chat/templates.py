@@ -100,15 +100,21 @@ class _Span:
     message: int
 
 
+def template_path(name: str) -> Path:
+    """Return the file of a template, by its name in templates/chat or its path. Raises ConfigError for neither."""
+    path = Path(name).expanduser() if "/" in name or name.endswith(".yaml") else FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(each.stem for each in FOLDER.glob("*.yaml"))
+        raise ConfigError("template", name, f"a file, or a template by name; {nearest(name, known)}")
+    return path
+
+
 def load_template(name: str) -> ChatTemplate:
     """Return a template by its name in templates/chat or by the path of a file.
 
     Raises ConfigError for a name that is none, and DataError for a file that is no template.
     """
-    path = Path(name).expanduser() if "/" in name or name.endswith(".yaml") else FOLDER / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(each.stem for each in FOLDER.glob("*.yaml"))
-        raise ConfigError("template", name, f"a file, or a template by name; {nearest(name, known)}")
+    path = template_path(name)
     try:
         return ChatTemplate(**yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError, TypeError) as error:
