@@ -5,7 +5,6 @@ encode (a unit a file of chats) -> pack (once) -> sft (once, on all ranks of the
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
@@ -13,7 +12,7 @@ from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
-from stages.formats.chat.templates import load_template, template_path
+from stages.formats.chat.templates import digest_of, load_template
 from stages.formats.kinds import KINDS
 from stages.formats.readings import Reading
 from stages.shared.contract import (
@@ -83,7 +82,6 @@ class AlignConfig(TrainingStage):
         """Return the three steps. Raises ConfigError if these settings and inputs cannot work."""
         files = inputs.get(self.data, ())
         mb = sum(file.mb for file in files)
-        template = hashlib.sha256(template_path(self.template).read_bytes()).hexdigest()
         keys = unique_keys(file_key(file) for file in files)
         encode = Step(
             name="encode",
@@ -94,7 +92,7 @@ class AlignConfig(TrainingStage):
             ),
             uses=("learn", "too_long", "heldout", "model.seq_len", "model.extra_tokens"),
             reads=(self.data, "tokenizer"),
-            data=template,
+            data=digest_of(self.template),
         )
         pack = Step(
             name="pack",

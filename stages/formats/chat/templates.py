@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from stages.formats.chat.chats import Message, Part, Role
 from stages.shared.errors import ConfigError, DataError, nearest
+from stages.shared.files import sha256_file
 from stages.shared.settings import Settings
 
 FOLDER = Path(__file__).resolve().parents[3] / "templates" / "chat"
@@ -107,6 +108,11 @@ def template_path(name: str) -> Path:
         known = sorted(each.stem for each in FOLDER.glob("*.yaml"))
         raise ConfigError("template", name, f"a file, or a template by name; {nearest(name, known)}")
     return path
+
+
+def digest_of(name: str) -> str:
+    """Return the SHA-256 of a template's file. Raises ConfigError if there is none."""
+    return sha256_file(template_path(name))
 
 
 def load_template(name: str) -> ChatTemplate:

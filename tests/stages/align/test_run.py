@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from stages.formats.chat.templates import ChatEncoder, load_template
 from stages.formats.metrics import read_metrics
 from stages.formats.readings import read_readings
+from stages.formats.tokenizer import Tokenizer
+from stages.model.checkpoint.load import load_model
+from stages.release.config import ReleaseConfig
 from stages.shared.contract import InputFile
-from tests.stages.align.world import SETTINGS, settings
+from tests.stages.align.world import CONTROLS, SETTINGS, chats, settings
 from tests.stages.harness import run_stage, run_unit
 from tests.stages.train.ranks import Run, digest, losses, train
 
@@ -83,6 +89,45 @@ def test_a_killed_run_ends_with_the_same_bits(rows: str, alone: Run, tmp_path: P
     assert train(killed) == [0]
     assert digest(killed) == digest(alone)
     assert losses(killed) == losses(alone)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_release_has_the_chat_template_and_its_tokens_and_starts_another_fine_tuning(
+    tied: bool, world: World, tmp_path: Path
+) -> None:
+    model = {"tied_embeddings": tied}
+    made = run_stage(settings(model=model), world, tmp_path / "sft")
+    released = ReleaseConfig(checkpoints="x", tokenizer="x", chat_template="stagecoach")
+    inputs = {"checkpoints": made["checkpoint"][:1], "tokenizer": world["tokenizer"]}
+    (folder,) = run_stage(released, inputs, tmp_path / "release")["release"]
+    theirs, tokenizer = AutoModelForCausalLM.from_pretrained(folder.path), AutoTokenizer.from_pretrained(folder.path)
+
+    ours = Tokenizer(world["tokenizer"][0].path)
+    template = load_template("stagecoach")
+    controls = {name: 300 + number for number, name in enumerate(CONTROLS)}
+    encoder = ChatEncoder(template, ours, controls, first_id=ours.eos_id)
+    for chat in chats(20, seed=5):
+        messages = [{"role": each.role, "content": each.text} for each in chat.messages]
+        encoded = encoder.encode(chat.messages).ids
+        assert tokenizer.apply_chat_template(messages, return_dict=False) == encoded
+        prompt = tokenizer.apply_chat_template(messages[:-1], add_generation_prompt=True, return_dict=False)
+        assert prompt == encoder.prompt(chat.messages[:-1])
+    assert theirs.generation_config.eos_token_id == [controls["<|end|>"], ours.eos_id]
+    assert tokenizer.decode(list(controls.values())) == "".join(CONTROLS)
+
+    loaded = load_model(made["checkpoint"][0].path)
+    ids = torch.tensor([encoded[:64]])
+    positions = torch.arange(ids.size(1))[None]
+    with torch.no_grad():
+        assert (loaded.model(ids, positions)[..., :305] - theirs(ids).logits).abs().max() < 1e-4
+
+    names = [*CONTROLS, "<|more|>"]
+    again = settings(model={**model, "extra_tokens": names}, init_from="x", steps=1)
+    started = run_stage(again, {**world, "init_from": (folder,)}, tmp_path / "again")
+    (untrained,) = (file for file in started["checkpoint"] if file.source == "untrained")
+    rows = load_model(untrained.path).model.embedding.word_embeddings.weight
+    assert torch.equal(rows[:305], theirs.get_input_embeddings().weight)
+    assert torch.allclose(rows[305], rows[:305].mean(0), atol=1e-7)
 
 
 def test_an_untrained_model_knows_as_much_as_chance(alone: Run) -> None:
