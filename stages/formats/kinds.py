@@ -43,8 +43,14 @@ class Kinds:
     prompts: Kind = Kind("prompts")
     """Prompt templates in promptsource's YAML, brought by the user."""
     chats: Kind = Kind("chats", "chats.jsonl")
+    instruction_files: Kind = Kind("instruction_files")
+    """Instruction data as it is published, brought by the user."""
+    synthesis: Kind = Kind("synthesis", "synthesis.json")
+    """Chats that were read or made: requests, kept, rejected by reason, family trees."""
     mixture: Kind = Kind("mixture", "mixture.json")
     """Tasks of a mixture: examples, shares that were promised, draws."""
+    packing: Kind = Kind("packing", "packing.json")
+    """What became of chats that were packed for a fine-tuning."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")

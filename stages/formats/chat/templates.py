@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from stages.formats.chat.chats import Message, Part, Role
 from stages.shared.errors import ConfigError, DataError, nearest
+from stages.shared.files import sha256_file
 from stages.shared.settings import Settings
 
 FOLDER = Path(__file__).resolve().parents[3] / "templates" / "chat"
@@ -106,8 +107,16 @@ def template_names() -> list[str]:
 
 
 def template_path(name: str) -> Path:
-    """Return the file of a shipped template."""
-    return FOLDER / f"{name}.yaml"
+    """Return the file of a template, by its name in templates/chat or its path. Raises ConfigError for neither."""
+    path = Path(name).expanduser() if "/" in name or name.endswith(".yaml") else FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError("template", name, f"a file, or a template by name; {nearest(name, template_names())}")
+    return path
+
+
+def digest_of(name: str) -> str:
+    """Return the SHA-256 of a template's file. Raises ConfigError if there is none."""
+    return sha256_file(template_path(name))
 
 
 def load_template(name: str) -> ChatTemplate:
@@ -115,9 +124,7 @@ def load_template(name: str) -> ChatTemplate:
 
     Raises ConfigError for a name that is none, and DataError for a file that is no template.
     """
-    path = Path(name).expanduser() if "/" in name or name.endswith(".yaml") else template_path(name)
-    if not path.is_file():
-        raise ConfigError("template", name, f"a file, or a template by name; {nearest(name, template_names())}")
+    path = template_path(name)
     try:
         return ChatTemplate(**yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError, TypeError) as error:

@@ -12,6 +12,7 @@ FOLDERS = (
     "pages",
     "tokens",
     "mixture",
+    "packing",
     "training",
     "alarm",
     "evaluation",

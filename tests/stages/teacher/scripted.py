@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,23 @@ class Reply:
 
 Rule = Callable[[Mapping[str, Any], int], Reply]
 """Returns the reply to a request's body; the number counts this request's arrivals, from 0."""
+
+
+def misbehaving(rule: Rule) -> Rule:
+    """Return a rule by which each request meets a trouble of its own at first, and then its answer."""
+    troubles = (
+        Reply(status=429, text="slow down", headers={"Retry-After": "0.01"}),
+        Reply(status=500, text="oops"),
+        Reply(raw=b"{not json"),
+        Reply(raw=b'{"choices": []}'),
+        Reply(cut=True),
+    )
+
+    def troubled(body: Mapping[str, Any], number: int) -> Reply:
+        place = zlib.crc32(body["messages"][-1]["content"].encode()) % len(troubles)
+        return troubles[place] if number == 0 else rule(body, number)
+
+    return troubled
 
 
 class ScriptedTeacher:
