@@ -51,7 +51,7 @@ class ScriptedTeacher:
 
     def __enter__(self) -> ScriptedTeacher:
         self._thread.start()
-        self._ready.wait(10)
+        self._ready.wait()
         return self
 
     def __exit__(
