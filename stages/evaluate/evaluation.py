@@ -115,6 +115,7 @@ def _score(
         cut_tokens=answering.cut.tokens,
         dropped_examples=sum(getattr(each, "dropped_examples", 0) for each in loaded["tasks"].values()),
         withheld=answering.cut.withheld,
+        unfinished=answering.cut.unfinished,
         protocol=protocol_of(cell, _paths(task, "definitions")),
         outcomes=collect_outcomes(measured),
         members={name: group.tasks for name, group in groups_of(loaded).items() if all(group.by_size.values())},
