@@ -49,9 +49,15 @@ class CheckpointLM(LM):
     """An lm-eval model over a loaded model. Of several ranks the first asks, in a block of `engine.leading`."""
 
     def __init__(
-        self, model: LoadedModel, tokenizer: Codec, answers: Answers, batch_tokens: int, first_id: int | None = None
+        self,
+        model: LoadedModel,
+        tokenizer: Codec,
+        answers: Answers,
+        batch_tokens: int,
+        first_id: int | None = None,
+        cache_mb: int | None = None,
     ) -> None:
-        """Begin every context with `first_id`; None: the end-of-sequence token."""
+        """Begin every context with `first_id`; None: the end-of-sequence token. `cache_mb` is as in Engine."""
         super().__init__()
         self.model = model
         self.encoder = tokenizer
@@ -59,7 +65,7 @@ class CheckpointLM(LM):
         self.answers = answers
         self.batch_tokens = batch_tokens
         self.cut = Cut()
-        self.engine = Engine(model, tokenizer, batch_tokens)
+        self.engine = Engine(model, tokenizer, batch_tokens, cache_mb)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Return for each request the log probability of the continuation in nats, and whether it is the greedy one."""

@@ -64,7 +64,7 @@ def _with_model(task: Task[EvaluateConfig], cell: Cell, ask: Ask) -> dict[str, A
     """Return what the first rank's `ask` returns of the unit's checkpoint; the other ranks return nothing."""
     opened = open_model(task)
     if not parallel.is_first():
-        Engine(opened.model, opened.codec, task.config.batch_tokens).follow()
+        Engine(opened.model, opened.codec, task.config.batch_tokens, task.config.cache_mb).follow()
         return {}
     with leading(), _adapter(task, cell, opened) as adapter:
         return ask(task, cell, adapter)
@@ -150,7 +150,8 @@ def _adapter(task: Task[EvaluateConfig], cell: Cell, opened: Opened) -> Iterator
     digest = opened.identity if is_release(checkpoint) else model_digest(checkpoint)
     with answers_file(task, digest, _asked(task.unit, cell)) as path:
         answers = Answers(path, digest, task.should_stop, task.progress)
-        yield CheckpointLM(opened.model, opened.codec, answers, task.config.batch_tokens, opened.first_id)
+        batch, cache = task.config.batch_tokens, task.config.cache_mb
+        yield CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id, cache)
 
 
 def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, prompts: str) -> EvaluationKey:
