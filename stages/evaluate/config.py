@@ -12,6 +12,7 @@ from stages.evaluate.backends.settings import EndpointSettings, VllmSettings, la
 from stages.evaluate.catalog.checks import check_cell, check_data, check_jail, needed_datasets, needs_scores
 from stages.evaluate.catalog.definitions import check_definitions, defined, is_read, shipped_variants, with_variant
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Asked, Cell, Chat, TaskSettings, cells_of
+from stages.evaluate.forecast import CORE_SECONDS, forecast
 from stages.formats.benchmarks.index import read_index
 from stages.formats.chat.templates import template_path
 from stages.formats.kinds import KINDS
@@ -22,6 +23,7 @@ from stages.model.known import known_model
 from stages.shared.contract import (
     PARTS,
     After,
+    Forecast,
     InputFile,
     Inputs,
     Kind,
@@ -36,6 +38,7 @@ from stages.shared.contract import (
     unique_keys,
 )
 from stages.shared.errors import ConfigError, nearest
+from stages.shared.machine import Machine
 
 NEEDS = {PERPLEXITY: "heldout", FACTS: "facts"}
 """Input that one of our own tasks needs."""
@@ -122,6 +125,9 @@ class EvaluateConfig(StageConfig):
     batch_tokens: int = Field(default=4096, ge=1)
     """Tokens of a forward pass, at most: no padding is among them. Log-likelihoods depend on it in the last bits only:
     it is no part of a result's identity."""
+    cache_mb: int | None = Field(default=None, ge=1)
+    """Memory for the keys and values of texts that are generated together, on each rank; None: as much as the weights
+    take there, and at least 64 MB. More memory, more texts at a time. It is no part of a result's identity."""
 
     def cells(self, model: str = "") -> tuple[Cell, ...]:
         """Return what a model is asked, in order. Raises ConfigError."""
@@ -165,6 +171,20 @@ class EvaluateConfig(StageConfig):
             steps.append(_ALARM)
             outputs.append(Output(step=_ALARM.name, unit="all", kind=KINDS.alarm, source=""))
         return StagePlan(steps=tuple(steps), outputs=tuple(outputs))
+
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast | None:
+        """Return the memory of a unit of the largest model; None for the alarm, and while no model is known.
+
+        Raises ConfigError if a GPU has too little memory for it.
+        """
+        pieces = next((file.count for file in inputs.get("tokenizer", ())), 0)
+        known = {str(name_of(file)): known_model(file, pieces) for file in inputs.get("checkpoints", ())}
+        models = {name: model for name, model in known.items() if model is not None}
+        if step == _ALARM.name or not models:
+            return None
+        return forecast(models, self.layout, self.batch_tokens, self.cache_mb, machine)
 
     def _models(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str, dict[str, tuple[InputFile, ...]]]:
         """Return the files of each model by input field."""
@@ -270,7 +290,7 @@ def _step(
         ranks=layout.ranks,
         resumes=True,
         shape="small" if layout.ranks == 1 else "generate",
-        core_seconds=15.0,
+        core_seconds=CORE_SECONDS,
         version=3,
         data=f"lm-eval {read_index().harness}",
     )

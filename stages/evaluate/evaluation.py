@@ -71,10 +71,11 @@ def _with_model(task: Task[EvaluateConfig], cell: Cell, ask: Ask) -> dict[str, A
         return _with_vllm(task, cell, task.config.vllm, ask) if task.ranks.rank == 0 else {}
     opened = open_model(task)
     if not parallel.is_first():
-        Engine(opened.model, opened.codec, task.config.batch_tokens).follow()
+        Engine(opened.model, opened.codec, task.config.batch_tokens, task.config.cache_mb).follow()
         return {}
     with leading(), _answers(task, opened.identity, _asked(task.unit, cell)) as answers:
-        adapter = CheckpointLM(opened.model, opened.codec, answers, task.config.batch_tokens, opened.first_id)
+        batch, cache = task.config.batch_tokens, task.config.cache_mb
+        adapter = CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id, cache)
         return ask(task, cell, adapter)
 
 
