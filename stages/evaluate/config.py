@@ -40,8 +40,8 @@ from stages.shared.contract import (
 from stages.shared.errors import ConfigError, nearest
 from stages.shared.machine import Machine
 
-NEEDS = {PERPLEXITY: "heldout", FACTS: "facts"}
-"""Input that one of our own tasks needs."""
+NEEDS = {PERPLEXITY: "heldout", FACTS: "facts", "realtoxicityprompts@words": "toxicity"}
+"""Input that one of our own tasks, or a shipped variant, needs."""
 SETTINGS = {PERPLEXITY: ("perplexity",), GENERATE: ("generate",)}
 """Settings that change the results of one of our own tasks. Those of other tasks are in the name of the cell."""
 ANSWERS = "answers"
@@ -100,6 +100,8 @@ class EvaluateConfig(StageConfig):
     """Documents that training did not read, for the task `perplexity`."""
     facts: Annotated[Inputs | None, Reads(KINDS.facts)] = None
     """JSONL of {id, question, choices, answer}, for the task `facts`."""
+    toxicity: Annotated[Inputs | None, Reads(KINDS.toxicity)] = None
+    """The scorer of `realtoxicityprompts@words`: a line is `word`, `word<TAB>weight` in log-odds, or `*<TAB>bias`."""
     datasets: Annotated[Inputs | None, Reads(KINDS.datasets)] = None
     """Folders of prepared data of lm-eval's tasks: `HOME/datasets/*/*/*/*` of a Hugging Face home. Nothing is
     downloaded."""
@@ -220,7 +222,7 @@ class EvaluateConfig(StageConfig):
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
         self._check_endpoints(asked, inputs)
         cells = tuple(dict.fromkeys(cell for _, cell in asked))
-        tasks = {cell.task for cell in cells}
+        tasks = {with_variant(cell.task, cell.variant) for cell in cells}
         for task, field in NEEDS.items():
             if task in tasks and not inputs.get(field):
                 wanted = f"a file, because `tasks` has {task!r}; set it or remove {task!r}"
@@ -324,7 +326,10 @@ def read_by(cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str
     names = defined(file.path for file in definitions)
     folders = set(needed_datasets(cell, [file.path for file in datasets]))
     return {
-        **{field: inputs.get(field, ()) if task == cell.task else () for task, field in NEEDS.items()},
+        **{
+            field: inputs.get(field, ()) if task == with_variant(cell.task, cell.variant) else ()
+            for task, field in NEEDS.items()
+        },
         "datasets": tuple(file for file in datasets if file.path in folders),
         "definitions": tuple(file for file in definitions if is_read(file.path, cell.task, cell.variant, names)),
     }
