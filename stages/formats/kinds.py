@@ -49,6 +49,8 @@ class Kinds:
     """Chats that were read or made: requests, kept, rejected by reason, family trees."""
     mixture: Kind = Kind("mixture", "mixture.json")
     """Tasks of a mixture: examples, shares that were promised, draws."""
+    packing: Kind = Kind("packing", "packing.json")
+    """What became of chats that were packed for a fine-tuning."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")

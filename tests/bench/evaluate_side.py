@@ -40,7 +40,7 @@ def main() -> None:
         "grown_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - loaded_mb,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
         "answers": answers,
-        "tokens": getattr(model, "tokens", 0),
+        "tokens": model.engine.tokens if side == "ours" else 0,
         "distinct": distinct(model, requests) if side == "ours" and requests and not is_text else 0,
     }
     print(json.dumps(found))

@@ -38,15 +38,16 @@ def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: 
         place = tensor.key, tuple(tensor.global_offset[: tensor.prepend_axis_num])
         if last is None or last[0] != place:
             whole = read_slice(folder, WEIGHTS + tensor.key, place[1])
-            last = place, _with_our_rows(whole, tensor, found)
+            last = place, _with_our_rows(whole, tensor, found, config)
         return last[1]
 
     fill(model, full_tensor)
 
 
-def _with_our_rows(whole: Tensor, tensor: ShardedTensor, found: CheckpointSettings) -> Tensor:
-    """Return a tensor with as many rows as ours, if it has a row for each token."""
+def _with_our_rows(whole: Tensor, tensor: ShardedTensor, found: CheckpointSettings, config: ModelConfig) -> Tensor:
+    """Return a tensor with as many rows as ours, if it has a row for each token: padded rows become tokens' too."""
     count = tensor.global_shape[tensor.prepend_axis_num]
-    if tensor.key not in (EMBEDDING, HEAD) or whole.size(0) == count:
+    is_same = whole.size(0) == count and config.extra_tokens == found.config.extra_tokens
+    if tensor.key not in (EMBEDDING, HEAD) or is_same:
         return whole
     return with_rows(whole[: found.config.used_rows(found.vocab_size)], count)

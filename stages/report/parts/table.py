@@ -13,6 +13,7 @@ FOLDERS = (
     "tokens",
     "mixture",
     "synthesis",
+    "packing",
     "training",
     "alarm",
     "evaluation",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -14,7 +14,7 @@ from stages.model import parallel
 from stages.model.checkpoint.names import STATE
 from stages.model.checkpoint.reading import tensors_of
 from stages.model.checkpoint.saving import save
-from stages.model.config import ModelConfig
+from stages.model.config import ModelConfig, MoEConfig
 from stages.model.decoder import build_model, initialise
 from stages.shared.task import Ranks
 
@@ -75,13 +75,22 @@ def train_tokenizer(folder: Path, vocab_size: int = 400) -> Path:
     return folder / "tokenizer.model"
 
 
-def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0, step: int = 0, seq_len: int = 48) -> Path:
-    """Write a sealed checkpoint with the weights of `seed`; return its folder."""
+def make_checkpoint(
+    folder: Path,
+    tokenizer: Path,
+    seed: int = 0,
+    step: int = 0,
+    seq_len: int = 48,
+    moe: MoEConfig | None = None,
+    change: Callable[[torch.nn.Module], None] = lambda model: None,
+) -> Path:
+    """Write a sealed checkpoint with the weights of `seed`, changed by `change`; return its folder."""
     pieces = Tokenizer(tokenizer)
-    config = ModelConfig(num_layers=2, dim=32, num_heads=2, seq_len=seq_len, init_std=0.3)
+    config = ModelConfig(num_layers=2, dim=32, num_heads=2, seq_len=seq_len, init_std=0.3, moe=moe)
     parallel.start(Ranks())
     model = build_model(config, pieces.vocab_size)
     initialise(model, config, seed)
+    change(model)
     state = {
         "model": config.model_dump(),
         "vocab_size": pieces.vocab_size,

@@ -51,7 +51,7 @@ class Comparison:
     task: str
     metric: str
     protocol: str
-    """Shots, variant, seed and limit: `5-shot, llama, first 40`."""
+    """Shots, variant, chat form, seed and limit: `5-shot, llama, chat, first 40`."""
     source: str
     """The protocol of the variant in a sentence; empty: the harness's own."""
     higher_is_better: bool
@@ -80,7 +80,7 @@ def compare(results: Sequence[Results]) -> list[Comparison]:
 
 def protocol_of(key: EvaluationKey) -> str:
     """Return how a score was measured, as far as it is not the harness's own way."""
-    parts = [f"{key.num_fewshot}-shot", key.variant]
+    parts = [f"{key.num_fewshot}-shot", key.variant, key.chat]
     parts += [f"seed {key.seed}"] if key.seed != FEWSHOT_SEED else []
     parts += [f"first {key.limit}"] if key.limit is not None else []
     return ", ".join(filter(None, parts))
