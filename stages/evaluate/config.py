@@ -13,7 +13,7 @@ from stages.evaluate.catalog.checks import check_cell, check_data, check_jail, n
 from stages.evaluate.catalog.definitions import check_definitions, defined, is_read, shipped_variants, with_variant
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Asked, Cell, Chat, TaskSettings, cells_of
 from stages.formats.benchmarks.index import read_index
-from stages.formats.chat.templates import template_path
+from stages.formats.chat.templates import digest_of
 from stages.formats.kinds import KINDS
 from stages.generate.layout import EngineLayout
 from stages.model.checkpoint.names import COMPLETE
@@ -182,7 +182,7 @@ class EvaluateConfig(StageConfig):
         """Return the unit of a model and a cell. It reads no data and uses no settings of other cells."""
         variant = shipped_variants().get(with_variant(cell.task, cell.variant)) if cell.variant else None
         parts = [variant.read_bytes()] if variant else []
-        parts += [template_path(cell.chat.template).read_bytes()] if cell.chat else []
+        parts += [digest_of(cell.chat.template).encode()] if cell.chat else []
         parts += [self.endpoints[model].digest.encode()] if model in self.endpoints else []
         parts += [f"vllm {self.vllm.dtype}".encode()] if self.vllm and model not in self.endpoints else []
         return Unit(
@@ -271,7 +271,7 @@ def _step(
         resumes=True,
         shape="small" if layout.ranks == 1 else "generate",
         core_seconds=15.0,
-        version=3,
+        version=4,
         data=f"lm-eval {read_index().harness}",
     )
 
