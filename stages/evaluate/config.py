@@ -14,7 +14,7 @@ from stages.evaluate.catalog.definitions import check_definitions, defined, is_r
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Asked, Cell, Chat, TaskSettings, cells_of
 from stages.evaluate.forecast import CORE_SECONDS, forecast
 from stages.formats.benchmarks.index import read_index
-from stages.formats.chat.templates import template_path
+from stages.formats.chat.templates import digest_of
 from stages.formats.kinds import KINDS
 from stages.generate.layout import EngineLayout
 from stages.model.checkpoint.names import COMPLETE
@@ -204,7 +204,7 @@ class EvaluateConfig(StageConfig):
         """Return the unit of a model and a cell. It reads no data and uses no settings of other cells."""
         variant = shipped_variants().get(with_variant(cell.task, cell.variant)) if cell.variant else None
         parts = [variant.read_bytes()] if variant else []
-        parts += [template_path(cell.chat.template).read_bytes()] if cell.chat else []
+        parts += [digest_of(cell.chat.template).encode()] if cell.chat else []
         parts += [self.endpoints[model].digest.encode()] if model in self.endpoints else []
         parts += [f"vllm {self.vllm.dtype}".encode()] if self.vllm and model not in self.endpoints else []
         return Unit(
@@ -293,7 +293,7 @@ def _step(
         resumes=True,
         shape="small" if layout.ranks == 1 else "generate",
         core_seconds=CORE_SECONDS,
-        version=3,
+        version=4,
         data=f"lm-eval {read_index().harness}",
     )
 
