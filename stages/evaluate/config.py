@@ -307,6 +307,7 @@ _ALARM = Step(
     after=(After(""),),
     shape="small",
     core_seconds=2.0,
+    version=2,
 )
 
 

@@ -26,6 +26,16 @@ UNTRAINED = "untrained"
 """Source of the checkpoint that a training writes before its first step: scores are compared with it."""
 OURS = "stagecoach"
 """The one name that is added to lm-eval's results."""
+MAJORITY = "maj@"
+"""Beginning of the metrics of a vote: `maj@100`."""
+# fmt: off
+MAIN_METRICS = (
+    "acc_answer", "acc", "acc_norm", MAJORITY, "exact_match", "pass@1", "pass_at_1", "em", "f1", "bits_per_byte",
+)
+# fmt: on
+"""The main metric of a task is its first one in this order; with a variant, a vote comes before all."""
+NORMALIZED = ("hellaswag", "arc_challenge", "openbookqa")
+"""Tasks whose published scores divide log-likelihoods by length: acc_norm is their main metric."""
 REMEDY = "Remove this unit and run `evaluate` again"
 
 
@@ -114,6 +124,16 @@ class Generation:
 def metric_name(metric: str, filter_name: str) -> str:
     """Return a metric's name with its filter, if it has one."""
     return metric if filter_name == "none" else f"{metric} ({filter_name})"
+
+
+def main_metric_order(task: str, variant: str, metric: str) -> tuple[int, str]:
+    """Return a key that sorts the metrics of a task: its main metric is the first. `metric` may have a filter."""
+    name = metric.partition(" ")[0]
+    if name == "acc_norm" and task in NORMALIZED:
+        return 0, metric
+    order = (MAJORITY, *MAIN_METRICS) if variant else MAIN_METRICS
+    places = [place for place, main in enumerate(order, 1) if name == main or (main == MAJORITY == name[: len(main)])]
+    return min(places, default=len(order) + 1), metric
 
 
 @dataclass(frozen=True, kw_only=True)

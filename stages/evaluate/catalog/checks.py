@@ -113,10 +113,14 @@ def code_refused(task: str) -> ConfigError:
     return ConfigError("tasks", task, wanted)
 
 
+def has_code(cell: Cell) -> bool:
+    """Return whether a cell runs what the model writes."""
+    return not cell.is_ours and any(leaf.shape.code for leaf in read_index().leaves(cell.task))
+
+
 def check_jail(cell: Cell) -> None:
     """Raise ConfigError for a cell that needs a jail, if this machine has none. Starts a process."""
-    leaves = () if cell.is_ours else read_index().leaves(cell.task)
-    if any(leaf.shape.code for leaf in leaves) and (lack := missing()):
+    if has_code(cell) and (lack := missing()):
         raise ConfigError("tasks", cell.task, f"left out, since it runs what the model writes, and {lack}")
 
 

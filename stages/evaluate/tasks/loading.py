@@ -18,7 +18,7 @@ from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind
 from lm_eval.tasks._yaml_loader import load_yaml
 
-from stages.evaluate.catalog.checks import code_refused, lacks_examples
+from stages.evaluate.catalog.checks import check_jail, code_refused, has_code, lacks_examples
 from stages.evaluate.catalog.definitions import data_files, defined, shipped_variants, with_variant
 from stages.evaluate.cells import Cell
 from stages.evaluate.code_eval import jailed
@@ -47,9 +47,9 @@ def load_cell(cell: Cell, definitions: Sequence[Path], datasets: Sequence[Path] 
     lm_eval.utils.apply_template = _apply_template
     own = defined(definitions)
     entries = {**registry(read_index()), **own_entries(own)}
-    has_code = any(leaf.shape.code for leaf in read_index().leaves(cell.task))
+    check_jail(cell)
     try:
-        with jailed() if has_code else nullcontext():
+        with jailed() if has_code(cell) else nullcontext():
             overrides = {
                 key: value for key, value in read_variant(cell, own).items() if key not in (PROTOCOL, SUBMISSION)
             }
@@ -62,7 +62,7 @@ def load_cell(cell: Cell, definitions: Sequence[Path], datasets: Sequence[Path] 
     except Exception as error:  # its templates and functions may raise anything
         raise _cannot_load(cell, error) from error
     for name, task in loaded["tasks"].items():
-        if getattr(task, "UNSAFE_CODE", False) and not has_code:
+        if getattr(task, "UNSAFE_CODE", False) and not has_code(cell):
             raise code_refused(name)
         for method in ("fewshot_context", "construct_requests", "process_results"):
             _in_one_sentence(task, method, cell)

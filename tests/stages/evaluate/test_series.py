@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from stages.evaluate.series import alarm, in_order, questions
 from stages.formats.alarms import read_alarm
 from stages.formats.results import EvaluationKey, Outcomes, Results, Score, write_results
 from stages.model.config import ModelConfig
+from stages.report.parts.evaluation.board import leaderboard
+from stages.report.parts.evaluation.comparison import compare
 from stages.shared.contract import InputFile
 from stages.shared.files import write_json
 from stages.shared.task import Task
@@ -135,3 +138,12 @@ def test_the_main_metric_is_a_mean_of_right_answers(metrics: dict[str, bool], ha
     assert isinstance(cell, Cell)
     assert bool(questions(results("piqa", [1.0, 0.0], metrics), cell)) is has
     assert questions(results("piqa", [1.0, 7.0], metrics), cell) == {}
+
+
+def test_the_alarm_watches_the_metric_that_the_leaderboard_shows() -> None:
+    found = results("hellaswag", [1.0, 0.0], {"acc": True, "acc_norm": True, "exact_match": True})
+    outcomes = {"hellaswag": Outcomes(items=("q",), values={"acc": (0.0,), "acc_norm": (1.0,), "exact_match": (0.5,)})}
+    (cell,) = cells_of(EvaluateConfig(tasks=("hellaswag",)).tasks, None, None)  # type: ignore[arg-type]
+    assert list(questions(replace(found, outcomes=outcomes), cell).values()) == [1.0]
+    (column,) = leaderboard([found], compare([found])).columns
+    assert column.metric == "acc_norm"
