@@ -1,5 +1,5 @@
-"""What every backend shares: a request's tokens, its windows, and what is cut. A backend scores windows and continues
-prompts.
+"""The common part of all backends: a request's tokens, its windows, and the count of what is cut. A backend scores
+windows and continues prompts.
 
 Every context begins with the token that the training's sequences begin with: the end-of-sequence token for our own
 checkpoints, a folder's own for one of Hugging Face's. A conversation brings the tokens of its template
