@@ -19,7 +19,7 @@ from stages.train.run import starting_weights, train_and_compare
 def sft(task: Task[AlignConfig]) -> dict[str, Any]:
     """Train on the packed rows, and return the summary: see stages.train.run.train_and_compare."""
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
-    objective = LearnAnswers(task.config, starting_weights(task, tokenizer))
+    objective = LearnAnswers(task.config, starting_weights(task, tokenizer), task.config.noise)
     return train_and_compare(task, objective, tokenizer, partial(_open, task))
 
 

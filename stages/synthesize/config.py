@@ -153,7 +153,9 @@ class SynthesizeConfig(StageConfig):
         if not given:
             raise ConfigError("read", None, f"given, or one of {', '.join(METHODS[1:])}: a section has one method")
         if len(given) > 1:
-            raise ConfigError(given[1], "...", f"left out: {given[0]} is given, and a section has one method")
+            other: str = given[1]
+            value = self.model_dump(include={other}, exclude_unset=True)[other]
+            raise ConfigError(other, value, f"left out: {given[0]} is given, and a section has one method")
         return given[0]
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:

@@ -45,6 +45,7 @@ def read(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     write_chats(task.out / KINDS.chats.file, chats)
     synthesis = Synthesis(
         method="read",
+        noun="record",
         candidates=ready.records,
         kept=len(chats),
         rejected=dict(ready.rejects.counts),
@@ -79,6 +80,7 @@ def generate(task: Task[SynthesizeConfig]) -> dict[str, Any]:
         task,
         asker,
         pool.rejected,
+        noun="instruction",
         candidates=sum(each.candidates for each in pool.rounds),
         kept=len(pool.kept),
         rounds=tuple(pool.rounds),
@@ -101,7 +103,7 @@ def answer(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     chats = worded((*seeds, *others, *made), wording, config.seed, _origin(config, wording))
     write_chats(task.out / KINDS.chats.file, chats)
     synthesis = _synthesis(
-        task, asker, instances.rejected, candidates=len(made) + len(instances.rejected), kept=len(made)
+        task, asker, instances.rejected, noun="instance", candidates=len(made) + len(instances.rejected), kept=len(made)
     )
     return _written(task, synthesis)
 
@@ -131,6 +133,7 @@ def evolve(task: Task[SynthesizeConfig]) -> dict[str, Any]:
         task,
         asker,
         rejected,
+        noun="evolution",
         candidates=len(kept) + len(rejected),
         kept=len(kept),
         rounds=tuple(evolution.rounds),

@@ -1,6 +1,6 @@
 """The synthesis format: how chats came to be. `synthesize` writes it; the report reads it.
 
-`synthesis.json`: {"method": ..., "requests": {prompt: ...}, "prompt_tokens", "answer_tokens", "candidates", "kept",
+`synthesis.json`: {"method", "noun", "requests": {prompt: ...}, "prompt_tokens", "answer_tokens", "candidates", "kept",
 "rejected": {reason: ...}, "mended": {...}, "samples": [...], "rounds": [...], "families": [...]}
 """
 
@@ -43,12 +43,13 @@ class Synthesis:
     """What one unit asked, kept and rejected."""
 
     method: str
+    noun: str
+    """Name of one candidate: record, instruction, instance, evolution."""
     requests: Mapping[str, int] = field(default_factory=dict)
     """Different requests by the name of their prompt, answered before or now."""
     prompt_tokens: int = 0
     answer_tokens: int = 0
     candidates: int
-    """Records, instructions or instances that could have been kept."""
     kept: int
     rejected: Mapping[str, int]
     """By reason."""

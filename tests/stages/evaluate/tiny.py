@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,14 @@ def train_tokenizer(folder: Path, vocab_size: int = 400) -> Path:
     return folder / "tokenizer.model"
 
 
-def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0, step: int = 0, **model: Any) -> Path:
+def make_checkpoint(
+    folder: Path,
+    tokenizer: Path,
+    seed: int = 0,
+    step: int = 0,
+    change: Callable[[torch.nn.Module], None] = lambda model: None,
+    **model: Any,
+) -> Path:
     """Write a sealed checkpoint with the weights of `seed`; return its folder. `model` changes its settings."""
     pieces = Tokenizer(tokenizer)
     shape: dict[str, Any] = {"num_layers": 2, "dim": 32, "num_heads": 2, "seq_len": 48, "init_std": 0.3}
@@ -84,6 +91,7 @@ def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0, step: int = 0,
     parallel.start(Ranks())
     made = build_model(config, pieces.vocab_size)
     initialise(made, config, seed)
+    change(made)
     state = {
         "model": config.model_dump(),
         "vocab_size": pieces.vocab_size,

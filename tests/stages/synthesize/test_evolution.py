@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
-from stages.formats.chat.chats import Chat, Part, read_chats, text_message, write_chats
+from stages.formats.chat.chats import Chat, Part, read_chats, write_chats
 from stages.formats.chat.rejects import Reject
 from stages.formats.chat.syntheses import read_synthesis
 from stages.shared.contract import InputFile
@@ -21,7 +20,7 @@ from stages.synthesize.evolution import Evolution, check_response, judged
 from stages.synthesize.pool import Instruction
 from stages.synthesize.wording import Wording
 from tests.stages.harness import make_task, run_stage
-from tests.stages.synthesize.world import FORMS, FORMS_ZH, answer, task
+from tests.stages.synthesize.world import answer, write_pool
 from tests.stages.teacher.scripted import Reply, ScriptedTeacher, misbehaving
 
 EN, ZH = Wording("evol_instruct", "en", {}), Wording("evol_instruct", "zh", {})
@@ -106,13 +105,11 @@ def configured(url: str, zh: bool = False, rounds: int = ROUNDS, **given: Any) -
 
 
 def pool(path: Path, zh: bool = False) -> dict[str, tuple[InputFile, ...]]:
-    draw, forms = Random(zh), FORMS_ZH if zh else FORMS
-    texts = [task(draw, forms[number % len(forms)], zh) for number in range(SIZE)]
-    pairs = [(text_message("user", text), text_message("assistant", "ok")) for text in texts]
-    chats = [Chat(id=f"c{number}", messages=pair) for number, pair in enumerate(pairs)]
-    picture = dataclasses.replace(pairs[0][0], parts=(Part(type="picture", key="k"),))
-    chats.insert(3, Chat(id="long", messages=pairs[0] * 2))
-    chats.insert(5, Chat(id="c0", messages=(picture, pairs[0][1])))
+    chats = list(read_chats(write_pool(path, SIZE, zh)))
+    pair = chats[0].messages
+    picture = dataclasses.replace(pair[0], parts=(Part(type="picture", key="k"),))
+    chats.insert(3, Chat(id="long", messages=pair * 2))
+    chats.insert(5, Chat(id="c0", messages=(picture, pair[1])))
     write_chats(path, chats)
     return {"chats": (InputFile(path, ""),)}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.sample.world import ATTRIBUTES, PLACES, make_world
 from tests.stages.teacher.scripted import Reply
 
@@ -98,6 +99,15 @@ def write_seeds(path: Path, zh: bool = False) -> Path:
     ]
     rows[0]["instances"] *= 2
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return path
+
+
+def write_pool(path: Path, count: int, zh: bool = False) -> Path:
+    """Write chats of one task each, for a pool that evolves, and return their path."""
+    draw, forms = Random(zh), FORMS_ZH if zh else FORMS
+    texts = (task(draw, forms[number % len(forms)], zh) for number in range(count))
+    pairs = ((text_message("user", text), text_message("assistant", "ok")) for text in texts)
+    write_chats(path, (Chat(id=f"c{number}", messages=pair) for number, pair in enumerate(pairs)))
     return path
 
 

@@ -69,7 +69,7 @@ class ScriptedTeacher:
 
     def __enter__(self) -> ScriptedTeacher:
         self._thread.start()
-        self._ready.wait(10)
+        self._ready.wait()
         return self
 
     def __exit__(

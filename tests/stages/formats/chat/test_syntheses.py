@@ -10,6 +10,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     family = (Relative(id="s", text="一", how="human"), Relative(id="m", text="二", how="g", round=1, parents=("s",)))
     synthesis = Synthesis(
         method="self_instruct",
+        noun="instruction",
         requests={"generate": 2},
         candidates=3,
         kept=2,
