@@ -1,4 +1,4 @@
-"""Settings of a teacher: an endpoint that answers as OpenAI's chat API does, and what may be spent on it."""
+"""Settings of a teacher: an endpoint that speaks OpenAI's API, and what may be spent on it."""
 
 from __future__ import annotations
 
