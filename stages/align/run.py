@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.align.config import AlignConfig, dataset_name
+from stages.align.config import FIELDS, AlignConfig, dataset_name
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.task import Task
 from stages.train.data.corpus import SourceDataset
@@ -19,13 +19,13 @@ from stages.train.run import starting_weights, train_and_compare
 def sft(task: Task[AlignConfig]) -> dict[str, Any]:
     """Train on the packed rows, and return the summary: see stages.train.run.train_and_compare."""
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
-    objective = LearnAnswers(task.config, starting_weights(task, tokenizer))
+    objective = LearnAnswers(task.config, starting_weights(task, tokenizer), task.config.noise)
     return train_and_compare(task, objective, tokenizer, partial(_open, task))
 
 
 def _open(task: Task[AlignConfig], _work: Path) -> TrainingData:
     (folder,) = task.steps["pack"]
-    names = dict.fromkeys(file.source for file in task.inputs["chats"])
+    names = dict.fromkeys(file.source for field in FIELDS for file in task.inputs.get(field, ()))
     mixture = task.config.mixture or {}
     sources = [
         PackedSource(

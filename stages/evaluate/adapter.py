@@ -24,15 +24,21 @@ class CheckpointLM(WindowLM):
     """A loaded model. Of several ranks the first asks, in a block of `engine.leading`."""
 
     def __init__(
-        self, model: LoadedModel, tokenizer: Codec, answers: Answers, batch_tokens: int, first_id: int | None = None
+        self,
+        model: LoadedModel,
+        tokenizer: Codec,
+        answers: Answers,
+        batch_tokens: int,
+        first_id: int | None = None,
+        cache_mb: int | None = None,
     ) -> None:
-        """Begin every context with `first_id`; None: the end-of-sequence token."""
+        """Begin every context with `first_id`; None: the end-of-sequence token. `cache_mb` is as in Engine."""
         first_id = tokenizer.eos_id if first_id is None else first_id
         super().__init__(tokenizer, first_id, model.seq_len, model.seq_len + 1)  # the last scored token is no input
         self.model = model
         self.answers = answers
         self.batch_tokens = batch_tokens
-        self.engine = Engine(model, tokenizer, batch_tokens)
+        self.engine = Engine(model, tokenizer, batch_tokens, cache_mb)
 
     def write(self, prompts: list[Prompt]) -> list[Written]:
         """Return the continuation of each prompt."""

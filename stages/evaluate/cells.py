@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from stages.formats.benchmarks.index import FEWSHOT_SEED, read_index
-from stages.formats.chat.templates import template_names
 from stages.shared.contract import Section
 from stages.shared.errors import ConfigError, nearest
 
@@ -45,19 +44,14 @@ class ChatForm(Section):
     system: str = ""
     """System message; a task's own description follows it."""
     template: str = "stagecoach"
-    """Template of checkpoints of ours, a name in templates/chat. Folders of Hugging Face and endpoints have theirs."""
-
-    @field_validator("template")
-    @classmethod
-    def _is_shipped(cls, value: str) -> str:
-        if value not in (known := template_names()):
-            raise ValueError(f"a template by name; {nearest(value, known)}")
-        return value
+    """Template of checkpoints of ours: a name in templates/chat, or the path of a file. Folders of Hugging Face and
+    endpoints have theirs."""
 
     @property
     def name(self) -> str:
         """The form in the name of a cell: `chat`, `chat-one-turn`, `chat-vicuna`, `chat-system-1a2b3c4d`."""
-        parts = ("chat", "" if self.multiturn else "one-turn", "" if self.template == "stagecoach" else self.template)
+        template = "" if self.template == "stagecoach" else Path(self.template).stem
+        parts = ("chat", "" if self.multiturn else "one-turn", template)
         system = f"system-{hashlib.sha256(self.system.encode()).hexdigest()[:8]}" if self.system else ""
         return "-".join(filter(None, (*parts, system)))
 

@@ -12,8 +12,9 @@ from stages.evaluate.backends.settings import EndpointSettings, VllmSettings, la
 from stages.evaluate.catalog.checks import check_cell, check_data, check_jail, needed_datasets, needs_scores
 from stages.evaluate.catalog.definitions import check_definitions, defined, is_read, shipped_variants, with_variant
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Asked, Cell, Chat, TaskSettings, cells_of
+from stages.evaluate.forecast import CORE_SECONDS, forecast
 from stages.formats.benchmarks.index import read_index
-from stages.formats.chat.templates import template_path
+from stages.formats.chat.templates import digest_of
 from stages.formats.kinds import KINDS
 from stages.generate.layout import EngineLayout
 from stages.model.checkpoint.names import COMPLETE
@@ -22,6 +23,7 @@ from stages.model.known import known_model
 from stages.shared.contract import (
     PARTS,
     After,
+    Forecast,
     InputFile,
     Inputs,
     Kind,
@@ -36,9 +38,10 @@ from stages.shared.contract import (
     unique_keys,
 )
 from stages.shared.errors import ConfigError, nearest
+from stages.shared.machine import Machine
 
-NEEDS = {PERPLEXITY: "heldout", FACTS: "facts"}
-"""Input that one of our own tasks needs."""
+NEEDS = {PERPLEXITY: "heldout", FACTS: "facts", "realtoxicityprompts@words": "toxicity"}
+"""Input that one of our own tasks, or a shipped variant, needs."""
 SETTINGS = {PERPLEXITY: ("perplexity",), GENERATE: ("generate",)}
 """Settings that change the results of one of our own tasks. Those of other tasks are in the name of the cell."""
 ANSWERS = "answers"
@@ -97,6 +100,8 @@ class EvaluateConfig(StageConfig):
     """Documents that training did not read, for the task `perplexity`."""
     facts: Annotated[Inputs | None, Reads(KINDS.facts)] = None
     """JSONL of {id, question, choices, answer}, for the task `facts`."""
+    toxicity: Annotated[Inputs | None, Reads(KINDS.toxicity)] = None
+    """The scorer of `realtoxicityprompts@words`: a line is `word`, `word<TAB>weight` in log-odds, or `*<TAB>bias`."""
     datasets: Annotated[Inputs | None, Reads(KINDS.datasets)] = None
     """Folders of prepared data of lm-eval's tasks: `HOME/datasets/*/*/*/*` of a Hugging Face home. Nothing is
     downloaded."""
@@ -122,6 +127,9 @@ class EvaluateConfig(StageConfig):
     batch_tokens: int = Field(default=4096, ge=1)
     """Tokens of a forward pass, at most: no padding is among them. Log-likelihoods depend on it in the last bits only:
     it is no part of a result's identity."""
+    cache_mb: int | None = Field(default=None, ge=1)
+    """Memory for the keys and values of texts that are generated together, on each rank; None: as much as the weights
+    take there, and at least 64 MB. More memory, more texts at a time. It is no part of a result's identity."""
 
     def cells(self, model: str = "") -> tuple[Cell, ...]:
         """Return what a model is asked, in order. Raises ConfigError."""
@@ -166,6 +174,20 @@ class EvaluateConfig(StageConfig):
             outputs.append(Output(step=_ALARM.name, unit="all", kind=KINDS.alarm, source=""))
         return StagePlan(steps=tuple(steps), outputs=tuple(outputs))
 
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast | None:
+        """Return the memory of a unit of the largest model; None for the alarm, and while no model is known.
+
+        Raises ConfigError if a GPU has too little memory for it.
+        """
+        pieces = next((file.count for file in inputs.get("tokenizer", ())), 0)
+        known = {str(name_of(file)): known_model(file, pieces) for file in inputs.get("checkpoints", ())}
+        models = {name: model for name, model in known.items() if model is not None}
+        if step == _ALARM.name or not models:
+            return None
+        return forecast(models, self.layout, self.batch_tokens, self.cache_mb, machine)
+
     def _models(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str, dict[str, tuple[InputFile, ...]]]:
         """Return the files of each model by input field."""
         checkpoints = inputs.get("checkpoints", ())
@@ -182,7 +204,7 @@ class EvaluateConfig(StageConfig):
         """Return the unit of a model and a cell. It reads no data and uses no settings of other cells."""
         variant = shipped_variants().get(with_variant(cell.task, cell.variant)) if cell.variant else None
         parts = [variant.read_bytes()] if variant else []
-        parts += [template_path(cell.chat.template).read_bytes()] if cell.chat else []
+        parts += [digest_of(cell.chat.template).encode()] if cell.chat else []
         parts += [self.endpoints[model].digest.encode()] if model in self.endpoints else []
         parts += [f"vllm {self.vllm.dtype}".encode()] if self.vllm and model not in self.endpoints else []
         return Unit(
@@ -200,7 +222,7 @@ class EvaluateConfig(StageConfig):
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
         self._check_endpoints(asked, inputs)
         cells = tuple(dict.fromkeys(cell for _, cell in asked))
-        tasks = {cell.task for cell in cells}
+        tasks = {with_variant(cell.task, cell.variant) for cell in cells}
         for task, field in NEEDS.items():
             if task in tasks and not inputs.get(field):
                 wanted = f"a file, because `tasks` has {task!r}; set it or remove {task!r}"
@@ -270,8 +292,8 @@ def _step(
         ranks=layout.ranks,
         resumes=True,
         shape="small" if layout.ranks == 1 else "generate",
-        core_seconds=15.0,
-        version=3,
+        core_seconds=CORE_SECONDS,
+        version=4,
         data=f"lm-eval {read_index().harness}",
     )
 
@@ -304,7 +326,10 @@ def read_by(cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str
     names = defined(file.path for file in definitions)
     folders = set(needed_datasets(cell, [file.path for file in datasets]))
     return {
-        **{field: inputs.get(field, ()) if task == cell.task else () for task, field in NEEDS.items()},
+        **{
+            field: inputs.get(field, ()) if task == with_variant(cell.task, cell.variant) else ()
+            for task, field in NEEDS.items()
+        },
         "datasets": tuple(file for file in datasets if file.path in folders),
         "definitions": tuple(file for file in definitions if is_read(file.path, cell.task, cell.variant, names)),
     }

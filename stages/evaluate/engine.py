@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from stages.generate.generation import Generator
-from stages.generate.memory import MAX_ROWS, generation_slots, scoring_slots
-from stages.generate.passes import Passes
+from stages.generate.memory import MAX_ROWS, cache_bytes, generation_slots, scoring_slots, slot_bytes, weight_bytes
+from stages.generate.passes import Passes, layout
 from stages.generate.requests import Request
 from stages.generate.scoring import Window, score
 from stages.generate.text import Codec
@@ -27,12 +27,17 @@ Order = tuple[Literal["score", "generate", "end", "stop"], Sequence[Any]]
 class Engine:
     """A model that scores and continues groups of tokens, in any layout."""
 
-    def __init__(self, model: LoadedModel, codec: Codec, batch_tokens: int) -> None:
+    def __init__(self, model: LoadedModel, codec: Codec, batch_tokens: int, cache_mb: int | None = None) -> None:
+        """Take `batch_tokens` a step, and for a generation's cache `cache_mb` at most: see stages.generate.memory."""
         self.model = model
         self.tokens = 0
         """Tokens computed."""
         self._codec = codec
         self._batch = batch_tokens
+        config, number, split = model.config, model.dtype.itemsize, layout()
+        asked = None if cache_mb is None else cache_mb * 1_000_000
+        self._slot = slot_bytes(config, number, split)
+        self._cache = cache_bytes(weight_bytes(config, model.vocab_size, number, split), asked)
 
     def score(self, windows: Sequence[Window]) -> list[tuple[float, bool]]:
         """Return for each window the log probability of its wanted tokens in nats, and whether all are greedy.
@@ -67,8 +72,8 @@ class Engine:
         return found
 
     def _generate(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
-        wanted = sum(len(request.prompt) + request.sampling.max_tokens for request in requests)
-        passes = Passes(self.model, generation_slots(self.model.config, self.model.dtype.itemsize, wanted))
+        wanted = [len(request.prompt) + request.sampling.max_tokens for request in requests]
+        passes = Passes(self.model, generation_slots(self.model.config, self._cache, self._slot, wanted))
         generator = Generator(passes, self._codec, max_rows=MAX_ROWS, batch=self._batch)
         found = [asdict(done) for done in generator.generate(requests)]
         self.tokens += passes.tokens

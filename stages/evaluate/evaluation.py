@@ -34,16 +34,18 @@ from stages.evaluate.harness import (
 from stages.evaluate.parts import Replay, answer_share
 from stages.evaluate.scores import collect_outcomes, collect_scores
 from stages.evaluate.sharing import answers_file, model_digest
-from stages.evaluate.tasks.loading import load_cell, protocol_of, use_datasets
+from stages.evaluate.tasks import submission
+from stages.evaluate.tasks.loading import is_submitted, load_cell, protocol_of, use_datasets
 from stages.evaluate.tasks.own import as_loaded, facts_tasks, perplexity_task
 from stages.evaluate.tasks.prompts import Window, drop_examples
+from stages.evaluate.tasks.toxicity import read_scorer, score_toxicity
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.generate.opening import Description, Opened, describe, is_release, open_checkpoint, open_release
 from stages.generate.sampling import Sampling
 from stages.model import parallel
 from stages.shared.contract import part_of, whole_of
-from stages.shared.files import sha256_file
+from stages.shared.files import sha256_file, write_json
 from stages.shared.task import Task
 
 Ask = Callable[[Task[EvaluateConfig], Cell, WindowLM], dict[str, Any]]
@@ -71,10 +73,11 @@ def _with_model(task: Task[EvaluateConfig], cell: Cell, ask: Ask) -> dict[str, A
         return _with_vllm(task, cell, task.config.vllm, ask) if task.ranks.rank == 0 else {}
     opened = open_model(task)
     if not parallel.is_first():
-        Engine(opened.model, opened.codec, task.config.batch_tokens).follow()
+        Engine(opened.model, opened.codec, task.config.batch_tokens, task.config.cache_mb).follow()
         return {}
     with leading(), _answers(task, opened.identity, _asked(task.unit, cell)) as answers:
-        adapter = CheckpointLM(opened.model, opened.codec, answers, task.config.batch_tokens, opened.first_id)
+        batch, cache = task.config.batch_tokens, task.config.cache_mb
+        adapter = CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id, cache)
         return ask(task, cell, adapter)
 
 
@@ -115,12 +118,15 @@ def _score(
         cut_tokens=answering.cut.tokens,
         dropped_examples=sum(getattr(each, "dropped_examples", 0) for each in loaded["tasks"].values()),
         withheld=answering.cut.withheld,
+        unfinished=answering.cut.unfinished,
         protocol=protocol_of(cell, _paths(task, "definitions")),
         outcomes=collect_outcomes(measured),
         members={name: group.tasks for name, group in groups_of(loaded).items() if all(group.by_size.values())},
     )
     write_results(task.out / KINDS.results.file, results, without_samples(measured))
     write_lines(task.out / KINDS.samples.file, sample_records(measured))
+    if is_submitted(cell, _paths(task, "definitions")):
+        write_json(task.out / submission.FILE, submission.submission_of(measured["samples"], cell.task))
     return {
         "checkpoint": results.key.source,
         "task": cell.name,
@@ -150,6 +156,8 @@ def _load_tasks(cell: Cell, task: Task[EvaluateConfig]) -> dict[str, Any]:
     check_data(cell, datasets)
     use_datasets(task.work / "home", datasets)
     loaded = load_cell(cell, _paths(task, "definitions"), datasets)
+    for each in loaded["tasks"].values() if task.inputs.get("toxicity") else ():
+        score_toxicity(each, read_scorer(_paths(task, "toxicity")[0]))
     for each in loaded["tasks"].values():
         drop_examples(each, Window(described.seq_len, described.codec.encode))
     return loaded
@@ -178,7 +186,7 @@ def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, model: Watched) -> 
     described = _description(task, cell)
     endpoint = task.config.endpoints.get(model_name(task.unit, cell))
     variant = shipped_variants().get(with_variant(cell.task, cell.variant))
-    read = [*_paths(task, "heldout", "facts", "datasets", "definitions"), *([variant] if variant else [])]
+    read = [*_paths(task, "heldout", "facts", "toxicity", "datasets", "definitions"), *([variant] if variant else [])]
     return EvaluationKey(
         checkpoint=described.identity,
         source=_source(task, cell),

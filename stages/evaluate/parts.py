@@ -4,7 +4,7 @@ The requests are cut, not the questions: one random stream chooses the solved ex
 task over some of the questions would have other prompts. Every part makes all prompts and answers its own.
 
     answers.json    shares: by kind of request {numbers, digest, answers}, the digest being that of the part's requests
-                    cut: {requests, tokens, withheld}, see Cut
+                    cut: {requests, tokens, withheld, unfinished}, see Cut
 """
 
 from __future__ import annotations

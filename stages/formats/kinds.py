@@ -32,6 +32,8 @@ class Kinds:
     """The sample web's answer key."""
     facts: Kind = Kind("facts", "facts.jsonl")
     """Questions with choices."""
+    toxicity: Kind = Kind("toxicity")
+    """Words and weights that score a text's toxicity, brought by the user."""
     benchmark_files: Kind = Kind("benchmark_files")
     """Files of benchmarks as they are published, brought by the user."""
     datasets: Kind = Kind("datasets")

@@ -149,6 +149,8 @@ class Results:
     """Solved examples that were left out of prompts, since these did not fit into the model."""
     withheld: int = 0
     """Answers that an endpoint's filter withheld."""
+    unfinished: int = 0
+    """Answers that neither the model nor a stop text ended, but the number of their tokens."""
     protocol: str = ""
     """The protocol of a variant in a sentence, with its source."""
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict)
@@ -190,6 +192,7 @@ def read_results(path: Path) -> Results:
             cut_tokens=ours["cut_tokens"],
             dropped_examples=ours["dropped_examples"],
             withheld=ours["withheld"],
+            unfinished=ours["unfinished"],
             protocol=ours["protocol"],
             outcomes=outcomes,
             members={group: tuple(tasks) for group, tasks in ours["members"].items()},

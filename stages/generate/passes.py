@@ -15,6 +15,7 @@ from megatron.core import parallel_state
 from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_region
 from torch import Tensor
 
+from stages.generate.layout import EngineLayout
 from stages.generate.plan import PlannedStep, seen_by
 from stages.model import device, parallel
 from stages.model.checkpoint.load import LoadedModel
@@ -24,6 +25,15 @@ from stages.model.layers.steps import Cache, Step
 
 _IN_FLIGHT = 4
 """Messages a stage that are sent before the first has to have arrived."""
+
+
+def layout() -> EngineLayout:
+    """Return the layout of this process's group."""
+    return EngineLayout(
+        tp=parallel_state.get_tensor_model_parallel_world_size(),
+        pp=parallel_state.get_pipeline_model_parallel_world_size(),
+        ep=parallel_state.get_expert_model_parallel_world_size(),
+    )
 
 
 class Passes:

@@ -302,7 +302,9 @@ class StageConfig(Settings):
     def forecast(
         self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
     ) -> Forecast | None:
-        """Return time and memory of a step on a machine; None if the step's own estimates are the best known. Pure.
+        """Return time and memory of a step on a machine; None if the step's own estimates are the best known.
+
+        Reads headers of files from outside the run at most.
 
         `done` is how far the only unit of a step that resumes is already, in the numbers of Task.progress.
 

@@ -27,7 +27,8 @@ def starting_weights(task: Task[TrainingStage], tokenizer: Tokenizer) -> SetWeig
             config = task.config
             return partial(copy_weights, config=config.model, folder=start.path, tokenizer=tokenizer, seed=config.seed)
     for release in task.inputs.get("init_from", ()):
-        return partial(import_weights, config=task.config.model, folder=release.path, tokenizer=tokenizer)
+        config = task.config
+        return partial(import_weights, config=config.model, folder=release.path, tokenizer=tokenizer, seed=config.seed)
     return None
 
 

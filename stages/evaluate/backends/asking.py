@@ -10,7 +10,7 @@ from stages.evaluate.backends.endpoint import EndpointLM, Utf8, longest
 from stages.evaluate.backends.windows import SERVED
 from stages.evaluate.cells import Cell
 from stages.evaluate.config import EvaluateConfig
-from stages.formats.chat.templates import ChatEncoder, load_template
+from stages.formats.chat.templates import ChatEncoder, digest_of, load_template
 from stages.formats.tokenizer import Tokenizer
 from stages.generate.opening import Description, FolderCodec, is_release, open_tokenizer
 from stages.model.checkpoint.settings import read_settings
@@ -84,4 +84,4 @@ def own_template(name: str, checkpoint: Path, tokenizer: Path) -> OwnTemplate:
     settings, codec = read_settings(checkpoint), Tokenizer(tokenizer)
     extra = settings.config.extra_tokens
     controls = {token: settings.config.token_id(token, settings.vocab_size) for token in extra}
-    return OwnTemplate(ChatEncoder(load_template(name), codec, controls, codec.eos_id), codec, name)
+    return OwnTemplate(ChatEncoder(load_template(name), codec, controls, codec.eos_id), codec, digest_of(name))

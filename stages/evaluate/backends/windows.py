@@ -1,5 +1,5 @@
-"""What every backend shares: a request's tokens, its windows, and what is cut. A backend scores windows and continues
-prompts.
+"""Base of every backend: the tokens of a request, its windows, counts of what is cut. A backend scores windows and
+continues prompts.
 
 Every context begins with the token that the training's sequences begin with: the end-of-sequence token for our own
 checkpoints, a folder's own for one of Hugging Face's. A conversation brings the tokens of its template
@@ -38,12 +38,14 @@ Scored = tuple[float, bool]
 
 @dataclass
 class Cut:
-    """What did not fit into the model, and was cut from the left of contexts; and what was withheld."""
+    """What did not fit into the model, and was cut from the left of contexts; and answers that are not whole."""
 
     requests: int = 0
     tokens: int = 0
     withheld: int = 0
     """Answers that an endpoint's filter withheld. They are scored as they came."""
+    unfinished: int = 0
+    """Answers that neither the model nor a stop text ended, but the number of their tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +113,7 @@ class WindowLM(LM):
         """Return the continuation of each context, cut before the first stop text."""
         asked = [(request.args[0], read_sampling(request.args[1])) for request in requests]
         found = self.generate(asked)
+        self.cut.unfinished += sum(done.stopped == "length" for done in found)
         return [self._answer(context, done.text) for (context, _), done in zip(asked, found, strict=True)]
 
     def _answer(self, context: str, text: str) -> str:

@@ -31,7 +31,9 @@ ROOT = Path(lm_eval.tasks.__file__).parent
 UNOPENED = {"training_split": None, "fewshot_split": None}
 """Keys of a task without the split of solved examples, which lm-eval opens even for 0 shots."""
 PROTOCOL = "protocol"
-"""Our one key in the YAML file of a variant: the protocol in a sentence, with its source."""
+"""Our key in the YAML file of a variant: the protocol in a sentence, with its source."""
+SUBMISSION = "submission"
+"""Our other key: whether the answers go into a file that a benchmark's site takes."""
 
 
 def load_cell(cell: Cell, definitions: Sequence[Path], datasets: Sequence[Path] = ()) -> dict[str, Any]:
@@ -48,7 +50,9 @@ def load_cell(cell: Cell, definitions: Sequence[Path], datasets: Sequence[Path] 
     has_code = any(leaf.shape.code for leaf in read_index().leaves(cell.task))
     try:
         with jailed() if has_code else nullcontext():
-            overrides = {key: value for key, value in read_variant(cell, own).items() if key != PROTOCOL}
+            overrides = {
+                key: value for key, value in read_variant(cell, own).items() if key not in (PROTOCOL, SUBMISSION)
+            }
             overrides |= {} if cell.repeats is None else {"repeats": cell.repeats}
             overrides |= UNOPENED if lacks_examples(cell, datasets) else {}
             built = TaskFactory().build(entries[cell.task], overrides=overrides, registry=entries)
@@ -91,6 +95,11 @@ def read_variant(cell: Cell, own: Mapping[str, Path]) -> dict[str, Any]:
 def protocol_of(cell: Cell, definitions: Sequence[Path]) -> str:
     """Return the protocol of a cell's variant in a sentence; empty if it says none."""
     return str(read_variant(cell, defined(definitions)).get(PROTOCOL, ""))
+
+
+def is_submitted(cell: Cell, definitions: Sequence[Path]) -> bool:
+    """Return whether the answers to a cell go into a submission file."""
+    return bool(read_variant(cell, defined(definitions)).get(SUBMISSION))
 
 
 def registry(index: Index) -> dict[str, Entry]:

@@ -15,14 +15,16 @@ from stages.model.config import ModelConfig
 from stages.model.decoder import drawn, fill
 from stages.model.huggingface.tensors import EMBEDDING, HEAD
 from stages.model.huggingface.weights import with_rows
+from stages.model.layers.adapters import is_adapter
 from stages.shared.errors import DataError
 
 
 def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: Tokenizer, seed: int) -> None:
     """Fill this rank's weights from a checkpoint of ours. Collective.
 
-    A head of another kind is drawn from the seed, and the rows of tokens that the checkpoint lacks are its mean row.
-    Raises DataError if it is damaged, of another shape than `config`, or trained with another tokenizer.
+    A head of another kind and new adapters are drawn from the seed, and the rows of tokens that the checkpoint lacks
+    are its mean row. Raises DataError if it is damaged, of another shape than `config`, or trained with another
+    tokenizer.
     """
     verify(folder)
     found = read_settings(folder)
@@ -33,7 +35,8 @@ def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: 
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
         nonlocal last
-        if tensor.key.startswith("output_layer.") and found.config.head != config.head:
+        is_new_head = tensor.key.startswith("output_layer.") and found.config.head != config.head
+        if is_new_head or (is_adapter(tensor.key) and not found.config.lora):
             return drawn(tensor, config, seed)
         place = tensor.key, tuple(tensor.global_offset[: tensor.prepend_axis_num])
         if last is None or last[0] != place:

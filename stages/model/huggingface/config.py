@@ -138,8 +138,8 @@ def differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
 
 
 def folder_differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
-    """Return what `differences` does, for a folder, whose config.json does not name its added tokens."""
-    return {name: value for name, value in differences(wanted, found).items() if name != "extra_tokens"}
+    """Return what `differences` does, for a folder: config.json names no added tokens, and knows no adapters."""
+    return {name: value for name, value in differences(wanted, found).items() if name not in ("extra_tokens", "lora")}
 
 
 def require_same_shape(path: Path, other: Mapping[str, Any]) -> None:

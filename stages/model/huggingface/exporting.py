@@ -24,6 +24,7 @@ from stages.model.huggingface.folder import WEIGHTS as WHOLE
 from stages.model.huggingface.tensors import EMBEDDING, HEAD, Slice, shapes, slices
 from stages.model.huggingface.tokenizer import write_tokenizer
 from stages.model.huggingface.weights import split
+from stages.model.layers.adapters import ADAPTER_IN, ADAPTER_OUT, merged
 from stages.shared.errors import DataError
 from stages.shared.files import flush_tree, replace_dir, write_json
 
@@ -50,10 +51,10 @@ def export_checkpoint(
 ) -> int:
     """Write the model of a checkpoint folder as a folder that transformers loads; return its parameter count.
 
-    Weights keep their type; the vocabulary's padded rows are left out. `tokenizer` is the `.model` that it was trained
-    with, its `tokenizer.json` beside it; the model's extra tokens are added to it. With a chat template the folder has
-    that of transformers, and generation ends with its end token. Written aside and renamed: the folder is whole or not
-    there. Call it in a process of its own group (stages.model.parallel.start).
+    Weights keep their type; the vocabulary's padded rows are left out, and adapters are merged. `tokenizer` is the
+    `.model` that it was trained with, its `tokenizer.json` beside it; the model's extra tokens are added to it. With a
+    chat template the folder has that of transformers, and generation ends with its end token. Written aside and
+    renamed: the folder is whole or not there. Call it in a process of its own group (stages.model.parallel.start).
 
     Raises DataError for a damaged checkpoint, another tokenizer, or an architecture that transformers does not have.
     """
@@ -110,6 +111,10 @@ def plan_shards(model: ModelConfig, rows: int, width: int, shard_bytes: int) -> 
 
 def _tensors(checkpoint: Path, model: ModelConfig, part: Slice, rows: int) -> Iterator[tuple[str, torch.Tensor]]:
     whole = read_slice(checkpoint, WEIGHTS + part.key, part.index)
+    if model.lora and any(part.key.endswith(f"linear_{target}.weight") for target in model.lora.targets):
+        start = WEIGHTS + part.key.removesuffix("weight")
+        first, last = (read_slice(checkpoint, start + name, part.index) for name in (ADAPTER_IN, ADAPTER_OUT))
+        whole = merged(whole, first, last, model.lora)
     if part.key in (EMBEDDING, HEAD):
         whole = whole[:rows]
     for name, tensor in zip(part.names, split(model, part.key, whole), strict=True):

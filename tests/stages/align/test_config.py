@@ -45,11 +45,27 @@ def test_one_more_file_changes_no_other_units_key(world: World) -> None:
         ({"model": {"head": "scalar"}}, "model.head"),
         ({"heldout_batches": 1}, "heldout = 0.0: must be above 0 with heldout_batches"),
         ({"mixture": {"large": 1.0}}, "mixture"),
+        ({"model": {"lora": {}}}, "model.lora"),
+        ({"model": {"lora": {}}, "init_from": "x", "engine": "deepspeed"}, "engine = 'deepspeed': must be megatron"),
+        ({"model": {"lora": {"targets": ["fc1"]}, "moe": {}}, "init_from": "x"}, "model.lora.targets"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_by_name(changes: dict[str, Any], message: str, world: World) -> None:
     with pytest.raises(ConfigError, match=message.replace("|", r"\|")):
         settings(**changes).plan(world)
+
+
+def test_new_tokens_that_adapters_would_leave_untrained_are_refused(world: World) -> None:
+    start = settings().plan(world)
+    about = next(output.about for output in start.outputs if output.source == "final")
+    base = InputFile(Path("/run/final"), "final", section="base", kind="checkpoint", about=about)
+    inputs = {**world, "tokenizer": (), "continue_from": (base,)}
+    given: dict[str, Any] = {"continue_from": "x", "continue_with": "weights"}
+    settings(model={"lora": {}}, **given).inspect(inputs)
+    more = {"extra_tokens": [*CONTROLS, "<|more|>"]}
+    settings(model={**more, "lora": {"embeddings": True}}, **given).inspect(inputs)
+    with pytest.raises(ConfigError, match=r"model\.lora\.embeddings = False: must be true with tokens .*<\|more\|>"):
+        settings(model={**more, "lora": {}}, **given).inspect(inputs)
 
 
 def test_another_template_is_another_encoding(world: World, tmp_path: Path) -> None:

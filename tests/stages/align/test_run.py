@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from stages.formats.chat.templates import ChatEncoder, load_template
@@ -26,6 +28,14 @@ from tests.stages.train.ranks import Run, digest, losses, train
 World = Mapping[str, tuple[InputFile, ...]]
 HELD: dict[str, Any] = {"heldout": 0.2, "heldout_batches": 1, "heldout_every": 4}
 MIXTURE = {"mixture": {"large": 1.0, "small": 1.0}}
+ADAPTED: dict[str, Any] = {
+    "noise": 5.0,
+    "model": {
+        **SETTINGS["model"],
+        "lora": {"rank": 4, "alpha": 16, "targets": ["qkv", "proj", "fc1", "fc2"], "embeddings": True},
+    },
+}
+"""Adapters on every matrix, and noise."""
 LAYOUTS: list[dict[str, Any]] = [
     {"layout": {"tp": 2, "pp": 2, "dp": 2}},
     {"layout": {"tp": 2, "sp": True, "recompute": "full"}, "microbatch": 4},
@@ -85,10 +95,56 @@ def test_losses_are_those_of_a_single_process_in_any_layout(
 def test_a_killed_run_ends_with_the_same_bits(rows: str, alone: Run, tmp_path: Path) -> None:
     killed = fine_tuning(tmp_path, rows)
     for at in (2, 4, 7):
-        assert train(Run(**{**vars(killed), "die_at": at})) == [-9]
+        assert train(replace(killed, die_at=at)) == [-9]
     assert train(killed) == [0]
     assert digest(killed) == digest(alone)
     assert losses(killed) == losses(alone)
+
+
+def test_adapters_and_noise_have_the_losses_of_a_single_process_in_any_layout(rows: str, tmp_path: Path) -> None:
+    alone = fine_tuning(tmp_path / "alone", rows, **ADAPTED, lr=1e-2)
+    assert train(alone) == [0]
+    assert losses(alone)[-1] < losses(alone)[0] - 0.3
+    for number, layout in enumerate(({"tp": 2, "pp": 2, "dp": 2}, {"tp": 2, "sp": True, "recompute": "full"})):
+        split = fine_tuning(tmp_path / str(number), rows, **ADAPTED, lr=1e-2, layout=layout)
+        assert set(train(split)) == {0}
+        assert losses(split) == pytest.approx(losses(alone), abs=1e-4)
+    killed = fine_tuning(tmp_path / "killed", rows, **ADAPTED, lr=1e-2)
+    assert train(replace(killed, die_at=5)) == [-9]
+    assert train(killed) == [0]
+    assert digest(killed) == digest(alone)
+
+
+def test_adapters_alone_are_trained_and_kept_and_a_release_merges_them(world: World, tmp_path: Path) -> None:
+    base = run_stage(settings(steps=2), world, tmp_path / "base")
+    (start,) = (file for file in base["checkpoint"] if file.source == "final")
+    lora = {"rank": 4, "alpha": 16, "targets": ["qkv", "fc1", "fc2"]}
+    config = settings(model={"lora": lora}, continue_from="x", continue_with="weights", lr=1e-2)
+    made = run_stage(config, {**world, "continue_from": (start,)}, tmp_path / "adapted")
+    final, untrained = (load_model(made["checkpoint"][number].path) for number in (0, 1))
+    before = load_model(start.path)
+    old, first, last = (dict(each.model.named_parameters()) for each in (before, untrained, final))
+    assert all(torch.equal(last[name], old[name]) for name in old)
+    adapters = last.keys() - old.keys()
+    assert len(adapters) == 2 * 3 * 2
+    assert all(first[name].count_nonzero() == 0 for name in adapters if name.endswith("adapter_out"))
+    assert all(not torch.equal(last[name], first[name]) for name in adapters)
+
+    (state,) = made["state"]
+    stored = FileSystemReader(state.path).read_metadata().state_dict_metadata
+    moments = {name for name in stored if name.startswith("optimizer.state.exp_avg.")}
+    assert len(moments) == 2 * 3
+    assert all("adapter_" in name for name in moments)
+
+    released = ReleaseConfig(checkpoints="x", tokenizer="x", chat_template="stagecoach")
+    inputs = {"checkpoints": made["checkpoint"][:1], "tokenizer": world["tokenizer"]}
+    (folder,) = run_stage(released, inputs, tmp_path / "release")["release"]
+    theirs = AutoModelForCausalLM.from_pretrained(folder.path)
+    ids = torch.randint(300, (2, 40), generator=torch.Generator().manual_seed(1))
+    expected = theirs(ids).logits
+    found = final.model(ids, torch.arange(40).expand(2, -1))[..., :305]
+    assert (found - expected).abs().max() < 1e-5
+    assert (before.model(ids, torch.arange(40).expand(2, -1))[..., :305] - expected).abs().max() > 1e-2
 
 
 @pytest.mark.parametrize("tied", [False, True])

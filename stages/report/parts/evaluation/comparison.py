@@ -38,6 +38,8 @@ class CheckpointScore:
     """Requests of the whole measurement whose context did not fit into the model."""
     dropped_examples: int
     """Solved examples that were left out of its prompts, to fit."""
+    unfinished: int
+    """Generated answers that only the longest length ended."""
     against_chance: Difference | None
     against_untrained: Difference | None
     questions: Mapping[str, float]
@@ -107,6 +109,7 @@ def _row(source: str, measured: _Measured, untrained: _Measured | None) -> Check
         score=measured.score,
         cut=measured.result.cut_requests,
         dropped_examples=measured.result.dropped_examples,
+        unfinished=measured.result.unfinished,
         against_chance=against_chance(measured.score),
         against_untrained=difference(measured, untrained) if untrained and is_trained else None,
         questions=measured.questions,

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from stages.formats.chat.templates import load_template
 from stages.generate.generation import Generator
 from stages.generate.opening import Opened, open_release
 from stages.generate.passes import Passes
@@ -25,10 +26,10 @@ SEQ_LEN = 64
 
 
 def make_release(folder: Path, seq_len: int = SEQ_LEN) -> Path:
-    """Write a tiny checkpoint of ours, and its release; return the release."""
-    tokenizer = make_tokenizer(folder / "tokenizer", 340, TEXT.splitlines())
-    checkpoint = make_checkpoint(folder / "checkpoint", tokenizer, seq_len=seq_len)
-    export_checkpoint(checkpoint, folder / "release", tokenizer)
+    """Write a tiny checkpoint of ours, and its release with our chat template; return the release."""
+    tokenizer, template = make_tokenizer(folder / "tokenizer", 340, TEXT.splitlines()), load_template("stagecoach")
+    checkpoint = make_checkpoint(folder / "checkpoint", tokenizer, seq_len=seq_len, extra_tokens=template.controls)
+    export_checkpoint(checkpoint, folder / "release", tokenizer, template=template)
     return folder / "release"
 
 

@@ -24,6 +24,7 @@ from stages.formats.chat.chats import Message, text_message
 from stages.formats.chat.templates import load_template, to_jinja
 from stages.formats.tokenizer import Tokenizer
 from stages.generate.opening import open_release
+from stages.model.huggingface.exporting import export_checkpoint
 from stages.shared.errors import ConfigError
 from stages.shared.files import write_json
 from tests.stages.evaluate.tiny import TEXT, make_checkpoint
@@ -163,16 +164,25 @@ def test_a_folder_without_a_template_is_refused_in_one_sentence(tokenizer: Path,
         FolderTemplate(make_folder(tmp_path / "plain", tokenizer, ""))
 
 
-def test_a_checkpoint_of_ours_has_the_tokens_of_its_exported_template(tokenizer: Path, tmp_path: Path) -> None:
-    checkpoint = make_checkpoint(tmp_path / "checkpoint", tokenizer)
-    ours = own_template("alpaca", checkpoint, tokenizer)
-    exported = make_folder(tmp_path / "folder", tokenizer, to_jinja(load_template("alpaca"), FIRST))
-    theirs = FolderTemplate(exported)
+@pytest.mark.parametrize("name", ["stagecoach", "chatml", "vicuna", "llama-2"])
+def test_a_checkpoint_of_ours_has_the_tokens_of_its_release(name: str, tokenizer: Path, tmp_path: Path) -> None:
+    template = load_template(name)
+    checkpoint = make_checkpoint(tmp_path / "checkpoint", tokenizer, extra_tokens=template.controls)
+    export_checkpoint(checkpoint, tmp_path / "release", tokenizer, template=template)
+    ours, theirs = own_template(name, checkpoint, tokenizer), FolderTemplate(tmp_path / "release")
     messages: list[Message] = [text_message(each["role"], each["content"]) for each in ASKED]  # type: ignore[arg-type]
-    for begun, answer in (("", ""), ("", "The market"), ("It is", ""), ("It is", " there. ")):
+    pairs = [("", ""), ("It is", ""), ("It is", " there. ")]
+    # Jinja drops the space with which these headers end: what is sampled next brings it, a choice does not.
+    pairs += [] if name in ("vicuna", "llama-2") else [("", "The market")]
+    for begun, answer in pairs:
         assert ours.ids(messages, begun, answer) == theirs.ids(messages, begun, answer)
         assert ours.given_ids(messages, begun) == theirs.given_ids(messages, begun)
-    assert ours.ends == (Tokenizer(tokenizer).eos_id,)
-    assert ours.text(messages, "It is") == theirs.text(messages, "It is").removeprefix(FIRST)
+    assert set(ours.ends) <= set(theirs.ends) <= {*ours.ends, Tokenizer(tokenizer).eos_id}
+    assert ours.text(messages, "It is") == theirs.text(messages, "It is").replace(
+        "</s>", "", 1 if name != "chatml" else 0
+    )
+
+
+def test_a_checkpoint_without_the_control_tokens_is_refused(tokenizer: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"template\.controls"):
-        own_template("stagecoach", checkpoint, tokenizer)
+        own_template("stagecoach", make_checkpoint(tmp_path / "checkpoint", tokenizer), tokenizer)

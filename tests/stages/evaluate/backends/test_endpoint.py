@@ -136,6 +136,28 @@ def test_an_endpoint_gives_the_direct_backends_results_though_it_fails_now_and_t
     assert CANARY.encode() not in everything
 
 
+def test_conversations_have_one_result_by_checkpoint_release_and_endpoint(
+    release: Path, server: ScriptedTeacher, inputs: Inputs, tmp_path: Path
+) -> None:
+    tasks = [
+        {"task": "choices", "chat": True, "num_fewshot": 1, "limit": 4},
+        {"task": "texts", "chat": {"multiturn": False, "system": "Be brief."}, "limit": 4},
+    ]
+    settings = config(server.url, tasks).model_copy(update={"checkpoints": "x", "tokenizer": "x"})
+    tokenizer = InputFile(release.parent / "tokenizer" / "tokenizer.model", "")
+    checkpoints = (InputFile(release.parent / "checkpoint", "ours"), InputFile(release, "release"))
+    given = {**inputs, "checkpoints": checkpoints, "tokenizer": (tokenizer,)}
+    found = [read_results(file.path) for file in run_stage(settings, given, tmp_path)["results"]]
+    assert [each.key.source for each in found] == ["ours"] * 2 + ["release"] * 2 + ["served"] * 2
+    for ours, exported, served in zip(found[:2], found[2:4], found[4:], strict=True):
+        assert ours.outcomes == exported.outcomes == served.outcomes
+        assert ours.key.chat == exported.key.chat == served.key.chat
+        assert exported.key.prompts == served.key.prompts
+        assert exported.key.template == served.key.template != ours.key.template
+    assert found[0].key.chat == "chat"
+    assert found[1].key.chat.startswith("chat-one-turn-system-")
+
+
 def test_answers_are_paid_for_once_and_replay_without_the_endpoint(
     server: ScriptedTeacher, inputs: Inputs, tmp_path: Path
 ) -> None:
