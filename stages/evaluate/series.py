@@ -55,8 +55,7 @@ def in_order(checkpoints: Sequence[InputFile]) -> list[str]:
 
 def _items(task: Task[EvaluateConfig], names: Sequence[str]) -> dict[str, dict[str, Items]]:
     """Return the questions' scores by cell and checkpoint, of the cells whose scores are means from 0 to 1."""
-    cells = task.config.cells()
-    keys = [(name, cell) for name in names_of(task.inputs["checkpoints"]) for cell in cells]
+    keys = task.config.asked(task.inputs["checkpoints"])
     found: dict[str, dict[str, Items]] = {}
     for (name, cell), folder in zip(keys, task.steps[""], strict=True):
         if cell.task != GENERATE and name in names:

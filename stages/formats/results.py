@@ -44,9 +44,10 @@ class EvaluationKey:
     """Names a measurement: equal keys mean the same measurement, in any run."""
 
     checkpoint: str
-    """Identity of the weights: the digest of the checkpoint's complete.json."""
+    """Identity of the weights: the digest of the checkpoint's complete.json; of an endpoint its model, host, revision
+    and tokenizer."""
     source: str
-    """The run's name of the checkpoint: final, untrained, ..."""
+    """The run's name of the checkpoint or endpoint: final, untrained, ..."""
     task: str
     num_fewshot: int
     seed: int
@@ -60,9 +61,15 @@ class EvaluationKey:
     data: str
     """Digest of the files that the questions come from."""
     first_token: int
-    """Id of the token before every context."""
+    """Id of the token before every context; -1: unknown."""
     dtype: str
-    """Type of the weights: fp32, bf16, ..."""
+    """Type of the weights: fp32, bf16, ...; of an endpoint empty."""
+    backend: str
+    """Answering program: own, vllm, completions, chat."""
+    chat: str
+    """Form of the conversations: `chat`, `chat-one-turn` ...; empty: plain text."""
+    template: str
+    """Identity of their template; empty: none."""
     adapter: str
     """Version of our own code between harness and model."""
     harness: str
@@ -160,6 +167,10 @@ class Results:
     """Tokens that these lost."""
     dropped_examples: int = 0
     """Solved examples that were left out of prompts, since these did not fit into the model."""
+    withheld: int = 0
+    """Answers that an endpoint's filter withheld."""
+    unfinished: int = 0
+    """Answers that neither the model nor a stop text ended, but the number of their tokens."""
     protocol: str = ""
     """The protocol of a variant in a sentence, with its source."""
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict)
@@ -200,6 +211,8 @@ def read_results(path: Path) -> Results:
             cut_requests=ours["cut_requests"],
             cut_tokens=ours["cut_tokens"],
             dropped_examples=ours["dropped_examples"],
+            withheld=ours["withheld"],
+            unfinished=ours["unfinished"],
             protocol=ours["protocol"],
             outcomes=outcomes,
             members={group: tuple(tasks) for group, tasks in ours["members"].items()},

@@ -46,6 +46,25 @@ class MoEConfig(Section):
         return self
 
 
+class LoraConfig(Section):
+    """Low-rank adapters beside the matrices of every layer (arXiv:2106.09685), which alone are trained."""
+
+    rank: int = Field(default=16, ge=1)
+    """Numbers between the two matrices of an adapter."""
+    alpha: float = Field(default=32.0, gt=0)
+    """An adapter's output counts alpha / rank times."""
+    targets: tuple[Literal["qkv", "proj", "fc1", "fc2"], ...] = Field(default=("qkv", "proj"), min_length=1)
+    """Adapted matrices of a layer: of attention query, key and value as one, and the projection back; the first
+    matrices of the feed-forward block, gate included, and its last."""
+    embeddings: bool = False
+    """Whether embedding and head are trained too, whole. New tokens need it: untrained rows are all the same."""
+
+    @property
+    def scale(self) -> float:
+        """Factor of an adapter's output."""
+        return self.alpha / self.rank
+
+
 def _extra_tokens(earlier: dict[str, Any]) -> tuple[str, ...]:
     """Return the extra tokens that the position embedding asks for."""
     return GLM_TOKENS if earlier.get("position") == "glm" else ()
@@ -90,6 +109,8 @@ class ModelConfig(Section):
     output."""
     extra_tokens: tuple[str, ...] = Field(default_factory=_extra_tokens)
     """Tokens with embedding rows of their own after the tokenizer's pieces, in the order of their ids."""
+    lora: LoraConfig | None = None
+    """Adapters, which a release merges; None: all weights are trained."""
     init_std: float = Field(default=0.02, gt=0)
     """Standard deviation of the initial weights; projections back into the residual stream take it over
     sqrt(2 x num_layers) (Megatron-LM's scaled init, after GPT-2)."""
@@ -114,6 +135,8 @@ class ModelConfig(Section):
             raise ConfigError("model.tied_embeddings", True, f"false with head {self.head}")
         if self.moe and self.bias:
             raise ConfigError("model.bias", self.bias, "false with model.moe: experts have no biases")
+        if self.moe and self.lora and {"fc1", "fc2"} & {*self.lora.targets}:
+            raise ConfigError("model.lora.targets", [*self.lora.targets], "qkv, proj or both with model.moe")
         return self
 
     @property

@@ -28,8 +28,9 @@ from megatron.core.transformer.transformer_block import (
 )
 from torch import Tensor
 
-from stages.model.config import ModelConfig
+from stages.model.config import LoraConfig, ModelConfig
 from stages.model.heads import HiddenHead, ScalarHead
+from stages.model.layers.adapters import ADAPTER_IN, ADAPTER_OUT, AdaptedColumns, AdaptedRows
 from stages.model.layers.attention import (
     AlibiAttention,
     CausalAttention,
@@ -40,11 +41,13 @@ from stages.model.layers.attention import (
 from stages.model.layers.cached_layer import CachedLayer
 from stages.model.layers.experts import Router
 from stages.model.layers.glm import BlockPositions
+from stages.model.layers.noise import EmbeddingNoise
 from stages.model.layers.norm import LayerNorm, RMSNorm
 from stages.model.layers.steps import Step
 from stages.model.layers.swiglu import SwiGLU
 from stages.model.parallel import has_transformer_engine
 from stages.model.recompute import enable_recompute
+from stages.shared.errors import ConfigError
 
 _NORMS = {"rmsnorm": RMSNorm, "layernorm": LayerNorm}
 _ATTENTION = {"alibi": AlibiAttention, "glm": MaskedAttention}
@@ -61,17 +64,41 @@ _RECOMPUTE: dict[Recompute, dict[str, Any]] = {
 class Decoder(GPTModel):
     """Megatron's decoder, which returns the head's output and computes no loss: that is an objective's business."""
 
+    is_adapted = False
+    """Whether layers have adapters."""
+
     def forward(
-        self, tokens_BT: Tensor, positions: Tensor, hidden: Tensor | None = None, documents: Documents | None = None
+        self,
+        tokens_BT: Tensor,
+        positions: Tensor,
+        hidden: Tensor | None = None,
+        documents: Documents | None = None,
+        noise: EmbeddingNoise | None = None,
     ) -> Tensor:
         """Return the head's output, such as this rank's part of the logits [B, T, V]; the hidden states [T, B, D] of a
         pipeline stage that is not the last.
 
-        `hidden` is the mask of MaskedAttention; with `documents` a token sees its own document alone.
+        `hidden` is the mask of MaskedAttention; with `documents` a token sees its own document alone. `noise` is added
+        in training.
         """
+        embedded = None
+        if self.pre_process and self.training and (noise is not None or self.is_adapted):
+            embedded = self._embedded(tokens_BT, positions, noise)
         # Without labels Megatron copies the logits to return them; with labels they go through the method below.
-        output: Tensor = super().forward(tokens_BT, positions, hidden, labels=tokens_BT, packed_seq_params=documents)
+        output: Tensor = super().forward(
+            tokens_BT, positions, hidden, embedded, labels=tokens_BT, packed_seq_params=documents
+        )
         return output
+
+    def _embedded(self, tokens_BT: Tensor, positions: Tensor, noise: EmbeddingNoise | None) -> Tensor:
+        """Return the embeddings, this rank's part of the sequence. They have a gradient also where the embedding is
+        frozen: recomputed blocks have none behind an input without one.
+        """
+        embedded_TBD: Tensor = self.embedding(input_ids=tokens_BT, position_ids=positions)
+        if noise is not None:
+            rank = parallel_state.get_tensor_model_parallel_rank() if self.config.sequence_parallel else 0
+            embedded_TBD = noise.added(embedded_TBD, first=rank * embedded_TBD.size(0))
+        return embedded_TBD if embedded_TBD.requires_grad else embedded_TBD.requires_grad_(torch.is_grad_enabled())
 
     def advance(self, tokens_N: Tensor, step: Step) -> Tensor:
         """Return the final norm's output [S, D] of the scored tokens of a step; of a pipeline stage that is not the
@@ -123,7 +150,11 @@ def build_model(  # noqa: PLR0913
     see `initialise`; those of matrices are on the device, with `on_host` on the host. V of the logits [B, T, V] is this
     tensor parallel rank's part of the padded vocabulary. A model that is to `advance` is built `cached`: attention is
     ours in every layer.
+
+    Raises ConfigError for adapters where Transformer Engine's matrices are used.
     """
+    if config.lora and has_transformer_engine():
+        raise ConfigError("model.lora", config.lora.model_dump(), "absent where Transformer Engine is installed")
     tp = parallel_state.get_tensor_model_parallel_world_size()
     on_cpu = on_host or not torch.cuda.is_available()
     split = {"sequence_parallel": sp, "use_cpu_initialization": on_cpu, **_RECOMPUTE[recompute]}
@@ -142,6 +173,7 @@ def build_model(  # noqa: PLR0913
         rotary_base=config.rope_theta,
         vp_stage=chunk if interleaved else None,
     )
+    model.is_adapted = config.lora is not None
     if model.post_process and config.head != "lm":
         model.output_layer = {"scalar": ScalarHead, "none": HiddenHead}[config.head](settings)
     if config.position == "glm" and model.pre_process:
@@ -187,6 +219,8 @@ def layer_spec(config: ModelConfig, *, cached: bool = False) -> ModuleSpec:
     spec = get_gpt_layer_local_spec(num_experts=experts)
     spec.submodules.input_layernorm = spec.submodules.pre_mlp_layernorm = _NORMS[config.norm]
     spec.submodules.self_attention.submodules.core_attention = attention
+    if config.lora:
+        _adapt(spec, config.lora)
     blocks = spec.submodules.mlp.submodules.experts if experts else spec.submodules.mlp
     if config.activation == "swiglu":
         blocks.submodules.activation_func = SwiGLU
@@ -197,6 +231,21 @@ def layer_spec(config: ModelConfig, *, cached: bool = False) -> ModuleSpec:
         if not HAVE_TE:
             moe_utils.te_general_gemm = None  # Megatron 0.16.1 asks for it and defines it with TE only
     return _cached(spec) if cached else spec
+
+
+def _adapt(spec: ModuleSpec, lora: LoraConfig) -> None:
+    """Give the targets in a layer's spec adapters."""
+    columns, rows = (ModuleSpec(module=kind, params={"lora": lora}) for kind in (AdaptedColumns, AdaptedRows))
+    attention, mlp = spec.submodules.self_attention.submodules, spec.submodules.mlp.submodules
+    places = {
+        "qkv": (attention, "linear_qkv", columns),
+        "proj": (attention, "linear_proj", rows),
+        "fc1": (mlp, "linear_fc1", columns),
+        "fc2": (mlp, "linear_fc2", rows),
+    }
+    for target in lora.targets:
+        submodules, name, adapted = places[target]
+        setattr(submodules, name, adapted)
 
 
 def _cached(spec: ModuleSpec) -> ModuleSpec:
@@ -323,7 +372,11 @@ def drawn(tensor: ShardedTensor, config: ModelConfig, seed: int) -> Tensor:
     shape = tensor.global_shape[tensor.prepend_axis_num :]
     if len(shape) == 1:
         return torch.zeros(shape) if tensor.key.endswith("bias") else torch.ones(shape)
+    if tensor.key.endswith(ADAPTER_OUT):
+        return torch.zeros(shape)
     std = config.init_std
+    if tensor.key.endswith(ADAPTER_IN):
+        std = (3 * shape[1]) ** -0.5  # that of PEFT's uniform draw
     if tensor.key.endswith(_RESIDUAL):
         std /= (2 * config.num_layers) ** 0.5
     name = f"{seed}/{tensor.key}/{tensor.global_offset[: tensor.prepend_axis_num]}"

@@ -67,7 +67,7 @@ class AnswerStore:
     def put(self, digest: str, answer: Answer) -> None:
         """Keep an answer: a killed process does not lose it."""
         start = self._file.tell()
-        record = [digest, asdict(answer)]
+        record = [digest, {name: value for name, value in asdict(answer).items() if value is not None}]
         self._file.write(json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
         self._file.flush()
         self._places[bytes.fromhex(digest)] = (self._path, start)

@@ -145,6 +145,8 @@ class TrainingConfig(StageConfig):
                 raise ConfigError("steps", self.steps, f"{wanted} or absent with train_tokens {self.train_tokens}")
         if not self.attend_across_documents and self.layout.cp > 1:
             raise ConfigError("attend_across_documents", False, "true with layout.cp: it cuts sequences elsewhere")
+        if self.model.lora and self.engine == "deepspeed":
+            raise ConfigError("engine", self.engine, "megatron with model.lora: it freezes weights")
         if self.heldout_every is not None and not self.heldout_batches:
             raise ConfigError("heldout_batches", 0, "at least 1 with heldout_every")
         if self.continue_step is not None and self.continue_from is None:

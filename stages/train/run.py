@@ -15,7 +15,7 @@ from stages.shared.errors import DataError
 from stages.shared.task import Task
 from stages.train.data.corpus import SourceDataset
 from stages.train.data.datasets import open_tokens
-from stages.train.loop import train
+from stages.train.loop import OpenData, train
 from stages.train.objectives.base import Objective, SetWeights
 from stages.train.stage import TrainingStage
 
@@ -27,25 +27,33 @@ def starting_weights(task: Task[TrainingStage], tokenizer: Tokenizer) -> SetWeig
             config = task.config
             return partial(copy_weights, config=config.model, folder=start.path, tokenizer=tokenizer, seed=config.seed)
     for release in task.inputs.get("init_from", ()):
-        return partial(import_weights, config=task.config.model, folder=release.path, tokenizer=tokenizer)
+        config = task.config
+        return partial(import_weights, config=config.model, folder=release.path, tokenizer=tokenizer, seed=config.seed)
     return None
 
 
 def train_on_tokens(task: Task[TrainingStage], objective: Objective, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Train on the sources of the stage's data field; compare the losses with the reference, if there is one.
-
-    Returns the summary on rank 0. See stages.train.loop.train for the outputs, errors and resumption.
-    """
+    """Train on the sources of the stage's data field: see train_and_compare."""
     config = task.config
     sources = [
         SourceDataset(file.source, file.path, None if config.mixture is None else config.mixture[file.source])
         for file in task.inputs[config.data]
     ]
-    summary = train(task, objective, tokenizer, partial(open_tokens, sources, objective, config, tokenizer))
+    return train_and_compare(task, objective, tokenizer, partial(open_tokens, sources, objective, config, tokenizer))
+
+
+def train_and_compare(
+    task: Task[TrainingStage], objective: Objective, tokenizer: Tokenizer, open_data: OpenData
+) -> dict[str, Any]:
+    """Train, and compare the losses with the reference, if there is one.
+
+    Returns the summary on rank 0. See stages.train.loop.train for the outputs, errors and resumption.
+    """
+    summary = train(task, objective, tokenizer, open_data)
     if task.ranks.rank == 0:
         for reference in task.inputs.get("reference", ()):
             metrics = task.out / KINDS.metrics.file
-            summary["largest_difference"] = largest_difference(metrics, reference.path, config.tolerance)
+            summary["largest_difference"] = largest_difference(metrics, reference.path, task.config.tolerance)
     return summary
 
 

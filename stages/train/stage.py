@@ -31,7 +31,7 @@ from stages.model.checkpoint.settings import (
     require_fitting,
     require_tokenizer,
 )
-from stages.model.huggingface.config import CONFIG_JSON, differences, require_same_shape, unreleasable
+from stages.model.huggingface.config import CONFIG_JSON, folder_differences, require_same_shape, unreleasable
 from stages.model.huggingface.folder import ReleaseFolder
 from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Kind, Output, Reads, StagePlan, Step, Unit
 from stages.shared.errors import ConfigError, nearest
@@ -105,7 +105,7 @@ class TrainingStage(TrainingConfig):
         tokenizers = inputs.get("tokenizer", ())
         for file in inputs.get("init_from", ()):
             if planned := PlannedModel.of(file):
-                require_same_shape(name_of(file), differences(self.model, planned.model))
+                require_same_shape(name_of(file), folder_differences(self.model, planned.model))
             elif not file.section:
                 self._inspect_release(file.path, tokenizers)
         for file in inputs.get("continue_from", ()):
@@ -114,7 +114,7 @@ class TrainingStage(TrainingConfig):
 
     def _inspect_release(self, folder: Path, tokenizers: Sequence[InputFile]) -> None:
         release = ReleaseFolder(folder)
-        require_same_shape(folder / CONFIG_JSON, differences(self.model, release.config))
+        require_same_shape(folder / CONFIG_JSON, folder_differences(self.model, release.config))
         for tokenizer in tokenizers:
             if not tokenizer.section:
                 release.require_pieces(read_pieces(tokenizer.path))
@@ -184,7 +184,7 @@ class TrainingStage(TrainingConfig):
 
     def forecast(
         self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
-    ) -> Forecast:
+    ) -> Forecast | None:
         """Return memory of the training, time and cost of the steps that are left, and how often each source is read if
         its size is known.
 

@@ -29,7 +29,7 @@ from typing import Any
 
 from stages.generate.memory import engine_memory, scoring_slots
 from tests.bench.compare import Comparison, add_options, one_core, show
-from tests.bench.evaluate_world import MODEL, VARIANTS, begin_with_bos, data, make_world
+from tests.bench.evaluate_world import MODEL, VARIANTS, begin_with_bos, data, llama_pieces, make_world
 
 ROOT = Path(__file__).parents[2]
 STEP = 768
@@ -103,7 +103,7 @@ def agree(task: str, ours: list[Any], theirs: list[Any]) -> float:
     """Return the largest difference of a log-likelihood. Raises if one is over 1e-3, or if flags or texts differ."""
     largest = 0.0
     if isinstance(ours[0], str):
-        apart = sum(mine.strip() != other.strip() for mine, other in zip(ours, theirs, strict=True))
+        apart = sum(mine != other for mine, other in zip(ours, theirs, strict=True))
     else:
         pairs = list(zip(ours, theirs, strict=True))
         apart = sum(abs(mine[0] - other[0]) > APART or mine[1] != other[1] for mine, other in pairs)
@@ -118,7 +118,7 @@ def compare_answers(world: Path, root: Path, _rounds: int) -> list[Comparison]:
     found = []
     for name, config in VARIANTS.items():
         folder = world / name
-        make_world(folder, root, config)
+        make_world(folder, llama_pieces(root), config)
         if config is [*VARIANTS.values()][-1]:
             begin_with_bos(folder)
         largest = 0.0
@@ -164,7 +164,7 @@ def main() -> int:
     one_core()
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder)
-        make_world(world, root)
+        make_world(world, llama_pieces(root))
         subjects: dict[str, Callable[[int], list[Comparison]]] = {
             row.task: partial(compare, world, row) for row in ROWS
         }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stages.evaluate.catalog.definitions import defined, shipped_variants, with_variant
-from stages.evaluate.cells import OURS, Cell
+from stages.evaluate.cells import GENERATE, OURS, Cell
 from stages.formats.benchmarks.index import DataSet, TaskInfo, read_index
 from stages.formats.benchmarks.layout import find_dataset, splits_of
 from stages.jail.jail import missing
@@ -71,6 +71,13 @@ def check_data(cell: Cell, datasets: Sequence[Path]) -> None:
             others = splits[leaf.shape.pool] - (leaf.shape.pool == leaf.shape.evaluated)
             if shots > others:
                 raise too_many_shots(leaf.name, shots, others)
+
+
+def needs_scores(cell: Cell) -> bool:
+    """Return whether a cell asks for log probabilities of given texts; of own definitions it is not known."""
+    if cell.is_ours:
+        return cell.task != GENERATE
+    return any(leaf.shape.output != "generate_until" and not leaf.shape.free for leaf in read_index().leaves(cell.task))
 
 
 def shots_of(cell: Cell, leaf: TaskInfo) -> int:

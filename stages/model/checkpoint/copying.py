@@ -15,14 +15,16 @@ from stages.model.config import ModelConfig
 from stages.model.decoder import drawn, fill
 from stages.model.huggingface.tensors import EMBEDDING, HEAD
 from stages.model.huggingface.weights import with_rows
+from stages.model.layers.adapters import is_adapter
 from stages.shared.errors import DataError
 
 
 def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: Tokenizer, seed: int) -> None:
     """Fill this rank's weights from a checkpoint of ours. Collective.
 
-    A head of another kind is drawn from the seed, and the rows of tokens that the checkpoint lacks are its mean row.
-    Raises DataError if it is damaged, of another shape than `config`, or trained with another tokenizer.
+    A head of another kind and new adapters are drawn from the seed, and the rows of tokens that the checkpoint lacks
+    are its mean row. Raises DataError if it is damaged, of another shape than `config`, or trained with another
+    tokenizer.
     """
     verify(folder)
     found = read_settings(folder)
@@ -33,20 +35,22 @@ def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: 
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
         nonlocal last
-        if tensor.key.startswith("output_layer.") and found.config.head != config.head:
+        is_new_head = tensor.key.startswith("output_layer.") and found.config.head != config.head
+        if is_new_head or (is_adapter(tensor.key) and not found.config.lora):
             return drawn(tensor, config, seed)
         place = tensor.key, tuple(tensor.global_offset[: tensor.prepend_axis_num])
         if last is None or last[0] != place:
             whole = read_slice(folder, WEIGHTS + tensor.key, place[1])
-            last = place, _with_our_rows(whole, tensor, found)
+            last = place, _with_our_rows(whole, tensor, found, config)
         return last[1]
 
     fill(model, full_tensor)
 
 
-def _with_our_rows(whole: Tensor, tensor: ShardedTensor, found: CheckpointSettings) -> Tensor:
-    """Return a tensor with as many rows as ours, if it has a row for each token."""
+def _with_our_rows(whole: Tensor, tensor: ShardedTensor, found: CheckpointSettings, config: ModelConfig) -> Tensor:
+    """Return a tensor with as many rows as ours, if it has a row for each token: padded rows become tokens' too."""
     count = tensor.global_shape[tensor.prepend_axis_num]
-    if tensor.key not in (EMBEDDING, HEAD) or whole.size(0) == count:
+    is_same = whole.size(0) == count and config.extra_tokens == found.config.extra_tokens
+    if tensor.key not in (EMBEDDING, HEAD) or is_same:
         return whole
     return with_rows(whole[: found.config.used_rows(found.vocab_size)], count)

@@ -36,8 +36,7 @@ _MUST_BE = {
 """Settings of transformers that have one value here; the first is what a config without them means."""
 # fmt: off
 _ARCHITECTURE = (
-    ("position", "rope"), ("norm", "rmsnorm"), ("activation", "swiglu"), ("bias", False),
-    ("head", "lm"), ("extra_tokens", ()),
+    ("position", "rope"), ("norm", "rmsnorm"), ("activation", "swiglu"), ("bias", False), ("head", "lm"),
 )
 # fmt: on
 """Settings of ours that have one value in LLaMA and Mixtral."""
@@ -54,8 +53,8 @@ def unreleasable(model: ModelConfig) -> str:
     return ""
 
 
-def to_config_json(model: ModelConfig, vocab_size: int, dtype: str, *, bos_id: int, eos_id: int) -> dict[str, Any]:
-    """Return config.json's content; `dtype` is float32, bfloat16 or float16.
+def to_config_json(model: ModelConfig, rows: int, dtype: str, *, bos_id: int, eos_id: int) -> dict[str, Any]:
+    """Return config.json's content for a vocabulary of `rows` tokens; `dtype` is float32, bfloat16 or float16.
 
     Raises ValueError, saying which setting, if transformers has no architecture with these settings.
     """
@@ -79,7 +78,7 @@ def to_config_json(model: ModelConfig, vocab_size: int, dtype: str, *, bos_id: i
         "head_dim": model.head_dim,
         "hidden_act": "silu",
         "tie_word_embeddings": model.tied_embeddings,
-        "vocab_size": vocab_size,
+        "vocab_size": rows,
         "bos_token_id": bos_id,
         "eos_token_id": eos_id,
         "torch_dtype": dtype,
@@ -136,6 +135,11 @@ def differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
         for model in (wanted, found)
     )
     return {name: value for name, value in theirs.items() if value != ours[name]}
+
+
+def folder_differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
+    """Return what `differences` does, for a folder: config.json names no added tokens, and knows no adapters."""
+    return {name: value for name, value in differences(wanted, found).items() if name not in ("extra_tokens", "lora")}
 
 
 def require_same_shape(path: Path, other: Mapping[str, Any]) -> None:

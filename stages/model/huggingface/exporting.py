@@ -7,12 +7,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from stages.formats.kinds import KINDS
+from stages.formats.chat.templates import ChatTemplate
 from stages.formats.pieces import TOKENIZER_JSON
 from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.load import DTYPES
@@ -23,9 +22,11 @@ from stages.model.huggingface.config import CONFIG_JSON, to_config_json
 from stages.model.huggingface.folder import INDEX
 from stages.model.huggingface.folder import WEIGHTS as WHOLE
 from stages.model.huggingface.tensors import EMBEDDING, HEAD, Slice, shapes, slices
+from stages.model.huggingface.tokenizer import write_tokenizer
 from stages.model.huggingface.weights import split
+from stages.model.layers.adapters import ADAPTER_IN, ADAPTER_OUT, merged
 from stages.shared.errors import DataError
-from stages.shared.files import flush_tree, read_json, replace_dir, write_json
+from stages.shared.files import flush_tree, replace_dir, write_json
 
 SHARD_BYTES = 5_000_000_000
 """Largest file of weights, as transformers' own; a single larger tensor gets a file of its own."""
@@ -41,12 +42,19 @@ class Shard:
     """Bytes of its tensors."""
 
 
-def export_checkpoint(checkpoint: Path, folder: Path, tokenizer: Path, shard_bytes: int = SHARD_BYTES) -> int:
+def export_checkpoint(
+    checkpoint: Path,
+    folder: Path,
+    tokenizer: Path,
+    shard_bytes: int = SHARD_BYTES,
+    template: ChatTemplate | None = None,
+) -> int:
     """Write the model of a checkpoint folder as a folder that transformers loads; return its parameter count.
 
-    Weights keep their type; the vocabulary's padded rows are left out. `tokenizer` is the `.model` that it was trained
-    with, its `tokenizer.json` beside it. Written aside and renamed: the folder is whole or not
-    there. Call it in a process of its own group (stages.model.parallel.start).
+    Weights keep their type; the vocabulary's padded rows are left out, and adapters are merged. `tokenizer` is the
+    `.model` that it was trained with, its `tokenizer.json` beside it; the model's extra tokens are added to it. With a
+    chat template the folder has that of transformers, and generation ends with its end token. Written aside and
+    renamed: the folder is whole or not there. Call it in a process of its own group (stages.model.parallel.start).
 
     Raises DataError for a damaged checkpoint, another tokenizer, or an architecture that transformers does not have.
     """
@@ -57,37 +65,37 @@ def export_checkpoint(checkpoint: Path, folder: Path, tokenizer: Path, shard_byt
         raise DataError(tokenizer, f"not the tokenizer of {checkpoint}", "Give the one that it was trained with")
     if not tokenizer.with_name(TOKENIZER_JSON).is_file():
         raise DataError(tokenizer, f"no {TOKENIZER_JSON} beside it", "Put the one there that gives the same ids")
-    model, vocab_size = settings.config, settings.vocab_size
+    model, rows = settings.config, settings.config.used_rows(settings.vocab_size)
     dtype = DTYPES[settings.dtype]
     names = str(dtype).removeprefix("torch.")
     try:
-        described = to_config_json(model, vocab_size, names, bos_id=pieces.eos_id, eos_id=pieces.eos_id)
+        described = to_config_json(model, rows, names, bos_id=pieces.eos_id, eos_id=pieces.eos_id)
     except ValueError as error:
         raise DataError(checkpoint, f"transformers has no such model ({error})", "Use the checkpoint itself") from error
     aside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    shards = plan_shards(model, vocab_size, dtype.itemsize, shard_bytes)
+    shards = plan_shards(model, rows, dtype.itemsize, shard_bytes)
     for shard in shards:
-        tensors = dict(pair for part in shard.parts for pair in _tensors(checkpoint, model, part, vocab_size))
+        tensors = dict(pair for part in shard.parts for pair in _tensors(checkpoint, model, part, rows))
         save_file(tensors, aside / shard.name, metadata={"format": "pt"})
     if len(shards) > 1:
         files = {name: shard.name for shard in shards for part in shard.parts for name in part.names}
         size = sum(shard.size for shard in shards)
         write_json(aside / INDEX, {"metadata": {"total_size": size}, "weight_map": files})
     write_json(aside / CONFIG_JSON, described)
-    _copy_tokenizer(tokenizer, aside, model.seq_len, pieces)
+    write_tokenizer(tokenizer, aside, model, template)
     flush_tree(aside)
     replace_dir(aside, folder)
-    return model.num_parameters(vocab_size)
+    return model.num_parameters(rows)
 
 
-def plan_shards(model: ModelConfig, vocab_size: int, width: int, shard_bytes: int) -> list[Shard]:
-    """Return the files of weights, filled in order, with `width` bytes a weight. Pure."""
+def plan_shards(model: ModelConfig, rows: int, width: int, shard_bytes: int) -> list[Shard]:
+    """Return the files of weights, filled in order, with `width` bytes a weight and `rows` tokens. Pure."""
     groups: list[list[Slice]] = [[]]
     sizes = [0]
     for part in slices(model):
-        size = width * sum(math.prod(shape) for shape in shapes(model, part, vocab_size))
+        size = width * sum(math.prod(shape) for shape in shapes(model, part, rows))
         if groups[-1] and sizes[-1] + size > shard_bytes:
             groups.append([])
             sizes.append(0)
@@ -101,33 +109,13 @@ def plan_shards(model: ModelConfig, vocab_size: int, width: int, shard_bytes: in
     ]
 
 
-def _tensors(checkpoint: Path, model: ModelConfig, part: Slice, vocab_size: int) -> Iterator[tuple[str, torch.Tensor]]:
+def _tensors(checkpoint: Path, model: ModelConfig, part: Slice, rows: int) -> Iterator[tuple[str, torch.Tensor]]:
     whole = read_slice(checkpoint, WEIGHTS + part.key, part.index)
+    if model.lora and any(part.key.endswith(f"linear_{target}.weight") for target in model.lora.targets):
+        start = WEIGHTS + part.key.removesuffix("weight")
+        first, last = (read_slice(checkpoint, start + name, part.index) for name in (ADAPTER_IN, ADAPTER_OUT))
+        whole = merged(whole, first, last, model.lora)
     if part.key in (EMBEDDING, HEAD):
-        whole = whole[:vocab_size]
+        whole = whole[:rows]
     for name, tensor in zip(part.names, split(model, part.key, whole), strict=True):
         yield name, tensor.clone()  # a view would be saved with all it looks at
-
-
-def _copy_tokenizer(tokenizer: Path, folder: Path, seq_len: int, pieces: Tokenizer) -> None:
-    """Write the tokenizer's files. Its texts begin with the end-of-sequence token, as every document of the training
-    does, so that a reader of the folder needs no flag.
-    """
-    shutil.copyfile(tokenizer, folder / KINDS.tokenizer.file)
-    end = pieces.pieces()[pieces.eos_id]
-    first: list[dict[str, Any]] = [{"SpecialToken": {"id": end, "type_id": 0}}]
-    texts: list[dict[str, Any]] = [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}]
-    template = {
-        "type": "TemplateProcessing",
-        "single": [*first, texts[0]],
-        "pair": [*first, *texts],
-        "special_tokens": {end: {"id": end, "ids": [pieces.eos_id], "tokens": [end]}},
-    }
-    write_json(folder / TOKENIZER_JSON, read_json(tokenizer.with_name(TOKENIZER_JSON)) | {"post_processor": template})
-    settings = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        **{"bos_token": end, "eos_token": end, "unk_token": "<unk>", "pad_token": end},
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": seq_len,
-    }
-    write_json(folder / "tokenizer_config.json", settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,13 @@ class ReleaseFolder:
                     remedy = "Train with the folder's tokenizer, or one that adds pieces at its end"
                     raise DataError(path, problem, remedy)
 
+    def added_tokens(self, first: int) -> list[str]:
+        """Return the names of the tokens from id `first` on, as far as the folder's files name one after another."""
+        fast, added = self.folder / TOKENIZER_JSON, self.folder / ADDED_TOKENS
+        names = dict(_fast_pieces(fast)) if fast.exists() else {}
+        names |= _added_pieces(added) if added.exists() else {}
+        return [names[number] for number in takewhile(names.__contains__, range(first, self.vocab_size))]
+
     def _vocabularies(self) -> list[tuple[Path, Mapping[int, str]]]:
         """Return the pieces by id of each file that has some: of tokenizer.json only where there is no `.model`."""
         model, fast, added = (self.folder / name for name in (KINDS.tokenizer.file, TOKENIZER_JSON, ADDED_TOKENS))
@@ -95,8 +103,13 @@ class ReleaseFolder:
         elif fast.exists():
             found.append((fast, _fast_pieces(fast)))
         if added.exists():
-            found.append((added, {_number(added, number): piece for piece, number in read_config(added).items()}))
+            found.append((added, _added_pieces(added)))
         return found
+
+
+def _added_pieces(path: Path) -> dict[int, str]:
+    """Return the pieces of an added_tokens.json."""
+    return {_number(path, number): piece for piece, number in read_config(path).items()}
 
 
 def _fast_pieces(path: Path) -> dict[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -13,11 +14,12 @@ from torch import Tensor
 from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.load import DTYPES, LoadedModel, build_for_reading, join_group
 from stages.model.config import ModelConfig
-from stages.model.decoder import fill
-from stages.model.huggingface.config import CONFIG_JSON, differences, require_same_shape
+from stages.model.decoder import drawn, fill
+from stages.model.huggingface.config import CONFIG_JSON, folder_differences, require_same_shape
 from stages.model.huggingface.folder import ReleaseFolder
 from stages.model.huggingface.tensors import EMBEDDING, HEAD, Slice, slices
 from stages.model.huggingface.weights import join, with_rows
+from stages.model.layers.adapters import is_adapter
 from stages.shared.errors import DataError
 
 
@@ -38,17 +40,20 @@ class Release(ReleaseFolder):
         return tensor
 
 
-def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: Tokenizer) -> None:
+def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: Tokenizer, seed: int) -> None:
     """Fill this rank's weights from a folder, in any layout.
 
-    Rows of pieces that the folder's vocabulary lacks, and padded rows, are the mean of its rows; rows beyond the
-    tokenizer's pieces are dropped. Raises DataError if the folder is of another shape than `config`, saying what the
-    recipe's model section has to be, or if its own tokenizer gives the pieces other ids.
+    Rows of pieces and of extra tokens that the folder's vocabulary lacks, and padded rows, are the mean of its rows;
+    rows beyond the tokenizer's pieces are dropped, unless they are those of our extra tokens. Adapters are drawn from
+    the seed. Raises DataError if the folder is of another shape than `config`, saying what the recipe's model section
+    has to be, or if its own tokenizer gives the pieces other ids.
     """
     release = Release(folder)
-    require_same_shape(folder / CONFIG_JSON, differences(config, release.config))
+    require_same_shape(folder / CONFIG_JSON, folder_differences(config, release.config))
     release.require_pieces(tokenizer.pieces())
-    _fill(model, release, tokenizer.vocab_size)
+    added = release.added_tokens(tokenizer.vocab_size)
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(config.extra_tokens, added, strict=False)))
+    _fill(model, release, tokenizer.vocab_size + common, config, seed)
 
 
 def load_release(folder: Path) -> LoadedModel:
@@ -62,22 +67,24 @@ def load_release(folder: Path) -> LoadedModel:
     release = Release(folder)
     dtype = DTYPES[release.dtype]
     model = build_for_reading(release.config, release.vocab_size, dtype)
-    _fill(model, release, release.vocab_size)
+    _fill(model, release, release.vocab_size, release.config, seed=0)
     return LoadedModel(model, release.config, release.vocab_size, tokenizer_sha256="", step=0)
 
 
-def _fill(model: GPTModel, release: Release, pieces: int) -> None:
-    """Fill this rank's weights. Rows beyond `pieces` are dropped, and rows that the folder lacks are its mean."""
+def _fill(model: GPTModel, release: Release, rows: int, config: ModelConfig, seed: int) -> None:
+    """Fill this rank's weights. Rows beyond `rows` are dropped, and rows that the folder lacks are its mean."""
     parts = {(part.key, part.index): part for part in slices(release.config)}
     last: tuple[Slice | None, Tensor] = (None, torch.empty(0))
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
         nonlocal last
+        if is_adapter(tensor.key):
+            return drawn(tensor, config, seed)
         part = parts[tensor.key, tensor.global_offset[: tensor.prepend_axis_num]]
         if part != last[0]:
             whole = release.read(part)
             if part.key in (EMBEDDING, HEAD):
-                whole = with_rows(whole[:pieces], tensor.global_shape[0])
+                whole = with_rows(whole[:rows], tensor.global_shape[0])
             last = part, whole
         return last[1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -36,18 +36,36 @@ class Documents(PackedSeqParams):
     """The documents of a microbatch: a token sees its own document alone.
 
     Megatron hands its own class through all layers, also recomputed ones. This one is not of its packed (thd) format:
-    sequences stay [T, B], and positions run on, since RoPE and ALiBi know distances alone.
+    sequences stay [T, B].
     """
 
     lengths: tuple[int, ...] = ()
     """Tokens of each document, as far as it lies in its sequence, sequence after sequence."""
+    positions: Tensor | None = None
+    """Position of each token in its document, [B, T], for RoPE; None: positions run on, since RoPE knows distances
+    alone. In 16 bits angles of small positions are more exact."""
+    _angles: tuple[Tensor, Tensor] | None = field(default=None, init=False, repr=False)
+
+    def angles(self, cos_TE: Tensor, sin_TE: Tensor) -> tuple[Tensor, Tensor]:
+        """Return RoPE's tables for each token: as they are, or [B, 1, T, E]. All layers of a model ask for the same."""
+        if self.positions is None:
+            return cos_TE, sin_TE
+        if self._angles is None:
+            self._angles = cos_TE[self.positions][:, None], sin_TE[self.positions][:, None]
+        return self._angles
 
 
-def documents_apart(lengths_S: Tensor, tokens: int, device: torch.device) -> Documents:
+def documents_apart(
+    lengths_S: Tensor, tokens: int, device: torch.device, positions_BT: Tensor | None = None
+) -> Documents:
     """Return the documents of sequences of `tokens` tokens each, given the lengths, an int tensor on the host."""
     starts_S = F.pad(lengths_S.cumsum(0), (1, 0)).to(device, torch.int32)
     return Documents(
-        lengths=tuple(lengths_S.tolist()), cu_seqlens_q=starts_S, max_seqlen_q=tokens, max_seqlen_kv=tokens
+        lengths=tuple(lengths_S.tolist()),
+        positions=positions_BT,
+        cu_seqlens_q=starts_S,
+        max_seqlen_q=tokens,
+        max_seqlen_kv=tokens,
     )
 
 
@@ -80,7 +98,7 @@ class CausalAttention(MegatronModule):
         heads, width = query.shape[2:]
         if isinstance(packed_seq_params, Step):
             return self._mix_cached(query, key, value, packed_seq_params)
-        query, key, value = self.prepare(query, key, value)
+        query, key, value = self.prepare(query, key, value, packed_seq_params)
         is_apart = packed_seq_params is not None and not self.is_masked
         if heads != key.size(2) and query.is_cuda and not self._takes_groups(query, is_apart=is_apart):
             key, value = (x.repeat_interleave(heads // x.size(2), dim=2) for x in (key, value))
@@ -94,10 +112,10 @@ class CausalAttention(MegatronModule):
         return mixed_TBHD[..., :width].flatten(2)
 
     def prepare(
-        self, query: Tensor, key: Tensor, value: Tensor, step: Step | None = None
+        self, query: Tensor, key: Tensor, value: Tensor, packed: Documents | Step | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return query, key and value with the positions worked in: the step's, or 0 to T - 1. Columns that are added
-        to a head are cut off from the mixed values.
+        """Return query, key and value with the positions worked in: those of the step or of the documents, or 0 to
+        T - 1. Columns that are added to a head are cut off from the mixed values.
         """
         return query, key, value
 
@@ -162,14 +180,16 @@ class RotaryAttention(CausalAttention):
         self.theta = theta
 
     def prepare(
-        self, query: Tensor, key: Tensor, value: Tensor, step: Step | None = None
+        self, query: Tensor, key: Tensor, value: Tensor, packed: Documents | Step | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return query and key rotated by angles that grow with the position."""
-        positions = step.cache.positions if step else query.size(0)
+        positions = packed.cache.positions if isinstance(packed, Step) else query.size(0)
         tables = rope_tables(positions, query.size(3), self.theta, query.dtype, query.device)
-        if step:
-            cos_NE, sin_NE = (table_TE[step.positions] for table_TE in tables)
+        if isinstance(packed, Step):
+            cos_NE, sin_NE = (table_TE[packed.positions] for table_TE in tables)
             return apply_rope(query, cos_NE, sin_NE), apply_rope(key, cos_NE, sin_NE), value
+        if packed:
+            tables = packed.angles(*tables)
         # The copy of the value keeps the product of all three from being held for the backward pass.
         return apply_rope(query, *tables), apply_rope(key, *tables), _copied(value)
 
@@ -197,9 +217,10 @@ class AlibiAttention(CausalAttention):
         self.register_buffer("slopes", exact, persistent=False)
 
     def prepare(
-        self, query: Tensor, key: Tensor, value: Tensor, step: Step | None = None
+        self, query: Tensor, key: Tensor, value: Tensor, packed: Documents | Step | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return query and key with columns whose product is the bias, and the value padded to their width."""
+        step = packed if isinstance(packed, Step) else None
         slopes_H = self.slopes.to(query) / self.scale
         numbers_T = step.positions if step else torch.arange(key.size(0), device=key.device)
         positions_T = numbers_T - (step.cache.positions if step else key.size(0)) // 2  # small numbers round less

@@ -24,6 +24,8 @@ def rope_tables(tokens: int, width: int, theta: int, dtype: torch.dtype, device:
 def apply_rope(x_TBHD: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
     """Return x with each head's numbers i and i + D / 2 turned as a pair, transformers' order.
 
+    The tables may also be [B, 1, T, E]: angles of each sequence's own.
+
     On a CPU the result lies in memory as [B, H, T, D]: torch's flash kernel there takes a fifth longer over rows that
     lie further apart. On a GPU it lies as [T, B, H, D], as what the kernel there makes of it then does, and Megatron's
     layers want.

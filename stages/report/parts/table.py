@@ -12,6 +12,8 @@ FOLDERS = (
     "pages",
     "tokens",
     "mixture",
+    "synthesis",
+    "packing",
     "training",
     "alarm",
     "evaluation",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from fnmatch import fnmatchcase
 from itertools import tee
 
 import torch
@@ -58,16 +57,16 @@ class FrozenModel:
         return columns
 
 
-def freeze(chunks: Sequence[Decoder], patterns: Sequence[str]) -> None:
-    """Freeze the weights whose global names match one of the patterns.
+def freeze(chunks: Sequence[Decoder], role: Role) -> None:
+    """Freeze the weights of a role that are not trained.
 
     Raises ValueError if nothing is left to train on this rank.
     """
     trained = 0
     for chunk in chunks:
         for name, weight in chunk.named_parameters():
-            is_frozen = any(fnmatchcase(global_name(chunk, name), pattern) for pattern in patterns)
+            is_frozen = role.is_frozen(global_name(chunk, name))
             weight.requires_grad_(not is_frozen)
             trained += not is_frozen
     if not trained:
-        raise ValueError(f"frozen {[*patterns]}: a pipeline stage has nothing to train. Use fewer stages")
+        raise ValueError(f"frozen {[*role.frozen]}: a pipeline stage has nothing to train. Use fewer stages")

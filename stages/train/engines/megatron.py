@@ -37,7 +37,7 @@ class MegatronEngine:
             build_model(role.config, vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute)
             for number in range(layout.interleave)
         ]
-        freeze(self.chunks, role.frozen)
+        freeze(self.chunks, role)
         ddp = DistributedDataParallelConfig(
             use_distributed_optimizer=True,
             grad_reduce_in_fp32=True,

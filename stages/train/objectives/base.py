@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Protocol
 
@@ -20,7 +21,10 @@ from torch.utils.data import Dataset
 
 from stages.model.config import ModelConfig
 from stages.model.decoder import initialise
+from stages.model.huggingface.tensors import EMBEDDING, HEAD
+from stages.model.layers.adapters import is_adapter
 from stages.model.layers.attention import Documents
+from stages.model.layers.noise import EmbeddingNoise
 
 Batch = dict[str, Tensor]
 SetWeights = Callable[[GPTModel], None]
@@ -75,7 +79,12 @@ class Model(Protocol):
     """A rank's part of a model, as stages.model.decoder.Decoder is called."""
 
     def __call__(
-        self, tokens_BT: Tensor, positions: Tensor, hidden: Tensor | None = None, documents: Documents | None = None
+        self,
+        tokens_BT: Tensor,
+        positions: Tensor,
+        hidden: Tensor | None = None,
+        documents: Documents | None = None,
+        noise: EmbeddingNoise | None = None,
     ) -> Tensor:
         """Return the head's output, or the hidden states of a pipeline stage that is not the last."""
 
@@ -89,12 +98,20 @@ class Role:
     """Weights to start from; None: drawn from the seed."""
     frozen: tuple[str, ...] = ()
     """Patterns (fnmatch) of names of weights, such as `decoder.layers.0.*`, that are not trained: they have no
-    gradient, no optimizer state and no part in the gradient's norm. `*`: the whole model."""
+    gradient, no optimizer state and no part in the gradient's norm. `*`: the whole model. With adapters everything but
+    these is frozen."""
 
     @property
     def is_trained(self) -> bool:
         """Whether any weight is trained."""
         return "*" not in self.frozen
+
+    def is_frozen(self, name: str) -> bool:
+        """Return whether a weight, by its global name, is not trained."""
+        lora = self.config.lora
+        if lora and not is_adapter(name):
+            return not (lora.embeddings and name in (EMBEDDING, HEAD))
+        return any(fnmatchcase(name, pattern) for pattern in self.frozen)
 
     def starting_weights(self, seed: int) -> SetWeights:
         """Return the function that sets the weights to start from."""

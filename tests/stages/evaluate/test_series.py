@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.evaluate.cells import Cell, cells_of
+from stages.evaluate.cells import Asked, Cell, cells_of
 from stages.evaluate.config import AlarmConfig, EvaluateConfig
 from stages.evaluate.series import alarm, in_order, questions
 from stages.formats.alarms import read_alarm
@@ -41,7 +41,7 @@ def results(task: str, values: list[float], metrics: Mapping[str, bool]) -> Resu
     """Return results of a task with the same values for each metric; a metric is better high or low."""
     key = EvaluationKey(
         checkpoint="0", source="x", task=task, num_fewshot=0, seed=1, limit=None, variant="", prompts="", data="",
-        first_token=2, dtype="fp32", adapter="2", harness="lm-eval",
+        first_token=2, dtype="fp32", backend="own", chat="", template="", adapter="2", harness="lm-eval",
     )  # fmt: skip
     scores = tuple(
         Score(
@@ -134,7 +134,7 @@ def test_folders_without_a_step_keep_their_order(tmp_path: Path) -> None:
     ],
 )
 def test_the_main_metric_is_a_mean_of_right_answers(metrics: dict[str, bool], has: bool) -> None:
-    (cell,) = cells_of(EvaluateConfig(tasks=("piqa",)).tasks, None, None)  # type: ignore[arg-type]
+    (cell,) = cells_of(EvaluateConfig(tasks=("piqa",)).tasks, Asked())  # type: ignore[arg-type]
     assert isinstance(cell, Cell)
     assert bool(questions(results("piqa", [1.0, 0.0], metrics), cell)) is has
     assert questions(results("piqa", [1.0, 7.0], metrics), cell) == {}

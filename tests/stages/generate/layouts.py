@@ -15,16 +15,15 @@ from stages.model import parallel
 from stages.model.checkpoint.load import load_model
 from stages.model.parallel import Sizes
 from stages.shared.task import Ranks
-from tests.stages.generate.tiny import Names, mixed_requests, ragged
+from tests.stages.generate.tiny import Names, mixed_requests, positions_of
 from tests.stages.gloo import run_ranks
 
 
 def answers(checkpoint: Path) -> dict[str, Any]:
     """Return scores and continuations of a checkpoint's model, in the layout of this process's group."""
     model = load_model(checkpoint)
-    windows = [(row, row[::-1]) for row in ragged(20) if 2 * len(row) <= model.seq_len]
     passes = Passes(model, scoring_slots(model.config, 32))
-    scores = [asdict(each) for each in score(passes, windows, 32)]
+    scores = [asdict(each) for each in score(passes, positions_of(model), 32)]
     generator = Generator(Passes(model, 200), Names(), max_rows=6, batch=16)
     requests = mixed_requests(16, logprobs=2)
     return {"scores": scores, "texts": [asdict(each) for each in generator.generate(requests)]}

@@ -44,7 +44,10 @@ ROOT = Path(__file__).parents[3]
 STAGES = sorted(path.parent.name for path in (ROOT / "stages").glob("*/config.py") if "\nConfig = " in path.read_text())
 FILES = 100
 """Input files of each kind: as many as the recipe with the most parts wants."""
-ONE = (KINDS.tokenizer.name,)
+ONE = (
+    "state",
+    KINDS.tokenizer.name,
+)
 """Kinds of which a stage reads one file."""
 
 

@@ -23,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from stages.align.config import AlignConfig
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
@@ -48,7 +49,7 @@ class Run:
     data: str
     config: dict[str, Any] = field(default_factory=dict)
     stage: str = "pretrain"
-    """Or ranking: the objective of tests/stages/train/ranking.py."""
+    """Or ranking: the objective of tests/stages/train/ranking.py. Or align: fine-tuning on the rows in the data."""
     continue_from: str = ""
     """Checkpoint of another run to continue from."""
     kin: tuple[str, ...] = ()
@@ -91,6 +92,8 @@ def settings(run: Run) -> TrainingStage:
     changed = {**TINY, **run.config}
     if run.stage == "pretrain":
         return PretrainConfig(tokens="unused", tokenizer="unused", **changed)
+    if run.stage == "align":
+        return AlignConfig(chats="unused", tokenizer="unused", **changed)
     model = {**changed["model"], "head": "scalar"}
     return RankingConfig(pairs="unused", tokenizer="unused", **{**changed, "model": model})
 
@@ -103,7 +106,8 @@ def start(run: Run, target: Callable[[Run, int], None] | None = None) -> list[An
     for name in ("out", "work"):
         (Path(run.folder) / name).mkdir(parents=True, exist_ok=True)
     server = get_context("forkserver")
-    server.set_forkserver_preload(["tests.stages.train.ranks", "stages.pretrain.run", "tests.stages.train.ranking"])
+    runs = ["stages.pretrain.run", "stages.align.run", "tests.stages.train.ranking"]
+    server.set_forkserver_preload(["tests.stages.train.ranks", *runs])
     ranks = [server.Process(target=target or work, args=(run, rank)) for rank in range(settings(run).layout.ranks)]
     for rank in ranks:
         rank.start()
@@ -229,9 +233,11 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
         unit="all",
         inputs={
             "tokens": tuple(InputFile(path, path.stem) for path in sorted(data.glob("*.bin"))),
+            "chats": tuple(InputFile(path, path.stem[5:]) for path in sorted(data.glob("rows-*.bin"))),
             "tokenizer": (InputFile(data / "tokenizer.model", ""),),
             "continue_from": (InputFile(Path(run.continue_from), ""),) if run.continue_from else (),
         },
+        steps={"pack": (data,)},
         out=folder / "out",
         work=folder / "work",
         shared=folder / "shared",

@@ -48,6 +48,10 @@ def test_another_head_is_drawn_and_new_tokens_have_the_mean_row(undisturbed: Run
     assert torch.equal(scalar["output_layer.weight"], again["output_layer.weight"])
     rows = theirs["embedding.word_embeddings.weight"][:300]
     assert torch.equal(scalar["embedding.word_embeddings.weight"][:300], rows)
+    for name in ("embedding.word_embeddings.weight", "output_layer.weight"):  # padding had the new token's row
+        ours = weights(started(undisturbed, extra_tokens=["<a>"]))[name]
+        assert (len(ours), len(theirs[name])) == (384, 384)
+        assert torch.allclose(ours[300], theirs[name][:300].mean(0), atol=1e-7)
 
 
 def test_another_shape_is_refused_with_what_the_recipe_needs(undisturbed: Run) -> None:  # noqa: F811

@@ -30,7 +30,7 @@ def imported(folder: Path, tokenizer: Tokenizer, changes: dict[str, Any]) -> GPT
     parallel.start(Ranks())
     config = ModelConfig(**SHAPE | changes)
     model = build_model(config, tokenizer.vocab_size).eval()
-    import_weights(model, config, folder, tokenizer)
+    import_weights(model, config, folder, tokenizer, seed=0)
     return model
 
 

@@ -1,0 +1,37 @@
+"""Supervised fine-tuning: the training loop over packed chats."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from stages.align.config import AlignConfig, dataset_name
+from stages.formats.tokenizer import Tokenizer
+from stages.shared.task import Task
+from stages.train.data.corpus import SourceDataset
+from stages.train.data.datasets import TrainingData
+from stages.train.data.packed import PackedSource, open_packed
+from stages.train.objectives.answers import LearnAnswers
+from stages.train.run import starting_weights, train_and_compare
+
+
+def sft(task: Task[AlignConfig]) -> dict[str, Any]:
+    """Train on the packed rows, and return the summary: see stages.train.run.train_and_compare."""
+    tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
+    objective = LearnAnswers(task.config, starting_weights(task, tokenizer), task.config.noise)
+    return train_and_compare(task, objective, tokenizer, partial(_open, task))
+
+
+def _open(task: Task[AlignConfig], _work: Path) -> TrainingData:
+    (folder,) = task.steps["pack"]
+    names = dict.fromkeys(file.source for file in task.inputs["chats"])
+    mixture = task.config.mixture or {}
+    sources = [
+        PackedSource(
+            rows=SourceDataset(name, folder / dataset_name(name), mixture.get(name)),
+            heldout=SourceDataset(name, folder / dataset_name(name, is_heldout=True)),
+        )
+        for name in names
+    ]
+    return open_packed(sources, task.config)

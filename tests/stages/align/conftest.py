@@ -1,0 +1,14 @@
+"""One world of chats for all tests of `align`."""
+
+from __future__ import annotations
+
+import pytest
+
+from stages.shared.contract import InputFile
+from tests.stages.align.world import write_world
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[InputFile, ...]]:
+    """Chats and their tokenizer; the folder's name would break an unquoted path."""
+    return write_world(tmp_path_factory.mktemp("chats") / 'it\'s a "world"')
