@@ -11,6 +11,7 @@ from stages.formats.chat.rejects import Reject
 from stages.synthesize.asking import Asker
 from stages.synthesize.instances import Instance, is_yes, parse_instances, sound
 from stages.synthesize.pool import HUMAN, Instruction, Rejected
+from stages.synthesize.ready.turns import asked
 from stages.synthesize.wording import Wording, render
 
 CLASSIFY = "classify"
@@ -70,6 +71,11 @@ class Instances:
                 parents=(instruction.id,),
             )
         )
+
+
+def plain(instances: Iterable[Instruction], origin: Mapping[str, str]) -> Iterator[Chat]:
+    """Yield a chat for each instance, its input below its instruction."""
+    return (chat_of(each, asked(each.instruction, each.input), origin) for each in instances)
 
 
 def worded(instances: Iterable[Instruction], wording: Wording, seed: int, origin: Mapping[str, str]) -> Iterator[Chat]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -12,10 +14,13 @@ from stages.formats.chat.rejects import Reject
 from stages.shared.errors import ConfigError
 from stages.shared.task import Task
 from stages.synthesize.config import SynthesizeConfig
-from stages.teacher.meter import Meter
+from stages.teacher.meter import Meter, spent_file
 from stages.teacher.request import Answer, Request
-from stages.teacher.store import AnswerStore
+from stages.teacher.store import AnswerStore, answers_folder
 from stages.teacher.teacher import Teacher
+
+THOUGHTS = re.compile(r"\A\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
+"""Thoughts before an answer, which an endpoint without a parser for them leaves there."""
 
 
 class Asker:
@@ -29,12 +34,12 @@ class Asker:
         settings = task.config.teacher
         if settings is None:
             raise ConfigError("teacher", None, "given")
-        own = task.run_dir / "answers" / task.section
+        own = answers_folder(task.run_dir, task.section)
         # An attempt has files of its own: an earlier one may still be writing when Slurm starts its successor.
         writer = hashlib.sha256(str(task.out.relative_to(task.run_dir)).encode()).hexdigest()[:16]
         self.model = settings.model
-        self._store = AnswerStore(Path(settings.answers) if settings.answers else own, writer)
-        meter = Meter(own / "spent.json", writer, settings.budget, settings.requests_per_minute)
+        self._store = AnswerStore(Path(settings.answers).expanduser() if settings.answers else own, writer)
+        meter = Meter(spent_file(task.run_dir, task.section), writer, settings.budget, settings.requests_per_minute)
         self._teacher = Teacher(settings, self._store, meter, should_stop=task.should_stop, progress=task.progress)
         self._asked: set[str] = set()
         self.requests: Counter[str] = Counter()
@@ -50,8 +55,8 @@ class Asker:
         self._store.close()
 
     def ask(self, prompt: str, requests: Sequence[Request]) -> list[Answer]:
-        """Return the answers in order. `prompt` names the kind of the requests in the counts."""
-        answers = self._teacher.ask(requests)
+        """Return the answers in order, without thoughts. `prompt` names the kind of the requests in the counts."""
+        answers = [without_thoughts(answer) for answer in self._teacher.ask(requests)]
         for request, answer in zip(requests, answers, strict=True):
             name = request.digest(self.model)
             if name not in self._asked:
@@ -60,6 +65,12 @@ class Asker:
                 self.prompt_tokens += answer.prompt_tokens
                 self.answer_tokens += answer.answer_tokens
         return answers
+
+
+def without_thoughts(answer: Answer) -> Answer:
+    """Return the answer of a model that thinks aloud without its thoughts; an answer cut within them is empty."""
+    text = THOUGHTS.sub("", answer.text)
+    return replace(answer, text=text)
 
 
 def answered(answer: Answer) -> str:

@@ -11,12 +11,12 @@ from stages.formats.chat.rejects import Reject
 from stages.synthesize.asking import answered
 from stages.synthesize.config import AlpacaSettings, SelfInstructSettings
 from stages.synthesize.instances import check_instance
+from stages.synthesize.ready.turns import without_mark
 from stages.synthesize.wording import Wording
 from stages.synthesize.words import count_words, one_line
 from stages.teacher.request import Answer
 
 NUMBER = re.compile(r"(?:^|\n)\s*\d+\s*(?:[.)](?=\s|$)|[、．）])[ \t]*")
-NO_INPUT = "<noinput>"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def split_tasks(answer: Answer, wording: Wording, shown: int) -> Iterator[Candid
             yield Reject("not_three_fields", piece)
             continue
         instruction, given, output = (each.strip() for each in fields)
-        yield Candidate(one_line(instruction), "" if given.lower() == NO_INPUT else given, output)
+        yield Candidate(one_line(instruction), without_mark(given), output)
 
 
 def check(candidate: Candidate, settings: SelfInstructSettings | AlpacaSettings, wording: Wording) -> None:

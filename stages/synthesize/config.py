@@ -9,7 +9,6 @@ evol_instruct  evolve (a unit a share of the pool, each in rounds)
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -54,7 +53,7 @@ FIELDS: Mapping[Format, tuple[tuple[str, ...], ...]] = {
     "dolly": (("instruction", "response"),),
     "oasst": (("message_tree_id", "prompt"), ("message_id", "text", "role")),
     "self_instruct": (("instruction", "instances"),),
-    "sharegpt": (("conversations",), ("messages",)),
+    "sharegpt": (("conversations",), ("conversation",), ("messages",), ("items",)),
 }
 """Fields by which a record of a format is known: all of one group."""
 
@@ -96,6 +95,9 @@ class SelfInstructSettings(_Bootstrap):
     """Instructions of earlier rounds in a prompt."""
     max_instances: int = Field(default=5, ge=1)
     """Most instances of an instruction."""
+    formats: bool = True
+    """Whether a question has one of the paper's thirteen formats, by lot. Without them its input stands below its
+    instruction: for a pool of `evol_instruct`, and where a chat template marks the question."""
 
 
 class AlpacaSettings(_Bootstrap):
@@ -105,6 +107,14 @@ class AlpacaSettings(_Bootstrap):
     """Seed tasks in a prompt."""
     machine: int = Field(default=0, ge=0)
     """Tasks of earlier rounds in a prompt."""
+
+
+class WriterSettings(TeacherSettings):
+    """A teacher whose answers stay in the run's folder, or go to another one."""
+
+    answers: str | None = Field(default=None, pattern=r"^[/~]")
+    """Folder of stored answers, such as that of an earlier run, from `/` or `~`; null: `answers/<section>` in the run's
+    folder."""
 
 
 class EvolInstructSettings(Section):
@@ -133,7 +143,7 @@ class SynthesizeConfig(StageConfig):
     self_instruct: SelfInstructSettings | None = None
     alpaca: AlpacaSettings | None = None
     evol_instruct: EvolInstructSettings | None = None
-    teacher: TeacherSettings | None = None
+    teacher: WriterSettings | None = None
     """The model that writes, for every method but `read`."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the API in place of those of the prompts, such as `{stop: null, max_tokens: 2048}`. null leaves one
@@ -166,9 +176,8 @@ class SynthesizeConfig(StageConfig):
         chats = [
             Output(step=steps[-1].name, unit=unit.key, kind=KINDS.chats, source=method) for unit in steps[-1].units
         ]
-        about = json.dumps(self.teacher.budget.model_dump(include={"price_in", "price_out"}) if self.teacher else {})
         findings = [
-            Output(step=step.name, unit=unit.key, kind=KINDS.synthesis, source=method, about=about)
+            Output(step=step.name, unit=unit.key, kind=KINDS.synthesis, source=method)
             for step in steps
             for unit in step.units
         ]

@@ -30,7 +30,7 @@ def parse_instances(answer: Answer, is_classification: bool, wording: Wording) -
     if not found:
         yield Reject("no_instance", answer.text)
     if found and answer.finish == "length":
-        yield Reject("cut_answer", str(found.pop()))
+        yield Reject("cut_answer", _shown(found.pop()))
     yield from found
 
 
@@ -55,13 +55,13 @@ def sound(instances: list[Instance], most: int, draw: Random) -> Iterator[Instan
     for each in good:
         outputs.setdefault(each.input, set()).add(each.output)
     if any(given and len(different) > 1 for given, different in outputs.items()):
-        yield from (Reject("same_input_other_output", str(each)) for each in good)
+        yield from (Reject("same_input_other_output", _shown(each)) for each in good)
         return
     unique = list(dict.fromkeys(good))
-    yield from (Reject("same_instance", str(each)) for each in good[len(unique) :])
+    yield from (Reject("same_instance", _shown(each)) for each in good[len(unique) :])
     chosen = sorted(draw.sample(range(len(unique)), min(most, len(unique))))
     yield from (unique[place] for place in chosen)
-    yield from (Reject("surplus", str(each)) for place, each in enumerate(unique) if place not in chosen)
+    yield from (Reject("surplus", _shown(each)) for place, each in enumerate(unique) if place not in chosen)
 
 
 def check_instance(given: str, output: str) -> None:
@@ -102,3 +102,7 @@ def _labels_first(text: str, wording: Wording) -> Iterator[Instance]:
 def _marker(word: str) -> re.Pattern[str]:
     """Return the pattern of a mark at the start of a line: `Output:`, `Output 2:`, `**Output:**`."""
     return re.compile(rf"^[ \t*#]*{re.escape(word)}\s*\d*\s*[:：]\**", re.MULTILINE | re.IGNORECASE)
+
+
+def _shown(instance: Instance) -> str:
+    return f"{instance.input} | {instance.output}"

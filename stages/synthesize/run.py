@@ -13,14 +13,13 @@ from stages.formats.kinds import KINDS
 from stages.shared.contract import unique_keys
 from stages.shared.errors import DataError
 from stages.shared.task import Task
-from stages.synthesize.answering import Instances, chat_of, worded
+from stages.synthesize.answering import Instances, chat_of, plain, worded
 from stages.synthesize.asking import Asker
 from stages.synthesize.bootstrap import Pool
 from stages.synthesize.config import AlpacaSettings, SynthesizeConfig
 from stages.synthesize.evolution import Evolution
 from stages.synthesize.pool import Rejected, families, read_instructions, read_seeds, split_pool, write_rows
 from stages.synthesize.ready.reading import ReadyFile
-from stages.synthesize.ready.turns import asked
 from stages.synthesize.wording import Wording
 
 Item = TypeVar("Item")
@@ -73,8 +72,7 @@ def generate(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     write_rows(task.out / INSTRUCTIONS, pool.kept)
     if isinstance(settings, AlpacaSettings):
         made = [*(seeds + others if config.originals else []), *pool.kept]
-        chats = (chat_of(each, asked(each.instruction, each.input), _origin(config, wording)) for each in made)
-        write_chats(task.out / KINDS.chats.file, chats)
+        write_chats(task.out / KINDS.chats.file, plain(made, _origin(config, wording)))
     known = {each.id: each for each in (*seeds, *pool.kept)}
     synthesis = _synthesis(
         task,
@@ -100,7 +98,8 @@ def answer(task: Task[SynthesizeConfig]) -> dict[str, Any]:
         instances = Instances(asker, wording, settings.max_instances, config.seed)
         made = list(instances.of(share))
     seeds, others = read_seeds(task.inputs["files"]) if config.originals and task.place == 0 else ([], [])
-    chats = worded((*seeds, *others, *made), wording, config.seed, _origin(config, wording))
+    everything, origin = (*seeds, *others, *made), _origin(config, wording)
+    chats = worded(everything, wording, config.seed, origin) if settings.formats else plain(everything, origin)
     write_chats(task.out / KINDS.chats.file, chats)
     synthesis = _synthesis(
         task, asker, instances.rejected, noun="instance", candidates=len(made) + len(instances.rejected), kept=len(made)

@@ -1,4 +1,4 @@
-"""Settings of a teacher: an endpoint that answers as OpenAI's chat API does, and what may be spent on it."""
+"""Settings of a teacher: an endpoint that speaks OpenAI's API, and what may be spent on it."""
 
 from __future__ import annotations
 
@@ -52,8 +52,6 @@ class TeacherSettings(Section):
     unanswered: int = Field(default=0, ge=0)
     """Requests that may stay without an answer after all attempts. Each is counted; one more fails the unit."""
     budget: BudgetSettings = BudgetSettings()
-    answers: str | None = None
-    """Folder of stored answers, such as that of an earlier run; null: `answers/<section>` in the run's folder."""
     replay: bool = False
     """Use stored answers alone, and no network."""
 

@@ -16,7 +16,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,12 +159,11 @@ def prepare(root: Path, folder: Path) -> None:
     use_datasets(folder / "home", [made.path for made in run_stage(config, {"files": files}, folder)["datasets"]])
 
 
-def compare(asked: Asked, ours: CheckpointLM, stock: Any, tasks: TaskManager, limit: int | None) -> Row:
-    """Return the differences on all questions of a row."""
-    row = Row()
-    first = min(filter(None, (asked.limit, limit)), default=None)
+def compare(asked: Asked, ours: CheckpointLM, stock: Any, tasks: TaskManager, definitions: Sequence[Path] = ()) -> Row:
+    """Return the differences on all questions of a row. `tasks` loads stock's, `definitions` has own ones."""
+    row, first = Row(), asked.limit
     for task in asked.tasks:
-        loaded = load_cell(Cell(task=task, num_fewshot=asked.shots, limit=first), [])
+        loaded = load_cell(Cell(task=task, num_fewshot=asked.shots, limit=first), definitions)
         mine = measure(ours, loaded, first)["samples"][task]
         found = simple_evaluate(
             stock, tasks=[task], num_fewshot=asked.shots, limit=first, task_manager=tasks, bootstrap_iters=0
@@ -189,9 +188,7 @@ def models_of(world: Path, batch: int) -> tuple[CheckpointLM, Any]:
     return CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id), stock
 
 
-def rows(
-    root: Path, folder: Path, models: Sequence[str], asked: Sequence[Asked], limit: int | None
-) -> Iterator[tuple[str, Asked, Row]]:
+def rows(root: Path, folder: Path, models: Sequence[str], asked: Sequence[Asked]) -> Iterator[tuple[str, Asked, Row]]:
     """Yield model, tasks and differences."""
     prepare(root, folder)
     rows = [line for path in sorted((root / "eval").rglob("*.jsonl")) for line in path.read_text("utf-8").splitlines()]
@@ -204,7 +201,7 @@ def rows(
             begin_with_bos(world)
         ours, stock = models_of(world, 768)
         for each in asked:
-            yield name, each, compare(each, ours, stock, tasks, limit)
+            yield name, each, compare(each, ours, stock, tasks)
 
 
 def main() -> int:
@@ -223,8 +220,12 @@ def main() -> int:
     is_same = True
     print(f"{'model':16} {'task':10} shots questions  ours %  stock %  prompts  flags  texts  nats")
     with tempfile.TemporaryDirectory() as folder:
-        wanted = [each for each in ASKED if options.task in (None, each.name)]
-        for name, asked, row in rows(root, Path(folder), options.only or [*MODELS], wanted, options.limit):
+        wanted = [
+            replace(each, limit=min(filter(None, (each.limit, options.limit)), default=None))
+            for each in ASKED
+            if options.task in (None, each.name)
+        ]
+        for name, asked, row in rows(root, Path(folder), options.only or [*MODELS], wanted):
             mine, theirs = (100 * right / row.questions for right in row.right)
             apart = f"{row.prompts:7} {row.flags:6} {row.texts:6}  {row.nats:.1e}"
             print(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import subprocess
 import sys
 import tempfile
@@ -20,14 +21,27 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from stages.formats.chat.chats import write_chats
+from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.formats.kinds import KINDS
 from tests.bench.compare import Comparison, add_options, show
-from tests.stages.align.world import chats, write_world
+from tests.stages.align.world import write_world
 
 SIDE = "tests.bench.sft_side"
 ASKED = {"speed": 3.0, "data": 5.0}
 CHATS = {"speed": 3000, "data": 100_000}
+
+
+def drawn_chats(count: int) -> list[Chat]:
+    """Return chats of 8 to 124 tokens or so, all lengths equally often, half of them answers."""
+    draw = random.Random(4)
+    words = ["price", "bread", "milk", "pence", "Amble", "Corby", "What", "is", "the", "of", "in"]
+    found = []
+    for number in range(count):
+        size = draw.randint(2, 27)
+        texts = [" ".join(draw.choices(words, k=max(1, size // 2))) for _ in range(2)]
+        messages = (text_message("user", texts[0]), text_message("assistant", texts[1]))
+        found.append(Chat(id=str(number), messages=messages))
+    return found
 
 
 def best(subject: str, world: Path, rounds: int) -> dict[str, float]:
@@ -53,7 +67,7 @@ def compare(subject: str, rounds: int) -> list[Comparison]:
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder)
         write_world(world)
-        write_chats(world / KINDS.chats.file, chats(CHATS[subject], seed=4))
+        write_chats(world / KINDS.chats.file, drawn_chats(CHATS[subject]))
         rates = best(subject, world, rounds)
     names = {"speed": ("a step of fine-tuning", "token"), "data": ("chats to ids", "chat")}
     against = {"speed": "TRL, bfd", "data": "datasets.map"}

@@ -63,13 +63,13 @@ def speed_ours(world: Path) -> dict[str, Any]:
     step = config().plan(inputs(world)).steps[-1]
     times: list[float] = []
     packing = read_packing(unit_folder(folder, "pack", 0) / KINDS.packing.file)
-    fill = packing.fill("chats")
+    whole = packing.sources["chats"].tokens
 
     def progress(number: int) -> None:
         times.append(time.process_time())
         if number == STEPS:
-            tokens = BATCH * SHAPE["seq_len"] * fill
-            report({"rate": tokens / median_step(times), "same": round(fill, 3)})
+            tokens = BATCH * SHAPE["seq_len"] * packing.fill("chats")
+            report({"rate": tokens / median_step(times), "same": whole})
             os._exit(0)
 
     task = make_task(config(), replace(step, after=()), 0, inputs(world), folder / str(os.getpid()))
@@ -92,8 +92,8 @@ def speed_theirs(world: Path) -> dict[str, Any]:
     torch.set_num_threads(1)
     torch.manual_seed(1)
     model, folder = config().model, packed(world)
-    rows = PackedRows(unit_folder(folder, "encode", 0) / EXAMPLES)
-    examples = [rows.example(number) for number in range(len(rows))]
+    ours = PackedRows(unit_folder(folder, "encode", 0) / EXAMPLES)
+    examples = [ours.example(number) for number in range(len(ours))]
     data = Dataset.from_dict(
         {
             "input_ids": [example.tokens.tolist() for example in examples],
@@ -135,9 +135,9 @@ def speed_theirs(world: Path) -> dict[str, Any]:
         processing_class=AutoTokenizer.from_pretrained(world / "release"),
         callbacks=[Clock()],
     )
-    fill = sum(map(len, trainer.train_dataset["input_ids"])) / (len(trainer.train_dataset) * model.seq_len)
+    rows = trainer.train_dataset["input_ids"]
     trainer.train()
-    return {"rate": BATCH * model.seq_len * fill / median_step(times), "same": round(fill, 3)}
+    return {"rate": BATCH * sum(map(len, rows)) / len(rows) / median_step(times), "same": sum(map(len, rows))}
 
 
 def release(world: Path) -> None:

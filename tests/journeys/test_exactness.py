@@ -126,12 +126,13 @@ class Mistreated:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """Freeze the first rank, then wake it up when Slurm has asked it to stop: meanwhile nothing is computed."""
+        """Freeze the first rank until Slurm asks it to stop: meanwhile nothing is computed."""
         pid = self.start().pid
         os.kill(pid, signal.SIGSTOP)
         yield
-        wait_for(lambda: is_pending(pid, signal.SIGUSR2), "Slurm asks it to stop")
-        os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: has_ended_or_hears(pid, signal.SIGUSR2), "Slurm asks it to stop")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
     def reach_its_time_limit(self) -> None:
         """Cut the job's time limit to a full minute that is near: a real limit, only not waited for.
@@ -154,9 +155,13 @@ class Mistreated:
             assert self.slurm("sbatch", "-p", "urgent", "-w", self.start().nodes, *size, "--wrap", "sleep 1") == 0
 
 
-def is_pending(pid: int, number: signal.Signals) -> bool:
-    """Return whether a signal waits for a process."""
-    (mask,) = re.findall(r"^ShdPnd:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+def has_ended_or_hears(pid: int, number: signal.Signals) -> bool:
+    """Return whether a signal waits for a process, or the process has ended: Slurm wakes some that it signals."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+    (mask,) = re.findall(r"^ShdPnd:\s*(\w+)$", status, re.MULTILINE)
     return bool(int(mask, 16) >> (number - 1) & 1)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from stages.formats.chat.rejects import Reject
-from stages.synthesize.config import Format, ReadySettings
+from stages.synthesize.config import FIELDS, Format, ReadySettings
 from stages.synthesize.ready.html import unwrapped
 from stages.synthesize.ready.trees import threads
 from stages.synthesize.ready.turns import Turn, asked, role_of, text_of
@@ -51,8 +51,8 @@ def _dolly(record: Record, settings: ReadySettings) -> Iterator[list[Turn]]:
 
 
 def _sharegpt(record: Record, settings: ReadySettings) -> Iterator[list[Turn]]:
-    turns = record["conversations"] if "conversations" in record else record["messages"]
-    yield [_shared_turn(turn) for turn in turns]
+    field = next((name for (name,) in FIELDS["sharegpt"] if name in record), "conversations")
+    yield [_shared_turn(turn) for turn in record[field]]
 
 
 def _shared_turn(turn: Record) -> Turn:

@@ -17,18 +17,27 @@ Node = Mapping[str, Any]
 def grown(messages: Iterable[tuple[int, Node]]) -> Iterator[tuple[int, Node | Reject]]:
     """Yield the trees of flat messages, with the number of the record of each root, in order of these.
 
-    A message whose parent is not there is a Reject of its own. Ids are texts.
+    A message that lacks an ancestor is a Reject of its own. Ids are texts.
     """
-    nodes = {node["message_id"]: (number, {**node, "replies": []}) for number, node in messages}
-    parents = {name: node.get("parent_id") for name, (_, node) in nodes.items()}
-    lost = {name for name, parent in parents.items() if parent is not None and parent not in nodes}
-    for name, parent in parents.items():
-        if parent is not None and name not in lost:
-            nodes[parent][1]["replies"].append(nodes[name][1])
+    nodes: dict[str, tuple[int, dict[str, Any]]] = {}
+    for number, node in messages:
+        if node["message_id"] in nodes:
+            yield number, Reject("same_id", node["message_id"])
+        else:
+            nodes[node["message_id"]] = (number, {**node, "replies": []})
+    for _, node in nodes.values():
+        if node.get("parent_id") in nodes:
+            nodes[node["parent_id"]][1]["replies"].append(node)
+    roots = [node for _, node in nodes.values() if node.get("parent_id") is None]
+    reached: set[str] = set()
+    while roots:
+        node = roots.pop()
+        reached.add(node["message_id"])
+        roots += node["replies"]
     for name, (number, node) in nodes.items():
-        if name in lost:
-            yield number, Reject("parent_is_missing", f"{name} replies to {parents[name]}")
-        elif parents[name] is None:
+        if name not in reached:
+            yield number, Reject("parent_is_missing", f"{name} replies to {node.get('parent_id')}")
+        elif node.get("parent_id") is None:
             yield number, node
 
 

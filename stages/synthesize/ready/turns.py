@@ -17,6 +17,9 @@ ROLES: Mapping[str, Role] = {
 """Roles by the names that published data has for them, in lower case."""
 
 
+NO_INPUT = ("<noinput>", "<no input>", "noinput", "no input")
+
+
 class Turn(NamedTuple):
     """One turn, before it is checked."""
 
@@ -43,7 +46,13 @@ def text_of(value: Any, field: str) -> str:
 
 def asked(instruction: str, given: str) -> str:
     """Return the question that an instruction and its input make."""
-    return f"{instruction.strip()}\n\n{given.strip()}" if given.strip() else instruction.strip()
+    given = without_mark(given)
+    return f"{instruction.strip()}\n\n{given}" if given else instruction.strip()
+
+
+def without_mark(given: str) -> str:
+    """Return an input without white space around it; "" for a mark that says that there is none."""
+    return "" if given.strip().lower() in NO_INPUT else given.strip()
 
 
 def ordered(turns: Sequence[Turn], mended: Counter[str]) -> tuple[Message, ...]:

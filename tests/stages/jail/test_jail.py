@@ -82,7 +82,7 @@ def test_a_program_that_ends_has_passed() -> None:
     ],
 )
 def test_the_verdict_says_how_a_program_ended(program: str, reason: str, detail: str) -> None:
-    verdict = run(program, Limits(cpu_seconds=1))
+    verdict = run(program, Limits(cpu_seconds=1, wall_seconds=PATIENCE_S))
     assert verdict.reason == reason
     assert detail in verdict.detail
     assert not verdict.passed
@@ -171,9 +171,10 @@ def test_a_program_sees_an_empty_machine() -> None:
 
 
 def test_packages_threads_and_processes_work() -> None:
-    assert run("import numpy\nassert numpy.arange(3).sum() == 3").passed
-    assert run("from multiprocessing import Pool\nassert Pool(2).map(abs, [-1, 2]) == [1, 2]").passed
-    assert run("import threading\nt = threading.Thread(target=print); t.start(); t.join()").passed
+    patient = Limits(wall_seconds=PATIENCE_S)
+    assert run("import numpy\nassert numpy.arange(3).sum() == 3", patient).passed
+    assert run("from multiprocessing import Pool\nassert Pool(2).map(abs, [-1, 2]) == [1, 2]", patient).passed
+    assert run("import threading\nt = threading.Thread(target=print); t.start(); t.join()", patient).passed
 
 
 def test_verdicts_come_in_the_order_of_the_programs() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ from tests.stages.synthesize.world import SEEDS, answer, write_seeds
 from tests.stages.teacher.scripted import Reply, ScriptedTeacher, misbehaving
 
 WANTED = 30
+CANARY = "sk-canary-7b21"
+
+
+def thinking(body: Mapping[str, Any], number: int) -> Reply:
+    """Answer as the other teacher, after some thoughts."""
+    reply = answer(body, number)
+    return dataclasses.replace(reply, text=f"<think>\nOutput: no. 9. Nothing.\n</think>\n\n{reply.text}")
 
 
 def configured(url: str, method: str = "self_instruct", zh: bool = False, **given: Any) -> SynthesizeConfig:
@@ -71,14 +79,17 @@ def test_a_pool_grows_and_every_instruction_has_parents_or_a_reason(tmp_path: Pa
 
 @pytest.mark.parametrize("method", ["self_instruct", "alpaca"])
 def test_troubles_shares_and_a_replay_change_no_byte(
-    seeds: dict[str, tuple[InputFile, ...]], tmp_path: Path, method: str
+    seeds: dict[str, tuple[InputFile, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     made = []
-    with ScriptedTeacher(answer) as calm, ScriptedTeacher(misbehaving(answer)) as rough:
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+    with ScriptedTeacher(thinking) as calm, ScriptedTeacher(misbehaving(answer)) as rough:
         for place, (server, shares) in enumerate(((calm, 1), (rough, 3))):
             outputs = run_stage(configured(server.url, method, shares=shares), seeds, tmp_path / str(place))
             made.append(b"".join(file.path.read_bytes() for file in outputs["chats"]))
         assert calm.charged.keys() == rough.charged.keys()
+        assert calm.keys == rough.keys == {CANARY}
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
     replay = {"replay": True, "answers": str(tmp_path / "1" / "answers")}
     config = configured("http://127.0.0.1:9/v1", method, teacher=replay, shares=2)
     made.append(b"".join(file.path.read_bytes() for file in run_stage(config, seeds, tmp_path / "2")["chats"]))
@@ -103,6 +114,24 @@ def test_stopped_anywhere_it_goes_on_to_the_same_bytes_and_asks_nothing_twice(
         assert len(server.charged) == asked
         assert set(server.arrivals.values()) == {1}
     assert files_of(tmp_path / "whole" / "steps") == files_of(tmp_path / "stopped" / "steps")
+
+
+def test_without_formats_an_input_stands_below_its_instruction(
+    seeds: dict[str, tuple[InputFile, ...]], tmp_path: Path
+) -> None:
+    settings = {"instructions": 4, "formats": False}
+    with ScriptedTeacher(answer) as server:
+        config = configured(server.url, self_instruct=settings, originals=False)
+        outputs = run_stage(config, seeds, tmp_path / "run")
+    made = {
+        each.id: each
+        for each in read_instructions(step_folder(tmp_path / "run", "generate") / "00000" / run.INSTRUCTIONS)
+    }
+    chats = list(read_chats(outputs["chats"][0].path))
+    assert chats
+    for chat in chats:
+        (parent,) = chat.provenance["parents"]
+        assert chat.messages[0].text.partition("\n\n")[0] == made[parent].instruction
 
 
 def test_a_teacher_that_repeats_itself_ends_the_growth(seeds: dict[str, tuple[InputFile, ...]], tmp_path: Path) -> None:

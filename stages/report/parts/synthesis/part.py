@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from stages.formats.kinds import KINDS
 from stages.report.part import Card, Material, Missing, Part, View, not_run
 from stages.report.words import short
 from stages.shared.numbers import plural
+from stages.teacher.meter import Spent, read_spent
 
 SHOWN_FAMILIES = 5
 
@@ -36,15 +36,12 @@ def show(material: Material) -> View | Missing:
     files = material.of(KINDS.synthesis)
     if not files:
         return not_run(f"section {material.section} has neither read nor made chats")
-    return view([read_synthesis(file.path) for file in files], json.loads(files[0].about or "{}"))
+    return view([read_synthesis(file.path) for file in files], read_spent(material.run_dir, material.section))
 
 
-def view(units: Sequence[Synthesis], prices: Mapping[str, float]) -> View:
-    """Return the tables over all units. `prices` are those of a million tokens, `price_in` and `price_out`. Pure."""
+def view(units: Sequence[Synthesis], spent: Spent) -> View:
+    """Return the tables over all units, and what this run spent on them. Pure."""
     groups = [_group(noun, units) for noun in dict.fromkeys(unit.noun for unit in units)]
-    asked = [unit.prompt_tokens for unit in units], [unit.answer_tokens for unit in units]
-    prompt_tokens, answer_tokens = map(sum, asked)
-    cost = (prompt_tokens * prices.get("price_in", 0.0) + answer_tokens * prices.get("price_out", 0.0)) / 1e6
     last = groups[-1]
     note = f"of {plural(last.candidates, last.noun)}"
     card = Card(id="chats-made", label="chats kept", text=short(last.kept), value=last.kept, note=note)
@@ -52,9 +49,9 @@ def view(units: Sequence[Synthesis], prices: Mapping[str, float]) -> View:
     values = {
         "groups": groups,
         "requests": _sum(unit.requests for unit in units),
-        "prompt_tokens": prompt_tokens,
-        "answer_tokens": answer_tokens,
-        "cost": cost,
+        "prompt_tokens": sum(unit.prompt_tokens for unit in units),
+        "answer_tokens": sum(unit.answer_tokens for unit in units),
+        "spent": spent,
         "rounds": _rounds(units),
         "families": [_generations(family) for family in families],
     }

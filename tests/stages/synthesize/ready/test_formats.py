@@ -19,6 +19,11 @@ PAIR = [("user", "Add.\n\n1, 2"), ("assistant", "3")]
     [
         ("alpaca", {"instruction": "Add.", "input": "1, 2", "output": "3"}),
         ("belle", {"instruction": "Add.\n\n1, 2", "input": None, "output": "3"}),
+        ("alpaca", {"instruction": "Add.\n\n1, 2", "input": " <noinput>", "output": "3"}),
+        ("sharegpt", {"items": [{"from": "human", "value": PAIR[0][1]}, {"from": "gpt", "value": "3"}]}),
+        ("sharegpt", {"conversation": [
+            {"role": "user", "content": PAIR[0][1]}, {"role": "assistant", "content": "3"},
+        ]}),
         ("dolly", {"instruction": "Add.", "context": "1, 2", "response": "3", "category": "qa"}),
         ("self_instruct", {"instruction": "Add.", "instances": [{"input": "1, 2", "output": "3"}]}),
         ("sharegpt", {"conversations": [{"from": "human", "value": PAIR[0][1]}, {"from": "gpt", "value": "3"}]}),
