@@ -177,14 +177,14 @@ class EvaluateConfig(StageConfig):
     def forecast(
         self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
     ) -> Forecast | None:
-        """Return the memory of a unit of the largest model; None for the alarm, and while no model is known.
+        """Return the memory of a unit of the largest model; None for the alarm, for vLLM, and while no model is known.
 
         Raises ConfigError if a GPU has too little memory for it.
         """
         pieces = next((file.count for file in inputs.get("tokenizer", ())), 0)
         known = {str(name_of(file)): known_model(file, pieces) for file in inputs.get("checkpoints", ())}
         models = {name: model for name, model in known.items() if model is not None}
-        if step == _ALARM.name or not models:
+        if step == _ALARM.name or self.vllm is not None or not models:
             return None
         return forecast(models, self.layout, self.batch_tokens, self.cache_mb, machine)
 

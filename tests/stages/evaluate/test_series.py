@@ -143,7 +143,7 @@ def test_the_main_metric_is_a_mean_of_right_answers(metrics: dict[str, bool], ha
 def test_the_alarm_watches_the_metric_that_the_leaderboard_shows() -> None:
     found = results("hellaswag", [1.0, 0.0], {"acc": True, "acc_norm": True, "exact_match": True})
     outcomes = {"hellaswag": Outcomes(items=("q",), values={"acc": (0.0,), "acc_norm": (1.0,), "exact_match": (0.5,)})}
-    (cell,) = cells_of(EvaluateConfig(tasks=("hellaswag",)).tasks, None, None)  # type: ignore[arg-type]
+    (cell,) = EvaluateConfig(tasks=("hellaswag",)).cells()  # type: ignore[arg-type]
     assert list(questions(replace(found, outcomes=outcomes), cell).values()) == [1.0]
     (column,) = leaderboard([found], compare([found])).columns
     assert column.metric == "acc_norm"
