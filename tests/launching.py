@@ -19,7 +19,7 @@ DATA = ROOT.parent / "shared" / "data"
 
 
 def launch(
-    *arguments: str, runs: Path, env: Mapping[str, str] | None = None, timeout: float = 900, check: int | None = 0
+    *arguments: str, runs: Path, env: Mapping[str, str] | None = None, timeout: float = 1800, check: int | None = 0
 ) -> subprocess.CompletedProcess[str]:
     """Run `launch.py` with arguments and return what it said; `check` is the exit code it must end with."""
     done = subprocess.run(

@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,24 @@ def launch(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         env={**os.environ, "STAGECOACH_ENV": "none", "COLUMNS": "120", **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
+
+
+def cpu_of_children() -> float:
+    """Return the CPU seconds of processes that have ended: a busy machine does not change them."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def test_help_answers_at_once_without_any_environment() -> None:
     # -S -E -I: the standard library and nothing else, as on a login node where nothing has been installed yet.
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = cpu_of_children()
         done = subprocess.run([sys.executable, "-ISE", LAUNCH, "--help"], capture_output=True, text=True, check=False)
-        took.append(time.perf_counter() - began)
+        took.append(cpu_of_children() - began)
         assert done.returncode == 0, done.stderr
         assert "launch.py demo" in done.stdout
     assert min(took) < 0.5

@@ -21,10 +21,10 @@ from pathlib import Path
 from envs.testbed import conf, daemons, packages
 from stages.shared.errors import ClusterError
 
-START_LIMIT_S = 60
+START_LIMIT_S = 300
 """Longest wait for all nodes to become idle; it takes 3 s on an idle machine with two cores."""
 
-KILL_WAIT_S = 7
+KILL_WAIT_S = 10
 """Longest wait for cancelled jobs to end: KillWait of slurm.conf.in and a little more."""
 FIRST_JOB = "first-job"
 """File with the id of the first job after the next fresh start."""

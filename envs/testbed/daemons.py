@@ -65,7 +65,7 @@ def offspring(folder: Path) -> list[int]:
 def end(pids: Iterable[int], patience_s: float) -> None:
     """End processes: SIGTERM, then SIGKILL after `patience_s`. Returns when all are gone."""
     left = set(pids)
-    for number, limit_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5.0)):
+    for number, limit_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 60.0)):
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)

@@ -1,4 +1,4 @@
-"""Forecasts by the stages: time and memory of a job on its machine, and refusal of what cannot work there. Pure."""
+"""Forecasts by the stages: time and memory of a job on its machine, and refusal of what cannot work there."""
 
 from __future__ import annotations
 

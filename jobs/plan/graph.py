@@ -281,11 +281,13 @@ class _Builder:
         }
         fingerprint = digest(identity)
         units = _Units(fingerprint, config, step, fields, [self.jobs[job].roll for job in whole.values()])
+        for job in parted.values():
+            _require_same_dependencies(name, step, self.jobs[job].step)
         parts = self._parts(parted)
         found = []
         for unit in step.units:
             fellows = [Fellow(each, job, self._units[job][unit.key]) for each, job in same.items()]
-            found.append(units.planned(unit, [*fellows, *parts.get(unit.key, ())]))
+            found.append(units.planned(unit, fellows, parts.get(unit.key, ())))
         self._units[name] = {unit.key: unit for unit in found}
         if len(self._units[name]) < len(found):
             raise ValueError(f"{name}: two units have one key")
@@ -330,6 +332,13 @@ class _Builder:
         return self.cluster.shared_out(asked, units, step.ranks)
 
 
+def _require_same_dependencies(name: str, step: Step, parts: Step) -> None:
+    """Raise ValueError if the parts of a step's units depend on something that the units do not."""
+    ours, theirs = ((set(each.uses), set(each.reads), each.version, each.data) for each in (step, parts))
+    if ours != theirs:
+        raise ValueError(f"{name}: depends on {ours}, and its parts on {theirs}; they are no part of its identity")
+
+
 class Fellow(NamedTuple):
     """A unit of an earlier step of the same stage that one unit reads."""
 
@@ -359,8 +368,11 @@ class _Units:
         self.common_needs = {each.need for files in common.values() for each in files if each.need}
         """What every unit waits for."""
 
-    def planned(self, unit: Unit, fellows: Sequence[Fellow]) -> PlannedUnit:
-        """Return a unit with its identity, given the units of earlier steps that it alone reads."""
+    def planned(self, unit: Unit, fellows: Sequence[Fellow], shares: Sequence[Fellow]) -> PlannedUnit:
+        """Return a unit with its identity, given the units of earlier steps that it alone reads, and its parts.
+
+        A unit has the bytes that it has without parts: these are no part of its identity.
+        """
         own = {field: self._own(unit, field) for field in self._fields}
         # Piece by piece, each with its name, and only what there is: most of 100,000 units have a key and a fellow.
         parts = [canonical(unit.key), *(f"{fellow.step}:{fellow.unit.identity}" for fellow in fellows)]
@@ -374,7 +386,7 @@ class _Units:
         identity = self._start.copy()
         identity.update("\n".join(parts).encode())
         found = identity.hexdigest()
-        needs = [Need(fellow.job, fellow.unit.folder) for fellow in fellows]
+        needs = [Need(fellow.job, fellow.unit.folder) for fellow in (*fellows, *shares)]
         needs += dict.fromkeys([each.need for files in own.values() for each in files if each.need])
         return PlannedUnit(
             key=unit.key,

@@ -302,6 +302,7 @@ class Worker:
         config = importlib.import_module(f"stages.{self.job['stage']}.config").Config
         return Task(
             config=config.model_validate(self.job["config"]),
+            section=self.job["section"],
             step=self.job["step"],
             unit=unit.key,
             place=unit.place,

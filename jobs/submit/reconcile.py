@@ -272,12 +272,22 @@ def _stalled(above: Mapping[str, set[State]]) -> str | None:
 
 
 def _mark_unneeded(graph: Graph, states: dict[str, dict[str, UnitState]]) -> None:
-    """Turn services that do not run, and whose readers are all done, into `done`, in place."""
+    """Turn services that do not run, and whose readers are all done, into `done`, in place. Parts of done units too."""
     for name, readers in _services(graph).items():
         if readers and all(state.state == "done" for each in readers for state in states[each].values()):
-            for unit, state in states[name].items():
-                if state.state not in LIVE:
-                    states[name][unit] = UNNEEDED
+            _drop(states[name], states[name])
+    for name, job in graph.jobs.items():
+        for parts in job.parted.values():
+            open_units = (unit for unit in job.units.values() if states[name][unit.folder].state != "done")
+            wanted = {need.folder for unit in open_units for need in unit.needs if need.job == parts}
+            _drop(states[parts], states[parts].keys() - wanted)
+
+
+def _drop(states: dict[str, UnitState], units: Iterable[str]) -> None:
+    """Turn those of some units that are neither done nor on their way into UNNEEDED, in place."""
+    for unit in units:
+        if states[unit].state not in {*LIVE, "done"}:
+            states[unit] = UNNEEDED
 
 
 def _services(graph: Graph) -> dict[str, list[str]]:

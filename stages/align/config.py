@@ -1,6 +1,6 @@
 """Settings of `align`: chats become packed rows, and a model learns the assistant's part of them.
 
-encode (a unit a file of chats) -> pack (once) -> sft (once, on all ranks of the layout)
+encode (a unit a file of chats or documents) -> pack (once) -> sft (once, on all ranks of the layout)
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS
 from stages.train.stage import TrainingStage
 
+FIELDS = ("chats", "documents")
+"""Input fields with what is learned."""
 START_SECONDS, SECONDS_PER_MB = 5.0, 1.0
 """CPU time of encoding a file of chats: the tokenizer reads a million tokens a second."""
 
@@ -50,6 +52,9 @@ class AlignConfig(TrainingStage):
 
     chats: Annotated[Inputs, Reads(KINDS.chats)]
     """Chats to learn. A mapping names sources for `mixture`: `{flan: "from:instruct", human: /data/chats.jsonl}`."""
+    documents: Annotated[Inputs | None, Reads(KINDS.documents)] = None
+    """Documents to go on learning, every token of them: a model that learns chats alone forgets (InstructGPT's ptx,
+    arXiv:2203.02155, section 3.5). A mapping names sources for `mixture`: `{pages: "from:web"}`."""
     template: str = "stagecoach"
     """Chat template: a name in `templates/chat`, or the path of a file. `model.extra_tokens` holds its control
     tokens."""
@@ -88,18 +93,22 @@ class AlignConfig(TrainingStage):
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the three steps. Raises ConfigError if these settings and inputs cannot work."""
-        files = inputs.get(self.data, ())
+        files = self.data_files(inputs)
         mb = sum(file.mb for file in files)
         keys = unique_keys(file_key(file) for file in files)
         encode = Step(
             name="encode",
             run="stages.align.encode:run",
             units=tuple(
-                Unit(key=key, inputs={self.data: (file,)}, core_seconds=START_SECONDS + SECONDS_PER_MB * file.mb)
+                Unit(
+                    key=key,
+                    inputs={field: (file,) if file in inputs.get(field, ()) else () for field in FIELDS},
+                    core_seconds=START_SECONDS + SECONDS_PER_MB * file.mb,
+                )
                 for key, file in zip(keys, files, strict=True)
             ),
             uses=("learn", "too_long", "heldout", "model.seq_len", "model.extra_tokens"),
-            reads=(self.data, "tokenizer"),
+            reads=(*FIELDS, "tokenizer"),
             data=digest_of(self.template),
         )
         pack = Step(
@@ -107,7 +116,7 @@ class AlignConfig(TrainingStage):
             run="stages.align.pack:run",
             units=WHOLE,
             uses=("model.seq_len",),
-            reads=(self.data,),
+            reads=FIELDS,
             after=(After("encode"),),
             core_seconds=START_SECONDS + 0.1 * mb,
             disk_mb=max(1.0, mb),
@@ -115,10 +124,14 @@ class AlignConfig(TrainingStage):
         training = super().plan(inputs)
         (step,) = training.steps
         reads = tuple(field for field in step.reads if field != self.data)
-        sft = replace(step, name="sft", reads=(*reads, self.data), after=(After("pack"),))
+        sft = replace(step, name="sft", reads=(*reads, *FIELDS), after=(After("pack"),))
         report = Output(step="pack", unit=WHOLE[0].key, kind=KINDS.packing, source="")
         made = (replace(output, step=sft.name) for output in training.outputs)
         return StagePlan(steps=(encode, pack, sft), outputs=(*made, report))
+
+    def data_files(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> tuple[InputFile, ...]:
+        """Return the files of chats, then those of documents."""
+        return tuple(file for field in FIELDS for file in inputs.get(field, ()))
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Raise what TrainingStage does, and ConfigError for tokens that are new and would not be trained."""

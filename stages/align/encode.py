@@ -1,11 +1,12 @@
-"""Encodes one file of chats as examples, those that are held out apart. Counts what cannot be learned, with samples."""
+"""Encodes a file of chats or documents as examples, held-out chats apart. Counts what is not learned, with samples."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from stages.align.config import AlignConfig
 from stages.formats.chat.chats import Chat, parse_chat
 from stages.formats.chat.packed import Example, PackedWriter
 from stages.formats.chat.templates import ChatEncoder, load_template
+from stages.formats.documents import read_documents
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.files import write_json
 from stages.shared.task import Task
@@ -27,7 +29,6 @@ SHOWN_CHARS = 500
 
 def run(task: Task[AlignConfig]) -> dict[str, Any]:
     """Write the examples, the counts and samples of rejects into task.out; return the counts."""
-    (file,) = task.inputs["chats"]
     config = task.config
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     template = load_template(config.template)
@@ -37,15 +38,14 @@ def run(task: Task[AlignConfig]) -> dict[str, Any]:
     with (
         PackedWriter(task.out / EXAMPLES, rows) as kept,
         PackedWriter(task.out / HELDOUT, rows) as heldout,
-        file.path.open(encoding="utf-8", errors="replace") as lines,
     ):
-        for number, line in enumerate(lines, start=1):
-            chat = maker.parse(line, number)
-            if chat is not None:
-                writer = heldout if is_heldout(chat, config.heldout) else kept
-                for example in maker.examples(chat, number):
-                    writer.write([example])
-            task.progress(number)
+        for file in task.inputs.get("documents", ()):
+            for number, document in enumerate(read_documents(file.path), start=1):
+                for example in maker.pieces(document["text"], tokenizer):
+                    kept.write([example])
+                task.progress(number)
+        for file in task.inputs.get("chats", ()):
+            _encode_chats(file.path, maker, kept, heldout, task.progress)
     counts = {
         "chats": maker.chats,
         "tokens_read": maker.tokens,
@@ -56,6 +56,19 @@ def run(task: Task[AlignConfig]) -> dict[str, Any]:
     write_json(task.out / COUNTS, counts)
     write_json(task.out / REJECTS, maker.samples)
     return {"chats": maker.chats, "examples": kept.rows, "heldout": heldout.rows, "tokens": kept.tokens, **maker.counts}
+
+
+def _encode_chats(
+    path: Path, maker: Examples, kept: PackedWriter, heldout: PackedWriter, progress: Callable[[int], None]
+) -> None:
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, start=1):
+            chat = maker.parse(line, number)
+            if chat is not None:
+                writer = heldout if is_heldout(chat, maker.config.heldout) else kept
+                for example in maker.examples(chat, number):
+                    writer.write([example])
+            progress(number)
 
 
 def is_heldout(chat: Chat, share: float) -> bool:
@@ -69,12 +82,12 @@ def is_heldout(chat: Chat, share: float) -> bool:
 
 
 class Examples:
-    """Makes examples of chats, and counts what becomes of each chat."""
+    """Makes examples of chats and documents, and counts what becomes of each."""
 
     def __init__(self, config: AlignConfig, encoder: ChatEncoder) -> None:
-        self._config, self._encoder = config, encoder
+        self.config, self._encoder = config, encoder
         self.chats = self.tokens = 0
-        """Lines, and tokens of the chats that could be encoded."""
+        """Chats or documents, and tokens of those that could be encoded."""
         self.counts: Counter[str] = Counter()
         self.samples: list[dict[str, Any]] = []
 
@@ -93,7 +106,7 @@ class Examples:
         """Yield the examples of a chat, of at most `model.seq_len` tokens each."""
         try:
             blank = any(message.role == "assistant" and not message.text.strip() for message in chat.messages)
-            encoded = self._encoder.encode(chat.messages, last_only=self._config.learn == "last_answer")
+            encoded = self._encoder.encode(chat.messages, last_only=self.config.learn == "last_answer")
         except ValueError as error:
             self._count("not_in_template", number, f"{error}: {_shown(chat)}")
             return
@@ -108,15 +121,24 @@ class Examples:
             else:
                 self._count("nothing_learned", number, _shown(chat))
 
+    def pieces(self, text: str, tokenizer: Tokenizer) -> Iterator[Example]:
+        """Yield a document as examples of at most `model.seq_len` tokens, learned but for each one's first token."""
+        ids = np.array([tokenizer.eos_id, *tokenizer.encode(text), tokenizer.eos_id], dtype=np.int64)
+        self.chats += 1
+        self.tokens += len(ids)
+        whole, limit = Example(ids, np.ones(len(ids), dtype=bool)), self.config.model.seq_len
+        for start in range(0, len(ids), limit):
+            yield _part(whole, start, limit)
+
     def _fitting(self, whole: Example, number: int, chat: Chat) -> list[Example]:
-        limit, length = self._config.model.seq_len, len(whole.tokens)
+        limit, length = self.config.model.seq_len, len(whole.tokens)
         if length <= limit:
             return [_part(whole, 0, limit)]
-        if self._config.too_long == "refuse":
+        if self.config.too_long == "refuse":
             self._count("too_long", number, f"{length} tokens: {_shown(chat)}")
             return []
-        self._count(self._config.too_long, number, f"{length} tokens: {_shown(chat)}")
-        first = [length - limit] if self._config.too_long == "cut" else range(0, length, limit)
+        self._count(self.config.too_long, number, f"{length} tokens: {_shown(chat)}")
+        first = [length - limit] if self.config.too_long == "cut" else range(0, length, limit)
         return [_part(whole, start, limit) for start in first]
 
     def _count(self, reason: str, record: int, detail: str) -> None:

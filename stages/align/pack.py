@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.align.config import AlignConfig, dataset_name
+from stages.align.config import FIELDS, AlignConfig, dataset_name
 from stages.align.encode import COUNTS, EXAMPLES, HELDOUT
 from stages.align.packing import best_fit
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter
@@ -25,10 +25,11 @@ from stages.shared.task import Task
 def run(task: Task[AlignConfig]) -> dict[str, Any]:
     """Write the rows of each source and the report into task.out; return the fill rates.
 
-    Raises DataError for a source without a chat that can be learned.
+    Raises DataError for a source without a chat or document that can be learned.
     """
     by_source: dict[str, list[Path]] = {}
-    for file, part in zip(task.inputs["chats"], task.steps["encode"], strict=True):
+    files = [file for field in FIELDS for file in task.inputs.get(field, ())]
+    for file, part in zip(files, task.steps["encode"], strict=True):
         by_source.setdefault(file.source, []).append(part)
     capacity = task.config.model.seq_len
     sources = {source: _pack(source, parts, task.out, capacity) for source, parts in by_source.items()}

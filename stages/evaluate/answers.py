@@ -9,15 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.model import parallel
 from stages.shared.errors import Checkpointed
 
 
 class Answers:
-    """Answers to groups, by the digest of the group's content, in a file that grows by a line an answer.
-
-    Collective where several ranks have a part of the model each: rank 0 owns the file, and its word counts.
-    """
+    """Answers to groups, by the digest of the group's content, in a file that grows by a line an answer."""
 
     def __init__(self, path: Path, identity: str, should_stop: Callable[[], bool], progress: Callable[[int], None]):
         """Load the answers of an earlier attempt from `path`; those of a model of another `identity` are not used."""
@@ -25,7 +21,7 @@ class Answers:
         self._identity = identity
         self._should_stop = should_stop
         self._progress = progress
-        self._known: dict[str, Any] = parallel.agree(dict(_read(path)) if parallel.is_first() else {})
+        self._known: dict[str, Any] = dict(_read(path))
         self._used = 0
 
     def ask(self, kind: str, rows: Sequence[Any], answer: Callable[[], Any]) -> Any:
@@ -35,11 +31,10 @@ class Answers:
         """
         digest = hashlib.sha256(json.dumps([self._identity, kind, rows]).encode()).hexdigest()
         if digest not in self._known:
-            if parallel.agree(self._should_stop()):
+            if self._should_stop():
                 raise Checkpointed
             self._known[digest] = answer()
-            if parallel.is_first():
-                self._write(digest)
+            self._write(digest)
         self._used += 1
         self._progress(self._used)
         return self._known[digest]

@@ -7,14 +7,15 @@ unit: another task, or another setting elsewhere, changes no other cell.
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from stages.formats.benchmarks.index import FEWSHOT_SEED, read_index
 from stages.shared.contract import Section
@@ -31,6 +32,36 @@ SUITES = Path(__file__).parent / "suites"
 
 
 Natural = Annotated[int, Field(ge=0)]
+
+
+class ChatForm(Section):
+    """Questions as conversations, by a model's chat template. `true` stands for the defaults."""
+
+    models: tuple[str, ...] | None = None
+    """Names of the checkpoints and endpoints that are asked so; null: all."""
+    multiturn: bool = True
+    """Each solved example is a question and an answer of the conversation; false: all stand in one message."""
+    system: str = ""
+    """System message; a task's own description follows it."""
+    template: str = "stagecoach"
+    """Template of checkpoints of ours: a name in templates/chat, or the path of a file. Folders of Hugging Face and
+    endpoints have theirs."""
+
+    @property
+    def name(self) -> str:
+        """The form in the name of a cell: `chat`, `chat-one-turn`, `chat-vicuna`, `chat-system-1a2b3c4d`."""
+        template = "" if self.template == "stagecoach" else Path(self.template).stem
+        parts = ("chat", "" if self.multiturn else "one-turn", template)
+        system = f"system-{hashlib.sha256(self.system.encode()).hexdigest()[:8]}" if self.system else ""
+        return "-".join(filter(None, (*parts, system)))
+
+    def of(self, model: str) -> ChatForm | None:
+        """Return the form in which a model is asked; None: as plain text."""
+        is_asked = self.models is None or model in self.models
+        return self.model_copy(update={"models": None}) if is_asked else None
+
+
+Chat = Annotated[ChatForm | Literal[False] | None, BeforeValidator(lambda value: {} if value is True else value)]
 
 
 class TaskSettings(Section):
@@ -50,6 +81,8 @@ class TaskSettings(Section):
     """Texts generated for each question; None: the task's own number."""
     parts: int = Field(default=1, ge=1, le=1000)
     """Units that share the requests of the task. The scores are those of one unit."""
+    chat: Chat = None
+    """Ask through the model's chat template; null: the section's, false: as plain text."""
 
     def given(self) -> dict[str, Any]:
         """Return the settings that are not the defaults. A job reads its settings back with all of them set."""
@@ -74,6 +107,8 @@ class Cell:
     variant: str = ""
     repeats: int | None = None
     parts: int = 1
+    chat: ChatForm | None = None
+    """None: as plain text."""
 
     @property
     def is_ours(self) -> bool:
@@ -89,16 +124,29 @@ class Cell:
             "" if self.limit is None else f"first{self.limit}",
             self.variant,
             "" if self.repeats is None else f"{self.repeats}-times",
+            self.chat.name if self.chat else "",
         )
         return "@".join(filter(None, (self.task, ",".join(filter(None, settings)))))
 
 
-def cells_of(tasks: Sequence[TaskSettings], num_fewshot: int | None, limit: int | None) -> tuple[Cell, ...]:
-    """Return the cells of tasks in order; `num_fewshot` and `limit` are for tasks that name none.
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Settings for tasks that name none, and the model that is asked."""
+
+    num_fewshot: int | None = None
+    limit: int | None = None
+    chat: ChatForm | Literal[False] | None = None
+    model: str = ""
+    needs_chat: bool = False
+    """Whether the model takes conversations alone, as the chat API of an endpoint does."""
+
+
+def cells_of(tasks: Sequence[TaskSettings], asked: Asked) -> tuple[Cell, ...]:
+    """Return the cells of tasks in order.
 
     Raises ConfigError for settings that a task cannot have, and for two equal cells.
     """
-    cells = tuple(cell for task in _expanded(tasks) for cell in _sweep(task, num_fewshot, limit))
+    cells = tuple(cell for task in _expanded(tasks) for cell in _sweep(task, asked))
     names = [cell.name for cell in cells]
     if not names or len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -106,7 +154,7 @@ def cells_of(tasks: Sequence[TaskSettings], num_fewshot: int | None, limit: int 
     return cells
 
 
-def _sweep(task: TaskSettings, num_fewshot: int | None, limit: int | None) -> Iterator[Cell]:
+def _sweep(task: TaskSettings, asked: Asked) -> Iterator[Cell]:
     if task.task in OURS:
         if task.given():
             raise ConfigError("tasks", task.task, "a task of lm-eval or of `definitions`: ours have sections instead")
@@ -114,18 +162,24 @@ def _sweep(task: TaskSettings, num_fewshot: int | None, limit: int | None) -> It
         return
     own = {leaf.shape.shots or 0 for leaf in read_index().leaves(task.task)}
     fixed = {leaf.shape.shots for leaf in read_index().leaves(task.task)} == {0}
-    of_section = None if fixed else num_fewshot  # as lm-eval does: a task with a fixed zero keeps it
+    of_section = None if fixed else asked.num_fewshot  # as lm-eval does: a task with a fixed zero keeps it
     shots = _several(of_section if task.num_fewshot is None else task.num_fewshot)
     for number, seed, variant in product(shots, _several(task.seed), _several(task.variant)):
         yield Cell(
             task=task.task,
             num_fewshot=None if own == {number} and not variant else number,  # the same measurement as unasked
             seed=seed,
-            limit=limit if task.limit is None else task.limit,
+            limit=asked.limit if task.limit is None else task.limit,
             variant=variant,
             repeats=task.repeats,
             parts=task.parts,
+            chat=_form(asked.chat if task.chat is None else task.chat, asked),
         )
+
+
+def _form(chat: ChatForm | Literal[False] | None, asked: Asked) -> ChatForm | None:
+    form = chat.of(asked.model) if chat else None
+    return form or (ChatForm() if asked.needs_chat else None)
 
 
 def _several(value: Any) -> tuple[Any, ...]:

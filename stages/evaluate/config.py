@@ -8,16 +8,22 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from stages.evaluate.catalog.checks import check_cell, check_data, check_jail, needed_datasets
+from stages.evaluate.backends.settings import EndpointSettings, VllmSettings, lacks_vllm, no_scores
+from stages.evaluate.catalog.checks import check_cell, check_data, check_jail, needed_datasets, needs_scores
 from stages.evaluate.catalog.definitions import check_definitions, defined, is_read, shipped_variants, with_variant
-from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Cell, TaskSettings, cells_of
+from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Asked, Cell, Chat, TaskSettings, cells_of
+from stages.evaluate.forecast import CORE_SECONDS, forecast
 from stages.formats.benchmarks.index import read_index
+from stages.formats.chat.templates import digest_of
 from stages.formats.kinds import KINDS
+from stages.generate.layout import EngineLayout
 from stages.model.checkpoint.names import COMPLETE
-from stages.model.checkpoint.settings import require_tokenizer
+from stages.model.checkpoint.settings import name_of, require_tokenizer
+from stages.model.known import known_model
 from stages.shared.contract import (
     PARTS,
     After,
+    Forecast,
     InputFile,
     Inputs,
     Kind,
@@ -31,10 +37,11 @@ from stages.shared.contract import (
     parts_of,
     unique_keys,
 )
-from stages.shared.errors import ConfigError
+from stages.shared.errors import ConfigError, nearest
+from stages.shared.machine import Machine
 
-NEEDS = {PERPLEXITY: "heldout", FACTS: "facts"}
-"""Input that one of our own tasks needs."""
+NEEDS = {PERPLEXITY: "heldout", FACTS: "facts", "realtoxicityprompts@words": "toxicity"}
+"""Input that one of our own tasks, or a shipped variant, needs."""
 SETTINGS = {PERPLEXITY: ("perplexity",), GENERATE: ("generate",)}
 """Settings that change the results of one of our own tasks. Those of other tasks are in the name of the cell."""
 ANSWERS = "answers"
@@ -77,75 +84,145 @@ class EvaluateConfig(StageConfig):
 
     stage: ClassVar[str] = "evaluate"
 
-    checkpoints: Annotated[Inputs, Reads(KINDS.checkpoint)] = "from:pretrain"
-    """Checkpoint folders. The source names each in tables (`final`, `untrained`)."""
-    tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)] = "from:tokenizer"
-    """The tokenizer of the checkpoints' training."""
+    checkpoints: Annotated[Inputs | None, Reads(KINDS.checkpoint)] = "from:pretrain"
+    """Checkpoint folders, and folders of Hugging Face. The source names each in tables (`final`, `untrained`). null:
+    none, where endpoints are evaluated alone."""
+    tokenizer: Annotated[Inputs | None, Reads(KINDS.tokenizer)] = "from:tokenizer"
+    """The tokenizer of the checkpoints' training; null where there are none."""
+    endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
+    """Models behind OpenAI-compatible endpoints, by the names that tables show."""
+    tokenizers: Annotated[Inputs | None, Reads(KINDS.release)] = None
+    """Folders of Hugging Face with the tokenizers of endpoints' models, by the endpoint's name:
+    `{mine: /data/hf/llama-3}`."""
+    vllm: VllmSettings | None = None
+    """Answer for folders of Hugging Face with vLLM, which must be installed beside us; null: with our own engine."""
     heldout: Annotated[Inputs | None, Reads(KINDS.heldout)] = None
     """Documents that training did not read, for the task `perplexity`."""
     facts: Annotated[Inputs | None, Reads(KINDS.facts)] = None
     """JSONL of {id, question, choices, answer}, for the task `facts`."""
+    toxicity: Annotated[Inputs | None, Reads(KINDS.toxicity)] = None
+    """The scorer of `realtoxicityprompts@words`: a line is `word`, `word<TAB>weight` in log-odds, or `*<TAB>bias`."""
     datasets: Annotated[Inputs | None, Reads(KINDS.datasets)] = None
     """Folders of prepared data of lm-eval's tasks: `HOME/datasets/*/*/*/*` of a Hugging Face home. Nothing is
     downloaded."""
     definitions: Annotated[Inputs | None, Reads(KINDS.definition)] = None
     """Own tasks in lm-eval's format (`mine.yaml`), variants (`piqa@mine.yaml`), and the files that these name."""
     tasks: tuple[TaskSettings, ...] = (TaskSettings(task=PERPLEXITY),)
-    """Names of tasks, or mappings {task, num_fewshot, seed, limit, variant, repeats, parts}; a list of shots, seeds or
-    variants makes several. A task is `perplexity`, `facts`, `generate`, a name of lm-eval or of `definitions`, or a
-    shipped suite: `suite:llama`."""
+    """Names of tasks, or mappings {task, num_fewshot, seed, limit, variant, repeats, parts, chat}; a list of shots,
+    seeds or variants makes several. A task is `perplexity`, `facts`, `generate`, a name of lm-eval or of `definitions`,
+    or a shipped suite: `suite:llama`."""
     num_fewshot: int | None = Field(default=None, ge=0)
     """Solved examples before each question, for tasks that name no number; None: each task's own. Ours have none."""
     limit: int | None = Field(default=None, ge=1)
     """Questions of each task, the first ones, for tasks that name no number; None: all. Ours have no limit."""
+    chat: Chat = None
+    """Ask tasks through the models' chat templates, for tasks that say nothing. Ours are asked as plain text."""
     perplexity: PerplexityConfig = PerplexityConfig()
     generate: GenerateConfig = GenerateConfig()
     alarm: AlarmConfig | None = None
     """Alarm on tasks that become worse, over the checkpoints in the order of training; None: none."""
+    layout: EngineLayout = EngineLayout()
+    """Processes that hold a unit's model together. Log-likelihoods depend on it in the last bits only: it is no part of
+    a result's identity."""
     batch_tokens: int = Field(default=4096, ge=1)
     """Tokens of a forward pass, at most: no padding is among them. Log-likelihoods depend on it in the last bits only:
     it is no part of a result's identity."""
+    cache_mb: int | None = Field(default=None, ge=1)
+    """Memory for the keys and values of texts that are generated together, on each rank; None: as much as the weights
+    take there, and at least 64 MB. More memory, more texts at a time. It is no part of a result's identity."""
 
-    def cells(self) -> tuple[Cell, ...]:
-        """Return what each checkpoint is asked, in order. Raises ConfigError."""
-        return cells_of(self.tasks, self.num_fewshot, self.limit)
+    def cells(self, model: str = "") -> tuple[Cell, ...]:
+        """Return what a model is asked, in order. Raises ConfigError."""
+        needs_chat = model in self.endpoints and self.endpoints[model].api == "chat"
+        section = Asked(
+            num_fewshot=self.num_fewshot, limit=self.limit, chat=self.chat, model=model, needs_chat=needs_chat
+        )
+        return cells_of(self.tasks, section)
+
+    def asked(self, checkpoints: Sequence[InputFile]) -> list[tuple[str, Cell]]:
+        """Return the name of the model and the cell of each unit, in order: checkpoints, then endpoints."""
+        return [(name, cell) for name in (*names_of(checkpoints), *self.endpoints) for cell in self.cells(name)]
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return the step over checkpoints x cells, and before it one over the parts of cells that have several.
+        """Return the step over models x cells, and before it one over the parts of cells that have several.
 
-        Raises ConfigError for a cell that cannot work: its name, its data, its shots.
+        Raises ConfigError for a cell that cannot work: its name, its data, its shots, or its model.
         """
-        cells = self.cells()
-        self._check(cells, inputs)
-        checkpoints = inputs["checkpoints"]
-        names = names_of(checkpoints)
-        read = {cell: read_by(cell, inputs) for cell in cells}
+        checkpoints = inputs.get("checkpoints", ())
+        asked = self.asked(checkpoints)
+        self._check(asked, inputs)
+        sources = {
+            **{name: each.source for name, each in zip(names_of(checkpoints), checkpoints, strict=True)},
+            **{name: name for name in self.endpoints},
+        }
+        read = {cell: read_by(cell, inputs) for _, cell in asked}
+        models = self._models(inputs)
         planned = [
-            (unit_of(f"{name}/{cell.name}", checkpoint, cell, read[cell]), cell, checkpoint.source)
-            for name, checkpoint in zip(names, checkpoints, strict=True)
-            for cell in cells
+            (self._unit(name, cell, {**models[name], **read[cell]}), cell, sources[name]) for name, cell in asked
         ]
         parts = [part for unit, cell, _ in planned if cell.parts > 1 for part in parts_of(unit, cell.parts)]
-        steps = [_step(ANSWERS, "answer", tuple(parts))] if parts else []
+        steps = [_step(ANSWERS, "answer", tuple(parts), self.layout)] if parts else []
         after = (After(ANSWERS, PARTS),) if parts else ()
         outputs = [
             Output(step="", unit=unit.key, kind=kind, source=source)
             for unit, cell, source in planned
             for kind in offers(cell.task)
         ]
-        steps.append(_step("", "run", tuple(unit for unit, _, _ in planned), after))
+        steps.append(_step("", "run", tuple(unit for unit, _, _ in planned), self.layout, after))
         if self.alarm is not None:
             steps.append(_ALARM)
             outputs.append(Output(step=_ALARM.name, unit="all", kind=KINDS.alarm, source=""))
         return StagePlan(steps=tuple(steps), outputs=tuple(outputs))
 
-    def _check(self, cells: tuple[Cell, ...], inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
-        if not inputs.get("checkpoints"):
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast | None:
+        """Return the memory of a unit of the largest model; None for the alarm, and while no model is known.
+
+        Raises ConfigError if a GPU has too little memory for it.
+        """
+        pieces = next((file.count for file in inputs.get("tokenizer", ())), 0)
+        known = {str(name_of(file)): known_model(file, pieces) for file in inputs.get("checkpoints", ())}
+        models = {name: model for name, model in known.items() if model is not None}
+        if step == _ALARM.name or not models:
+            return None
+        return forecast(models, self.layout, self.batch_tokens, self.cache_mb, machine)
+
+    def _models(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str, dict[str, tuple[InputFile, ...]]]:
+        """Return the files of each model by input field."""
+        checkpoints = inputs.get("checkpoints", ())
+        found: dict[str, dict[str, tuple[InputFile, ...]]] = {
+            name: {"checkpoints": (each,), "tokenizers": ()}
+            for name, each in zip(names_of(checkpoints), checkpoints, strict=True)
+        }
+        for name in self.endpoints:
+            files = tuple(file for file in inputs.get("tokenizers", ()) if _owner(file) == name)
+            found[name] = {"checkpoints": (), "tokenizer": (), "tokenizers": files[:1]}
+        return found
+
+    def _unit(self, model: str, cell: Cell, read: Mapping[str, tuple[InputFile, ...]]) -> Unit:
+        """Return the unit of a model and a cell. It reads no data and uses no settings of other cells."""
+        variant = shipped_variants().get(with_variant(cell.task, cell.variant)) if cell.variant else None
+        parts = [variant.read_bytes()] if variant else []
+        parts += [digest_of(cell.chat.template).encode()] if cell.chat else []
+        parts += [self.endpoints[model].digest.encode()] if model in self.endpoints else []
+        parts += [f"vllm {self.vllm.dtype}".encode()] if self.vllm and model not in self.endpoints else []
+        return Unit(
+            key=f"{model}/{cell.name}",
+            inputs=read,
+            uses=SETTINGS.get(cell.task, ()),
+            data=hashlib.sha256(b"\n".join(parts)).hexdigest() if parts else "",
+        )
+
+    def _check(self, asked: Sequence[tuple[str, Cell]], inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        checkpoints = inputs.get("checkpoints", ())
+        if not checkpoints and not self.endpoints:
             raise ConfigError("checkpoints", self.checkpoints, "at least one checkpoint folder")
-        if len(inputs.get("tokenizer", ())) != 1:
-            found = len(inputs.get("tokenizer", ()))
+        if checkpoints and (found := len(inputs.get("tokenizer", ()))) != 1:
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
-        tasks = {cell.task for cell in cells}
+        self._check_endpoints(asked, inputs)
+        cells = tuple(dict.fromkeys(cell for _, cell in asked))
+        tasks = {with_variant(cell.task, cell.variant) for cell in cells}
         for task, field in NEEDS.items():
             if task in tasks and not inputs.get(field):
                 wanted = f"a file, because `tasks` has {task!r}; set it or remove {task!r}"
@@ -158,14 +235,43 @@ class EvaluateConfig(StageConfig):
         for cell in cells:
             check_cell(cell, datasets, definitions)
 
+    def _check_endpoints(self, asked: Sequence[tuple[str, Cell]], inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        """Raise ConfigError for an endpoint that cannot be asked what it is asked, as far as settings tell."""
+        names = names_of(inputs.get("checkpoints", ()))
+        for name in self.endpoints:
+            if name in names or "/" in name or not name:
+                raise ConfigError("endpoints", name, "a name without `/` that no checkpoint has (for example mine)")
+        owners = [_owner(file) for file in inputs.get("tokenizers", ())]
+        for owner in owners:
+            if owner not in self.endpoints:
+                raise ConfigError("tokenizers", owner, f"the name of an endpoint; {nearest(owner, [*self.endpoints])}")
+        for name, cell in asked:
+            settings = self.endpoints.get(name)
+            if settings is None:
+                continue
+            if needs_scores(cell) and (settings.api == "chat" or name not in owners):
+                raise no_scores(name, settings, cell.name)
+            if cell.chat and settings.api == "completions" and name not in owners:
+                wanted = "the folder of this model's tokenizer and chat template, or `api: chat`"
+                raise ConfigError("tokenizers", None, f"{{{name}: {wanted}}} for {cell.name!r}")
+
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Look into definitions and into the headers of prepared data: splits, and the number of solved examples.
 
-        Also looks at the tokenizers of checkpoints, and for what a jail needs if a task runs the model's code.
+        Also looks at the tokenizers of checkpoints, at models that the layout cannot split, and for what a jail needs
+        if a task runs the model's code.
         """
         for checkpoint in inputs.get("checkpoints", ()):
-            if checkpoint.section or (checkpoint.path / COMPLETE).is_file():
+            if known := known_model(checkpoint):
+                self.layout.require(known.config, str(name_of(checkpoint)))
+            is_ours = bool(checkpoint.section) or (checkpoint.path / COMPLETE).is_file()
+            if is_ours:
                 require_tokenizer(checkpoint, inputs.get("tokenizer", ()))
+            if self.vllm and is_ours:
+                wanted = "null for checkpoints of ours: vLLM loads folders of Hugging Face, which `release` writes"
+                raise ConfigError("vllm", self.vllm.model_dump(), wanted)
+        if self.vllm and (lack := lacks_vllm()):
+            raise ConfigError("vllm", self.vllm.model_dump(), f"null: {lack}")
         outside = {field: [file.path for file in files if not file.section] for field, files in inputs.items()}
         check_definitions(outside.get("definitions", ()))
         for cell in self.cells():
@@ -173,18 +279,21 @@ class EvaluateConfig(StageConfig):
             check_data(cell, outside.get("datasets", ()))
 
 
-def _step(name: str, function: str, units: tuple[Unit, ...], after: tuple[After, ...] = ()) -> Step:
+def _step(
+    name: str, function: str, units: tuple[Unit, ...], layout: EngineLayout, after: tuple[After, ...] = ()
+) -> Step:
     return Step(
         name=name,
         run=f"stages.evaluate.run:{function}",
         units=units,
         uses=(),
-        reads=("checkpoints", "tokenizer", "datasets", "definitions", *NEEDS.values()),
+        reads=("checkpoints", "tokenizer", "tokenizers", "datasets", "definitions", *NEEDS.values()),
         after=after,
+        ranks=layout.ranks,
         resumes=True,
-        shape="small",
-        core_seconds=15.0,
-        version=2,
+        shape="small" if layout.ranks == 1 else "generate",
+        core_seconds=CORE_SECONDS,
+        version=4,
         data=f"lm-eval {read_index().harness}",
     )
 
@@ -193,11 +302,12 @@ _ALARM = Step(
     name="alarm",
     run="stages.evaluate.run:alarm",
     units=(Unit(key="all"),),
-    uses=("alarm", "tasks", "num_fewshot", "limit"),
+    uses=("alarm", "tasks", "num_fewshot", "limit", "chat"),
     reads=("checkpoints",),
     after=(After(""),),
     shape="small",
     core_seconds=2.0,
+    version=2,
 )
 
 
@@ -206,15 +316,9 @@ def names_of(checkpoints: Sequence[InputFile]) -> list[str]:
     return [*unique_keys(checkpoint.source or checkpoint.path.name for checkpoint in checkpoints)]
 
 
-def unit_of(key: str, checkpoint: InputFile, cell: Cell, read: Mapping[str, tuple[InputFile, ...]]) -> Unit:
-    """Return the unit of a checkpoint and a cell. It reads no data and uses no settings of other cells."""
-    variant = shipped_variants().get(with_variant(cell.task, cell.variant)) if cell.variant else None
-    return Unit(
-        key=key,
-        inputs={"checkpoints": (checkpoint,), **read},
-        uses=SETTINGS.get(cell.task, ()),
-        data=hashlib.sha256(variant.read_bytes()).hexdigest() if variant else "",
-    )
+def _owner(tokenizer: InputFile) -> str:
+    """Return the name of the endpoint whose tokenizer a folder has: a release has its own name behind it."""
+    return tokenizer.source.partition("/")[0]
 
 
 def read_by(cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str, tuple[InputFile, ...]]:
@@ -223,7 +327,10 @@ def read_by(cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str
     names = defined(file.path for file in definitions)
     folders = set(needed_datasets(cell, [file.path for file in datasets]))
     return {
-        **{field: inputs.get(field, ()) if task == cell.task else () for task, field in NEEDS.items()},
+        **{
+            field: inputs.get(field, ()) if task == with_variant(cell.task, cell.variant) else ()
+            for task, field in NEEDS.items()
+        },
         "datasets": tuple(file for file in datasets if file.path in folders),
         "definitions": tuple(file for file in definitions if is_read(file.path, cell.task, cell.variant, names)),
     }

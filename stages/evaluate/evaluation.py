@@ -1,19 +1,27 @@
-"""Evaluates one checkpoint on one cell: loads both, asks lm-eval, writes results and samples."""
+"""Evaluates one model on one cell: opens both, asks lm-eval, writes results and samples.
+
+Of several ranks the first does all this; the others hold their parts of the model.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stages.evaluate.adapter import ADAPTER_VERSION, CheckpointLM
+from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
+from stages.evaluate.backends.asking import dialogue_of, endpoint_description, model_name, open_endpoint
+from stages.evaluate.backends.settings import VllmSettings
+from stages.evaluate.backends.vllm_engine import VllmLM, start_vllm
+from stages.evaluate.backends.windows import ADAPTER_VERSION, WindowLM
 from stages.evaluate.catalog.checks import check_data
 from stages.evaluate.catalog.definitions import shipped_variants, with_variant
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Cell
 from stages.evaluate.config import ANSWERS, EvaluateConfig, GenerateConfig
+from stages.evaluate.engine import Engine, leading
 from stages.evaluate.harness import (
     Watched,
     chances,
@@ -26,89 +34,130 @@ from stages.evaluate.harness import (
 from stages.evaluate.parts import Replay, answer_share
 from stages.evaluate.scores import collect_outcomes, collect_scores
 from stages.evaluate.sharing import answers_file, model_digest
-from stages.evaluate.tasks.loading import load_cell, protocol_of, use_datasets
+from stages.evaluate.tasks import submission
+from stages.evaluate.tasks.loading import is_submitted, load_cell, protocol_of, use_datasets
 from stages.evaluate.tasks.own import as_loaded, facts_tasks, perplexity_task
 from stages.evaluate.tasks.prompts import Window, drop_examples
+from stages.evaluate.tasks.toxicity import read_scorer, score_toxicity
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
-from stages.formats.tokenizer import Tokenizer
 from stages.generate.opening import Description, Opened, describe, is_release, open_checkpoint, open_release
 from stages.generate.sampling import Sampling
+from stages.model import parallel
 from stages.shared.contract import part_of, whole_of
-from stages.shared.files import sha256_file
+from stages.shared.files import sha256_file, write_json
 from stages.shared.task import Task
+
+Ask = Callable[[Task[EvaluateConfig], Cell, WindowLM], dict[str, Any]]
+"""Asks a unit's model and writes what comes of it; returns the summary."""
 
 
 def run(task: Task[EvaluateConfig]) -> dict[str, Any]:
-    """Write the results of one checkpoint on one cell into task.out; return the scores."""
+    """Write the results of one model on one cell into task.out; return the scores."""
     cell = cell_of(task.config, task.unit)
-    if cell.task == GENERATE:
-        with _adapter(task, cell) as adapter:
-            return _generate(task, adapter)
-    loaded = _load_tasks(cell, task)
     if parts := task.steps.get(ANSWERS, ()):
-        return _score(task, cell, loaded, Replay(parts))
-    with _adapter(task, cell) as adapter:
-        return _score(task, cell, loaded, adapter)
+        return _score(task, cell, _load_tasks(cell, task), Replay(parts)) if task.ranks.rank == 0 else {}
+    return _with_model(task, cell, _generate if cell.task == GENERATE else _ask)
 
 
-def _generate(task: Task[EvaluateConfig], adapter: CheckpointLM) -> dict[str, Any]:
-    checkpoint = task.inputs["checkpoints"][0]
-    generations = continuations(adapter, task.config.generate, _description(task).identity, checkpoint.source)
+def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
+    """Write the answers to a part of a cell's requests into task.out; return their number."""
+    return _with_model(task, cell_of(task.config, whole_of(task.unit)), _answer)
+
+
+def _with_model(task: Task[EvaluateConfig], cell: Cell, ask: Ask) -> dict[str, Any]:
+    """Return what the first rank's `ask` returns of the unit's model; the other ranks return nothing."""
+    if (name := model_name(task.unit, cell)) in task.config.endpoints:
+        return ask(task, cell, open_endpoint(task, name, _asked(task.unit, cell))) if task.ranks.rank == 0 else {}
+    if task.config.vllm is not None:
+        return _with_vllm(task, cell, task.config.vllm, ask) if task.ranks.rank == 0 else {}
+    opened = open_model(task)
+    if not parallel.is_first():
+        Engine(opened.model, opened.codec, task.config.batch_tokens, task.config.cache_mb).follow()
+        return {}
+    with leading(), _answers(task, opened.identity, _asked(task.unit, cell)) as answers:
+        batch, cache = task.config.batch_tokens, task.config.cache_mb
+        adapter = CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id, cache)
+        return ask(task, cell, adapter)
+
+
+def _with_vllm(task: Task[EvaluateConfig], cell: Cell, settings: VllmSettings, ask: Ask) -> dict[str, Any]:
+    described = _description(task, cell)
+    engine = start_vllm(task.inputs["checkpoints"][0].path, settings, described.seq_len)
+    with _answers(task, described.identity, f"{_asked(task.unit, cell)} vllm {settings.dtype}") as answers:
+        return ask(task, cell, VllmLM(engine, described, answers))
+
+
+def _ask(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
+    return _score(task, cell, _load_tasks(cell, task), model)
+
+
+def _answer(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
+    loaded, dialogue = _load_tasks(cell, task), dialogue_of(task, cell, _description(task, cell))
+    count = answer_share(model, loaded, cell.limit, part_of(task.unit), task.out, dialogue)
+    return {"checkpoint": _source(task, cell), "task": cell.name, "requests": count}
+
+
+def _generate(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
+    source = _source(task, cell)
+    generations = continuations(model, task.config.generate, _description(task, cell).identity, source)
     write_generations(task.out / KINDS.generations.file, generations)
-    return {"checkpoint": checkpoint.source, "task": GENERATE, "generations": len(generations)}
+    return {"checkpoint": source, "task": GENERATE, "generations": len(generations)}
 
 
 def _score(
-    task: Task[EvaluateConfig], cell: Cell, loaded: dict[str, Any], answering: CheckpointLM | Replay
+    task: Task[EvaluateConfig], cell: Cell, loaded: dict[str, Any], answering: WindowLM | Replay
 ) -> dict[str, Any]:
-    model = Watched(answering)
-    measured = measure(model, loaded, cell.limit)
+    dialogue = dialogue_of(task, cell, _description(task, cell))
+    model = Watched(answering, dialogue)
+    measured = measure(model, loaded, cell.limit, dialogue.options if dialogue else None)
     results = Results(
-        key=_key(task, cell, max(measured["n-shot"].values()), model.digest),
+        key=_key(task, cell, max(measured["n-shot"].values()), model),
         scores=collect_scores(measured, chances(loaded, measured), groups_of(loaded)),
         cut_requests=answering.cut.requests,
         cut_tokens=answering.cut.tokens,
         dropped_examples=sum(getattr(each, "dropped_examples", 0) for each in loaded["tasks"].values()),
+        withheld=answering.cut.withheld,
+        unfinished=answering.cut.unfinished,
         protocol=protocol_of(cell, _paths(task, "definitions")),
         outcomes=collect_outcomes(measured),
         members={name: group.tasks for name, group in groups_of(loaded).items() if all(group.by_size.values())},
     )
     write_results(task.out / KINDS.results.file, results, without_samples(measured))
     write_lines(task.out / KINDS.samples.file, sample_records(measured))
+    if is_submitted(cell, _paths(task, "definitions")):
+        write_json(task.out / submission.FILE, submission.submission_of(measured["samples"], cell.task))
     return {
-        "checkpoint": task.inputs["checkpoints"][0].source,
+        "checkpoint": results.key.source,
         "task": cell.name,
         "scores": {f"{score.task} {score.metric}": score.value for score in results.scores},
     }
 
 
-def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
-    """Write the answers to a part of a cell's requests into task.out; return their number."""
-    cell = cell_of(task.config, whole_of(task.unit))
-    loaded = _load_tasks(cell, task)
-    with _adapter(task, cell) as adapter:
-        count = answer_share(adapter, loaded, cell.limit, part_of(task.unit), task.out)
-    return {"checkpoint": task.inputs["checkpoints"][0].source, "task": cell.name, "requests": count}
-
-
 def cell_of(config: EvaluateConfig, unit: str) -> Cell:
-    """Return the cell of a unit, whose key ends with the cell's name."""
-    name = unit.rpartition("/")[2]
-    return next(cell for cell in config.cells() if cell.name == name)
+    """Return the cell of a unit, whose key is the name of the model and the cell's name."""
+    model, _, name = unit.rpartition("/")
+    return next(cell for cell in config.cells(model) if cell.name == name)
+
+
+def _source(task: Task[EvaluateConfig], cell: Cell) -> str:
+    """Return the name of a unit's model in tables."""
+    checkpoints = task.inputs.get("checkpoints", ())
+    return checkpoints[0].source if checkpoints else model_name(task.unit, cell)
 
 
 def _load_tasks(cell: Cell, task: Task[EvaluateConfig]) -> dict[str, Any]:
+    described = _description(task, cell)
     if cell.task == PERPLEXITY:
-        documents, tokenizer = task.config.perplexity.documents, Tokenizer(task.inputs["tokenizer"][0].path)
-        return as_loaded([perplexity_task(_paths(task, "heldout"), documents, tokenizer)])
+        return as_loaded([perplexity_task(_paths(task, "heldout"), task.config.perplexity.documents, described.codec)])
     if cell.task == FACTS:
         return as_loaded(facts_tasks(_paths(task, "facts")))
     datasets = _paths(task, "datasets")
     check_data(cell, datasets)
     use_datasets(task.work / "home", datasets)
     loaded = load_cell(cell, _paths(task, "definitions"), datasets)
-    described = _description(task)
+    for each in loaded["tasks"].values() if task.inputs.get("toxicity") else ():
+        score_toxicity(each, read_scorer(_paths(task, "toxicity")[0]))
     for each in loaded["tasks"].values():
         drop_examples(each, Window(described.seq_len, described.codec.encode))
     return loaded
@@ -125,32 +174,34 @@ def _asked(unit: str, cell: Cell) -> str:
 
 
 @contextmanager
-def _adapter(task: Task[EvaluateConfig], cell: Cell) -> Iterator[CheckpointLM]:
-    """Yield the unit's checkpoint as a model of lm-eval's, with the answers that equal weights have given already."""
+def _answers(task: Task[EvaluateConfig], identity: str, asked: str) -> Iterator[Answers]:
+    """Yield the answers that equal weights have given already to what is asked."""
     checkpoint = task.inputs["checkpoints"][0].path
-    opened = open_model(task)
-    digest = opened.identity if is_release(checkpoint) else model_digest(checkpoint)
-    with answers_file(task, digest, _asked(task.unit, cell)) as path:
-        answers = Answers(path, digest, task.should_stop, task.progress)
-        yield CheckpointLM(opened.model, opened.codec, answers, task.config.batch_tokens, opened.first_id)
+    digest = identity if is_release(checkpoint) else model_digest(checkpoint)
+    with answers_file(task, digest, asked) as path:
+        yield Answers(path, digest, task.should_stop, task.progress)
 
 
-def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, prompts: str) -> EvaluationKey:
-    checkpoint, described = task.inputs["checkpoints"][0], _description(task)
+def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, model: Watched) -> EvaluationKey:
+    described = _description(task, cell)
+    endpoint = task.config.endpoints.get(model_name(task.unit, cell))
     variant = shipped_variants().get(with_variant(cell.task, cell.variant))
-    read = [*_paths(task, "heldout", "facts", "datasets", "definitions"), *([variant] if variant else [])]
+    read = [*_paths(task, "heldout", "facts", "toxicity", "datasets", "definitions"), *([variant] if variant else [])]
     return EvaluationKey(
         checkpoint=described.identity,
-        source=checkpoint.source,
+        source=_source(task, cell),
         task=cell.task,
         num_fewshot=shots,
         seed=cell.seed,
         limit=cell.limit,
         variant=cell.variant,
-        prompts=prompts,
+        prompts=model.digest,
         data=files_digest(read),
         first_token=described.first_id,
         dtype=described.dtype,
+        backend=endpoint.api if endpoint else "vllm" if task.config.vllm else "own",
+        chat=cell.chat.name if cell.chat else "",
+        template=model.dialogue.template.identity if model.dialogue else "",
         adapter=str(ADAPTER_VERSION),
         harness=harness_name(),
     )
@@ -165,8 +216,10 @@ def files_digest(paths: Iterable[Path]) -> str:
     return found.hexdigest()
 
 
-def _description(task: Task[EvaluateConfig]) -> Description:
+def _description(task: Task[EvaluateConfig], cell: Cell) -> Description:
     """Return what a unit's answers depend on; a unit that merges parts needs no model."""
+    if (name := model_name(task.unit, cell)) in task.config.endpoints:
+        return endpoint_description(task, name)
     folder = task.inputs["checkpoints"][0].path
     return _OPEN[folder] if folder in _OPEN else describe(folder, task.inputs["tokenizer"][0].path)
 
@@ -176,11 +229,14 @@ _OPEN: dict[Path, Opened] = {}
 
 
 def open_model(task: Task[EvaluateConfig]) -> Opened:
-    """Return the model of a unit's checkpoint, which stays loaded until another one is asked for.
+    """Return the model of a unit's checkpoint, which stays loaded until another one is asked for: this rank's part.
 
-    Raises DataError for a damaged one, or for another tokenizer than its training's.
+    Collective. Raises DataError for a damaged one, or for another tokenizer than its training's.
+
+    Side effect: joins the unit's ranks.
     """
-    folder = task.inputs["checkpoints"][0].path
+    folder, layout = task.inputs["checkpoints"][0].path, task.config.layout
+    parallel.start(task.ranks, parallel.Sizes(tp=layout.tp, pp=layout.pp, ep=layout.ep))
     if folder not in _OPEN:
         _OPEN.clear()
         pieces = task.inputs["tokenizer"][0].path
@@ -188,7 +244,7 @@ def open_model(task: Task[EvaluateConfig]) -> Opened:
     return _OPEN[folder]
 
 
-def continuations(adapter: CheckpointLM, settings: GenerateConfig, identity: str, source: str) -> list[Generation]:
+def continuations(model: WindowLM, settings: GenerateConfig, identity: str, source: str) -> list[Generation]:
     """Return one continuation of each prompt, in order."""
     sampling = Sampling(
         max_tokens=settings.max_tokens,
@@ -196,14 +252,14 @@ def continuations(adapter: CheckpointLM, settings: GenerateConfig, identity: str
         top_k=settings.top_k,
         seed=settings.seed,
     )
-    found = adapter.generate([(prompt, sampling) for prompt in settings.prompts])
+    found = model.generate([(prompt, sampling) for prompt in settings.prompts])
     return [
         Generation(
             checkpoint=identity,
             source=source,
             prompt=prompt,
             continuation=done.text,
-            tokens=len(done.tokens),
+            tokens=done.tokens,
             stopped=done.stopped,
             temperature=settings.temperature,
         )

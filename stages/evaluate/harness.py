@@ -14,6 +14,7 @@ from lm_eval.api.model import LM
 from lm_eval.evaluator import evaluate
 from lm_eval.utils import handle_non_serializable
 
+from stages.evaluate.backends.dialogue import Conversation, Dialogue
 from stages.evaluate.scores import Group, chance
 
 BOOTSTRAP_ITERS = 1000
@@ -26,17 +27,30 @@ def harness_name() -> str:
 
 
 class Watched(LM):
-    """Passes requests on to a model, and digests them."""
+    """Passes requests on to a model, and digests them. `dialogue` makes its prompts; None: they are plain texts."""
 
-    def __init__(self, model: LM) -> None:
+    def __init__(self, model: LM, dialogue: Dialogue | None = None) -> None:
         super().__init__()
         self.model = model
+        self.dialogue = dialogue
         self._asked = hashlib.sha256()
 
     @property
     def digest(self) -> str:
         """Digest of all requests so far, in order."""
         return self._asked.hexdigest()
+
+    @property
+    def tokenizer_name(self) -> str:
+        """Name in lm-eval's cache of prompts, which is not used."""
+        return ""
+
+    def apply_chat_template(
+        self, chat_history: Sequence[Mapping[str, str]], add_generation_prompt: bool = True
+    ) -> Conversation:
+        """Return a conversation."""
+        assert self.dialogue is not None
+        return self.dialogue.apply(chat_history, add_generation_prompt)
 
     def loglikelihood(self, requests: list[Instance]) -> Any:
         """Return the model's answers."""
@@ -63,8 +77,12 @@ def requests_digest(kind: str, requests: Sequence[Instance]) -> str:
     return asked.hexdigest()
 
 
-def measure(model: LM, loaded: dict[str, Any], limit: int | None) -> dict[str, Any]:
+def measure(
+    model: LM, loaded: dict[str, Any], limit: int | None, form: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return lm-eval's results, samples included, for tasks in the shape of `TaskManager.load`.
+
+    `form` has lm-eval's options of conversations (Dialogue.options); None: prompts are plain texts.
 
     lm-eval's `evaluate` adds no date, host or path; its `simple_evaluate` does.
     """
@@ -74,6 +92,7 @@ def measure(model: LM, loaded: dict[str, Any], limit: int | None) -> dict[str, A
         limit=limit,
         bootstrap_iters=BOOTSTRAP_ITERS,
         log_samples=True,
+        **(form or {}),
         confirm_run_unsafe_code=True,  # in a jail: see load_cell
     )
     return {**results, "lm_eval_version": version("lm_eval")}

@@ -4,13 +4,13 @@ The requests are cut, not the questions: one random stream chooses the solved ex
 task over some of the questions would have other prompts. Every part makes all prompts and answers its own.
 
     answers.json    shares: by kind of request {numbers, digest, answers}, the digest being that of the part's requests
-                    cut: {requests, tokens} that did not fit into the model
+                    cut: {requests, tokens, withheld, unfinished}, see Cut
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.evaluator_utils import get_sample_size
 
-from stages.evaluate.adapter import CheckpointLM, Cut
+from stages.evaluate.backends.dialogue import Dialogue
+from stages.evaluate.backends.windows import Cut, WindowLM
 from stages.evaluate.harness import requests_digest
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
@@ -37,11 +38,14 @@ class Share:
     answers: Sequence[Any]
 
 
-def requests_of(loaded: Mapping[str, Any], limit: int | None) -> dict[str, list[Instance]]:
+def requests_of(
+    loaded: Mapping[str, Any], limit: int | None, dialogue: Dialogue | None = None
+) -> dict[str, list[Instance]]:
     """Return the requests that lm-eval's `evaluate` makes, by kind and in its order."""
     found: dict[str, list[Instance]] = {}
+    form = {**dialogue.options, "chat_template": dialogue.apply} if dialogue else {}
     for task in loaded["tasks"].values():
-        task.build_all_requests(limit=get_sample_size(task, limit), rank=0, world_size=1)
+        task.build_all_requests(limit=get_sample_size(task, limit), rank=0, world_size=1, **form)
         for request in task.instances:
             found.setdefault(request.request_type, []).extend([request] * request.repeats)
     return found
@@ -63,14 +67,19 @@ def share_of(requests: Sequence[Instance], part: int, parts: int) -> list[int]:
 
 
 def answer_share(
-    model: CheckpointLM, loaded: Mapping[str, Any], limit: int | None, part: tuple[int, int], out: Path
+    model: WindowLM,
+    loaded: Mapping[str, Any],
+    limit: int | None,
+    part: tuple[int, int],
+    out: Path,
+    dialogue: Dialogue | None = None,
 ) -> int:
     """Write the answers to a part of the requests, `part` being its number and the number of parts.
 
     Returns the number of requests.
     """
     shares, count = {}, 0
-    for kind, requests in requests_of(loaded, limit).items():
+    for kind, requests in requests_of(loaded, limit, dialogue).items():
         numbers = share_of(requests, *part)
         asked = [requests[number] for number in numbers]
         answers = getattr(model, kind)(asked) if asked else []
@@ -90,8 +99,7 @@ class Replay(LM):
     @property
     def cut(self) -> Cut:
         """What did not fit into the model, in all parts."""
-        each = [Cut(**part["cut"]) for _, part in self.parts]
-        return Cut(requests=sum(cut.requests for cut in each), tokens=sum(cut.tokens for cut in each))
+        return Cut(**{field.name: sum(part["cut"][field.name] for _, part in self.parts) for field in fields(Cut)})
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Return the parts' answers."""

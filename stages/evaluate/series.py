@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from stages.evaluate.alarm import Items, Rule, align, flipped, nights
@@ -10,14 +11,12 @@ from stages.evaluate.cells import GENERATE, Cell
 from stages.evaluate.config import EvaluateConfig, names_of
 from stages.formats.alarms import MEAN, AlarmReport, write_alarm
 from stages.formats.kinds import KINDS
-from stages.formats.results import Results, read_results
+from stages.formats.results import Results, main_metric_order, read_results
 from stages.model.checkpoint.names import COMPLETE
 from stages.model.checkpoint.settings import read_settings
 from stages.shared.contract import InputFile
 from stages.shared.task import Task
 
-_METRICS = ("exact_match", "acc", "pass@1", "em", "f1")
-"""Metrics for the alarm: the first of these that a task has, else its first one by name."""
 _SHOWN = 50
 """Flipped samples of a task that are named."""
 
@@ -56,8 +55,7 @@ def in_order(checkpoints: Sequence[InputFile]) -> list[str]:
 
 def _items(task: Task[EvaluateConfig], names: Sequence[str]) -> dict[str, dict[str, Items]]:
     """Return the questions' scores by cell and checkpoint, of the cells whose scores are means from 0 to 1."""
-    cells = task.config.cells()
-    keys = [(name, cell) for name in names_of(task.inputs["checkpoints"]) for cell in cells]
+    keys = task.config.asked(task.inputs["checkpoints"])
     found: dict[str, dict[str, Items]] = {}
     for (name, cell), folder in zip(keys, task.steps[""], strict=True):
         if cell.task != GENERATE and name in names:
@@ -70,10 +68,6 @@ def _items(task: Task[EvaluateConfig], names: Sequence[str]) -> dict[str, dict[s
 def questions(results: Results, cell: Cell) -> Mapping[str, float]:
     """Return each question's score by the cell's main metric; empty for a cell without such scores."""
     metrics = {score.metric for score in results.scores if score.task == cell.task and score.higher_is_better}
-    ranked = sorted(metrics, key=lambda metric: (_rank(metric), metric))
+    ranked = sorted(metrics, key=partial(main_metric_order, cell.task, cell.variant))
     found = (results.questions(cell.task, metric) for metric in ranked)
     return next((each for each in found if each and all(0 <= value <= 1 for value in each.values())), {})
-
-
-def _rank(metric: str) -> int:
-    return next((place for place, name in enumerate(_METRICS) if metric.startswith(name)), len(_METRICS))

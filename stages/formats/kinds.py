@@ -32,6 +32,8 @@ class Kinds:
     """The sample web's answer key."""
     facts: Kind = Kind("facts", "facts.jsonl")
     """Questions with choices."""
+    toxicity: Kind = Kind("toxicity")
+    """Words and weights that score a text's toxicity, brought by the user."""
     benchmark_files: Kind = Kind("benchmark_files")
     """Files of benchmarks as they are published, brought by the user."""
     datasets: Kind = Kind("datasets")
@@ -43,6 +45,10 @@ class Kinds:
     prompts: Kind = Kind("prompts")
     """Prompt templates in promptsource's YAML, brought by the user."""
     chats: Kind = Kind("chats", "chats.jsonl")
+    instruction_files: Kind = Kind("instruction_files")
+    """Instruction data as it is published, brought by the user."""
+    synthesis: Kind = Kind("synthesis", "synthesis.json")
+    """Chats that were read or made: requests, kept, rejected by reason, family trees."""
     mixture: Kind = Kind("mixture", "mixture.json")
     """Tasks of a mixture: examples, shares that were promised, draws."""
     packing: Kind = Kind("packing", "packing.json")

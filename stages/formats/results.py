@@ -26,6 +26,16 @@ UNTRAINED = "untrained"
 """Source of the checkpoint that a training writes before its first step: scores are compared with it."""
 OURS = "stagecoach"
 """The one name that is added to lm-eval's results."""
+MAJORITY = "maj@"
+"""Beginning of the metrics of a vote: `maj@100`."""
+# fmt: off
+MAIN_METRICS = (
+    "acc_answer", "acc", "acc_norm", MAJORITY, "exact_match", "pass@1", "pass_at_1", "em", "f1", "bits_per_byte",
+)
+# fmt: on
+"""The main metric of a task is its first one in this order; with a variant, a vote comes before all."""
+NORMALIZED = ("hellaswag", "arc_challenge", "openbookqa")
+"""Tasks whose published scores divide log-likelihoods by length: acc_norm is their main metric."""
 REMEDY = "Remove this unit and run `evaluate` again"
 
 
@@ -34,9 +44,10 @@ class EvaluationKey:
     """Names a measurement: equal keys mean the same measurement, in any run."""
 
     checkpoint: str
-    """Identity of the weights: the digest of the checkpoint's complete.json."""
+    """Identity of the weights: the digest of the checkpoint's complete.json; of an endpoint its model, host, revision
+    and tokenizer."""
     source: str
-    """The run's name of the checkpoint: final, untrained, ..."""
+    """The run's name of the checkpoint or endpoint: final, untrained, ..."""
     task: str
     num_fewshot: int
     seed: int
@@ -50,9 +61,15 @@ class EvaluationKey:
     data: str
     """Digest of the files that the questions come from."""
     first_token: int
-    """Id of the token before every context."""
+    """Id of the token before every context; -1: unknown."""
     dtype: str
-    """Type of the weights: fp32, bf16, ..."""
+    """Type of the weights: fp32, bf16, ...; of an endpoint empty."""
+    backend: str
+    """Answering program: own, vllm, completions, chat."""
+    chat: str
+    """Form of the conversations: `chat`, `chat-one-turn` ...; empty: plain text."""
+    template: str
+    """Identity of their template; empty: none."""
     adapter: str
     """Version of our own code between harness and model."""
     harness: str
@@ -109,6 +126,16 @@ def metric_name(metric: str, filter_name: str) -> str:
     return metric if filter_name == "none" else f"{metric} ({filter_name})"
 
 
+def main_metric_order(task: str, variant: str, metric: str) -> tuple[int, str]:
+    """Return a key that sorts the metrics of a task: its main metric is the first. `metric` may have a filter."""
+    name = metric.partition(" ")[0]
+    if name == "acc_norm" and task in NORMALIZED:
+        return 0, metric
+    order = (MAJORITY, *MAIN_METRICS) if variant else MAIN_METRICS
+    places = [place for place, main in enumerate(order, 1) if name == main or (main == MAJORITY == name[: len(main)])]
+    return min(places, default=len(order) + 1), metric
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     """One question as it was sent, and the answers to it, by one filter."""
@@ -140,6 +167,10 @@ class Results:
     """Tokens that these lost."""
     dropped_examples: int = 0
     """Solved examples that were left out of prompts, since these did not fit into the model."""
+    withheld: int = 0
+    """Answers that an endpoint's filter withheld."""
+    unfinished: int = 0
+    """Answers that neither the model nor a stop text ended, but the number of their tokens."""
     protocol: str = ""
     """The protocol of a variant in a sentence, with its source."""
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict)
@@ -180,6 +211,8 @@ def read_results(path: Path) -> Results:
             cut_requests=ours["cut_requests"],
             cut_tokens=ours["cut_tokens"],
             dropped_examples=ours["dropped_examples"],
+            withheld=ours["withheld"],
+            unfinished=ours["unfinished"],
             protocol=ours["protocol"],
             outcomes=outcomes,
             members={group: tuple(tasks) for group, tasks in ours["members"].items()},

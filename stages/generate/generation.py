@@ -145,10 +145,11 @@ class Generator:
         """Return what is known of each row's next token: see `_columns`."""
         columns = _columns(rows)
         tokens_R = choose(_masked(rows, logits_RV), [row.request.sampling for row in rows], [row.draw for row in rows])
-        if columns == 1:
-            return tokens_R[:, None].double().cpu()
-        chosen_R, ids_RN, best_RN = logprobs_of(logits_RV, tokens_R, (columns - 2) // 2)
-        return torch.cat([tokens_R[:, None], chosen_R[:, None], ids_RN, best_RN], dim=1).double().cpu()
+        known = [tokens_R[:, None]]
+        if columns > 1:
+            chosen_R, ids_RN, best_RN = logprobs_of(logits_RV, tokens_R, (columns - 2) // 2)
+            known += [chosen_R[:, None], ids_RN, best_RN]
+        return self._passes.alike(torch.cat(known, dim=1).double()).cpu()
 
 
 def _masked(rows: Sequence[Row], logits_RV: Tensor) -> Tensor:

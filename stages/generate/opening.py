@@ -42,6 +42,17 @@ class Description:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FolderCodec:
+    """The tokenizer of a folder of transformers'."""
+
+    codec: Codec
+    first_id: int
+    """The token that its model's sequences begin with."""
+    digest: str
+    """Of its files."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Opened(Description):
     """A model with its tokenizer."""
 
@@ -155,6 +166,14 @@ def _tokenizer_of(folder: Path) -> tuple[Codec, int]:
     pieces = Tokenizer(folder / KINDS.tokenizer.file)
     # LLaMA's own tokenizer puts <s> before a text if its settings do not say otherwise.
     return pieces, pieces.bos_id if settings.get("add_bos_token", True) and pieces.bos_id >= 0 else pieces.eos_id
+
+
+def open_tokenizer(folder: Path) -> FolderCodec:
+    """Return a folder's tokenizer; the folder need not have a model. Raises DataError for one without a tokenizer."""
+    codec, first_id = _tokenizer_of(folder)
+    files = (folder / name for name in (TOKENIZER_JSON, KINDS.tokenizer.file, _SETTINGS))
+    digests = [f"{path.name} {sha256_file(path)}\n" for path in files if path.exists()]
+    return FolderCodec(codec=codec, first_id=first_id, digest=hashlib.sha256("".join(digests).encode()).hexdigest())
 
 
 def _name(token: Any) -> str | None:

@@ -15,6 +15,7 @@ from megatron.core import parallel_state
 from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_region
 from torch import Tensor
 
+from stages.generate.layout import EngineLayout
 from stages.generate.plan import PlannedStep, seen_by
 from stages.model import device, parallel
 from stages.model.checkpoint.load import LoadedModel
@@ -24,6 +25,15 @@ from stages.model.layers.steps import Cache, Step
 
 _IN_FLIGHT = 4
 """Messages a stage that are sent before the first has to have arrived."""
+
+
+def layout() -> EngineLayout:
+    """Return the layout of this process's group."""
+    return EngineLayout(
+        tp=parallel_state.get_tensor_model_parallel_world_size(),
+        pp=parallel_state.get_pipeline_model_parallel_world_size(),
+        ep=parallel_state.get_expert_model_parallel_world_size(),
+    )
 
 
 class Passes:
@@ -79,8 +89,20 @@ class Passes:
         logits_SV: Tensor = gather_from_tensor_model_parallel_region(self.model.model.logits(hidden_SD))
         return logits_SV[:, : self.model.vocab_size].float()
 
+    def alike(self, numbers: Tensor) -> Tensor:
+        """Return the numbers of the first of the ranks that share out the experts, on each of them.
+
+        These ranks compute the same to the last bits alone. With different tokens they would wait for each other.
+        """
+        numbers = numbers.to(device.device())
+        if parallel_state.get_expert_model_parallel_world_size() > 1:
+            group = parallel_state.get_expert_model_parallel_group()
+            dist.broadcast(numbers, dist.get_global_rank(group, 0), group=group)
+        return numbers
+
     def shared(self, numbers: Tensor) -> Tensor:
-        """Return the last stage's numbers, on every stage. `numbers` has their shape and type everywhere."""
+        """Return the last stage's numbers, on every rank. `numbers` has their shape and type everywhere."""
+        numbers = self.alike(numbers)
         if self.num_stages > 1:
             last = parallel_state.get_pipeline_model_parallel_last_rank()
             dist.broadcast(numbers, last, group=parallel_state.get_pipeline_model_parallel_group())

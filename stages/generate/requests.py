@@ -48,6 +48,8 @@ class Request:
     sampling: Sampling
     key: str = ""
     """Names the row's draws: rows with equal prompts and other keys are other samples."""
+    ends: Tokens = ()
+    """Tokens that end the row as the end-of-sequence token does, such as the end of a chat template's message."""
     hook: Hook | None = None
     allowed: Allowed | None = None
 
@@ -58,10 +60,10 @@ class Continuation:
 
     text: str
     tokens: tuple[int, ...]
-    """Sampled and inserted ones, without the end-of-sequence token."""
+    """Sampled and inserted ones, without the token that ended the row."""
     stopped: str
     """`eos`, `until`, `length`, `mask`, or a hook's reason."""
     inserted: tuple[int, ...] = ()
     """Which of the tokens a hook put there, by their places."""
     logprobs: tuple[Logprobs, ...] = ()
-    """Of each sampled token, the end-of-sequence token's included, where the sampling asks for them."""
+    """Of each sampled token, the one that ended the row included, where the sampling asks for them."""

@@ -47,7 +47,7 @@ class Row:
         """Take the sampled token, and what the hook then says."""
         if logprobs is not None:
             self.logprobs.append(logprobs)
-        if token == codec.eos_id and not self.request.sampling.ignore_eos:
+        if not self.request.sampling.ignore_eos and token in (codec.eos_id, *self.request.ends):
             self.stopped = "eos"
             return
         self._put([token])

@@ -85,9 +85,19 @@ class Logprobs:
     """The likeliest tokens, the likeliest first."""
 
 
+def log_sums(logits_RV: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log(sum(exp(logits))) of each row, float64 [R], and its likeliest token, [R].
+
+    In float32 a log probability of 5 nats would be rounded by 2e-7, and one of 9 nats by twice as much.
+    """
+    top_R1, ids_R1 = logits_RV.max(-1, keepdim=True)
+    sums_R = (logits_RV - top_R1).exp_().sum(-1)
+    return top_R1[:, 0].double() + sums_R.double().log(), ids_R1[:, 0]
+
+
 def logprobs_of(logits_RV: Tensor, tokens_R: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the log probabilities of the chosen tokens [R], and the likeliest `count` tokens and theirs, [R, N]."""
-    sums_R1 = logits_RV.logsumexp(-1, keepdim=True)
-    chosen_R = (logits_RV.gather(1, tokens_R[:, None]) - sums_R1)[:, 0]
+    sums_R, _ = log_sums(logits_RV)
+    chosen_R = logits_RV.gather(1, tokens_R[:, None])[:, 0].double() - sums_R
     best_RN, ids_RN = logits_RV.topk(count, dim=-1)
-    return chosen_R, ids_RN, best_RN - sums_R1
+    return chosen_R, ids_RN, best_RN.double() - sums_R[:, None]

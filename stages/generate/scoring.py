@@ -14,6 +14,7 @@ from torch import Tensor
 from stages.generate.memory import HEAD_ROWS
 from stages.generate.passes import Passes
 from stages.generate.plan import Tokens, plan_steps, walk
+from stages.generate.sampling import log_sums
 
 # Shape suffixes: S = scored tokens, W = wanted tokens, V = vocabulary.
 
@@ -74,8 +75,9 @@ def _note(logits_SV: Tensor, wanted: Sequence[Sequence[tuple[int, int]]], found_
     """Write log probability and greediness of the tokens wanted of each row to their numbers."""
     triples = [(row, number, token) for row, pairs in enumerate(wanted) for number, token in pairs]
     rows_W, numbers_W, tokens_W = torch.tensor(triples, device=logits_SV.device).unbind(1)
-    logprobs_W = logits_SV[rows_W, tokens_W] - logits_SV.logsumexp(-1)[rows_W]
-    greedy_W = logits_SV.argmax(-1)[rows_W] == tokens_W
+    sums_S, likeliest_S = log_sums(logits_SV)
+    logprobs_W = logits_SV[rows_W, tokens_W].double() - sums_S[rows_W]
+    greedy_W = likeliest_S[rows_W] == tokens_W
     numbers_W = numbers_W.to(found_2W.device)
     found_2W[0, numbers_W] = logprobs_W.to(found_2W)
     found_2W[1, numbers_W] = greedy_W.to(found_2W)

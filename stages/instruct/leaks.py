@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stages.instruct.rejects import Reject
+from stages.formats.chat.rejects import Reject
 from stages.instruct.rows import Row
 from stages.text.dedup.rouge import rouge_words
 

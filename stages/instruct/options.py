@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
+from stages.formats.chat.rejects import Reject
 from stages.instruct.config import OPTION_FORMATS
-from stages.instruct.rejects import Reject
 from stages.instruct.rows import Row
 
 MARK = re.compile(r"\(\{\w+\}\)|\[\{\w+\}\]|\{\w+\}")

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from stages.formats.chat.rejects import Reject, Rejects
 from stages.formats.tokenizer import Tokenizer
 from stages.instruct.config import STYLES, FewShot, InstructConfig, Style
 from stages.instruct.leaks import Leaks
 from stages.instruct.options import OptionFormat, OptionFormats, answered
-from stages.instruct.rejects import Reject, Rejects
 from stages.instruct.rows import Row
 from stages.instruct.templates import Template
 
@@ -91,7 +91,7 @@ class Renderer:
                 try:
                     yield self._example(rows, place, style, wording)
                 except Reject as reject:
-                    rejects.add(reject, place + 1, style, wording.template.name)
+                    rejects.add(reject, row=place + 1, style=style, template=wording.template.name)
 
     def _example(self, rows: Sequence[Row | None], place: int, style: Style, wording: Wording) -> Example:
         prompt, target = wording.of(rows[place] or {})

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow
 from pyarrow import parquet
 
-from stages.instruct.rejects import Reject
+from stages.formats.chat.rejects import Reject
 
 Row = dict[str, Any]
 INLINE = re.compile(r"\A(?P<text>.*?)\nOptions:\n(?P<items>- .*)\Z", re.DOTALL)

@@ -12,13 +12,13 @@ from typing import Any, TextIO
 
 from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.formats.chat.mixtures import DrawnCell, Mixture, TaskState, read_mixture, write_mixture
+from stages.formats.chat.rejects import Reject, Rejects
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
 from stages.instruct.config import STYLES, InstructConfig, Style
 from stages.instruct.leaks import Leaks
 from stages.instruct.options import read_formats
 from stages.instruct.rates import Cell, draws, picks, rate, shares
-from stages.instruct.rejects import Reject, Rejects
 from stages.instruct.rendering import Limits, Renderer
 from stages.instruct.rows import Row, read_rows
 from stages.instruct.templates import templates_of
@@ -42,7 +42,7 @@ def render(task: Task[InstructConfig]) -> dict[str, Any]:
     rows: list[Row | None] = []
     for number, row in enumerate(read_rows(file.path, settings.columns, settings.inline_options), start=1):
         if isinstance(row, Reject):
-            rejects.add(row, number)
+            rejects.add(row, row=number)
         rows.append(None if isinstance(row, Reject) else row)
     renderer = Renderer(
         name=task.unit,

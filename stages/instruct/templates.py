@@ -19,8 +19,8 @@ import yaml
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from stages.formats.chat.rejects import Reject
 from stages.instruct.config import Form, shipped
-from stages.instruct.rejects import Reject
 from stages.instruct.rows import Row
 from stages.shared.errors import DataError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -39,21 +39,24 @@ class Sizes:
 
 
 @dataclass
-class _HostGroups:
-    """All ranks again, over gloo; None: the default group is gloo, or of one process."""
+class _Joined:
+    """What `start` has joined, besides torch's default group and Megatron's."""
 
     objects: dist.ProcessGroup | None = None
+    """All ranks over gloo; None: the default group is gloo, or of one process."""
     patient: dist.ProcessGroup | None = None
+    """All ranks over gloo, for long waits."""
+    sizes: Sizes = field(default_factory=Sizes)
 
 
-_host = _HostGroups()
+_joined = _Joined()
 
 
 def start(ranks: Ranks, sizes: Sizes | None = None, *, seed: int = 0, timeout: timedelta = TIMEOUT) -> None:
     """Join the job's processes: NCCL where there is CUDA, gloo elsewhere. None: each holds the whole model.
 
-    A single process opens no port. Safe to call again for a single process: the second call finds
-    the first one's groups. Raises ConfigError for context parallelism without what it is made of.
+    A single process opens no port. Safe to call again with the same sizes: the second call finds the first one's
+    groups. Raises ConfigError for context parallelism without what it is made of.
 
     Side effect: torch's default process group, Megatron's parallel state and RNG tracker, a warnings filter.
     """
@@ -61,7 +64,7 @@ def start(ranks: Ranks, sizes: Sizes | None = None, *, seed: int = 0, timeout: t
     if sizes.cp > 1 and not has_transformer_engine():
         raise ConfigError("layout.cp", sizes.cp, "1 where there is no CUDA device or no Transformer Engine")
     if dist.is_initialized():
-        if ranks.world_size == dist.get_world_size() == 1:
+        if ranks.world_size == dist.get_world_size() and sizes == _joined.sizes:
             return
         raise RuntimeError(f"this process already belongs to a group of {dist.get_world_size()}")
     # Megatron 0.16 calls torch 2.13's collectives by their old names; one line a call site and rank says so.
@@ -74,8 +77,8 @@ def start(ranks: Ranks, sizes: Sizes | None = None, *, seed: int = 0, timeout: t
     store = _store(ranks, timeout)
     dist.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.world_size, timeout=timeout)
     if ranks.world_size > 1:
-        _host.objects = dist.new_group(backend="gloo", timeout=timeout) if backend == "nccl" else None
-        _host.patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        _joined.objects = dist.new_group(backend="gloo", timeout=timeout) if backend == "nccl" else None
+        _joined.patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
     parallel_state.initialize_model_parallel(
         tensor_model_parallel_size=sizes.tp,
         pipeline_model_parallel_size=sizes.pp,
@@ -85,13 +88,14 @@ def start(ranks: Ranks, sizes: Sizes | None = None, *, seed: int = 0, timeout: t
         create_gloo_process_groups=False,
     )
     model_parallel_cuda_manual_seed(seed)
+    _joined.sizes = sizes
 
 
 def host_group() -> dist.ProcessGroup | None:
     """Return the group of all ranks for collectives of Python objects: through NCCL they would take the GPU's memory,
     every rank's at once.
     """
-    return _host.objects
+    return _joined.objects
 
 
 def is_first() -> bool:
@@ -99,18 +103,21 @@ def is_first() -> bool:
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
-def agree(value: Any) -> Any:
-    """Return rank 0's value on every rank. Collective; a process in no group is alone."""
+def agree(value: Any, *, patiently: bool = False) -> Any:
+    """Return rank 0's value on every rank. Collective; a process in no group is alone.
+
+    With `patiently` the others wait for as long as rank 0 lives: it may take hours to have the value.
+    """
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return value
     box = [value]
-    dist.broadcast_object_list(box, src=0, group=_host.objects)
+    dist.broadcast_object_list(box, src=0, group=_joined.patient if patiently else _joined.objects)
     return box[0]
 
 
 def wait_for_all() -> None:
     """Wait until every rank is here, for as long as the ranks live. Collective."""
-    dist.barrier(group=_host.patient)
+    dist.barrier(group=_joined.patient)
 
 
 def has_transformer_engine() -> bool:
@@ -134,6 +141,6 @@ def _store(ranks: Ranks, timeout: timedelta) -> Store:
 def stop() -> None:
     """Leave the groups that `start` joined."""
     parallel_state.destroy_model_parallel()
-    _host.objects = _host.patient = None
+    _joined.objects, _joined.patient, _joined.sizes = None, None, Sizes()
     if dist.is_initialized():
         dist.destroy_process_group()

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints, model_validator
 
 from stages.formats.kinds import KINDS
-from stages.shared.contract import InputFile, Output, StageConfig, StagePlan, Step, Unit
+from stages.shared.contract import WHOLE, InputFile, Output, StageConfig, StagePlan, Step, Unit
 from stages.shared.errors import ConfigError
 
 DumpName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -18,6 +18,13 @@ BLOCK = 200
 MIN_CHINESE = 0.2
 
 SUFFIX = ".warc.gz"
+LANGUAGES = ("en", "zh")
+ATTRIBUTE_NAMES = ("animal", "colour", "price", "trade")
+SEEDS = "seed_tasks.jsonl"
+HELD_OUT = "trade"
+"""The attribute that no conversation is about."""
+EXAMS: tuple[tuple[str, str], ...] = tuple((exam, each) for exam in ("goods", "questions") for each in LANGUAGES)
+"""Name and language of each exam."""
 
 
 class SampleConfig(StageConfig):
@@ -35,6 +42,8 @@ class SampleConfig(StageConfig):
     """Names of the two dumps. The second has pages of the first again."""
     files_per_dump: int = Field(default=2, ge=1)
     """WARC files of a dump; each is one unit."""
+    instructions: bool = False
+    """Make instructions about the world, too: task files, conversations, seed tasks, and exams for `evaluate`."""
 
     @model_validator(mode="after")
     def _fits(self) -> SampleConfig:
@@ -69,7 +78,8 @@ class SampleConfig(StageConfig):
             for kind, name, size in ((KINDS.warc, files[place], mb), (KINDS.key, "", mb / 10))
         ]
         facts = Output(step="", unit=units[0].key, kind=KINDS.facts, source="sample")
-        return StagePlan(steps=(step,), outputs=(*outputs, facts))
+        made = StagePlan(steps=(step,), outputs=(*outputs, facts))
+        return with_instructions(made) if self.instructions else made
 
     @property
     def num_chinese(self) -> int:
@@ -88,6 +98,41 @@ class SampleConfig(StageConfig):
         """Return the numbers of the pages in a file: page numbers run through all files in order."""
         files = 2 * self.files_per_dump
         return range(self.pages * place // files, self.pages * (place + 1) // files)
+
+
+def with_instructions(plan: StagePlan) -> StagePlan:
+    """Return a plan with the step that writes instructions."""
+    step = Step(
+        name="instructions",
+        run="stages.sample.instructions:run",
+        units=WHOLE,
+        uses=("seed",),
+        shape="small",
+        core_seconds=2.0,
+        disk_mb=2.0,
+    )
+    tasks = [task_name(attribute, language) for attribute in ATTRIBUTE_NAMES for language in LANGUAGES]
+    exams = [f"{exam_name(*each)}{suffix}" for each in EXAMS for suffix in (".yaml", ".jsonl")]
+    made = [
+        *((KINDS.task_files, f"{task}.jsonl", task) for task in tasks),
+        *((KINDS.definition, name, "") for name in exams),
+        (KINDS.chats, KINDS.chats.file, "people"),
+        (KINDS.instruction_files, SEEDS, "self_instruct"),
+    ]
+    outputs = (
+        Output(step=step.name, unit=WHOLE[0].key, kind=kind, name=name, source=source) for kind, name, source in made
+    )
+    return StagePlan(steps=(*plan.steps, step), outputs=(*plan.outputs, *outputs))
+
+
+def task_name(attribute: str, language: str) -> str:
+    """Return the name of a task, such as `animal_en`."""
+    return f"{attribute}_{language}"
+
+
+def exam_name(exam: str, language: str) -> str:
+    """Return the name of an exam's task, such as `goods_en`."""
+    return f"{exam}_{language}"
 
 
 Config = SampleConfig

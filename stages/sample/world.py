@@ -58,6 +58,10 @@ class World:
         start = PLACES.index(place) * len(ATTRIBUTES)
         return list(self.facts[start : start + len(ATTRIBUTES)])
 
+    def about(self, attribute: str) -> list[Fact]:
+        """Return the facts of one attribute, one a place."""
+        return [fact for fact in self.facts if fact.attribute == attribute]
+
 
 def make_world(seed: int) -> World:
     """Return the world of a seed. For each attribute half of the places are held out, a different half each time."""

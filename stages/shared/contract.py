@@ -182,7 +182,9 @@ class After:
     step: str
     units: Literal["same", "all", "parts"] = ALL
     """SAME: each unit reads the unit of the same key. ALL: each unit reads all units, and runs again when one of them
-    changes or is added. PARTS: each unit reads the units that `parts` made of its key, if there are any."""
+    changes or is added. PARTS: each unit reads the units that `parts_of` made of its key, if there are any. It has the
+    bytes that it has without parts, so that their number is no part of its identity: both steps have the same `uses`,
+    `reads`, `version` and `data`. Parts of a unit that is done are not run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -302,7 +304,9 @@ class StageConfig(Settings):
     def forecast(
         self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
     ) -> Forecast | None:
-        """Return time and memory of a step on a machine; None if the step's own estimates are the best known. Pure.
+        """Return time and memory of a step on a machine; None if the step's own estimates are the best known.
+
+        Reads headers of files from outside the run at most.
 
         `done` is how far the only unit of a step that resumes is already, in the numbers of Task.progress.
 

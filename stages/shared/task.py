@@ -55,6 +55,8 @@ class Task(Generic[Config]):
 
     config: Config
     """The stage's own StageConfig, validated."""
+    section: str = ""
+    """The recipe's name of the section."""
     step: str
     unit: str
     """The unit's key."""

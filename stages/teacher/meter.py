@@ -15,6 +15,7 @@ from typing import Any
 from stages.shared.errors import EXIT_NEVER, StagecoachError
 from stages.teacher.request import Answer, Request
 from stages.teacher.settings import BudgetSettings
+from stages.teacher.store import answers_folder
 
 _LIMITS = ("requests", "tokens", "cost")
 
@@ -36,6 +37,17 @@ class Spent:
     def plus(self, other: Spent, sign: int = 1) -> Spent:
         """Return the sum, or with sign -1 the difference."""
         return Spent(*(getattr(self, name) + sign * getattr(other, name) for name in _LIMITS))
+
+
+def read_spent(run_dir: Path, section: str) -> Spent:
+    """Return what a run has spent for a section; nothing if it asked no teacher, or replayed."""
+    path = spent_file(run_dir, section)
+    return Spent(**json.loads(path.read_bytes())["spent"]) if path.exists() else Spent()
+
+
+def spent_file(run_dir: Path, section: str) -> Path:
+    """Return the file of a section's meter."""
+    return answers_folder(run_dir, section) / "spent.json"
 
 
 class Meter:

@@ -1,8 +1,10 @@
-"""Settings of a teacher: an endpoint that answers as OpenAI's chat API does, and what may be spent on it."""
+"""Settings of a teacher: an endpoint that speaks OpenAI's API, and what may be spent on it."""
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
 
 from stages.shared.contract import Section
 
@@ -32,7 +34,7 @@ class TeacherSettings(Section):
     """An endpoint, how it is asked, and what may be spent."""
 
     url: str = Field(pattern=r"^https?://")
-    """Base URL of the API, such as http://node7:8000/v1."""
+    """Base URL of the API, such as http://node7:8000/v1. It holds no key: it is written into records."""
     model: str = Field(min_length=1)
     """Name of the model, as the endpoint knows it."""
     key_env: str = "OPENAI_API_KEY"
@@ -52,3 +54,16 @@ class TeacherSettings(Section):
     budget: BudgetSettings = BudgetSettings()
     replay: bool = False
     """Use stored answers alone, and no network."""
+
+    @field_validator("url")
+    @classmethod
+    def _url_has_no_secret(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if "@" in parts.netloc or parts.query or parts.fragment or not parts.hostname:
+            raise ValueError("a host and a path alone; a key belongs in key_file or key_env")
+        return value
+
+    @property
+    def host(self) -> str:
+        """Host of the endpoint, with its port."""
+        return urlsplit(self.url).netloc

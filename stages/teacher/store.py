@@ -10,11 +10,17 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 from stages.shared.errors import DataError
 from stages.teacher.request import Answer
 
 _REMEDY = "Remove the line, and its request is asked again"
+
+
+def answers_folder(run_dir: Path, section: str) -> Path:
+    """Return the folder in which a run keeps the answers for a section."""
+    return run_dir / "answers" / section
 
 
 class AnswerStore:
@@ -31,7 +37,7 @@ class AnswerStore:
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob("*.jsonl")):
             self._index(path)
-        self._file = self._path.open("ab")
+        self._file: BinaryIO | None = None
 
     def _index(self, path: Path) -> None:
         end = 0
@@ -66,20 +72,24 @@ class AnswerStore:
 
     def put(self, digest: str, answer: Answer) -> None:
         """Keep an answer: a killed process does not lose it."""
+        if self._file is None:
+            self._file = self._path.open("ab")
         start = self._file.tell()
-        record = [digest, asdict(answer)]
+        record = [digest, {name: value for name, value in asdict(answer).items() if value is not None}]
         self._file.write(json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
         self._file.flush()
         self._places[bytes.fromhex(digest)] = (self._path, start)
 
     def sync(self) -> None:
         """Wait until all answers are on the disk itself. Without it a power failure can cost the last ones."""
-        os.fsync(self._file.fileno())
+        if self._file is not None:
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Write what is left to the disk and close the file."""
         self.sync()
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def _key(path: Path, line: bytes) -> bytes:

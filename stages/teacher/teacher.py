@@ -13,7 +13,6 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import openai
 
@@ -21,11 +20,11 @@ from stages.shared import log
 from stages.shared.errors import Checkpointed, ConfigError, DataError, StagecoachError
 from stages.teacher.keys import read_key, without
 from stages.teacher.meter import Meter
-from stages.teacher.request import Answer, Finish, Request
+from stages.teacher.replies import read_score, read_text
+from stages.teacher.request import Answer, Request
 from stages.teacher.settings import TeacherSettings
 from stages.teacher.store import AnswerStore
 
-_FINISH: dict[str | None, Finish] = {"stop": "stop", "length": "length", "content_filter": "filter", None: "stop"}
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _GRACE_S = 10.0
 _SYNC_S = 1.0
@@ -182,9 +181,9 @@ class Teacher:
             # By the client's plain `post`: its typed method spends 1 ms of CPU on checks of what is JSON already. An
             # endpoint that knows the header answers a request of a killed attempt without a second charge.
             done = await client.post(
-                "/chat/completions",
+                request.path,
                 cast_to=object,
-                body=self._body(request),
+                body=request.body(self._settings.model),
                 options={"headers": {"Idempotency-Key": name}},
             )
         except openai.APIStatusError as error:
@@ -193,11 +192,10 @@ class Teacher:
             raise _Busy(f"no answer within {self._settings.timeout_s:g} s") from error
         except (openai.APIError, ValueError) as error:
             raise _Busy(without(key, f"{type(error).__name__}: {error}")) from error
-        return _read(done)
-
-    def _body(self, request: Request) -> dict[str, Any]:
-        messages = [dict(message) for message in request.messages]
-        return {"model": self._settings.model, "messages": messages, **request.parameters}
+        try:
+            return read_score(done, request, self._settings.url) if request.scored else read_text(done)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise _Busy(f"the answer is no completion ({error!r})") from error  # a broken proxy's, or half of one
 
     def _refused(self, error: openai.APIStatusError, message: str) -> Answer:
         status = error.status_code
@@ -218,19 +216,3 @@ def _retry_after(text: str | None) -> float | None:
         return None if text is None else min(float(text), 10 * _LONGEST_PAUSE_S)
     except ValueError:
         return None
-
-
-def _read(done: Any) -> Answer:
-    """Return the answer of a completion. Raises _Busy for a body that is none: a broken proxy's, or half of one."""
-    try:
-        choice, usage = done["choices"][0], done.get("usage") or {}
-        message = choice["message"]
-        text = message["content"] if message.get("content") is not None else message.get("refusal")
-        return Answer(
-            text=str(text or ""),
-            finish=_FINISH.get(choice.get("finish_reason"), "stop"),
-            prompt_tokens=int(usage.get("prompt_tokens") or 0),
-            answer_tokens=int(usage.get("completion_tokens") or 0),
-        )
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
-        raise _Busy(f"the answer is no completion ({error!r})") from error

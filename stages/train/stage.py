@@ -77,7 +77,7 @@ class TrainingStage(TrainingConfig):
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return one step of one unit, worked on by all ranks of the layout."""
         if self.mixture is not None:
-            self._check_sources([file.source for file in inputs.get(self.data, ())])
+            self._check_sources([file.source for file in self.data_files(inputs)])
         start = self._start(inputs)
         given = [name for name in ("init_from", "continue_from", "reference") if getattr(self, name) is not None]
         training = self.planned(inputs)
@@ -131,6 +131,10 @@ class TrainingStage(TrainingConfig):
             read_sealed(file.path)
             then = read_state(file.path)
             require_same_model(file.path, then, {**then, **now}, self)
+
+    def data_files(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> tuple[InputFile, ...]:
+        """Return the files of the sources."""
+        return inputs.get(self.data, ())
 
     def _other_uses(self) -> list[str]:
         """Return the settings that change the outputs and not the weights."""

@@ -1,6 +1,6 @@
 """One side of tests/bench/evaluate.py in a process of its own: answers a task's requests and prints what that took.
 
-python -m tests.bench.evaluate_side ours|stock WORLD TASK BATCH
+python -m tests.bench.evaluate_side ours|stock WORLD TASK BATCH [CACHE_MB]
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from tests.bench.evaluate_world import data, requests_of
 def main() -> None:
     """Print one line of JSON."""
     side, world, task, batch = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    cache_mb = int(sys.argv[5]) if len(sys.argv) > 5 else None
     torch.set_num_threads(1)
     root = data()
     assert root is not None, "the caller has looked"
     requests = requests_of(task, root)
-    model: Any = ours(world, batch) if side == "ours" else stock(world, batch, has_index=task == "none")
+    model: Any = ours(world, batch, cache_mb) if side == "ours" else stock(world, batch, has_index=task == "none")
     loaded_mb = _resident_mb()
     is_text = bool(requests) and requests[0].request_type == "generate_until"
     began = time.process_time()
@@ -40,7 +41,7 @@ def main() -> None:
         "grown_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - loaded_mb,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
         "answers": answers,
-        "tokens": getattr(model, "tokens", 0),
+        "tokens": model.engine.tokens if side == "ours" else 0,
         "distinct": distinct(model, requests) if side == "ours" and requests and not is_text else 0,
     }
     print(json.dumps(found))
@@ -51,13 +52,13 @@ def _resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
-def ours(world: Path, batch: int) -> CheckpointLM:
+def ours(world: Path, batch: int, cache_mb: int | None) -> CheckpointLM:
     """Return the stage's adapter."""
     checkpoint = world / "checkpoint"
     is_ours = checkpoint.exists()
     opened = open_checkpoint(checkpoint, world / "tokenizer.model") if is_ours else open_release(world / "release")
     answers = Answers(world / "none.jsonl", str(time.time_ns()), lambda: False, lambda done: None)
-    return CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id)
+    return CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id, cache_mb)
 
 
 def stock(world: Path, batch: int, *, has_index: bool) -> Any:

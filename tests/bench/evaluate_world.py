@@ -45,16 +45,21 @@ def data() -> Path | None:
     return SHARED if (SHARED / "eval").is_dir() else None
 
 
-def make_world(folder: Path, root: Path, config: ModelConfig = MODEL) -> None:
-    """Write the tokenizer, the checkpoint and its release."""
+def llama_pieces(root: Path) -> Path:
+    """Return LLaMA's own tokenizer."""
+    return root / "tokenizer" / "llama_tokenizer.model"
+
+
+def make_world(folder: Path, pieces: Path, config: ModelConfig = MODEL, never: Sequence[int] = ()) -> None:
+    """Write the tokenizer, the checkpoint and its release. The model never finds the tokens `never` likeliest."""
     folder.mkdir(exist_ok=True)
     tokenizer = folder / KINDS.tokenizer.file
-    tokenizer.write_bytes((root / "tokenizer" / "llama_tokenizer.model").read_bytes())
+    tokenizer.write_bytes(pieces.read_bytes())
     tokenizer.with_name(TOKENIZER_JSON).write_text(to_tokenizer_json(tokenizer.read_bytes()), "utf-8")
-    pieces = Tokenizer(tokenizer)
+    read = Tokenizer(tokenizer)
     checkpoint = folder / "checkpoint"
-    save_untrained(checkpoint, config, vocab_size=pieces.vocab_size)
-    write_json(checkpoint / STATE, read_json(checkpoint / STATE) | {"tokenizer_sha256": pieces.sha256})
+    save_untrained(checkpoint, config, vocab_size=read.vocab_size, never=never)
+    write_json(checkpoint / STATE, read_json(checkpoint / STATE) | {"tokenizer_sha256": read.sha256})
     seal(checkpoint)
     export_checkpoint(checkpoint, folder / "release", tokenizer)
 

@@ -14,6 +14,7 @@ import pytest
 from jobs.submit.ledger import Ledger, Submission
 from jobs.submit.slurm import QUEUE_COLUMNS, QueueRow, parse_queue
 from stages.formats.attempts import Attempt, read_attempts
+from tests.jobs.bench import PATIENCE_S
 from tests.jobs.toy_stage import Toy
 
 EACH_ONCE = {"make.0": 1, "make.1": 1, "make.2": 1, "march.0": 1, "gather.0": 1}
@@ -38,7 +39,7 @@ class OnSlurm(Toy):
     def slurm(self, *command: str) -> str:
         """Run one of Slurm's commands."""
         variables = {**os.environ, **self.environment}
-        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -60,9 +61,9 @@ class OnSlurm(Toy):
         """Return how many arrays of a job were submitted."""
         return len(self.submissions(job))
 
-    def is_done(self, job: str = "gather") -> bool:
-        """Return whether a job of one unit is done."""
-        return any(self.run.root.glob(f"steps/toy.{job}/*/done/all.*.json"))
+    def is_done(self, job: str = "gather", unit: str = "all") -> bool:
+        """Return whether a unit of a job is done."""
+        return any(self.run.root.glob(f"steps/toy.{job}/*/done/{unit}.*.json"))
 
     def has_ended(self, job: str, verdict: str) -> bool:
         """Return whether an attempt of a job has ended in a certain way."""

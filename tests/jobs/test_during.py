@@ -14,7 +14,7 @@ from jobs.plan.graph import Job
 from jobs.runs import Run, open_run
 from stages.formats.attempts import Attempt, read_attempts
 from stages.formats.kinds import KINDS
-from tests.jobs.bench import until
+from tests.jobs.bench import PATIENCE_S, until
 from tests.jobs.toy_stage import Toy
 
 
@@ -22,11 +22,6 @@ def read(toy: Toy) -> dict[str, str]:
     """Return what each unit of the reader wrote, by the first part of its folder's name."""
     files = sorted((toy.run.root / "steps" / "reader.read").glob("*/units/*/read.txt"))
     return {file.parent.name.rpartition(".")[0]: file.read_text(encoding="utf-8") for file in files}
-
-
-def calls(toy: Toy) -> list[str]:
-    """Return the units whose functions were called, in order."""
-    return [line.split(" ")[0] for line in (toy.moods / "calls").read_text(encoding="utf-8").splitlines()]
 
 
 def folders(toy: Toy) -> set[str]:
@@ -37,33 +32,34 @@ def folders(toy: Toy) -> set[str]:
 @pytest.fixture
 def marching(toy: Toy) -> Toy:
     """Return a march of which the reader reads two milestones."""
-    toy.settings = {"paces": 60, "pause_s": 0.1, "milestones": [2, 4], "units": 1}
+    toy.settings = {"paces": 6, "milestones": [2, 4], "units": 1}
     toy.recipe = {"reader": {"steps": "from:toy", "moods": str(toy.moods)}}
     return toy
 
 
 def test_milestones_are_read_while_the_march_goes_on(marching: Toy) -> None:
+    marching.mood("march.0", "rest 4")
     launcher = marching.begin("run")
     until(lambda: len(read(marching)) == 2, "both milestones are read")
-    assert 4 <= marching.paces() < 60, "it is still on its way"
-    assert launcher.wait(timeout=60) == 0
+    assert marching.paces() == 4, "it is still on its way"
+    marching.mood("march.0", "")
+    assert launcher.wait(timeout=PATIENCE_S) == 0
     assert read(marching) == {"pace-2": "2 paces\n", "pace-4": "4 paces\n"}
     assert "Nothing to do" in marching.launch("run").stdout
     assert marching.calls() == {"make.0": 1, "march.0": 1, "gather.0": 1, "read.0": 1, "read.1": 1}
 
 
 def test_a_kill_of_the_march_disturbs_no_reader(marching: Toy) -> None:
-    marching.recipe["reader"]["pause_s"] = 0.5
-    done = marching.launch("run", "--fault", "toy.march@3:kill", "--fault", "toy.march@4:kill")
-    assert done.returncode == 0, done.stdout
+    marching.mood("march.0", "rest 5")
+    launcher = marching.begin("run", "--fault", "toy.march@3:kill", "--fault", "toy.march@4:kill")
+    until(lambda: len(read(marching)) == 2, "both milestones are read")
+    marching.mood("march.0", "")
+    assert launcher.wait(timeout=PATIENCE_S) == 0
     assert read(marching) == {"pace-2": "2 paces\n", "pace-4": "4 paces\n"}
-    assert marching.calls()["march.0"] == 3
-    assert (marching.calls()["read.0"], marching.calls()["read.1"]) == (1, 1)
-    assert calls(marching).index("read.0") < len(calls(marching)) - 1
+    assert marching.calls() == {"make.0": 1, "march.0": 3, "gather.0": 1, "read.0": 1, "read.1": 1}
 
 
 def test_identities_of_readers_are_those_of_an_undisturbed_run(marching: Toy, tmp_path: Path) -> None:
-    marching.settings["pause_s"] = 0.0
     assert marching.launch("run", "--fault", "toy.march@4:kill").returncode == 0
     first = folders(marching)
     calm = Toy(marching.root, tmp_path / "calm", settings=dict(marching.settings))
@@ -74,7 +70,6 @@ def test_identities_of_readers_are_those_of_an_undisturbed_run(marching: Toy, tm
 
 
 def test_one_more_milestone_is_read_alone(marching: Toy) -> None:
-    marching.settings["pause_s"] = 0.0
     marching.recipe["targets"] = ["reader"]
     marching.launch("run")
     marching.settings["milestones"] = [2, 3, 4]
@@ -85,7 +80,6 @@ def test_one_more_milestone_is_read_alone(marching: Toy) -> None:
 
 
 def test_a_failed_march_leaves_its_milestones_to_readers(marching: Toy) -> None:
-    marching.settings["pause_s"] = 0.0
     done = marching.launch("run", "--fault", "toy.march@3:never")
     assert done.returncode == 1
     assert read(marching) == {"pace-2": "2 paces\n"}
@@ -159,13 +153,16 @@ def test_a_service_is_started_again_for_a_new_reader_alone(serving: Toy) -> None
 def test_a_service_that_is_requeued_or_killed_comes_back_and_its_readers_go_on(
     serving: Toy, how: signal.Signals
 ) -> None:
-    serving.recipe["reader"].update(askers=1, asks=8, pause_s=0.3)
+    serving.recipe["reader"].update(askers=1, asks=8)
+    serving.mood("read.0", "wait")
     launcher = serving.begin("run")
     until(lambda: "read.0" in serving.calls(), "the reader asks")
     (first,) = attempts(serving)
     assert first.start is not None
     os.kill(first.start.pid, how)
-    assert launcher.wait(timeout=60) == 0
+    until(lambda: len(attempts(serving)) == 2, "it comes back")
+    serving.mood("read.0", "")
+    assert launcher.wait(timeout=PATIENCE_S) == 0
     assert read(serving) == {"asker-0": "".join(f"you said /asker-0/{n}\n" for n in range(8))}
     assert serving.calls() == {"read.0": 1}, "the reader was never disturbed"
     assert [attempt.name.restart for attempt in attempts(serving)] == [0, 1]
@@ -173,15 +170,16 @@ def test_a_service_that_is_requeued_or_killed_comes_back_and_its_readers_go_on(
 
 
 def test_a_cancelled_service_goes_with_its_readers_and_run_starts_both_again(serving: Toy) -> None:
-    serving.recipe["reader"].update(askers=1, asks=100, pause_s=0.3)
+    serving.recipe["reader"].update(askers=1, asks=100)
+    serving.mood("read.0", "wait")
     launcher = serving.begin("run")
     until(lambda: "read.0" in serving.calls(), "the reader asks")
     assert "2 units of toy cancelled" in serving.launch("cancel").stdout
-    assert launcher.wait(timeout=60) == 1
+    assert launcher.wait(timeout=PATIENCE_S) == 1
     assert not is_at_work(serving)
     assert serving.states("echo") == serving.states("reader.read") == {"cancelled": 1}
     assert address(serving) is None
-    serving.recipe["reader"].update(pause_s=0.0)
+    serving.mood("read.0", "")
     assert serving.launch("run").returncode == 0
     assert len(read(serving)["asker-0"].splitlines()) == 100
 
@@ -198,7 +196,8 @@ def test_a_service_whose_readers_have_failed_is_stopped_and_not_started_again(se
 
 
 def test_an_address_that_a_killed_service_left_behind_is_nobodys_input(serving: Toy) -> None:
-    serving.recipe["reader"].update(askers=1, asks=100, pause_s=0.3)
+    serving.recipe["reader"].update(askers=1, asks=100)
+    serving.mood("read.0", "wait")
     launcher = serving.begin("run")
     until(lambda: "read.0" in serving.calls(), "the reader asks")
     launcher.kill()
@@ -210,7 +209,8 @@ def test_an_address_that_a_killed_service_left_behind_is_nobodys_input(serving: 
     left = address(serving)
     assert left is not None
     old = json.loads(left.read_text(encoding="utf-8"))
-    serving.recipe["reader"].update(asks=1, pause_s=0.0)
+    serving.recipe["reader"].update(asks=1)
+    serving.mood("read.0", "")
     assert serving.launch("run").returncode == 0
     assert read(serving)["asker-0"] == ANSWERS["asker-0"]
     assert old and address(serving) is None
@@ -222,5 +222,5 @@ def test_a_service_without_readers_runs_until_it_is_cancelled(serving: Toy) -> N
     until(lambda: address(serving) is not None, "it serves")
     assert serving.states("echo") == {"running": 1}
     assert "1 unit of toy cancelled" in serving.launch("cancel").stdout
-    assert launcher.wait(timeout=60) == 1
+    assert launcher.wait(timeout=PATIENCE_S) == 1
     assert not is_at_work(serving)

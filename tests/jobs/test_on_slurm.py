@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stages.formats.attempts import Attempt, EndRecord, StartRecord
-from tests.jobs.bench import until
+from tests.jobs.bench import PATIENCE_S, until
 from tests.jobs.fakes import write_fake
 from tests.jobs.on_slurm import CLUSTER, EACH_ONCE, Make, OnSlurm, maker, text
 
@@ -45,13 +45,15 @@ def make(testbed: dict[str, str], code_root: Path, tmp_path_factory: pytest.Temp
 def slow(make: Make) -> dict[str, OnSlurm]:
     """Begin what takes long, all at once."""
     begun = {
-        "time limit": make(paces=520, pause_s=0.1, resources={"march": {"time_min": 1}}),
-        "preempted": make(paces=60, pause_s=0.1, resources={"march": {"partition": "preempt", "cpus": 8}}),
+        "time limit": make(paces=12, resources={"march": {"time_min": 1}}),
+        "preempted": make(resources={"march": {"partition": "preempt", "cpus": 8}}),
         "bad node": make(),
         "no time": make(units=1, resources={"make": {"time_min": 1, "max_stalls": 0}}),
         "crash loop": make(resources={"march": {"max_stalls": 1}}),
     }
-    begun["no time"].mood("make.0", "dawdle 120")
+    begun["time limit"].mood("march.0", "rest 11")
+    begun["preempted"].mood("march.0", "rest 2")
+    begun["no time"].mood("make.0", "wait")
     begun["bad node"].mood("make.1", "once node")
     begun["crash loop"].mood("make.2", "once stall")
     begun["crash loop"].mood("march.0", "stall")
@@ -60,13 +62,13 @@ def slow(make: Make) -> dict[str, OnSlurm]:
 
 def test_a_preempted_march_is_told_saves_and_goes_on_when_its_nodes_are_free_again(slow: dict[str, OnSlurm]) -> None:
     toy = slow["preempted"]
-    until(toy.has_walked, "the march has begun")
+    until(lambda: toy.has_walked(2), "the march has begun")
     node = start(toy.attempts("march")[0]).node
     toy.slurm("sbatch", "-p", "urgent", "-w", node, "-n", "8", "-o", "/dev/null", "--wrap", "sleep 1")
     until(lambda: toy.has_ended("march", "requeue"), "it was preempted")
     first = toy.attempts("march")[0]
     assert (end(first).exit_code, signal(first)) in ((85, "SIGUSR2"), (85, "SIGTERM"))
-    assert first.progress >= 3
+    assert first.progress == 2
 
 
 def test_long_arrays_are_chunked_several_nodes_march_and_all_is_gathered(make: Make) -> None:
@@ -117,10 +119,14 @@ def test_a_failure_is_one_line_and_heal_runs_it_alone_and_dependents_finish(make
 def test_what_waits_for_a_half_failed_array_waits_for_its_living_elements(make: Make) -> None:
     toy = make()
     toy.mood("make.0", "once fail")
-    toy.mood("make.2", "dawdle 8")
+    toy.mood("make.2", "wait")
     toy.submit()
     until(lambda: toy.has_ended("make", "failed"), "an element has failed")
-    assert toy.launch("heal", "--wait").returncode == 0, "though another element of that array was still at work"
+    healer = toy.begin("heal", "--wait")
+    until(lambda: toy.is_done("make", "0"), "it is done, though another element of its first array is still at work")
+    assert not toy.attempts("march")
+    toy.mood("make.2", "")
+    assert healer.wait(timeout=PATIENCE_S) == 0
     assert toy.gathered() == text()
     assert toy.calls() == {**EACH_ONCE, "make.0": 2}
 
@@ -142,7 +148,9 @@ def test_a_launcher_killed_between_sbatch_and_the_ledger_finds_its_array_again(m
 
 
 def test_what_is_cancelled_stays_cancelled_and_run_goes_on_from_what_was_saved(make: Make) -> None:
-    toy = make(paces=100, pause_s=0.1).submit()
+    toy = make(paces=12)
+    toy.mood("march.0", "rest 3")
+    toy.submit()
     until(toy.has_walked, "the march has begun")
     toy.slurm("scancel", toy.rows("march")[0].slurm_id)  # by hand, behind the launcher's back
     until(lambda: not toy.rows("march"), "it has gone")
@@ -150,15 +158,17 @@ def test_what_is_cancelled_stays_cancelled_and_run_goes_on_from_what_was_saved(m
     assert status.returncode == 1
     assert "toy.march/all lost: cancelled with scancel (Slurm: JOB " in status.stdout
     assert "; it was not started again" in status.stdout
-    reached = toy.attempts("march")[0].progress
+    assert toy.attempts("march")[0].progress == 3
+    toy.mood("march.0", "rest 6")
     toy.launch("run")
-    until(lambda: toy.has_walked(reached + 3), "it walks on")
+    until(lambda: toy.has_walked(6), "it walks on")
     assert "2 units of toy cancelled" in toy.launch("cancel").stdout
     until(lambda: not toy.rows("march"), "it has gone")
     assert toy.states("toy.march") == toy.states("toy.gather") == {"cancelled": 1}
     assert end(toy.attempts("march")[-1]).verdict == "cancelled"
+    toy.mood("march.0", "")
     assert toy.launch("run", "--wait").returncode == 0
-    assert (toy.gathered(), toy.calls()["march.0"]) == (text(100), 3)
+    assert (toy.gathered(), toy.calls()["march.0"]) == (text(12), 3)
 
 
 def test_a_python_or_code_that_is_not_on_the_nodes_is_the_reason(make: Make) -> None:
@@ -178,25 +188,30 @@ def test_a_python_or_code_that_is_not_on_the_nodes_is_the_reason(make: Make) -> 
 
 
 def test_a_job_that_slurm_starts_too_early_says_what_is_missing_and_heal_mends_it(make: Make) -> None:
-    toy = make(paces=40, pause_s=0.1).submit()
-    until(toy.has_walked, "the march has begun")
+    toy = make()
+    toy.mood("march.0", "rest 2")
+    toy.submit()
+    until(lambda: toy.has_walked(2), "the march has begun")
     # What Slurm does by itself when the ids of a dependency were purged (MinJobAge).
     toy.slurm("scontrol", "update", f"jobid={toy.submissions()[-1].slurm_id}", "dependency=")
     until(lambda: toy.has_ended("gather", "failed"), "it has seen that it is too early")
     status = toy.launch("status").stdout
     assert "toy.gather/all failed: inputs incomplete: toy.march lacks all." in status
     assert toy.calls()["gather.0"] == 0
+    toy.mood("march.0", "")
     assert toy.launch("heal", "--wait").returncode == 0
-    assert toy.gathered() == text(40)
+    assert toy.gathered() == text()
 
 
 def test_a_milestone_is_read_while_the_march_that_published_it_goes_on(make: Make) -> None:
-    toy = make(paces=150, pause_s=0.1, milestones=[3])
+    toy = make(paces=6, milestones=[3])
+    toy.mood("march.0", "rest 3")
     toy.recipe["reader"] = {"steps": "from:toy", "moods": str(toy.moods)}
     launcher = toy.begin("run", "--wait")
-    until(lambda: toy.calls()["read.0"], "the milestone is read", 60)
+    until(lambda: toy.calls()["read.0"], "the milestone is read")
     assert not toy.is_done("march")
-    assert launcher.wait(timeout=120) == 0
+    toy.mood("march.0", "")
+    assert launcher.wait(timeout=PATIENCE_S) == 0
     assert toy.calls() == {**EACH_ONCE, "read.0": 1}
 
 
@@ -240,7 +255,7 @@ def test_a_hostile_name_from_sbatch_to_the_last_log(make: Make, name: str) -> No
 
 def test_an_element_leaves_a_bad_node_for_a_good_one(slow: dict[str, OnSlurm]) -> None:
     toy = slow["bad node"]
-    until(toy.is_done, "it has finished", 90)
+    until(toy.is_done, "it has finished")
     first, second = toy.nodes("make.1")
     assert first != second
     assert toy.calls() == {**EACH_ONCE, "make.1": 2}
@@ -248,7 +263,7 @@ def test_an_element_leaves_a_bad_node_for_a_good_one(slow: dict[str, OnSlurm]) -
 
 def test_a_requeue_starts_one_element_and_a_crash_loop_stops_with_its_reason(slow: dict[str, OnSlurm]) -> None:
     toy = slow["crash loop"]
-    until(lambda: toy.has_ended("march", "failed"), "the breaker has opened", 90)
+    until(lambda: toy.has_ended("march", "failed"), "the breaker has opened")
     until(lambda: not toy.rows("march"), "Slurm has noticed")
     # make/2 asked to be started again; as the last element it has the raw id of the whole array.
     assert toy.calls() == {"make.0": 1, "make.1": 1, "make.2": 2, "march.0": 2}
@@ -262,14 +277,14 @@ def test_a_requeue_starts_one_element_and_a_crash_loop_stops_with_its_reason(slo
 
 def test_after_a_preemption_nothing_was_lost(slow: dict[str, OnSlurm]) -> None:
     toy = slow["preempted"]
-    until(toy.is_done, "it has finished", 90)
-    assert toy.gathered() == text(60)
+    until(toy.is_done, "it has finished")
+    assert toy.gathered() == text()
     assert toy.calls() == {**EACH_ONCE, "march.0": 2}
 
 
 def test_a_step_that_cannot_resume_says_that_its_time_was_too_short(slow: dict[str, OnSlurm]) -> None:
     toy = slow["no time"]
-    until(lambda: toy.has_ended("make", "failed"), "it was stopped", 120)
+    until(lambda: toy.has_ended("make", "failed"), "it was stopped")
     until(lambda: not toy.rows("make"), "Slurm has noticed")
     limit = "stopped at its time limit of 1 min: raise resources.toy.make.time_min"
     assert limit in toy.launch("status").stdout
@@ -279,9 +294,9 @@ def test_a_step_that_cannot_resume_says_that_its_time_was_too_short(slow: dict[s
 
 def test_at_the_time_limit_state_is_saved_and_the_rest_is_done_after_it(slow: dict[str, OnSlurm]) -> None:
     toy = slow["time limit"]
-    until(toy.is_done, "it has finished", 150)
+    until(toy.is_done, "it has finished")
     first, *others = toy.attempts("march")
     assert (end(first).exit_code, end(first).verdict, signal(first)) == (85, "requeue", "SIGUSR2")
-    assert first.progress > 10
+    assert first.progress == 11
     assert len(others) == 1, "the second attempt went on where the first had stopped"
-    assert toy.gathered() == text(520)
+    assert toy.gathered() == text(12)

@@ -21,7 +21,7 @@ from jobs.paths import RunPaths
 from jobs.submit.ledger import write_submission
 from jobs.submit.reasons import NOT_SEEN
 from jobs.submit.snapshot import take_snapshot
-from tests.jobs.bench import until
+from tests.jobs.bench import PATIENCE_S, until
 from tests.jobs.fakes import write_fake
 from tests.jobs.made import write_tree
 from tests.jobs.on_slurm import CLUSTER, EACH_ONCE, Make, maker, text
@@ -41,11 +41,11 @@ def slow_sbatch(folder: Path, before: str) -> str:
 
 
 def test_arrays_of_earlier_settings_are_shown_and_cancel_ends_them_and_nothing_of_another_run(make: Make) -> None:
-    other = make("other", paces=4000, pause_s=0.1).submit()
-    toy = make(paces=4000, pause_s=0.1, resources={"march": {"throttle": 1}}).submit()
+    other = make("other", paces=100_000, pause_s=0.1).submit()
+    toy = make(paces=100_000, pause_s=0.1, resources={"march": {"throttle": 1}}).submit()
     until(toy.has_walked, "the march has begun")
     array = toy.rows("march")[0].array
-    toy.settings["paces"] = 3000
+    toy.settings["paces"] = 90_000
     said = toy.launch("run").stdout
     assert f"toy.march: 1 element in the queue of earlier settings ({array}). `" in said
     assert "cancel toy --strays` ends what the plan does not have." in said
@@ -59,7 +59,7 @@ def test_arrays_of_earlier_settings_are_shown_and_cancel_ends_them_and_nothing_o
     assert "2 stray elements of toy cancelled" in toy.launch("cancel", "--strays").stdout
     until(lambda: [row.state for row in toy.rows("march")] == ["RUNNING"], "the present march has begun")
     assert toy.status()["strays"] == []
-    toy.settings["paces"] = 2000
+    toy.settings["paces"] = 80_000
     assert toy.launch("run").returncode == 0
     # An id that Slurm has given to another run since: its rows are not taken for this run's.
     entry = toy.submissions("gather")[-1]
@@ -78,7 +78,7 @@ def test_no_more_elements_than_the_throttle_run_at_once_over_several_calls(make:
     toy.mood("make.0", "once fail")
     toy.mood("make.1", "once fail")
     for place in range(2, 6):
-        toy.mood(f"make.{place}", "dawdle 2")
+        toy.mood(f"make.{place}", "wait")
     toy.submit()
 
     def failed() -> int:
@@ -86,20 +86,30 @@ def test_no_more_elements_than_the_throttle_run_at_once_over_several_calls(make:
 
     until(lambda: failed() == 2, "two have failed, and others are at work")
     launcher, at_once = toy.begin("heal", "--wait"), [0]
-    while launcher.poll() is None:
+
+    def running() -> int:
         at_once.append(sum(row.state == "RUNNING" for row in toy.rows("make")))
+        return at_once[-1]
+
+    until(lambda: running() == 2 and toy.arrays("make") == 2, "two are at work and the failed ones wait")
+    for place in range(2, 6):
+        toy.mood(f"make.{place}", "")
+    while launcher.poll() is None:
+        running()
         time.sleep(0.1)
     assert (launcher.returncode, max(at_once), toy.arrays("make")) == (0, 2, 2)
     assert toy.gathered() == text(units=6)
 
 
 def test_a_cancel_while_a_launcher_submits_leaves_nothing_in_the_queue(make: Make) -> None:
-    toy = make(units=25, paces=400, pause_s=0.1)
-    toy.environment["PATH"] = slow_sbatch(toy.home / "bin", "sleep 1")
+    toy = make(units=25, paces=100_000, pause_s=0.1)
+    go = toy.home / "go"
+    toy.environment["PATH"] = slow_sbatch(toy.home / "bin", f"while [ ! -e '{go}' ]; do sleep 0.1; done")
     launcher = toy.begin("run", "--wait")
-    until(toy.submissions, "the first array is on its way")
+    until(lambda: list((toy.home / "bin").glob("sbatch.call.*")), "the first array is on its way")
     assert toy.launch("cancel").returncode == 0
-    assert launcher.wait(timeout=60) != 0
+    go.touch()
+    assert launcher.wait(timeout=PATIENCE_S) != 0
     assert "the run was cancelled: nothing more is submitted" in (toy.home / "launcher.log").read_text()
     until(lambda: not toy.rows(), "nothing is left")
     assert toy.arrays("gather") == 0
@@ -117,7 +127,7 @@ def test_an_sbatch_that_outlives_its_launcher_is_waited_for_and_brings_no_second
     log = toy.home / "launcher.log"
     until(lambda: "the sbatch of a launcher that died may be under way" in log.read_text(), "the next one waits for it")
     go.touch()
-    assert again.wait(timeout=120) == 0, log.read_text()
+    assert again.wait(timeout=PATIENCE_S) == 0, log.read_text()
     assert (toy.calls(), toy.arrays("make")) == (EACH_ONCE, 1)
 
 
@@ -173,9 +183,10 @@ def test_what_takes_more_memory_than_it_asked_for_says_so(make: Make) -> None:
 
 
 def test_an_element_of_a_node_that_fails_is_started_again_and_says_why(make: Make) -> None:
-    toy = make(paces=60, pause_s=0.1)
+    toy = make()
+    toy.mood("march.0", "rest 2")
     launcher = toy.begin("run", "--wait")
-    until(toy.has_walked, "the march has begun")
+    until(lambda: toy.has_walked(2), "the march has begun")
     (node,) = {row.node for row in toy.rows("march")}
     toy.slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=a test")
     try:
@@ -186,8 +197,9 @@ def test_an_element_of_a_node_that_fails_is_started_again_and_says_why(make: Mak
         ), reason
     finally:
         control.up()
-    assert launcher.wait(timeout=120) == 0
-    assert toy.gathered() == text(60)
+    toy.mood("march.0", "")
+    assert launcher.wait(timeout=PATIENCE_S) == 0
+    assert toy.gathered() == text()
 
 
 @pytest.fixture
@@ -204,7 +216,7 @@ def open_testbed() -> Iterator[None]:
 @two_users
 @pytest.mark.usefixtures("open_testbed")
 def test_a_colleague_sees_a_run_of_the_group_as_it_is_and_moves_nothing_of_it(make: Make, code_root: Path) -> None:
-    toy = make(units=1, paces=4000, pause_s=0.1)
+    toy = make(units=1, paces=100_000, pause_s=0.1)
     squeue = write_fake(
         toy.home / "bin", "squeue", f'id -u >> "{toy.home}/callers"\nexec {shutil.which("squeue")} "$@"'
     )
@@ -256,11 +268,13 @@ def test_a_colleague_sees_a_run_of_the_group_as_it_is_and_moves_nothing_of_it(ma
 
 def test_after_an_outage_of_the_controller_done_elements_that_it_holds_stop_nobody(make: Make) -> None:
     toy = make(units=2)
-    toy.mood("make.0", "dawdle 2")
-    toy.mood("make.1", "dawdle 2")
+    toy.mood("make.0", "wait")
+    toy.mood("make.1", "wait")
     toy.submit()
     until(lambda: len(toy.calls()) == 2, "the units are at work")
     os.kill(daemons.running(control.home())["slurmctld"], signal.SIGKILL)
+    toy.mood("make.0", "")
+    toy.mood("make.1", "")
     until(lambda: len(list(toy.run.root.glob("steps/toy.make/*/done/*"))) == 2, "they are done in the outage")
     control.up()
     done = toy.launch("run", "--wait")

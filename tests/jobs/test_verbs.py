@@ -18,7 +18,7 @@ import pytest
 
 from jobs import verbs
 from jobs.submit.snapshot import ROOT
-from tests.jobs.bench import until
+from tests.jobs.bench import PATIENCE_S, until
 from tests.jobs.fakes import fake
 from tests.jobs.made import write_tree
 from tests.jobs.toy_stage import Toy
@@ -103,7 +103,7 @@ def test_watching_a_run_ends_with_it(toy: Toy) -> None:
     until(lambda: toy.calls()["make.0"], "it has begun")
     watched = toy.launch("status", "--watch", "--json")
     assert watched.returncode == 0
-    assert launcher.wait(timeout=60) == 0
+    assert launcher.wait(timeout=PATIENCE_S) == 0
     last = watched.stdout[watched.stdout.rindex('{\n "run"') :]
     assert json.loads(last)["finished"]
 

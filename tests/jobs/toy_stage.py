@@ -20,6 +20,7 @@ import yaml
 
 from jobs.paths import RunPaths
 from jobs.submit.snapshot import take_snapshot
+from stages.shared.files import write_atomic
 
 STAGES = {"toy": "toy", "reader": "toy_reader", "echo": "toy_echo"}
 """Folders beside this file, by stage."""
@@ -66,7 +67,7 @@ class Toy:
     def mood(self, unit: str, word: str) -> None:
         """Give a unit, such as `make.1` for the one in place 1, a mood; "" is a good one."""
         self.moods.mkdir(parents=True, exist_ok=True)
-        (self.moods / unit).write_text(word, encoding="utf-8")
+        write_atomic(self.moods / unit, word)  # a unit that waits for another mood reads it at any moment
 
     def calls(self) -> Counter[str]:
         """Return how often each unit's function was called, by step and place."""
@@ -100,11 +101,11 @@ class Toy:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
         return {**kept, "STAGECOACH_ENV": "none", "COLUMNS": "200", **self.environment}
 
-    def launch(self, verb: str, *more: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def launch(self, verb: str, *more: str) -> subprocess.CompletedProcess[str]:
         """Run a verb to its end."""
         command, environment = self.command(verb, *more), self.variables()
         return subprocess.run(
-            command, env=environment, cwd=self.home, capture_output=True, text=True, timeout=timeout, check=False
+            command, env=environment, cwd=self.home, capture_output=True, text=True, timeout=600, check=False
         )
 
     def begin(self, verb: str, *more: str) -> subprocess.Popen[str]:

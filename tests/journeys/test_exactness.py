@@ -6,22 +6,27 @@ requeued and preempted, against itself. Both are begun together, because most of
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import random
+import re
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from stages.formats.attempts import StartRecord
 from tests.journeys.cluster import PRETRAIN, crashes, exit_codes, short_demo, write_cluster
 from tests.launching import attempts, launch, step_dir, unit_dir, unit_files
 
-STEPS = 1200
-"""A minute on two idle cores: it must still train when its time limit comes, which Slurm looks at every half minute."""
+STEPS = 500
+"""Enough to be still at work when it is frozen, see `Mistreated.frozen`."""
 KILLS = 5
+PATIENCE_S = 1200
 WEB_STEPS = {
     "extract": 40,
     "filter": 40,
@@ -101,7 +106,7 @@ class Mistreated:
         self.env = {**os.environ, **testbed}
 
     def slurm(self, *command: str) -> int:
-        return subprocess.run(command, env=self.env, check=False, timeout=180).returncode
+        return subprocess.run(command, env=self.env, check=False, timeout=PATIENCE_S).returncode
 
     def wait_until_it_gets_on(self, when: str, past: Callable[[list[int | None]], bool]) -> None:
         """Wait until attempts have ended as `past` wants and the one after them has trained a few steps."""
@@ -113,33 +118,58 @@ class Mistreated:
 
         wait_for(gets_on, when)
 
+    def start(self) -> StartRecord:
+        """Return the start of the attempt at work."""
+        start = attempts(self.run, "rough")[-1].start
+        assert start is not None
+        return start
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Freeze the first rank until Slurm asks it to stop: meanwhile nothing is computed."""
+        pid = self.start().pid
+        os.kill(pid, signal.SIGSTOP)
+        yield
+        wait_for(lambda: has_ended_or_hears(pid, signal.SIGUSR2), "Slurm asks it to stop")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
     def reach_its_time_limit(self) -> None:
         """Cut the job's time limit to a full minute that is near: a real limit, only not waited for.
 
         Put back before Slurm starts the job again, or it would be requeued every minute from then on.
         """
-        start = attempts(self.run, "rough")[-1].start
-        assert start is not None
+        start = self.start()
         room_to_save_s = 40
         near = math.ceil((time.time() - start.started + room_to_save_s) / 60)
         set_limit = ("scontrol", "update", f"jobid={start.slurm_id}")
-        assert self.slurm(*set_limit, f"timelimit={near}") == 0
+        with self.frozen():
+            assert self.slurm(*set_limit, f"timelimit={near}") == 0
         wait_for(lambda: 85 in exit_codes(attempts(self.run, "rough")), "the limit")
-        wait_for(lambda: self.slurm(*set_limit, "timelimit=10") == 0, "an end that is complete", 10)
+        wait_for(lambda: self.slurm(*set_limit, "timelimit=10") == 0, "an end that is complete")
 
     def be_preempted(self) -> None:
         """Take its nodes for a moment with a job of the partition that may."""
-        start = attempts(self.run, "rough")[-1].start
-        assert start is not None
         size = ("-N2", "-n16", "-t1", "-o", "/dev/null")
-        assert self.slurm("sbatch", "--wait", "-p", "urgent", "-w", start.nodes, *size, "--wrap", "sleep 1") == 0
+        with self.frozen():
+            assert self.slurm("sbatch", "-p", "urgent", "-w", self.start().nodes, *size, "--wrap", "sleep 1") == 0
 
 
-def wait_for(condition: Callable[[], bool], what: str, limit_s: float = 420) -> None:
-    deadline = time.monotonic() + limit_s
+def has_ended_or_hears(pid: int, number: signal.Signals) -> bool:
+    """Return whether a signal waits for a process, or the process has ended: Slurm wakes some that it signals."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+    (mask,) = re.findall(r"^ShdPnd:\s*(\w+)$", status, re.MULTILINE)
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, f"waited {limit_s:.0f} s for {what}"
-        time.sleep(1)
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for {what}"
+        time.sleep(0.2)
 
 
 def test_weights_are_bit_for_bit_those_of_the_undisturbed_run(rough: Path) -> None:

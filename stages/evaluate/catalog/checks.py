@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stages.evaluate.catalog.definitions import defined, shipped_variants, with_variant
-from stages.evaluate.cells import OURS, Cell
+from stages.evaluate.cells import GENERATE, OURS, Cell
 from stages.formats.benchmarks.index import DataSet, TaskInfo, read_index
 from stages.formats.benchmarks.layout import find_dataset, splits_of
 from stages.jail.jail import missing
@@ -73,6 +73,13 @@ def check_data(cell: Cell, datasets: Sequence[Path]) -> None:
                 raise too_many_shots(leaf.name, shots, others)
 
 
+def needs_scores(cell: Cell) -> bool:
+    """Return whether a cell asks for log probabilities of given texts; of own definitions it is not known."""
+    if cell.is_ours:
+        return cell.task != GENERATE
+    return any(leaf.shape.output != "generate_until" and not leaf.shape.free for leaf in read_index().leaves(cell.task))
+
+
 def shots_of(cell: Cell, leaf: TaskInfo) -> int:
     """Return the number of solved examples that a cell shows for one of its tasks."""
     return (leaf.shape.shots if cell.num_fewshot is None else cell.num_fewshot) or 0
@@ -106,10 +113,14 @@ def code_refused(task: str) -> ConfigError:
     return ConfigError("tasks", task, wanted)
 
 
+def has_code(cell: Cell) -> bool:
+    """Return whether a cell runs what the model writes."""
+    return not cell.is_ours and any(leaf.shape.code for leaf in read_index().leaves(cell.task))
+
+
 def check_jail(cell: Cell) -> None:
     """Raise ConfigError for a cell that needs a jail, if this machine has none. Starts a process."""
-    leaves = () if cell.is_ours else read_index().leaves(cell.task)
-    if any(leaf.shape.code for leaf in leaves) and (lack := missing()):
+    if has_code(cell) and (lack := missing()):
         raise ConfigError("tasks", cell.task, f"left out, since it runs what the model writes, and {lack}")
 
 

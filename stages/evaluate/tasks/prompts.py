@@ -12,6 +12,7 @@ from typing import Any
 from lm_eval.api.samplers import ContextSampler
 from lm_eval.api.task import ConfigurableTask
 
+from stages.evaluate.backends.dialogue import Conversation
 from stages.evaluate.catalog.checks import too_many_shots
 
 Doc = dict[str, Any]
@@ -30,8 +31,11 @@ class Window:
     def fits(self, task: ConfigurableTask, doc: Doc, context: str | list[str]) -> bool:
         """Return whether a prompt and what follows it fit, behind one first token."""
         contexts = [context] if isinstance(context, str) else context
-        longest = max((len(self.encode(text)) for text in contexts), default=0)
+        longest = max((self._tokens(text) for text in contexts), default=0)
         return 1 + longest + self._answer(task, doc) <= self.seq_len
+
+    def _tokens(self, context: str) -> int:
+        return len(context.ids() if isinstance(context, Conversation) else self.encode(context))
 
     def _answer(self, task: ConfigurableTask, doc: Doc) -> int:
         """Return the tokens of the longest answer that may follow; the last of a scored one is no input."""

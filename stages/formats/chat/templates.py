@@ -100,12 +100,16 @@ class _Span(NamedTuple):
     message: int
 
 
+def template_names() -> list[str]:
+    """Return the names of the shipped templates, in order."""
+    return sorted(each.stem for each in FOLDER.glob("*.yaml"))
+
+
 def template_path(name: str) -> Path:
     """Return the file of a template, by its name in templates/chat or its path. Raises ConfigError for neither."""
     path = Path(name).expanduser() if "/" in name or name.endswith(".yaml") else FOLDER / f"{name}.yaml"
     if not path.is_file():
-        known = sorted(each.stem for each in FOLDER.glob("*.yaml"))
-        raise ConfigError("template", name, f"a file, or a template by name; {nearest(name, known)}")
+        raise ConfigError("template", name, f"a file, or a template by name; {nearest(name, template_names())}")
     return path
 
 
@@ -156,19 +160,41 @@ class ChatEncoder:
         The tokens of the first k messages are a prefix of those of all. Raises ValueError for a role that the template
         lacks, and for a message that is not plain text.
         """
-        return self._encoded(self._spans(messages, last_only))
+        return self._encoded(_cut(self._spans(messages, last_only)))
 
-    def prompt(self, messages: Sequence[Message]) -> list[int]:
-        """Return the tokens that a sampler continues: the conversation and the begin of the assistant's answer."""
+    def prompt(self, messages: Sequence[Message], begun: str = "") -> list[int]:
+        """Return the tokens that a sampler continues: the conversation and the begin of the assistant's answer.
+
+        `begun` is the text with which the answer begins. Spaces at its end are kept.
+        """
+        return self._encoded(_cut(self._prompt_spans(messages, begun), keeps_end=bool(begun))).ids
+
+    def prompt_text(self, messages: Sequence[Message], begun: str = "") -> str:
+        """Return a prompt as text, for people to read: control tokens by their names."""
+        spans = _cut(self._prompt_spans(messages, begun), keeps_end=bool(begun))
+        return "".join("" if span.text == FIRST and span.control else span.text for span in spans)
+
+    @property
+    def end_id(self) -> int | None:
+        """The token that ends an answer; None: the template has none."""
+        answer = self._template.assistant.answer
+        return next((self._ids[item] for item in reversed(answer) if item in self._ids), None)
+
+    def _prompt_spans(self, messages: Sequence[Message], begun: str) -> list[_Span]:
         spans = self._spans(messages, last_only=False)
         spans += self._items(self._template.assistant.before, "", len(messages))
-        return self._encoded(spans).ids
+        if begun:
+            answer = self._template.assistant.answer
+            place = next(place for place, item in enumerate(answer) if CONTENT in item)
+            opening = (*answer[:place], answer[place].partition(CONTENT)[0] + CONTENT)
+            spans += self._items(opening, begun, len(messages), learned=True)
+        return spans
 
     def _encoded(self, spans: Iterable[_Span]) -> Encoded:
         ids: list[int] = []
         is_answer: list[bool] = []
         in_text = False
-        for span in _cut(spans):
+        for span in spans:
             found = [self._ids[span.text]] if span.control else self._text_ids(span.text, in_text)
             in_text = not span.control
             ids += found
@@ -233,8 +259,11 @@ def _fold(form: str, texts: Mapping[str, str]) -> str:
     return re.sub(r"\{system\}|\{content\}", lambda place: texts[place[0]], form)
 
 
-def _cut(spans: Iterable[_Span]) -> list[_Span]:
-    """Join texts that need no cut between them, and move spaces before a cut behind it."""
+def _cut(spans: Iterable[_Span], *, keeps_end: bool = False) -> list[_Span]:
+    """Join texts that need no cut between them, and move spaces before a cut behind it.
+
+    Spaces at the end of all are a cut's too, unless `keeps_end`.
+    """
     joined: list[_Span] = []
     for span in spans:
         before = joined[-1] if joined else None
@@ -246,7 +275,7 @@ def _cut(spans: Iterable[_Span]) -> list[_Span]:
             kept = before.text.rstrip(" ")
             joined[-1] = before._replace(text=kept)
             joined.append(span._replace(text=before.text[len(kept) :] + span.text))
-    if joined and not joined[-1].control:
+    if joined and not joined[-1].control and not keeps_end:
         joined[-1] = joined[-1]._replace(text=joined[-1].text.rstrip(" "))
     return [span for span in joined if span.text]
 

@@ -12,6 +12,7 @@ FOLDERS = (
     "pages",
     "tokens",
     "mixture",
+    "synthesis",
     "packing",
     "training",
     "alarm",

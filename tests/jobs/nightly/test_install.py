@@ -47,7 +47,7 @@ def test_nights_by_slurm_follow_one_another_and_outlive_a_killed_one(
         name="a sweep",
         at=(2, 0),
         folder=tmp_path,
-        words=("bash", "-c", f'echo "$SLURM_JOB_ID" >>"{notes}"; sleep 3'),
+        words=("bash", "-c", f'echo "$SLURM_JOB_ID" >>"{notes}"; exec sleep 600'),
         log=tmp_path / "night 1.log",
     )
     other = replace(entry, run_id="ba9876543210")

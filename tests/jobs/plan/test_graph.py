@@ -172,11 +172,14 @@ class Parted(ToyConfig):
 
     count: int = 2
     words: str = ""
+    version: int = 1
+    """Of the step of parts."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return a step of parts, and one that reads them."""
         units = (Unit(key="m/1", data=self.words), Unit(key="n"))
-        parts = Step(name="parts", run="x:y", units=parts_of(units[0], self.count), uses=())
+        shares = parts_of(units[0], self.count)
+        parts = Step(name="parts", run="x:y", units=shares, uses=(), version=self.version)
         return StagePlan(
             steps=(parts, Step(name="", run="x:y", units=units, uses=(), after=(After("parts", PARTS),))), outputs=()
         )
@@ -191,8 +194,11 @@ def test_a_unit_waits_for_its_own_parts_alone() -> None:
     assert [unit.key for unit in jobs["a.parts"].units.values()] == ["m/1/part-0-of-2", "m/1/part-1-of-2"]
     assert whole.needs == tuple(Need("a.parts", folder) for folder in jobs["a.parts"].units)
     assert (plain.needs, jobs["a"].needs, jobs["a"].parted) == ((), {}, {"parts": "a.parts"})
-    assert changed(parted(), parted(count=3))["a"] == {"m/1"}, "the other unit has no parts"
+    for count in (0, 3):
+        assert "a" not in changed(parted(), parted(count=count)), "as many parts as are good today"
     assert changed(parted(), parted(words="others"))["a"] == {"m/1"}, "data that ships with the code of one unit"
+    with pytest.raises(ValueError, match=r"a: depends on .*, and its parts on .*no part of its identity"):
+        parted(version=2)
 
 
 def test_one_more_unit_changes_no_other_and_its_place_is_no_part_of_an_identity() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stages.formats.attempts import ResultRecord
-from tests.jobs.bench import Bench
+from tests.jobs.bench import PATIENCE_S, Bench
 
 LANES = 2
 UNITS = (0, 1, 2)
@@ -20,7 +20,7 @@ def codes(bench: Bench, units: tuple[int, ...] = UNITS) -> tuple[list[int], str]
     """Run all lanes of one element at a time; return their exit codes, and the verdict on the largest, as srun's is."""
     entry = bench.submit("make", units)
     lanes = [bench.start(entry, rank=lane) for lane in range(LANES)]
-    found = [lane.wait(timeout=60) for lane in lanes]
+    found = [lane.wait(timeout=PATIENCE_S) for lane in lanes]
     return found, bench.attempt_end(entry, max(found))
 
 

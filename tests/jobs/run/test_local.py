@@ -14,7 +14,7 @@ import pytest
 
 from jobs.run.local import LocalRun
 from tests.jobs import made
-from tests.jobs.bench import until
+from tests.jobs.bench import PATIENCE_S, until
 from tests.jobs.toy_stage import Toy
 
 WHOLE = "hello 0\nhello 1\nhello 2\n3 paces\n"
@@ -98,7 +98,7 @@ def test_heal_starts_a_failed_unit_again_after_what_it_waits_for_is_healed(toy: 
 
 
 def test_a_planted_kill_is_survived_without_anyones_help(toy: Toy) -> None:
-    toy.settings = {"paces": 6, "pause_s": 0.05}
+    toy.settings = {"paces": 6}
     done = toy.launch("run", "--fault", "toy.march@3:kill", "--fault", "toy.make/2:kill")
     assert done.returncode == 0, done.stdout
     assert "killed by signal 9" in done.stdout
@@ -116,22 +116,23 @@ def test_a_crash_loop_stops_with_a_reason(toy: Toy) -> None:
 
 
 def test_a_launcher_killed_midway_is_taken_up_again_without_doing_anything_twice(toy: Toy) -> None:
-    toy.settings = {"paces": 40, "pause_s": 0.1}
+    toy.mood("march.0", "rest 2")
     launcher = toy.begin("run")
-    until(lambda: toy.paces() >= 2, "the march has begun")
+    until(lambda: toy.paces() == 2, "the march has begun")
     launcher.kill()
     launcher.wait()
     assert toy.status()["jobs"]["toy.march"]["counts"] == {"running": 1}, "its elements live on"
+    toy.mood("march.0", "")
     done = toy.launch("run")
     assert done.returncode == 0, done.stdout
     assert toy.calls() == EACH_ONCE
-    assert toy.gathered() == WHOLE.replace("3 paces", "40 paces")
+    assert toy.gathered() == WHOLE
 
 
 def test_elements_that_died_with_their_launcher_are_started_again(toy: Toy) -> None:
-    toy.settings = {"paces": 40, "pause_s": 0.1}
+    toy.mood("march.0", "rest 2")
     launcher = toy.begin("run")
-    until(lambda: toy.paces() >= 2, "the march has begun")
+    until(lambda: toy.paces() == 2, "the march has begun")
     launcher.kill()
     for line in processes(toy):
         os.kill(int(line.split()[0]), signal.SIGKILL)
@@ -140,31 +141,30 @@ def test_elements_that_died_with_their_launcher_are_started_again(toy: Toy) -> N
     status = toy.launch("status")
     assert status.returncode == 1
     assert "toy.march/all lost: ended without a word" in status.stdout
-    toy.settings["pause_s"] = 0.0
+    toy.mood("march.0", "")
     assert toy.launch("run").returncode == 0
-    assert toy.gathered() == WHOLE.replace("3 paces", "40 paces")
+    assert toy.gathered() == WHOLE
 
 
 def test_ctrl_c_saves_and_stops_and_the_next_call_goes_on_from_there(toy: Toy) -> None:
-    toy.settings = {"paces": 60, "pause_s": 0.1}
+    toy.settings = {"paces": 6}
+    toy.mood("march.0", "rest 3")
     launcher = toy.begin("run")
-    until(lambda: toy.paces() >= 3, "the march has begun")
+    until(lambda: toy.paces() == 3, "the march has begun")
     launcher.send_signal(signal.SIGINT)
-    assert launcher.wait(timeout=30) != 0
+    assert launcher.wait(timeout=PATIENCE_S) != 0
     assert not processes(toy), "nothing is left behind"
-    reached = toy.paces()
-    assert 3 <= reached < 60
+    assert toy.paces() == 3
     said = (toy.home / "launcher.log").read_text(encoding="utf-8")
     assert "asked to save" in said
-    toy.settings["pause_s"] = 0.0
     assert toy.launch("run").returncode == 0
-    assert toy.gathered() == WHOLE.replace("3 paces", "60 paces")
+    assert toy.gathered() == WHOLE.replace("3 paces", "6 paces")
     assert toy.calls() == {**EACH_ONCE, "march.0": 2}
 
 
 def test_what_waits_for_a_core_is_queued_and_a_second_launcher_is_refused(toy: Toy) -> None:
     toy.cluster["cores"] = 1
-    toy.mood("make.0", "dawdle 30")
+    toy.mood("make.0", "wait")
     launcher = toy.begin("run")
     until(lambda: toy.calls()["make.0"], "the first unit is at work")
     assert toy.states("toy.make") == {"running": 1, "queued": 2}
@@ -174,7 +174,7 @@ def test_what_waits_for_a_core_is_queued_and_a_second_launcher_is_refused(toy: T
     assert "Traceback" not in refused.stderr
     cancelled = toy.launch("cancel")
     assert "3 units of toy cancelled" in cancelled.stdout
-    assert launcher.wait(timeout=30) == 1
+    assert launcher.wait(timeout=PATIENCE_S) == 1
     assert not processes(toy)
     assert toy.states("toy.make") == {"cancelled": 3}
     toy.mood("make.0", "")
@@ -185,12 +185,14 @@ def test_what_waits_for_a_core_is_queued_and_a_second_launcher_is_refused(toy: T
 def test_cores_are_shared_and_throttle_is_kept(toy: Toy) -> None:
     toy.cluster = {**toy.cluster, "cores": 4, "defaults": {"data": {"cpus": 1, "throttle": 2}}}
     for place in range(3):
-        toy.mood(f"make.{place}", "dawdle 1.5")
+        toy.mood(f"make.{place}", "wait")
     launcher = toy.begin("run")
     until(lambda: sum(toy.calls().values()) == 2, "two are at work")
     time.sleep(0.6)
     assert sum(toy.calls().values()) == 2
-    assert launcher.wait(timeout=60) == 0
+    for place in range(3):
+        toy.mood(f"make.{place}", "")
+    assert launcher.wait(timeout=PATIENCE_S) == 0
 
 
 def test_several_ranks_and_packed_units_give_the_same(toy: Toy) -> None:
@@ -214,14 +216,14 @@ def test_units_share_the_start_of_a_process_and_every_core_gets_its_share(toy: T
 
 
 def test_a_time_limit_leads_to_a_save_and_the_rest_is_done_after_it(toy: Toy) -> None:
-    toy.settings = {"paces": 70, "pause_s": 0.1}
+    toy.mood("march.0", "rest 2")
     toy.recipe = {"resources": {"toy.march": {"time_min": 1}}}
-    toy.cluster["signal_lead_s"] = 56
+    toy.cluster["signal_lead_s"] = 50
     done = toy.launch("run")
     assert done.returncode == 0, done.stdout
     assert toy.calls()["march.0"] >= 2
-    assert "state saved (exit 85) at progress" in done.stdout
-    assert toy.gathered() == WHOLE.replace("3 paces", "70 paces")
+    assert "state saved (exit 85) at progress 2" in done.stdout
+    assert toy.gathered() == WHOLE
 
 
 def test_two_sections_chain_and_only_the_targets_are_made(toy: Toy) -> None:
@@ -257,17 +259,18 @@ def test_a_hostile_name_from_the_first_unit_to_the_last(toy: Toy, tmp_path_facto
 
 
 def test_the_code_that_was_submitted_is_the_code_that_runs(toy: Toy) -> None:
-    toy.settings = {"paces": 30, "pause_s": 0.1}
+    toy.mood("march.0", "rest 2")
     launcher = toy.begin("run")
-    until(lambda: toy.paces() >= 2, "the march has begun")
+    until(lambda: toy.paces() == 2, "the march has begun")
     gather = toy.root / "stages" / "toy" / "run.py"
     original = gather.read_text(encoding="utf-8")
     try:
         gather.write_text("raise SystemError('edited while the jobs were waiting')\n", encoding="utf-8")
-        assert launcher.wait(timeout=60) == 0
+        toy.mood("march.0", "")
+        assert launcher.wait(timeout=PATIENCE_S) == 0
     finally:
         gather.write_text(original, encoding="utf-8")
-    assert toy.gathered() == WHOLE.replace("3 paces", "30 paces")
+    assert toy.gathered() == WHOLE
 
 
 def test_nothing_that_runs_outlives_a_launcher_whose_disk_is_full(

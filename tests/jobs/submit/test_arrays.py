@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from jobs.submit.arrays import (
 from jobs.submit.ledger import claim
 from stages.shared.errors import ClusterError, StagecoachError
 from tests.jobs import made
-from tests.jobs.bench import until
+from tests.jobs.bench import PATIENCE_S, until
 from tests.jobs.fakes import TESTED, Fake, fake, write_fake
 
 TEXT = "#!/bin/bash\n#SBATCH --array=0-1%2\necho work\n"
@@ -224,10 +223,10 @@ def test_an_sbatch_that_outlives_its_launcher_is_seen(cluster: Cluster, run: Run
     assert not is_under_way(KEY)
     thread = threading.Thread(target=cluster.submit)
     thread.start()
-    until(lambda: is_under_way(KEY), "it is under way", 20)
+    until(lambda: is_under_way(KEY), "it is under way")
     assert not is_under_way("0001-abc")
     go.touch()
-    thread.join(20)
+    thread.join(PATIENCE_S)
     assert not is_under_way(KEY)
 
 
@@ -269,7 +268,7 @@ def element(run: RunPaths, text: str, log: Path, time_min: float = 1) -> int:
     """Run a script as an element of the local cluster and return the code it ended with."""
     executor = ElementExecutor(run, time_min, 1)
     job = executor.start(write_script(run, KEY, text), log, 4, 2)
-    job._process.wait(timeout=30)
+    job._process.wait(timeout=PATIENCE_S)
     assert job.done()
     return int(job._process.returncode)
 
@@ -284,10 +283,8 @@ def test_a_local_element_knows_its_number_and_logs_to_its_file(run: RunPaths, tm
 
 def test_a_local_element_is_told_to_save_before_its_time_is_up(run: RunPaths) -> None:
     log = run.log("a.x", KEY, 4)
-    began = time.monotonic()
-    element(run, "trap 'echo saved; exit 85' USR2\nwhile :; do sleep 0.05; done\n", log, time_min=2.5 / 60)
+    element(run, "trap 'echo saved; exit 85' USR2\nwhile :; do sleep 0.05; done\n", log, time_min=5 / 60)
     assert log.read_text() == "saved\n"
-    assert time.monotonic() - began < 20
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_a_local_element(run: RunPaths) -> None:

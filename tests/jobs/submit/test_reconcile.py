@@ -407,6 +407,17 @@ def test_a_failed_unit_does_not_hold_back_readers_of_what_it_had_published() -> 
     assert actions.held_back == {"b.read": "waits for a.march"}
 
 
+def test_parts_of_a_unit_that_is_done_are_not_run() -> None:
+    reader = replace(made.job("a.join", 3, same=("a.part",)), parted={"part": "a.part"})
+    graph = made.graph(made.job("a.part", 3), reader)
+    done = {"a.join": units("a.join", [0]), "a.part": units("a.part", [1])}
+    states = look(graph, done=done)
+    actions = next_actions(graph, states, done, heal=False)
+    assert by_key(actions, graph) == {"a.part": "2", "a.join": "12"}
+    assert [state.state for state in states["a.part"].values()] == ["done", "done", "missing"]
+    assert [state.reason for state in states["a.part"].values()] == ["not needed now", "", ""]
+
+
 def service(name: str) -> Job:
     job = made.job(name)
     return replace(job, step=replace(job.step, is_service=True))

@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from jobs.submit.render import Place, flag_value, flag_words, render_script, sba
 from jobs.submit.slurm import comment_of
 from stages.shared.errors import ConfigError
 from tests.jobs import made
+from tests.jobs.bench import PATIENCE_S, until
 from tests.jobs.fakes import Fake, write_fake
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -243,7 +243,7 @@ class Stage:
         return subprocess.Popen(["bash", self.script], env=environment, cwd=self.folder, text=True)
 
     def play(self, **more: str) -> int:
-        return self.begin(**more).wait(timeout=30)
+        return self.begin(**more).wait(timeout=PATIENCE_S)
 
     @property
     def log(self) -> str:
@@ -366,13 +366,12 @@ esac"""
 def test_a_signal_to_the_script_does_not_hide_how_the_work_ends(tmp_path: Path, local: bool) -> None:
     stage = Stage(tmp_path, SAVES, local, run="run")
     process = stage.begin(STAGECOACH_ELEMENT="2", STAGECOACH_RESTART="0")
-    ready, end = stage.run.root / CODE / "ready", time.monotonic() + 20
-    while not ready.exists() and time.monotonic() < end:
-        time.sleep(0.02)
+    ready = stage.run.root / CODE / "ready"
+    until(ready.exists, "the work has begun")
     process.send_signal(signal.SIGTERM)
     if not local:  # Slurm signals the step by itself
         os.kill(int(ready.read_text()), signal.SIGTERM)
-    assert process.wait(timeout=30) == 85
+    assert process.wait(timeout=PATIENCE_S) == 85
     assert stage.python.calls()[-1][-1] == "85"
 
 

@@ -72,7 +72,7 @@ class ToyConfig(StageConfig):
         )
         gathered = (After("make"), After("march"))
         shares = Step(name="share", run=f"{run}:make", units=parts_of(units[0], self.shares), uses=("text",))
-        mend = Step(name="mend", run=f"{run}:mend", units=units, uses=(), after=(After("share", PARTS),))
+        mend = Step(name="mend", run=f"{run}:mend", units=units, uses=("text",), after=(After("share", PARTS),))
         return StagePlan(
             steps=(
                 Step(name="make", run=f"{run}:make", units=units, uses=("text",), reads=("words", "letters")),

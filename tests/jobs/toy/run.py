@@ -39,8 +39,9 @@ def march(task: Task[ToyConfig]) -> dict[str, Any]:
     _behave(task)
     _meet(task)
     leads, state = task.ranks.rank == 0, task.work / "paces"
-    done = int(state.read_text(encoding="utf-8")) if state.exists() else 0
+    saved = done = int(state.read_text(encoding="utf-8")) if state.exists() else 0
     while done < task.config.paces:
+        _rest(task, done)
         if task.should_stop():
             if leads and _mood(task) == "slow-save":
                 time.sleep(1.5)
@@ -56,7 +57,7 @@ def march(task: Task[ToyConfig]) -> dict[str, Any]:
             task.progress(done)
     if leads:
         (task.out / "paces.txt").write_text(f"{done} paces\n", encoding="utf-8")
-    return {"paces": done}
+    return {"paces": done, "walked": done - saved}
 
 
 def _meet(task: Task[ToyConfig]) -> None:
@@ -64,6 +65,17 @@ def _meet(task: Task[ToyConfig]) -> None:
     ranks = task.ranks
     (task.work / f"here.{ranks.master_port}.{ranks.rank}").touch()
     while ranks.rank == 0 and len(list(task.work.glob(f"here.{ranks.master_port}.*"))) < ranks.world_size:
+        time.sleep(0.02)
+
+
+def _rest(task: Task[ToyConfig], done: int) -> None:
+    """Rest after pace N in the mood `rest N`, until the mood is another. A request to stop ends the mood."""
+    word, _, paces = _mood(task).partition(" ")
+    if word != "rest" or done < int(paces):
+        return
+    while _mood(task).startswith("rest"):
+        if task.should_stop():
+            _mood_file(task).unlink(missing_ok=True)
         time.sleep(0.02)
 
 
@@ -77,13 +89,18 @@ def gather(task: Task[ToyConfig]) -> dict[str, Any]:
     return {"lines": text.count("\n")}
 
 
+def _mood_file(task: Task[ToyConfig]) -> Path:
+    return Path(task.config.moods) / f"{task.step}.{task.place}"
+
+
 def _mood(task: Task[ToyConfig]) -> str:
-    file = Path(task.config.moods) / f"{task.step}.{task.place}"
-    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+    with contextlib.suppress(FileNotFoundError):
+        return _mood_file(task).read_text(encoding="utf-8").strip()
+    return ""
 
 
 def _behave(task: Task[ToyConfig]) -> None:
-    """Note the call, then do what the unit's mood says: fail, die, lose a peer, eat memory, fill a disk, dawdle ..."""
+    """Note the call, then do what the unit's mood says: fail, die, lose a peer, wait for another mood ..."""
     moods = Path(task.config.moods)
     moods.mkdir(parents=True, exist_ok=True)
     if task.ranks.rank == 0:
@@ -91,7 +108,7 @@ def _behave(task: Task[ToyConfig]) -> None:
             calls.write(f"{task.step}.{task.place} {os.environ.get('SLURMD_NODENAME', 'here')} {os.getpid()}\n")
     word, _, rest = _mood(task).partition(" ")
     if word == "once":
-        (moods / f"{task.step}.{task.place}").unlink()
+        _mood_file(task).unlink()
         word, _, rest = rest.partition(" ")
     if word == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -100,8 +117,9 @@ def _behave(task: Task[ToyConfig]) -> None:
         time.sleep(20 if eaten else 0)
     if word == "fill":
         _fill(Path(rest))
-    if word == "dawdle":
-        time.sleep(float(rest))
+    while word == "wait":
+        time.sleep(0.02)
+        word = _mood(task)
     if word == "lose":
         _lose_a_peer(task, int(rest))
     if word == "rank":

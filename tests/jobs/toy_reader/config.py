@@ -22,11 +22,9 @@ class ReaderConfig(StageConfig):
     """A service: `askers` units ask it."""
     askers: int = 2
     asks: int = 1
-    """Questions of a unit, a `pause_s` apart."""
-    pause_s: float = 0.0
-    """Not part of the identity."""
+    """Questions of a unit."""
     moods: str
-    """Folder in which calls are noted. Not part of the identity."""
+    """Folder in which calls are noted and moods are read. Not part of the identity."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the step."""

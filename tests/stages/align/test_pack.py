@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,15 +13,17 @@ from stages.align.config import dataset_name
 from stages.formats.chat.chats import write_chats
 from stages.formats.chat.packed import PackedRows
 from stages.formats.chat.packing import read_packing
+from stages.formats.documents import DocumentWriter
+from stages.formats.tokenizer import Tokenizer
 from stages.shared.contract import InputFile
-from stages.shared.errors import DataError
+from stages.shared.errors import ConfigError, DataError
 from tests.stages.align.world import chats, settings
 from tests.stages.harness import run_unit
 
 World = Mapping[str, tuple[InputFile, ...]]
 
 
-def pack(inputs: World, folder: Path, **changes: float | str) -> Path:
+def pack(inputs: World, folder: Path, **changes: Any) -> Path:
     """Encode and pack the chats; return the folder of the rows."""
     config = settings(**changes)
     encode, packing, _ = config.plan(inputs).steps
@@ -54,6 +57,26 @@ def test_the_rows_do_not_depend_on_the_division_into_files(world: World, tmp_pat
     files = sorted(path.name for path in one.iterdir())
     assert len(files) == 7
     assert all((one / name).read_bytes() == (other / name).read_bytes() for name in files)
+
+
+def test_documents_are_learned_whole_in_pieces_beside_chats(world: World, tmp_path: Path) -> None:
+    texts = ["bread is 4 pence. " * 40, "rope", "milk is 7 pence"]
+    path = tmp_path / "documents.jsonl.zst"
+    with DocumentWriter(path) as writer:
+        for number, text in enumerate(texts):
+            writer.write({"id": str(number), "text": text})
+    inputs = {**world, "documents": (InputFile(path, "pages", mb=0.1),)}
+    folder = pack(inputs, tmp_path, documents="x", mixture={"large": 1.0, "small": 1.0, "pages": 2.0})
+    found = read_packing(folder / "packing.json").sources["pages"]
+    tokenizer = Tokenizer(world["tokenizer"][0].path)
+    lengths = [len(tokenizer.encode(text)) + 2 for text in texts]
+    pieces = [min(64, length - start) for length in lengths for start in range(0, length, 64)]
+    assert (found.chats, found.tokens, found.examples) == (3, sum(lengths), len(pieces))
+    assert found.learned == sum(lengths) - len(pieces)
+    rows = PackedRows(folder / dataset_name("pages"))
+    assert sorted(int(length) for length in rows.lengths) == sorted(pieces)
+    with pytest.raises(ConfigError, match="a weight for every source of chats, 'pages' too"):
+        settings(documents="x", mixture={"large": 1.0, "small": 1.0}).plan(inputs)
 
 
 def test_split_chats_lose_nothing_but_parts_without_an_answer(world: World, tmp_path: Path) -> None:

@@ -10,12 +10,21 @@ from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from stages.evaluate.adapter import CheckpointLM, Cut, read_sampling
+from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
+from stages.evaluate.backends.windows import Cut, read_sampling
+from stages.generate.opening import open_checkpoint
 from stages.model.checkpoint.load import LoadedModel
 from stages.model.huggingface.importing import load_release
 from stages.shared.errors import Checkpointed, ConfigError
-from tests.stages.evaluate.tiny import SEQ_LEN, TEXT, Fast, make_transformer
+from tests.stages.evaluate.tiny import (
+    SEQ_LEN,
+    TEXT,
+    Fast,
+    make_checkpoint,
+    make_transformer,
+    train_tokenizer,
+)
 
 PAIRS = [
     ("The heron stands in the", " river"),
@@ -156,6 +165,20 @@ def test_a_stop_text_ends_the_continuation_and_is_not_part_of_it(ours: Checkpoin
     assert cut == whole[: whole.find(stop)]
 
 
+def test_a_sentencepiece_text_loses_the_space_behind_its_context_and_keeps_indentation(tmp_path: Path) -> None:
+    tokenizer = train_tokenizer(tmp_path / "tok")
+    opened = open_checkpoint(make_checkpoint(tmp_path / "checkpoint", tokenizer), tokenizer)
+    answers = Answers(tmp_path / "answers.jsonl", "weights", lambda: False, lambda done: None)
+    ours = CheckpointLM(opened.model, opened.codec, answers, 64)
+    options = {"max_gen_toks": 5, "temperature": 3.0}
+    for end in ("", "\n"):
+        contexts = [" ".join(TEXT.split()[at : at + 3]) + end for at in range(0, 40, 2)]
+        rows = ours.generate([(context, read_sampling(options)) for context in contexts])
+        assert any(row.text.startswith(" ") for row in rows), "a word begins some of them"
+        found = ours.generate_until(requests("generate_until", [(context, options) for context in contexts]))
+        assert found == [row.text if end else opened.codec.decode(row.ids) for row in rows]
+
+
 def test_sampling_repeats_with_its_seed_and_does_not_depend_on_the_other_rows(ours: CheckpointLM) -> None:
     options = {"do_sample": True, "temperature": 0.9, "top_k": 20, "top_p": 0.95, "max_gen_toks": 12}
     arguments = [("The heron", options), ("The heron", options), ("One, two", options)]
@@ -216,7 +239,7 @@ def test_a_stopped_evaluation_goes_on_where_it_was_and_ends_with_the_same_bits(
     assert resumed.loglikelihood(asked) == whole
     assert seen == list(range(1, groups + 1))
     assert len(journal.read_text().splitlines()) == groups
-    assert 0 < resumed.tokens < adapter(tmp_path / "whole.jsonl").tokens + 1000 * groups
+    assert 0 < resumed.engine.tokens < adapter(tmp_path / "whole.jsonl").engine.tokens + 1000 * groups
 
 
 def test_a_context_that_does_not_fit_keeps_its_first_token_and_is_counted(
@@ -254,4 +277,4 @@ def test_shared_contexts_are_computed_once(ours: CheckpointLM) -> None:
     pairs = [("The heron stands in the", f" {end}") for end in ("river", "market", "road", "town") for _ in range(3)]
     ours.loglikelihood(requests("loglikelihood", pairs))
     distinct = {tuple(whole[:at]) for a, b in encoded(ours, *pairs) for whole in [a + b[:-1]] for at in range(1, 99)}
-    assert ours.tokens == len(distinct)
+    assert ours.engine.tokens == len(distinct)

@@ -15,6 +15,7 @@ from stages.model.config import ModelConfig
 from stages.shared.contract import PARTS, After, InputFile, Unit
 from stages.shared.errors import ConfigError, DataError
 from stages.shared.files import sha256_file, write_json
+from tests.stages.model.folders import random_release
 
 FILE = (InputFile(Path("file"), ""),)
 INPUTS = {
@@ -74,12 +75,14 @@ def test_one_more_checkpoint_leaves_every_other_unit_as_it_is() -> None:
 
 def test_a_unit_reads_its_checkpoint_and_its_tasks_data_alone() -> None:
     found = units(INPUTS, tasks=("perplexity", "facts", "generate", "hellaswag"))
-    hidden = {key: {field for field, files in unit.inputs.items() if not files} for key, unit in found.items()}
+    hidden = {key: {name for name, files in each.inputs.items() if not files} for key, each in found.items()}
+    assert all("tokenizers" in fields for fields in hidden.values()), "these are of endpoints"
+    hidden = {key: fields - {"tokenizers"} for key, fields in hidden.items()}
     assert {key: hidden[f"final/{key}"] for key in ("perplexity", "facts", "generate", "hellaswag")} == {
-        "perplexity": {"facts", "datasets", "definitions"},
-        "facts": {"heldout", "datasets", "definitions"},
-        "generate": {"heldout", "facts", "datasets", "definitions"},
-        "hellaswag": {"heldout", "facts", "definitions"},
+        "perplexity": {"facts", "toxicity", "datasets", "definitions"},
+        "facts": {"heldout", "toxicity", "datasets", "definitions"},
+        "generate": {"heldout", "facts", "toxicity", "datasets", "definitions"},
+        "hellaswag": {"heldout", "facts", "toxicity", "definitions"},
     }
     assert found["final/hellaswag"].inputs["datasets"] == INPUTS["datasets"][:1]
     assert found["untrained/facts"].inputs["checkpoints"] == INPUTS["checkpoints"][1:]
@@ -267,6 +270,46 @@ def test_a_checkpoint_of_another_tokenizer_is_refused_by_the_plan(tmp_path: Path
         EvaluateConfig().inspect({"checkpoints": checkpoints, "tokenizer": tokenizers[0]})
         with pytest.raises(DataError, match=r"final: trained with another tokenizer\. Set `tokenizer` to that of its"):
             EvaluateConfig().inspect({"checkpoints": checkpoints, "tokenizer": tokenizers[1]})
+
+
+def test_a_layout_is_no_part_of_a_unit_and_asks_for_its_processes() -> None:
+    parted = [{"task": "piqa", "parts": 2}]
+    layout = {"tp": 2, "pp": 3}
+    for alone, together in zip(
+        EvaluateConfig.model_validate({"tasks": parted}).plan(INPUTS).steps,
+        EvaluateConfig.model_validate({"tasks": parted, "layout": layout, "alarm": {}}).plan(INPUTS).steps,
+        strict=False,
+    ):
+        assert (alone.units, alone.uses) == (together.units, together.uses)
+        assert (alone.ranks, together.ranks, together.shape) == (1, 6, "generate")
+    *_, alarm = EvaluateConfig.model_validate({"layout": layout, "alarm": {}}).plan(INPUTS).steps
+    assert alarm.ranks == 1
+
+
+def test_a_layout_that_cannot_split_a_model_is_refused_before_anything_is_queued(tmp_path: Path) -> None:
+    model = ModelConfig(num_layers=4, dim=96, num_heads=6)
+    about = PlannedModel(model=model, dtype="fp32", tokenizer="").text()
+    to_come = InputFile(Path("not made"), "final", section="pretrain", about=about)
+    write_json(tmp_path / "here" / "complete.json", {})
+    state = {"model": model.model_dump(mode="json"), "vocab_size": 3, "dtype": "fp32", "step": 1}
+    write_json(tmp_path / "here" / "state.json", {**state, "tokenizer_sha256": ""})
+    random_release(tmp_path / "folder", {})
+    for file, layout, message in (
+        (
+            to_come,
+            {"tp": 4},
+            r"^layout\.tp = 4: must be a number that splits the 6 heads.*of pretrain/final.*example 2\)",
+        ),
+        (
+            InputFile(tmp_path / "here", "x"),
+            {"pp": 3},
+            r"^layout\.pp = 3: must be a divisor of the 4 layers of \S+/here",
+        ),
+        (InputFile(tmp_path / "folder", "x"), {"ep": 2}, r"^layout\.ep = 2: must be 1: \S+/folder has no experts"),
+    ):
+        own(layout={"tp": 2}).inspect({"checkpoints": (file,)})
+        with pytest.raises(ConfigError, match=message):
+            own(layout=layout).inspect({"checkpoints": (file,)})
 
 
 def prepared(folder: Path, name: str = "allenai___ai2_arc/ARC-Easy", **splits: int) -> tuple[InputFile, ...]:

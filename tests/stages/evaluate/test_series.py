@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from stages.evaluate.cells import Cell, cells_of
+from stages.evaluate.cells import Asked, Cell, cells_of
 from stages.evaluate.config import AlarmConfig, EvaluateConfig
 from stages.evaluate.series import alarm, in_order, questions
 from stages.formats.alarms import read_alarm
 from stages.formats.results import EvaluationKey, Outcomes, Results, Score, write_results
 from stages.model.config import ModelConfig
+from stages.report.parts.evaluation.board import leaderboard
+from stages.report.parts.evaluation.comparison import compare
 from stages.shared.contract import InputFile
 from stages.shared.files import write_json
 from stages.shared.task import Task
@@ -38,7 +41,7 @@ def results(task: str, values: list[float], metrics: Mapping[str, bool]) -> Resu
     """Return results of a task with the same values for each metric; a metric is better high or low."""
     key = EvaluationKey(
         checkpoint="0", source="x", task=task, num_fewshot=0, seed=1, limit=None, variant="", prompts="", data="",
-        first_token=2, dtype="fp32", adapter="2", harness="lm-eval",
+        first_token=2, dtype="fp32", backend="own", chat="", template="", adapter="2", harness="lm-eval",
     )  # fmt: skip
     scores = tuple(
         Score(
@@ -131,7 +134,16 @@ def test_folders_without_a_step_keep_their_order(tmp_path: Path) -> None:
     ],
 )
 def test_the_main_metric_is_a_mean_of_right_answers(metrics: dict[str, bool], has: bool) -> None:
-    (cell,) = cells_of(EvaluateConfig(tasks=("piqa",)).tasks, None, None)  # type: ignore[arg-type]
+    (cell,) = cells_of(EvaluateConfig(tasks=("piqa",)).tasks, Asked())  # type: ignore[arg-type]
     assert isinstance(cell, Cell)
     assert bool(questions(results("piqa", [1.0, 0.0], metrics), cell)) is has
     assert questions(results("piqa", [1.0, 7.0], metrics), cell) == {}
+
+
+def test_the_alarm_watches_the_metric_that_the_leaderboard_shows() -> None:
+    found = results("hellaswag", [1.0, 0.0], {"acc": True, "acc_norm": True, "exact_match": True})
+    outcomes = {"hellaswag": Outcomes(items=("q",), values={"acc": (0.0,), "acc_norm": (1.0,), "exact_match": (0.5,)})}
+    (cell,) = cells_of(EvaluateConfig(tasks=("hellaswag",)).tasks, None, None)  # type: ignore[arg-type]
+    assert list(questions(replace(found, outcomes=outcomes), cell).values()) == [1.0]
+    (column,) = leaderboard([found], compare([found])).columns
+    assert column.metric == "acc_norm"

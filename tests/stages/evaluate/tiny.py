@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 import torch
@@ -75,13 +76,22 @@ def train_tokenizer(folder: Path, vocab_size: int = 400) -> Path:
     return folder / "tokenizer.model"
 
 
-def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0, step: int = 0, seq_len: int = 48) -> Path:
-    """Write a sealed checkpoint with the weights of `seed`; return its folder."""
+def make_checkpoint(
+    folder: Path,
+    tokenizer: Path,
+    seed: int = 0,
+    step: int = 0,
+    change: Callable[[torch.nn.Module], None] = lambda model: None,
+    **model: Any,
+) -> Path:
+    """Write a sealed checkpoint with the weights of `seed`; return its folder. `model` changes its settings."""
     pieces = Tokenizer(tokenizer)
-    config = ModelConfig(num_layers=2, dim=32, num_heads=2, seq_len=seq_len, init_std=0.3)
+    shape: dict[str, Any] = {"num_layers": 2, "dim": 32, "num_heads": 2, "seq_len": 48, "init_std": 0.3}
+    config = ModelConfig(**shape | model)
     parallel.start(Ranks())
-    model = build_model(config, pieces.vocab_size)
-    initialise(model, config, seed)
+    made = build_model(config, pieces.vocab_size)
+    initialise(made, config, seed)
+    change(made)
     state = {
         "model": config.model_dump(),
         "vocab_size": pieces.vocab_size,
@@ -89,5 +99,5 @@ def make_checkpoint(folder: Path, tokenizer: Path, seed: int = 0, step: int = 0,
         "tokenizer_sha256": pieces.sha256,
         "step": step,
     }
-    save(tensors_of(model.sharded_state_dict(prefix="model.")), folder, {STATE: state})
+    save(tensors_of(made.sharded_state_dict(prefix="model.")), folder, {STATE: state})
     return folder

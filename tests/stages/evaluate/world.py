@@ -12,7 +12,7 @@ import yaml
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
-from stages.evaluate.adapter import Cut
+from stages.evaluate.backends.windows import Cut
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 CHOICE = {

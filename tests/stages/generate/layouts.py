@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import socket
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from stages.generate.generation import Generator
 from stages.generate.memory import scoring_slots
@@ -19,28 +15,25 @@ from stages.model import parallel
 from stages.model.checkpoint.load import load_model
 from stages.model.parallel import Sizes
 from stages.shared.task import Ranks
-from tests.stages.generate.tiny import Names, mixed_requests, ragged
-
-TIMEOUT_S = 120
+from tests.stages.generate.tiny import Names, mixed_requests, positions_of
+from tests.stages.gloo import run_ranks
 
 
 def answers(checkpoint: Path) -> dict[str, Any]:
     """Return scores and continuations of a checkpoint's model, in the layout of this process's group."""
     model = load_model(checkpoint)
-    windows = [(row, row[::-1]) for row in ragged(20) if 2 * len(row) <= model.seq_len]
     passes = Passes(model, scoring_slots(model.config, 32))
-    scores = [asdict(each) for each in score(passes, windows, 32)]
+    scores = [asdict(each) for each in score(passes, positions_of(model), 32)]
     generator = Generator(Passes(model, 200), Names(), max_rows=6, batch=16)
     requests = mixed_requests(16, logprobs=2)
     return {"scores": scores, "texts": [asdict(each) for each in generator.generate(requests)]}
 
 
-def answer(rank: int, ranks: int, port: int, sizes: dict[str, int], folder: str, kinds: list[str]) -> None:
+def answer(ranks: Ranks, sizes: dict[str, int], folder: str, kinds: list[str]) -> None:
     """Write the answers for each kind of model as one rank."""
-    torch.set_num_threads(1)
-    parallel.start(Ranks(rank=rank, world_size=ranks, local_rank=rank, master_port=port), Sizes(**sizes))
+    parallel.start(ranks, Sizes(**sizes))
     for kind in kinds:
-        path = Path(folder) / f"{kind}-{rank}.json"
+        path = Path(folder) / f"{kind}-{ranks.rank}.json"
         path.write_text(json.dumps(answers(Path(folder).parent / kind)))
     parallel.stop()
 
@@ -48,20 +41,7 @@ def answer(rank: int, ranks: int, port: int, sizes: dict[str, int], folder: str,
 def answers_of_ranks(folder: Path, ranks: int, sizes: dict[str, int], kinds: list[str]) -> list[dict[str, Any]]:
     """Return by kind what all ranks answer alike. The checkpoints are beside `folder`."""
     folder.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = get_context("forkserver")
-    server.set_forkserver_preload(["tests.stages.generate.layouts"])
-    processes: list[Any] = [
-        server.Process(target=answer, args=(rank, ranks, port, sizes, str(folder), kinds)) for rank in range(ranks)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(TIMEOUT_S)
-        process.kill()
-    assert [process.exitcode for process in processes] == [0] * ranks
+    assert run_ranks(ranks, answer, sizes, str(folder), kinds) == [0] * ranks
     found = [[json.loads((folder / f"{kind}-{rank}.json").read_text()) for rank in range(ranks)] for kind in kinds]
     for of_ranks in found:
         assert all(each == of_ranks[0] for each in of_ranks)

@@ -76,6 +76,16 @@ def test_stop_texts_end_a_row_over_the_border_of_tokens() -> None:
     assert len(stopped.tokens) <= 5
 
 
+def test_a_token_of_the_requests_ends_a_row_as_the_end_of_sequence_does() -> None:
+    whole = answer(greedy())
+    end = next(token for token in whole.tokens[2:] if token != whole.tokens[0])
+    request = Request(prompt=(5, 6, 7), sampling=Sampling(max_tokens=12), ends=(VOCAB + 3, end))
+    found = answer(request)
+    assert found.stopped == "eos"
+    assert found.tokens == whole.tokens[: whole.tokens.index(end)]
+    assert answer(replace(request, sampling=Sampling(max_tokens=12, ignore_eos=True))).tokens == whole.tokens
+
+
 def test_log_probabilities_are_of_the_chosen_token_and_the_likeliest_before_any_temperature() -> None:
     sampling = Sampling(max_tokens=5, temperature=0.7, top_k=30, ignore_eos=True, logprobs=3)
     request = replace(greedy(), sampling=sampling)

@@ -11,7 +11,7 @@ from stages.generate.memory import scoring_slots
 from stages.generate.passes import Passes
 from stages.generate.scoring import Scored, Window, inputs_of, score
 from stages.model.checkpoint.load import LoadedModel
-from tests.stages.generate.tiny import KINDS, VOCAB, model_of, ragged
+from tests.stages.generate.tiny import KINDS, USUAL_STD, VOCAB, model_of, positions_of, ragged, whole_pass
 
 
 def windows_of(seq_len: int) -> list[Window]:
@@ -47,13 +47,35 @@ def test_scores_over_shared_prefixes_are_those_of_the_whole_forward_pass(kind: s
     assert passes.tokens == len(starts) + len(model.lead)
 
 
+class InTheModelsType(Passes):
+    """Passes whose logits are not rounded to float32."""
+
+    @torch.inference_mode()
+    def logits(self, hidden_SD: torch.Tensor) -> torch.Tensor:
+        logits_SV: torch.Tensor = self.model.model.logits(hidden_SD)[:, :VOCAB]
+        return logits_SV
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+def test_every_position_is_scored_as_by_the_whole_forward_pass(kind: str, dtype: torch.dtype, near: float) -> None:
+    """In float64 the same arithmetic agrees to 1e-14, so the difference in float32 is rounding alone."""
+    if kind == "experts" and dtype is torch.float64:
+        near = 1e-8  # the router is in float32
+    model = model_of(kind, dtype, USUAL_STD)
+    windows = positions_of(model)
+    found = score(InTheModelsType(model, scoring_slots(model.config, 32)), windows, 32)
+    logprobs = [torch.log_softmax(whole_pass(model, given)[-1].double(), -1)[wanted[0]] for given, wanted in windows]
+    assert [each.logprob for each in found] == pytest.approx([float(each) for each in logprobs], abs=near)
+
+
 def test_a_score_does_not_depend_on_what_it_is_asked_with() -> None:
-    model = model_of("RoPE, grouped")
-    windows = windows_of(model.seq_len)
+    model = model_of("ALiBi, grouped", init_std=USUAL_STD)
+    windows = positions_of(model)
     together = score(Passes(model, 200), windows, 64)
-    for index in (0, 7, 50):
+    for index in range(0, len(windows), 9):
         (alone,) = score(Passes(model, 200), [windows[index]], 64)
-        assert alone.logprob == pytest.approx(together[index].logprob, abs=1e-5)
+        assert alone.logprob == pytest.approx(together[index].logprob, abs=1e-6)
 
 
 def test_a_model_of_16_bits_is_scored_in_16_bits() -> None:

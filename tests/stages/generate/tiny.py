@@ -17,6 +17,7 @@ from stages.model import parallel
 from stages.model.checkpoint.load import LoadedModel, build_for_reading
 from stages.model.config import ModelConfig
 from stages.model.decoder import initialise
+from stages.model.layers.glm import as_generation
 from stages.shared.task import Ranks
 
 VOCAB = 301
@@ -47,13 +48,37 @@ class Names:
         return "".join(f" {token}" for token in ids if token != EOS)
 
 
+USUAL_STD = 0.02
+"""Of weights as a training starts from them. Logits are then as small as float32 is exact to 1e-6 for."""
+
+
 @lru_cache
-def model_of(kind: str, dtype: torch.dtype = torch.float32) -> LoadedModel:
+def model_of(kind: str, dtype: torch.dtype = torch.float32, init_std: float = SHAPE["init_std"]) -> LoadedModel:
     parallel.start(Ranks())
-    config = ModelConfig(**SHAPE, **KINDS[kind])
+    config = ModelConfig(**{**SHAPE, "init_std": init_std}, **KINDS[kind])
     model = build_for_reading(config, VOCAB, dtype)
     initialise(model, config, seed=1)
     return LoadedModel(model, config, VOCAB, tokenizer_sha256="", step=0)
+
+
+@torch.inference_mode()
+def whole_pass(model: LoadedModel, tokens: Sequence[int]) -> torch.Tensor:
+    """Return the logits [T, V] of the forward pass without a cache, in the model's type."""
+    tokens_1T = torch.tensor([tokens])
+    if model.lead:
+        logits_1TV = model.model(*as_generation(tokens_1T, *model.lead))[:, len(model.lead) :]
+    else:
+        logits_1TV = model.model(tokens_1T, torch.arange(len(tokens))[None])
+    logits_TV: torch.Tensor = logits_1TV[0, :, :VOCAB]
+    return logits_TV
+
+
+def positions_of(model: LoadedModel) -> list[tuple[list[int], list[int]]]:
+    """Return windows that want one token each: every position of ragged sequences, many of which begin alike."""
+    draw = random.Random(5)
+    rows = [row + [draw.randrange(VOCAB) for _ in range(draw.randrange(1, 15))] for row in ragged(12, seed=5)]
+    rows.append(rows[0][:1] + [draw.randrange(VOCAB) for _ in range(model.seq_len)])
+    return [(row[:at], [row[at]]) for row in rows for at in range(1, len(row))]
 
 
 def ragged(count: int, seed: int = 0) -> list[list[int]]:

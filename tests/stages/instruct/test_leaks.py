@@ -1,7 +1,7 @@
 import pytest
 
+from stages.formats.chat.rejects import Reject
 from stages.instruct.leaks import Leaks
-from stages.instruct.rejects import Reject
 
 LONG = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
 ITEMS = [{"question": "What is the capital of Peru?", "answer": "Lima", "label": 3, "choices": ["a b c d e f"]}]

@@ -2,8 +2,8 @@ from random import Random
 
 import pytest
 
+from stages.formats.chat.rejects import Reject
 from stages.instruct.options import OptionFormat, answered, read_formats
-from stages.instruct.rejects import Reject
 
 ROW = {"question": "Which?", "options": ["{red}", "blue"], "answer": "blue"}
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from stages.formats.chat.rejects import SAMPLES, Rejects
 from stages.formats.tokenizer import Tokenizer
 from stages.instruct.config import FewShot
 from stages.instruct.leaks import Leaks
 from stages.instruct.options import read_formats
-from stages.instruct.rejects import SAMPLES, Rejects
 from stages.instruct.rendering import Example, Limits, Renderer
 from stages.instruct.rows import Row
 from stages.instruct.templates import SANDBOXES, Template, read_shipped

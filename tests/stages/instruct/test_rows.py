@@ -4,7 +4,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from stages.instruct.rejects import Reject
+from stages.formats.chat.rejects import Reject
 from stages.instruct.rows import Row, read_rows
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "instruct" / "flan_cot"

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from stages.instruct.rejects import Reject
+from stages.formats.chat.rejects import Reject
 from stages.instruct.templates import SANDBOXES, Template, read_promptsource, read_shipped, templates_of
 from stages.shared.errors import DataError
 

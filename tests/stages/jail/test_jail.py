@@ -18,6 +18,7 @@ from stages.jail.jail import JailError, Limits, Verdict, run, run_all
 pytestmark = pytest.mark.skipif(jail.missing() is not None, reason=f"no jail here: {jail.missing()}")
 SHORT = Limits(cpu_seconds=1, wall_seconds=3)
 MARK = "stagecoach-jail-test"
+PATIENCE_S = 300.0
 
 
 def processes(mark: str) -> list[int]:
@@ -54,7 +55,7 @@ def jails(maker: int) -> int:
 def nothing_is_left() -> Iterator[None]:
     """Demand that no process and no folder of a jail outlives its run."""
     yield
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE_S
     while (left := jails(os.getpid())) and time.monotonic() < until:
         time.sleep(0.05)
     assert not left
@@ -81,7 +82,7 @@ def test_a_program_that_ends_has_passed() -> None:
     ],
 )
 def test_the_verdict_says_how_a_program_ended(program: str, reason: str, detail: str) -> None:
-    verdict = run(program, Limits(cpu_seconds=1))
+    verdict = run(program, Limits(cpu_seconds=1, wall_seconds=PATIENCE_S))
     assert verdict.reason == reason
     assert detail in verdict.detail
     assert not verdict.passed
@@ -143,9 +144,9 @@ def test_what_a_program_starts_ends_with_it() -> None:
 
 
 def test_a_jail_ends_with_the_process_that_made_it() -> None:
-    code = "from stages.jail.jail import run; run('import time; time.sleep(60)')"
+    code = "from stages.jail.jail import Limits, run; run('import time; time.sleep(600)', Limits(wall_seconds=600))"
     with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[3]) as maker:
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE_S
         while jails(maker.pid) < 3 and time.monotonic() < until:
             time.sleep(0.02)
         assert jails(maker.pid) == 3
@@ -170,9 +171,10 @@ def test_a_program_sees_an_empty_machine() -> None:
 
 
 def test_packages_threads_and_processes_work() -> None:
-    assert run("import numpy\nassert numpy.arange(3).sum() == 3").passed
-    assert run("from multiprocessing import Pool\nassert Pool(2).map(abs, [-1, 2]) == [1, 2]").passed
-    assert run("import threading\nt = threading.Thread(target=print); t.start(); t.join()").passed
+    patient = Limits(wall_seconds=PATIENCE_S)
+    assert run("import numpy\nassert numpy.arange(3).sum() == 3", patient).passed
+    assert run("from multiprocessing import Pool\nassert Pool(2).map(abs, [-1, 2]) == [1, 2]", patient).passed
+    assert run("import threading\nt = threading.Thread(target=print); t.start(); t.join()", patient).passed
 
 
 def test_verdicts_come_in_the_order_of_the_programs() -> None:

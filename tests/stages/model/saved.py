@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,11 +30,14 @@ def save_untrained(
     seed: int = 1,
     vocab_size: int = VOCAB_SIZE,
     dtype: torch.dtype = torch.float32,
+    never: Sequence[int] = (),
 ) -> GPTModel:
-    """Write a checkpoint with fresh weights; return the model it was saved from."""
+    """Write a checkpoint with fresh weights; return the model it was saved from. It never finds `never` likeliest."""
     parallel.start(Ranks())
     model = build_model(config, vocab_size, dtype).to(dtype).eval()
     initialise(model, config, seed)
+    if never:
+        model.output_layer.weight.data[list(never)] = 0.0
     state = {"model": config.model_dump(mode="json"), "vocab_size": vocab_size, "dtype": "fp32"}
     save(
         tensors_of(model.sharded_state_dict(prefix=WEIGHTS)),

@@ -15,6 +15,8 @@ from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
+PATIENCE_S = 300.0
+"""Longest wait for an answer: much more than one takes on a machine without load."""
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars"),
@@ -51,7 +53,7 @@ class Browser:
 
     def _stop_driver(self) -> None:
         self._driver.terminate()
-        self._driver.wait(10)
+        self._driver.wait(PATIENCE_S)
         assert self._driver.stdout is not None
         self._driver.stdout.close()
 
@@ -67,7 +69,7 @@ class Browser:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read().decode()) from error
@@ -84,7 +86,7 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.devtools("Emulation.setEmulatedMedia", features=[scheme])
         self._call("POST", f"/{self._session}/url", {"url": page.as_uri()})
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while script and not self.ask(DRAWN) and time.monotonic() < deadline:
             time.sleep(0.05)
 

@@ -187,6 +187,9 @@ def evaluation_key(source: str, task: str = "t", **rest: Any) -> EvaluationKey:
         "data": "d",
         "first_token": 2,
         "dtype": "fp32",
+        "backend": "own",
+        "chat": "",
+        "template": "",
         "adapter": "1",
         "harness": "lm-eval 0.4.13",
     }

@@ -14,7 +14,7 @@ from stages.report.collect import collect
 from stages.report.page import render
 from stages.report.parts.table import PARTS
 from stages.shared.contract import InputFile
-from tests.stages.report.browser import CHROMIUM, DRIVER, Browser
+from tests.stages.report.browser import CHROMIUM, DRIVER, PATIENCE_S, Browser
 from tests.stages.report.journey import START, made, make_run, write_attempt, write_curves
 from tests.stages.report.test_page import HOSTILE, hostile_page
 from tests.stages.report.training_scores import write_training_scores
@@ -233,7 +233,7 @@ def test_two_thousand_attempts_are_drawn(browser: Browser, tmp_path: Path) -> No
 
 def test_tables_are_there_without_script(browser: Browser, page: Path) -> None:
     browser.open(page, 400, script=False)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     texts: list[str] = []
     while len(texts) < 100 and time.monotonic() < deadline:  # without script the page cannot say when it is there
         texts = browser.devtools("DOMSnapshot.captureSnapshot", computedStyles=[])["strings"]

@@ -33,7 +33,18 @@ def test_the_plan_names_a_warc_file_and_a_key_for_each_unit_and_the_facts_once()
 
 
 def test_every_setting_is_part_of_the_identity() -> None:
-    assert set(SampleConfig().plan({}).steps[0].uses) == set(SampleConfig.model_fields)
+    assert {*SampleConfig().plan({}).steps[0].uses, "instructions"} == set(SampleConfig.model_fields)
+
+
+def test_instructions_are_one_more_step_and_change_no_page() -> None:
+    plain, more = SampleConfig().plan({}), SampleConfig(instructions=True).plan({})
+    assert more.steps[:1] == plain.steps
+    assert more.outputs[: len(plain.outputs)] == plain.outputs
+    made = [(output.kind.name, output.source) for output in more.outputs if output.step == "instructions"]
+    assert [source for kind, source in made if kind == "task_files"] == [
+        "animal_en", "animal_zh", "colour_en", "colour_zh", "price_en", "price_zh", "trade_en", "trade_zh",
+    ]  # fmt: skip
+    assert {kind for kind, _ in made} == {"task_files", "definition", "chats", "instruction_files"}
 
 
 @pytest.mark.parametrize("pages", [199, 1_000_001, -5])

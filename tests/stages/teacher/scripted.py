@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,23 @@ Rule = Callable[[Mapping[str, Any], int], Reply]
 """Returns the reply to a request's body; the number counts this request's arrivals, from 0."""
 
 
+def misbehaving(rule: Rule) -> Rule:
+    """Return a rule by which each request meets a trouble of its own at first, and then its answer."""
+    troubles = (
+        Reply(status=429, text="slow down", headers={"Retry-After": "0.01"}),
+        Reply(status=500, text="oops"),
+        Reply(raw=b"{not json"),
+        Reply(raw=b'{"choices": []}'),
+        Reply(cut=True),
+    )
+
+    def troubled(body: Mapping[str, Any], number: int) -> Reply:
+        place = zlib.crc32(body["messages"][-1]["content"].encode()) % len(troubles)
+        return troubles[place] if number == 0 else rule(body, number)
+
+    return troubled
+
+
 class ScriptedTeacher:
     """A context manager around the server: `url` is its base URL while it runs."""
 
@@ -51,7 +69,7 @@ class ScriptedTeacher:
 
     def __enter__(self) -> ScriptedTeacher:
         self._thread.start()
-        self._ready.wait(10)
+        self._ready.wait()
         return self
 
     def __exit__(

@@ -40,6 +40,16 @@ def test_half_a_line_is_cut_off_and_whole_ones_are_kept(tmp_path: Path) -> None:
     assert AnswerStore(tmp_path, "1").get("cd" * 32) is None
 
 
+def test_a_store_that_is_only_read_leaves_no_file(tmp_path: Path) -> None:
+    store = AnswerStore(tmp_path, "0")
+    store.put(DIGEST, Answer(text="x", finish="stop"))
+    store.close()
+    reader = AnswerStore(tmp_path, "1")
+    assert reader.get(DIGEST) == Answer(text="x", finish="stop")
+    reader.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["0.jsonl"]
+
+
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     (tmp_path / "0.jsonl").write_text("garbage\n")
     with pytest.raises(DataError, match=r"0\.jsonl: not an answer"):

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from stages.formats.results import UNTRAINED, Results, Score
+from stages.formats.results import UNTRAINED, Results, Score, main_metric_order
 from stages.report.parts.evaluation.checkpoints import in_order
 from stages.report.parts.evaluation.comparison import CheckpointScore, Comparison, protocol_of
 from stages.report.parts.evaluation.published import MODELS, PublishedModel, PublishedScore
-
-PREFERRED = ("acc_answer", "acc", "acc_norm", "maj@", "exact_match", "pass@1", "pass_at_1", "em", "f1", "bits_per_byte")
-"""Beginnings of metrics: the main metric of a task is its first one in this order."""
-NORMALIZED = ("hellaswag", "arc_challenge", "openbookqa")
-"""Tasks whose published scores divide log-likelihoods by length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,18 +90,9 @@ def _main_metrics(result: Results) -> list[tuple[str, str, str, str]]:
     found = []
     for task in sorted(shown):
         metrics = [score.metric for score in result.scores if score.task == task]
-        metric = min(metrics, key=lambda metric: _preference(task, result.key.variant, metric))
+        metric = min(metrics, key=partial(main_metric_order, task, result.key.variant))
         found.append((task, metric, protocol_of(result.key), result.protocol))
     return found
-
-
-def _preference(task: str, variant: str, metric: str) -> tuple[int, str]:
-    name = metric.partition(" ")[0]
-    if name == "acc_norm" and task in NORMALIZED:
-        return 0, metric
-    order = ("maj@", *PREFERRED) if variant else PREFERRED
-    places = [place for place, start in enumerate(order, start=1) if name == start or (start == "maj@" == name[:4])]
-    return min(places, default=len(order) + 1), metric
 
 
 def _cell(column: Comparison, row: CheckpointScore | None) -> Cell:

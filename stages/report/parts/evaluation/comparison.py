@@ -38,6 +38,8 @@ class CheckpointScore:
     """Requests of the whole measurement whose context did not fit into the model."""
     dropped_examples: int
     """Solved examples that were left out of its prompts, to fit."""
+    unfinished: int
+    """Generated answers that only the longest length ended."""
     against_chance: Difference | None
     against_untrained: Difference | None
     questions: Mapping[str, float]
@@ -51,7 +53,7 @@ class Comparison:
     task: str
     metric: str
     protocol: str
-    """Shots, variant, seed and limit: `5-shot, llama, first 40`."""
+    """Shots, variant, chat form, seed and limit: `5-shot, llama, chat, first 40`."""
     source: str
     """The protocol of the variant in a sentence; empty: the harness's own."""
     higher_is_better: bool
@@ -80,7 +82,7 @@ def compare(results: Sequence[Results]) -> list[Comparison]:
 
 def protocol_of(key: EvaluationKey) -> str:
     """Return how a score was measured, as far as it is not the harness's own way."""
-    parts = [f"{key.num_fewshot}-shot", key.variant]
+    parts = [f"{key.num_fewshot}-shot", key.variant, key.chat]
     parts += [f"seed {key.seed}"] if key.seed != FEWSHOT_SEED else []
     parts += [f"first {key.limit}"] if key.limit is not None else []
     return ", ".join(filter(None, parts))
@@ -107,6 +109,7 @@ def _row(source: str, measured: _Measured, untrained: _Measured | None) -> Check
         score=measured.score,
         cut=measured.result.cut_requests,
         dropped_examples=measured.result.dropped_examples,
+        unfinished=measured.result.unfinished,
         against_chance=against_chance(measured.score),
         against_untrained=difference(measured, untrained) if untrained and is_trained else None,
         questions=measured.questions,

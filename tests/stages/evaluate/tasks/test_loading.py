@@ -6,6 +6,7 @@ import pytest
 import yaml
 from lm_eval.api.instance import Instance
 
+from stages.evaluate.catalog import checks
 from stages.evaluate.cells import Cell
 from stages.evaluate.harness import measure, without_samples
 from stages.evaluate.tasks.loading import load_cell, read_variant, registry, use_datasets
@@ -97,6 +98,14 @@ def test_the_table_of_names_is_lm_evals() -> None:
     assert table["piqa"].yaml_path.exists()
     assert table["mmlu"].yaml_path.exists()
     assert set(table) == set(index.names())
+
+
+def test_without_a_jail_a_code_task_is_refused_before_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "missing", lambda: "this machine cannot make a jail: unshare: Operation not permitted")
+    with pytest.raises(
+        ConfigError, match=r"^tasks = 'humaneval': .*runs what the model writes, and this machine cannot"
+    ):
+        load_cell(Cell(task="humaneval"), [])
 
 
 @pytest.mark.skipif(missing() is not None, reason="no jail on this machine")

@@ -46,4 +46,4 @@ def test_every_shipped_variant_names_its_protocol_and_its_source_if_it_is_publis
         protocol = next(line for line in path.read_text().splitlines() if line.startswith("protocol:"))
         text = yaml.safe_load(protocol)["protocol"]
         assert text.endswith(".")
-        assert ("arXiv" in text) == path.stem.endswith("@llama")
+        assert ("arXiv" in text) == path.stem.endswith(("@llama", "@test", "@words"))

@@ -57,7 +57,14 @@ def test_every_folder_beside_the_table_is_a_part_in_it() -> None:
 
 
 def test_a_new_part_is_a_folder_and_a_line_in_the_table(tmp_path: Path) -> None:
-    for room in ("stages/shared", "stages/formats", "stages/text", "stages/report", "templates/report"):
+    for room in (
+        "stages/shared",
+        "stages/formats",
+        "stages/text",
+        "stages/teacher",
+        "stages/report",
+        "templates/report",
+    ):
         shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     parts = tmp_path / "stages" / "report" / "parts"
     (parts / "facts").mkdir()

@@ -19,16 +19,15 @@ class Reject(Exception):  # noqa: N818  (an outcome, not an error)
 
 
 class Rejects:
-    """Counts and samples of one task file."""
+    """Counts and samples of one unit."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.samples: list[dict[str, Any]] = []
 
-    def add(self, reject: Reject, row: int, style: str = "", template: str = "") -> None:
-        """Count a reject; a row counts from 1. A row that cannot be read has no style."""
+    def add(self, reject: Reject, **place: Any) -> None:
+        """Count a reject. `place` names the example, such as its row from 1; an empty value is left out."""
         self.counts[reject.reason] += 1
         if self.counts[reject.reason] <= SAMPLES:
-            place = {"row": row, "style": style, "template": template}
             detail = reject.detail[:SHOWN_CHARS]
             self.samples.append({"reason": reject.reason, "detail": detail, **{k: v for k, v in place.items() if v}})

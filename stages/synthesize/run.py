@@ -1,0 +1,180 @@
+"""The steps of the synthesize stage: read published data, or let a teacher write instructions and answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from stages.formats.chat.chats import Chat, read_chats, write_chats
+from stages.formats.chat.syntheses import Synthesis, write_synthesis
+from stages.formats.kinds import KINDS
+from stages.shared.contract import unique_keys
+from stages.shared.errors import DataError
+from stages.shared.task import Task
+from stages.synthesize.answering import Instances, chat_of, plain, worded
+from stages.synthesize.asking import Asker
+from stages.synthesize.bootstrap import Pool
+from stages.synthesize.config import AlpacaSettings, SynthesizeConfig
+from stages.synthesize.evolution import Evolution
+from stages.synthesize.pool import Rejected, families, read_instructions, read_seeds, split_pool, write_rows
+from stages.synthesize.ready.reading import ReadyFile
+from stages.synthesize.wording import Wording
+
+Item = TypeVar("Item")
+INSTRUCTIONS, REJECTED = "instructions.jsonl", "rejected.jsonl"
+"""Files of units: instructions that were kept, with their parents; whatever was rejected, with its reason."""
+SAMPLES = 10
+"""Rejected ones of each reason that the report shows."""
+
+
+def read(task: Task[SynthesizeConfig]) -> dict[str, Any]:
+    """Write the chats of a file. Raises DataError for a file that gives none."""
+    (file,) = task.inputs["files"]
+    sources = task.config.read or {}
+    ready = ReadyFile(file.path, task.unit, sources[file.source])
+    chats = list(ready.chats())
+    if not chats:
+        raise DataError(
+            file.path,
+            f"none of {ready.records} records gives a chat ({dict(ready.rejects.counts)})",
+            f"Set `read.{file.source}.format` to the file's format",
+        )
+    write_chats(task.out / KINDS.chats.file, chats)
+    synthesis = Synthesis(
+        method="read",
+        noun="record",
+        candidates=ready.records,
+        kept=len(chats),
+        rejected=dict(ready.rejects.counts),
+        mended=dict(ready.mended),
+        samples=tuple(ready.rejects.samples),
+    )
+    return _written(task, synthesis)
+
+
+def generate(task: Task[SynthesizeConfig]) -> dict[str, Any]:
+    """Write the instructions that a pool grows from seed tasks; of Alpaca's variant the chats, too.
+
+    Raises DataError if none was kept.
+    """
+    config = task.config
+    settings = config.self_instruct or config.alpaca
+    assert settings is not None
+    wording = Wording(config.method, settings.language, config.parameters)
+    seeds, others = read_seeds(task.inputs["files"])
+    pool = Pool(seeds, settings, wording, config.seed)
+    with Asker(task) as asker:
+        pool.grow(asker)
+    if not pool.kept:
+        raise DataError("teacher", f"no instruction was kept ({_counts(pool.rejected)})", "Look at its answers")
+    write_rows(task.out / INSTRUCTIONS, pool.kept)
+    if isinstance(settings, AlpacaSettings):
+        made = [*(seeds + others if config.originals else []), *pool.kept]
+        write_chats(task.out / KINDS.chats.file, plain(made, _origin(config, wording)))
+    known = {each.id: each for each in (*seeds, *pool.kept)}
+    synthesis = _synthesis(
+        task,
+        asker,
+        pool.rejected,
+        noun="instruction",
+        candidates=sum(each.candidates for each in pool.rounds),
+        kept=len(pool.kept),
+        rounds=tuple(pool.rounds),
+        families=families(known, [each.id for each in reversed(pool.kept)]),
+    )
+    return _written(task, synthesis)
+
+
+def answer(task: Task[SynthesizeConfig]) -> dict[str, Any]:
+    """Write the instances of this unit's share of the instructions, as chats; the first unit has the seeds', too."""
+    config, settings = task.config, task.config.self_instruct
+    assert settings is not None
+    wording = Wording(config.method, settings.language, config.parameters)
+    instructions = read_instructions(task.steps["generate"][0] / INSTRUCTIONS)
+    share = _share(instructions, task.place, config.shares)
+    with Asker(task) as asker:
+        instances = Instances(asker, wording, settings.max_instances, config.seed)
+        made = list(instances.of(share))
+    seeds, others = read_seeds(task.inputs["files"]) if config.originals and task.place == 0 else ([], [])
+    everything, origin = (*seeds, *others, *made), _origin(config, wording)
+    chats = worded(everything, wording, config.seed, origin) if settings.formats else plain(everything, origin)
+    write_chats(task.out / KINDS.chats.file, chats)
+    synthesis = _synthesis(
+        task, asker, instances.rejected, noun="instance", candidates=len(made) + len(instances.rejected), kept=len(made)
+    )
+    return _written(task, synthesis)
+
+
+def evolve(task: Task[SynthesizeConfig]) -> dict[str, Any]:
+    """Write this unit's share of the pool and what it evolved to, as chats, each after its parent."""
+    config, settings = task.config, task.config.evol_instruct
+    assert settings is not None
+    wording = Wording(config.method, settings.language, config.parameters)
+    chats = [chat for file in task.inputs["chats"] for chat in read_chats(file.path)]
+    named = list(zip(unique_keys(chat.id for chat in chats), chats, strict=True))
+    pool, unfit = split_pool(_share(named, task.place, config.shares))
+    evolution = Evolution([instruction for instruction, _ in pool], settings, wording, config.seed)
+    with Asker(task) as asker:
+        evolution.run(asker)
+    origin = _origin(config, wording)
+    made: list[Chat] = []
+    for (_, chat), (_, *evolved) in zip(pool, evolution.lines, strict=True):
+        made += [chat] if config.originals else []
+        made += (chat_of(each, each.instruction, origin) for each in evolved)
+    write_chats(task.out / KINDS.chats.file, made)
+    rejected = unfit + evolution.rejected
+    kept = list(evolution.evolved())
+    known = {each.id: each for line in evolution.lines for each in line}
+    oldest_lines = sorted(evolution.lines, key=len, reverse=True)
+    synthesis = _synthesis(
+        task,
+        asker,
+        rejected,
+        noun="evolution",
+        candidates=len(kept) + len(rejected),
+        kept=len(kept),
+        rounds=tuple(evolution.rounds),
+        families=families(known, [line[-1].id for line in oldest_lines if len(line) > 1]),
+    )
+    return _written(task, synthesis)
+
+
+def _origin(config: SynthesizeConfig, wording: Wording) -> dict[str, str]:
+    """Return what the provenance of all chats of a section has in common."""
+    assert config.teacher is not None
+    return {"source": config.method, "teacher": config.teacher.model, "prompts": wording.digest}
+
+
+def _share(items: Sequence[Item], place: int, shares: int) -> Sequence[Item]:
+    return items[len(items) * place // shares : len(items) * (place + 1) // shares]
+
+
+def _counts(rejected: Iterable[Rejected]) -> dict[str, int]:
+    return dict(Counter(each.reason for each in rejected))
+
+
+def _synthesis(task: Task[SynthesizeConfig], asker: Asker, rejected: Sequence[Rejected], **found: Any) -> Synthesis:
+    """Return the findings of a unit that asked. Side effect: writes all that it rejected."""
+    write_rows(task.out / REJECTED, rejected)
+    seen: Counter[str] = Counter()
+    samples = []
+    for each in rejected:
+        seen[each.reason] += 1
+        if seen[each.reason] <= SAMPLES:
+            samples.append(asdict(each))
+    return Synthesis(
+        method=task.config.method,
+        requests=dict(asker.requests),
+        prompt_tokens=asker.prompt_tokens,
+        answer_tokens=asker.answer_tokens,
+        rejected=_counts(rejected),
+        samples=tuple(samples),
+        **found,
+    )
+
+
+def _written(task: Task[SynthesizeConfig], synthesis: Synthesis) -> dict[str, Any]:
+    write_synthesis(task.out / KINDS.synthesis.file, synthesis)
+    return {"candidates": synthesis.candidates, "kept": synthesis.kept, "rejected": synthesis.rejected}
