@@ -73,6 +73,8 @@ def _encode_chats(
 
 def is_heldout(chat: Chat, share: float) -> bool:
     """Return whether a chat is held out: a hash of its prompt, as a number in [0, 1), is below the share."""
+    if not share:
+        return False
     first = next((message for message in chat.messages if message.role != "system"), chat.messages[0])
     words = json.dumps([vars(part) for part in first.parts], sort_keys=True)
     digest = hashlib.sha256(f"heldout/{words}".encode()).digest()

@@ -76,8 +76,10 @@ class PackedWriter:
     def write(self, examples: Iterable[Example]) -> None:
         """Append a row."""
         found = list(examples)
-        tokens = np.concatenate([example.tokens for example in found])
-        is_learned = np.concatenate([example.is_learned for example in found])
+        tokens, is_learned = found[0].tokens, found[0].is_learned
+        if len(found) > 1:
+            tokens = np.concatenate([example.tokens for example in found])
+            is_learned = np.concatenate([example.is_learned for example in found])
         self._tokens.write(tokens.astype(_CODES[self._code]).tobytes())
         self._mask.write(is_learned.astype(np.uint8).tobytes())
         self._lengths += [len(example.tokens) for example in found]

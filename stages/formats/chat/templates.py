@@ -15,10 +15,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import yaml
 from pydantic import ValidationError
@@ -91,8 +91,7 @@ class Encoded:
     """True for the tokens that are learned: those of an answer and the token that ends it."""
 
 
-@dataclass(frozen=True)
-class _Span:
+class _Span(NamedTuple):
     """A run of one message's tokens, all learned or none: a control token or a text."""
 
     text: str
@@ -271,13 +270,13 @@ def _cut(spans: Iterable[_Span], *, keeps_end: bool = False) -> list[_Span]:
         if before is None or before.control or span.control:
             joined.append(span)
         elif (before.learned, before.message) == (span.learned, span.message):
-            joined[-1] = replace(before, text=before.text + span.text)
+            joined[-1] = before._replace(text=before.text + span.text)
         else:
             kept = before.text.rstrip(" ")
-            joined[-1] = replace(before, text=kept)
-            joined.append(replace(span, text=before.text[len(kept) :] + span.text))
+            joined[-1] = before._replace(text=kept)
+            joined.append(span._replace(text=before.text[len(kept) :] + span.text))
     if joined and not joined[-1].control and not keeps_end:
-        joined[-1] = replace(joined[-1], text=joined[-1].text.rstrip(" "))
+        joined[-1] = joined[-1]._replace(text=joined[-1].text.rstrip(" "))
     return [span for span in joined if span.text]
 
 
