@@ -17,7 +17,7 @@ from stages.model.checkpoint.settings import read_settings
 from stages.shared.contract import whole_of
 from stages.shared.task import Task
 from stages.teacher.meter import Meter
-from stages.teacher.store import AnswerStore
+from stages.teacher.store import AnswerStore, answers_folder
 from stages.teacher.teacher import Teacher
 
 
@@ -50,8 +50,9 @@ def open_endpoint(task: Task[EvaluateConfig], name: str, asked: str) -> Endpoint
     Side effect: makes folders for answers and for what was spent; units of one endpoint share them.
     """
     settings = task.config.endpoints[name]
-    folder = task.shared / "endpoints" / settings.digest
-    writer = hashlib.sha256(task.unit.encode()).hexdigest()[:16]
+    folder = answers_folder(task.run_dir, task.section) / settings.digest
+    # An attempt has files of its own: an earlier one may still be writing when Slurm starts its successor.
+    writer = hashlib.sha256(str(task.out.relative_to(task.run_dir)).encode()).hexdigest()[:16]
     meter = Meter(folder / "spent.json", writer, settings.budget, settings.requests_per_minute)
     store = AnswerStore(folder / hashlib.sha256(asked.encode()).hexdigest()[:16], writer)
     teacher = Teacher(settings, store, meter, should_stop=task.should_stop, progress=task.progress)

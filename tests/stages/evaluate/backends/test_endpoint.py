@@ -165,8 +165,8 @@ def test_answers_are_paid_for_once_and_replay_without_the_endpoint(
     first = run_stage(settings, inputs, tmp_path / "run")
     asked = sum(server.arrivals.values())
     again = tmp_path / "again"
-    (again).mkdir()
-    (tmp_path / "run" / "shared").rename(again / "shared")
+    again.mkdir()
+    (tmp_path / "run" / "answers").rename(again / "answers")
     replayed = run_stage(config(server.url, TASKS[1:], replay=True), inputs, again)
     assert sum(server.arrivals.values()) == asked
     for kind, files in first.items():
