@@ -122,7 +122,7 @@ class Examples:
                 self._count("nothing_learned", number, _shown(chat))
 
     def pieces(self, text: str, tokenizer: Tokenizer) -> Iterator[Example]:
-        """Yield a document as examples of at most `model.seq_len` tokens. All but the first of each are learned."""
+        """Yield a document as examples of at most `model.seq_len` tokens, learned except each one's first token."""
         ids = np.array([tokenizer.eos_id, *tokenizer.encode(text), tokenizer.eos_id], dtype=np.int64)
         self.chats += 1
         self.tokens += len(ids)
