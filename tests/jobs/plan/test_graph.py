@@ -404,7 +404,7 @@ def shipped(name: str) -> Graph:
     def expand(value: Any, setting: str, reads: Reads) -> list[External]:
         if isinstance(value, Mapping):
             return [External(InputFile(Path(path), key), [key, path]) for key, path in value.items()]
-        names = [f"{number:03}" for number in range(1 if reads.kind == KINDS.tokenizer else 100)]
+        names = [f"{number:03}" for number in range(1 if reads.kind in (KINDS.tokenizer, KINDS.state) else 100)]
         return [External(InputFile(Path(each), "a"), ["a", each]) for each in names]
 
     return build_graph(read_recipe(name), LOCAL, RunPaths(Path("/runs")), expand)
