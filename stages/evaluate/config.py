@@ -221,6 +221,7 @@ class EvaluateConfig(StageConfig):
         if checkpoints and (found := len(inputs.get("tokenizer", ()))) != 1:
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
         self._check_endpoints(asked, inputs)
+        self._check_chat([*names_of(checkpoints), *self.endpoints])
         cells = tuple(dict.fromkeys(cell for _, cell in asked))
         tasks = {with_variant(cell.task, cell.variant) for cell in cells}
         for task, field in NEEDS.items():
@@ -234,6 +235,15 @@ class EvaluateConfig(StageConfig):
             raise ConfigError("definitions", self.definitions, "files with a *.yaml among them (for example mine/*)")
         for cell in cells:
             check_cell(cell, datasets, definitions)
+
+    def _check_chat(self, names: Sequence[str]) -> None:
+        """Raise ConfigError for a conversation with a model that is not here."""
+        forms = [("chat", self.chat), *((f"tasks.{at}.chat", task.chat) for at, task in enumerate(self.tasks))]
+        for setting, form in forms:
+            for name in (form.models or ()) if form else ():
+                if name not in names:
+                    wanted = f"the name of a checkpoint or an endpoint; {nearest(name, names)}"
+                    raise ConfigError(f"{setting}.models", name, wanted)
 
     def _check_endpoints(self, asked: Sequence[tuple[str, Cell]], inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Raise ConfigError for an endpoint that cannot be asked what it is asked, as far as settings tell."""

@@ -60,8 +60,8 @@ class Generator:
         wanted = self._limit(request) + self._shared_tokens(request)
         if wanted > self._passes.cache.slots:
             raise ValueError(f"a request of {wanted} tokens: the cache has {self._passes.cache.slots} slots")
-        if (request.sampling.logprobs or 0) > self._passes.model.vocab_size:
-            raise ValueError(f"{request.sampling.logprobs} log probabilities: {self._passes.model.vocab_size} at most")
+        if (request.sampling.logprobs or 0) > self._passes.model.num_outputs:
+            raise ValueError(f"{request.sampling.logprobs} log probabilities: {self._passes.model.num_outputs} at most")
         self._submitted += 1
         self._waiting.append((self._submitted - 1, request))
         return self._submitted - 1

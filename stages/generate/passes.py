@@ -87,7 +87,7 @@ class Passes:
     def logits(self, hidden_SD: Tensor) -> Tensor:
         """Return float32 logits [S, V]. Collective among tensor parallel ranks."""
         logits_SV: Tensor = gather_from_tensor_model_parallel_region(self.model.model.logits(hidden_SD))
-        return logits_SV[:, : self.model.vocab_size].float()
+        return logits_SV[:, : self.model.num_outputs].float()
 
     def alike(self, numbers: Tensor) -> Tensor:
         """Return the numbers of the first of the ranks that share out the experts, on each of them.

@@ -234,7 +234,7 @@ _ANSWERED: dict[str, dict[str, Any]] = {
     "questions": {
         "output_type": "generate_until",
         "doc_to_target": "{{value}}",
-        "generation_kwargs": {"until": ["\n"], "max_gen_toks": 24, "do_sample": False},
+        "generation_kwargs": {"until": ["\n"], "max_gen_toks": 64, "do_sample": False},
         "filter_list": [
             {
                 "name": "named",

@@ -28,7 +28,7 @@ class LoadedModel:
     model: Decoder
     config: ModelConfig
     vocab_size: int
-    """Pieces of the tokenizer it was trained with; logits have this many columns, without the padded rows."""
+    """Pieces of the tokenizer it was trained with."""
     tokenizer_sha256: str
     """Digest of the `.model` it was trained with."""
     step: int
@@ -39,6 +39,14 @@ class LoadedModel:
         """Type of the weights, and of what is cached."""
         dtype: torch.dtype = self.model.config.params_dtype
         return dtype
+
+    @property
+    def num_outputs(self) -> int:
+        """Tokens that may follow, the columns of logits: pieces and extra tokens, such as the end of an answer.
+
+        GLM's extra tokens mark what it reads, and never follow.
+        """
+        return self.vocab_size if self.config.position == "glm" else self.config.used_rows(self.vocab_size)
 
     @property
     def lead(self) -> tuple[int, ...]:
@@ -65,10 +73,10 @@ class LoadedModel:
             raise ValueError(f"{tokens_BT.size(1)} tokens: the model takes at most {self.seq_len}")
         tokens_BT = tokens_BT.to(device.device())
         if self.config.position == "glm":
-            return self._continued(tokens_BT)[..., : self.vocab_size].float()
+            return self._continued(tokens_BT)[..., : self.num_outputs].float()
         positions_BT = torch.arange(tokens_BT.size(1), device=tokens_BT.device).expand_as(tokens_BT)
         logits_BTV: Tensor = self.model(tokens_BT, positions_BT)
-        return logits_BTV[..., : self.vocab_size].float()
+        return logits_BTV[..., : self.num_outputs].float()
 
     def _continued(self, tokens_BT: Tensor) -> Tensor:
         """Return GLM's logits for a text that it continues from nothing: the two tokens before it have no row."""

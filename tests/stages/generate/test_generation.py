@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from stages.generate.generation import Generator
 from stages.generate.passes import Passes
 from stages.generate.requests import Continuation, Growth, Insert, Request, Stop
 from stages.generate.sampling import Sampling, choose, uniform
@@ -84,6 +85,15 @@ def test_a_token_of_the_requests_ends_a_row_as_the_end_of_sequence_does() -> Non
     assert found.stopped == "eos"
     assert found.tokens == whole.tokens[: whole.tokens.index(end)]
     assert answer(replace(request, sampling=Sampling(max_tokens=12, ignore_eos=True))).tokens == whole.tokens
+
+
+def test_an_extra_token_of_the_model_may_come_next_and_end_a_row() -> None:
+    plain = model_of("RoPE")
+    config = plain.config.model_copy(update={"extra_tokens": ("<|end|>",)})
+    chat = replace(plain, config=config)  # its padded rows hold one more token
+    generator = Generator(Passes(chat, 4000), Names(), max_rows=4, batch=64)
+    (found,) = generator.generate([replace(greedy(allowed=lambda tokens: (VOCAB,)), ends=(VOCAB,))])
+    assert (found.tokens, found.stopped) == ((), "eos")
 
 
 def test_log_probabilities_are_of_the_chosen_token_and_the_likeliest_before_any_temperature() -> None:

@@ -26,6 +26,14 @@ def test_a_loaded_model_gives_the_logits_of_the_one_that_was_saved(tmp_path: Pat
     assert (loaded.seq_len, loaded.vocab_size, loaded.step) == (24, VOCAB_SIZE, 0)
 
 
+def test_logits_have_a_column_for_extra_tokens_that_may_follow(tmp_path: Path) -> None:
+    extra = ("<|user|>", "<|end|>")
+    save_untrained(tmp_path / "chat", SMALL.model_copy(update={"extra_tokens": extra}))
+    loaded = load_model(tmp_path / "chat")
+    assert loaded.logits(torch.zeros((1, 4), dtype=torch.int64)).shape == (1, 4, VOCAB_SIZE + 2)
+    assert loaded.num_outputs == VOCAB_SIZE + 2
+
+
 def test_two_models_can_be_loaded_in_one_process_and_no_port_is_opened(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
