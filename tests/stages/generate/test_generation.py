@@ -92,7 +92,9 @@ def test_an_extra_token_of_the_model_may_come_next_and_end_a_row() -> None:
     config = plain.config.model_copy(update={"extra_tokens": ("<|end|>",)})
     chat = replace(plain, config=config)  # its padded rows hold one more token
     generator = Generator(Passes(chat, 4000), Names(), max_rows=4, batch=64)
-    (found,) = generator.generate([replace(greedy(allowed=lambda tokens: (VOCAB,)), ends=(VOCAB,))])
+    sampling = Sampling(max_tokens=12)
+    request = Request(prompt=(5, 6, 7), sampling=sampling, allowed=lambda tokens: (VOCAB,), ends=(VOCAB,))
+    (found,) = generator.generate([request])
     assert (found.tokens, found.stopped) == ((), "eos")
 
 
