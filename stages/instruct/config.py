@@ -58,7 +58,7 @@ class TaskSettings(Section):
     cluster: str = ""
     """The cluster of tasks that it belongs to, for `held_out`."""
     templates: tuple[str, ...] = ()
-    """Shipped templates by file name in `templates/flan`: `cot`, `question_answer`."""
+    """Shipped templates by file name in `templates/flan`: `cot`, `question_answer`, `question_answer_zh`."""
     only: tuple[str, ...] = ()
     """Names of the templates to use, of those in `templates` and `prompts`; empty: all."""
     columns: tuple[str, ...] = ()

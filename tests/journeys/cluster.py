@@ -1,4 +1,4 @@
-"""What journeys on the testbed have in common: a short demo, a training that takes a minute, a cluster file."""
+"""What journeys on the testbed have in common: a short journey, a training that takes a minute, a cluster file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHORT = {
     "pretrain.warmup_steps": 5,
     "evaluate.tasks": "[perplexity, generate]",
 }
-"""Settings of a demo that takes a minute, with every step that the web stage can have."""
+"""Settings of a journey that takes a minute, with every step that the web stage can have."""
 
 PRETRAIN = """\
   stage: pretrain
@@ -42,8 +42,8 @@ PRETRAIN = """\
 """
 
 
-def short_demo() -> list[str]:
-    """Return the words that make a demo a short one."""
+def shortened() -> list[str]:
+    """Return the words that make the recipe `pretrain` a short journey."""
     return [word for name, value in SHORT.items() for word in ("--set", f"{name}={value}")]
 
 

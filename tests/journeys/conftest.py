@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from stages.formats.kinds import KINDS
-from tests.journeys.cluster import short_demo
+from tests.journeys.cluster import shortened
 from tests.launching import launch, step_dir, unit_dir
 
 
 @pytest.fixture(scope="session")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run a short demo, undisturbed, on this machine; return the run's folder."""
+    """Run a short journey, undisturbed, on this machine; return the run's folder."""
     runs = tmp_path_factory.mktemp("short")
-    launch("demo", *short_demo(), runs=runs)
-    return runs / "demo"
+    launch("run", "pretrain", "--cluster", "local", *shortened(), runs=runs)
+    return runs / "pretrain"
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from tests.journeys import golden
 from tests.launching import attempts, launch, metrics, step_dir
 
 KILL_AT = 110
+MODELS = ("base/final", "instructed/final")
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +71,9 @@ def test_training_was_killed_and_went_on_from_its_checkpoint(demo: Path) -> None
     assert steps == sorted(set(steps))
 
 
-def results(run: Path) -> dict[tuple[str, str], dict[str, Any]]:
+def results(run: Path, section: str = "evaluate") -> dict[tuple[str, str], dict[str, Any]]:
     found = {}
-    for file in sorted(step_dir(run, "evaluate").glob("units/*/results.json")):
+    for file in sorted(step_dir(run, section).glob("units/*/results.json")):
         record = json.loads(file.read_text())
         key = record["stagecoach"]["key"]
         found[key["source"], key["task"]] = record
@@ -87,6 +88,20 @@ def test_the_model_answers_questions_in_a_form_it_never_saw_for_these_facts(demo
     }
     assert scores["final"] >= 0.90
     assert abs(scores["untrained"] - 0.25) < 0.12
+
+
+def test_instructions_teach_a_task_that_none_of_them_is_about_and_cost_no_knowledge(demo: Path) -> None:
+    found = {
+        (model, task): record["results"][task]
+        for (model, task), record in results(demo, "exam").items()
+        if model.endswith("/final")
+    }
+    base, instructed = ({task: found[model, task] for model, task in found if model == name} for name in MODELS)
+    assert instructed["goods_en"]["acc,none"] >= base["goods_en"]["acc,none"] + 0.25
+    assert abs(base["goods_en"]["acc,none"] - 0.25) < 0.15
+    assert instructed["questions_en"]["exact_match,named"] >= 0.90
+    assert instructed["facts"]["acc,none"] >= base["facts"]["acc,none"] - 0.03
+    assert results(demo, "exam")[MODELS[1], "questions_en"]["stagecoach"]["unfinished"] <= 0.01 * 240
 
 
 def test_a_second_demo_does_nothing_and_says_so(demo: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from stages.formats.attempts import StartRecord
-from tests.journeys.cluster import PRETRAIN, crashes, exit_codes, short_demo, write_cluster
+from tests.journeys.cluster import PRETRAIN, crashes, exit_codes, shortened, write_cluster
 from tests.launching import attempts, launch, step_dir, unit_dir, unit_files
 
 STEPS = 500
@@ -50,14 +50,14 @@ def dice() -> random.Random:
 
 @pytest.fixture(scope="module")
 def begun(testbed: dict[str, str], here: Path, dice: random.Random) -> Path:
-    """Submit the short demo to the testbed, with a kill in each step of its web stage; return the run's folder."""
+    """Submit the short journey to the testbed, with a kill in each step of its web stage; return the run's folder."""
     kills = []
     for step, latest in WEB_STEPS.items():
         units = len(list((step_dir(here, f"web.{step}") / "units").iterdir()))
         kills += ["--fault", f"web.{step}/{dice.randrange(units)}@{dice.randint(0, latest)}:kill"]
     print(kills[1::2])
-    launch("run", "demo", *short_demo(), "--cluster", "testbed", *kills, runs=here.parent)
-    return here.parent / "demo-testbed"
+    launch("run", "pretrain", *shortened(), "--cluster", "testbed", *kills, runs=here.parent)
+    return here.parent / "pretrain-testbed"
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def test_real_pages_become_a_model(tmp_path: Path) -> None:
         "pretrain.warmup_steps=10",
         "targets=[pretrain]",
     )
-    said = launch("run", "demo", "--cluster", "local", "--name", "real", *flags(settings), runs=tmp_path).stdout
+    said = launch("run", "pretrain", "--cluster", "local", "--name", "real", *flags(settings), runs=tmp_path).stdout
     assert "real is finished" in said
     losses = [record["loss"] for record in metrics(tmp_path / "real", "pretrain")]
     assert len(losses) == 50

@@ -107,7 +107,7 @@ def test_a_file_that_is_none_and_a_name_that_none_has_are_named(collection: Path
         read_promptsource(collection)
 
 
-@pytest.mark.parametrize("name", ["cot", "question_answer"])
+@pytest.mark.parametrize("name", ["cot", "question_answer", "question_answer_zh"])
 def test_every_shipped_template_renders_and_shows_the_options_that_its_form_names(name: str) -> None:
     row = {"question": "Q?", "answer": "(A)", "rationale": "So.", "options_block": "Options:\n(A) x"}
     for template in read_shipped(name):
