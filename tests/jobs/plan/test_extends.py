@@ -53,7 +53,7 @@ def test_a_chain_is_merged_from_its_far_end_and_each_path_starts_at_its_own_file
 
 
 def test_a_shipped_recipe_is_extended_by_its_name(tmp_path: Path) -> None:
-    found = merged(tmp_path, "mine", mine="extends: demo\nsample: {pages: 30}\n")
+    found = merged(tmp_path, "mine", mine="extends: pretrain\nsample: {pages: 30}\n")
     assert found["sample"] == {"pages": 30}
     assert {"web", "tokenizer", "pretrain"} <= set(found)
 
