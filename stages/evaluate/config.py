@@ -236,7 +236,7 @@ class EvaluateConfig(StageConfig):
         for cell in cells:
             check_cell(cell, datasets, definitions)
 
-    def _check_chat(self, names: Sequence[str]) -> None:
+    def _check_chat(self, names: list[str]) -> None:
         """Raise ConfigError for a conversation with a model that is not here."""
         forms = [("chat", self.chat), *((f"tasks.{at}.chat", task.chat) for at, task in enumerate(self.tasks))]
         for setting, form in forms:

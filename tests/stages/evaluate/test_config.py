@@ -73,6 +73,15 @@ def test_one_more_checkpoint_leaves_every_other_unit_as_it_is() -> None:
     assert after.keys() - before.keys() == {"step-0000100/perplexity", "step-0000100/generate"}
 
 
+def test_a_conversation_with_a_model_that_is_not_here_is_refused_with_the_nearest() -> None:
+    asked = [{"task": "hellaswag", "chat": {"models": ["finale"]}}]
+    for settings, where in (({"tasks": asked}, "tasks.0.chat"), ({"chat": {"models": ["finale"]}}, "chat")):
+        with pytest.raises(ConfigError, match=rf"^{where}.models = 'finale': .*; did you mean 'final'\?"):
+            units(INPUTS, **settings)
+    found = units(INPUTS, tasks=("hellaswag",), chat={"models": ["final"]})
+    assert list(found) == ["final/hellaswag@chat", "untrained/hellaswag"]
+
+
 def test_a_unit_reads_its_checkpoint_and_its_tasks_data_alone() -> None:
     found = units(INPUTS, tasks=("perplexity", "facts", "generate", "hellaswag"))
     hidden = {key: {name for name, files in each.inputs.items() if not files} for key, each in found.items()}
