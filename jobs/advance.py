@@ -10,6 +10,7 @@ import time
 from rich.text import Text
 
 from jobs import show
+from jobs.costs import with_unit_costs
 from jobs.display import console, live_states, log
 from jobs.marks import withdraw
 from jobs.run.local import LocalRun
@@ -32,7 +33,7 @@ def advance(run: Run, heal: bool, wait: bool, verify: bool = False) -> int:
 
     With `verify`, the output of done units is compared with its digests. Side effect: what is damaged loses its mark.
     """
-    cancels = read_cancels_of_run(run.paths)
+    run, cancels = with_unit_costs(run), read_cancels_of_run(run.paths)
     if run.cluster.kind == "slurm":
         settle_intents(run, log)
     seen, states = run.look(files="digests" if verify else "all")

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from jobs.commands import command
 from jobs.paths import StepPaths
-from jobs.plan.estimates import critical_path_hours, element_hours, node_gb, shortfalls
+from jobs.plan.estimates import critical_path_hours, element_hours, node_gb, packed, shortfalls
 from jobs.plan.graph import Job, PlannedUnit
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
@@ -72,8 +72,9 @@ def planned_jobs(run: Run, states: States, max_array_size: int) -> list[PlannedJ
     lines: list[PlannedJob] = []
     for name, job in run.graph.jobs.items():
         asked, step = job.resources, job.step
-        to_do = [job.units[unit] for unit, state in states[name].items() if state.state != "done"]
-        elements = -(-len(to_do) // asked.units_per_element)
+        folders = [unit for unit, state in states[name].items() if state.state != "done"]
+        to_do = [job.units[folder] for folder in folders]
+        elements = len(packed(job, folders))
         lines.append(
             PlannedJob(
                 job=name,

@@ -29,6 +29,7 @@ from envs import bootstrap
 from jobs import show
 from jobs.advance import WATCH_S, advance
 from jobs.checks.doctor import diagnose, print_findings
+from jobs.costs import with_unit_costs
 from jobs.display import confirm, console, log, warn
 from jobs.history import begun, changes, lines_of, require_consent
 from jobs.logs import LogFilter, parse_since, print_log
@@ -105,7 +106,7 @@ def plan(arguments: argparse.Namespace) -> int:
     to_do = [job for name, job in planned.graph.jobs.items() if any(s.state != "done" for s in states[name].values())]
     changed = changes(planned.paths, to_do)
     found = forecasts(to_do, planned.cluster, begun(planned.paths, to_do, changed))
-    planned = replace(planned, graph=with_forecasts(planned.graph, found))
+    planned = with_unit_costs(replace(planned, graph=with_forecasts(planned.graph, found)))
     notes = [*guesses, *lines_of(changed)]
     array_size = planned.cluster.max_array_size or _max_array_size(planned)
     lines = show.planned_jobs(planned, states, array_size)

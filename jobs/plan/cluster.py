@@ -97,7 +97,8 @@ class Resources(Settings):
     throttle: int = Field(default=256, ge=1, le=MAX_COUNT)
     """Array elements that may run at once."""
     units_per_element: int = Field(default=1, ge=1, le=MAX_COUNT)
-    """Units of one array element. Changes the array's shape, never the result."""
+    """Units of one array element, on average: elements have about equal costs. 1: each unit alone. Changes the array's
+    shape, never the result."""
     units_at_once: int = Field(default=1, ge=1, le=4096)
     """Units of an element that run side by side, each with `cpus`, on the element's one node. For clusters that give
     every job whole nodes. A unit of several ranks is alone in its element."""

@@ -1,8 +1,9 @@
-"""Estimates of a plan: the longest chain, and jobs that ask for less than they probably need. Pure."""
+"""Estimates of a plan: elements of equal cost, the longest chain, jobs that ask for less than they need. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean
 
 from jobs.plan.graph import Graph, Job
 
@@ -11,10 +12,34 @@ MARGIN = 1.2
 
 
 def element_hours(job: Job) -> float:
-    """Return the estimated hours of one array element of the longest units, lane by lane one after the other."""
-    asked = job.resources
+    """Return the estimated hours of the longest array element, lane by lane one after the other."""
     longest = max((unit.core_seconds for unit in job.units.values()), default=job.step.core_seconds)
-    return asked.units_per_element / asked.lanes(job.step.ranks) * longest / 3600 / cores(job)
+    return max(longest, element_seconds(job) / job.resources.lanes(job.step.ranks)) / 3600 / cores(job)
+
+
+def element_seconds(job: Job) -> float:
+    """Return the core-seconds at which an element is full: those of `units_per_element` average units."""
+    mean = fmean(unit.core_seconds for unit in job.units.values()) if job.units else job.step.core_seconds
+    return job.resources.units_per_element * mean
+
+
+def packed(job: Job, units: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return units as elements of about equal cost. Units keep their order, so an element has few checkpoints.
+
+    A unit goes where it brings the element nearer to `element_seconds`. A unit of a job with one an element is alone.
+    """
+    if job.resources.units_per_element == 1:
+        return [(unit,) for unit in units]
+    full, taken = element_seconds(job), 0.0
+    elements: list[list[str]] = []
+    for unit in units:
+        cost = job.units[unit].core_seconds
+        if not elements or taken + cost / 2 > full:
+            elements.append([])
+            taken = 0.0
+        elements[-1].append(unit)
+        taken += cost
+    return [tuple(element) for element in elements]
 
 
 def cores(job: Job) -> int:

@@ -131,7 +131,7 @@ class LocalRun:
     def _enqueue(self, job: Job, units: tuple[str, ...], code: Any) -> None:
         write_step(self.run, job)
         number = last_number(self.run.ledger.submissions()) + 1
-        for elements in chunks(units, job.resources.units_per_element, MANY):
+        for elements in chunks(job, units, MANY):
             submission = new_submission(job, elements, number)
             write_script(self.run.paths, submission.key, script_for(self.run, job, submission, code, Place()))
             write_work(self.run, job, submission, code)

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from jobs.plan.estimates import packed
 from jobs.plan.graph import Job, Need, PlannedUnit
 from jobs.runs import Run
 from jobs.submit import slurm
@@ -48,9 +49,9 @@ SBATCH_S = slurm.TIMEOUT_S + 10
 """Seconds after which an sbatch that was started has ended."""
 
 
-def chunks(units: Sequence[str], per_element: int, max_elements: int) -> Iterator[tuple[tuple[str, ...], ...]]:
-    """Yield arrays of at most `max_elements` elements, each element a tuple of at most `per_element` units."""
-    elements = [tuple(units[start : start + per_element]) for start in range(0, len(units), per_element)]
+def chunks(job: Job, units: Sequence[str], max_elements: int) -> Iterator[tuple[tuple[str, ...], ...]]:
+    """Yield arrays of at most `max_elements` elements, each element a tuple of units."""
+    elements = packed(job, units)
     for start in range(0, len(elements), max_elements):
         yield tuple(elements[start : start + max_elements])
 
@@ -289,7 +290,7 @@ class Submitter:
         pieces = [
             (after, elements)
             for after, some in by_readiness(job, units, ready, self._waiting_for)
-            for elements in chunks(some, job.resources.units_per_element, self.size)
+            for elements in chunks(job, some, self.size)
         ]
         count = sum(len(elements) for _, elements in pieces)
         before = [entry for entry in self.submissions if entry.job == job.name]

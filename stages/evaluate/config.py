@@ -12,6 +12,7 @@ from stages.evaluate.backends.settings import EndpointSettings, VllmSettings, la
 from stages.evaluate.catalog.checks import check_cell, check_data, check_jail, needed_datasets, needs_scores
 from stages.evaluate.catalog.definitions import check_definitions, defined, is_read, shipped_variants, with_variant
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Asked, Cell, Chat, TaskSettings, cells_of
+from stages.evaluate.cost import DOCUMENT_TOKENS, FACT_TOKENS, TOKEN_BYTES, Requests, core_seconds, learned, requests_of
 from stages.evaluate.forecast import CORE_SECONDS, forecast
 from stages.formats.benchmarks.index import read_index
 from stages.formats.chat.templates import digest_of
@@ -19,7 +20,7 @@ from stages.formats.kinds import KINDS
 from stages.generate.layout import EngineLayout
 from stages.model.checkpoint.names import COMPLETE
 from stages.model.checkpoint.settings import name_of, require_tokenizer
-from stages.model.known import known_model
+from stages.model.known import KnownModel, known_model
 from stages.shared.contract import (
     PARTS,
     After,
@@ -37,7 +38,7 @@ from stages.shared.contract import (
     parts_of,
     unique_keys,
 )
-from stages.shared.errors import ConfigError, nearest
+from stages.shared.errors import ConfigError, StagecoachError, nearest
 from stages.shared.machine import Machine
 
 NEEDS = {PERPLEXITY: "heldout", FACTS: "facts", "realtoxicityprompts@words": "toxicity"}
@@ -188,6 +189,42 @@ class EvaluateConfig(StageConfig):
             return None
         return forecast(models, self.layout, self.batch_tokens, self.cache_mb, machine)
 
+    def costs(
+        self,
+        step: str,
+        inputs: Mapping[str, tuple[InputFile, ...]],
+        machine: Machine,
+        seconds: Mapping[str, float],
+    ) -> Mapping[str, float]:
+        """Return the core-seconds of units of checkpoints; those of endpoints and of the alarm are not known."""
+        if step == _ALARM.name:
+            return {}
+        pieces = next((file.count for file in inputs.get("tokenizer", ())), 0)
+        checkpoints = inputs.get("checkpoints", ())
+        models = {name: _known(file, pieces) for name, file in zip(names_of(checkpoints), checkpoints, strict=True)}
+        asked = [(name, cell) for name, cell in self.asked(checkpoints) if name in models]
+        requests = {cell: self._requests(cell, inputs) for _, cell in asked}
+        costs, cells = dict[str, float](), dict[str, str]()
+        for name, cell in asked:
+            key, parts = f"{name}/{cell.name}", cell.parts
+            is_merged = step != ANSWERS and parts > 1  # it reads the answers of the parts
+            cost = core_seconds(() if is_merged else requests[cell], models[name], machine, self.layout.ranks, parts)
+            keys = [part.key for part in parts_of(Unit(key=key), parts)] if step == ANSWERS else [key]
+            costs.update(dict.fromkeys(keys, cost))
+            cells.update(dict.fromkeys(keys, cell.name))
+        return learned(costs, cells, seconds)
+
+    def _requests(self, cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> tuple[Requests, ...]:
+        """Return the requests of a cell, as far as settings, sizes and headers tell."""
+        if cell.task == PERPLEXITY:
+            return (Requests(self.perplexity.documents, DOCUMENT_TOKENS),)
+        if cell.task == GENERATE:
+            return (Requests(len(self.generate.prompts), 0, self.generate.max_tokens),)
+        if cell.task == FACTS:
+            tokens = 1e6 * sum(file.mb for file in inputs.get("facts", ())) / TOKEN_BYTES
+            return (Requests(round(tokens / FACT_TOKENS), FACT_TOKENS),)
+        return requests_of(cell, [file.path for file in inputs.get("datasets", ())])
+
     def _models(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str, dict[str, tuple[InputFile, ...]]]:
         """Return the files of each model by input field."""
         checkpoints = inputs.get("checkpoints", ())
@@ -324,6 +361,14 @@ _ALARM = Step(
 def names_of(checkpoints: Sequence[InputFile]) -> list[str]:
     """Return the checkpoints' names, in which the keys of their units begin: the source, or the folder's name."""
     return [*unique_keys(checkpoint.source or checkpoint.path.name for checkpoint in checkpoints)]
+
+
+def _known(checkpoint: InputFile, pieces: int) -> KnownModel | None:
+    """Return the model of a checkpoint; None also for a damaged one, since an estimate refuses nothing."""
+    try:
+        return known_model(checkpoint, pieces)
+    except StagecoachError:
+        return None
 
 
 def _owner(tokenizer: InputFile) -> str:

@@ -268,7 +268,7 @@ class Forecast:
     rows: tuple[tuple[str, str], ...]
     """Label and text, a line each."""
     hours: float
-    """Of one unit there: better than the step's core_seconds, which know no machine."""
+    """Of one unit there: better than the step's core_seconds, which know no machine. StageConfig.costs knows better."""
     mem_mb: float
     """Memory of one unit there, on the hosts, over all ranks: better than the step's."""
     data: Mapping[str, Any]
@@ -313,6 +313,20 @@ class StageConfig(Settings):
         Raises ConfigError if the machine cannot run it.
         """
         return None
+
+    def costs(
+        self,
+        step: str,
+        inputs: Mapping[str, tuple[InputFile, ...]],
+        machine: Machine,
+        seconds: Mapping[str, float],
+    ) -> Mapping[str, float]:
+        """Return the core-seconds of a step's units on a machine, by key; those of others are as planned.
+
+        `seconds` has what done units took, by key. Reads headers of files from outside the run at most. Costs are part
+        of no identity: they cut elements.
+        """
+        return {}
 
     @classmethod
     def input_fields(cls) -> dict[str, Reads | ReadsRun]:

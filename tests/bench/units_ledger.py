@@ -28,7 +28,7 @@ def write_ledger(run: Run) -> list[str]:
     rows: list[str] = []
     for job in run.graph.jobs.values():
         write_step(run, job)
-        arrays = list(chunks(tuple(job.units), job.resources.units_per_element, run.cluster.max_array_size or 1001))
+        arrays = list(chunks(job, tuple(job.units), run.cluster.max_array_size or 1001))
         for elements in arrays:
             number += 1
             submission = replace(new_submission(job, elements, number), slurm_id=str(100 + number), submitted=1.0)

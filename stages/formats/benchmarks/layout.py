@@ -44,9 +44,17 @@ def find_dataset(data: DataSet, folders: Sequence[Path]) -> Path | None:
 
 def splits_of(folder: Path) -> dict[str, int]:
     """Return the number of rows by split. Raises DataError for a folder without a readable description."""
+    return {name: rows for name, (rows, _) in sizes_of(folder).items()}
+
+
+def sizes_of(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return the number of rows and of their bytes by split; 0 bytes if unknown.
+
+    Raises DataError for a folder without a readable description.
+    """
     try:
         splits = json.loads((folder / INFO).read_text(encoding="utf-8"))["splits"]
-        return {name: int(split["num_examples"]) for name, split in splits.items()}
+        return {name: (int(each["num_examples"]), int(each.get("num_bytes") or 0)) for name, each in splits.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = f"`datasets` takes folders as HOME/datasets/*/*/*/*, each with {INFO}"
         raise DataError(folder, f"no prepared data ({error!r})", remedy) from error

@@ -3,13 +3,45 @@ from typing import Any
 
 import pytest
 
-from jobs.plan.estimates import critical_path_hours, element_hours, shortfalls
+from jobs.plan.estimates import critical_path_hours, element_hours, packed, shortfalls
 from jobs.plan.graph import Job, with_costs
 from tests.jobs import made
 
 
 def costly(name: str, core_seconds: float, mem_mb: float = 0.0, needs: tuple[str, ...] = (), **resources: Any) -> Job:
     return with_costs(made.job(name, 8, needs, **resources), core_seconds, mem_mb)
+
+
+def unlike(costs: list[float], pack: int) -> Job:
+    job = made.job("a", len(costs), units_per_element=pack)
+    units = {
+        name: replace(unit, core_seconds=cost) for (name, unit), cost in zip(job.units.items(), costs, strict=True)
+    }
+    return replace(job, units=units)
+
+
+@pytest.mark.parametrize(
+    ("costs", "pack", "elements"),
+    [
+        ([100, 1, 1, 1, 1, 100], 3, [[100, 1, 1], [1, 1, 100]]),
+        ([1, 1, 1, 1, 96, 50, 50], 3, [[1, 1, 1, 1, 96], [50, 50]]),
+        ([0.1] * 7, 3, [[0.1] * 3, [0.1] * 3, [0.1]]),
+        ([9, 1, 2, 9, 1, 2, 9, 1, 2], 3, [[9, 1, 2]] * 3),
+        ([0, 0, 0], 2, [[0, 0, 0]]),
+        ([1, 1000], 1, [[1], [1000]]),
+        ([], 4, []),
+    ],
+)
+def test_elements_have_about_equal_costs(costs: list[float], pack: int, elements: list[list[float]]) -> None:
+    job = unlike(costs, pack)
+    found = packed(job, list(job.units))
+    assert [[job.units[unit].core_seconds for unit in element] for element in found] == elements
+    assert [unit for element in found for unit in element] == list(job.units), "each once, in order"
+
+
+def test_an_element_of_unlike_units_takes_the_average_or_its_longest_unit() -> None:
+    assert element_hours(unlike([3600, 0, 0, 0], 2)) == pytest.approx(1)
+    assert element_hours(unlike([3600, 1800, 1800], 3)) == pytest.approx(2)
 
 
 def test_the_longest_chain_counts_waves_and_waits_for_all_that_is_needed() -> None:

@@ -53,7 +53,10 @@ COUNTS = "echo $((100 + call))"
 def test_units_are_packed_into_elements_and_elements_into_arrays(
     units: str, pack: int, most: int, expected: list[Any]
 ) -> None:
-    assert list(chunks(units, pack, most)) == expected
+    job = made.job("a", 5, units_per_element=pack)
+    folders = dict(zip("abcde", job.units, strict=True))
+    named = [tuple(tuple(folders[unit] for unit in element) for element in array) for array in expected]
+    assert list(chunks(job, [folders[unit] for unit in units], most)) == named
 
 
 class Place:

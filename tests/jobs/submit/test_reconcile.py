@@ -581,8 +581,10 @@ def launch(slurm: SmallSlurm, heal: bool) -> None:
     waiting = {name: list(waits_for(name, found, seen.submissions, seen.attempts)) for name, found in states.items()}
     for name, chosen in actions.submit.items():
         assert not [each for each in chosen if states[name][each].state in LIVE], "submitted twice"
-        for after, some in by_readiness(slurm.graph.jobs[name], chosen, actions.ready[name], waiting):
-            for elements in chunks(some, slurm.dice.choice([1, 1, 2]), 3):
+        job = slurm.graph.jobs[name]
+        for after, some in by_readiness(job, chosen, actions.ready[name], waiting):
+            resources = job.resources.model_copy(update={"units_per_element": slurm.dice.choice([1, 1, 2])})
+            for elements in chunks(replace(job, resources=resources), some, 3):
                 waiting[name].append(slurm.submit(name, elements, after))
     for name in actions.rewire:
         after = tuple(array for need in slurm.graph.jobs[name].upstream for array in waiting[need])

@@ -1,0 +1,110 @@
+"""Costs of units in core-seconds: arithmetic over questions, tokens and parameters, corrected by what cells took.
+
+Light: the login node counts with it, from the headers of prepared data and of models.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, median_high
+
+from stages.evaluate.catalog.checks import shots_of
+from stages.evaluate.cells import Cell
+from stages.formats.benchmarks.index import TaskInfo, read_index
+from stages.formats.benchmarks.layout import find_dataset, sizes_of
+from stages.model.known import KnownModel
+from stages.shared.errors import DataError
+from stages.shared.machine import Machine
+
+START_SECONDS = 6.0
+"""Imports, a model and a task until the first request (measured on a Xeon, one thread)."""
+CORE_RATE = 50e9
+"""Operations a second of a core, in float32 (measured on a Xeon with AVX-512)."""
+GPU_SHARE = 0.2
+"""Share of a GPU's peak (assumed, not measured)."""
+PARAMETERS = 1e9
+"""Of a model that nothing describes yet."""
+SEQ_LEN = 2048
+"""Of the same."""
+QUESTIONS = 1000
+"""Of a task whose data is not there yet."""
+QUESTION_TOKENS = 100
+"""Of the same."""
+TOKEN_BYTES = 4.0
+FACT_TOKENS = 40
+"""Of a question of `facts` with its choices."""
+DOCUMENT_TOKENS = 1000
+"""Of a document whose perplexity is measured."""
+TEXT_TOKENS = 256
+"""Of a generated text: lm-eval's own limit."""
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Questions of one kind, by their means."""
+
+    questions: int
+    prompt: float
+    """Tokens of a question with its solved examples."""
+    texts: float = 0.0
+    """Tokens that are generated for a question."""
+
+    def tokens(self, seq_len: int) -> float:
+        """Return the tokens that a model computes; it takes no longer prompt than its sequences."""
+        return self.questions * (min(self.prompt, seq_len) + self.texts)
+
+
+def requests_of(cell: Cell, datasets: Sequence[Path]) -> tuple[Requests, ...]:
+    """Return the requests of a cell of lm-eval or of own definitions. Reads the headers of its prepared data."""
+    found = tuple(_requests(cell, leaf, datasets) for leaf in read_index().leaves(cell.task))
+    return found or (Requests(cell.limit or QUESTIONS, QUESTION_TOKENS * (1 + (cell.num_fewshot or 0))),)
+
+
+def _requests(cell: Cell, leaf: TaskInfo, datasets: Sequence[Path]) -> Requests:
+    rows, row_bytes = _evaluated(leaf, datasets)
+    questions = rows if cell.limit is None else min(rows, cell.limit)
+    prompt = row_bytes / TOKEN_BYTES * (1 + shots_of(cell, leaf))
+    texts = TEXT_TOKENS * (cell.repeats or 1) if leaf.shape.output == "generate_until" else 0
+    return Requests(questions, prompt, texts)
+
+
+def _evaluated(leaf: TaskInfo, datasets: Sequence[Path]) -> tuple[int, float]:
+    """Return the rows of the split that is evaluated, and the mean bytes of one."""
+    unknown = QUESTIONS, QUESTION_TOKENS * TOKEN_BYTES
+    try:
+        folder = find_dataset(leaf.data, datasets)
+        rows, num_bytes = sizes_of(folder)[leaf.shape.evaluated] if folder else (0, 0)
+    except (DataError, KeyError):  # this run makes the data, or lacks a split: an estimate refuses nothing
+        return unknown
+    return (rows, num_bytes / rows if num_bytes else unknown[1]) if rows else unknown
+
+
+def core_seconds(
+    requests: Sequence[Requests], model: KnownModel | None, machine: Machine, ranks: int, parts: int = 1
+) -> float:
+    """Return the core-seconds of a unit that answers one of `parts` of some requests."""
+    parameters, seq_len = PARAMETERS, SEQ_LEN
+    if model is not None:
+        config = model.config
+        parameters, seq_len = config.num_active_parameters(config.num_rows(model.vocab_size)), config.seq_len
+    rate = GPU_SHARE * machine.gpu.tflops * 1e12 if machine.gpu else CORE_RATE * machine.cores
+    tokens = sum(each.tokens(seq_len) for each in requests) / parts
+    return START_SECONDS + 2 * parameters * tokens / rate / ranks
+
+
+def learned(costs: Mapping[str, float], cells: Mapping[str, str], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return costs of units by key, corrected by the seconds that some of them took.
+
+    `cells` names the cell of each unit. A measured cell corrects its estimate for other models; the median of the
+    measured cells corrects the rest.
+    """
+    ratios: defaultdict[str, list[float]] = defaultdict(list)
+    for key in costs.keys() & seconds.keys():
+        ratios[cells[key]].append(seconds[key] / costs[key])
+    # The higher one of two: equal weights are asked once, and a unit that was resumed counts its last attempt alone.
+    known = {cell: median_high(found) for cell, found in ratios.items()}
+    others = median(known.values()) if known else 1.0
+    return {key: cost * known.get(cells[key], others) for key, cost in costs.items()}
