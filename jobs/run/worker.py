@@ -500,7 +500,8 @@ class Worker:
 def _input_file(record: Mapping[str, str]) -> InputFile:
     """Return the file of an assignment's record."""
     file = input_file(record["where"], record["source"])
-    return replace(file, kind=record["kind"], section=record["section"], unit=record["unit"])
+    kind, section, unit, about = (record[name] for name in ("kind", "section", "unit", "about"))
+    return replace(file, kind=kind, section=section, unit=unit, about=about)
 
 
 def _is_there(step: StepPaths, name: str) -> bool:

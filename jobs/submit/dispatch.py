@@ -111,6 +111,7 @@ def _files(run: Run, files: Sequence[InputFile]) -> list[dict[str, str]]:
             "kind": file.kind,
             "section": file.section,
             "unit": file.unit,
+            "about": file.about,
             "digest": run.digests.get(file.where, ""),
         }
         for file in files

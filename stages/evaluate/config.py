@@ -17,9 +17,10 @@ from stages.evaluate.forecast import CORE_SECONDS, forecast
 from stages.formats.benchmarks.index import read_index
 from stages.formats.chat.templates import digest_of
 from stages.formats.kinds import KINDS
+from stages.formats.results import UNTRAINED, about_base
 from stages.generate.layout import EngineLayout
 from stages.model.checkpoint.names import COMPLETE
-from stages.model.checkpoint.settings import name_of, require_tokenizer
+from stages.model.checkpoint.settings import PlannedModel, name_of, require_tokenizer
 from stages.model.known import KnownModel, known_model
 from stages.shared.contract import (
     PARTS,
@@ -156,6 +157,7 @@ class EvaluateConfig(StageConfig):
             **{name: each.source for name, each in zip(names_of(checkpoints), checkpoints, strict=True)},
             **{name: name for name in self.endpoints},
         }
+        bases = bases_of(checkpoints)
         read = {cell: read_by(cell, inputs) for _, cell in asked}
         models = self._models(inputs)
         planned = [
@@ -165,8 +167,8 @@ class EvaluateConfig(StageConfig):
         steps = [_step(ANSWERS, "answer", tuple(parts), self.layout)] if parts else []
         after = (After(ANSWERS, PARTS),) if parts else ()
         outputs = [
-            Output(step="", unit=unit.key, kind=kind, source=source)
-            for unit, cell, source in planned
+            Output(step="", unit=unit.key, kind=kind, source=source, about=about_base(bases.get(name, "")))
+            for (unit, cell, source), (name, _) in zip(planned, asked, strict=True)
             for kind in offers(cell.task)
         ]
         steps.append(_step("", "run", tuple(unit for unit, _, _ in planned), self.layout, after))
@@ -369,6 +371,26 @@ def _known(checkpoint: InputFile, pieces: int) -> KnownModel | None:
         return known_model(checkpoint, pieces)
     except StagecoachError:
         return None
+
+
+def bases_of(checkpoints: Sequence[InputFile]) -> dict[str, str]:
+    """Return, by name of each fine-tuned checkpoint, the name of the checkpoint with the weights that it started from.
+
+    That is the evaluated file of the start itself, else the training's own `untrained`.
+    """
+    names = names_of(checkpoints)
+    by_place = {file.where: name for name, file in zip(names, checkpoints, strict=True)}
+    untrained = {file.section: name for name, file in zip(names, checkpoints, strict=True) if _is_untrained(file)}
+    found = {}
+    for name, file in zip(names, checkpoints, strict=True):
+        planned = PlannedModel.of(file)
+        if planned is not None and planned.start and not _is_untrained(file):
+            found[name] = by_place.get(planned.start, untrained.get(file.section, ""))
+    return {name: base for name, base in found.items() if base}
+
+
+def _is_untrained(checkpoint: InputFile) -> bool:
+    return bool(checkpoint.section) and checkpoint.path.name == UNTRAINED
 
 
 def _owner(tokenizer: InputFile) -> str:

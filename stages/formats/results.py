@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
 from stages.shared.files import write_atomic, write_json
 
@@ -119,6 +120,16 @@ class Generation:
     """`eos` if the model ended the text, `length` if the limit did."""
     temperature: float
     """0: greedy."""
+
+
+def about_base(base: str) -> str:
+    """Return Output.about of results: the name of the checkpoint that theirs was fine-tuned from; empty: none."""
+    return json.dumps({"base": base}) if base else ""
+
+
+def base_of(file: InputFile) -> str:
+    """Return the name of the checkpoint that the one of these results was fine-tuned from; empty if unknown."""
+    return str(json.loads(file.about)["base"]) if file.about else ""
 
 
 def metric_name(metric: str, filter_name: str) -> str:

@@ -152,7 +152,9 @@ class TrainingStage(TrainingConfig):
         reason = unreleasable(self.model)
         unfit = ((KINDS.release.name, reason),) if reason else ()
         tokenizer = next((file.where for file in inputs.get("tokenizer", ())), "")
-        about = PlannedModel(model=self.model, dtype=self.dtype, tokenizer=tokenizer).text()
+        about = PlannedModel(
+            model=self.model, dtype=self.dtype, tokenizer=tokenizer, start=self._weights_from(inputs)
+        ).text()
         models = [FINAL, UNTRAINED, *([BEST] if self.heldout_every is not None else [])]
         measured = (KINDS.metrics, KINDS.readings, KINDS.layers, KINDS.rank_times)
         published = [step for step in self.published_steps if step > first]
@@ -166,6 +168,11 @@ class TrainingStage(TrainingConfig):
             *(replace(_kept(unit, step, KINDS.state), about=about) for step in kept),
             *(Output(step="", unit=unit, kind=each, source="") for each in measured),
         ]
+
+    def _weights_from(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> str:
+        """Return where the weights are that step 0 has; empty: they are drawn from the seed."""
+        start = self.chosen_start(inputs) if self.continue_with == "weights" else None
+        return next((file.where for file in (start, *inputs.get("init_from", ())) if file), "")
 
     def _start(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> InputFile | None:
         """Return the checkpoint to continue from. Raises ConfigError if there are two places to start from."""

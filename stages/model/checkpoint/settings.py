@@ -48,11 +48,12 @@ class PlannedModel:
     dtype: str
     tokenizer: str
     """Where its tokenizer is or will be: InputFile.where."""
+    start: str = ""
+    """Where the weights are that its training starts from: InputFile.where; empty: they are drawn from the seed."""
 
     def text(self) -> str:
         """Return the JSON of it."""
-        model = self.model.model_dump(mode="json")
-        return json.dumps({"model": model, "dtype": self.dtype, "tokenizer": self.tokenizer}, sort_keys=True)
+        return json.dumps({**vars(self), "model": self.model.model_dump(mode="json")}, sort_keys=True)
 
     @classmethod
     def of(cls, file: InputFile) -> PlannedModel | None:
@@ -60,7 +61,7 @@ class PlannedModel:
         if not file.about:
             return None
         found = json.loads(file.about)
-        return cls(model=ModelConfig(**found["model"]), dtype=found["dtype"], tokenizer=found["tokenizer"])
+        return cls(**{**found, "model": ModelConfig(**found["model"])})
 
 
 def name_of(file: InputFile) -> Path:

@@ -6,10 +6,11 @@ import pytest
 
 from stages.evaluate.catalog.checks import check_cell
 from stages.evaluate.cells import SUITES
-from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.config import EvaluateConfig, bases_of
 from stages.formats.benchmarks.index import read_index
 from stages.formats.benchmarks.layout import folder_of
 from stages.formats.kinds import KINDS
+from stages.formats.results import base_of
 from stages.model.checkpoint.settings import PlannedModel
 from stages.model.config import ModelConfig
 from stages.shared.contract import PARTS, After, InputFile, Unit
@@ -279,6 +280,22 @@ def test_a_checkpoint_of_another_tokenizer_is_refused_by_the_plan(tmp_path: Path
         EvaluateConfig().inspect({"checkpoints": checkpoints, "tokenizer": tokenizers[0]})
         with pytest.raises(DataError, match=r"final: trained with another tokenizer\. Set `tokenizer` to that of its"):
             EvaluateConfig().inspect({"checkpoints": checkpoints, "tokenizer": tokenizers[1]})
+
+
+def test_the_base_of_a_fine_tuned_checkpoint_is_its_start_or_the_trainings_untrained() -> None:
+    def planned(section: str, start: str, *names: str) -> list[InputFile]:
+        about = PlannedModel(model=ModelConfig(), dtype="fp32", tokenizer="", start=start).text()
+        return [InputFile(Path(section, name), name, section=section, about=about) for name in names]
+
+    pretrain, sft = planned("pretrain", "", "final", "untrained"), planned("sft", "/llama", "final", "untrained")
+    assert bases_of([*pretrain, *sft]) == {"final~2": "untrained~2"}
+    assert bases_of([InputFile(Path("/llama"), "llama"), *sft]) == {"final": "llama"}
+    assert bases_of([*pretrain, sft[0]]) == bases_of(pretrain) == {}
+    outputs = EvaluateConfig(tasks=["piqa"]).plan({**INPUTS, "checkpoints": (*pretrain, *sft)}).outputs
+    found = {output.unit: base_of(InputFile(Path(), "", about=output.about)) for output in outputs}
+    assert found == {
+        "final/piqa": "", "untrained/piqa": "", "final~2/piqa": "untrained~2", "untrained~2/piqa": "",
+    }  # fmt: skip
 
 
 def test_a_layout_is_no_part_of_a_unit_and_asks_for_its_processes() -> None:

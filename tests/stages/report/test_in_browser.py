@@ -96,7 +96,8 @@ def test_two_trainings_are_drawn_one_after_the_other(browser: Browser, tmp_path:
 def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scores")
     path = folder / "report.html"
-    path.write_text(page_about(folder / "run", write_training_scores(folder / "run")), encoding="utf-8")
+    files = write_training_scores(folder / "run", bases={"final": "step-3200", "step-1600": "step-800"})
+    path.write_text(page_about(folder / "run", files), encoding="utf-8")
     return path
 
 
@@ -169,6 +170,21 @@ def test_flipped_samples_are_filtered_and_open_at_the_question(browser: Browser,
     assert browser.ask(f"{place} return sent.querySelector('pre').getBoundingClientRect().bottom - end < 20") is True
     assert browser.ask(f"return {flip}.querySelectorAll('tbody tr').length") == 4
     check_layout(browser, 400)
+
+
+def test_the_cost_of_fine_tuning_is_chosen_and_its_questions_open(browser: Browser, scores: Path) -> None:
+    browser.open(scores, 400)
+    assert visible(browser, "tax", "one", "other") == [["final", "step-3200"]]
+    place = "#tax > :not([hidden]) [data-task=arc_easy]"
+    assert browser.value(f"{place} [data-label=Verdict]") == "worse"
+    won, lost = (browser.value(f"{place} [data-label={label}]") for label in ("Won", "Lost"))
+    assert int(lost or 0) > int(won or 0) > 0
+    items = "document.querySelector('#tax > :not([hidden]) details.items[data-task=arc_easy]')"
+    browser.ask(f"{items}.open = true; {items}.querySelector('.flip').open = true")
+    assert browser.ask(f"return {items}.querySelector('.flip tbody').checkVisibility()") is True
+    check_layout(browser, 400)
+    choose(browser, "data-chooses=tax", "1")
+    assert visible(browser, "tax", "one", "other") == [["step-1600", "step-800"]]
 
 
 def test_curves_are_drawn_with_fits_where_points_support_them(browser: Browser, scores: Path) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from stages.evaluate.scores import interval
 from stages.formats.kinds import KINDS
-from stages.formats.results import Outcomes, Results, Score, write_lines, write_results
+from stages.formats.results import Outcomes, Results, Score, about_base, write_lines, write_results
 from stages.shared.contract import InputFile
 from tests.stages.report.journey import evaluation_key, made
 
@@ -44,9 +45,15 @@ WORSE = ("arc_easy", "final", 0.12)
 
 
 def write_training_scores(
-    folder: Path, checkpoints: Sequence[str] = CHECKPOINTS, tasks: Sequence[MadeUp] = TASKS
+    folder: Path,
+    checkpoints: Sequence[str] = CHECKPOINTS,
+    tasks: Sequence[MadeUp] = TASKS,
+    bases: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[InputFile, ...]:
-    """Write results and samples of every checkpoint on every task; return them as a section's files."""
+    """Write results and samples of every checkpoint on every task; return them as a section's files.
+
+    `bases` holds the base of each fine-tuned checkpoint.
+    """
     files: list[InputFile] = []
     for place, checkpoint in enumerate(checkpoints):
         for task in tasks:
@@ -55,10 +62,11 @@ def write_training_scores(
             right = _right(task, checkpoint, place / max(1, len(checkpoints) - 1))
             write_results(folder / unit / "results.json", results_of(task, checkpoint, right), {"results": {}})
             write_lines(folder / unit / "samples.jsonl", [_sample(task, n, each) for n, each in enumerate(right)])
-            files += [
+            found = [
                 made(KINDS.results, "evaluate", folder / unit / "results.json", checkpoint, unit),
                 made(KINDS.samples, "evaluate", folder / unit / "samples.jsonl", checkpoint, unit),
             ]
+            files += [replace(file, about=about_base(bases.get(checkpoint, ""))) for file in found]
     return tuple(files)
 
 

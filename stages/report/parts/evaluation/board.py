@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from stages.formats.results import UNTRAINED, Results, Score, main_metric_order
-from stages.report.parts.evaluation.checkpoints import in_order
+from stages.report.parts.evaluation.checkpoints import in_order, role_of
 from stages.report.parts.evaluation.comparison import CheckpointScore, Comparison, protocol_of
 from stages.report.parts.evaluation.published import MODELS, PublishedModel, PublishedScore
 
@@ -96,9 +96,9 @@ def _main_metrics(result: Results) -> list[tuple[str, str, str, str]]:
 
 
 def _cell(column: Comparison, row: CheckpointScore | None) -> Cell:
-    trained = [each.score.value for each in column.rows if each.source != UNTRAINED]
+    trained = [each.score.value for each in column.rows if role_of(each.source) != UNTRAINED]
     best = (max if column.higher_is_better else min)(trained, default=None)
-    is_best = row is not None and len(trained) > 1 and row.source != UNTRAINED and row.score.value == best
+    is_best = row is not None and len(trained) > 1 and role_of(row.source) != UNTRAINED and row.score.value == best
     return Cell(row=row, is_best=is_best)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.formats.benchmarks.index import FEWSHOT_SEED
 from stages.formats.results import UNTRAINED, EvaluationKey, Results, Score
@@ -40,6 +40,8 @@ class CheckpointScore:
     """Solved examples that were left out of its prompts, to fit."""
     unfinished: int
     """Generated answers that only the longest length ended."""
+    withheld: int
+    """Answers that an endpoint's filter withheld."""
     against_chance: Difference | None
     against_untrained: Difference | None
     questions: Mapping[str, float]
@@ -54,6 +56,8 @@ class Comparison:
     metric: str
     protocol: str
     """Shots, variant, chat form, seed and limit: `5-shot, llama, chat, first 40`."""
+    plain: str
+    """The protocol without its chat form: equal for the questions as plain text and through a chat template."""
     source: str
     """The protocol of the variant in a sentence; empty: the harness's own."""
     higher_is_better: bool
@@ -89,12 +93,14 @@ def protocol_of(key: EvaluationKey) -> str:
 
 
 def _comparison(task: str, metric: str, protocol: str, source: str, by_source: dict[str, _Measured]) -> Comparison:
-    first = next(iter(by_source.values())).score
+    measured = next(iter(by_source.values()))
+    first = measured.score
     sources = in_order(by_source)
     return Comparison(
         task=task,
         metric=metric,
         protocol=protocol,
+        plain=protocol_of(replace(measured.result.key, chat="")),
         source=source,
         higher_is_better=first.higher_is_better,
         samples=first.samples,
@@ -110,6 +116,7 @@ def _row(source: str, measured: _Measured, untrained: _Measured | None) -> Check
         cut=measured.result.cut_requests,
         dropped_examples=measured.result.dropped_examples,
         unfinished=measured.result.unfinished,
+        withheld=measured.result.withheld,
         against_chance=against_chance(measured.score),
         against_untrained=difference(measured, untrained) if untrained and is_trained else None,
         questions=measured.questions,

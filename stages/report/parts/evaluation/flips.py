@@ -11,6 +11,7 @@ from typing import Any
 
 from stages.formats.results import EvaluationKey, Results, Sample
 from stages.report.parts.evaluation.comparison import Comparison, protocol_of
+from stages.report.parts.evaluation.verdicts import Duel
 
 MAX_FLIPS = 60
 """Samples on the page, shared by the tasks."""
@@ -65,13 +66,22 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """A question as it was sent to one checkpoint."""
+
+    protocol: str
+    text: str
+    """Its end, if it is long. Where choices have different prompts, all of them."""
+    is_cut: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shown:
     """A flip with its texts."""
 
     flip: Flip
-    prompt: str
-    """As it was sent, or its end. Where choices have different prompts, all of them."""
-    is_cut: bool
+    prompts: tuple[Prompt, ...]
+    """Of the newer checkpoint; of the older one too, where it was asked otherwise."""
     choices: tuple[Choice, ...]
     """Empty for generated answers."""
     answers: tuple[str, str]
@@ -85,23 +95,24 @@ class Shown:
     @property
     def gist(self) -> str:
         """The end of the prompt, for a list."""
-        text = " ".join(self.prompt.split())
+        text = " ".join(self.prompts[0].text.split())
         return text if len(text) <= MAX_CHOICE else "\u2026" + text[-MAX_CHOICE:]
 
 
-def flips(results: Sequence[Results], one: str, other: str, columns: Sequence[Comparison]) -> list[Flip]:
-    """Return the questions that differ between two checkpoints by the columns' metrics: of each column losses first."""
+def flips(results: Sequence[Results], duel: Duel) -> list[Flip]:
+    """Return the questions that differ between two checkpoints by the main metrics: of each task losses first."""
     measured = {
         (result.key.source, score.task, score.metric, protocol_of(result.key), result.protocol): result
         for result in results
         for score in result.scores
     }
     found = []
-    for column in columns:
-        name = (column.task, column.metric, column.protocol, column.source)
-        both = measured.get((one, *name)), measured.get((other, *name))
-        if both[0] and both[1]:
-            found += sorted(_of_column(column, both[0], both[1]), key=lambda flip: not flip.is_loss)
+    for each in duel.tasks:
+        one, other = (
+            measured[name, column.task, column.metric, column.protocol, column.source]
+            for name, column in ((duel.one, each.task.column), (duel.other, each.task.against))
+        )
+        found += sorted(_of_column(each.task.column, one, other), key=lambda flip: not flip.is_loss)
     return found
 
 
@@ -147,18 +158,23 @@ def texts(flip: Flip, samples: Mapping[Place, Sample], files: Mapping[Evaluation
     one, other = samples.get(flip.one), samples.get(flip.other)
     if one is None or other is None:
         return None
-    prompt = "\n\n".join(dict.fromkeys(str(each[0]) for each in one.arguments))
+    prompts = [_prompt(place, sample) for place, sample in ((flip.one, one), (flip.other, other))]
+    is_same = prompts[0].text == prompts[1].text
     choices = _choices(flip, one, other)
     return Shown(
         flip=flip,
-        prompt=prompt[-MAX_CHARS:],
-        is_cut=len(prompt) > MAX_CHARS,
+        prompts=tuple(prompts[:1] if is_same else prompts),
         choices=choices,
         answers=("", "") if choices else (_text(one.responses), _text(other.responses)),
         extracted=("", "") if choices else (_text(one.filtered), _text(other.filtered)),
         target=_text(one.target),
         files=(files.get(flip.one.key), files.get(flip.other.key)),
     )
+
+
+def _prompt(place: Place, sample: Sample) -> Prompt:
+    text = "\n\n".join(dict.fromkeys(str(each[0]) for each in sample.arguments))
+    return Prompt(protocol=protocol_of(place.key), text=text[-MAX_CHARS:], is_cut=len(text) > MAX_CHARS)
 
 
 def _choices(flip: Flip, one: Sample, other: Sample) -> tuple[Choice, ...]:

@@ -1,4 +1,4 @@
-"""The part about evaluation: leaderboard, paired verdicts, curves over training steps and flipped samples."""
+"""The part about evaluation: leaderboard, cost of fine-tuning, paired verdicts, curves, flipped samples."""
 
 from __future__ import annotations
 
@@ -11,44 +11,56 @@ from stages.formats.results import EvaluationKey, Results, Sample
 from stages.report.figures import Figure
 from stages.report.part import Card, Material, Part, View
 from stages.report.parts.evaluation.board import Board, leaderboard
+from stages.report.parts.evaluation.checkpoints import in_order
 from stages.report.parts.evaluation.comparison import CLEAR, Comparison, compare, headline
 from stages.report.parts.evaluation.curves import Curve, curves
 from stages.report.parts.evaluation.figures import curve_figure, scores_figure
-from stages.report.parts.evaluation.flips import Flip, Place, flips, select, texts
-from stages.report.parts.evaluation.read import find_samples, read, sample_files
-from stages.report.parts.evaluation.verdicts import duel, pairs
+from stages.report.parts.evaluation.flips import Flip, Place, Shown, flips, select, texts
+from stages.report.parts.evaluation.read import find_samples, read, read_bases, sample_files
+from stages.report.parts.evaluation.verdicts import Duel, duel, pairs
 from stages.report.words import number, plural
 
 MAX_CURVES = 24
 """Curves on the page."""
+MAX_TAXES = 8
+"""Fine-tuned checkpoints on the page that are compared with their base."""
+MAX_TAX_FLIPS = 120
+"""Samples on the page, shared by these and their tasks."""
 MAX_OPEN = 40
 """Rows of the table of all metrics that is shown open."""
 
 
 def show(material: Material) -> View:
     """Return the scores of one section, with the texts of the samples that flipped."""
-    results = read(material)
+    results, bases = read(material), read_bases(material)
     files = sample_files(material, results)
     measured = list(results.values())
-    wanted = select(_flips(measured, leaderboard(measured, compare(measured))))
+    board = leaderboard(measured, compare(measured))
+    wanted = [
+        *select(_flips(measured, board)),
+        *(flip for found in _tax_flips(measured, _taxes(board, bases)) for flip in found),
+    ]
     samples = find_samples([place for flip in wanted for place in (flip.one, flip.other)], files)
     inside = {key: path for key, path in files.items() if path.is_relative_to(material.run_dir)}
     shown = {key: path.relative_to(material.run_dir) for key, path in inside.items()}
-    return view(measured, samples, shown)
+    return view(measured, samples, shown, bases)
 
 
 def view(
     results: Sequence[Results],
     samples: Mapping[Place, Sample] | None = None,
     files: Mapping[EvaluationKey, Path] | None = None,
+    bases: Mapping[str, str] | None = None,
 ) -> View:
     """Return everything about results. Pure.
 
-    `samples` holds the samples at the places of the selected flips; `files` where the samples of each result lie.
+    `samples` holds the samples at the places of the selected flips, `files` the files of samples of each result, and
+    `bases` what read_bases returns.
     """
     comparisons = compare(results)
     board = leaderboard(results, comparisons)
     drawn = curves(board.columns)
+    taxes = _taxes(board, bases or {})
     figure = scores_figure(board.columns)
     return View(
         values={
@@ -57,6 +69,10 @@ def view(
             "is_open": sum(len(each.rows) for each in comparisons) <= MAX_OPEN,
             "board": board,
             "duels": [each for each in (duel(*pair, board.columns) for pair in _pairs(board)) if each.tasks],
+            "taxes": [
+                {"duel": each, "flips": _shown(found, samples or {}, files or {})}
+                for each, found in zip(taxes, _tax_flips(results, taxes), strict=True)
+            ],
             "curves": drawn[:MAX_CURVES],
             "curves_left": len(drawn[MAX_CURVES:]),
             **_flip_values(_flips(results, board), samples or {}, files or {}),
@@ -75,7 +91,18 @@ def _pairs(board: Board) -> list[tuple[str, str]]:
 
 def _flips(results: Sequence[Results], board: Board) -> list[Flip]:
     """Return the flips of the newest checkpoint against the one before it."""
-    return flips(results, *pair, board.columns) if (pair := next(iter(_pairs(board)), None)) else []
+    return flips(results, duel(*pair, board.columns)) if (pair := next(iter(_pairs(board)), None)) else []
+
+
+def _taxes(board: Board, bases: Mapping[str, str]) -> list[Duel]:
+    """Return each fine-tuned checkpoint against its base, the newest first."""
+    found = (duel(name, bases[name], board.columns) for name in reversed(in_order(bases)))
+    return [each for each in found if each.tasks][:MAX_TAXES]
+
+
+def _tax_flips(results: Sequence[Results], taxes: Sequence[Duel]) -> list[list[Flip]]:
+    """Return the flips to show of each pair: an equal share of each pair and task."""
+    return [select(flips(results, each), MAX_TAX_FLIPS // len(taxes)) for each in taxes]
 
 
 def _curve_figures(drawn: Sequence[Curve]) -> dict[str, Figure]:
@@ -85,7 +112,7 @@ def _curve_figures(drawn: Sequence[Curve]) -> dict[str, Figure]:
 def _flip_values(
     found: Sequence[Flip], samples: Mapping[Place, Sample], files: Mapping[EvaluationKey, Path]
 ) -> dict[str, Any]:
-    shown = [text for text in (texts(flip, samples, files) for flip in select(found)) if text]
+    shown = _shown(select(found), samples, files)
     return {
         "flips": shown,
         "flipped": len(found),
@@ -93,6 +120,11 @@ def _flip_values(
         "verdicts": {1: "better", 0: "worse"},
         "flip_tasks": sorted({each.flip.task for each in shown}),
     }
+
+
+def _shown(found: Sequence[Flip], samples: Mapping[Place, Sample], files: Mapping[EvaluationKey, Path]) -> list[Shown]:
+    """Return the flips whose samples are there, with their texts."""
+    return [text for text in (texts(flip, samples, files) for flip in found) if text]
 
 
 def _cards(comparisons: Sequence[Comparison]) -> tuple[Card, ...]:

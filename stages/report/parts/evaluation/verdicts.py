@@ -9,11 +9,13 @@ from itertools import combinations, pairwise
 from stages.formats.results import UNTRAINED
 from stages.report.parts.evaluation.checkpoints import in_order, trained
 from stages.report.parts.evaluation.comparison import LEVEL, CheckpointScore, Comparison, combined, verdict_of
-from stages.report.parts.evaluation.paired import compare_questions, normal
+from stages.report.parts.evaluation.paired import compare_questions, normal, normal_interval
 from stages.shared.statistics import holm
 
 MAX_PAIRS = 60
 """Pairs of checkpoints on the page."""
+Measured = tuple[Comparison, CheckpointScore]
+"""A column with the score of one checkpoint in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +23,15 @@ class TaskVerdict:
     """One checkpoint against another on one task."""
 
     column: Comparison
+    """Of `one`."""
+    against: Comparison
+    """Of `other`: the same column, or the task in another chat form."""
     one: CheckpointScore
     other: CheckpointScore
     value: float
     """Score of `one` less that of `other`."""
-    stderr: float | None
+    interval: tuple[float, float] | None
+    """The 95 % interval of `value`; None if unknown."""
     p: float | None
     """Two-sided, not corrected; None if unknown."""
     won: int | None
@@ -51,6 +57,8 @@ class Duel:
     one: str
     other: str
     tasks: tuple[Judged, ...]
+    alone: tuple[Comparison, ...]
+    """Columns of one of the checkpoints that the other has in no form."""
 
     def number(self, verdict: str) -> int:
         """Return the number of tasks with a verdict."""
@@ -75,13 +83,13 @@ def pairs(checkpoints: Iterable[str]) -> list[tuple[str, str]]:
 def duel(one: str, other: str, columns: Sequence[Comparison]) -> Duel:
     """Return the verdicts on all tasks that both checkpoints have, in order of columns.
 
+    A task that one was asked as plain text and the other through a chat template is compared too.
     Holm's correction holds the chance of one false verdict over all tasks at LEVEL.
     """
-    found = []
-    for column in columns:
-        rows = {row.source: row for row in column.rows}
-        if one in rows and other in rows:
-            found.append(_judge(column, rows[one], rows[other]))
+    own = {name: [(each, row) for each in columns for row in each.rows if row.source == name] for name in (one, other)}
+    matched = [(each, _counterpart(each[0], own[other])) for each in own[one]]
+    found = [_judge(ours, theirs) for ours, theirs in matched if theirs is not None]
+    compared = [column for each in found for column in (each.column, each.against)]
     corrected = iter(holm([each.p for each in found if each.p is not None]))
     judged = [(each, None if each.p is None else next(corrected)) for each in found]
     return Duel(
@@ -91,23 +99,27 @@ def duel(one: str, other: str, columns: Sequence[Comparison]) -> Duel:
             Judged(task=each, p=p, verdict=verdict_of(each.value, p is not None and p < LEVEL, each.one.score))
             for each, p in judged
         ),
+        alone=tuple(column for name in (one, other) for column, _ in own[name] if column not in compared),
     )
 
 
-def _judge(column: Comparison, one: CheckpointScore, other: CheckpointScore) -> TaskVerdict:
+def _counterpart(column: Comparison, others: Sequence[Measured]) -> Measured | None:
+    """Return the same column, else the same questions in another chat form; None without one."""
+    name = (column.task, column.metric, column.plain, column.source)
+    same = [each for each in others if (each[0].task, each[0].metric, each[0].plain, each[0].source) == name]
+    return min(same, key=lambda each: each[0].protocol != column.protocol, default=None)
+
+
+def _judge(ours: Measured, theirs: Measured) -> TaskVerdict:
+    (column, one), (against, other) = ours, theirs
     paired = compare_questions(one.questions, other.questions)
     if paired is None:
         value, stderr = one.score.value - other.score.value, combined(one.score.stderr, other.score.stderr)
-        p = None if stderr is None else normal(value, stderr)
-        return TaskVerdict(column=column, one=one, other=other, value=value, stderr=stderr, p=p, won=None, lost=None)
-    won, lost = (paired.higher, paired.lower) if column.higher_is_better else (paired.lower, paired.higher)
+        interval = None if stderr is None else normal_interval(value, stderr)
+        p, won, lost = None if stderr is None else normal(value, stderr), None, None
+    else:
+        value, interval, p = paired.value, (paired.low, paired.high), paired.p
+        won, lost = (paired.higher, paired.lower) if column.higher_is_better else (paired.lower, paired.higher)
     return TaskVerdict(
-        column=column,
-        one=one,
-        other=other,
-        value=paired.value,
-        stderr=paired.stderr,
-        p=paired.p,
-        won=won,
-        lost=lost,
+        column=column, against=against, one=one, other=other, value=value, interval=interval, p=p, won=won, lost=lost
     )

@@ -30,5 +30,11 @@ def test_checkpoints_follow_their_steps_not_their_names() -> None:
     assert trained(names) == ["step-200", "step-1000", "final"]
 
 
+def test_untrained_and_best_of_a_second_training_are_known_by_their_role() -> None:
+    names = ["final", "untrained", "final~2", "untrained~2", "sft/best", "sft/untrained"]
+    assert in_order(names) == ["untrained", "untrained~2", "sft/untrained", "sft/best", "final", "final~2"]
+    assert trained(names) == ["final", "final~2"]
+
+
 def test_names_without_a_step_keep_their_order() -> None:
     assert in_order(["b", "c", "a"]) == ["b", "c", "a"]

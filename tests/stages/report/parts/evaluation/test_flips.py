@@ -6,6 +6,7 @@ import pytest
 from stages.formats.results import Outcomes, Results, Sample
 from stages.report.parts.evaluation.comparison import compare
 from stages.report.parts.evaluation.flips import MAX_CHARS, Flip, Shown, flips, select, texts
+from stages.report.parts.evaluation.verdicts import duel
 from tests.stages.report.journey import evaluation_key, score
 
 
@@ -20,7 +21,7 @@ def results(source: str, values: Sequence[float], task: str = "t", metric: str =
 
 
 def found(one: Results, other: Results) -> list[Flip]:
-    return flips([one, other], one.key.source, other.key.source, compare([one, other]))
+    return flips([one, other], duel(one.key.source, other.key.source, compare([one, other])))
 
 
 def sample(
@@ -67,7 +68,7 @@ def test_every_task_has_its_share_of_losses_and_gains() -> None:
 
 def test_choices_stand_side_by_side_with_what_each_checkpoint_took() -> None:
     text = shown(sample([-9.0, -1.0]), sample([-1.0, -9.0]))
-    assert text.prompt == "Q?"
+    assert [each.text for each in text.prompts] == ["Q?"]
     assert [(each.text, each.logprobs, each.is_target, each.is_chosen) for each in text.choices] == [
         (" a", (-9.0, -1.0), True, (False, True)), (" bb", (-1.0, -9.0), False, (True, False)),
     ]  # fmt: skip
@@ -96,9 +97,9 @@ def test_generated_texts_are_shown_with_what_was_read_from_them() -> None:
 @pytest.mark.parametrize("length", [MAX_CHARS, MAX_CHARS + 1])
 def test_a_long_prompt_keeps_its_end(length: int) -> None:
     text = shown(sample([0, 0], prompt="x" * (length - 1) + "?"), sample([0, 0]))
-    assert len(text.prompt) == MAX_CHARS
-    assert text.prompt.endswith("?")
-    assert text.is_cut == (length > MAX_CHARS)
+    assert len(text.prompts[0].text) == MAX_CHARS
+    assert text.prompts[0].text.endswith("?")
+    assert text.prompts[0].is_cut == (length > MAX_CHARS)
 
 
 def test_choices_with_their_own_prompts_are_named_by_these() -> None:
@@ -108,7 +109,7 @@ def test_choices_with_their_own_prompts_are_named_by_these() -> None:
     )  # fmt: skip
     text = shown(asked, asked)
     assert [each.text for each in text.choices] == ["Ann is", "Bob is"]
-    assert text.prompt == "Ann is\n\nBob is"
+    assert text.prompts[0].text == "Ann is\n\nBob is"
 
 
 def test_a_flip_without_its_samples_is_not_shown() -> None:

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from stages.report.parts.evaluation.paired import compare_questions, mcnemar, normal
+from stages.report.parts.evaluation.paired import binary_interval, compare_questions, mcnemar, normal
 
 
 def test_sixty_gains_and_thirty_losses_of_a_thousand_are_seen() -> None:
@@ -13,6 +13,15 @@ def test_sixty_gains_and_thirty_losses_of_a_thousand_are_seen() -> None:
     assert (found.value, found.p) == (pytest.approx(0.03), pytest.approx(0.0016, abs=2e-4))
     assert (found.higher, found.lower) == (60, 30)
     assert found.stderr == pytest.approx(math.sqrt((0.09 - 0.03**2) / 999), rel=1e-6)
+
+
+def test_the_interval_of_a_difference_is_that_of_agresti_and_min() -> None:
+    same = {str(n): 1.0 for n in range(8)}
+    found = compare_questions(same, same)
+    assert found is not None
+    assert (found.low, found.high) == (pytest.approx(-0.196), pytest.approx(0.196)), "8 questions prove little"
+    assert binary_interval(60, 30, 1000) == (pytest.approx(0.0113, abs=2e-4), pytest.approx(0.0486, abs=2e-4))
+    assert binary_interval(5, 0, 5)[1] > binary_interval(5, 0, 5)[0] > 0
 
 
 def test_mid_p_counts_half_of_what_was_seen() -> None:

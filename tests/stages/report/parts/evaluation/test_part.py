@@ -1,12 +1,21 @@
 from dataclasses import replace
 from pathlib import Path
 
+from stages.formats.results import Sample
 from stages.report.part import Material, View
+from stages.report.parts.evaluation.board import leaderboard
+from stages.report.parts.evaluation.comparison import compare
+from stages.report.parts.evaluation.flips import flips
 from stages.report.parts.evaluation.part import show, view
 from stages.report.parts.evaluation.read import read
+from stages.report.parts.evaluation.verdicts import duel
 from tests.stages.report.journey import START, make_run
 from tests.stages.report.test_page import page_of, parse
 from tests.stages.report.training_scores import TASKS, MadeUp, write_training_scores
+
+
+def sample(prompt: str) -> Sample:
+    return Sample(task="gsm8k_cot", filter="", arguments=((prompt, {}),), responses=("7",), filtered=("7",), target="7")
 
 
 def material(folder: Path) -> Material:
@@ -35,6 +44,38 @@ def test_flipped_samples_are_shown_with_the_place_of_their_files(tmp_path: Path)
     without = Material(section="evaluate", files=files[::2], run_dir=tmp_path / "run", made=START)
     page = page_of(evaluation=show(without))
     assert "Their samples are not here." in page
+
+
+def test_a_fine_tuned_checkpoint_is_compared_with_its_base_and_its_questions_can_be_read(tmp_path: Path) -> None:
+    tasks = [replace(each, questions=40) for each in TASKS[:2]]
+    names = ("untrained", "final", "untrained~2", "final~2")
+    files = write_training_scores(tmp_path / "run", names, tasks, {"final~2": "untrained~2"})
+    shown = show(Material(section="evaluate", files=files, run_dir=tmp_path / "run", made=START))
+    (tax,) = shown.values["taxes"]
+    assert (tax["duel"].one, tax["duel"].other) == ("final~2", "untrained~2")
+    changed = {judged.task.column.task: judged.task.won + judged.task.lost for judged in tax["duel"].tasks}
+    assert {task: sum(each.flip.task == task for each in tax["flips"]) for task in changed} == changed
+    page = page_of(evaluation=shown)
+    assert "What the fine-tuning cost and gained" in page
+    assert page.count('<details class="items"') == sum(map(bool, changed.values())) > 0
+    assert next((each.one, each.other) for each in shown.values["duels"]) == ("final~2", "final")
+    assert "What the fine-tuning" not in page_of(evaluation=view([*read(material(tmp_path / "other")).values()]))
+
+
+def test_prompts_in_two_forms_are_both_shown(tmp_path: Path) -> None:
+    files = write_training_scores(tmp_path / "run", ("base", "tuned"), [replace(TASKS[4], questions=40)])
+    results = read(Material(section="evaluate", files=files, run_dir=tmp_path / "run", made=START))
+    plain, tuned = results["base/gsm8k_cot"], results["tuned/gsm8k_cot"]
+    asked = replace(tuned, key=replace(tuned.key, chat="chat"), withheld=2)
+    duels = [duel("tuned", "base", leaderboard([plain, asked], compare([plain, asked])).columns)]
+    found = flips([plain, asked], duels[0])
+    texts = {found[0].one: sample("<user>"), found[0].other: sample("plain")}
+    page = page_of(evaluation=view([plain, asked], texts, {}, {"tuned": "base"}))
+    tax = page[page.index("What the fine-tuning") :]
+    assert "8-shot, chat" in tax
+    assert "To <bdi>tuned</bdi>, 8-shot, chat" in tax
+    assert "To <bdi>base</bdi>, 8-shot:" in tax
+    assert "2 answers withheld by a filter" in tax
 
 
 def test_thirty_checkpoints_on_forty_tasks_stay_one_page(tmp_path: Path) -> None:

@@ -61,5 +61,24 @@ def test_a_lower_perplexity_is_better_and_is_compared_as_independent() -> None:
     assert (judged.verdict, judged.p) == ("unclear", None)
 
 
+def test_a_task_in_another_chat_form_is_compared_and_the_same_form_comes_first() -> None:
+    def asked(source: str, chat: str, values: list[float], shots: int = 0) -> Results:
+        return Results(
+            key=evaluation_key(source, chat=chat, num_fewshot=shots),
+            scores=(score("t", "acc", sum(values) / 4, 0.1),),
+            outcomes={"t": Outcomes(items=tuple("wxyz"), values={"acc": tuple(values)})},
+        )
+
+    base, tuned = asked("base", "", [1.0, 1.0, 1.0, 0.0]), asked("tuned", "chat", [1.0, 1.0, 0.0, 0.0])
+    (judged,) = duel("tuned", "base", compare([base, tuned])).tasks
+    assert (judged.task.column.protocol, judged.task.against.protocol) == ("0-shot, chat", "0-shot")
+    assert (judged.task.won, judged.task.lost, judged.task.value) == (0, 1, -0.25)
+    both = duel("tuned", "base", compare([base, asked("base", "chat", [0.0] * 4), tuned]))
+    assert [each.task.against.protocol for each in both.tasks] == ["0-shot, chat"]
+    assert [each.protocol for each in both.alone] == ["0-shot"]
+    other = duel("tuned", "base", compare([asked("base", "", [1.0] * 4, shots=5), tuned]))
+    assert (other.tasks, len(other.alone)) == ((), 2)
+
+
 def test_a_task_that_one_checkpoint_lacks_is_left_out() -> None:
     assert duel("b", "a", columns(t={"b": [1.0, 0.0]})).tasks == ()
