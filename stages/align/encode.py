@@ -114,7 +114,7 @@ class Examples:
         if blank:
             self._count("blank_answer", number, _shown(chat))
             return
-        whole = Example(np.array(encoded.ids, dtype=np.int64), np.array(encoded.is_answer, dtype=bool))
+        whole = Example(np.array(encoded.ids, dtype=np.int64), np.frombuffer(encoded.is_answer, dtype=bool))
         for part in self._fitting(whole, number, chat):
             if part.is_learned.any():
                 yield part
@@ -144,7 +144,8 @@ class Examples:
     def _count(self, reason: str, record: int, detail: str) -> None:
         self.counts[reason] += 1
         if self.counts[reason] <= SAMPLES:
-            self.samples.append({"reason": reason, "record": record, "detail": detail[:SHOWN_CHARS]})
+            shown = detail[:SHOWN_CHARS].encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
+            self.samples.append({"reason": reason, "record": record, "detail": shown})
 
 
 def _part(whole: Example, start: int, limit: int) -> Example:

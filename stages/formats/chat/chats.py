@@ -44,9 +44,10 @@ class Message:
     @property
     def text(self) -> str:
         """The text of a message that has nothing else. Raises ValueError for one that has."""
-        if any(part.type != "text" for part in self.parts):
+        texts = [part.text for part in self.parts if part.type == "text"]
+        if len(texts) < len(self.parts):
             raise ValueError(f"a message of {', '.join(part.type for part in self.parts)} has no plain text")
-        return "".join(part.text for part in self.parts)
+        return "".join(texts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +84,15 @@ def _message(record: Mapping[str, Any]) -> Message:
         if not isinstance(record["content"], str):
             raise TypeError(f"content {record['content']!r}: must be a text")
         return text_message(role, record["content"])
-    parts = tuple(Part(**part) for part in record["parts"])
-    if unknown := [part.type for part in parts if part.type not in _PART_TYPES]:
-        raise ValueError(f"part {unknown[0]!r}: must be one of {', '.join(_PART_TYPES)}")
-    return Message(role=role, parts=parts)
+    return Message(role=role, parts=tuple([_part(**part) for part in record["parts"]]))
+
+
+def _part(type: PartType, text: str = "", key: str = "") -> Part:
+    if type not in _PART_TYPES:
+        raise ValueError(f"part {type!r}: must be one of {', '.join(_PART_TYPES)}")
+    if not isinstance(text, str) or not isinstance(key, str):
+        raise TypeError(f"part of text {text!r} and key {key!r}: both must be texts")
+    return Part(type=type, text=text, key=key)
 
 
 def read_chats(path: Path) -> Iterator[Chat]:

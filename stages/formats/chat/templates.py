@@ -32,9 +32,13 @@ FOLDER = Path(__file__).resolve().parents[3] / "templates" / "chat"
 FIRST, END = "<first>", "</s>"
 """Items of every template: the first token of training, and the tokenizer's end of sequence."""
 CONTENT = "{content}"
+_MASKS = (b"\x00", b"\x01")
+"""Masks of a token that is not learned, and of one that is."""
 _ANY = "\x00"
 """Stands for any text."""
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+_NO_MESSAGE = -1
+"""Stands for the number of a message in a span that is part of none."""
 SPACE = "\u2581"
 """A space in the names of pieces."""
 
@@ -87,12 +91,12 @@ class Encoded:
     """A conversation as tokens."""
 
     ids: list[int]
-    is_answer: list[bool]
-    """True for the tokens that are learned: those of an answer and the token that ends it."""
+    is_answer: bytearray
+    """1 for the tokens that are learned: those of an answer and the token that ends it. 0 for the others."""
 
 
 class _Span(NamedTuple):
-    """A run of one message's tokens, all learned or none: a control token or a text."""
+    """A run of tokens, all learned or none: a control token, or a text of one message."""
 
     text: str
     control: bool
@@ -143,6 +147,9 @@ class ChatEncoder:
         if missing := [name for name in template.controls if name not in controls]:
             raise ConfigError("template.controls", missing, "among the model's extra_tokens")
         self._ids = {**controls, FIRST: first_id, END: codec.eos_id}
+        self._controls = {
+            (name, learned): _Span(name, True, learned, _NO_MESSAGE) for name in self._ids for learned in (False, True)
+        }
         self._lead = codec.encode("\n")
         texts = [Message(role=role, parts=(Part(type="text", text=_ANY),)) for role in self._roles() * 2]
         _require_safe_cuts(template, _cut(self._spans(texts, last_only=False)), codec.pieces())
@@ -192,13 +199,13 @@ class ChatEncoder:
 
     def _encoded(self, spans: Iterable[_Span]) -> Encoded:
         ids: list[int] = []
-        is_answer: list[bool] = []
+        is_answer = bytearray()
         in_text = False
         for span in spans:
             found = [self._ids[span.text]] if span.control else self._text_ids(span.text, in_text)
             in_text = not span.control
             ids += found
-            is_answer += [span.learned] * len(found)
+            is_answer += _MASKS[span.learned] * len(found)
         return Encoded(ids=ids, is_answer=is_answer)
 
     def _text_ids(self, text: str, continues: bool) -> list[int]:
@@ -209,7 +216,7 @@ class ChatEncoder:
         template = self._template
         contents = _contents(template, messages)
         answers = [number for number, (role, _) in enumerate(contents) if role == "assistant"]
-        spans = self._items(template.begin, "", -1)
+        spans = self._items(template.begin, "", _NO_MESSAGE)
         for number, (role, content) in enumerate(contents):
             if role == "assistant":
                 learned = number == answers[-1] or not last_only
@@ -222,7 +229,7 @@ class ChatEncoder:
 
     def _items(self, items: Iterable[str], content: str, message: int, *, learned: bool = False) -> list[_Span]:
         return [
-            _Span(item if item in self._ids else item.replace(CONTENT, content), item in self._ids, learned, message)
+            self._controls.get((item, learned)) or _Span(item.replace(CONTENT, content), False, learned, message)
             for item in items
         ]
 

@@ -107,8 +107,9 @@ def test_chats_that_cannot_be_learned_are_counted_and_kept_to_read(world: World,
         json.dumps({"messages": [{"role": "narrator", "content": "x"}]}),
         json.dumps(picture),
         json.dumps({"messages": [good["messages"][0]]}),
-        json.dumps({"messages": [good["messages"][0], {"role": "assistant", "content": " \n"}]}),
+        json.dumps({"messages": [{"role": "user", "content": "\ud800"}, {"role": "assistant", "content": " \n"}]}),
         json.dumps({"messages": [{"role": "user", "content": "word " * 400}, good["messages"][1]]}),
+        json.dumps({"messages": [{"role": "user", "parts": [{"type": "text", "text": None}]}, good["messages"][1]]}),
     ]
     path = tmp_path / "chats.jsonl"
     path.write_text("\n".join(lines), encoding="utf-8")
@@ -116,12 +117,13 @@ def test_chats_that_cannot_be_learned_are_counted_and_kept_to_read(world: World,
     run_unit(config, config.plan(inputs).steps[0], 0, inputs, tmp_path / "run")
     folder = tmp_path / "run" / "steps" / "encode" / "00000"
     counts = read_json(folder / COUNTS)
-    assert (counts["chats"], len(PackedRows(folder / EXAMPLES))) == (8, 1)
-    wanted = {"unreadable": 3, "not_in_template": 1, "nothing_learned": 1, "blank_answer": 1, "too_long": 1}
+    assert (counts["chats"], len(PackedRows(folder / EXAMPLES))) == (9, 1)
+    wanted = {"unreadable": 4, "not_in_template": 1, "nothing_learned": 1, "blank_answer": 1, "too_long": 1}
     assert counts["counts"] == wanted
     samples = read_json(folder / REJECTS)
-    assert [sample["record"] for sample in samples] == [2, 4, 5, 6, 7, 8, 9]
+    assert [sample["record"] for sample in samples] == [2, 4, 5, 6, 7, 8, 9, 10]
     assert "narrator" in samples[2]["detail"]
+    assert samples[5]["detail"].startswith("user: ? |")
     assert all(len(sample["detail"]) <= 500 for sample in samples)
 
 

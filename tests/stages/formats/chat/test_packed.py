@@ -17,6 +17,18 @@ def example(*tokens: int, learned: int = 1) -> Example:
     return Example(np.array(tokens), np.arange(len(tokens)) >= len(tokens) - learned)
 
 
+def test_any_number_of_rows_is_written_in_order(tmp_path: Path) -> None:
+    with PackedWriter(tmp_path / "a.bin", 2000) as writer:
+        for number in range(1100):
+            writer.write([example(*range(number, number + 1 + number % 3)), example(number)])
+    rows = PackedRows(tmp_path / "a.bin")
+    assert (len(rows), writer.tokens, writer.learned) == (1100, rows.num_tokens, 2200)
+    for number in range(1100):
+        row = rows.row(number)
+        assert row.tokens.tolist() == [*range(number, number + 1 + number % 3), number]
+        assert np.flatnonzero(row.is_learned).tolist() == [number % 3, number % 3 + 1]
+
+
 @pytest.mark.parametrize("vocab_size", [300, 70_000])
 def test_rows_and_examples_are_read_as_they_were_written(vocab_size: int, tmp_path: Path) -> None:
     top = vocab_size - 1
