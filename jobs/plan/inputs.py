@@ -24,6 +24,7 @@ from stages.shared.remote import RemoteError
 
 NAMED = ("source", "name", "digest")
 """The parts of a local file's identity. Other files are named by more or fewer: their content does not change."""
+CACHE = "__pycache__"
 READERS = 16
 """Files hashed at once: a parallel file system answers many requests as fast as one."""
 
@@ -75,12 +76,18 @@ def _matches(pattern: str, setting: str) -> list[str]:
         os.lstat(path)
         matches = [str(path)]
     except (FileNotFoundError, NotADirectoryError):
-        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  (pathlib cannot glob an absolute pattern)
+        found = glob.glob(str(path), recursive=True)  # noqa: PTH207  (pathlib cannot glob an absolute pattern)
+        matches = sorted(match for match in found if not _is_cache(Path(match)))
     except OSError as error:
         raise ConfigError(setting, pattern, f"a folder that this user can list ({error.strerror})") from error
     if not matches:
         raise ConfigError(setting, pattern, f"a file that exists, or a glob that matches some (seen from {Path.cwd()})")
     return matches
+
+
+def _is_cache(path: Path) -> bool:
+    """Return whether Python made a file or folder, beside code that it imported. It is no input."""
+    return CACHE in path.parts
 
 
 def _size_mb(path: Path, setting: str, may_be_folder: bool) -> float:
@@ -124,7 +131,7 @@ def _digest_now(path: str) -> str:
 def file_identity(file: InputFile) -> list[str]:
     """Return [source, name, digest] of a local file or folder: of its content, not of its path or times."""
     if file.path.is_dir():
-        parts = sorted(part for part in file.path.rglob("*") if part.is_file())
+        parts = sorted(part for part in file.path.rglob("*") if part.is_file() and not _is_cache(part))
         digests = [[str(part.relative_to(file.path)), sampled_digest(part)] for part in parts]
         return [file.source, file.path.name, hashlib.sha256(repr(digests).encode()).hexdigest()]
     return [file.source, file.path.name, sampled_digest(file.path)]

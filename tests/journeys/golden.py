@@ -32,14 +32,18 @@ VOLATILE_FILES = {
     "tensorboard/*": "events carry wall times; their name carries the host's",
     "*.warc.gz": "zlib's output depends on the build of Python; the pages in it are in the output of web.extract",
     "ranks.json": "measured seconds and memory",
+    "*/.metadata": "pickled by torch, and Python 3.11.2 pickles enumerations otherwise than 3.11.7",
+    "*/complete.json": "holds the digest of `.metadata`; the other files are compared themselves",
 }
 """Files that are not compared, by pattern of the path in the unit's folder, and the reason."""
 VOLATILE_FIELDS = {
     "metrics.jsonl": ("wall_time", "tokens_per_s", "memory_mb"),  # measured
-    "results.json": ("configs",),  # lm-eval's: source text of functions, docstrings included
+    # lm-eval's source texts of functions, docstrings included; the digest of a checkpoint, with its `.metadata`
+    "results.json": ("configs", "checkpoint"),
+    "generations.jsonl": ("checkpoint",),
 }
 """Fields at any depth that are not compared, by name of the JSON file."""
-CPU_JOBS = ("pretrain", "evaluate")
+CPU_JOBS = ("pretrain", "evaluate", "sft.sft", "exam")
 """Jobs with floating-point sums whose order depends on the processor's vector units."""
 
 

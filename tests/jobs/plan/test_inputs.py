@@ -71,6 +71,16 @@ def test_a_file_that_exists_is_taken_by_its_name_however_that_looks(tmp_path: Pa
     assert files(str(tmp_path / HOSTILE))[0].path.name == HOSTILE
 
 
+def test_what_python_caches_beside_code_is_no_input_and_changes_no_identity(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("a: 1")
+    (tmp_path / "mine.py").write_text("x = 1")
+    before = files(f"{tmp_path}/*"), file_identity(InputFile(tmp_path, ""))
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "mine.cpython-311.pyc").write_bytes(b"x")
+    assert (files(f"{tmp_path}/*"), file_identity(InputFile(tmp_path, ""))) == before
+    assert [file.path.name for file in files(f"{tmp_path}/**")] == [tmp_path.name, "mine.py", "mine.yaml"]
+
+
 def test_a_link_keeps_its_own_name(data: Path) -> None:
     (data / "dump.warc.gz").symlink_to(data / "a/1.warc.gz")
     found = files(f"{data}/dump*")[0]
