@@ -255,11 +255,11 @@ def test_a_context_that_does_not_fit_keeps_its_first_token_and_is_counted(
     assert ours.cut == Cut(requests=1, tokens=len(context) - len(kept))
 
 
-def test_a_prompt_leaves_room_for_what_may_follow_and_the_cut_is_counted(ours: CheckpointLM, theirs: HFLM) -> None:
+def test_a_prompt_leaves_room_for_what_may_follow_and_cuts_are_counted(ours: CheckpointLM, theirs: HFLM) -> None:
     options = {"until": ["zz"], "max_gen_toks": 8, "do_sample": False}
     ours.generate_until(requests("generate_until", [(TEXT[:60], options), ("a", options)]))
     prompt = [ours.first_id, *ours.encoder.encode(TEXT[:60])]
-    assert ours.cut == Cut(requests=1, tokens=len(prompt) - (SEQ_LEN - 8))
+    assert ours.cut == Cut(requests=1, tokens=len(prompt) - (SEQ_LEN - 8), unfinished=2)
 
 
 def test_choices_of_one_context_are_scored_from_one_border(ours: CheckpointLM) -> None:
