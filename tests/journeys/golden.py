@@ -41,6 +41,7 @@ VOLATILE_FIELDS = {
     # lm-eval's source texts of functions, docstrings included; the digest of a checkpoint, with its `.metadata`
     "results.json": ("configs", "checkpoint"),
     "generations.jsonl": ("checkpoint",),
+    "state.json": ("start",),  # the same digest, of the checkpoint that a fine-tuning starts from
 }
 """Fields at any depth that are not compared, by name of the JSON file."""
 CPU_JOBS = ("pretrain", "evaluate", "sft.sft", "exam")
