@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from stages.formats.chat.chats import Chat, parse_chat
 from stages.formats.chat.packed import Example, PackedWriter
 from stages.formats.chat.templates import ChatEncoder, load_template
 from stages.formats.documents import read_documents
+from stages.formats.heldout import is_heldout
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.files import write_json
 from stages.shared.task import Task
@@ -65,20 +65,19 @@ def _encode_chats(
         for number, line in enumerate(lines, start=1):
             chat = maker.parse(line, number)
             if chat is not None:
-                writer = heldout if is_heldout(chat, maker.config.heldout) else kept
+                writer = heldout if is_chat_heldout(chat, maker.config.heldout) else kept
                 for example in maker.examples(chat, number):
                     writer.write([example])
             progress(number)
 
 
-def is_heldout(chat: Chat, share: float) -> bool:
-    """Return whether a chat is held out: a hash of its prompt, as a number in [0, 1), is below the share."""
+def is_chat_heldout(chat: Chat, share: float) -> bool:
+    """Return whether a chat is held out, by its prompt."""
     if not share:
         return False
     first = next((message for message in chat.messages if message.role != "system"), chat.messages[0])
     words = json.dumps([vars(part) for part in first.parts], sort_keys=True)
-    digest = hashlib.sha256(f"heldout/{words}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") < share * 2**64
+    return is_heldout(words, share)
 
 
 class Examples:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.align.config import FIELDS, AlignConfig, dataset_name
+from stages.align.config import AlignConfig, dataset_name
 from stages.align.encode import COUNTS, EXAMPLES, HELDOUT
 from stages.align.packing import best_fit
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter
@@ -28,7 +28,7 @@ def run(task: Task[AlignConfig]) -> dict[str, Any]:
     Raises DataError for a source without a chat or document that can be learned.
     """
     by_source: dict[str, list[Path]] = {}
-    files = [file for field in FIELDS for file in task.inputs.get(field, ())]
+    files = task.config.data_files(task.inputs)
     for file, part in zip(files, task.steps["encode"], strict=True):
         by_source.setdefault(file.source, []).append(part)
     capacity = task.config.model.seq_len

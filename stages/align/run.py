@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.align.config import FIELDS, AlignConfig, dataset_name
+from stages.align.config import AlignConfig, dataset_name
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.task import Task
 from stages.train.data.corpus import SourceDataset
@@ -25,7 +25,7 @@ def sft(task: Task[AlignConfig]) -> dict[str, Any]:
 
 def _open(task: Task[AlignConfig], _work: Path) -> TrainingData:
     (folder,) = task.steps["pack"]
-    names = dict.fromkeys(file.source for field in FIELDS for file in task.inputs.get(field, ()))
+    names = dict.fromkeys(file.source for file in task.config.data_files(task.inputs))
     mixture = task.config.mixture or {}
     sources = [
         PackedSource(

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints, model_validator
 
 from stages.formats.kinds import KINDS
+from stages.sample.world import ATTRIBUTES
 from stages.shared.contract import WHOLE, InputFile, Output, StageConfig, StagePlan, Step, Unit
 from stages.shared.errors import ConfigError
 
@@ -19,7 +20,6 @@ MIN_CHINESE = 0.2
 
 SUFFIX = ".warc.gz"
 LANGUAGES = ("en", "zh")
-ATTRIBUTE_NAMES = ("animal", "colour", "price", "trade")
 SEEDS = "seed_tasks.jsonl"
 HELD_OUT = "trade"
 """The attribute that no conversation is about."""
@@ -111,7 +111,7 @@ def with_instructions(plan: StagePlan) -> StagePlan:
         core_seconds=2.0,
         disk_mb=2.0,
     )
-    tasks = [task_name(attribute, language) for attribute in ATTRIBUTE_NAMES for language in LANGUAGES]
+    tasks = [task_name(attribute, language) for attribute in ATTRIBUTES for language in LANGUAGES]
     exams = [f"{exam_name(*each)}{suffix}" for each in EXAMS for suffix in (".yaml", ".jsonl")]
     made = [
         *((KINDS.task_files, f"{task}.jsonl", task) for task in tasks),

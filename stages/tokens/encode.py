@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from stages.formats.documents import DocumentWriter, read_documents
+from stages.formats.heldout import is_heldout
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.errors import DataError
@@ -35,12 +35,3 @@ def run(task: Task[TokensConfig]) -> dict[str, Any]:
     counts = {"documents": part.documents, "tokens": part.tokens, "heldout_documents": heldout.count}
     write_json(task.out / PART_COUNTS, {"vocab_size": tokenizer.vocab_size, **counts})
     return counts
-
-
-def is_heldout(document_id: str, share: float) -> bool:
-    """Return whether a document is held out: a hash of its id, as a number in [0, 1), is below the share.
-
-    Nothing else matters, so a document is held out in every run, split and order, or in none.
-    """
-    digest = hashlib.sha256(f"heldout/{document_id}".encode(errors="replace")).digest()
-    return int.from_bytes(digest[:8], "big") < share * 2**64

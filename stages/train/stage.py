@@ -228,7 +228,7 @@ class TrainingStage(TrainingConfig):
 
     def _readings(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> list[Reading]:
         """Return the readings by the datasets' sizes; none if a size is unknown."""
-        files = inputs.get(self.data, ())
+        files = self.data_files(inputs)
         if not files or not all(file.mb for file in files):
             return []
         pieces = next((file.count for file in inputs.get("tokenizer", ())), 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.align.encode import COUNTS, EXAMPLES, HELDOUT, REJECTS, Examples, is_heldout
+from stages.align.encode import COUNTS, EXAMPLES, HELDOUT, REJECTS, Examples, is_chat_heldout
 from stages.formats.chat.chats import Chat, Message, text_message, write_chats
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter
 from stages.formats.chat.templates import ChatEncoder, load_template
@@ -141,9 +141,9 @@ def test_chats_with_one_prompt_are_on_one_side_whatever_is_said_before_and_after
     for question in ("a", "b", "c", "d", "e"):
         one = chat(question, "yes")
         other = Chat(id="2", messages=(system, *chat(question, "no", "why?", "so").messages))
-        assert is_heldout(one, 0.5) == is_heldout(other, 0.5)
-    assert len({is_heldout(chat(str(number), "yes"), 0.5) for number in range(20)}) == 2
-    assert not any(is_heldout(each, 0.0) for each in chats(20))
+        assert is_chat_heldout(one, 0.5) == is_chat_heldout(other, 0.5)
+    assert len({is_chat_heldout(chat(str(number), "yes"), 0.5) for number in range(20)}) == 2
+    assert not any(is_chat_heldout(each, 0.0) for each in chats(20))
 
 
 def test_the_examples_of_a_file_are_the_same_in_any_division_into_files(world: World, tmp_path: Path) -> None:

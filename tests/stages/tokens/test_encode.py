@@ -10,15 +10,7 @@ from stages.formats.documents import DocumentWriter
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
 from stages.tokens.config import TokensConfig
-from stages.tokens.encode import is_heldout
 from tests.stages.harness import run_stage
-
-
-def test_nothing_is_held_out_at_zero_and_the_share_is_kept() -> None:
-    ids = [f"id-{n}" for n in range(20_000)]
-    assert not any(is_heldout(i, 0.0) for i in ids)
-    assert 0.045 < sum(is_heldout(i, 0.05) for i in ids) / len(ids) < 0.055
-    assert {i for i in ids if is_heldout(i, 0.01)} <= {i for i in ids if is_heldout(i, 0.05)}
 
 
 def test_a_document_without_an_id_is_named(tokenizer: InputFile, tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from megatron.core.datasets.indexed_dataset import IndexedDataset
 
 from stages.formats.documents import read_documents
+from stages.formats.heldout import is_heldout
 from stages.formats.token_counts import read_token_counts
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.contract import InputFile
 from stages.shared.files import sha256_file
 from stages.tokens.config import dataset_name
-from stages.tokens.encode import is_heldout
 from tests.stages.tokens.corpora import TEXTS, encode
 
 
