@@ -129,7 +129,7 @@ def _plain(value: Any) -> Any:
 
 def main() -> None:
     """Write the tables into all READMEs."""
-    for path in sorted((ROOT / "stages").glob("*/README.md")):
+    for path in sorted((ROOT / "stages").rglob("README.md")):
         text = path.read_text(encoding="utf-8")
         path.write_text(updated(text), encoding="utf-8")
 

@@ -59,7 +59,7 @@ ELSEWHERE = {
     "stages/model/huggingface/folder.py": "tests/stages/train/test_stage.py",
     "stages/model/huggingface/tensors.py": "tests/stages/model/huggingface/test_weights.py",
     "stages/train/state/same_model.py": "tests/stages/train/state/test_continuing.py",
-    "stages/model/layers/adapters.py": "tests/stages/align/test_run.py",
+    "stages/model/layers/adapters.py": "tests/stages/align/sft/test_run.py",
     "stages/model/layers/cached_layer.py": "tests/stages/model/layers/test_steps.py",
     "stages/evaluate/evaluation.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/harness.py": "tests/stages/evaluate/test_run.py",

@@ -9,7 +9,7 @@ import pytest
 from stages.web.config import Config as WebConfig
 from tests import settings
 
-READMES = sorted((settings.ROOT / "stages").glob("*/README.md"))
+READMES = sorted((settings.ROOT / "stages").rglob("README.md"))
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)

@@ -48,8 +48,11 @@ class Recipe:
 
 
 def known_stages() -> list[str]:
-    """Return the stages that a section can configure."""
-    return sorted(path.parent.name for path in STAGES.glob("*/config.py") if path.parent.name not in ROOMS)
+    """Return the stages that a section can configure: `web`, or `align.sft` for a stage in a folder with others."""
+    folders = (
+        path.parent.relative_to(STAGES).parts for depth in ("*", "*/*") for path in STAGES.glob(f"{depth}/config.py")
+    )
+    return sorted(".".join(parts) for parts in folders if parts[0] not in ROOMS)
 
 
 def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:

@@ -24,7 +24,7 @@ from typing import Any
 from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.formats.kinds import KINDS
 from tests.bench.compare import Comparison, add_options, show
-from tests.stages.align.world import write_world
+from tests.stages.align.sft.world import write_world
 
 SIDE = "tests.bench.sft_side"
 ASKED = {"speed": 3.0, "data": 5.0}

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from stages.align.config import AlignConfig
-from stages.align.encode import EXAMPLES
+from stages.align.sft.config import AlignConfig
+from stages.align.sft.encode import EXAMPLES
 from stages.formats.chat.packed import PackedRows
 from stages.formats.chat.packing import read_packing
 from stages.formats.chat.templates import load_template
@@ -24,7 +24,7 @@ from stages.formats.kinds import KINDS
 from stages.model.huggingface.tokenizer import write_tokenizer
 from stages.shared.contract import InputFile
 from tests.bench.compare import one_core
-from tests.stages.align.world import settings
+from tests.stages.align.sft.world import settings
 from tests.stages.harness import load_run, make_task, run_unit, unit_folder
 
 STEPS = 12

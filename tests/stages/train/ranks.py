@@ -23,7 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from stages.align.config import AlignConfig
+from stages.align.sft.config import AlignConfig
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
@@ -92,7 +92,7 @@ def settings(run: Run) -> TrainingStage:
     changed = {**TINY, **run.config}
     if run.stage == "pretrain":
         return PretrainConfig(tokens="unused", tokenizer="unused", **changed)
-    if run.stage == "align":
+    if run.stage == "align.sft":
         return AlignConfig(chats="unused", tokenizer="unused", **changed)
     model = {**changed["model"], "head": "scalar"}
     return RankingConfig(pairs="unused", tokenizer="unused", **{**changed, "model": model})
@@ -106,7 +106,7 @@ def start(run: Run, target: Callable[[Run, int], None] | None = None) -> list[An
     for name in ("out", "work"):
         (Path(run.folder) / name).mkdir(parents=True, exist_ok=True)
     server = get_context("forkserver")
-    runs = ["stages.pretrain.run", "stages.align.run", "tests.stages.train.ranking"]
+    runs = ["stages.pretrain.run", "stages.align.sft.run", "tests.stages.train.ranking"]
     server.set_forkserver_preload(["tests.stages.train.ranks", *runs])
     ranks = [server.Process(target=target or work, args=(run, rank)) for rank in range(settings(run).layout.ranks)]
     for rank in ranks:

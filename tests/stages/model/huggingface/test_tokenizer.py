@@ -1,4 +1,4 @@
-"""The tokenizer's files of a folder. Their use by transformers: tests/stages/align/test_run.py."""
+"""The tokenizer's files of a folder. Their use by transformers: tests/stages/align/sft/test_run.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stages.model.config import ModelConfig
 from stages.model.huggingface.tokenizer import write_tokenizer
 from stages.shared.contract import InputFile
 from stages.shared.files import read_json
-from tests.stages.align.conftest import world  # noqa: F401
+from tests.stages.align.sft.conftest import world  # noqa: F401
 
 
 def test_a_template_without_control_tokens_ends_with_the_end_of_sequence(

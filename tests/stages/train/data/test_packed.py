@@ -12,7 +12,7 @@ from stages.formats.chat.packed import Example, PackedRows, PackedWriter
 from stages.shared.errors import DataError
 from stages.train.data.corpus import SourceDataset
 from stages.train.data.packed import PackedSource, open_packed, sample_of
-from tests.stages.align.world import settings
+from tests.stages.align.sft.world import settings
 
 LENGTH = 64
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stages.align.config import AlignConfig
+from stages.align.sft.config import AlignConfig
 from stages.formats.chat.packed import Row
 from stages.model import parallel
 from stages.model.decoder import Decoder, build_model, initialise, take_documents
@@ -19,7 +19,7 @@ from stages.train.data.batches import microbatches
 from stages.train.data.packed import sample_of
 from stages.train.objectives.answers import LearnAnswers
 from stages.train.objectives.base import Batch, LossOutputs
-from tests.stages.align.world import settings
+from tests.stages.align.sft.world import settings
 
 VOCAB, LENGTH = 300, 64
 LENGTHS = [(20, 31, 13), (64,), (7, 8, 9, 10, 11, 12), (3, 50)]

@@ -21,7 +21,7 @@ from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.load import load_model
 from stages.release.config import ReleaseConfig
 from stages.shared.contract import InputFile
-from tests.stages.align.world import CONTROLS, SETTINGS, chats, settings
+from tests.stages.align.sft.world import CONTROLS, SETTINGS, chats, settings
 from tests.stages.harness import run_stage, run_unit
 from tests.stages.train.ranks import Run, digest, losses, train
 
@@ -59,7 +59,7 @@ def rows(world: World, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def fine_tuning(folder: Path, rows: str, **changes: Any) -> Run:
     return Run(
-        str(folder), rows, {**SETTINGS, **HELD, **MIXTURE, "steps": 8, "checkpoint_every": 3, **changes}, "align"
+        str(folder), rows, {**SETTINGS, **HELD, **MIXTURE, "steps": 8, "checkpoint_every": 3, **changes}, "align.sft"
     )
 
 

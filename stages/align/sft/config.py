@@ -46,9 +46,9 @@ START_SECONDS, SECONDS_PER_MB = 5.0, 1.0
 class AlignConfig(TrainingStage):
     """Fine-tunes a decoder on the assistant's part of chats."""
 
-    stage: ClassVar[str] = "align"
+    stage: ClassVar[str] = "align.sft"
     data: ClassVar[str] = "chats"
-    run: ClassVar[str] = "stages.align.run:sft"
+    run: ClassVar[str] = "stages.align.sft.run:sft"
 
     chats: Annotated[Inputs, Reads(KINDS.chats)]
     """Chats to learn. A mapping names sources for `mixture`: `{flan: "from:instruct", human: /data/chats.jsonl}`."""
@@ -98,7 +98,7 @@ class AlignConfig(TrainingStage):
         keys = unique_keys(file_key(file) for file in files)
         encode = Step(
             name="encode",
-            run="stages.align.encode:run",
+            run="stages.align.sft.encode:run",
             units=tuple(
                 Unit(
                     key=key,
@@ -113,7 +113,7 @@ class AlignConfig(TrainingStage):
         )
         pack = Step(
             name="pack",
-            run="stages.align.pack:run",
+            run="stages.align.sft.pack:run",
             units=WHOLE,
             uses=("model.seq_len",),
             reads=FIELDS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stages.shared.contract import InputFile
-from tests.stages.align.world import write_world
+from tests.stages.align.sft.world import write_world
 
 
 @pytest.fixture(scope="session")

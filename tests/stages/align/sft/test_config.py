@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from stages.align.config import dataset_name
+from stages.align.sft.config import dataset_name
 from stages.formats.kinds import KINDS
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
-from tests.stages.align.world import CONTROLS, settings
+from tests.stages.align.sft.world import CONTROLS, settings
 
 World = Mapping[str, tuple[InputFile, ...]]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.align.config import AlignConfig
+from stages.align.sft.config import AlignConfig
 from stages.formats.chat.chats import Chat, parse_chat
 from stages.formats.chat.packed import Example, PackedWriter
 from stages.formats.chat.templates import ChatEncoder, load_template

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.align.encode import COUNTS, EXAMPLES, HELDOUT, REJECTS, Examples, is_chat_heldout
+from stages.align.sft.encode import COUNTS, EXAMPLES, HELDOUT, REJECTS, Examples, is_chat_heldout
 from stages.formats.chat.chats import Chat, Message, text_message, write_chats
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter
 from stages.formats.chat.templates import ChatEncoder, load_template
 from stages.shared.contract import InputFile
 from stages.shared.files import read_json
 from stages.train.data.packed import sample_of
-from tests.stages.align.world import chats, settings
+from tests.stages.align.sft.world import chats, settings
 from tests.stages.harness import run_unit
 
 World = Mapping[str, tuple[InputFile, ...]]

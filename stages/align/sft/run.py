@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.align.config import AlignConfig, dataset_name
+from stages.align.sft.config import AlignConfig, dataset_name
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.task import Task
 from stages.train.data.corpus import SourceDataset

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stages.align.config import dataset_name
+from stages.align.sft.config import dataset_name
 from stages.formats.chat.chats import write_chats
 from stages.formats.chat.packed import PackedRows
 from stages.formats.chat.packing import read_packing
@@ -17,7 +17,7 @@ from stages.formats.documents import DocumentWriter
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
-from tests.stages.align.world import chats, settings
+from tests.stages.align.sft.world import chats, settings
 from tests.stages.harness import run_unit
 
 World = Mapping[str, tuple[InputFile, ...]]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.align.config import AlignConfig
+from stages.align.sft.config import AlignConfig
 from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.formats.chat.templates import load_template
 from stages.formats.kinds import KINDS
