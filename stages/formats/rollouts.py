@@ -96,10 +96,10 @@ def read_rollouts(path: Path) -> list[Rollout]:
         raise DataError(arrays, f"other than {len(rows)} responses, which {path.name} has", _REMEDY)
     found_rollouts = []
     for number, row in enumerate(rows):
-        values = {name: tuple(column[number].tolist()) for name, column in columns.items()}
-        kept = {name: row[name] for name in _FIELDS} | {"inserted": tuple(row["inserted"])}
+        values: dict[str, Any] = {name: tuple(column[number].tolist()) for name, column in columns.items()}
+        values |= {name: row[name] for name in _FIELDS} | {"inserted": tuple(row["inserted"])}
         try:
-            found_rollouts.append(Rollout(**kept, **values))
+            found_rollouts.append(Rollout(**values))
         except ValueError as error:
             raise DataError(path, str(error), _REMEDY, record=number + 1) from error
     return found_rollouts

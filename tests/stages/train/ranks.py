@@ -23,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from stages.align.ppo.config import PpoConfig
 from stages.align.sft.config import AlignConfig
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
@@ -94,6 +95,8 @@ def settings(run: Run) -> TrainingStage:
         return PretrainConfig(tokens="unused", tokenizer="unused", **changed)
     if run.stage == "align.sft":
         return AlignConfig(chats="unused", tokenizer="unused", **changed)
+    if run.stage == "align.ppo":
+        return PpoConfig(prompts="unused", tokenizer="unused", **changed)
     model = {**changed["model"], "head": "scalar"}
     return RankingConfig(pairs="unused", tokenizer="unused", **{**changed, "model": model})
 
@@ -106,7 +109,7 @@ def start(run: Run, target: Callable[[Run, int], None] | None = None) -> list[An
     for name in ("out", "work"):
         (Path(run.folder) / name).mkdir(parents=True, exist_ok=True)
     server = get_context("forkserver")
-    runs = ["stages.pretrain.run", "stages.align.sft.run", "tests.stages.train.ranking"]
+    runs = ["stages.pretrain.run", "stages.align.sft.run", "stages.align.ppo.run", "tests.stages.train.ranking"]
     server.set_forkserver_preload(["tests.stages.train.ranks", *runs])
     ranks = [server.Process(target=target or work, args=(run, rank)) for rank in range(settings(run).layout.ranks)]
     for rank in ranks:
@@ -235,6 +238,12 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
             "tokens": tuple(InputFile(path, path.stem) for path in sorted(data.glob("*.bin"))),
             "chats": tuple(InputFile(path, path.stem[5:]) for path in sorted(data.glob("rows-*.bin"))),
             "tokenizer": (InputFile(data / "tokenizer.model", ""),),
+            "prompts": tuple(InputFile(path, path.stem) for path in sorted(data.glob("prompts*.jsonl"))),
+            **{
+                name: (InputFile(Path(getattr(config, name)), ""),)
+                for name in ("rule", "policy", "reward")
+                if getattr(config, name, None)
+            },
             "continue_from": (InputFile(Path(run.continue_from), ""),) if run.continue_from else (),
         },
         steps={"pack": (data,)},
