@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -41,6 +41,8 @@ class Prompt:
     id: str
     context: tuple[int, ...]
     """Its tokens, up to the begin of the answer."""
+    text: str
+    """Its last message, for people."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,12 @@ def read_prompts(config: PpoConfig, files: Sequence[InputFile], tokenizer: Token
             elif len(context) > room:
                 left_out["too long"] += 1
             else:
-                found.append(Prompt(f"{file.source}/{chat.id}", tuple(context)))
+                found.append(Prompt(f"{file.source}/{chat.id}", tuple(context), messages[-1].text))
     if not found:
         problem = f"no prompt of at most {room} tokens ({dict(left_out)})"
         raise DataError(files[0].path, problem, "Give it chats, or lower max_new_tokens")
     ids = unique_keys(prompt.id for prompt in found)
-    prompts = tuple(Prompt(id, prompt.context) for id, prompt in zip(ids, found, strict=True))
+    prompts = tuple(replace(prompt, id=id) for id, prompt in zip(ids, found, strict=True))
     return Prompts(prompts, dict(left_out), encoder.end_id)
 
 
@@ -104,7 +106,12 @@ class Sampler:
 
         `policy` is the digest of the engine's weights. Batches that lie in `folder` with it are read and not sampled.
         """
-        wanted = [(prompt, sample) for prompt in prompts for sample in range(self._config.samples)]
+        wanted: list[tuple[Prompt, int]] = []
+        answered: Counter[str] = Counter()  # a round with the end of an epoch may have a prompt twice
+        for prompt in prompts:
+            first, count = answered[prompt.id], self._config.samples
+            wanted += [(prompt, sample) for sample in range(first, first + count)]
+            answered[prompt.id] += count
         size = self._config.rollout_batch
         batches = [wanted[first : first + size] for first in range(0, len(wanted), size)]
         files = [folder / f"batch-{place:05d}.jsonl" for place in range(len(batches))]

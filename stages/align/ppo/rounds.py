@@ -131,7 +131,9 @@ class Rounds:
         if dist.get_rank() == 0:
             rollouts = scored(rollouts, episodes.scores.tolist())
             about = {"round": number, "policy": policy, "beta": beta, "next_beta": next_beta}
-            _write(folder, about, numbers, episodes, rollouts)
+            questions = {prompt.id: prompt.text for prompt in self._prompts.all}
+            samples = _shown(rollouts[:SHOWN], episodes, questions)
+            _write(folder, {**about, "numbers": numbers, "samples": samples}, episodes, rollouts)
 
     def _chosen(self, number: int) -> list[Prompt]:
         """Return the prompts of a round: each epoch of the prompts has every one once, in an order of its own."""
@@ -211,22 +213,28 @@ def _is_complete(folder: Path, policy: str, beta: float) -> bool:
     return (about["policy"], about["beta"]) == (policy, beta)
 
 
-def _write(
-    folder: Path, about: Mapping[str, Any], numbers: Mapping[str, float], episodes: Episodes, rollouts: list[Rollout]
-) -> None:
+def _shown(rollouts: Sequence[Rollout], episodes: Episodes, questions: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return responses for people."""
+    kl = episodes.kl.tolist()
+    return [
+        {
+            **{name: getattr(rollout, name) for name in ("prompt", "text", "finish", "score")},
+            "question": questions[rollout.prompt],
+            "kl": kl[row],
+        }
+        for row, rollout in enumerate(rollouts)
+    ]
+
+
+def _write(folder: Path, about: Mapping[str, Any], episodes: Episodes, rollouts: Sequence[Rollout]) -> None:
     """Write a round's files: round.json is the last."""
     write_rollouts(folder / "rollouts.jsonl", rollouts)
     buffer = io.BytesIO()
     columns = {field.name: getattr(episodes, field.name) for field in fields(episodes)}
     np.savez(buffer, allow_pickle=False, **columns)
     write_atomic(folder / EPISODES, buffer.getvalue())
-    kl = episodes.kl.tolist()
-    samples = [
-        {"prompt": each.prompt, "text": each.text, "finish": each.finish, "score": each.score, "kl": kl[row]}
-        for row, each in enumerate(rollouts[:SHOWN])
-    ]
     finishes = dict(sorted(Counter(rollout.finish for rollout in rollouts).items()))
-    write_json(folder / ROUND, {**about, "numbers": numbers, "finishes": finishes, "samples": samples})
+    write_json(folder / ROUND, {**about, "finishes": finishes})
 
 
 def _at(scores_NT: Floats, last_N: NDArray[np.int64]) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ from stages.align.ppo.rollout import Prompts, Sampler, read_prompts
 from stages.align.ppo.rounds import Rounds
 from stages.align.ppo.rule import read_rule
 from stages.formats.kinds import KINDS
+from stages.formats.rounds import write_rounds
 from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.copying import copy_weights
 from stages.model.checkpoint.settings import read_settings
 from stages.model.config import ModelConfig
 from stages.shared.errors import DataError
-from stages.shared.files import sampled_digest, write_atomic
+from stages.shared.files import sampled_digest
 from stages.shared.task import Task
 from stages.train.data.corpus import SourceDataset, open_corpus
 from stages.train.data.datasets import EndOfDocument, TrainingData, build_dataset
@@ -38,8 +38,7 @@ def ppo(task: Task[PpoConfig]) -> dict[str, Any]:
     summary = train_and_compare(task, objective, tokenizer, partial(_open, task, tokenizer, prompts, rounds))
     if task.ranks.rank == 0:
         rows = rounds.rows()
-        lines = (json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
-        write_atomic(task.out / KINDS.rounds.file, "".join(lines).encode("utf-8", "replace"))
+        write_rounds(task.out / KINDS.rounds.file, rows)
         summary |= {name: rows[-1]["numbers"][name] for name in ("score", "kl", "length")}
     return summary
 

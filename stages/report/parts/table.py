@@ -17,6 +17,7 @@ FOLDERS = (
     "training",
     "alarm",
     "evaluation",
+    "rounds",
     "generations",
     "timeline",
 )

@@ -66,7 +66,7 @@ class Run:
     """Seconds that the last rank waits in every attention."""
     die_in: str = ""
     """Part of the first checkpoint in which rank 0 gets a SIGKILL (write, commit, mark, publish), or in
-    the outputs (finish)."""
+    the outputs (finish), or in the first round of align.ppo (batch, episodes)."""
     lost_by: int | None = None
     """Rank that finds its lease lost."""
     lost_at: int = 1
@@ -283,6 +283,28 @@ def plant(part: str) -> None:
         checkpoints.mark = lambda *_args: die()
     elif part == "finish":
         loop.save_weights = lambda *_args: die()
+    elif part in ("batch", "episodes"):
+        plant_in_round(part)
+
+
+def plant_in_round(part: str) -> None:
+    """Make this process die in a round of align.ppo: in its second batch of responses, or before its mark."""
+    from stages.align.ppo import rollout, rounds  # noqa: PLC0415
+    from stages.formats import rollouts  # noqa: PLC0415
+
+    if part == "episodes":
+        rounds.write_json = lambda *_args: die()  # type: ignore[attr-defined]
+        return
+    write, written = rollouts.write_rollouts, [0]
+
+    def cut_short(path: Path, *rest: Any) -> None:
+        write(path, *rest)
+        written[0] += 1
+        if written[0] == 2:
+            path.unlink()  # the arrays are there, the lines are not
+            die()
+
+    rollout.write_rollouts = cut_short  # type: ignore[attr-defined]
 
 
 def plant_bad(run: Run) -> None:
