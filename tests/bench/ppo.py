@@ -2,10 +2,11 @@
 
     python -m tests.bench.ppo [--only step-32|step-64|generation] [--rounds 3] [--check]
 
-Needs trl 1.12.0, the last one with a PPOTrainer, and datasets, which are no pins of the project: make a virtual environment
-with them beside the project's. Both sides have a policy, a value network, a reference and a reward model of the same
-shape (4 layers of 192, a vocabulary of 1,024), 32 prompts of 32 tokens a round, four updates, one epoch. A rate is of
-sampled tokens, in processor seconds of the whole round. Generation samples 64 tokens for 32 prompts of 8 to 96 tokens.
+Needs trl 1.12.0, the last one with a PPOTrainer, and datasets, which are no pins of the project: make a virtual
+environment with them beside the project's. Both sides have a policy, a value network, a reference and a reward model of
+the same shape (4 layers of 192, a vocabulary of 1,024), 32 prompts of 32 tokens a round, four updates, one epoch. A
+rate is of sampled tokens, in processor seconds of the whole round. Generation samples 64 tokens for 32 prompts of 8 to
+96.
 """
 
 from __future__ import annotations

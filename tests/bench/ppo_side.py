@@ -1,4 +1,4 @@
-"""A side of ppo.py in a process of its own: python -m tests.bench.ppo_side step-32|step-64|generation ours|theirs WORLD."""
+"""A side of ppo.py in a process of its own: python -m tests.bench.ppo_side SUBJECT ours|theirs WORLD."""
 
 from __future__ import annotations
 
