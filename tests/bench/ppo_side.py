@@ -19,7 +19,7 @@ from stages.align.ppo.rollout import Prompt, Prompts, Sampler
 from stages.align.ppo.rounds import Rounds
 from stages.formats.chat.templates import load_template
 from stages.formats.kinds import KINDS
-from stages.formats.rollouts import read_rollouts
+from stages.formats.reinforcement.rollouts import read_rollouts
 from stages.formats.tokenizer import Tokenizer
 from stages.generate.generation import Generator
 from stages.generate.memory import BATCH_TOKENS

@@ -13,13 +13,14 @@ from pydantic import Field, model_validator
 
 from stages.formats.chat.templates import digest_of, load_template
 from stages.formats.kinds import KINDS
+from stages.model.checkpoint.settings import PlannedModel, name_of, read_sealed, require_fitting, require_tokenizer
 from stages.shared.contract import WHOLE, InputFile, Inputs, Output, Reads, Section, StagePlan
-from stages.shared.errors import ConfigError
+from stages.shared.errors import ConfigError, DataError
 from stages.train.config import WEIGHTS
 from stages.train.data.schedule import Schedule
 from stages.train.sections import GuardConfig, LrScheduleConfig
 from stages.train.stage import TrainingStage
-from stages.train.state.names import AVERAGE, holds_state, step_of
+from stages.train.state.names import AVERAGE, FINAL
 
 STARTS = ("policy", "reward")
 """Input fields of models."""
@@ -56,12 +57,12 @@ class PpoConfig(TrainingStage):
     prompts: Annotated[Inputs, Reads(KINDS.chats)]
     """Chats whose last answer the policy gives anew; an answer at their end is left out. Prompts that leave no room for
     max_new_tokens are counted and left out."""
-    policy: Annotated[Inputs | None, Reads(KINDS.state)] = None
-    """The fine-tuned model that the policy starts from, and the reference: `from:section`, whose last checkpoint is
+    policy: Annotated[Inputs | None, Reads(KINDS.checkpoint)] = None
+    """The fine-tuned model that the policy starts from, and the reference: `from:section`, whose checkpoint `final` is
     taken, or one folder. None: init_from, or drawn from the seed."""
-    reward: Annotated[Inputs | None, Reads(KINDS.state)] = None
-    """The reward model, with a scalar head; the value network starts from it. None: `rule` scores, and the value
-    network starts from the policy with a new head."""
+    reward: Annotated[Inputs | None, Reads(KINDS.checkpoint)] = None
+    """The reward model, with a scalar head, as `policy`; the value network starts from it. None: `rule` scores, and the
+    value network starts from the policy with a new head."""
     rule: Annotated[Inputs | None, Reads(KINDS.reward_rule)] = None
     """A JSON file with a rule that scores responses in place of a reward model: stages/align/ppo/rule.py."""
     tokens: Annotated[Inputs | None, Reads(KINDS.tokens)] = None
@@ -212,7 +213,7 @@ class PpoConfig(TrainingStage):
         training = super().plan(inputs)
         (step,) = training.steps
         (unit,) = step.units
-        chosen = {name: (_last(name, inputs[name]),) for name in STARTS if inputs.get(name)}
+        chosen = {name: (_chosen(name, inputs[name]),) for name in STARTS if inputs.get(name)}
         given = [name for name in ("prompts", *STARTS, "rule", "tokens") if getattr(self, name) is not None]
         reads = (*(name for name in step.reads if name != self.data), *given)
         units = (replace(unit, inputs={**unit.inputs, **chosen}),)
@@ -223,16 +224,32 @@ class PpoConfig(TrainingStage):
             outputs.append(replace(final, source=AVERAGE, name=AVERAGE))
         return StagePlan(steps=(step,), outputs=tuple(outputs))
 
+    def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        """Raise what TrainingStage does, and DataError for models of another tokenizer or a policy of another shape."""
+        super().inspect(inputs)
+        for name in STARTS:
+            if not inputs.get(name):
+                continue
+            file = _chosen(name, inputs[name])
+            require_tokenizer(file, inputs.get("tokenizer", ()))
+            planned = PlannedModel.of(file)
+            found = planned.model if planned else read_sealed(file.path).config
+            if name == "policy":
+                require_fitting(name_of(file), found, self.model)
+            elif found.head != "scalar":
+                problem = f"a model with head {found.head} scores nothing"
+                raise DataError(name_of(file), problem, "Name a reward model: head scalar")
+
     def _weights_from(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> str:
         files = inputs.get("policy", ())
-        return _last("policy", files).where if files else super()._weights_from(inputs)
+        return _chosen("policy", files).where if files else super()._weights_from(inputs)
 
 
-def _last(name: str, files: Sequence[InputFile]) -> InputFile:
-    """Return the checkpoint to take: a section's last one, or the folder that is named."""
+def _chosen(name: str, files: Sequence[InputFile]) -> InputFile:
+    """Return the checkpoint to take: a section's final one, or the folder that is named."""
     if files[0].section:
-        return max((file for file in files if holds_state(file.path)), key=lambda file: step_of(file.path))
-    if len(files) > 1:
+        files = [file for file in files if file.path.name == FINAL]
+    if len(files) != 1:
         raise ConfigError(name, [file.where for file in files], "one folder")
     return files[0]
 

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.formats.rollouts import Rollout
+from stages.formats.reinforcement.rollouts import Rollout
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -81,6 +81,13 @@ def episodes_of(rollouts: Sequence[Rollout], length: int) -> Episodes:
         is_ended=np.array([rollout.finish == "eos" for rollout in rollouts], np.bool_),
         sampled=sampled_NT,
     )
+
+
+def with_token_behind(episodes: Episodes, token: int) -> Episodes:
+    """Return the episodes with one more token behind each response, which is then the last one."""
+    tokens_NT, last_N = episodes.tokens.copy(), episodes.last + 1
+    tokens_NT[np.arange(len(last_N)), last_N] = token
+    return replace(episodes, tokens=tokens_NT, last=last_N)
 
 
 def with_scores(episodes: Episodes, scores_N: Floats, missing_end: float | None = None) -> Episodes:

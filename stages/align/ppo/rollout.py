@@ -20,7 +20,7 @@ from megatron.core import parallel_state
 from stages.align.ppo.config import PpoConfig
 from stages.formats.chat.chats import parse_chat
 from stages.formats.chat.templates import ChatEncoder, load_template
-from stages.formats.rollouts import Rollout, read_rollouts, write_rollouts
+from stages.formats.reinforcement.rollouts import Rollout, read_rollouts, write_rollouts
 from stages.formats.tokenizer import Tokenizer
 from stages.generate.generation import Generator
 from stages.generate.memory import BATCH_TOKENS, cache_bytes, generation_slots, slot_bytes, weight_bytes
@@ -56,12 +56,17 @@ class Prompts:
     """The token that ends an answer; None: the end of sequence alone does."""
 
 
-def read_prompts(config: PpoConfig, files: Sequence[InputFile], tokenizer: Tokenizer) -> Prompts:
-    """Return the prompts of chats: all before the last answer. Raises DataError if none is left."""
+def read_prompts(
+    config: PpoConfig, files: Sequence[InputFile], tokenizer: Tokenizer, *, reserved: bool = False
+) -> Prompts:
+    """Return the prompts of chats: all before the last answer. Raises DataError if none is left.
+
+    `reserved` leaves room for a token behind the response.
+    """
     template = load_template(config.template)
     controls = {name: config.model.token_id(name, tokenizer.vocab_size) for name in template.controls}
     encoder = ChatEncoder(template, tokenizer, controls, first_id=tokenizer.eos_id)
-    room = config.model.seq_len - config.max_new_tokens
+    room = config.model.seq_len - config.max_new_tokens - reserved
     found: list[Prompt] = []
     left_out: Counter[str] = Counter()
     for file in files:

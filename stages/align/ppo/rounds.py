@@ -30,7 +30,7 @@ from stages.align.ppo.config import PpoConfig
 from stages.align.ppo.objective import EPISODE, POLICY, REFERENCE, REWARD, VALUE
 from stages.align.ppo.phases import Episodes, Floats
 from stages.align.ppo.rollout import Prompt, Prompts, Sampler, policy_digest
-from stages.formats.rollouts import Rollout, scored, write_rollouts
+from stages.formats.reinforcement.rollouts import Rollout, scored, write_rollouts
 from stages.model import parallel
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_atomic, write_json
@@ -65,10 +65,12 @@ class Rounds:
     """Takes the samples of a step from its round; at a round's first step the policy samples it."""
 
     def __init__(
-        self, config: PpoConfig, prompts: Prompts, sampler: Sampler, work: Path, rule: Score | None = None
+        self, config: PpoConfig, prompts: Prompts, sampler: Sampler, work: Path, judge: Score | int | None = None
     ) -> None:
-        """Without a rule the model of the role `reward` scores."""
-        self._config, self._prompts, self._sampler, self._rule = config, prompts, sampler, rule
+        """`judge` scores responses, or is the token at which the model of the role `reward` does, behind a response.
+        None: that model scores at the response's last token.
+        """
+        self._config, self._prompts, self._sampler, self._judge = config, prompts, sampler, judge
         self._folder = work / ROUNDS
         self._round: Round | None = None
         self.text: Dataset[Batch] | None = None
@@ -113,8 +115,7 @@ class Rounds:
         rollouts = self._sampler.sample(models.main, policy, number, self._chosen(number), folder)
         episodes = phases.episodes_of(rollouts, config.model.seq_len)
         run = partial(self._columns, models, episodes)
-        own = self._rule(rollouts) if self._rule else _at(run(REWARD)["scores"], episodes.last)
-        episodes = phases.with_scores(episodes, np.asarray(own, np.float64), config.missing_end)
+        episodes = phases.with_scores(episodes, self._scores(models, episodes, rollouts), config.missing_end)
         choices = run(POLICY)
         episodes = replace(episodes, old=choices["logprobs"], entropy=choices["entropy"])
         self._require_same_policy(episodes, rollouts)
@@ -134,6 +135,14 @@ class Rounds:
             questions = {prompt.id: prompt.text for prompt in self._prompts.all}
             samples = _shown(rollouts[:SHOWN], episodes, questions)
             _write(folder, {**about, "numbers": numbers, "samples": samples}, episodes, rollouts)
+
+    def _scores(self, models: Models, episodes: Episodes, rollouts: Sequence[Rollout]) -> Floats:
+        """Return the score of each response. Collective."""
+        if callable(self._judge):
+            return np.asarray(self._judge(rollouts), np.float64)
+        judged = episodes if self._judge is None else phases.with_token_behind(episodes, self._judge)
+        scores_NT = self._columns(models, judged, REWARD)["scores"]
+        return scores_NT[np.arange(len(judged.last)), judged.last]
 
     def _chosen(self, number: int) -> list[Prompt]:
         """Return the prompts of a round: each epoch of the prompts has every one once, in an order of its own."""
@@ -235,11 +244,6 @@ def _write(folder: Path, about: Mapping[str, Any], episodes: Episodes, rollouts:
     write_atomic(folder / EPISODES, buffer.getvalue())
     finishes = dict(sorted(Counter(rollout.finish for rollout in rollouts).items()))
     write_json(folder / ROUND, {**about, "finishes": finishes})
-
-
-def _at(scores_NT: Floats, last_N: NDArray[np.int64]) -> Floats:
-    """Return the scores at the recorded last positions."""
-    return scores_NT[np.arange(len(last_N)), last_N]
 
 
 def _sample(episodes: Episodes, row: int) -> Batch:

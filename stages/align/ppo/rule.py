@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from stages.formats.rollouts import Rollout
+from stages.formats.reinforcement.rollouts import Rollout
 from stages.shared.errors import DataError
 from stages.shared.files import read_json
 from stages.shared.settings import Settings

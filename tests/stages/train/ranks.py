@@ -290,7 +290,7 @@ def plant(part: str) -> None:
 def plant_in_round(part: str) -> None:
     """Make this process die in a round of align.ppo: in its second batch of responses, or before its mark."""
     from stages.align.ppo import rollout, rounds  # noqa: PLC0415
-    from stages.formats import rollouts  # noqa: PLC0415
+    from stages.formats.reinforcement import rollouts  # noqa: PLC0415
 
     if part == "episodes":
         rounds.write_json = lambda *_args: die()  # type: ignore[attr-defined]

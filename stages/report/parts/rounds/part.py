@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stages.formats.kinds import KINDS
-from stages.formats.rounds import RoundRow, read_rounds
+from stages.formats.reinforcement.rounds import RoundRow, read_rounds
 from stages.report.figures import Figure
 from stages.report.part import Card, Material, Missing, Part, View, not_run
 from stages.report.words import number, plural, slug

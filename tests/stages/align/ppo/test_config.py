@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from stages.formats.kinds import KINDS
+from stages.model.checkpoint.settings import PlannedModel
 from stages.shared.contract import InputFile
-from stages.shared.errors import ConfigError
+from stages.shared.errors import ConfigError, DataError
 from tests.stages.align.ppo.world import settings
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -62,14 +63,25 @@ def test_the_warm_up_begins_with_a_share_and_text_is_part_of_the_batch() -> None
     assert (config.episodes, config.updates) == (8, 2)
 
 
-def test_the_last_checkpoint_of_a_section_is_the_policy() -> None:
-    def made(step: int) -> InputFile:
-        path = Path(f"/runs/steps/sft/units/all/step-{step:07d}")
-        return InputFile(path, f"step-{step}", kind=KINDS.state.name, section="sft")
+def test_a_reward_model_of_the_run_that_scores_nothing_is_refused_before_anything_runs() -> None:
+    config = settings(rule=None, reward="from:sft")
+    about = PlannedModel(model=config.model, dtype="fp32", tokenizer="/runs/tokenizer.model").text()
+    file = InputFile(Path("/runs/steps/sft/units/all/final"), "final", section="sft", about=about)
+    config.model_copy(update={"reward": None}).inspect({"policy": (file,)})
+    with pytest.raises(DataError, match="a model with head lm scores nothing"):
+        config.inspect({"reward": (file,)})
+    other = settings(policy="from:sft", model={"dim": 128})
+    with pytest.raises(DataError, match="dim"):
+        other.inspect({"policy": (file,)})
+
+
+def test_the_final_checkpoint_of_a_section_is_the_policy() -> None:
+    def made(name: str) -> InputFile:
+        return InputFile(Path(f"/runs/steps/sft/units/all/{name}"), name, kind=KINDS.checkpoint.name, section="sft")
 
     config = settings(policy="from:sft")
-    (step,) = config.plan({"policy": (made(40), made(100), made(60)), "rule": (), "prompts": ()}).steps
-    assert step.units[0].inputs["policy"] == (made(100),)
+    (step,) = config.plan({"policy": (made("final"), made("untrained"), made("best")), "rule": (), "prompts": ()}).steps
+    assert step.units[0].inputs["policy"] == (made("final"),)
     assert {"policy", "rule", "prompts", "tokenizer"} == {*step.reads}
     names = [output.name for output in config.plan({}).outputs]
     assert {"final", "untrained", "average"} <= {*names}

@@ -22,8 +22,9 @@ from stages.align.ppo.phases import (
     with_group_advantages,
     with_rewards,
     with_scores,
+    with_token_behind,
 )
-from stages.formats.rollouts import Rollout
+from stages.formats.reinforcement.rollouts import Rollout
 
 
 def rollout(**changes: Any) -> Rollout:
@@ -88,6 +89,15 @@ def test_the_score_sits_on_the_end_token_by_position_also_where_the_padding_is_t
     assert found.rewards[0].tolist() == [0, 0, 0, 1.5, 0, 0, 0]
     assert episodes.last.tolist() == [4]
     assert last_trained(episodes.is_trained).tolist() == [3]
+
+
+def test_a_token_behind_the_response_is_for_the_judge_alone() -> None:
+    episodes = episodes_of([rollout(tokens=(5, 2)), rollout(tokens=(5, 6, 2))], length=7)
+    judged = with_token_behind(episodes, 99)
+    assert judged.tokens[:, 5:].tolist() == [[99, 0], [2, 99]]
+    assert judged.last.tolist() == [5, 6]
+    assert not (episodes.tokens == 99).any()
+    assert (judged.is_trained == episodes.is_trained).all()
 
 
 def test_a_missing_end_is_known_by_the_finish_reason_and_not_by_a_token() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from stages.align.ppo.rollout import Prompt, Sampler, policy_digest, read_prompts
 from stages.formats.kinds import KINDS
-from stages.formats.rollouts import Rollout
+from stages.formats.reinforcement.rollouts import Rollout
 from stages.formats.tokenizer import Tokenizer
 from stages.generate.sampling import Sampling, choose, logprobs_of
 from stages.model import parallel

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from stages.formats.metrics import read_metrics
-from stages.formats.rollouts import read_rollouts
-from stages.model.checkpoint.reading import read_weights
+from stages.formats.reinforcement.rollouts import read_rollouts
+from stages.model.checkpoint.reading import describe, read_weights
 from tests.stages.train.equal import assert_equal, same_files
 from tests.stages.train.ranks import Run, losses, train
 
@@ -132,3 +134,32 @@ def test_where_shorter_is_better_answers_become_half_as_long_and_beta_holds_them
         found[beta] = [row["numbers"] for row in rounds(run)]
     assert found[0.0][-1]["length"] < found[0.0][0]["length"] / 2
     assert found[5.0][-1]["kl"] < found[0.0][-1]["kl"] / 2
+
+
+def test_from_a_reward_model_values_begin_as_its_scores_less_the_demonstrations_mean(
+    undisturbed: Run, tmp_path: Path
+) -> None:
+    reward = tmp_path / "reward"
+    shutil.copytree(undisturbed.out / "final-value", reward)
+    state = json.loads((reward / "state.json").read_text("utf-8")) | {"reward": {"shift": 3.0, "end_of_context": ""}}
+    (reward / "state.json").write_text(json.dumps(state), "utf-8")
+    files = json.loads((reward / "complete.json").read_text("utf-8"))
+    files["files"]["state.json"] = describe(reward / "state.json")
+    (reward / "complete.json").write_text(json.dumps(files), "utf-8")
+    starts = {"rule": None, "reward": str(reward), "policy": str(undisturbed.out / "final"), "steps": 2}
+    run = changed(undisturbed, tmp_path / "run", **starts)
+    assert train(run) == [0]
+    with np.load(work(run) / "round-00000" / "episodes.npz") as found:
+        rows = np.arange(len(found["last"]))
+        assert found["values"][rows, found["last"]].tolist() == found["scores"].tolist()
+        assert found["scores"].mean() < -3.0  # those of the rule are about -7
+        assert (found["old"] == found["reference"]).all()
+    final, untrained = (dict(read_weights(folder)) for folder in (undisturbed.out / "final", run.out / "untrained"))
+    assert all(torch.equal(final[name], untrained[name]) for name in final)
+
+
+def test_a_model_that_scores_nothing_is_no_reward_model(undisturbed: Run, tmp_path: Path) -> None:
+    final = str(undisturbed.out / "final")
+    run = changed(undisturbed, tmp_path / "run", rule=None, reward=final)
+    assert train(run) == [93]
+    assert "a model with head lm scores nothing" in (tmp_path / "run" / "error-0.txt").read_text("utf-8")

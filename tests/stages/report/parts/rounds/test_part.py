@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from stages.formats.kinds import KINDS
-from stages.formats.rounds import write_rounds
+from stages.formats.reinforcement.rounds import write_rounds
 from stages.report.part import Material, Missing, View
 from stages.report.parts.rounds.part import show, spread
 from tests.stages.report.journey import START, made

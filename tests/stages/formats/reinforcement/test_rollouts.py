@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.formats.rollouts import Rollout, read_rollouts, scored, write_rollouts
+from stages.formats.reinforcement.rollouts import Rollout, read_rollouts, scored, write_rollouts
 from stages.shared.errors import DataError
 
 

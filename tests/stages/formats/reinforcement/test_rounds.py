@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.formats.rounds import read_rounds, write_rounds
+from stages.formats.reinforcement.rounds import read_rounds, write_rounds
 from stages.shared.errors import DataError
 
 ROW = {"round": 0, "policy": "p", "beta": 0.1, "next_beta": 0.2, "numbers": {"kl": 1 / 3}, "finishes": {"eos": 2}}
