@@ -47,14 +47,14 @@ def test_a_token_without_its_log_probability_is_an_error() -> None:
 def test_damaged_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "one.jsonl"
     write_rollouts(path, [rollout(), rollout(sample=1)])
-    whole = path.read_text("utf-8").splitlines(keepends=True)
-    path.write_text(whole[0], "utf-8")
+    whole = path.read_text("utf-8").split("\n")
+    path.write_text(whole[0] + "\n", "utf-8")
     with pytest.raises(DataError, match=r"one\.npz: other than 1 responses"):
         read_rollouts(path)
     path.write_text("{}\n", "utf-8")
     with pytest.raises(DataError, match="not a rollout"):
         read_rollouts(path)
-    path.write_text("".join(whole), "utf-8")
+    path.write_text("\n".join(whole), "utf-8")
     with np.load(path.with_suffix(".npz")) as found:
         arrays = dict(found)
     np.savez(path.with_suffix(".npz"), **{**arrays, "logprobs": arrays["logprobs"][:-1]})
