@@ -26,7 +26,8 @@ from jobs.paths import RunPaths, StepPaths
 from jobs.plan.cluster import Cluster, known_clusters
 from jobs.plan.crawl import OnGuess
 from jobs.plan.graph import Expand, External, Graph, build_graph
-from jobs.plan.inputs import NAMED, changed_files, external_files
+from jobs.plan.identity import NAMED, changed_files
+from jobs.plan.inputs import external_files
 from jobs.plan.recipe import Recipe
 from jobs.plan.validation import at_home
 from jobs.record import (
