@@ -53,6 +53,10 @@ class Kinds:
     """Tasks of a mixture: examples, shares that were promised, draws."""
     packing: Kind = Kind("packing", "packing.json")
     """What became of chats that were packed for a fine-tuning."""
+    preferences: Kind = Kind("preferences", "preferences.jsonl")
+    """Responses to prompts with their ranking, by people, models or rules."""
+    candidates: Kind = Kind("candidates", "candidates.jsonl")
+    """Responses to prompts that somebody may rank."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")
