@@ -55,6 +55,8 @@ class Kinds:
     """What became of chats that were packed for a fine-tuning."""
     preferences: Kind = Kind("preferences", "preferences.jsonl")
     """Responses to prompts with their ranking, by people, models or rules."""
+    preference_files: Kind = Kind("preference_files")
+    """Comparisons as they are published, brought by the user."""
     heldout_preferences: Kind = Kind("heldout_preferences", "heldout_preferences.jsonl")
     """Preferences kept out of every training, to measure a reward model."""
     candidates: Kind = Kind("candidates", "candidates.jsonl")
