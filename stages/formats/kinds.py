@@ -61,6 +61,8 @@ class Kinds:
     """Preferences kept out of every training, to measure a reward model."""
     candidates: Kind = Kind("candidates", "candidates.jsonl")
     """Responses to prompts that somebody may rank."""
+    agreement: Kind = Kind("agreement", "agreement.json")
+    """How far people who ranked the same responses agree."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")
