@@ -20,6 +20,8 @@ TITLES = {
     "score_length_correlation": "Correlation of score and length",
 }
 """Numbers with a curve."""
+RANGES = {"ended": [-0.02, 1.02], "score_length_correlation": [-1.05, 1.05]}
+"""Ranges of axes that do not fit their curve."""
 SHOWN_ROUNDS = 4
 """Rounds whose responses are shown side by side: the first, the last, and some between."""
 
@@ -77,7 +79,7 @@ def curve(rows: Sequence[RoundRow], name: str) -> Figure:
             "showlegend": False,
             "margin": {"l": 8, "r": 12, "t": 10, "b": 8},
             "xaxis": {"title": {"text": "round"}, "tickformat": ",d"},
-            "yaxis": {"separatethousands": True},
+            "yaxis": {"separatethousands": True, **({"range": RANGES[name]} if name in RANGES else {})},
         },
     }
 
