@@ -14,8 +14,9 @@ from pydantic import Field, model_validator
 from stages.formats.chat.templates import digest_of, load_template
 from stages.formats.kinds import KINDS
 from stages.model.checkpoint.settings import PlannedModel, name_of, read_sealed, require_fitting, require_tokenizer
-from stages.shared.contract import WHOLE, InputFile, Inputs, Output, Reads, Section, StagePlan
+from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Output, Reads, Section, StagePlan
 from stages.shared.errors import ConfigError, DataError
+from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS
 from stages.train.data.schedule import Schedule
 from stages.train.sections import GuardConfig, LrScheduleConfig
@@ -223,6 +224,15 @@ class PpoConfig(TrainingStage):
             final = next(output for output in training.outputs if output.kind == KINDS.checkpoint)
             outputs.append(replace(final, source=AVERAGE, name=AVERAGE))
         return StagePlan(steps=(step,), outputs=tuple(outputs))
+
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast | None:
+        """Return time and memory of the policy's updates, with a line on what they leave out: see TrainingStage."""
+        found = super().forecast(step, inputs, machine, done)
+        models = [*(["the value network"] if self.advantages == "gae" else []), "the reference", "the reward model"]
+        besides = f"memory of {', '.join(models)}; time of the rounds' other phases and of ptx"
+        return found and replace(found, rows=(*found.rows, ("besides", f"not counted: {besides}")))
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Raise what TrainingStage does, and DataError for models of another tokenizer or a policy of another shape."""

@@ -12,6 +12,7 @@ from stages.formats.kinds import KINDS
 from stages.model.checkpoint.settings import PlannedModel
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
+from stages.shared.machine import Machine
 from tests.stages.align.ppo.world import settings
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -73,6 +74,15 @@ def test_a_reward_model_of_the_run_that_scores_nothing_is_refused_before_anythin
     other = settings(policy="from:sft", model={"dim": 128})
     with pytest.raises(DataError, match="dim"):
         other.inspect({"policy": (file,)})
+
+
+def test_the_forecast_says_what_it_leaves_out() -> None:
+    found = settings().forecast("", {}, Machine())
+    assert found is not None
+    assert "the value network" in dict(found.rows)["besides"]
+    grouped = settings(advantages="group", samples=2, steps=4).forecast("", {}, Machine())
+    assert grouped is not None
+    assert "the value network" not in dict(grouped.rows)["besides"]
 
 
 def test_the_final_checkpoint_of_a_section_is_the_policy() -> None:
