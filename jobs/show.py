@@ -49,7 +49,7 @@ class PlannedJob:
     to_do: int
     arrays: int
     elements: int
-    """Elements, each of which starts once."""
+    """Each starts once, if nothing befalls it."""
     most_units: int
     """Units of the fullest element."""
     nodes: int
