@@ -90,14 +90,17 @@ def test_an_opened_run_has_the_units_of_the_run_that_was_planned(tmp_path: Path)
 
 
 def evaluation(folder: Path, minutes: float, checkpoints: int = 1) -> Run:
-    """Plan the perplexity of checkpoints that nothing describes: of a milliard parameters, over two hours on a core."""
+    """Plan PIQA on checkpoints that nothing describes: two hours on a core for 200,000 tokens and 1e9 parameters."""
     names = [f"data/step-{number}/weights" for number in range(checkpoints)]
     one_piece = "\n\x03\n\x01x"
-    write_tree(folder, {**dict.fromkeys([*names, "data/heldout"], "x"), "data/tokenizer.model": one_piece})
+    home = "hf/baber___piqa/default/0.0.0/x"
+    splits = {"splits": {name: {"num_examples": 2000, "num_bytes": 800_000} for name in ("train", "validation")}}
+    write_tree(folder, dict.fromkeys(names, "x"))
+    write_tree(folder, {"data/tokenizer.model": one_piece, f"{home}/dataset_info.json": json.dumps(splits)})
     settings = {"checkpoints": f"{folder}/data/step-*", "tokenizer": f"{folder}/data/*.model"}
     values = {
         "name": "scores",
-        "evaluate": {**settings, "heldout": f"{folder}/data/heldout"},
+        "evaluate": {**settings, "tasks": ["piqa"], "datasets": f"{folder}/{home}"},
         "resources": {"evaluate": {"element_min": minutes}},
     }
     return plan_run(make_recipe(values), made.slurm_cluster(), folder / "runs", None)
@@ -110,7 +113,7 @@ def parts(run: Run) -> Counter[str]:
 
 
 def test_a_large_unit_keeps_the_parts_that_it_was_submitted_with(tmp_path: Path) -> None:
-    first, second = (f"step-{number}/perplexity" for number in range(2))
+    first, second = (f"step-{number}/piqa" for number in range(2))
     assert not parts(evaluation(tmp_path, 120)), "a unit of that length stays whole"
     assert parts(evaluation(tmp_path, 10)) == {first: 13}
     run = evaluation(tmp_path, 20)

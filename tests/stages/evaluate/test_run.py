@@ -6,7 +6,7 @@ import pytest
 from lm_eval.tasks._index import TaskIndex
 
 from stages.evaluate import evaluation
-from stages.evaluate.cells import Cell, TaskSettings
+from stages.evaluate.cells import TaskSettings
 from stages.evaluate.config import EvaluateConfig, GenerateConfig, PerplexityConfig
 from stages.formats.benchmarks.index import DataSet
 from stages.formats.benchmarks.write import write_dataset
@@ -177,21 +177,6 @@ def test_a_cell_in_parts_has_the_scores_and_prompts_of_the_whole(cells: Inputs, 
     assert (results.cut_requests, results.dropped_examples) == (0, 4), "the tiny model takes 48 tokens"
     key = results.key
     assert (key.num_fewshot, key.limit, key.seed, key.dtype, key.first_token) == (1, 4, 7, "fp32", 2)
-
-
-class InParts(EvaluateConfig):
-    """An evaluation all of whose cells have three parts."""
-
-    def _parts(self, model: str, cell: Cell) -> int:
-        return 3
-
-
-def test_our_own_tasks_in_parts_have_the_bytes_of_the_whole(inputs: Inputs, outputs: Inputs, tmp_path: Path) -> None:
-    tasks = {"tasks": ["perplexity", "facts"], "perplexity": {"documents": 4}}
-    found = run_stage(InParts.model_validate(tasks), {**inputs, "checkpoints": inputs["checkpoints"][:1]}, tmp_path)
-    for kind in ("results", "samples"):
-        whole = {file.unit: file.path.read_bytes() for file in outputs[kind]}
-        assert [file.path.read_bytes() for file in found[kind]] == [whole[file.unit] for file in found[kind]]
 
 
 def test_other_data_of_a_task_has_another_key(cells: Inputs, tmp_path: Path) -> None:
