@@ -53,6 +53,8 @@ class Kinds:
     """Tasks of a mixture: examples, shares that were promised, draws."""
     packing: Kind = Kind("packing", "packing.json")
     """What became of chats that were packed for a fine-tuning."""
+    reward: Kind = Kind("reward", "reward.json")
+    """Measurements of a reward model on held-out comparisons."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")
