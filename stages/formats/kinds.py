@@ -55,6 +55,12 @@ class Kinds:
     """What became of chats that were packed for a fine-tuning."""
     reward: Kind = Kind("reward", "reward.json")
     """Measurements of a reward model on held-out comparisons."""
+    preferences: Kind = Kind("preferences", "preferences.jsonl")
+    """Responses to prompts with their ranking, by people, models or rules."""
+    heldout_preferences: Kind = Kind("heldout_preferences", "heldout_preferences.jsonl")
+    """Preferences kept out of every training, to measure a reward model."""
+    candidates: Kind = Kind("candidates", "candidates.jsonl")
+    """Responses to prompts that somebody may rank."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")

@@ -27,7 +27,8 @@ class RowPairs:
     places: NDArray[np.int64]
     """Numbers of the better and the worse example, [P, 2]."""
     weights: NDArray[np.float32]
-    """[P]: one over the pairs of the same prompt: the prompts of a step weigh the same (arXiv:2203.02155, section 3.5)."""
+    """[P]: one over the pairs of the same prompt. The prompts of a step weigh the same (arXiv:2203.02155, section 3.5).
+    """
 
 
 def pairs_of(ranks_N3: NDArray[np.int32]) -> RowPairs:
