@@ -37,6 +37,8 @@ from stages.train.stage import TrainingStage
 
 START_SECONDS, SECONDS_PER_MB = 5.0, 4.0
 """CPU time of encoding a file: the prompt is encoded with each response."""
+HELD_OUT_IN = ("preferences", "heldout_preferences")
+"""Input fields of ranked responses, a share of which or all are held out."""
 Ranked = tuple[int, str, int]
 """Number of a comparison, text of a response, its rank there."""
 
@@ -45,13 +47,15 @@ class ComparisonStage(TrainingStage):
     """Settings of a training on compared responses."""
 
     data: ClassVar[str] = "preferences"
-    encoded: ClassVar[tuple[str, ...]] = ("preferences",)
+    encoded: ClassVar[tuple[str, ...]] = HELD_OUT_IN
     """Input fields of the files that `encode` reads."""
     step: ClassVar[str]
     """Name of the training's step."""
 
     preferences: Annotated[Inputs, Reads(KINDS.preferences)]
     """Ranked responses. A mapping names sources for `mixture`: `{people: /data/ranked.jsonl}`."""
+    heldout_preferences: Annotated[Inputs | None, Reads(KINDS.heldout_preferences)] = None
+    """Ranked responses that are held out, all of them."""
     template: str = "stagecoach"
     """Chat template: a name in `templates/chat`, or the path of a file. `model.extra_tokens` holds its control
     tokens."""
@@ -76,8 +80,9 @@ class ComparisonStage(TrainingStage):
         if absent := [name for name in self.control_tokens() if name not in self.model.extra_tokens]:
             wanted = f"a list with the control tokens of template {self.template}, {', '.join(absent)} too"
             raise ConfigError("model.extra_tokens", [*self.model.extra_tokens], wanted)
-        if self.heldout_batches and not self.heldout:
-            raise ConfigError("heldout", self.heldout, "above 0 with heldout_batches (for example 0.02)")
+        if self.heldout_batches and not self.heldout and self.heldout_preferences is None:
+            wanted = "above 0 with heldout_batches (for example 0.02), or heldout_preferences"
+            raise ConfigError("heldout", self.heldout, wanted)
         return self
 
     def control_tokens(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.align.comparisons import ComparisonStage, Ranked
+from stages.align.comparisons import HELD_OUT_IN, ComparisonStage, Ranked
 from stages.formats.chat.chats import Message, parse_chat
 from stages.formats.chat.compared import Compared, ComparedWriter
 from stages.formats.chat.packed import Example
@@ -40,13 +40,13 @@ def run(task: Task[ComparisonStage]) -> dict[str, Any]:
         ComparedWriter(task.out / HELDOUT, rows) as heldout,
         ComparedWriter(task.out / DEMONSTRATIONS, rows) as demonstrations,
     ):
-        for file in task.inputs["preferences"]:
-            for line, place in _lines(file.path):
-                if (made := maker.compared(line, place)) is not None:
-                    prompt, found = made
-                    side = heldout if is_prompt_heldout(prompt, config.heldout) else kept
-                    side.write_prompts([found])
-                task.progress(place)
+        for field in HELD_OUT_IN:
+            for file in task.inputs.get(field, ()):
+                for line, place in _lines(file.path):
+                    if (made := maker.compared(line, place)) is not None:
+                        is_apart = field != config.data or is_prompt_heldout(made[0], config.heldout)
+                        (heldout if is_apart else kept).write_prompts([made[1]])
+                    task.progress(place)
         for file in task.inputs.get("demonstrations", ()):
             for line, place in _lines(file.path):
                 if (shown := maker.demonstration(line, place)) is not None:

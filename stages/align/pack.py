@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from stages.align.comparisons import ComparisonStage, rows_name
+from stages.align.comparisons import HELD_OUT_IN, ComparisonStage, rows_name
 from stages.align.encode import COMPARED, COUNTS, DEMONSTRATIONS, HELDOUT
 from stages.align.packing import best_fit
 from stages.formats.chat.compared import Compared, ComparedRows, ComparedWriter
@@ -26,30 +26,39 @@ def run(task: Task[ComparisonStage]) -> dict[str, Any]:
 
     Raises DataError for a source without a prompt that can be learned from.
     """
-    by_source: dict[str, list[Path]] = {}
-    files, parts = task.config.encoded_files(task.inputs), task.steps["encode"]
-    for file, part in zip(files, parts, strict=True):
-        if file in task.inputs["preferences"]:
-            by_source.setdefault(file.source, []).append(part)
-    capacity = task.config.model.seq_len
-    sources = {source: _pack(source, found, task.out, capacity) for source, found in by_source.items()}
-    vocab_size = read_json(parts[0] / COUNTS)["vocab_size"]
-    _write([part / DEMONSTRATIONS for part in parts], task.out / DEMONSTRATIONS, capacity, vocab_size)
+    parts = task.steps["encode"]
+    learned, held_out = (_by_source(task, fields) for fields in ((task.config.data,), HELD_OUT_IN))
+    capacity, vocab_size = task.config.model.seq_len, read_json(parts[0] / COUNTS)["vocab_size"]
+
+    def write(found: Sequence[Path], part: str, name: str) -> ComparedWriter:
+        return _write([each / part for each in found], task.out / name, capacity, vocab_size)
+
+    apart = {name: write(found, HELDOUT, rows_name(name, is_heldout=True)) for name, found in held_out.items()}
+    rows = {name: write(found, COMPARED, rows_name(name)) for name, found in learned.items()}
+    write(parts, DEMONSTRATIONS, DEMONSTRATIONS)
+    sources = {name: _counted(name, learned[name], rows[name], apart[name]) for name in learned}
     packing = Packing(row_tokens=capacity, sources=sources)
     write_packing(task.out / KINDS.packing.file, packing)
     return {source: {"rows": found.rows, "fill": round(packing.fill(source), 4)} for source, found in sources.items()}
 
 
-def _pack(source: str, parts: Sequence[Path], out: Path, capacity: int) -> PackedSource:
+def _by_source(task: Task[ComparisonStage], fields: Sequence[str]) -> dict[str, list[Path]]:
+    """Return the encoded parts of the files of some input fields, by source."""
+    found: dict[str, list[Path]] = {}
+    wanted = [file for field in fields for file in task.inputs.get(field, ())]
+    for file, part in zip(task.config.encoded_files(task.inputs), task.steps["encode"], strict=True):
+        if file in wanted:
+            found.setdefault(file.source, []).append(part)
+    return found
+
+
+def _counted(source: str, parts: Sequence[Path], rows: ComparedWriter, held_out: ComparedWriter) -> PackedSource:
     counts: list[Mapping[str, Any]] = [read_json(part / COUNTS) for part in parts]
     reasons: Counter[str] = sum((Counter(each["counts"]) for each in counts), Counter())
-    prompts, vocab_size = sum(each["prompts"] for each in counts), counts[0]["vocab_size"]
-    rows = _write([part / COMPARED for part in parts], out / rows_name(source), capacity, vocab_size)
+    prompts = sum(each["prompts"] for each in counts)
     if not rows.rows:
         problem = f"none of {prompts:,} prompts of source {source!r} can be learned from ({dict(reasons)})"
         raise DataError(parts[0], problem, "Read rejects.json there, mend the preferences, or leave the source out")
-    heldout = out / rows_name(source, is_heldout=True)
-    held_out = _write([part / HELDOUT for part in parts], heldout, capacity, vocab_size)
     return PackedSource(
         chats=prompts,
         examples=rows.examples,

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import model_validator
 
-from stages.align.comparisons import ComparisonStage, Ranked
+from stages.align.comparisons import HELD_OUT_IN, ComparisonStage, Ranked
 from stages.formats.kinds import KINDS
 from stages.formats.preferences import Preference
 from stages.model.config import ModelConfig
@@ -29,7 +29,7 @@ class RewardConfig(ComparisonStage):
 
     stage: ClassVar[str] = "align.reward"
     run: ClassVar[str] = "stages.align.reward.run:train"
-    encoded: ClassVar[tuple[str, ...]] = ("preferences", "demonstrations")
+    encoded: ClassVar[tuple[str, ...]] = (*HELD_OUT_IN, "demonstrations")
     step: ClassVar[str] = "reward"
 
     demonstrations: Annotated[Inputs | None, Reads(KINDS.chats)] = None
@@ -79,7 +79,7 @@ class RewardConfig(ComparisonStage):
             run="stages.align.reward.measure:run",
             units=WHOLE,
             uses=("model", "end_of_context"),
-            reads=("preferences", "tokenizer"),
+            reads=(*self._given(), "tokenizer"),
             after=(After("pack"), After(self.step)),
             ranks=self.layout.ranks,
             shape="train",

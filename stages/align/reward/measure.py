@@ -26,7 +26,7 @@ from stages.align.reward.figures import (
     reliability,
     share,
 )
-from stages.align.sources import packed_sources
+from stages.align.sources import heldout_sources
 from stages.formats.chat.reward_reports import RewardReport, write_reward_report
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
@@ -56,14 +56,14 @@ def run(task: Task[RewardConfig]) -> dict[str, Any]:
     Returns the numbers of the report on rank 0.
     """
     (trained,), (packed,) = task.steps[task.config.step], task.steps["pack"]
-    sources = packed_sources(task)
+    sources = heldout_sources(task)
     demonstrations = SourceDataset("demonstrations", packed / DEMONSTRATIONS)
     with joined(task):
         final = _Scorer(task, trained / FINAL)
-        heldout = {source.rows.name: final.score(source.heldout) for source in sources}
+        heldout = {source.name: final.score(source) for source in sources}
         shown = final.score(demonstrations)
         start = _Scorer(task, trained / UNTRAINED)
-        before = {source.rows.name: start.score(source.heldout) for source in sources}
+        before = {source.name: start.score(source) for source in sources}
         if dist.get_rank() != 0:
             return {}
         report = _report(heldout, before, shown)
@@ -143,7 +143,8 @@ class _Chosen(Sequence[Batch]):
 
 def _has_scores() -> bool:
     """Return whether this rank's scores count: of tensor parallel ranks, which have equal ones, the first."""
-    return parallel_state.is_pipeline_last_stage() and parallel_state.get_tensor_model_parallel_rank() == 0
+    is_last: bool = parallel_state.is_pipeline_last_stage()
+    return is_last and parallel_state.get_tensor_model_parallel_rank() == 0
 
 
 def _annotate(batches: Iterator[Batch], model: Model) -> tuple[Tensor, ColumnsOf]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +98,7 @@ class PackedWriter:
             self.learned += int(is_learned.sum())
             self._held.clear()
 
-    def __enter__(self) -> PackedWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
