@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,28 @@ SETTINGS: dict[str, Any] = {
     **{"steps": 8, "global_batch": 4, "microbatch": 2, "lr": 3e-3, "warmup_steps": 1, "epochs": 100.0},
 }
 
+HELD: dict[str, Any] = {"heldout": 0.2, "heldout_batches": 1, "heldout_every": 4}
+REWARD: dict[str, Any] = {**SETTINGS, **HELD, "checkpoint_every": 3}
+"""The reward model that is trained on ranks."""
+LAYOUTS: list[dict[str, Any]] = [
+    {"layout": {"tp": 2, "pp": 2}},
+    {"layout": {"dp": 2, "zero": 3}, "engine": "deepspeed", "microbatch": 1},
+]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished stage."""
+
+    folder: Path
+    config: RewardConfig
+    outputs: dict[str, tuple[InputFile, ...]]
+
+    @property
+    def final(self) -> Path:
+        """The final checkpoint, with the scale of its scores."""
+        return self.outputs["checkpoint"][0].path
+
 
 def preference(number: int, draw: random.Random) -> Preference:
     """Return 2 to 4 prices, the cheapest best, of which some are equal."""
@@ -28,7 +51,7 @@ def preference(number: int, draw: random.Random) -> Preference:
     if len(set(prices)) == 1:
         prices[0] += 1
     return Preference(
-        prompt=(text_message("user", f"Question {number}: what is the price of {thing} in {town}?"),),
+        prompt=(text_message("user", f"{number}: {thing} in {town}?"),),
         responses=tuple(Response(f"{thing} is {price} pence.", "world") for price in prices),
         ranks=tuple(1 + sorted(set(prices)).index(price) for price in prices),
         ranked_by="rule",
