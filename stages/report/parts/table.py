@@ -14,6 +14,7 @@ FOLDERS = (
     "mixture",
     "synthesis",
     "packing",
+    "reward",
     "training",
     "alarm",
     "evaluation",

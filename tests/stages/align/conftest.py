@@ -44,4 +44,3 @@ def alone(rows: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = Run(str(tmp_path_factory.mktemp("alone")), rows, REWARD, "align.reward")
     assert train(run) == [0]
     return run
-
