@@ -23,6 +23,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from stages.align.dpo.config import DpoConfig
+from stages.align.reward.config import RewardConfig
 from stages.align.sft.config import AlignConfig
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
@@ -41,6 +43,14 @@ DEEP = {**TINY["model"], "num_layers": 4}
 """Layers for a pipeline of two stages that interleaves: two for each."""
 
 
+LEARNED_FROM: dict[str, tuple[type[TrainingStage], str]] = {
+    "align.sft": (AlignConfig, "chats"),
+    "align.reward": (RewardConfig, "preferences"),
+    "align.dpo": (DpoConfig, "preferences"),
+}
+"""Stages that train on packed rows, with the field of their data."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One pretraining run: its settings, and what shall happen to it on the way."""
@@ -49,7 +59,7 @@ class Run:
     data: str
     config: dict[str, Any] = field(default_factory=dict)
     stage: str = "pretrain"
-    """Or ranking: the objective of tests/stages/train/ranking.py. Or align: fine-tuning on the rows in the data."""
+    """Or ranking: the objective of tests/stages/train/ranking.py. Or one of LEARNED_FROM, on the rows in the data."""
     continue_from: str = ""
     """Checkpoint of another run to continue from."""
     kin: tuple[str, ...] = ()
@@ -92,8 +102,10 @@ def settings(run: Run) -> TrainingStage:
     changed = {**TINY, **run.config}
     if run.stage == "pretrain":
         return PretrainConfig(tokens="unused", tokenizer="unused", **changed)
-    if run.stage == "align.sft":
-        return AlignConfig(chats="unused", tokenizer="unused", **changed)
+    if run.stage in LEARNED_FROM:
+        kind, field = LEARNED_FROM[run.stage]
+        start = {"continue_from": "unused"} if run.continue_from else {}
+        return kind.model_validate({field: "unused", "tokenizer": "unused", **start, **changed})
     model = {**changed["model"], "head": "scalar"}
     return RankingConfig(pairs="unused", tokenizer="unused", **{**changed, "model": model})
 
@@ -106,7 +118,8 @@ def start(run: Run, target: Callable[[Run, int], None] | None = None) -> list[An
     for name in ("out", "work"):
         (Path(run.folder) / name).mkdir(parents=True, exist_ok=True)
     server = get_context("forkserver")
-    runs = ["stages.pretrain.run", "stages.align.sft.run", "tests.stages.train.ranking"]
+    aligning = [f"stages.{stage}.run" for stage in LEARNED_FROM]
+    runs = ["stages.pretrain.run", *aligning, "tests.stages.train.ranking"]
     server.set_forkserver_preload(["tests.stages.train.ranks", *runs])
     ranks = [server.Process(target=target or work, args=(run, rank)) for rank in range(settings(run).layout.ranks)]
     for rank in ranks:
@@ -227,13 +240,14 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
 
     folder = Path(run.folder)
     data = Path(run.data)
+    packed = [InputFile(path, path.stem[5:]) for path in sorted(data.glob("rows-*.bin"))]
     return Task(
         config=config,
         step="",
         unit="all",
         inputs={
             "tokens": tuple(InputFile(path, path.stem) for path in sorted(data.glob("*.bin"))),
-            "chats": tuple(InputFile(path, path.stem[5:]) for path in sorted(data.glob("rows-*.bin"))),
+            **{field: tuple(packed) for _, field in LEARNED_FROM.values()},
             "tokenizer": (InputFile(data / "tokenizer.model", ""),),
             "continue_from": (InputFile(Path(run.continue_from), ""),) if run.continue_from else (),
         },
