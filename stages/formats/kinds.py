@@ -83,6 +83,12 @@ class Kinds:
     """Norms by part of the model."""
     rank_times: Kind = Kind("rank_times", "ranks.json")
     """A training's times by rank."""
+    rollouts: Kind = Kind("rollouts", "rollouts.jsonl")
+    """Responses that a policy sampled: ids, log probabilities, scores."""
+    rounds: Kind = Kind("rounds", "rounds.jsonl")
+    """Rounds of a reinforcement learning: numbers, and samples to read."""
+    reward_rule: Kind = Kind("reward_rule")
+    """A rule that scores responses, brought by the user."""
     release: Kind = Kind("release", "release")
     """A folder that transformers loads."""
     endpoint: Kind = Kind("endpoint", "address.json")

@@ -19,6 +19,7 @@ FOLDERS = (
     "training",
     "alarm",
     "evaluation",
+    "rounds",
     "generations",
     "timeline",
 )
