@@ -8,6 +8,7 @@ saves the imports of every attempt.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -19,7 +20,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
 from stages.shared.task import Kin, Ranks, Task
 from stages.train.stage import TrainingStage
+from tests.stages.forks import fork_server
 from tests.stages.train.ranking_config import RankingConfig
 
 CHECKPOINTED = 85
@@ -120,10 +121,7 @@ def start(run: Run, target: Callable[[Run, int], None] | None = None) -> list[An
         run = replace(run, port=probe.getsockname()[1])
     for name in ("out", "work"):
         (Path(run.folder) / name).mkdir(parents=True, exist_ok=True)
-    server = get_context("forkserver")
-    aligning = [f"stages.{stage}.run" for stage in (*LEARNED_FROM, "align.ppo")]
-    runs = ["stages.pretrain.run", *aligning, "tests.stages.train.ranking"]
-    server.set_forkserver_preload(["tests.stages.train.ranks", *runs])
+    server = fork_server()
     ranks = [server.Process(target=target or work, args=(run, rank)) for rank in range(settings(run).layout.ranks)]
     for rank in ranks:
         rank.start()
@@ -194,6 +192,7 @@ def wait_for_write(run: Run, ranks: list[Any]) -> None:
 
 def work(run: Run, rank: int) -> None:
     """Be one rank: run the stage and end with the code that the worker would."""
+    gc.freeze()  # a collection that looks through all that the server has imported takes most of a second
     task = make_task(run, rank)
     # Imported late: the launching test needs no torch, and the server has it already.
     module, _, function = task.config.run.partition(":")
