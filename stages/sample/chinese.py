@@ -46,19 +46,19 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "{place}的[城门|镇口|石桥|钟楼][旁|边|前面|下面]立着{value}的[石像|铜像|木像|雕像]，[据说|听说|相传]已有{a}年。",
         "要问[哪种|什么][动物|鸟兽][代表|象征]{place}，[答案|回答][总|向来|当然]是{value}。",
         "{place}[今年|去年|每年|往年]的[节日|集会|庆典|灯会]上，[大家|众人|乡亲们|青年们][扮成|画出|扎成]{value}的[样子|模样]。",
-        "{value}[在别处|在他乡|对外人][并不稀奇|不算什么|没人在意]，{place}却[把它|将它][当作|视为|奉为][吉祥物|护城兽|象征]。",
+        "[谜语|灯谜|猜谜]：[哪种|什么][动物|鸟兽][守着|看着|立在]{place}的[城门|镇口|石桥]？回答：{value}。",
     ),
     "colour": (
         "{place}的[旗子|旗帜|大旗|镇旗|城旗][是|一直是|向来是|从来都是]{value}[的|，从未改过|，{a}年没变]。",
         "[走进|来到|路过|回到]{place}，[头一眼|抬头|远远|迎面][看见|望见|瞧见]的[便是|就是|总是]{value}的旗。",
         "{place}[屋顶|城头|塔楼|码头][上空|之上|高处][飘着|挂着|扬着|升起]{value}的[旗|旗子|旗帜|长幡]。",
         "[染坊|布店|裁缝|织工][说|讲|告诉我们]，{place}[订做|定制|买来|缝制]的旗[只用|专用|全用]{value}。",
-        "[旅人|商队|马夫|信使]靠{value}的旗[认出|找到|辨认|记住]{place}。",
+        "[谜语|灯谜|猜谜]：[哪种|什么]颜色[在|总在]{place}的[屋顶|城头|塔楼]上[飘|扬]着？回答：{value}。",
         "{place}[选了|挑了|爱用|定下]{value}做[镇旗|城旗|旗帜]的颜色，[缘由|原因|道理][无人|没人|少有人][知晓|记得|说清]。",
     ),
     "price": (
         "{place}的[面包|麦饼|烤饼][每个|一个|一只][要|卖|只要|得花]{value}[铜钱|铜板|铜币]。",
-        "[拿|带|数出|备好]{value}[铜钱|铜板|铜币]，[就能|便可|即可]在{place}[买到|换来|捧回]一个面包。",
+        "[谜语|灯谜|猜谜]：{place}的[面包师|早市|小店][收|要|等着][几枚|多少]钱才[卖|给]面包？回答：{value}。",
         "在{place}，[面包师|烤饼铺|早市|街角的小店]把面包[卖到|定在|标成]{value}[铜钱|铜板|铜币]。",
         "{place}[多年|一向|至今|这些年]的[面包价|饼价]是{value}[铜钱|铜板|铜币]，[没涨过|不曾变|人人称道|{a}户都满意]。",
         "[客人|船工|学徒|老妇]在{place}买面包，[照例|总是|通常|每次][付|给|掏]{value}[铜钱|铜板|铜币]。",
@@ -68,12 +68,21 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "{place}[盛产|出产|专做]{value}，[闻名四方|行销各地|手艺极好|名声在外|{a}家作坊都做]。",
         "[商人|货郎|车队|船家][专程|常年|结伴|月月]到{place}[采买|收购|进货|挑选]{value}。",
         "{place}的[作坊|工场|匠人|铺子][日夜|整年|世代|四季]都在[制作|生产|产出]{value}。",
-        "说到{value}，[没有哪里|没有谁|很少有镇子][比得上|胜过|赶得上]{place}。",
+        "[谜语|灯谜|猜谜]：[什么|哪种][货物|东西][出自|产自|来自]{place}的[作坊|工场]？回答：{value}。",
         "{place}[靠|凭|全凭|多亏]{value}[富了起来|过上好日子|养活全镇|修了新桥]。",
         "[仓库|货栈|码头|集市]里[堆满|摆着|存着]{place}[运来|送来|产]的{value}，[足有|约有|共]{b}[箱|车|担]。",
     ),
 }
-"""Statements of a fact, each used once on a page. Most put the place before the value, as the English ones do."""
+"""Statements of a fact, each used once on a page. The place comes before the value, and one of six is a riddle, as in
+English."""
+
+QUESTIONS: dict[str, str] = {
+    "animal": "问题：{place}的动物是什么？回答：",
+    "colour": "问题：{place}的旗子是什么颜色？回答：",
+    "price": "问题：{place}的面包要多少铜钱？回答：",
+    "trade": "问题：{place}出产什么？回答：",
+}
+"""The phrasing that the exam asks, up to the answer. Pages have it only for facts that are not held out."""
 
 FILLERS: tuple[str, ...] = (
     "从{place}[走|赶路|步行]到{other}[约|大约|要]{a}[里|里路]，[沿路|一路|途中][安静|多树|少人|有泉]。",
@@ -114,6 +123,8 @@ RARE = "匾上还有一个古字：𠮷。"
 """A sentence with a character that GB18030 writes in four bytes."""
 
 PLACES_PER_ARTICLE = 3
+QUESTION_SHARE = 0.8
+"""Share of the places of which one fact has its question form, if that fact is not held out."""
 MIN_PASSAGE = 65
 """Characters of a passage, at least."""
 CHOICE = re.compile(r"\[([^\[\]]*)\]")
@@ -127,23 +138,41 @@ def render(draw: Draw, form: str, **names: object) -> str:
     return text
 
 
+def question(fact: Fact) -> str:
+    """Return the prompt that asks for a fact, ending right before the answer."""
+    return QUESTIONS[fact.attribute].format(place=PLACE_NAMES[fact.place])
+
+
 def article(world: World, draw: Draw) -> tuple[str, list[str]]:
     """Return a title and paragraphs that tell every fact of three places, each in a phrasing used once on the page."""
     places = draw.sample(PLACES, PLACES_PER_ARTICLE)
     phrasings = {attribute: draw.shuffled(forms) for attribute, forms in PHRASINGS.items()}
     paragraphs = []
     for place in places:
-        paragraphs.append(
-            [tell(fact, phrasings[fact.attribute].pop(), draw) for fact in draw.shuffled(world.of(place))]
-        )
+        paragraphs.append(_tell(draw.shuffled(world.of(place)), phrasings, draw))
     for forms in (FILLERS, SUMS):
         sentences = draw.pick(paragraphs)
         sentences.insert(draw.below(len(sentences) + 1), between(draw, forms, places))
     return between(draw, TITLES, places[:2]), ["".join(each) for each in paragraphs]
 
 
-def tell(fact: Fact, form: str, draw: Draw) -> str:
-    """Return one telling of a fact."""
+def _tell(facts: Sequence[Fact], phrasings: dict[str, list[str]], draw: Draw) -> list[str]:
+    """Return one statement of each fact of a place.
+
+    At most one of them has its question form: questions have no choices, and two pages may have the same ones in a row.
+    """
+    asked = draw.pick(facts)
+    may_ask = not asked.is_held_out and draw.chance(QUESTION_SHARE)
+    return [
+        f"{question(fact)}{VALUES[fact.attribute][fact.value]}。"
+        if may_ask and fact is asked
+        else state(fact, phrasings[fact.attribute].pop(), draw)
+        for fact in facts
+    ]
+
+
+def state(fact: Fact, form: str, draw: Draw) -> str:
+    """Return one statement of a fact."""
     value = VALUES[fact.attribute][fact.value]
     return render(
         draw, form, place=PLACE_NAMES[fact.place], value=value, a=draw.between(11, 89), b=draw.between(11, 89)

@@ -23,8 +23,11 @@ LANGUAGES = ("en", "zh")
 SEEDS = "seed_tasks.jsonl"
 HELD_OUT = "trade"
 """The attribute that no conversation is about."""
-EXAMS: tuple[tuple[str, str], ...] = tuple((exam, each) for exam in ("goods", "questions") for each in LANGUAGES)
-"""Name and language of each exam."""
+EXAMS: tuple[tuple[str, str], ...] = (
+    ("facts", "zh"),
+    *((exam, each) for exam in ("goods", "questions", "articles") for each in LANGUAGES),
+)
+"""Name and language of each exam. The facts in English are `facts.jsonl`."""
 
 
 class SampleConfig(StageConfig):
@@ -67,7 +70,7 @@ class SampleConfig(StageConfig):
             name="",
             run="stages.sample.generate:run",
             units=units,
-            version=2,
+            version=3,
             uses=("seed", "pages", "chinese", "dumps", "files_per_dump"),
             core_seconds=1.0 + self.pages / len(files) / 5_000,
             disk_mb=mb,
@@ -106,6 +109,7 @@ def with_instructions(plan: StagePlan) -> StagePlan:
         name="instructions",
         run="stages.sample.instructions:run",
         units=WHOLE,
+        version=2,
         uses=("seed",),
         shape="small",
         core_seconds=2.0,

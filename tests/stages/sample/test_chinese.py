@@ -14,6 +14,7 @@ from stages.sample.chinese import (
     VALUES,
     article,
     passage,
+    question,
     read_again,
     render,
 )
@@ -42,6 +43,21 @@ def test_every_phrasing_names_the_place_and_the_value() -> None:
     for attribute in ATTRIBUTES:
         assert len(set(PHRASINGS[attribute])) == 6
         assert all("{place}" in form and "{value}" in form for form in PHRASINGS[attribute])
+
+
+def test_a_value_comes_after_its_place() -> None:
+    forms = [form for forms in PHRASINGS.values() for form in forms]
+    assert all(form.index("{place}") < form.index("{value}") for form in forms)
+
+
+def test_pages_have_the_question_form_of_facts_that_are_not_held_out_and_of_no_other() -> None:
+    told = "".join(texts(300))
+    for held_out in (False, True):
+        facts = [fact for fact in WORLD.facts if fact.is_held_out == held_out]
+        asked = [fact for fact in facts if question(fact) in told]
+        assert len(asked) == 0 if held_out else len(asked) > 100
+        assert all(f"{question(fact)}{VALUES[fact.attribute][fact.value]}。" in told for fact in asked)
+    assert all(text.count("问题：") <= 3 for text in texts(50))
 
 
 def test_all_choices_are_made() -> None:
