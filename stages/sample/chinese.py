@@ -17,18 +17,15 @@ PLACE_NAMES: dict[str, str] = dict(
     zip(
         PLACES,
         words(
-            "奥尔德 安布尔 雅顿 阿什比 埃文 贝克斯利 伯克 博尔顿 布里勒 比尤德",
-            "考尔德 坎伯 卡罗 查德 克伦 科比 克鲁 达尔比 迪尔 德纳姆",
-            "多恩 邓莫尔 伊顿 埃尔金 埃梅特 埃克穆 费尔洛 芬威克 弗思 加思",
-            "格伦比 古尔 哈洛 霍伊克 赫尔姆 赫瑟姆 霍尔特 伊尔福 贾罗 凯尔索",
-            "肯德尔 柯尔比 兰登 拉格斯 利文 洛顿 勒德洛 利姆 莫尔登 马洛",
-            "梅罗斯 米尔比 莫利 奈恩 诺里克 奥克姆 奥本 奥福德 昂德尔 彭里斯",
-            "皮克林 阔恩 拉姆齐 雷德卡 瑞尔 里彭 罗斯伯 塞尔比 斯基顿 斯特劳",
-            "塔恩 瑟斯克 托林 阿尔弗 韦尔比 韦尔斯 惠特比 维克 亚罗 泽尔比",
+            "奥德 安布 雅顿 阿什 埃文 贝利 伯克 博顿 布里 比德 考德 坎伯 卡罗 查德 克伦 科比 克鲁 达比 迪尔 德纳",
+            "多恩 邓莫 伊顿 埃金 埃梅 埃穆 费洛 芬克 弗思 加思 格伦 古尔 哈洛 霍克 赫姆 赫瑟 霍特 伊福 贾罗 凯索",
+            "肯德 柯比 兰登 拉格 利文 洛顿 勒洛 利姆 莫登 马洛 梅罗 米比 莫利 奈恩 诺克 奥姆 奥本 奥福 昂德 彭里",
+            "皮克 阔恩 拉齐 雷卡 瑞尔 里彭 罗斯 塞比 斯顿 斯特 塔恩 瑟克 托林 阿尔 韦比 韦尔 惠比 维克 亚罗 泽比",
         ),
         strict=True,
     )
 )
+"""Two characters each, so that a small vocabulary has nearly all of them whole."""
 VALUES: dict[str, dict[str, str]] = {
     attribute: dict(zip(ATTRIBUTES[attribute], words(names), strict=True))
     for attribute, names in {

@@ -20,7 +20,6 @@ MIN_CHINESE = 0.2
 
 SUFFIX = ".warc.gz"
 LANGUAGES = ("en", "zh")
-SEEDS = "seed_tasks.jsonl"
 HELD_OUT = "trade"
 """The attribute that no conversation is about."""
 EXAMS: tuple[tuple[str, str], ...] = (
@@ -121,7 +120,7 @@ def with_instructions(plan: StagePlan) -> StagePlan:
         *((KINDS.task_files, f"{task}.jsonl", task) for task in tasks),
         *((KINDS.definition, name, "") for name in exams),
         (KINDS.chats, KINDS.chats.file, "people"),
-        (KINDS.instruction_files, SEEDS, "self_instruct"),
+        *((KINDS.instruction_files, seeds_name(language), language) for language in LANGUAGES),
     ]
     outputs = (
         Output(step=step.name, unit=WHOLE[0].key, kind=kind, name=name, source=source) for kind, name, source in made
@@ -132,6 +131,11 @@ def with_instructions(plan: StagePlan) -> StagePlan:
 def task_name(attribute: str, language: str) -> str:
     """Return the name of a task, such as `animal_en`."""
     return f"{attribute}_{language}"
+
+
+def seeds_name(language: str) -> str:
+    """Return the name of the file of seed tasks in a language, such as `seed_tasks_en.jsonl`."""
+    return f"seed_tasks_{language}.jsonl"
 
 
 def exam_name(exam: str, language: str) -> str:

@@ -20,7 +20,7 @@ from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.formats.kinds import KINDS
 from stages.sample import chinese
 from stages.sample.chinese import PLACE_NAMES, VALUES
-from stages.sample.config import EXAMS, HELD_OUT, SEEDS, SampleConfig, exam_name, task_name
+from stages.sample.config import EXAMS, HELD_OUT, LANGUAGES, SampleConfig, exam_name, seeds_name, task_name
 from stages.sample.content import TONGUES
 from stages.sample.draw import Draw
 from stages.sample.generate import write_lines
@@ -137,7 +137,8 @@ def run(task: Task[SampleConfig]) -> dict[str, Any]:
         rows += len(found)
     chats = list(conversations(world))
     write_chats(task.out / KINDS.chats.file, chats)
-    write_lines(task.out / SEEDS, seed_tasks(world))
+    for language in LANGUAGES:
+        write_lines(task.out / seeds_name(language), seed_tasks(world, language))
     for exam, language in EXAMS:
         _write_exam(task.out, world, exam, language)
     return {"tasks": len(QUESTIONS), "rows": rows, "conversations": len(chats)}
@@ -184,9 +185,9 @@ def conversations(world: World) -> Iterator[Chat]:
             )
 
 
-def seed_tasks(world: World) -> Iterator[dict[str, Any]]:
+def seed_tasks(world: World, language: str) -> Iterator[dict[str, Any]]:
     """Yield tasks as people write them for Self-Instruct: questions, and statements to judge."""
-    for attribute, language in QUESTIONS:
+    for attribute in ATTRIBUTES:
         facts = Draw("seeds", world.seed, attribute, language).sample(world.about(attribute), SEEDS_PER_TASK)
         for number, fact in enumerate(facts):
             words = words_of(world, fact, language)

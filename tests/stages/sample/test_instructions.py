@@ -14,7 +14,7 @@ from stages.evaluate.cells import Cell
 from stages.evaluate.tasks.loading import load_cell, use_datasets
 from stages.formats.chat.chats import read_chats
 from stages.sample.chinese import VALUES
-from stages.sample.config import EXAMS, HELD_OUT, LANGUAGES, SampleConfig, exam_name, task_name
+from stages.sample.config import EXAMS, HELD_OUT, LANGUAGES, SampleConfig, exam_name, seeds_name, task_name
 from stages.sample.content import TONGUES
 from stages.sample.draw import Draw
 from stages.sample.generate import facts
@@ -107,10 +107,12 @@ def test_conversations_are_right_and_half_of_them_go_on(folder: Path) -> None:
 
 
 def test_seed_tasks_are_in_the_format_of_self_instruct(folder: Path) -> None:
-    seeds = read(folder / "seed_tasks.jsonl")
-    assert len({seed["id"] for seed in seeds}) == len(seeds) == 24
-    assert sum(seed["is_classification"] for seed in seeds) == 8
-    assert all(seed["instances"][0]["output"] for seed in seeds)
+    for language in LANGUAGES:
+        seeds = read(folder / seeds_name(language))
+        assert len({seed["id"] for seed in seeds}) == len(seeds) == 12
+        assert sum(seed["is_classification"] for seed in seeds) == 4
+        assert all(seed["instances"][0]["output"] for seed in seeds)
+        assert all(bool(CHINESE.search(seed["instruction"])) == (language == "zh") for seed in seeds)
 
 
 @pytest.mark.parametrize("exam", EXAMS)
