@@ -41,8 +41,8 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "什么动物代表{place}？",
         "{place}的城徽上是什么动物？",
         "{place}的人最爱什么动物？",
+        "{place}的节日上大家扮成什么动物？",
         "请说出{place}的动物。",
-        "{place}把什么动物当作吉祥物？",
     ),
     ("colour", "en"): (
         "What colour is the flag of {place}?",
@@ -56,9 +56,9 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "{place}的旗子是什么颜色？",
         "{place}的旗帜用什么颜色？",
         "{place}上空飘着什么颜色的旗？",
-        "请说出{place}的旗的颜色。",
         "{place}的镇旗是哪种颜色？",
-        "人们靠什么颜色的旗认出{place}？",
+        "{place}的城头挂着什么颜色的旗？",
+        "请说出{place}的旗的颜色。",
     ),
     ("price", "en"): (
         "How many coins does bread cost in {place}?",
@@ -73,8 +73,8 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "在{place}买一个面包要付多少铜钱？",
         "{place}的面包价是多少？",
         "{place}的面包卖多少铜币？",
+        "客人在{place}买面包要付多少铜板？",
         "请说出{place}的面包价。",
-        "要多少铜板才能在{place}买到面包？",
     ),
     ("trade", "en"): (
         "What do the workshops of {place} make?",
@@ -89,8 +89,8 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "{place}的作坊制作什么？",
         "商人到{place}采买什么？",
         "{place}靠什么富了起来？",
+        "什么货物来自{place}的作坊？",
         "请说出{place}的货物。",
-        "{place}以什么闻名？",
     ),
 }
 ANSWERS: dict[tuple[str, str], str] = {

@@ -154,4 +154,7 @@ def test_facts_ask_in_chinese_what_the_questions_in_english_ask(folder: Path) ->
 
 
 def test_the_wording_of_the_exam_is_one_of_the_wordings() -> None:
-    assert QUESTIONS["animal", "en"][EXAM_WORDING].startswith("Tell me")
+    for (_, language), wordings in QUESTIONS.items():
+        start = {"en": "Tell me", "zh": "请说出"}[language]
+        assert [wording.startswith(start) for wording in wordings].count(True) == 1
+        assert wordings[EXAM_WORDING].startswith(start)
