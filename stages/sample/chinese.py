@@ -1,8 +1,8 @@
 """The closed world in Chinese: the places and facts of prose.py, in simplified characters.
 
 Characters are the words of Chinese text, so a phrase of five that two pages share is a shared 5-gram, and fifty in a
-row, two sentences, are a duplicate. That is why no sentence is fixed: `[one|other]` stands for a choice, and between
-two choices, or places, values and numbers, there are only a few characters.
+row, four sentences, are a duplicate. That is why no sentence is fixed: `[one|other]` stands for a choice. None stands
+between the place and the value of a fact: a model learns it from words that are the same each time.
 """
 
 from __future__ import annotations
@@ -38,36 +38,36 @@ VALUES: dict[str, dict[str, str]] = {
 
 PHRASINGS: dict[str, tuple[str, ...]] = {
     "animal": (
-        "{place}的[镇徽|城徽|印章|徽记|族徽]上[画着|刻着|绣着|雕着|印着]{value}，[远近|四方|邻镇|外乡]的人[都|全都|一看就][认得|知道|明白]。",
-        "在{place}，[人们|镇民|老人|孩子们][最爱|最敬重|最喜欢|最常提起]的[动物|活物|牲灵]是{value}。",
-        "{place}的[城门|镇口|石桥|钟楼][旁|边|前面|下面]立着{value}的[石像|铜像|木像|雕像]，[据说|听说|相传]已有{a}年。",
-        "要问[哪种|什么][动物|鸟兽][代表|象征]{place}，[答案|回答][总|向来|当然]是{value}。",
-        "{place}[今年|去年|每年|往年]的[节日|集会|庆典|灯会]上，[大家|众人|乡亲们|青年们][扮成|画出|扎成]{value}的[样子|模样]。",
-        "[谜语|灯谜|猜谜]：[哪种|什么][动物|鸟兽][守着|看着|立在]{place}的[城门|镇口|石桥]？回答：{value}。",
+        "[如今|从前|历来|至今]{place}的镇徽上画着{value}。",
+        "{place}的人最爱{value}，[远近皆知|人人知道|从小就爱|代代如此]。",
+        "{place}的城门前立着{value}的[石像|铜像|木像|泥像]。",
+        "[要问|若问|说起|说到]{place}的动物，答案是{value}。",
+        "{place}的节日上大家扮成{value}[的样子|跳舞|唱歌|游街]。",
+        "[谜语|灯谜|猜谜|谜题]：什么动物守着{place}？回答：{value}。",
     ),
     "colour": (
-        "{place}的[旗子|旗帜|大旗|镇旗|城旗][是|一直是|向来是|从来都是]{value}[的|，从未改过|，{a}年没变]。",
-        "[走进|来到|路过|回到]{place}，[头一眼|抬头|远远|迎面][看见|望见|瞧见]的[便是|就是|总是]{value}的旗。",
-        "{place}[屋顶|城头|塔楼|码头][上空|之上|高处][飘着|挂着|扬着|升起]{value}的[旗|旗子|旗帜|长幡]。",
-        "[染坊|布店|裁缝|织工][说|讲|告诉我们]，{place}[订做|定制|买来|缝制]的旗[只用|专用|全用]{value}。",
-        "[谜语|灯谜|猜谜]：[哪种|什么]颜色[在|总在]{place}的[屋顶|城头|塔楼]上[飘|扬]着？回答：{value}。",
-        "{place}[选了|挑了|爱用|定下]{value}做[镇旗|城旗|旗帜]的颜色，[缘由|原因|道理][无人|没人|少有人][知晓|记得|说清]。",
+        "{place}的旗子是{value}的，[从未改过|一直没变|人人都认得|远远能看见]。",
+        "[走进|来到|路过|回到]{place}，抬头看见{value}的旗。",
+        "{place}的城头挂着{value}的[旗|长幡|大旗|旗帜]。",
+        "{place}的裁缝缝旗只用{value}[的布|布料|的线|的丝]。",
+        "[当年|早年|去年|古时]{place}选了{value}做旗子的颜色。",
+        "[谜语|灯谜|猜谜|谜题]：什么颜色飘在{place}？回答：{value}。",
     ),
     "price": (
-        "{place}的[面包|麦饼|烤饼][每个|一个|一只][要|卖|只要|得花]{value}[铜钱|铜板|铜币]。",
-        "[谜语|灯谜|猜谜]：{place}的[面包师|早市|小店][收|要|等着][几枚|多少]钱才[卖|给]面包？回答：{value}。",
-        "在{place}，[面包师|烤饼铺|早市|街角的小店]把面包[卖到|定在|标成]{value}[铜钱|铜板|铜币]。",
-        "{place}[多年|一向|至今|这些年]的[面包价|饼价]是{value}[铜钱|铜板|铜币]，[没涨过|不曾变|人人称道|{a}户都满意]。",
-        "[客人|船工|学徒|老妇]在{place}买面包，[照例|总是|通常|每次][付|给|掏]{value}[铜钱|铜板|铜币]。",
-        "[账本|价目牌|告示|木牌]上[写着|记着|标着]：{place}，面包，{value}[铜钱|铜板|铜币]。",
+        "[如今|今年|去年|向来]{place}的面包要{value}铜钱。",
+        "[早市|小店|饼铺|集市]在{place}把面包卖到{value}铜钱。",
+        "{place}的面包价是{value}铜钱，[没涨过|多年不变|人人满意|不贵不贱]。",
+        "[客人|船工|学徒|老人]在{place}买面包付{value}铜钱。",
+        "[账本|木牌|告示|石板]上写着：{place}，面包，{value}铜钱。",
+        "[谜语|灯谜|猜谜|谜题]：多少铜钱买{place}的面包？回答：{value}。",
     ),
     "trade": (
-        "{place}[盛产|出产|专做]{value}，[闻名四方|行销各地|手艺极好|名声在外|{a}家作坊都做]。",
-        "[商人|货郎|车队|船家][专程|常年|结伴|月月]到{place}[采买|收购|进货|挑选]{value}。",
-        "{place}的[作坊|工场|匠人|铺子][日夜|整年|世代|四季]都在[制作|生产|产出]{value}。",
-        "[谜语|灯谜|猜谜]：[什么|哪种][货物|东西][出自|产自|来自]{place}的[作坊|工场]？回答：{value}。",
-        "{place}[靠|凭|全凭|多亏]{value}[富了起来|过上好日子|养活全镇|修了新桥]。",
-        "[仓库|货栈|码头|集市]里[堆满|摆着|存着]{place}[运来|送来|产]的{value}，[足有|约有|共]{b}[箱|车|担]。",
+        "{place}盛产{value}，[闻名四方|行销各地|手艺极好|家家都做]。",
+        "[商人|货郎|车队|船家]到{place}采买{value}。",
+        "{place}的作坊制作{value}，[日夜|四季|世代|整年]不停。",
+        "{place}靠{value}[富了起来|过上好日子|养活全镇|修了新桥]。",
+        "[码头|集市|仓库|货栈]里堆满{place}运来的{value}。",
+        "[谜语|灯谜|猜谜|谜题]：什么货物来自{place}？回答：{value}。",
     ),
 }
 """Statements of a fact, each used once on a page. The place comes before the value, and one of six is a riddle, as in
@@ -120,7 +120,7 @@ RARE = "匾上还有一个古字：𠮷。"
 """A sentence with a character that GB18030 writes in four bytes."""
 
 PLACES_PER_ARTICLE = 3
-QUESTION_SHARE = 0.8
+QUESTION_SHARE = 0.6
 """Share of the places of which one fact has its question form, if that fact is not held out."""
 MIN_PASSAGE = 65
 """Characters of a passage, at least."""
