@@ -53,6 +53,16 @@ class Kinds:
     """Tasks of a mixture: examples, shares that were promised, draws."""
     packing: Kind = Kind("packing", "packing.json")
     """What became of chats that were packed for a fine-tuning."""
+    preferences: Kind = Kind("preferences", "preferences.jsonl")
+    """Responses to prompts with their ranking, by people, models or rules."""
+    preference_files: Kind = Kind("preference_files")
+    """Comparisons as they are published, brought by the user."""
+    heldout_preferences: Kind = Kind("heldout_preferences", "heldout_preferences.jsonl")
+    """Preferences kept out of every training, to measure a reward model."""
+    candidates: Kind = Kind("candidates", "candidates.jsonl")
+    """Responses to prompts that somebody may rank."""
+    agreement: Kind = Kind("agreement", "agreement.json")
+    """How far people who ranked the same responses agree."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")

@@ -20,6 +20,7 @@ MIN_CHINESE = 0.2
 
 SUFFIX = ".warc.gz"
 LANGUAGES = ("en", "zh")
+DEMONSTRATIONS = "demonstrations.jsonl"
 HELD_OUT = "trade"
 """The attribute that no conversation is about."""
 EXAMS: tuple[tuple[str, str], ...] = (
@@ -46,6 +47,9 @@ class SampleConfig(StageConfig):
     """WARC files of a dump; each is one unit."""
     instructions: bool = False
     """Make instructions about the world, too: task files, conversations, seed tasks, and exams for `evaluate`."""
+    preferences: bool = False
+    """Make comparisons about the world, too: four responses to a prompt with their ranking, to train on and held out,
+    and conversations whose answers are of all kinds."""
 
     @model_validator(mode="after")
     def _fits(self) -> SampleConfig:
@@ -81,7 +85,8 @@ class SampleConfig(StageConfig):
         ]
         facts = Output(step="", unit=units[0].key, kind=KINDS.facts, source="sample")
         made = StagePlan(steps=(step,), outputs=(*outputs, facts))
-        return with_instructions(made) if self.instructions else made
+        made = with_instructions(made) if self.instructions else made
+        return with_preferences(made) if self.preferences else made
 
     @property
     def num_chinese(self) -> int:
@@ -122,6 +127,29 @@ def with_instructions(plan: StagePlan) -> StagePlan:
         (KINDS.chats, KINDS.chats.file, "people"),
         *((KINDS.instruction_files, seeds_name(language), language) for language in LANGUAGES),
     ]
+    outputs = (
+        Output(step=step.name, unit=WHOLE[0].key, kind=kind, name=name, source=source) for kind, name, source in made
+    )
+    return StagePlan(steps=(*plan.steps, step), outputs=(*plan.outputs, *outputs))
+
+
+def with_preferences(plan: StagePlan) -> StagePlan:
+    """Return a plan with the step that writes comparisons."""
+    step = Step(
+        name="preferences",
+        run="stages.sample.preferences.make:run",
+        units=WHOLE,
+        version=2,
+        uses=("seed",),
+        shape="small",
+        core_seconds=3.0,
+        disk_mb=2.0,
+    )
+    made = (
+        (KINDS.preferences, "", "gold"),
+        (KINDS.heldout_preferences, "", "gold"),
+        (KINDS.chats, DEMONSTRATIONS, "demonstrations"),
+    )
     outputs = (
         Output(step=step.name, unit=WHOLE[0].key, kind=kind, name=name, source=source) for kind, name, source in made
     )

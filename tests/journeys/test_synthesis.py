@@ -1,126 +1,97 @@
-"""A teacher's data through the launcher: kills and a teacher that misbehaves change no byte of it."""
+"""Instructions on a real Slurm: a teacher's data, tasks in words, and a fine-tuning on both.
+
+Every step is an array with a killed element. That changes no byte of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from stages.formats.chat.chats import read_chats
-from stages.formats.kinds import KINDS
-from stages.sample.config import SampleConfig, seeds_name
-from stages.shared.contract import InputFile
-from stages.synthesize.config import SynthesizeConfig
-from tests.journeys.cluster import write_cluster
-from tests.launching import launch, unit_files
-from tests.stages.harness import Files, run_stage, run_unit, unit_folder
+from tests.journeys.cluster import crashes, exit_codes, write_cluster
+from tests.launching import attempts, launch, unit_dir, unit_files
+from tests.stages.align.sft.world import SETTINGS, write_world
 from tests.stages.synthesize.world import answer, write_pool
-from tests.stages.teacher.scripted import Reply, ScriptedTeacher, misbehaving
+from tests.stages.teacher.scripted import ScriptedTeacher, misbehaving
 
-ADDED = 12
-CHATS = KINDS.chats.file
+FILES = {"add": ("a", "b"), "double": ("c",)}
+"""Tasks, and their files."""
+KILLED = {"evolved.evolve": 3, "asked.render": 20, "asked.mix": 0, "tuned.encode": 30}
+"""Steps, and the progress at which one of their elements is killed."""
 
 
-class Hanging:
-    """A rule of a teacher that never answers its first request, and has a trouble of its own for each of the others."""
+def write_tasks(folder: Path) -> dict[str, list[str]]:
+    """Write the files of the tasks and return their paths."""
+    for task, names in FILES.items():
+        for name in names:
+            rows = ({"question": f"{task} {name} to {n}", "answer": f"{name} {n}"} for n in range(40))
+            (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return {task: [str(folder / f"{name}.jsonl") for name in names] for task, names in FILES.items()}
 
-    def __init__(self) -> None:
-        self._rule = misbehaving(answer)
-        self.has_hung = False
 
-    def __call__(self, body: Mapping[str, Any], number: int) -> Reply:
-        if not self.has_hung:
-            self.has_hung = True
-            return Reply(hangs=True)
-        return self._rule(body, number)
+def write_recipe(folder: Path, url: str) -> Path:
+    """Write the recipe, with all that it reads, and return its path."""
+    write_pool(folder / "pool.jsonl", 8)
+    (tokenizer,) = (str(file.path) for file in write_world(folder / "world")["tokenizer"])
+    templates = {"mixture": "all", "templates": ["question_answer"]}
+    recipe: dict[str, Any] = {
+        "resources": {name: {"units_per_element": 1} for name in ("evolved", "asked", "tuned")},
+        "evolved": {
+            "stage": "synthesize",
+            "chats": str(folder / "pool.jsonl"),
+            "evol_instruct": {"rounds": 2},
+            "teacher": {"url": url, "model": "m", "requests_per_minute": 6000, "concurrency": 4},
+            "shares": 2,
+        },
+        "asked": {
+            "stage": "instruct",
+            "files": write_tasks(folder),
+            "tokenizer": tokenizer,
+            "tasks": dict.fromkeys(FILES, templates),
+            "mixtures": {"all": {"share": 1}},
+            "draws": 100,
+            "shares": 2,
+        },
+        "tuned": {
+            "stage": "align.sft",
+            "chats": {"evolved": "from:evolved", "asked": "from:asked"},
+            "tokenizer": tokenizer,
+            "too_long": "cut",
+            **SETTINGS,
+            "steps": 2,
+        },
+    }
+    path = folder / "instructions.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return path
 
 
 @pytest.fixture(scope="module")
-def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the world's seed tasks in Chinese and return their path."""
-    folder, config = tmp_path_factory.mktemp("world"), SampleConfig(instructions=True)
-    run_unit(config, config.plan({}).steps[1], 0, {}, folder)
-    return unit_folder(folder, "instructions", 0) / seeds_name("zh")
-
-
-def sections(seeds: Path, **teacher: Any) -> dict[str, dict[str, Any]]:
-    """Return the sections of Self-Instruct on seeds and of Evol-Instruct on its chats; `{}` is a section's name."""
-    named = {
-        name: {key: value.format(name) if isinstance(value, str) else value for key, value in teacher.items()}
-        for name in ("grown", "evolved")
-    }
-    settings = {"stage": "synthesize", "parameters": {"stop": None}, "shares": 2}
-    added = {"instructions": ADDED, "per_round": 2, "language": "zh", "formats": False}
-    evol = {"rounds": 2, "language": "zh"}
-    return {
-        "grown": {**settings, "files": str(seeds), "self_instruct": added, "teacher": named["grown"]},
-        "evolved": {**settings, "chats": "from:grown", "evol_instruct": evol, "teacher": named["evolved"]},
-    }
-
-
-def run_here(recipe: Mapping[str, Any], seeds: Path, folder: Path) -> list[bytes]:
-    """Run both sections in this process, without the launcher, and return the bytes of their files of chats."""
-    made: list[bytes] = []
-    inputs: dict[str, Files] = {"files": (InputFile(seeds, ""),)}
-    for name in ("grown", "evolved"):
-        settings = {key: value for key, value in recipe[name].items() if key != "stage"}
-        chats = run_stage(SynthesizeConfig.model_validate(settings), inputs, folder / name)["chats"]
-        made += [file.path.read_bytes() for file in chats]
-        inputs = {"chats": chats}
-    return made
-
-
-def test_killed_and_with_a_teacher_in_trouble_the_worlds_seeds_grow_to_the_bytes_of_calm_and_of_a_replay(
-    seeds: Path, tmp_path: Path
-) -> None:
-    asked = {"model": "m", "concurrency": 4, "timeout_s": 4.0}
-    kills = ("grown.generate@3:kill", "grown.answer/1@3:kill")
-    with ScriptedTeacher(trouble := Hanging()) as server:
-        (tmp_path / "rough.yaml").write_text(yaml.safe_dump(sections(seeds, **asked, url=server.url)))
-        planted = [word for kill in kills for word in ("--fault", kill)]
-        launch("run", "rough.yaml", "--cluster", "local", *planted, runs=tmp_path)
-        charged = server.charged.keys()
-    run = tmp_path / "rough"
-    assert trouble.has_hung
-    assert len(list((run / "ledger" / "faults").glob("*.fired"))) == len(kills)
-    rough = [
-        data
-        for step in ("grown.answer", "evolved.evolve")
-        for name, data in unit_files(run, step).items()
-        if Path(name).name == CHATS
-    ]
-    with ScriptedTeacher(answer) as server:
-        assert run_here(sections(seeds, **asked, url=server.url), seeds, tmp_path / "calm") == rough
-        assert server.charged.keys() == charged
-    offline = {"url": server.url, "replay": True, "answers": f"{run}/answers/{{}}"}
-    assert run_here(sections(seeds, **asked, **offline), seeds, tmp_path / "replay") == rough
-    files = run.glob(f"steps/grown.answer/*/units/*/{CHATS}")
-    ways = {chat.provenance.get("how") for file in files for chat in read_chats(file)}
-    assert ways == {None, "input_first", "output_first"}  # seeds, and what the sorting by output says
-
-
-def test_an_array_with_a_killed_element_evolves_to_the_bytes_of_this_machine(
-    testbed: dict[str, str], tmp_path: Path
-) -> None:
-    write_pool(tmp_path / "pool.jsonl", 8)
+def runs(testbed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Run the recipe on this machine, and with kills on the testbed; return both folders."""
+    folder = tmp_path_factory.mktemp("instructions")
+    kills = [word for job, progress in KILLED.items() for word in ("--fault", f"{job}/1@{progress}:kill")]
     with ScriptedTeacher(misbehaving(answer)) as server:
-        teacher = {"url": server.url, "model": "m", "requests_per_minute": 6000, "concurrency": 4}
-        evolved = {
-            "stage": "synthesize",
-            "chats": str(tmp_path / "pool.jsonl"),
-            "evol_instruct": {"rounds": 2},
-            "teacher": teacher,
-            "shares": 2,
-        }
-        (tmp_path / "evol.yaml").write_text(yaml.safe_dump({"evolved": evolved}))
-        launch("run", "evol.yaml", "--cluster", "local", "--name", "here", runs=tmp_path)
-        cluster = str(write_cluster(tmp_path))
-        kill = ("--fault", "evolved.evolve/1@3:kill")
-        launch("run", "evol.yaml", "--cluster", cluster, "--name", "there", "--wait", *kill, runs=tmp_path)
-    here, there = (unit_files(tmp_path / name, "evolved.evolve") for name in ("here", "there"))
-    assert len(list((tmp_path / "there" / "ledger" / "faults").glob("*.fired"))) == 1
-    assert len(here) == 6
+        recipe, cluster = str(write_recipe(folder, server.url)), str(write_cluster(folder))
+        launch("run", recipe, "--cluster", "local", "--name", "here", runs=folder)
+        launch("run", recipe, "--cluster", cluster, "--name", "there", "--wait", *kills, runs=folder)
+    return folder / "here", folder / "there"
+
+
+@pytest.mark.parametrize("job", KILLED)
+def test_a_step_with_a_killed_element_has_the_bytes_of_this_machine(runs: tuple[Path, Path], job: str) -> None:
+    here, there = (unit_files(run, job) for run in runs)
+    assert here
+    assert there == here
+    tries = attempts(runs[1], job)
+    assert crashes(exit_codes(tries)) == 1
+    assert len({(each.name.key, each.name.element) for each in tries}) > 1, "several elements"
+
+
+def test_the_fine_tuning_on_what_they_made_ends_with_the_weights_of_this_machine(runs: tuple[Path, Path]) -> None:
+    here, there = ((unit_dir(run, "tuned.sft") / "weights.sha256").read_text() for run in runs)
     assert there == here

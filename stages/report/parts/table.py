@@ -13,6 +13,7 @@ FOLDERS = (
     "tokens",
     "mixture",
     "synthesis",
+    "agreement",
     "packing",
     "training",
     "alarm",
