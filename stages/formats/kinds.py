@@ -53,6 +53,8 @@ class Kinds:
     """Tasks of a mixture: examples, shares that were promised, draws."""
     packing: Kind = Kind("packing", "packing.json")
     """What became of chats that were packed for a fine-tuning."""
+    reward: Kind = Kind("reward", "reward.json")
+    """Measurements of a reward model on held-out comparisons."""
     preferences: Kind = Kind("preferences", "preferences.jsonl")
     """Responses to prompts with their ranking, by people, models or rules."""
     preference_files: Kind = Kind("preference_files")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -59,21 +60,26 @@ def train(
 
     Raises Checkpointed, on every rank, once `task.should_stop()` was true on one of them and the state is saved.
     """
-    config = task.config
     if clash := {*FIELDS, *EVENT_FIELDS, *MEASURED_FIELDS} & {*objective.metrics}:
         raise ValueError(f"metrics {sorted(clash)}: these names have a meaning in metrics.jsonl")
+    with joined(task):
+        return _train(task, objective, tokenizer, open_data)
+
+
+@contextmanager
+def joined(task: Task[TrainingConfig]) -> Iterator[None]:
+    """Join the ranks of a layout, with its arithmetic, for as long as the context lasts."""
+    config, split = task.config, task.config.layout
     set_arithmetic(config)
-    split = config.layout
     sizes = parallel.Sizes(tp=split.tp, pp=split.pp, interleave=split.interleave, cp=split.cp, ep=split.ep)
     parallel.start(task.ranks, sizes, seed=config.seed, timeout=timedelta(minutes=config.timeout_min))
     try:
-        summary = _train(task, objective, tokenizer, open_data)
+        yield
     except BaseException:
         if task.ranks.world_size == 1:  # with peers, leaving would wait for them; the end of the process does not
             parallel.stop()
         raise
     parallel.stop()
-    return summary
 
 
 def _train(

@@ -15,6 +15,7 @@ FOLDERS = (
     "synthesis",
     "agreement",
     "packing",
+    "reward",
     "training",
     "alarm",
     "evaluation",

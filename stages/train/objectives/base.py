@@ -99,7 +99,7 @@ class Role:
     frozen: tuple[str, ...] = ()
     """Patterns (fnmatch) of names of weights, such as `decoder.layers.0.*`, that are not trained: they have no
     gradient, no optimizer state and no part in the gradient's norm. `*`: the whole model. With adapters everything but
-    these is frozen."""
+    these and a scalar head is frozen."""
     each_step: bool = True
     """Of a frozen model: whether it takes part in every step. False: a feed runs it where it has use for it."""
     lr_ratio: float = 1.0
@@ -117,7 +117,8 @@ class Role:
         """Return whether a weight, by its global name, is not trained."""
         lora = self.config.lora
         if lora and not is_adapter(name):
-            return not (lora.embeddings and name in (EMBEDDING, HEAD))
+            is_new_head = name == HEAD and self.config.head == "scalar"
+            return not (is_new_head or (lora.embeddings and name in (EMBEDDING, HEAD)))
         return any(fnmatchcase(name, pattern) for pattern in self.frozen)
 
     def starting_weights(self, seed: int) -> SetWeights:
