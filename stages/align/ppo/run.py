@@ -16,7 +16,7 @@ from stages.formats.kinds import KINDS
 from stages.formats.reinforcement.rounds import write_rounds
 from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.copying import copy_weights
-from stages.model.checkpoint.settings import read_settings, read_state
+from stages.model.checkpoint.settings import RewardScale, read_settings
 from stages.model.config import ModelConfig
 from stages.shared.errors import DataError
 from stages.shared.files import sampled_digest
@@ -37,7 +37,7 @@ def ppo(task: Task[PpoConfig]) -> dict[str, Any]:
     behind = judge.token(tokenizer.vocab_size) if judge else None
     prompts = read_prompts(config, task.inputs["prompts"], tokenizer, reserved=behind is not None)
     rounds = Rounds(config, prompts, Sampler(config, tokenizer, prompts.end_id), task.work, rule or behind)
-    shift = judge.shift if judge else 0.0
+    shift = judge.scale.shift if judge else 0.0
     objective = LearnFromScores(config, _roles(task, tokenizer), tokenizer.vocab_size, shift)
     summary = train_and_compare(task, objective, tokenizer, partial(_open, task, tokenizer, prompts, rounds))
     if task.ranks.rank == 0:
@@ -77,30 +77,26 @@ class RewardModel:
 
     config: ModelConfig
     """For rows of the policy's length."""
-    shift: float
-    """Mean score of the demonstrations: rewards are scores less this."""
-    end_of_context: str
-    """Token behind the response, where the score is read; empty: it is read at the response's last token."""
+    scale: RewardScale
 
     def token(self, vocab_size: int) -> int | None:
-        """Return the id of the token behind a response; None: there is none."""
-        return self.config.token_id(self.end_of_context, vocab_size) if self.end_of_context else None
+        """Return the id of the token behind a response, where the score is read; None: there is none."""
+        token = self.scale.end_of_context
+        return self.config.token_id(token, vocab_size) if token else None
 
 
 def read_reward_model(folder: Path, config: PpoConfig) -> RewardModel:
     """Return a reward model. Raises DataError if it scores nothing, or if its tokens are others than the policy's."""
-    found, scale = read_settings(folder).config, read_state(folder).get("reward") or {}
+    settings = read_settings(folder)
+    found = settings.config
     if found.head != "scalar":
         raise DataError(folder, f"a model with head {found.head} scores nothing", "Name a reward model: head scalar")
     ours = config.model.extra_tokens
     if found.extra_tokens[: len(ours)] != ours:
         problem = f"its extra_tokens {[*found.extra_tokens]} do not begin with the policy's, so ids are other tokens"
         raise DataError(folder, problem, "Train it with the extra_tokens of the policy")
-    return RewardModel(
-        config=found.model_copy(update={"seq_len": config.model.seq_len}),
-        shift=float(scale.get("shift", 0.0)),
-        end_of_context=str(scale.get("end_of_context", "")),
-    )
+    scale = settings.reward or RewardScale(shift=0.0)
+    return RewardModel(config=found.model_copy(update={"seq_len": config.model.seq_len}), scale=scale)
 
 
 def _open(task: Task[PpoConfig], tokenizer: Tokenizer, prompts: Prompts, rounds: Rounds, work: Path) -> TrainingData:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,9 @@ import torch
 
 from stages.formats.metrics import read_metrics
 from stages.formats.reinforcement.rollouts import read_rollouts
-from stages.model.checkpoint.reading import describe, read_weights
+from stages.model.checkpoint.measured import write_measured
+from stages.model.checkpoint.reading import read_weights
+from stages.model.checkpoint.settings import RewardScale
 from tests.stages.train.equal import assert_equal, same_files
 from tests.stages.train.ranks import Run, losses, train
 
@@ -140,12 +141,7 @@ def test_from_a_reward_model_values_begin_as_its_scores_less_the_demonstrations_
     undisturbed: Run, tmp_path: Path
 ) -> None:
     reward = tmp_path / "reward"
-    shutil.copytree(undisturbed.out / "final-value", reward)
-    state = json.loads((reward / "state.json").read_text("utf-8")) | {"reward": {"shift": 3.0, "end_of_context": ""}}
-    (reward / "state.json").write_text(json.dumps(state), "utf-8")
-    files = json.loads((reward / "complete.json").read_text("utf-8"))
-    files["files"]["state.json"] = describe(reward / "state.json")
-    (reward / "complete.json").write_text(json.dumps(files), "utf-8")
+    write_measured(undisturbed.out / "final-value", reward, RewardScale(shift=3.0))
     starts = {"rule": None, "reward": str(reward), "policy": str(undisturbed.out / "final"), "steps": 2}
     run = changed(undisturbed, tmp_path / "run", **starts)
     assert train(run) == [0]
