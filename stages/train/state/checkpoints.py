@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from megatron.core.dist_checkpointing.mapping import ShardedStateDict
 from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
 from stages.model import parallel
@@ -404,7 +405,7 @@ def _unwritten(folder: Path, error: Exception) -> DataError:
 
 def start_digest(task: Task[TrainingConfig]) -> str:
     """Return a digest of the weights that a training starts from; empty: they are drawn from the seed."""
-    starts = [file.path for name in ("init_from", "continue_from") for file in task.inputs.get(name, ())]
+    starts = [file.path for name in task.config.starts for file in task.inputs.get(name, ())]
     files = [path for start in starts for path in sorted(start.rglob("*")) if path.is_file()]
     return hashlib.sha256("".join(map(sampled_digest, files)).encode()).hexdigest() if files else ""
 
@@ -417,10 +418,11 @@ def _is_shaped(folder: Path) -> bool:
         return False
 
 
-def save_weights(folder: Path, models: Models, role: str, identity: Identity, progress: Progress) -> None:
+def save_weights(
+    folder: Path, weights: ShardedStateDict, model: ModelConfig, identity: Identity, progress: Progress
+) -> None:
     """Save the weights of a model alone, for other stages. Collective."""
-    state = identity.state(progress, models.objective.roles[role].config)
-    save(models.engines[role].weights(), folder, {STATE: state} if dist.get_rank() == 0 else {})
+    save(weights, folder, {STATE: identity.state(progress, model)} if dist.get_rank() == 0 else {})
 
 
 def _is_sound(folder: Path) -> bool:
