@@ -29,8 +29,8 @@ def test_the_part_shows_the_accuracy_beside_its_controls_and_a_reliability_diagr
     assert isinstance(shown, View)
     assert [name for name, _ in shown.values["rows"]] == [
         "All held-out comparisons",
-        "Source people",
         "Source <b>rules",
+        "Source people",
         "Ranks 1 apart",
         "Control: before the training",
         "Control: the longer response wins",
