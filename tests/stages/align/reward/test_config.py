@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Llam
 from stages.align.scoring import RewardModel, score_batch
 from stages.formats.chat.chats import text_message
 from stages.formats.chat.templates import load_template
-from stages.model.checkpoint.load import load_model
+from stages.model.checkpoint.load import join_group, load_model
 from stages.model.huggingface.exporting import export_checkpoint
 from stages.model.huggingface.importing import load_release
 from stages.shared.contract import InputFile
@@ -28,6 +28,7 @@ TEXTS = ["bread is 1 pence.", "bread is 8 pence.", "", "bread is 3 pence. " * 5]
 def folder(ranked: World, trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reward model as a folder of transformers."""
     found = tmp_path_factory.mktemp("release") / "folder"
+    join_group()
     export_checkpoint(trained.final, found, ranked["tokenizer"][0].path, template=load_template("stagecoach"))
     return found
 

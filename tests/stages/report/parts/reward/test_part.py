@@ -6,8 +6,9 @@ from pathlib import Path
 
 from stages.formats.chat.reward_reports import Bin, RewardReport, Share, write_reward_report
 from stages.formats.kinds import KINDS
+from stages.report.page import Block, render
 from stages.report.part import Material, Missing, View
-from stages.report.parts.reward.part import show
+from stages.report.parts.reward.part import show, view
 from tests.stages.report.journey import START, made
 
 REPORT = RewardReport(
@@ -28,8 +29,8 @@ def test_the_part_shows_the_accuracy_beside_its_controls_and_a_reliability_diagr
     assert isinstance(shown, View)
     assert [name for name, _ in shown.values["rows"]] == [
         "All held-out comparisons",
-        "Source people",
         "Source <b>rules",
+        "Source people",
         "Ranks 1 apart",
         "Control: before the training",
         "Control: the longer response wins",
@@ -42,3 +43,11 @@ def test_the_part_shows_the_accuracy_beside_its_controls_and_a_reliability_diagr
 def test_a_section_without_measurements_has_not_run(tmp_path: Path) -> None:
     shown = show(Material(section="rm", files=(), run_dir=tmp_path, made=START))
     assert shown == Missing(label="Not run yet", reason="section rm measured nothing")
+
+
+def test_names_of_sources_are_text_on_the_page() -> None:
+    page = render(
+        "run", START, [Block(part="reward", section="rm", title="Reward model", suffix="", view=view(REPORT), card="")]
+    )
+    assert "Source &lt;b&gt;rules" in page
+    assert "+0.250 is subtracted" in page
