@@ -133,7 +133,7 @@ def enter(browser: Browser, address: str, name: str, width: int = 1280, dark: bo
     browser.visit(address, width, dark=dark)
     browser.ask(f"document.getElementById('name').value = {json.dumps(name)}")
     browser.ask("document.getElementById('enter').requestSubmit()")
-    browser.wait("return !!document.body.dataset.key && document.hasFocus() && !document.body.ariaBusy")
+    browser.wait("return !!document.body.dataset.key && !document.body.ariaBusy")
 
 
 def key_of(browser: Browser) -> str:
