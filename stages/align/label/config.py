@@ -39,17 +39,29 @@ class LabelConfig(StageConfig):
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the step that collects candidates, and with labels the one that reads them."""
-        mb = sum(file.mb for files in inputs.values() for file in files)
-        work = {"units": WHOLE, "uses": (), "core_seconds": 1.0 + 0.2 * mb, "mem_mb": 200 + 10 * mb, "disk_mb": 2 * mb}
-        collect = Step(name="collect", run="stages.align.label.run:collect", reads=("candidates",), **work)
+        collect = _step("collect", inputs.get("candidates", ()), "candidates")
         if self.labels is None:
             return StagePlan(steps=(collect,), outputs=())
-        agree = Step(name="agree", run="stages.align.label.run:agree", reads=("labels",), **work)
+        agree = _step("agree", inputs.get("labels", ()), "labels")
         outputs = tuple(
             Output(step=agree.name, unit=WHOLE[0].key, kind=kind, source="people")
             for kind in (KINDS.preferences, KINDS.agreement)
         )
         return StagePlan(steps=(collect, agree), outputs=outputs)
+
+
+def _step(name: str, files: tuple[InputFile, ...], field: str) -> Step:
+    mb = sum(file.mb for file in files)
+    return Step(
+        name=name,
+        run=f"stages.align.label.run:{name}",
+        units=WHOLE,
+        uses=(),
+        reads=(field,),
+        core_seconds=1.0 + 0.2 * mb,
+        mem_mb=200 + 10 * mb,
+        disk_mb=2 * mb,
+    )
 
 
 Config = LabelConfig

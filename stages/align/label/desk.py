@@ -97,7 +97,7 @@ class Desk:
     def _before(self, kept: Mapping[str, Preference], key: str | None) -> str | None:
         """Return the key of the label that was kept before that of `key`; before the last one if it has none."""
         keys = list(kept)
-        place = keys.index(key) if key in kept else len(keys)
+        place = keys.index(key) if key is not None and key in kept else len(keys)
         return keys[place - 1] if place else None
 
     def _item(self, labeller: str, key: str, label: Preference | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The page on which people rank responses, served on 127.0.0.1 for whoever has its address.
+"""The page on which people rank responses, served on 127.0.0.1 under an address with a token.
 
 The standard library's server is enough: a few labellers, four routes, and no package that a login node lacks.
 Texts reach the page as JSON and become text nodes there. The policy of the page allows its own script and nothing else.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -97,15 +97,16 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing: addresses hold the token."""
 
-    def _answer(self, made: Any) -> None:
+    def _answer(self, made: Callable[[str], tuple[str, bytes]]) -> None:
+        status = HTTPStatus.OK
         try:
-            status, kind, body = HTTPStatus.OK, *made(self._route())
+            kind, body = made(self._route())
         except _Refused as refused:
-            status, kind, body = refused.status, "application/json", _json({"problem": str(refused)})
+            status, (kind, body) = refused.status, _problem(refused)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            status, kind, body = HTTPStatus.BAD_REQUEST, "application/json", _json({"problem": str(error)})
+            status, (kind, body) = HTTPStatus.BAD_REQUEST, _problem(error)
         except (OSError, StagecoachError) as error:
-            status, kind, body = HTTPStatus.INTERNAL_SERVER_ERROR, "application/json", _json({"problem": str(error)})
+            status, (kind, body) = HTTPStatus.INTERNAL_SERVER_ERROR, _problem(error)
         self.close_connection = True  # a refused body is not read
         self.send_response(status)
         for name, value in {**HEADERS, "Content-Type": f"{kind}; charset=utf-8", "Connection": "close"}.items():
@@ -147,8 +148,12 @@ class _Handler(BaseHTTPRequestHandler):
         return self._view(body["labeller"], None)
 
     def _view(self, labeller: str, key: str | None) -> tuple[str, bytes]:
-        return "application/json", _json(self.server.desk.view(labeller, key))
+        return _json(self.server.desk.view(labeller, key))
 
 
-def _json(value: Any) -> bytes:
-    return json.dumps(value).encode()
+def _json(value: Any) -> tuple[str, bytes]:
+    return "application/json", json.dumps(value).encode()
+
+
+def _problem(error: Exception) -> tuple[str, bytes]:
+    return _json({"problem": str(error)})

@@ -100,10 +100,14 @@ class Browser:
             time.sleep(0.05)
 
     def press(self, keys: str) -> None:
-        """Press and release keys of the keyboard, one after the other."""
-        moves = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
-        keyboard = {"type": "key", "id": "keyboard", "actions": moves}
-        self._call("POST", f"/{self._session}/actions", {"actions": [keyboard]})
+        """Press and release keys, one after the other. One that a page without focus has not seen is pressed again."""
+        for key in keys:
+            seen, deadline = self.ask(SEEN), time.monotonic() + PATIENCE_S
+            while self.ask(SEEN) == seen and time.monotonic() < deadline:
+                self.devtools("Page.bringToFront")
+                moves = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]
+                keyboard = {"type": "key", "id": "keyboard", "actions": moves}
+                self._call("POST", f"/{self._session}/actions", {"actions": [keyboard]})
 
     def ask(self, script: str) -> Any:
         """Run a function body in the page and return what it returns."""
@@ -134,6 +138,8 @@ class Browser:
         path.write_bytes(base64.b64decode(shot["data"]))
 
 
+SEEN = "window.keys ??= (addEventListener('keydown', () => window.keys++, true), 0); return window.keys"
+"""Returns the number of keys that were pressed since its first call in a page."""
 LOGS = {"browser": "ALL", "performance": "ALL"}
 DRAWN = """
 const root = document.documentElement;
