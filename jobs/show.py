@@ -49,7 +49,7 @@ class PlannedJob:
     to_do: int
     arrays: int
     elements: int
-    """Elements, each of which starts once."""
+    """Each starts once, if nothing befalls it."""
     most_units: int
     """Units of the fullest element."""
     nodes: int
@@ -250,6 +250,7 @@ def status_data(run: Run, states: States, beyond: Sequence[Strays] = ()) -> dict
                 "needs": list(run.graph.jobs[name].upstream),
                 "fingerprint": run.graph.jobs[name].fingerprint[:12],
                 **begun[name]._asdict(),
+                "stale": stale(run, name),
                 "counts": dict(Counter(state.state for state in units.values())),
                 "units": {
                     run.graph.jobs[name].units[unit].key: asdict(state)
@@ -285,6 +286,12 @@ def starts(run: Run) -> dict[str, Starts]:
     return found
 
 
+def stale(run: Run, name: str) -> int:
+    """Return how many done units of a job are not of the plan: their inputs or settings were others."""
+    job = run.graph.jobs[name]
+    return len(run.paths.step(name, job.fingerprint).marked_units() - job.units.keys())
+
+
 def status_view(run: Run, states: States, beyond: Sequence[Strays] = ()) -> Group:
     """Return the table of jobs, followed by one line for each thing that is wrong and what to do about it."""
     begun = starts(run)
@@ -296,6 +303,8 @@ def status_view(run: Run, states: States, beyond: Sequence[Strays] = ()) -> Grou
         state = Text("  ").join(
             Text(f"{counts[kind]} {kind}", style=COLOURS.get(kind, "dim")) for kind in ORDER if counts[kind]
         )
+        if old := stale(run, name):
+            state.append(f"  {old} stale", style="dim")
         shared = begun[name].sharing(len(units))
         table.add_row(name, f"{counts['done']}/{len(units)}", state, Text(printable(shared + _detail(units))))
     unreadable = [(line, "yellow") for line in sorted(run.ledger.unreadable)]

@@ -81,7 +81,7 @@ class TaskSettings(Section):
     """Texts generated for each question; None: the task's own number."""
     parts: int | None = Field(default=None, ge=1, le=1000)
     """Units that share the requests of the task; null: as many as its cost asks for (`resources.evaluate.element_min`),
-    one for endpoints. The scores are those of one unit."""
+    one for endpoints and for our own tasks. The scores are those of one unit."""
     chat: Chat = None
     """Ask through the model's chat template; null: the section's, false: as plain text."""
 

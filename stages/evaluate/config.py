@@ -282,8 +282,11 @@ class EvaluateConfig(StageConfig):
         return {name: Base(self.base, True) for name in names if name != self.base}
 
     def _parts(self, model: str, cell: Cell) -> int | None:
-        """Return the parts of a cell; None: as its cost asks for. More parts do not make an endpoint faster."""
-        if cell.parts is None and (model in self.endpoints or cell.task == GENERATE):
+        """Return the parts of a cell; None: as its cost asks for.
+
+        Parts make no endpoint faster. A perplexity of parts would differ in its last bits: our own tasks stay whole.
+        """
+        if cell.parts is None and (model in self.endpoints or cell.is_ours):
             return 1
         return cell.parts
 

@@ -51,7 +51,7 @@ function load(key) {
 function draw() {
   const { item, done, total } = view;
   find("enter").hidden = true;
-  find("who").hidden = false;
+  find("bar").hidden = false;
   find("who").textContent = labeller;
   find("who").setAttribute("aria-label", `You are ${labeller}. Change the name`);
   find("progress").max = total || 1;
@@ -173,7 +173,7 @@ async function undo() {
 function ask() {
   labeller = "";
   view = null;
-  find("work").hidden = find("end").hidden = find("who").hidden = true;
+  find("work").hidden = find("end").hidden = find("bar").hidden = true;
   find("enter").hidden = false;
   find("name").value = localStorage.getItem("labeller") || "";
   find("name").focus();

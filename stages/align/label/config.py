@@ -23,11 +23,11 @@ class LabelConfig(StageConfig):
     tools: ClassVar[Mapping[str, str]] = {"label": "stages.align.label.serve:label"}
 
     candidates: Annotated[Inputs, Reads(KINDS.candidates)]
-    """Prompts with the responses to rank: `candidates.jsonl` of a section, or a file of preferences, whose ranks are not
-    shown."""
+    """Prompts with the responses to rank: `candidates.jsonl` of a section, or a file of preferences, whose ranks stay
+    hidden."""
     labels: Annotated[Inputs | None, Reads(KINDS.preferences)] = None
-    """Files that the page wrote, such as `runs/NAME/labels/SECTION/*.jsonl`: they become preferences, with the agreement
-    of the labellers."""
+    """Files that the page wrote, such as `runs/NAME/labels/SECTION/*.jsonl`: they become preferences, with the
+    agreement of the labellers."""
     reasons: tuple[Reason, ...] = Field(
         default=("more helpful", "more honest", "less harmful", "clearer"), max_length=8
     )

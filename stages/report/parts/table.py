@@ -15,9 +15,11 @@ FOLDERS = (
     "synthesis",
     "agreement",
     "packing",
+    "reward",
     "training",
     "alarm",
     "evaluation",
+    "rounds",
     "generations",
     "timeline",
 )

@@ -140,7 +140,7 @@ def test_the_recipe_says_the_parts_of_a_cell_or_leaves_them_to_the_launcher() ->
     answers, whole = EvaluateConfig.model_validate(settings).plan(inputs).steps
     parts = {unit.key: unit.parts for unit in whole.units}
     assert [parts[f"final/{name}"] for name in ("piqa", "hellaswag", "arc_easy", "generate", "perplexity")] == [
-        2, None, 1, 1, None
+        2, None, 1, 1, 1
     ]  # fmt: skip
     assert [parts[f"mine/{name}"] for name in ("piqa", "hellaswag")] == [2, 1], "no endpoint is faster by parts"
     assert (answers.name, answers.units, whole.name, whole.after) == ("answers", (), "", (After("answers", PARTS),))

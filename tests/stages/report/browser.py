@@ -123,7 +123,7 @@ class Browser:
         entries = self._call("POST", f"/{self._session}/se/log", {"type": "performance"})
         events = [json.loads(entry["message"])["message"] for entry in entries]
         sent = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-        return [url for url in sent if not url.startswith(("data:", "blob:", "chrome:"))]
+        return [url for url in sent if not url.startswith(("data:", "blob:", "chrome"))]
 
     def screenshot(self, path: Path, top: int = 0, height: int | None = None) -> None:
         """Save a part of the page, or all of it."""

@@ -61,7 +61,7 @@ def view(
     comparisons = compare(results)
     board = leaderboard(results, comparisons)
     drawn = curves(board.columns)
-    taxes = _taxes(board, bases)
+    taxes, chosen = _taxes(board, bases), _chosen(bases)
     figure = scores_figure(board.columns)
     return View(
         values={
@@ -69,8 +69,9 @@ def view(
             "clear": CLEAR,
             "is_open": sum(len(each.rows) for each in comparisons) <= MAX_OPEN,
             "board": board,
-            "duels": [each for each in (duel(*pair, board.columns) for pair in _pairs(board, bases)) if each.tasks],
-            "base": _chosen(bases),
+            "duels": _duels(board, chosen),
+            "base": chosen,
+            "flip_pair": next(iter(_pairs(board, bases)), ()),
             "taxes": [
                 {"duel": each, "flips": _shown(found, samples or {}, files or {})}
                 for each, found in zip(taxes, _tax_flips(results, taxes), strict=True)
@@ -94,6 +95,12 @@ def _chosen(bases: Mapping[str, Base]) -> str:
 
 def _pairs(board: Board, bases: Mapping[str, Base]) -> list[tuple[str, str]]:
     return pairs((row.checkpoint for row in reversed(board.rows)), _chosen(bases))
+
+
+def _duels(board: Board, base: str) -> list[Duel]:
+    """Return the pairs that share a task, without those with the base that the recipe names: they have a table."""
+    found = (duel(*pair, board.columns) for pair in _pairs(board, {}) if not base or base not in pair)
+    return [each for each in found if each.tasks]
 
 
 def _flips(results: Sequence[Results], board: Board, bases: Mapping[str, Base]) -> list[Flip]:

@@ -52,7 +52,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     with Server(Desk(PAIRS, tmp_path / "labels", ("clearer", "kinder"), 0), 0) as served:
-        thread = threading.Thread(target=served.serve_forever)
+        thread = threading.Thread(target=served.serve_forever, args=(0.02,))
         thread.start()
         yield served
         served.shutdown()
@@ -127,11 +127,13 @@ def test_a_damaged_label_is_refused_and_nothing_is_written(server: Server, tmp_p
 
 
 def enter(browser: Browser, address: str, name: str, width: int = 1280, dark: bool = False) -> None:
+    """Open the page, give a name, and wait for the first item."""
     browser.visit(address, width, dark=dark)
     browser.ask("localStorage.clear()")
     browser.visit(address, width, dark=dark)
-    browser.press(f"{name}\ue007")
-    browser.wait("return !!document.body.dataset.key")
+    browser.ask(f"document.getElementById('name').value = {json.dumps(name)}")
+    browser.ask("document.getElementById('enter').requestSubmit()")
+    browser.wait("return !!document.body.dataset.key && document.hasFocus() && !document.body.ariaBusy")
 
 
 def key_of(browser: Browser) -> str:
@@ -178,7 +180,7 @@ def test_twenty_comparisons_by_keyboard_with_blinded_order_and_hostile_text(
     assert [label.ranks for label in found] == expected
     assert [label.reasons for label in found] == [("kinder",) if number == 5 else () for number in range(20)]
     assert browser.complaints() == []
-    assert all(url.startswith(server.address) for url in browser.requests())
+    assert [url for url in browser.requests() if not url.startswith(server.address)] == []
 
 
 @in_browser
@@ -247,7 +249,7 @@ def test_a_killed_server_keeps_every_label_and_the_page_says_so(browser: Browser
 @pytest.mark.parametrize("width", [1280, 700, 360])
 def test_four_responses_are_ranked_with_ties_and_fit_any_width(browser: Browser, tmp_path: Path, width: int) -> None:
     with Server(Desk(FOUR, tmp_path / "labels", ("clearer",), 1), 0) as served:
-        thread = threading.Thread(target=served.serve_forever)
+        thread = threading.Thread(target=served.serve_forever, args=(0.02,))
         thread.start()
         enter(browser, served.address, "ada", width)
         assert browser.ask("return document.documentElement.scrollWidth") <= width
