@@ -1,7 +1,7 @@
 """The closed world in Chinese: the places and facts of prose.py, in simplified characters.
 
 Characters are the words of Chinese text, so a phrase of five that two pages share is a shared 5-gram, and fifty in a
-row, four sentences, are a duplicate. That is why no sentence is fixed: `[one|other]` stands for a choice. None stands
+row, three sentences, are a duplicate. That is why no sentence is fixed: `[one|other]` stands for a choice. None stands
 between the place and the value of a fact: a model learns it from words that are the same each time.
 """
 
