@@ -16,7 +16,7 @@ from stages.formats.chat.chats import Chat, parse_chat
 from stages.formats.chat.packed import Example, PackedWriter
 from stages.formats.chat.templates import ChatEncoder, Span, load_template
 from stages.formats.documents import read_documents
-from stages.formats.heldout import is_heldout
+from stages.formats.heldout import is_prompt_heldout
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.files import write_json
 from stages.shared.task import Task
@@ -70,15 +70,6 @@ def _encode_chats(
             for writer, examples in zip((kept, heldout), maker.examples(block), strict=True):
                 writer.write_apart(examples)
             progress(block[-1][0])
-
-
-def is_chat_heldout(chat: Chat, share: float) -> bool:
-    """Return whether a chat is held out, by its prompt."""
-    if not share:
-        return False
-    first = next((message for message in chat.messages if message.role != "system"), chat.messages[0])
-    words = json.dumps([part._asdict() for part in first.parts], sort_keys=True)
-    return is_heldout(words, share)
 
 
 class _Line(NamedTuple):
@@ -148,7 +139,7 @@ class Examples:
             return _Line(number, text, reason="not_in_template", detail=f"{error}: {_shown(chat)}")
         if blank:
             return _Line(number, text, spans, reason="blank_answer", detail=_shown(chat))
-        return _Line(number, text, spans, is_chat_heldout(chat, self.config.heldout))
+        return _Line(number, text, spans, is_prompt_heldout(chat.messages, self.config.heldout))
 
     def pieces(self, text: str, tokenizer: Tokenizer) -> list[Example]:
         """Return a document as examples of at most `model.seq_len` tokens, learned except each one's first token."""
