@@ -20,5 +20,7 @@ def is_prompt_heldout(messages: Sequence[Message], share: float) -> bool:
 
     Conversations with one prompt are on one side, in every data set of a run.
     """
+    if not share:
+        return False
     first = next((message for message in messages if message.role != "system"), messages[0])
-    return is_heldout(json.dumps([vars(part) for part in first.parts], sort_keys=True), share)
+    return is_heldout(json.dumps([part._asdict() for part in first.parts], sort_keys=True), share)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from stages.align.sft.config import AlignConfig
 from stages.formats.chat.chats import Chat, parse_chat
 from stages.formats.chat.packed import Example, PackedWriter
-from stages.formats.chat.templates import ChatEncoder, load_template
+from stages.formats.chat.templates import ChatEncoder, Span, load_template
 from stages.formats.documents import read_documents
 from stages.formats.heldout import is_prompt_heldout
 from stages.formats.tokenizer import Tokenizer
@@ -25,6 +26,8 @@ COUNTS, REJECTS = "counts.json", "rejects.json"
 SAMPLES = 10
 """Rejected chats that are kept of each reason."""
 SHOWN_CHARS = 500
+TOGETHER = 256
+"""Lines whose texts the tokenizer takes in one call, which costs as much as a short text."""
 
 
 def run(task: Task[AlignConfig]) -> dict[str, Any]:
@@ -33,7 +36,8 @@ def run(task: Task[AlignConfig]) -> dict[str, Any]:
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     template = load_template(config.template)
     controls = {name: config.model.token_id(name, tokenizer.vocab_size) for name in template.controls}
-    maker = Examples(config, ChatEncoder(template, tokenizer, controls, first_id=tokenizer.eos_id))
+    encoder = ChatEncoder(template, tokenizer, controls, first_id=tokenizer.eos_id)
+    maker = Examples(config, encoder, tokenizer.encode_batch)
     rows = config.model.used_rows(tokenizer.vocab_size)
     with (
         PackedWriter(task.out / EXAMPLES, rows) as kept,
@@ -41,8 +45,7 @@ def run(task: Task[AlignConfig]) -> dict[str, Any]:
     ):
         for file in task.inputs.get("documents", ()):
             for number, document in enumerate(read_documents(file.path), start=1):
-                for example in maker.pieces(document["text"], tokenizer):
-                    kept.write([example])
+                kept.write_apart(maker.pieces(document["text"], tokenizer))
                 task.progress(number)
         for file in task.inputs.get("chats", ()):
             _encode_chats(file.path, maker, kept, heldout, task.progress)
@@ -62,87 +65,104 @@ def _encode_chats(
     path: Path, maker: Examples, kept: PackedWriter, heldout: PackedWriter, progress: Callable[[int], None]
 ) -> None:
     with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            chat = maker.parse(line, number)
-            if chat is not None:
-                writer = heldout if is_prompt_heldout(chat.messages, maker.config.heldout) else kept
-                for example in maker.examples(chat, number):
-                    writer.write([example])
-            progress(number)
+        numbered = enumerate(lines, start=1)
+        while block := [*islice(numbered, TOGETHER)]:
+            for writer, examples in zip((kept, heldout), maker.examples(block), strict=True):
+                writer.write_apart(examples)
+            progress(block[-1][0])
+
+
+class _Line(NamedTuple):
+    """A line of a file of chats. It holds no chat: that many objects cost more time than the tokenizer."""
+
+    number: int
+    text: str
+    spans: Sequence[Span] = ()
+    """The chat, cut by its template."""
+    is_heldout: bool = False
+    reason: str = ""
+    """Reason for which nothing of it is learned; empty: none so far."""
+    detail: str = ""
+
+    def shown(self) -> str:
+        """Return the chat, for people to read."""
+        return _shown(parse_chat(json.loads(self.text), self.number))
 
 
 class Examples:
     """Makes examples of chats and documents, and counts what becomes of each."""
 
-    def __init__(self, config: AlignConfig, encoder: ChatEncoder) -> None:
-        self.config, self._encoder = config, encoder
+    def __init__(
+        self, config: AlignConfig, encoder: ChatEncoder, encode_texts: Callable[[list[str]], Iterable[list[int]]]
+    ) -> None:
+        """`encode_texts` returns the ids of many texts, as the encoder's tokenizer makes them of each."""
+        self.config, self._encoder, self._encode_texts = config, encoder, encode_texts
         self.chats = self.tokens = 0
         """Chats or documents, and tokens of those that could be encoded."""
         self.counts: Counter[str] = Counter()
         self.samples: list[dict[str, Any]] = []
 
-    def parse(self, line: str, number: int) -> Chat | None:
-        """Return the chat of a line; None if there is none."""
-        if not line.strip():
-            return None
-        self.chats += 1
-        try:
-            return parse_chat(json.loads(line), number)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            self._count("unreadable", number, f"{error!r}: {line}")
-            return None
-
-    def examples(self, chat: Chat, number: int) -> Iterator[Example]:
-        """Yield the examples of a chat, of at most `model.seq_len` tokens each."""
-        try:
-            blank = any(message.role == "assistant" and not message.text.strip() for message in chat.messages)
-            encoded = self._encoder.encode(chat.messages, last_only=self.config.learn == "last_answer")
-        except ValueError as error:
-            self._count("not_in_template", number, f"{error}: {_shown(chat)}")
-            return
+    def examples(self, lines: Iterable[tuple[int, str]]) -> tuple[list[Example], list[Example]]:
+        """Return the examples of numbered lines, of at most `model.seq_len` tokens each: to train on, and held out."""
+        kept: list[Example] = []
+        heldout: list[Example] = []
+        found = [self._read(number, text) for number, text in lines if text.strip()]
+        encoded = self._encoder.encode_all([line.spans for line in found], self._encode_texts)
+        self.chats += len(found)
         self.tokens += len(encoded.ids)
-        if blank:
-            self._count("blank_answer", number, _shown(chat))
-            return
-        whole = Example(np.array(encoded.ids, dtype=np.int64), np.frombuffer(encoded.is_answer, dtype=bool))
-        for part in self._fitting(whole, number, chat):
-            if part.is_learned.any():
-                yield part
-            else:
-                self._count("nothing_learned", number, _shown(chat))
+        tokens, is_answer = np.fromiter(encoded.ids, np.int32), encoded.is_answer
+        is_learned = np.frombuffer(is_answer, dtype=bool)
+        limit, end = self.config.model.seq_len, 0
+        for line, length in zip(found, encoded.lengths, strict=True):
+            start, end = end, end + length
+            if line.reason:
+                self._count(line.reason, line.number, line.detail)
+                continue
+            for first in (start,) if length <= limit else self._starts(line, start, end):
+                last = min(first + limit, end)
+                if is_answer.find(1, first + 1, last) < 0:
+                    self._count("nothing_learned", line.number, line.shown())
+                else:
+                    is_answer[first] = 0  # nothing predicts the first token
+                    (heldout if line.is_heldout else kept).append(Example(tokens[first:last], is_learned[first:last]))
+        return kept, heldout
 
-    def pieces(self, text: str, tokenizer: Tokenizer) -> Iterator[Example]:
-        """Yield a document as examples of at most `model.seq_len` tokens, learned except each one's first token."""
+    def _read(self, number: int, text: str) -> _Line:
+        try:
+            chat = parse_chat(json.loads(text), number)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            return _Line(number, text, reason="unreadable", detail=f"{error!r}: {text}")
+        try:
+            blank = [each for each in chat.messages if each.role == "assistant" and not each.text.strip()]
+            spans = self._encoder.cut(chat.messages, last_only=self.config.learn == "last_answer")
+        except ValueError as error:
+            return _Line(number, text, reason="not_in_template", detail=f"{error}: {_shown(chat)}")
+        if blank:
+            return _Line(number, text, spans, reason="blank_answer", detail=_shown(chat))
+        return _Line(number, text, spans, is_prompt_heldout(chat.messages, self.config.heldout))
+
+    def pieces(self, text: str, tokenizer: Tokenizer) -> list[Example]:
+        """Return a document as examples of at most `model.seq_len` tokens, learned except each one's first token."""
         ids = np.array([tokenizer.eos_id, *tokenizer.encode(text), tokenizer.eos_id], dtype=np.int64)
         self.chats += 1
         self.tokens += len(ids)
-        whole, limit = Example(ids, np.ones(len(ids), dtype=bool)), self.config.model.seq_len
-        for start in range(0, len(ids), limit):
-            yield _part(whole, start, limit)
+        is_learned, limit = np.ones(len(ids), dtype=bool), self.config.model.seq_len
+        is_learned[::limit] = False
+        places = [slice(start, start + limit) for start in range(0, len(ids), limit)]
+        return [Example(ids[place], is_learned[place]) for place in places]
 
-    def _fitting(self, whole: Example, number: int, chat: Chat) -> list[Example]:
-        limit, length = self.config.model.seq_len, len(whole.tokens)
-        if length <= limit:
-            return [_part(whole, 0, limit)]
-        if self.config.too_long == "refuse":
-            self._count("too_long", number, f"{length} tokens: {_shown(chat)}")
-            return []
-        self._count(self.config.too_long, number, f"{length} tokens: {_shown(chat)}")
-        first = [length - limit] if self.config.too_long == "cut" else range(0, length, limit)
-        return [_part(whole, start, limit) for start in first]
+    def _starts(self, line: _Line, start: int, end: int) -> Sequence[int]:
+        """Return the first token of each example of a chat that is too long."""
+        limit, too_long = self.config.model.seq_len, self.config.too_long
+        reason = "too_long" if too_long == "refuse" else too_long
+        self._count(reason, line.number, f"{end - start} tokens: {line.shown()}")
+        return {"refuse": (), "cut": (end - limit,), "split": range(start, end, limit)}[too_long]
 
     def _count(self, reason: str, record: int, detail: str) -> None:
         self.counts[reason] += 1
         if self.counts[reason] <= SAMPLES:
             shown = detail[:SHOWN_CHARS].encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
             self.samples.append({"reason": reason, "record": record, "detail": shown})
-
-
-def _part(whole: Example, start: int, limit: int) -> Example:
-    """Return at most `limit` tokens of an example. Nothing predicts the first of them: it is not learned."""
-    is_learned = whole.is_learned[start : start + limit].copy()
-    is_learned[:1] = False
-    return Example(whole.tokens[start : start + limit], is_learned)
 
 
 def _shown(chat: Chat) -> str:

@@ -11,11 +11,11 @@ sequence (int32), the place of each in `.bin` in bytes (int64), and the sequence
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,7 @@ _WRITTEN_TOGETHER = 512
 _REMEDY = "Run the unit that wrote it again"
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(NamedTuple):
     """A conversation as tokens, or a part of it. Both arrays have one number a token."""
 
     tokens: NDArray[np.integer]
@@ -86,6 +85,16 @@ class PackedWriter:
             self._lengths.append(len(example.tokens))
             self.tokens += len(example.tokens)
         self._borders.append(len(self._lengths))
+        if len(self._held) >= _WRITTEN_TOGETHER:
+            self._flush()
+
+    def write_apart(self, examples: Sequence[Example]) -> None:
+        """Append examples, each as a row of its own."""
+        self._held += examples
+        lengths = [len(example.tokens) for example in examples]
+        self._borders += range(len(self._lengths) + 1, len(self._lengths) + len(lengths) + 1)
+        self._lengths += lengths
+        self.tokens += sum(lengths)
         if len(self._held) >= _WRITTEN_TOGETHER:
             self._flush()
 

@@ -32,6 +32,7 @@ class ScoredEncoder:
         return Encoded(
             ids=[*whole.ids[:end], *self.appended],
             is_answer=whole.is_answer[:end] + bytes(len(self.appended)),
+            lengths=[end + len(self.appended)],
         )
 
     def joined(self, prompt_ids: Sequence[int], response_ids: Sequence[int]) -> list[int]:

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from stages.formats.chat.chats import Message, Part, Role
 from stages.shared.errors import ConfigError, DataError, nearest
@@ -37,8 +37,6 @@ _MASKS = (b"\x00", b"\x01")
 _ANY = "\x00"
 """Stands for any text."""
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
-_NO_MESSAGE = -1
-"""Stands for the number of a message in a span that is part of none."""
 SPACE = "\u2581"
 """A space in the names of pieces."""
 
@@ -51,6 +49,14 @@ class AssistantItems(Settings):
     answer: tuple[str, ...]
     """What is learned: the answer and the token that ends it."""
     after: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _answer_has_the_content(self) -> AssistantItems:
+        if sum(item.count(CONTENT) for item in self.answer) != 1:
+            raise ValueError(f"assistant.answer: must hold {CONTENT} once")
+        if any(CONTENT in item for item in self.before + self.after):
+            raise ValueError(f"assistant.before and assistant.after: must not hold {CONTENT}")
+        return self
 
 
 class ChatTemplate(Settings):
@@ -88,20 +94,31 @@ class Codec(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """A conversation as tokens."""
+    """Conversations as tokens, end to end."""
 
     ids: list[int]
     is_answer: bytearray
     """1 for the tokens that are learned: those of an answer and the token that ends it. 0 for the others."""
+    lengths: list[int]
+    """Tokens of each conversation."""
 
 
-class _Span(NamedTuple):
+class Span(NamedTuple):
     """A run of tokens, all learned or none: a control token, or a text of one message."""
 
     text: str
-    control: bool
+    """The text, or the name of the control token."""
+    control: int | None
+    """Id of the control token; None: a text."""
     learned: bool
-    message: int
+
+
+class _Form(NamedTuple):
+    """A message as spans, with CONTENT in the place of its text. No two neighbours could be one span."""
+
+    spans: list[Span]
+    texts: list[int]
+    """Places of the spans that are texts."""
 
 
 def template_names() -> list[str]:
@@ -147,12 +164,31 @@ class ChatEncoder:
         if missing := [name for name in template.controls if name not in controls]:
             raise ConfigError("template.controls", missing, "among the model's extra_tokens")
         self._ids = {**controls, FIRST: first_id, END: codec.eos_id}
-        self._controls = {
-            (name, learned): _Span(name, True, learned, _NO_MESSAGE) for name in self._ids for learned in (False, True)
-        }
-        self._lead = codec.encode("\n")
+        assistant = template.assistant
+        self._begin = self._form((template.begin, False)).spans
+        self._before = self._form((assistant.before, False))
+        items = {"system": template.system or (), "user": template.user, "tool": template.tool or ()}
+        self._forms = {role: self._form((each, False)) for role, each in items.items() if each}
+        self._answers = [
+            self._form((assistant.before, False), (assistant.answer, learned), (assistant.after, False))
+            for learned in (False, True)
+        ]
+        self._lead = len(codec.encode("\n"))
         texts = [Message(role=role, parts=(Part(type="text", text=_ANY),)) for role in self._roles() * 2]
-        _require_safe_cuts(template, _cut(self._spans(texts, last_only=False)), codec.pieces())
+        _require_safe_cuts(template, self.cut(texts), codec.pieces())
+
+    def _form(self, *runs: tuple[Sequence[str], bool]) -> _Form:
+        """Return the form of runs of items, each with whether it is learned."""
+        found: list[Span] = []
+        for items, learned in runs:
+            for item in items:
+                control = self._ids.get(item)
+                before = found[-1] if found else None
+                if control is None and before and before.control is None and before.learned == learned:
+                    found[-1] = before._replace(text=before.text + item)
+                else:
+                    found.append(Span(item, control, learned))
+        return _Form(found, [place for place, span in enumerate(found) if span.control is None])
 
     def _roles(self) -> list[Role]:
         """Return the roles of the template, an answer last."""
@@ -162,24 +198,53 @@ class ChatEncoder:
         return [*(role for role, there in has.items() if there), "user", "assistant"]
 
     def encode(self, messages: Sequence[Message], *, last_only: bool = False) -> Encoded:
-        """Return the tokens of a conversation; with `last_only` the last answer alone is learned.
+        """Return the tokens of a conversation: see `cut`.
 
-        The tokens of the first k messages are a prefix of those of all. Raises ValueError for a role that the template
-        lacks, and for a message that is not plain text.
+        Those of the first k messages are a prefix of those of all.
         """
-        return self._encoded(_cut(self._spans(messages, last_only)))
+        return self.encode_all([self.cut(messages, last_only=last_only)], self._one_by_one)
+
+    def cut(self, messages: Sequence[Message], *, last_only: bool = False) -> list[Span]:
+        """Return a conversation where the template cuts it; with `last_only` the last answer alone is learned.
+
+        Raises ValueError for a role that the template lacks, and for a message that is not plain text.
+        """
+        return _closed(self._spans(messages, last_only))
+
+    def encode_all(
+        self, conversations: Sequence[Sequence[Span]], encode_texts: Callable[[list[str]], Iterable[list[int]]]
+    ) -> Encoded:
+        """Return the tokens of conversations as `cut` returns them.
+
+        `encode_texts` returns the ids of many texts, each as the codec's `encode` does.
+        """
+        texts: list[str] = []
+        skipped: list[int] = []
+        for spans in conversations:
+            is_behind_text = False
+            for text, control, _ in spans:
+                if control is None:
+                    # Tokenizers put a space before a text. A line break takes it, and is skipped with it.
+                    texts.append("\n" + text if is_behind_text else text)
+                    skipped.append(self._lead if is_behind_text else 0)
+                is_behind_text = control is None
+        return _joined(conversations, zip(encode_texts(texts), skipped, strict=True))
+
+    def _one_by_one(self, texts: list[str]) -> list[list[int]]:
+        return [self._codec.encode(text) for text in texts]
 
     def prompt(self, messages: Sequence[Message], begun: str = "") -> list[int]:
         """Return the tokens that a sampler continues: the conversation and the begin of the assistant's answer.
 
         `begun` is the text with which the answer begins. Spaces at its end are kept.
         """
-        return self._encoded(_cut(self._prompt_spans(messages, begun), keeps_end=bool(begun))).ids
+        spans = _closed(self._prompt_spans(messages, begun), keeps_end=bool(begun))
+        return self.encode_all([spans], self._one_by_one).ids
 
     def prompt_text(self, messages: Sequence[Message], begun: str = "") -> str:
         """Return a prompt as text, for people to read: control tokens by their names."""
-        spans = _cut(self._prompt_spans(messages, begun), keeps_end=bool(begun))
-        return "".join("" if span.text == FIRST and span.control else span.text for span in spans)
+        spans = _closed(self._prompt_spans(messages, begun), keeps_end=bool(begun))
+        return "".join(text for text, control, _ in spans if control is None or text != FIRST)
 
     @property
     def end_id(self) -> int | None:
@@ -187,58 +252,73 @@ class ChatEncoder:
         answer = self._template.assistant.answer
         return next((self._ids[item] for item in reversed(answer) if item in self._ids), None)
 
-    def _prompt_spans(self, messages: Sequence[Message], begun: str) -> list[_Span]:
+    def _prompt_spans(self, messages: Sequence[Message], begun: str) -> list[Span]:
         spans = self._spans(messages, last_only=False)
-        spans += self._items(self._template.assistant.before, "", len(messages))
+        _fill(spans, self._before, "")
         if begun:
             answer = self._template.assistant.answer
             place = next(place for place, item in enumerate(answer) if CONTENT in item)
             opening = (*answer[:place], answer[place].partition(CONTENT)[0] + CONTENT)
-            spans += self._items(opening, begun, len(messages), learned=True)
+            _fill(spans, self._form((opening, True)), begun)
         return spans
 
-    def _encoded(self, spans: Iterable[_Span]) -> Encoded:
-        ids: list[int] = []
-        is_answer = bytearray()
-        in_text = False
-        for span in spans:
-            found = [self._ids[span.text]] if span.control else self._text_ids(span.text, in_text)
-            in_text = not span.control
-            ids += found
-            is_answer += _MASKS[span.learned] * len(found)
-        return Encoded(ids=ids, is_answer=is_answer)
-
-    def _text_ids(self, text: str, continues: bool) -> list[int]:
-        """Return the ids of a text; of one that continues a text, without the space that tokenizers put first."""
-        return self._codec.encode("\n" + text)[len(self._lead) :] if continues else self._codec.encode(text)
-
-    def _spans(self, messages: Sequence[Message], last_only: bool) -> list[_Span]:
-        template = self._template
-        contents = _contents(template, messages)
-        answers = [number for number, (role, _) in enumerate(contents) if role == "assistant"]
-        spans = self._items(template.begin, "", _NO_MESSAGE)
+    def _spans(self, messages: Sequence[Message], last_only: bool) -> list[Span]:
+        contents = _contents(self._template, messages)
+        first = 0  # of the answers that are learned
+        if last_only:
+            first = max((number for number, (role, _) in enumerate(contents) if role == "assistant"), default=0)
+        spans = [*self._begin]
         for number, (role, content) in enumerate(contents):
             if role == "assistant":
-                learned = number == answers[-1] or not last_only
-                spans += self._items(template.assistant.before, "", number)
-                spans += self._items(template.assistant.answer, content, number, learned=learned)
-                spans += self._items(template.assistant.after, "", number)
+                _fill(spans, self._answers[number >= first], content)
+            elif role in self._forms:
+                _fill(spans, self._forms[role], content)
             else:
-                spans += self._items(_items_of(template, role), content, number)
+                raise ValueError(f"the template has no role {role}")
         return spans
 
-    def _items(self, items: Iterable[str], content: str, message: int, *, learned: bool = False) -> list[_Span]:
-        return [
-            self._controls.get((item, learned)) or _Span(item.replace(CONTENT, content), False, learned, message)
-            for item in items
-        ]
+
+def _fill(spans: list[Span], form: _Form, content: str) -> None:
+    """Append a message to spans. Spaces before a cut between two texts move behind it."""
+    start = len(spans)
+    spans += form.spans
+    for place in form.texts:
+        text, _, learned = form.spans[place]
+        text = text.replace(CONTENT, content)
+        before = spans[start + place - 1] if start + place else None
+        if before and before.control is None:
+            kept = before.text.rstrip(" ")
+            spans[start + place - 1] = before._replace(text=kept)
+            text = before.text[len(kept) :] + text
+        spans[start + place] = Span(text, None, learned)
 
 
-def _items_of(template: ChatTemplate, role: Role) -> tuple[str, ...]:
-    items = {"system": template.system, "user": template.user, "tool": template.tool}[role]
-    if items is None:
-        raise ValueError(f"the template has no role {role}")
-    return items
+def _closed(spans: list[Span], *, keeps_end: bool = False) -> list[Span]:
+    """Return the spans of a conversation without empty ones.
+
+    Spaces at the end of all are those before a cut, unless `keeps_end`.
+    """
+    if spans and spans[-1].control is None and not keeps_end:
+        spans[-1] = spans[-1]._replace(text=spans[-1].text.rstrip(" "))
+    return [span for span in spans if span.text]
+
+
+def _joined(conversations: Iterable[Iterable[Span]], texts: Iterator[tuple[list[int], int]]) -> Encoded:
+    """Return the tokens of conversations, given the ids of their texts in order, and how many of each to skip."""
+    ids: list[int] = []
+    is_answer = bytearray()
+    lengths = []
+    for spans in conversations:
+        start = len(ids)
+        for _, control, learned in spans:
+            if control is None:
+                found, skipped = next(texts)
+                ids += found[skipped:] if skipped else found
+            else:
+                ids.append(control)
+            is_answer += _MASKS[learned] * (len(ids) - len(is_answer))
+        lengths.append(len(ids) - start)
+    return Encoded(ids=ids, is_answer=is_answer, lengths=lengths)
 
 
 def _contents(template: ChatTemplate, messages: Sequence[Message]) -> list[tuple[Role, str]]:
@@ -266,28 +346,7 @@ def _fold(form: str, texts: Mapping[str, str]) -> str:
     return re.sub(r"\{system\}|\{content\}", lambda place: texts[place[0]], form)
 
 
-def _cut(spans: Iterable[_Span], *, keeps_end: bool = False) -> list[_Span]:
-    """Join texts that need no cut between them, and move spaces before a cut behind it.
-
-    Spaces at the end of all are a cut's too, unless `keeps_end`.
-    """
-    joined: list[_Span] = []
-    for span in spans:
-        before = joined[-1] if joined else None
-        if before is None or before.control or span.control:
-            joined.append(span)
-        elif (before.learned, before.message) == (span.learned, span.message):
-            joined[-1] = before._replace(text=before.text + span.text)
-        else:
-            kept = before.text.rstrip(" ")
-            joined[-1] = before._replace(text=kept)
-            joined.append(span._replace(text=before.text[len(kept) :] + span.text))
-    if joined and not joined[-1].control and not keeps_end:
-        joined[-1] = joined[-1]._replace(text=joined[-1].text.rstrip(" "))
-    return [span for span in joined if span.text]
-
-
-def _require_safe_cuts(template: ChatTemplate, probe: Sequence[_Span], pieces: Sequence[str]) -> None:
+def _require_safe_cuts(template: ChatTemplate, probe: Sequence[Span], pieces: Sequence[str]) -> None:
     """Raise ConfigError if a piece of the tokenizer could lie across a cut. `probe` has _ANY in the place of texts."""
 
     def stands_for(letter: str, found: str) -> bool:
@@ -298,7 +357,7 @@ def _require_safe_cuts(template: ChatTemplate, probe: Sequence[_Span], pieces: S
 
     plain = [piece.replace(SPACE, " ") for piece in pieces if not _BYTE.fullmatch(piece)]
     for left, right in pairwise(probe):
-        if left.control or right.control:
+        if left.control is not None or right.control is not None:
             continue
         across = next((piece for piece in plain if lies_across(piece, left.text[-1], right.text[0])), None)
         if across is not None:

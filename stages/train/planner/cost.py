@@ -17,7 +17,7 @@ PROCESS_MB = 400
 CUDA_PROCESS_MB = 4_000
 """The same with CUDA's libraries and pinned buffers, in the host's memory; assumed."""
 OFFLOADED = 16
-"""Bytes a parameter of an optimizer in the host's memory: gradient, float32 weight and two moments."""
+"""Bytes a trained parameter of an optimizer in the host's memory: gradient, float32 weight and two moments."""
 SAVED = 40
 """Bytes a parameter of a run on the way: two checkpoints of weights, moments and float32 weights, and two models."""
 PUBLISHED = 16
@@ -115,5 +115,5 @@ def training_cost(training: PlannedTraining, time: StepTime, machine: Machine) -
 
 def host_mb(training: PlannedTraining) -> float:
     """Return the host memory of all ranks where they compute on GPUs, in MB: processes, and an offloaded optimizer."""
-    state = OFFLOADED * training.work.shape.parameters / 1e6 if "optimizer" in training.layout.offload else 0.0
+    state = OFFLOADED * training.work.shape.trained / 1e6 if "optimizer" in training.layout.offload else 0.0
     return training.layout.ranks * CUDA_PROCESS_MB + state

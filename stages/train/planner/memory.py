@@ -56,13 +56,14 @@ def device_memory(work: Workload, layout: Layout, *, on_gpu: bool) -> Memory:
 
 
 def _stage(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> Memory:
-    dense, experts = stage_weights(work.shape, layout, stage)
+    held, weights = work.width, sum(stage_weights(work.shape, layout, stage))
+    dense, experts = trained_weights(work.shape, layout, stage)
     # Experts are copied on dp / ep processes only: their state is shared out to fewer.
     shared = dense / layout.replicas + experts / (layout.replicas / layout.ep)
-    weights, held = dense + experts, work.width
+    trained = dense + experts
     state = 8 if held == 4 else 12  # AdamW's moments, and float32 weights beside 16-bit ones
     activations, buffers = _kept(work, layout, stage, on_gpu=on_gpu), _buffers(work, layout, stage)
-    gradients = 4 * (shared if layout.zero >= 2 else weights)
+    gradients = 4 * (shared if layout.zero >= 2 else trained)
     update = 0.0 if on_gpu else gradients  # gloo reduces a copy of them, once the activations are gone
     if "optimizer" in layout.offload:  # float32 weights come back, to be rounded
         state = 0 if on_gpu else 16  # with float32 weights and gradients, whatever the weights' type
@@ -72,7 +73,7 @@ def _stage(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> Memor
     return Memory(
         weights=held * (shared if layout.zero >= 3 else weights),
         gradients=gradients,
-        optimizer=state * (shared if layout.zero >= 1 else weights),
+        optimizer=state * (shared if layout.zero >= 1 else trained),
         activations=activations,
         buffers=buffers,
         outside=OUTSIDE + FRAGMENTATION * (activations + buffers) if on_gpu else 0.0,
@@ -83,11 +84,23 @@ def stage_weights(shape: Shape, layout: Layout, stage: int) -> tuple[float, floa
     """Return one device's weights in a pipeline stage: those of all but experts, and those of its experts."""
     layers = shape.num_layers / layout.pp
     feed_forward = shape.experts * shape.dim if shape.experts else shape.expert / layout.tp
-    dense = layers * (shape.attention / layout.tp + feed_forward + 2 * shape.dim)
+    dense = layers * (shape.attention / layout.tp + feed_forward + 2 * shape.dim + shape.adapters(layout.tp))
     experts = layers * shape.experts / layout.ep * shape.expert / layout.tp
+    return dense + _tables(shape, layout, stage) + (stage == layout.pp - 1) * shape.dim, experts
+
+
+def trained_weights(shape: Shape, layout: Layout, stage: int) -> tuple[float, float]:
+    """Return those of `stage_weights` that are trained, and so have gradients and an optimizer's state."""
+    if shape.lora is None:
+        return stage_weights(shape, layout, stage)
+    tables = _tables(shape, layout, stage) if shape.trains_tables else 0.0
+    return shape.num_layers / layout.pp * shape.adapters(layout.tp) + tables, 0.0
+
+
+def _tables(shape: Shape, layout: Layout, stage: int) -> float:
+    """Return one device's weights of embedding and output layer in a pipeline stage."""
     first, last = stage == 0, stage == layout.pp - 1
-    tables = first + last - (shape.tied and first and last)
-    return dense + tables * shape.embedding / layout.tp + last * shape.dim, experts
+    return (first + last - (shape.tied and first and last)) * shape.embedding / layout.tp
 
 
 def _tokens(work: Workload, layout: Layout) -> float:
@@ -108,7 +121,8 @@ def _kept(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> float:
     total = layers * kept + (whole - kept if layout.recompute != "none" else 0.0)
     if "activations" in layout.offload and on_gpu:  # the host's memory is the same one where there is no GPU
         total = whole
-    return total + (2 * inputs if stage == layout.pp - 1 else 0.0)  # the final norm, before the head
+    # The final norm's input, and what it gives to a head that is trained.
+    return total + ((1 + shape.trains_tables) * inputs if stage == layout.pp - 1 else 0.0)
 
 
 def _in_flight(work: Workload, layout: Layout, stage: int) -> float:
@@ -127,14 +141,17 @@ def layer_bytes(work: Workload, layout: Layout) -> float:
     Per token: two norms, in and out; query, key and value as attention takes them, what it gives and its log-sum-exp;
     of the feed-forward block what goes into the activation and what comes out of it. With plain tensor parallelism the
     norms are on every device in full; sequence parallelism splits them too. Selective recomputation forgets what norms
-    give and all behind the activation's input (stages/model/recompute.py).
+    give and all behind the activation's input (stages/model/recompute.py). A frozen matrix without an adapter does not
+    keep its input; an adapter keeps what is between its two matrices.
     """
     shape, width = work.shape, work.width
     queries, keys = shape.num_heads * shape.head_dim, shape.num_kv_heads * shape.head_dim
     forgets = layout.recompute == "selective"
-    norms = 2 * (1 if forgets else 2) * width * shape.dim / (layout.tp if layout.sp else 1)
+    keep = {"qkv", "fc1", "fc2"} if shape.lora is None else {*shape.lora.targets}
+    norms = width * shape.dim * (2 if forgets else 2 + len(keep & {"qkv", "fc1"})) / (layout.tp if layout.sp else 1)
+    norms += width * shape.lora.rank * len(keep) if shape.lora else 0.0
     attention = (2 * width * (queries + keys) + 4 * shape.num_heads) / layout.tp
-    inner = (2 if shape.gated else 1) + (shape.experts > 0 or not forgets)
+    inner = (2 if shape.gated else 1) + (shape.experts > 0 or (not forgets and "fc2" in keep))
     feed_forward = width * inner * shape.ffn / layout.tp
     if shape.experts:  # routed copies of the token go in and come out, beside the gathered tokens of all ep processes
         feed_forward = shape.top_k * (feed_forward + 2 * width * shape.dim) + layout.ep * width * shape.dim
@@ -148,5 +165,6 @@ def _buffers(work: Workload, layout: Layout, stage: int) -> float:
     if stage < layout.pp - 1:
         return block
     rows = shape.vocab_size / layout.tp
+    gradient = rows * shape.dim if shape.trains_tables else 0.0
     # The logits become their gradient: stages/model/layers/cross_entropy.py.
-    return max(block, width * (tokens * rows + rows * shape.dim + tokens * shape.dim))
+    return max(block, width * (tokens * rows + gradient + tokens * shape.dim))

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from stages.model.config import ModelConfig
+from stages.model.config import LoraConfig, ModelConfig
 from stages.train.sections import RampConfig
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
@@ -38,6 +38,10 @@ class Shape:
     """Whether the feed-forward block has a gate (SwiGLU): three matrices, not two."""
     tied: bool = False
     """Whether the output layer shares the embedding's weights."""
+    lora: LoraConfig | None = None
+    """Adapters of every layer. With them all other weights are frozen, except embedding and output layer if
+    `embeddings` is set.
+    """
 
     @property
     def attention(self) -> int:
@@ -59,15 +63,56 @@ class Shape:
         """Weights of the embedding, and of the output layer."""
         return self.vocab_size * self.dim
 
+    def adapters(self, tp: int = 1) -> float:
+        """Return the weights of a layer's adapters on one of `tp` devices.
+
+        Each has two matrices: one on the side of the residual stream, which every device has whole, and one on the
+        other side, which is split.
+        """
+        if self.lora is None:
+            return 0
+        queries, keys = self.num_heads * self.head_dim, self.num_kv_heads * self.head_dim
+        inner = {"qkv": queries + 2 * keys, "proj": queries, "fc1": (1 + self.gated) * self.ffn, "fc2": self.ffn}
+        return sum(self.lora.rank * (self.dim + inner[target] / tp) for target in self.lora.targets)
+
+    @property
+    def trains_tables(self) -> bool:
+        """Whether embedding and output layer are trained."""
+        return self.lora is None or self.lora.embeddings
+
+    @property
+    def layer_operations(self) -> float:
+        """Operations of a token with the weights of all layers, in both passes.
+
+        They are 6 a weight, and 4 a frozen one: it needs no gradient.
+        """
+        weights = self.used - self.embedding
+        return 6 * weights if self.lora is None else 4 * weights + 6 * self.num_layers * self.adapters()
+
+    @property
+    def head_operations(self) -> float:
+        """Operations of a token in the output layer, in both passes."""
+        return (6 if self.trains_tables else 4) * self.embedding
+
     @property
     def parameters(self) -> int:
-        """All weights."""
+        """All weights but those of adapters."""
         layer = self.attention + self.feed_forward + 2 * self.dim
         return self.num_layers * layer + (1 if self.tied else 2) * self.embedding + self.dim
 
     @property
+    def trained(self) -> float:
+        """Weights that are trained."""
+        if self.lora is None:
+            return self.parameters
+        tables = (1 if self.tied else 2) * self.embedding if self.trains_tables else 0
+        return self.num_layers * self.adapters() + tables
+
+    @property
     def used(self) -> int:
-        """Weights that a token is multiplied with: without the embedding's look-up, and top_k of the experts."""
+        """Weights that a token is multiplied with: without the embedding's look-up and adapters, and top_k of the
+        experts.
+        """
         feed_forward = self.top_k * self.expert + self.experts * self.dim if self.experts else self.expert
         return self.num_layers * (self.attention + feed_forward) + self.embedding
 
@@ -160,6 +205,7 @@ def shape_of(model: ModelConfig, vocab_size: int = 0, tp: int = 1) -> Shape:
         top_k=model.moe.top_k if model.moe else 1,
         gated=model.activation == "swiglu",
         tied=model.tied_embeddings,
+        lora=model.lora,
     )
 
 

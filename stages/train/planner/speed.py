@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 
 from stages.shared.machine import Machine
-from stages.train.planner.memory import layer_bytes, stage_weights
+from stages.train.planner.memory import layer_bytes, trained_weights
 from stages.train.planner.shape import Layout, Workload
 
 CORE_FLOPS = 5e10
@@ -97,11 +97,12 @@ class _Rates:
 def step_operations(work: Workload) -> float:
     """Return the floating-point operations that a step's model needs: 6 a weight used and token, and attention's.
 
-    arXiv:2204.02311, appendix B, with half the scores, since a causal mask hides the other half.
+    arXiv:2204.02311, appendix B, with half the scores, since a causal mask hides the other half. Of a frozen weight
+    they are 4.
     """
     shape = work.shape
     attention = 6 * shape.num_layers * shape.seq_len * shape.num_heads * shape.head_dim
-    return work.tokens * (6 * shape.used + attention)
+    return work.tokens * (shape.layer_operations + shape.head_operations + attention)
 
 
 def step_time(work: Workload, layout: Layout, machine: Machine, assume: Assumptions | None = None) -> StepTime:
@@ -167,7 +168,7 @@ def _stage_operations(work: Workload, layout: Layout) -> float:
     weights = (shape.used - shape.embedding) / layout.pp
     attention = 2 * layers * shape.seq_len * shape.num_heads * shape.head_dim
     again = 2 * weights + attention if layout.recompute == "full" else 0.0
-    return (6 * (weights + shape.embedding) + 3 * attention + again) / layout.tp
+    return (shape.layer_operations / layout.pp + shape.head_operations + 3 * attention + again) / layout.tp
 
 
 def _collectives(work: Workload, layout: Layout, tokens: float, rates: _Rates) -> float:
@@ -200,7 +201,7 @@ def _update(work: Workload, layout: Layout, rates: _Rates, compute: float) -> tu
     microbatch's backward pass, two thirds of it, hides the one and the first one's forward pass the other. With
     weights split too (ZeRO-3) every pass gathers them again.
     """
-    weights = max(sum(stage_weights(work.shape, layout, stage)) for stage in {0, layout.pp - 1})
+    weights = max(sum(trained_weights(work.shape, layout, stage)) for stage in {0, layout.pp - 1})
     copies = layout.replicas
     rate = rates.collective(copies, layout.tp)
     part = (copies - 1) / copies * weights / rate

@@ -107,7 +107,7 @@ def configured(url: str, zh: bool = False, rounds: int = ROUNDS, **given: Any) -
 def pool(path: Path, zh: bool = False) -> dict[str, tuple[InputFile, ...]]:
     chats = list(read_chats(write_pool(path, SIZE, zh)))
     pair = chats[0].messages
-    picture = dataclasses.replace(pair[0], parts=(Part(type="picture", key="k"),))
+    picture = pair[0]._replace(parts=(Part(type="picture", key="k"),))
     chats.insert(3, Chat(id="long", messages=pair * 2))
     chats.insert(5, Chat(id="c0", messages=(picture, pair[1])))
     write_chats(path, chats)

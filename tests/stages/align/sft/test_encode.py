@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stages.align.sft.encode import COUNTS, EXAMPLES, HELDOUT, REJECTS, Examples
-from stages.formats.chat.chats import Chat, Message, text_message, write_chats
+from stages.formats.chat.chats import Chat, Message, text_message, to_record, write_chats
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter
 from stages.formats.chat.templates import ChatEncoder, load_template
 from stages.formats.heldout import is_prompt_heldout
@@ -45,7 +45,14 @@ def chat(*texts: str) -> Chat:
 
 def maker(seq_len: int = 128, **changes: str) -> Examples:
     encoder = ChatEncoder(load_template("chatml"), Bytes(), CHATML, first_id=258)
-    return Examples(settings(model={"seq_len": seq_len}, **changes), encoder)
+    codec = Bytes()
+    return Examples(settings(model={"seq_len": seq_len}, **changes), encoder, lambda texts: map(codec.encode, texts))
+
+
+def examples(made: Examples, *found: Chat) -> list[Example]:
+    kept, heldout = made.examples((number, json.dumps(to_record(each))) for number, each in enumerate(found, start=1))
+    assert not heldout
+    return kept
 
 
 def learned(examples: list[Example]) -> list[list[int]]:
@@ -53,7 +60,7 @@ def learned(examples: list[Example]) -> list[list[int]]:
 
 
 def test_the_golden_conversation_is_learned_at_its_answers_through_the_whole_data_path(tmp_path: Path) -> None:
-    (example,) = maker().examples(chat(*GOLDEN), 1)
+    (example,) = examples(maker(), chat(*GOLDEN))
     with PackedWriter(tmp_path / "rows.bin", 259) as writer:
         writer.write([example, example])
     row = sample_of(PackedRows(tmp_path / "rows.bin").row(0), 200)
@@ -67,7 +74,7 @@ def test_the_golden_conversation_is_learned_at_its_answers_through_the_whole_dat
 
 
 def test_with_last_answer_earlier_answers_and_their_ends_are_not_learned() -> None:
-    assert learned([*maker(learn="last_answer").examples(chat(*GOLDEN), 1)]) == [[*b"Bye!", 257]]
+    assert learned(examples(maker(learn="last_answer"), chat(*GOLDEN))) == [[*b"Bye!", 257]]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +91,7 @@ def test_a_chat_that_is_too_long_is_refused_cut_or_split_and_counted(
     too_long: str, seq_len: int, lengths: list[int], number_learned: list[int], counts: dict[str, int]
 ) -> None:
     made = maker(seq_len, too_long=too_long)
-    found = [*made.examples(chat(*GOLDEN), 1)]
+    found = examples(made, chat(*GOLDEN))
     assert made.tokens == 82
     assert [len(each.tokens) for each in found] == lengths
     assert [int(each.is_learned.sum()) for each in found] == number_learned
@@ -93,8 +100,20 @@ def test_a_chat_that_is_too_long_is_refused_cut_or_split_and_counted(
 
 def test_a_chat_at_the_limit_is_whole() -> None:
     made = maker(82)
-    assert len([*made.examples(chat(*GOLDEN), 1)]) == 1
+    assert len(examples(made, chat(*GOLDEN))) == 1
     assert not made.counts
+
+
+def test_chats_that_are_encoded_together_are_those_that_are_encoded_alone() -> None:
+    found = [chat(*GOLDEN), chat("x" * 90, "no"), chat("", "yes"), chat("Hi"), chat("again", " "), chat("one", "two")]
+    together, alone = maker(60, too_long="split"), maker(60, too_long="split")
+    one_by_one = [example for each in found for example in examples(alone, each)]
+    for one, other in zip(examples(together, *found), one_by_one, strict=True):
+        assert one.tokens.tolist() == other.tokens.tolist()
+        assert one.is_learned.tolist() == other.is_learned.tolist()
+    assert (together.counts, together.chats, together.tokens) == (alone.counts, alone.chats, alone.tokens)
+    assert together.counts == {"split": 2, "nothing_learned": 2, "blank_answer": 1}
+    assert examples(together) == []
 
 
 def test_chats_that_cannot_be_learned_are_counted_and_kept_to_read(world: World, tmp_path: Path) -> None:

@@ -49,6 +49,18 @@ def test_rows_and_examples_are_read_as_they_were_written(vocab_size: int, tmp_pa
     assert theirs.document_indices.tolist() == [0, 2, 3]
 
 
+def test_examples_written_apart_are_rows_of_their_own(tmp_path: Path) -> None:
+    found = [example(*range(number, number + 1 + number % 3)) for number in range(1100)]
+    with PackedWriter(tmp_path / "alone.bin", 2000) as alone, PackedWriter(tmp_path / "apart.bin", 2000) as apart:
+        for each in found:
+            alone.write([each])
+        for part in (found[:700], [], found[700:]):
+            apart.write_apart(part)
+    assert (apart.rows, apart.examples, apart.tokens, apart.learned) == (1100, 1100, alone.tokens, 1100)
+    for end in (".bin", ".idx", ".mask"):
+        assert (tmp_path / f"apart{end}").read_bytes() == (tmp_path / f"alone{end}").read_bytes()
+
+
 def test_a_dataset_may_have_no_rows(tmp_path: Path) -> None:
     with PackedWriter(tmp_path / "none.bin", 300):
         pass

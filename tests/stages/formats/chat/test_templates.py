@@ -86,6 +86,16 @@ def test_an_answer_is_encoded_as_a_sampler_saw_it() -> None:
         ChatEncoder(joins, Merging(), {}, first_id=0)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_conversations_encoded_together_have_the_tokens_of_each(name: str, tokenizer: Tokenizer) -> None:
+    made = encoder(name, tokenizer)
+    each = [made.encode(messages) for messages in conversations()]
+    together = made.encode_all([made.cut(messages) for messages in conversations()], tokenizer.encode_batch)
+    assert together.ids == [token for encoded in each for token in encoded.ids]
+    assert together.is_answer == b"".join(encoded.is_answer for encoded in each)
+    assert together.lengths == [len(encoded.ids) for encoded in each]
+
+
 def test_text_of_a_user_never_becomes_a_control_token(tokenizer: Tokenizer) -> None:
     for name in NAMES:
         made = encoder(name, tokenizer)
@@ -177,6 +187,12 @@ def test_unknown_templates_and_files_that_are_none_are_sentences(tmp_path: Path)
         load_template("vicunia")
     (tmp_path / "t.yaml").write_text("user: 3\n")
     with pytest.raises(DataError, match=r"t\.yaml: not a chat template"):
+        load_template(str(tmp_path / "t.yaml"))
+    (tmp_path / "t.yaml").write_text("user: ['{content}']\nassistant: {before: ['{content}'], answer: ['{content}']}\n")
+    with pytest.raises(DataError, match=r"assistant\.before and assistant\.after: must not hold \{content\}"):
+        load_template(str(tmp_path / "t.yaml"))
+    (tmp_path / "t.yaml").write_text("user: ['{content}']\nassistant: {answer: ['</s>']}\n")
+    with pytest.raises(DataError, match=r"assistant\.answer: must hold \{content\} once"):
         load_template(str(tmp_path / "t.yaml"))
     with pytest.raises(ConfigError, match="extra_tokens"):
         ChatEncoder(load_template("chatml"), Bytes(), {}, first_id=0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stages.model.config import LoraConfig
 from stages.train.planner.memory import device_memory, layer_bytes, stage_weights
 from stages.train.planner.shape import Layout, Shape, Workload
 from tests.stages.train.planner.allocated import VOCABULARY, peak, peaks, write_many_words
@@ -26,6 +27,11 @@ MEASURED: dict[str, dict[str, Any]] = {
     "recomputed in full": {"layout": {"recompute": "full"}, "microbatch": 8},
     "recomputed in part": {"layout": {"recompute": "selective"}},
     "optimizer offloaded, in bfloat16": {"layout": {"offload": ("optimizer",)}, "dtype": "bf16"},
+    "adapters": {"model": {**MODEL, "lora": {}}},
+    "adapters of all matrices and tables, in bfloat16": {
+        "model": {**MODEL, "lora": {"targets": ["qkv", "proj", "fc1", "fc2"], "embeddings": True}},
+        **{"layout": {"tp": 2}, "dtype": "bf16"},
+    },
     "experts": {"model": {**MODEL, "ffn_dim": 256, "moe": {"num_experts": 4, "top_k": 2}}},
 }
 
@@ -51,6 +57,32 @@ def test_a_release_that_torch_does_not_report_is_found_by_its_address() -> None:
     assert peak(reports, {"end": [(0, 100)]}) == 12  # the second address was given out again: 7 went unheard
     assert peak([(1, "", 10, 5), (2, "end", 0, 0), (3, "", 30, 6)], {"end": [(20, 40)]}) == 6  # 10 is nobody's now
     assert peak([(1, "", 10, 5), (2, "end", 0, 0), (3, "", 30, 6)], {"end": [(0, 40)]}) == 11
+
+
+def test_adapters_alone_have_gradients_and_an_optimizers_state() -> None:
+    lora = LoraConfig(rank=8, targets=("qkv", "fc1", "fc2"))
+    shape = replace(LLAMA.shape, lora=lora)
+    memory = device_memory(replace(LLAMA, shape=shape), Layout(), on_gpu=True)
+    # qkv: 4096 to 3 x 4096; fc1: 4096 to 2 x 11008; fc2: 11008 to 4096.
+    adapters = 32 * 8 * (4 * 4096 + 4096 + 2 * 11008 + 11008 + 4096)
+    assert memory.weights == 2 * (LLAMA.shape.parameters + adapters)
+    assert (memory.gradients, memory.optimizer) == (4 * adapters, 12 * adapters)
+    assert (shape.trained, LLAMA.shape.trained) == (adapters, LLAMA.shape.parameters)
+    split = device_memory(replace(LLAMA, shape=shape), Layout(tp=8, pp=4), on_gpu=True)
+    assert split.gradients == 4 * 8 * 8 * (3 * 4096 + (3 * 4096 + 3 * 11008) / 8)
+    with_tables = replace(shape, lora=LoraConfig(rank=8, targets=lora.targets, embeddings=True))
+    memory = device_memory(replace(LLAMA, shape=with_tables), Layout(), on_gpu=True)
+    assert memory.gradients == 4 * (adapters + 2 * 32_000 * 4096)
+
+
+def test_a_frozen_matrix_keeps_its_input_only_for_its_adapter() -> None:
+    def kept(*targets: Any) -> float:
+        lora = LoraConfig(rank=8, targets=targets)
+        return layer_bytes(replace(LLAMA, shape=replace(SHAPE, lora=lora)), Layout()) / 2048 / 2
+
+    whole = layer_bytes(LLAMA, Layout()) / 2048 / 2
+    assert whole - kept("proj") == 2 * 4096 + 11008 - 8  # what norms and the activation give
+    assert whole - kept("qkv", "proj", "fc1", "fc2") == -4 * 8
 
 
 SHAPE = Shape(num_layers=32, dim=4096, num_heads=32, num_kv_heads=32, head_dim=128, ffn=11008, seq_len=2048)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from stages.model.config import LoraConfig
 from stages.shared.machine import Machine
 from stages.train.planner.memory import layer_bytes
 from stages.train.planner.shape import Layout, Workload
@@ -27,6 +28,17 @@ def bare(assume: Assumptions = BARE, work: Workload = WORK, machine: Machine = N
 def test_a_token_takes_six_operations_a_weight_and_those_of_the_causal_scores() -> None:
     weights = SHAPE.parameters - SHAPE.embedding - (2 * 32 + 1) * 4096  # neither look-up nor norms multiply matrices
     assert step_operations(WORK) == WORK.tokens * (6 * weights + ATTENTION)
+
+
+def test_a_frozen_weight_takes_four_operations_and_an_adapters_six() -> None:
+    blocks, adapters = SHAPE.used - SHAPE.embedding, 32 * 16 * (4096 + 3 * 4096 + 2 * 4096)
+    frozen, tables = (replace(WORK, shape=replace(SHAPE, lora=LoraConfig(embeddings=each))) for each in (False, True))
+    found = WORK.tokens * (4 * blocks + 4 * SHAPE.embedding + 6 * adapters + ATTENTION)
+    assert step_operations(frozen) == found
+    assert step_operations(tables) == found + WORK.tokens * 2 * SHAPE.embedding
+    assert bare(dp=2048, work=frozen).compute == pytest.approx(found / 2048 / (312e12 * 0.5))
+    assert bare(dp=2048, work=frozen).data < bare(dp=2048).data / 100
+    assert bare(dp=2048, work=frozen).optimizer < bare(dp=2048).optimizer / 100
 
 
 def test_compute_is_operations_over_the_share_of_the_peak_and_the_bytes_between_them() -> None:
