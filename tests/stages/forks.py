@@ -9,6 +9,9 @@ from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 
 PRELOADED = [
+    "stages.align.dpo.run",
+    "stages.align.ppo.run",
+    "stages.align.reward.run",
     "stages.align.sft.run",
     "stages.evaluate.evaluation",
     "stages.pretrain.run",
