@@ -5,7 +5,6 @@ The root is a snapshot of this very code (jobs.submit.snapshot) with the folders
 
 from __future__ import annotations
 
-import compileall
 import json
 import os
 import shutil
@@ -35,7 +34,6 @@ def make_code_root(folder: Path) -> Path:
         place = root / "stages" / stage
         shutil.copytree(Path(__file__).with_name(source), place, ignore=shutil.ignore_patterns("__pycache__"))
         (place / "__init__.py").touch()
-    compileall.compile_dir(root, quiet=1, workers=1)
     return root
 
 
