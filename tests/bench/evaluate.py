@@ -29,7 +29,8 @@ from typing import Any
 
 from stages.generate.memory import engine_memory, scoring_slots
 from tests.bench.compare import Comparison, add_options, one_core, show
-from tests.bench.evaluate_world import MODEL, VARIANTS, begin_with_bos, data, llama_pieces, make_world
+from tests.bench.evaluate_requests import data
+from tests.bench.evaluate_world import MODEL, VARIANTS, begin_with_bos, llama_pieces, make_world
 
 ROOT = Path(__file__).parents[2]
 STEP = 768
