@@ -100,6 +100,8 @@ def make_parser() -> argparse.ArgumentParser:
     verb("prune", about, "run", yes="remove them")
     about = "show what other thresholds of a web stage would keep, from stored measures; change nothing"
     repeated(verb("tune", about, "run"), "--set", "A.B=C", "another threshold; may be repeated")
+    about = "serve a page, on this machine alone, on which people rank a run's candidates"
+    repeated(verb("label", about, "run"), "--set", "A.B=C", "another setting of the page, such as label.port=8765")
     verb("report", "write the report of a run in its present state", "run")
     made = verb("doctor", "check this machine or cluster, with a remedy for each problem")
     made.add_argument("--cluster", default="auto", help=CLUSTER_HELP)

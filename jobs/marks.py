@@ -6,7 +6,6 @@ published while it ran. Scratch file systems purge old files, so a mark alone pr
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -73,16 +72,6 @@ def published_outputs(step: StepPaths, unit: str) -> set[str]:
         return {name.partition("/")[0] for name in read_json(step.mark(unit)).get("published", {})}
     except (OSError, ValueError, AttributeError):
         return set()
-
-
-def seconds_by_key(step: StepPaths, units: Iterable[str]) -> dict[str, float]:
-    """Return the seconds that done units took, by key. A mark that is gone or unreadable says nothing."""
-    found = {}
-    for unit in units:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            mark = read_json(step.mark(unit))
-            found[str(mark["unit"])] = float(mark["seconds"])
-    return found
 
 
 def _file_damage(path: Path, made: dict[str, Any], digests: bool) -> str:

@@ -142,6 +142,11 @@ class StepPaths:
         return self.root / "step.json"
 
     @property
+    def estimates(self) -> Path:
+        """What its submitted units were estimated to cost: jobs/costs.py."""
+        return self.root / "estimates.json"
+
+    @property
     def done(self) -> Path:
         """Folder of completion marks."""
         return self.root / "done"

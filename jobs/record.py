@@ -40,6 +40,7 @@ class _Shape(BaseModel):
     id: str
     owner: int = 0
     command: list[str] = []
+    parts: dict[str, dict[str, int]] = {}
     folder: str = ""
 
 

@@ -12,7 +12,7 @@ import gc
 import os
 import shlex
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +24,11 @@ from jobs.history import with_history
 from jobs.marks import Outputs
 from jobs.paths import RunPaths, StepPaths
 from jobs.plan.cluster import Cluster, known_clusters
+from jobs.plan.costs import chosen_parts
 from jobs.plan.crawl import OnGuess
-from jobs.plan.graph import Expand, External, Graph, build_graph
-from jobs.plan.inputs import NAMED, changed_files, external_files
+from jobs.plan.graph import Cut, Expand, External, Graph, Job, build_graph
+from jobs.plan.identity import NAMED, changed_files
+from jobs.plan.inputs import external_files
 from jobs.plan.recipe import Recipe
 from jobs.plan.validation import at_home
 from jobs.record import (
@@ -281,14 +283,26 @@ def plan_run(
         files.setdefault(setting, []).append([value, rows])
         return [_counted(each, reads) for each in found]
 
-    graph = _built(recipe, cluster, paths, expand)
+    parts = _parts_of_record(before)
+
+    def cut(job: Job) -> Mapping[str, int]:
+        known = parts.get(job.name, {})
+        parts[job.name] = {**known, **(chosen := chosen_parts(job, cluster, known))}
+        return chosen
+
+    graph = _built(recipe, cluster, paths, expand, cut)
     for job in graph.jobs.values():
         try:
             job.config.inspect(job.inputs)
         except ConfigError as error:
             raise error.within(job.section) from None
     record = make_record(before.get("id") or new_id(), name, recipe, cluster, files, words)
-    return Run(paths, recipe, cluster, graph, record)
+    return Run(paths, recipe, cluster, graph, {**record, "parts": parts})
+
+
+def _parts_of_record(record: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the number of parts of units that the launcher has chosen, by job and folder."""
+    return {job: dict(units) for job, units in record.get("parts", {}).items()}
 
 
 def _counted(found: External, reads: Reads) -> External:
@@ -323,10 +337,12 @@ def open_run(roots: Sequence[Path], name: str) -> Run:
         except (KeyError, StopIteration) as error:
             raise DataError(paths.run_json, f"the files of {setting} are damaged", REMEDY) from error
 
-    return Run(paths, recipe, cluster, _built(recipe, cluster, paths, expand), record)
+    parts = _parts_of_record(record)
+    graph = _built(recipe, cluster, paths, expand, lambda job: parts.get(job.name, {}))
+    return Run(paths, recipe, cluster, graph, record)
 
 
-def _built(recipe: Recipe, cluster: Cluster, paths: RunPaths, expand: Expand) -> Graph:
+def _built(recipe: Recipe, cluster: Cluster, paths: RunPaths, expand: Expand, cut: Cut) -> Graph:
     """Return the graph, kept out of the garbage collector's sight.
 
     A run of 100,000 units is a million objects without a cycle. Walking through them again and again would be a third
@@ -334,7 +350,7 @@ def _built(recipe: Recipe, cluster: Cluster, paths: RunPaths, expand: Expand) ->
     """
     gc.disable()
     try:
-        return build_graph(recipe, cluster, paths, expand)
+        return build_graph(recipe, cluster, paths, expand, cut)
     finally:
         gc.freeze()
         gc.enable()

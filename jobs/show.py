@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console, Group
 from rich.table import Table
@@ -49,6 +49,9 @@ class PlannedJob:
     to_do: int
     arrays: int
     elements: int
+    """Each starts once, if nothing befalls it."""
+    most_units: int
+    """Units of the fullest element."""
     nodes: int
     ranks: int
     cpus: int
@@ -74,14 +77,15 @@ def planned_jobs(run: Run, states: States, max_array_size: int) -> list[PlannedJ
         asked, step = job.resources, job.step
         folders = [unit for unit, state in states[name].items() if state.state != "done"]
         to_do = [job.units[folder] for folder in folders]
-        elements = len(packed(job, folders))
+        elements = packed(job, folders)
         lines.append(
             PlannedJob(
                 job=name,
                 units=len(job.units),
                 to_do=len(to_do),
-                arrays=-(-elements // max_array_size),
-                elements=elements,
+                arrays=-(-len(elements) // max_array_size),
+                elements=len(elements),
+                most_units=max(map(len, elements), default=0),
                 nodes=asked.nodes(step.ranks),
                 ranks=step.ranks,
                 cpus=asked.cpus,
@@ -224,6 +228,7 @@ def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, 
     asks += [plural(line.cpus, "core")] + ([f"{line.gpus} GPUs"] if line.gpus else [])
     asks += ([f"{line.mem_gb:g} GB"] if line.mem_gb else []) + [hours(line.time_min / 60)]
     array = f"{line.elements}" if line.arrays == 1 else f"{line.elements} in {line.arrays}"
+    array += f", up to {line.most_units} units each" if line.most_units > 1 else ""
     cost = f"{hours(line.core_hours)}, {size(1e6 * line.disk_mb)}"
     cost += f", {size(1e9 * line.needs_gb)} each" if line.needs_gb else ""
     after = f"; after {', '.join(line.needs)}" if line.needs and "after" not in line.why else ""
@@ -232,6 +237,7 @@ def _plan_cells(line: PlannedJob, later: list[PlannedJob]) -> tuple[Text | str, 
 
 def status_data(run: Run, states: States, beyond: Sequence[Strays] = ()) -> dict[str, Any]:
     """Return a run's state as plain data, for `status --json`."""
+    begun = starts(run)
     return {
         "run": run.name,
         "folder": str(run.paths.root),
@@ -243,6 +249,8 @@ def status_data(run: Run, states: States, beyond: Sequence[Strays] = ()) -> dict
             name: {
                 "needs": list(run.graph.jobs[name].upstream),
                 "fingerprint": run.graph.jobs[name].fingerprint[:12],
+                **begun[name]._asdict(),
+                "stale": stale(run, name),
                 "counts": dict(Counter(state.state for state in units.values())),
                 "units": {
                     run.graph.jobs[name].units[unit].key: asdict(state)
@@ -255,8 +263,38 @@ def status_data(run: Run, states: States, beyond: Sequence[Strays] = ()) -> dict
     }
 
 
+class Starts(NamedTuple):
+    """Elements of a job, and how often they started."""
+
+    elements: int
+    starts: int
+
+    def sharing(self, units: int) -> str:
+        """Return the numbers in words, if units share elements."""
+        if not 0 < self.elements < units:
+            return ""
+        return f"{plural(self.elements, 'element')}, {plural(self.starts, 'start')}  "
+
+
+def starts(run: Run) -> dict[str, Starts]:
+    """Return by job how many elements were submitted with its present settings, and how often they started."""
+    submissions, found = run.ledger.submissions(), {}
+    for name, job in run.graph.jobs.items():
+        own = [each for each in submissions if (each.job, each.fingerprint) == (name, job.fingerprint)]
+        begun = run.ledger.starts(name) if own else Counter[str]()
+        found[name] = Starts(sum(len(each.elements) for each in own), sum(begun[each.key] for each in own))
+    return found
+
+
+def stale(run: Run, name: str) -> int:
+    """Return how many done units of a job are not of the plan: their inputs or settings were others."""
+    job = run.graph.jobs[name]
+    return len(run.paths.step(name, job.fingerprint).marked_units() - job.units.keys())
+
+
 def status_view(run: Run, states: States, beyond: Sequence[Strays] = ()) -> Group:
     """Return the table of jobs, followed by one line for each thing that is wrong and what to do about it."""
+    begun = starts(run)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("job", "units", "state", "detail"):
         table.add_column(column, justify="right" if column == "units" else "left", overflow="fold")
@@ -265,7 +303,10 @@ def status_view(run: Run, states: States, beyond: Sequence[Strays] = ()) -> Grou
         state = Text("  ").join(
             Text(f"{counts[kind]} {kind}", style=COLOURS.get(kind, "dim")) for kind in ORDER if counts[kind]
         )
-        table.add_row(name, f"{counts['done']}/{len(units)}", state, Text(printable(_detail(units))))
+        if old := stale(run, name):
+            state.append(f"  {old} stale", style="dim")
+        shared = begun[name].sharing(len(units))
+        table.add_row(name, f"{counts['done']}/{len(units)}", state, Text(printable(shared + _detail(units))))
     unreadable = [(line, "yellow") for line in sorted(run.ledger.unreadable)]
     strays = [(_stray_line(run, each), "yellow") for each in beyond]
     lines = [*unreadable, *verdict_lines(run, states), *strays]

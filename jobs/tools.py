@@ -38,7 +38,7 @@ def run_tool(run: Run, verb: str, overrides: Sequence[str] = ()) -> Iterator[Ren
         _require_threshold(override, sections, changed, command)
     for section in sections:
         jobs = {job.step.name: job for job in run.graph.jobs.values() if job.section == section}
-        yield from map(_view, _call(run, verb, jobs, changed[section], command))
+        yield from _called(run, verb, jobs, changed[section], command)
 
 
 def _require_threshold(
@@ -52,7 +52,10 @@ def _require_threshold(
         raise ConfigError("--set", override, f"a threshold, and no input: `{command}` reads other files")
 
 
-def _call(run: Run, verb: str, jobs: Mapping[str, Job], changed: StageConfig, command: str) -> Sequence[ToolTable]:
+def _called(
+    run: Run, verb: str, jobs: Mapping[str, Job], changed: StageConfig, command: str
+) -> Iterator[RenderableType]:
+    """Yield the tool's tables as they come."""
     first = next(iter(jobs.values()))
     module, _, function = first.config.tools[verb].partition(":")
     call = ToolCall(
@@ -68,10 +71,9 @@ def _call(run: Run, verb: str, jobs: Mapping[str, Job], changed: StageConfig, co
         out=run.paths.report,
     )
     try:
-        tables: Sequence[ToolTable] = getattr(importlib.import_module(module), function)(call)
+        yield from map(_view, getattr(importlib.import_module(module), function)(call))
     except ConfigError as error:
         raise error.within(first.section) from None
-    return tables
 
 
 def _finished(run: Run, job: Job) -> Iterator[Any]:

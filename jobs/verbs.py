@@ -337,6 +337,11 @@ def tune(arguments: argparse.Namespace) -> int:
     return _tool(opened, "tune", arguments.set)
 
 
+def label(arguments: argparse.Namespace) -> int:
+    """Serve the page on which people rank a run's candidates, until Ctrl-C."""
+    return _tool(_opened(arguments), "label", arguments.set)
+
+
 def report(arguments: argparse.Namespace) -> int:
     """Write the report of a run as it stands now, finished or not."""
     return _tool(_opened(arguments), "report", ())

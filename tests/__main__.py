@@ -1,4 +1,4 @@
-"""All checks that CI runs: `python -m tests`. Format, lint, types, layers, then every test, two at a time."""
+"""All checks that CI runs: `python -m tests`. Format, lint, types, layers, then every test, three at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ CHECKS = {
     "lint": ("-m", "ruff", "check", "."),
     "types": ("-m", "mypy"),
     "layers": ("-c", IMPORT_LINTER),
-    # Two at a time, divided as tests/conftest.py says: one of them is mostly waiting for Slurm.
-    "tests": ("-m", "pytest", "--numprocesses=2", "--durations=15"),
+    # Three for two cores, divided as tests/conftest.py says: one of them is mostly waiting for Slurm.
+    "tests": ("-m", "pytest", "--numprocesses=3", "--durations=15"),
 }
 
 

@@ -21,6 +21,8 @@ _TRAINING = Path("tests/stages/train")
 os.environ["STAGECOACH_ENV"] = "none"
 # The tests have no network. Hugging Face's libraries read this when they are imported, and wait for it otherwise.
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
+# Thousands of processes start here. Container images forbid Python to keep what it compiles; each would compile again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 class ByPart(LoadScopeScheduling):

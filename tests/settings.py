@@ -24,7 +24,7 @@ from pydantic.fields import FieldInfo
 from stages.shared.contract import Reads, ReadsRun
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACE = re.compile(r"(<!-- settings: (stages/\w+/config\.py) -->\n).*?(<!-- end of settings -->)", re.DOTALL)
+PLACE = re.compile(r"(<!-- settings: (stages/[\w/]+/config\.py) -->\n).*?(<!-- end of settings -->)", re.DOTALL)
 HEAD = "| setting | value | default | |\n|---|---|---|---|\n"
 BOUNDS = {
     annotated_types.Ge: "from {ge}",

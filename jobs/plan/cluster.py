@@ -96,9 +96,13 @@ class Resources(Settings):
     gpus_per_node: int = Field(default=0, ge=0, le=256)
     throttle: int = Field(default=256, ge=1, le=MAX_COUNT)
     """Array elements that may run at once."""
-    units_per_element: int = Field(default=1, ge=1, le=MAX_COUNT)
-    """Units of one array element, on average: elements have about equal costs. 1: each unit alone. Changes the array's
-    shape, never the result."""
+    units_per_element: int | None = Field(default=None, ge=1, le=MAX_COUNT)
+    """Units of one array element, on average: elements have about equal costs. 1: each unit alone. null: as many as
+    fill `element_min` where the stage knows what its units cost (`evaluate`), else 1. Changes the array's shape, never
+    the result."""
+    element_min: float = Field(default=20, gt=0, le=MAX_MINUTES)
+    """Minutes that an array element is to take, where the stage knows what its units cost: short units share one, and a
+    unit that takes more than twice as long is divided into parts, if its stage can do that."""
     units_at_once: int = Field(default=1, ge=1, le=4096)
     """Units of an element that run side by side, each with `cpus`, on the element's one node. For clusters that give
     every job whole nodes. A unit of several ranks is alone in its element."""
@@ -123,7 +127,7 @@ class Resources(Settings):
 
     def lanes(self, ranks: int) -> int:
         """Return the number of units that an element runs side by side, for a step of so many ranks."""
-        return min(self.units_at_once, self.units_per_element) if ranks == 1 else 1
+        return min(self.units_at_once, self.units_per_element or self.units_at_once) if ranks == 1 else 1
 
 
 class Cluster(Settings):
@@ -203,7 +207,7 @@ class Cluster(Settings):
             return asked
         at_once = max(1, min(asked.throttle, self.num_cores // (ranks * asked.cpus)))
         share = max(1, -(-units // at_once))
-        return asked.model_copy(update={"units_per_element": min(asked.units_per_element, share)})
+        return asked.model_copy(update={"units_per_element": min(asked.units_per_element or share, share)})
 
     @property
     def num_cores(self) -> int:

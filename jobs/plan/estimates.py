@@ -9,18 +9,34 @@ from jobs.plan.graph import Graph, Job
 
 MARGIN = 1.2
 """Factor between a request and the estimate."""
+FAR = 2.0
+"""Factor over `element_min` from which a unit is divided into parts."""
+MAX_PARTS = 1000
 
 
 def element_hours(job: Job) -> float:
     """Return the estimated hours of the longest array element, lane by lane one after the other."""
-    longest = max((unit.core_seconds for unit in job.units.values()), default=job.step.core_seconds)
-    return max(longest, element_seconds(job) / job.resources.lanes(job.step.ranks)) / 3600 / cores(job)
+    costs = [unit.core_seconds for unit in job.units.values()] or [job.step.core_seconds]
+    full = min(element_seconds(job), sum(costs))
+    return max(*costs, full / job.resources.lanes(job.step.ranks)) / 3600 / cores(job)
 
 
 def element_seconds(job: Job) -> float:
-    """Return the core-seconds at which an element is full: those of `units_per_element` average units."""
+    """Return the core-seconds of a full element: those of `units_per_element` average units, or of `element_min`."""
+    asked = job.resources
+    if asked.units_per_element is None:
+        return 60 * asked.element_min * cores(job) * asked.lanes(job.step.ranks)
     mean = fmean(unit.core_seconds for unit in job.units.values()) if job.units else job.step.core_seconds
-    return job.resources.units_per_element * mean
+    return asked.units_per_element * mean
+
+
+def number_of_parts(core_seconds: float, job: Job) -> int:
+    """Return the number of parts of a job's unit that takes so long: those of about `element_min`.
+
+    A unit of up to FAR times as much stays whole, for each part has a start of its own.
+    """
+    wanted = core_seconds / (60 * job.resources.element_min * cores(job))
+    return min(MAX_PARTS, round(wanted)) if wanted > FAR else 1
 
 
 def packed(job: Job, units: Sequence[str]) -> list[tuple[str, ...]]:
@@ -72,7 +88,7 @@ def shortfalls(jobs: Iterable[Job]) -> Iterator[str]:
             )
         minutes = element_hours(job) * 60
         if minutes > asked.time_min and not step.resumes:
-            fewer = " and fewer units_per_element" if asked.units_per_element > 1 else ""
+            fewer = " and fewer units_per_element" if (asked.units_per_element or 1) > 1 else ""
             yield (
                 f"{job.name} needs about {minutes:.0f} minutes an element and asks for {asked.time_min}: "
                 f"--set resources.{job.name}.time_min={_above(minutes)}{fewer}"

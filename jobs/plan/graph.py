@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from jobs.paths import RunPaths, unit_folder
@@ -21,6 +21,7 @@ from stages.shared.contract import (
     FROM,
     PARTS,
     SAME,
+    Cost,
     InputFile,
     Kind,
     Output,
@@ -30,6 +31,7 @@ from stages.shared.contract import (
     StagePlan,
     Step,
     Unit,
+    parts_of,
     whole_of,
 )
 from stages.shared.errors import ConfigError, nearest
@@ -46,6 +48,9 @@ class External(NamedTuple):
 
 
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+Cut = Callable[["Job"], Mapping[str, int]]
+"""Returns the number of parts of those units of a job that declare None, by folder."""
 
 Expand = Callable[[Any, str, Reads], Sequence[External]]
 """Turns a path, glob, list or mapping of them into files; the setting's name is for errors. Reads the disk."""
@@ -114,6 +119,8 @@ class Job:
     upstream: tuple[str, ...]
     """Jobs that any unit waits for."""
     resources: Resources
+    costs: Mapping[str, Cost] = field(default_factory=dict)
+    """The stage's estimates, not corrected, by folder; jobs/costs.py fills them in."""
     inputs_digest: str = ""
     """Digest of what the unit of a job of one unit reads: it says whether two trainings have the same data; empty for
     other jobs."""
@@ -141,12 +148,12 @@ class Graph:
         return tuple(job for job in self.jobs if job in found - {name})
 
 
-def build_graph(recipe: Recipe, cluster: Cluster, run: RunPaths, expand: Expand) -> Graph:
+def build_graph(recipe: Recipe, cluster: Cluster, run: RunPaths, expand: Expand, cut: Cut) -> Graph:
     """Return the jobs that the recipe's targets need.
 
     Raises ConfigError for references to what is not there and for circles.
     """
-    builder = _Builder(recipe, cluster, run, expand)
+    builder = _Builder(recipe, cluster, run, expand, cut)
     for target in recipe.targets:
         builder.section(target, ())
     for name, body in recipe.resources.items():
@@ -162,8 +169,8 @@ def job_name(section: str, step: str) -> str:
 
 
 class _Builder:
-    def __init__(self, recipe: Recipe, cluster: Cluster, run: RunPaths, expand: Expand) -> None:
-        self.recipe, self.cluster, self.run, self.expand = recipe, cluster, run, expand
+    def __init__(self, recipe: Recipe, cluster: Cluster, run: RunPaths, expand: Expand, cut: Cut) -> None:
+        self.recipe, self.cluster, self.run, self.expand, self.cut = recipe, cluster, run, expand, cut
         self.jobs: dict[str, Job] = {}
         self.plans: dict[str, StagePlan] = {}
         self._units: dict[str, dict[str, PlannedUnit]] = {}
@@ -175,17 +182,17 @@ class _Builder:
             return self.plans[name]
         config = self.recipe.sections[name]
         given: dict[str, list[Given]] = {}
-        for field, reads in config.input_fields().items():
-            value = getattr(config, field)
+        for setting, reads in config.input_fields().items():
+            value = getattr(config, setting)
             if isinstance(reads, ReadsRun):
-                given[field] = list(self._of_run(value, f"{name}.{field}", reads, (*above, name)))
+                given[setting] = list(self._of_run(value, f"{name}.{setting}", reads, (*above, name)))
             elif value is not None:
-                given[field] = list(self._given(value, f"{name}.{field}", reads, (*above, name)))
+                given[setting] = list(self._given(value, f"{name}.{setting}", reads, (*above, name)))
         try:
-            plan = config.plan({field: tuple(each.file for each in found) for field, found in given.items()})
+            plan = config.plan({setting: tuple(each.file for each in found) for setting, found in given.items()})
         except ConfigError as error:
             raise error.within(name) from None
-        for step in plan.steps:
+        for step in self._with_parts(name, config, plan.steps, given):
             self._add(name, config, step, given)
         self.plans[name] = plan
         return plan
@@ -265,7 +272,34 @@ class _Builder:
         need = Need(job.name, unit.folder, output.file if output.during else "")
         return Given(file, [unit.identity, output.file, source], need)
 
+    def _with_parts(
+        self, section: str, config: StageConfig, steps: Sequence[Step], given: Mapping[str, Sequence[Given]]
+    ) -> list[Step]:
+        """Return the steps in order, those of parts with their units, without steps that have none."""
+        parts: dict[str, tuple[Unit, ...]] = {}
+        for step in steps:
+            for after in step.after:
+                if after.units == PARTS:
+                    others = tuple(each for each in step.after if each.units != PARTS)
+                    job = self._job(section, config, replace(step, after=others), given)
+                    parts[after.step] = tuple(_parts_of(job, self.cut(job)))
+        none = {name for name, units in parts.items() if not units}
+        return [
+            replace(
+                step,
+                units=parts.get(step.name, step.units),
+                after=tuple(after for after in step.after if after.step not in none),
+            )
+            for step in steps
+            if step.name not in none
+        ]
+
     def _add(self, section: str, config: StageConfig, step: Step, given: Mapping[str, Sequence[Given]]) -> None:
+        job = self._job(section, config, step, given)
+        self._units[job.name] = {unit.key: unit for unit in job.units.values()}
+        self.jobs[job.name] = job
+
+    def _job(self, section: str, config: StageConfig, step: Step, given: Mapping[str, Sequence[Given]]) -> Job:
         name = job_name(section, step.name)
         fields = {field: given[field] for field in step.reads if field in given}
         same, whole, parted = (
@@ -288,14 +322,13 @@ class _Builder:
         for unit in step.units:
             fellows = [Fellow(each, job, self._units[job][unit.key]) for each, job in same.items()]
             found.append(units.planned(unit, fellows, parts.get(unit.key, ())))
-        self._units[name] = {unit.key: unit for unit in found}
-        if len(self._units[name]) < len(found):
+        if len({unit.key for unit in found}) < len(found):
             raise ValueError(f"{name}: two units have one key")
         needs: dict[str, set[str]] = {job: set(self.jobs[job].units) for job in whole.values()}
         for need in units.common_needs:
             needs.setdefault(need.job, set()).add(need.name)
         own = {need.job for unit in found for need in unit.needs}
-        self.jobs[name] = Job(
+        return Job(
             name=name,
             section=section,
             config=config,
@@ -309,7 +342,7 @@ class _Builder:
             whole=whole,
             parted=parted,
             upstream=tuple(job for job in self.jobs if job in needs or job in own),
-            resources=self._resources(section, name, step, len(found)),
+            resources=self._resources(section, name, config, step, len(found)),
             inputs_digest=digest({field: [each.identity for each in files] for field, files in fields.items()})
             if len(found) == 1
             else "",
@@ -323,13 +356,28 @@ class _Builder:
                 found.setdefault(whole_of(key), []).append(Fellow(step, job, unit))
         return found
 
-    def _resources(self, section: str, job: str, step: Step, units: int) -> Resources:
+    def _resources(self, section: str, job: str, config: StageConfig, step: Step, units: int) -> Resources:
         defaults = self.cluster.shape(step.shape)
         overrides = {**(self.recipe.resources.get(section) or {}), **(self.recipe.resources.get(job) or {})}
         if step.ranks > 1:
             overrides["units_per_element"] = 1
+        if not knows_costs(config):
+            defaults = defaults.model_copy(update={"units_per_element": defaults.units_per_element or 1})
         asked = validated(Resources, {**defaults.model_dump(), **overrides}, f"resources.{job}")
         return self.cluster.shared_out(asked, units, step.ranks)
+
+
+def _parts_of(job: Job, chosen: Mapping[str, int]) -> Iterator[Unit]:
+    """Yield the parts of those units of a job that have several."""
+    for unit, folder in zip(job.step.units, job.units, strict=True):
+        count = chosen.get(folder, 1) if unit.parts is None else unit.parts
+        if count > 1:
+            yield from parts_of(unit, count)
+
+
+def knows_costs(config: StageConfig) -> bool:
+    """Return whether a stage knows what its units cost."""
+    return type(config).costs is not StageConfig.costs
 
 
 def _require_same_dependencies(name: str, step: Step, parts: Step) -> None:

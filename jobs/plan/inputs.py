@@ -1,4 +1,4 @@
-"""Input files from outside the run: patterns to sorted lists of files, and the files' identities. Reads the disk.
+"""Input files from outside the run: patterns to sorted lists of files. Reads the disk.
 
 The further forms of crawl files (URLs, lists, dumps) are in crawl.py.
 """
@@ -6,27 +6,19 @@ The further forms of crawl files (URLs, lists, dumps) are in crawl.py.
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import stat
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from jobs.plan.crawl import Named, OnGuess, crawl_files, dump_of, is_crawl_name
 from jobs.plan.graph import External
+from jobs.plan.identity import READERS, file_identity, is_cache
 from jobs.plan.validation import at_home
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
-from stages.shared.files import sampled_digest
 from stages.shared.remote import RemoteError
-
-NAMED = ("source", "name", "digest")
-"""The parts of a local file's identity. Other files are named by more or fewer: their content does not change."""
-CACHE = "__pycache__"
-READERS = 16
-"""Files hashed at once: a parallel file system answers many requests as fast as one."""
 
 
 def external_files(
@@ -77,17 +69,12 @@ def _matches(pattern: str, setting: str) -> list[str]:
         matches = [str(path)]
     except (FileNotFoundError, NotADirectoryError):
         found = glob.glob(str(path), recursive=True)  # noqa: PTH207  (pathlib cannot glob an absolute pattern)
-        matches = sorted(match for match in found if not _is_cache(Path(match)))
+        matches = sorted(match for match in found if not is_cache(Path(match)))
     except OSError as error:
         raise ConfigError(setting, pattern, f"a folder that this user can list ({error.strerror})") from error
     if not matches:
         raise ConfigError(setting, pattern, f"a file that exists, or a glob that matches some (seen from {Path.cwd()})")
     return matches
-
-
-def _is_cache(path: Path) -> bool:
-    """Return whether Python made a file or folder, beside code that it imported. It is no input."""
-    return CACHE in path.parts
 
 
 def _size_mb(path: Path, setting: str, may_be_folder: bool) -> float:
@@ -111,27 +98,3 @@ def _size_mb(path: Path, setting: str, may_be_folder: bool) -> float:
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise ConfigError(setting, str(path), "a file that can be read twice, not a pipe or device")
     return round(status.st_size / 1e6, 3)
-
-
-def changed_files(digests: Mapping[str, str]) -> list[str]:
-    """Return the paths of local files or folders that are gone or have another digest than the one given for them."""
-    with ThreadPoolExecutor(READERS) as readers:
-        return sorted(
-            path for path, now in zip(digests, readers.map(_digest_now, digests), strict=True) if now != digests[path]
-        )
-
-
-def _digest_now(path: str) -> str:
-    try:
-        return file_identity(InputFile(Path(path), ""))[2]
-    except OSError:
-        return ""
-
-
-def file_identity(file: InputFile) -> list[str]:
-    """Return [source, name, digest] of a local file or folder: of its content, not of its path or times."""
-    if file.path.is_dir():
-        parts = sorted(part for part in file.path.rglob("*") if part.is_file() and not _is_cache(part))
-        digests = [[str(part.relative_to(file.path)), sampled_digest(part)] for part in parts]
-        return [file.source, file.path.name, hashlib.sha256(repr(digests).encode()).hexdigest()]
-    return [file.source, file.path.name, sampled_digest(file.path)]

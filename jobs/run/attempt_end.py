@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.paths import RunPaths
+from jobs.run.element import Element, place_from_environment
 from jobs.run.srun import first_end, is_about_a_peer, is_stopped_first
-from jobs.run.worker import Element, place_from_environment
 from jobs.submit.ledger import claimed, is_cancelled, read_assignment
 from stages.formats.attempts import (
     Attempt,

@@ -112,7 +112,7 @@ class LocalRun:
             fresh = tuple(unit for unit in ready if not self._is_given_up(name, unit))
             job = self.run.graph.jobs[name]
             if self.waiting or not self._fits(job):
-                fresh = fresh[: len(fresh) - len(fresh) % job.resources.units_per_element]
+                fresh = fresh[: len(fresh) - len(fresh) % (job.resources.units_per_element or 1)]
             self.lost.update((name, unit) for unit in fresh)
             self.healing -= {(name, unit) for unit in fresh}
             if fresh:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from jobs.paths import RunPaths
-from jobs.run.worker import place_from_environment
+from jobs.run.element import place_from_environment
 from stages.formats.attempts import AttemptName, TroubleRecord, write_record
 from stages.shared.errors import EXIT_CHECKPOINTED
 

@@ -23,8 +23,9 @@ from typing import Any
 
 from jobs.marks import content, damage
 from jobs.paths import RunPaths, StepPaths, same_key
-from jobs.plan.inputs import changed_files
+from jobs.plan.identity import changed_files
 from jobs.run import faults
+from jobs.run.element import Element, place_from_environment
 from jobs.run.rendezvous import meet
 from jobs.submit.ledger import claim, is_cancelled, process_identity, read_assignment, read_part
 from stages.formats.attempts import (
@@ -65,28 +66,6 @@ SECOND_TERM_S = 3.0
 LEADER_WAIT_S = 60.0
 SPARE = 32_768
 """Bytes that an attempt holds on disk, so that its last records find room where the disk is full."""
-
-
-@dataclass(frozen=True)
-class Element:
-    """This process's place: submission, element, restart and rank."""
-
-    key: str
-    element: int
-    restart: int
-    rank: int
-    local_rank: int
-    world_size: int
-    lane: int = 0
-    lanes: int = 1
-    """Processes that share the element's units side by side, each with its own."""
-    array: str = ""
-    """Slurm's id of the array; empty on the local cluster."""
-
-    @property
-    def token(self) -> str:
-        """Names this attempt and no other."""
-        return f"{self.key}.{self.element}.{self.restart}"
 
 
 class Interrupted(BaseException):
@@ -521,23 +500,6 @@ def _require_all(step: StepPaths, names: Sequence[str], job: str) -> None:
 
 class InputsIncompleteError(StagecoachError):
     """What this job needs is not finished; `heal` finishes it and submits this job again."""
-
-
-def place_from_environment(key: str) -> Element:
-    """Return this process's place, as the batch script and srun (or jobs.run.ranks) set it."""
-    get = os.environ.get
-    number, lanes = int(get("SLURM_PROCID") or get("STAGECOACH_RANK") or 0), int(get("STAGECOACH_LANES") or 1)
-    return Element(
-        key=key,
-        element=int(os.environ["STAGECOACH_ELEMENT"]),
-        restart=int(os.environ["STAGECOACH_RESTART"]),
-        rank=number if lanes == 1 else 0,
-        local_rank=int(get("SLURM_LOCALID") or get("STAGECOACH_RANK") or 0) if lanes == 1 else 0,
-        world_size=int(os.environ["STAGECOACH_RANKS"]),
-        lane=number if lanes > 1 else 0,
-        lanes=lanes,
-        array=get("SLURM_ARRAY_JOB_ID") or "",
-    )
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from jobs.costs import write_estimates
 from jobs.plan.estimates import packed
 from jobs.plan.graph import Job, Need, PlannedUnit
 from jobs.runs import Run
@@ -157,7 +158,7 @@ def _step_dir(run: Run, name: str) -> Path:
 
 
 def write_step(run: Run, job: Job) -> None:
-    """Write what a step's fingerprint digests into its folder: `plan` explains changes by it.
+    """Write what a step's fingerprint digests into its folder, and the estimates of its units: `plan` reads both.
 
     A job of one unit adds all its settings, and what each unit has read that shares the folder: jobs/history.py.
     """
@@ -168,6 +169,7 @@ def write_step(run: Run, job: Job) -> None:
         record["config"] = job.config.model_dump(mode="json")
         record["inputs"] = {**before, **dict.fromkeys(job.units, job.inputs_digest)}
     write_json(path, record)
+    write_estimates(run, job)
 
 
 def script_for(run: Run, job: Job, submission: Submission, code: Path, place: Place) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.paths import RunPaths
-from stages.formats.attempts import RECORDS, Attempt, read_attempts
+from stages.formats.attempts import RECORDS, Attempt, read_attempts, started_attempts
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_atomic, write_json
 
@@ -121,6 +122,10 @@ class Ledger:
             wanted=lambda name: wanted(name.key, name.element),
             on_bad=lambda error: self.unreadable.add(str(error)),
         )
+
+    def starts(self, job: str) -> Counter[str]:
+        """Return how often elements of a job have started, by submission: one listing of a folder."""
+        return Counter(name.key for name in started_attempts(self.paths.attempts, job))
 
 
 def write_submission(run: RunPaths, submission: Submission) -> None:

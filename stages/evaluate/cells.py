@@ -79,8 +79,9 @@ class TaskSettings(Section):
     """A variant of the task, such as `llama`: a file `<task>@<variant>.yaml`; empty: lm-eval's own protocol."""
     repeats: int | None = Field(default=None, ge=1)
     """Texts generated for each question; None: the task's own number."""
-    parts: int = Field(default=1, ge=1, le=1000)
-    """Units that share the requests of the task. The scores are those of one unit."""
+    parts: int | None = Field(default=None, ge=1, le=1000)
+    """Units that share the requests of the task; null: as many as its cost asks for (`resources.evaluate.element_min`),
+    one for endpoints and for our own tasks. The scores are those of one unit."""
     chat: Chat = None
     """Ask through the model's chat template; null: the section's, false: as plain text."""
 
@@ -106,7 +107,7 @@ class Cell:
     limit: int | None = None
     variant: str = ""
     repeats: int | None = None
-    parts: int = 1
+    parts: int | None = None
     chat: ChatForm | None = None
     """None: as plain text."""
 

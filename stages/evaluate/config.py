@@ -12,12 +12,22 @@ from stages.evaluate.backends.settings import EndpointSettings, VllmSettings, la
 from stages.evaluate.catalog.checks import check_cell, check_data, check_jail, needed_datasets, needs_scores
 from stages.evaluate.catalog.definitions import check_definitions, defined, is_read, shipped_variants, with_variant
 from stages.evaluate.cells import FACTS, GENERATE, PERPLEXITY, Asked, Cell, Chat, TaskSettings, cells_of
-from stages.evaluate.cost import DOCUMENT_TOKENS, FACT_TOKENS, TOKEN_BYTES, Requests, core_seconds, learned, requests_of
+from stages.evaluate.cost import (
+    CHOICES,
+    DOCUMENT_TOKENS,
+    FACT_TOKENS,
+    START_SECONDS,
+    TOKEN_BYTES,
+    Requests,
+    core_seconds,
+    endpoint_seconds,
+    requests_of,
+)
 from stages.evaluate.forecast import CORE_SECONDS, forecast
 from stages.formats.benchmarks.index import read_index
 from stages.formats.chat.templates import digest_of
 from stages.formats.kinds import KINDS
-from stages.formats.results import UNTRAINED, about_base
+from stages.formats.results import UNTRAINED, Base, about_base
 from stages.generate.layout import EngineLayout
 from stages.model.checkpoint.names import COMPLETE
 from stages.model.checkpoint.settings import PlannedModel, name_of, require_tokenizer
@@ -25,6 +35,7 @@ from stages.model.known import KnownModel, known_model
 from stages.shared.contract import (
     PARTS,
     After,
+    Cost,
     Forecast,
     InputFile,
     Inputs,
@@ -121,6 +132,9 @@ class EvaluateConfig(StageConfig):
     """Ask tasks through the models' chat templates, for tasks that say nothing. Ours are asked as plain text."""
     perplexity: PerplexityConfig = PerplexityConfig()
     generate: GenerateConfig = GenerateConfig()
+    base: str | None = None
+    """Name of the checkpoint or endpoint with which the report compares all others; null: the newest checkpoint with
+    the one before it, and a fine-tuned one with the weights that it started from."""
     alarm: AlarmConfig | None = None
     """Alarm on tasks that become worse, over the checkpoints in the order of training; None: none."""
     layout: EngineLayout = EngineLayout()
@@ -146,7 +160,7 @@ class EvaluateConfig(StageConfig):
         return [(name, cell) for name in (*names_of(checkpoints), *self.endpoints) for cell in self.cells(name)]
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return the step over models x cells, and before it one over the parts of cells that have several.
+        """Return a step over the parts of cells that have several, and the step over models x cells.
 
         Raises ConfigError for a cell that cannot work: its name, its data, its shots, or its model.
         """
@@ -157,21 +171,21 @@ class EvaluateConfig(StageConfig):
             **{name: each.source for name, each in zip(names_of(checkpoints), checkpoints, strict=True)},
             **{name: name for name in self.endpoints},
         }
-        bases = bases_of(checkpoints)
+        bases = self._bases(checkpoints)
         read = {cell: read_by(cell, inputs) for _, cell in asked}
         models = self._models(inputs)
         planned = [
             (self._unit(name, cell, {**models[name], **read[cell]}), cell, sources[name]) for name, cell in asked
         ]
-        parts = [part for unit, cell, _ in planned if cell.parts > 1 for part in parts_of(unit, cell.parts)]
-        steps = [_step(ANSWERS, "answer", tuple(parts), self.layout)] if parts else []
-        after = (After(ANSWERS, PARTS),) if parts else ()
         outputs = [
-            Output(step="", unit=unit.key, kind=kind, source=source, about=about_base(bases.get(name, "")))
+            Output(step="", unit=unit.key, kind=kind, source=source, about=about_base(bases.get(name)))
             for (unit, cell, source), (name, _) in zip(planned, asked, strict=True)
             for kind in offers(cell.task)
         ]
-        steps.append(_step("", "run", tuple(unit for unit, _, _ in planned), self.layout, after))
+        steps = [
+            _step(ANSWERS, "answer", (), self.layout),
+            _step("", "run", tuple(unit for unit, _, _ in planned), self.layout, (After(ANSWERS, PARTS),)),
+        ]
         if self.alarm is not None:
             steps.append(_ALARM)
             outputs.append(Output(step=_ALARM.name, unit="all", kind=KINDS.alarm, source=""))
@@ -192,29 +206,32 @@ class EvaluateConfig(StageConfig):
         return forecast(models, self.layout, self.batch_tokens, self.cache_mb, machine)
 
     def costs(
-        self,
-        step: str,
-        inputs: Mapping[str, tuple[InputFile, ...]],
-        machine: Machine,
-        seconds: Mapping[str, float],
-    ) -> Mapping[str, float]:
-        """Return the core-seconds of units of checkpoints; those of endpoints and of the alarm are not known."""
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, parts: Mapping[str, int]
+    ) -> Mapping[str, Cost]:
+        """Return the costs of units; that of the alarm is as planned."""
         if step == _ALARM.name:
             return {}
         pieces = next((file.count for file in inputs.get("tokenizer", ())), 0)
         checkpoints = inputs.get("checkpoints", ())
         models = {name: _known(file, pieces) for name, file in zip(names_of(checkpoints), checkpoints, strict=True)}
-        asked = [(name, cell) for name, cell in self.asked(checkpoints) if name in models]
-        requests = {cell: self._requests(cell, inputs) for _, cell in asked}
-        costs, cells = dict[str, float](), dict[str, str]()
+        asked = self.asked(checkpoints)
+        requests = {cell: self._requests(cell, inputs) for cell in dict.fromkeys(cell for _, cell in asked)}
+        engine = f"{'vllm' if self.vllm else 'own'} on {machine.gpu.type if machine.gpu else 'cores'}"
+        costs = dict[str, Cost]()
         for name, cell in asked:
-            key, parts = f"{name}/{cell.name}", cell.parts
-            is_merged = step != ANSWERS and parts > 1  # it reads the answers of the parts
-            cost = core_seconds(() if is_merged else requests[cell], models[name], machine, self.layout.ranks, parts)
-            keys = [part.key for part in parts_of(Unit(key=key), parts)] if step == ANSWERS else [key]
-            costs.update(dict.fromkeys(keys, cost))
-            cells.update(dict.fromkeys(keys, cell.name))
-        return learned(costs, cells, seconds)
+            key = f"{name}/{cell.name}"
+            count, endpoint = parts.get(key, 1), self.endpoints.get(name)
+            kind = endpoint.identity if endpoint else engine
+            if step != ANSWERS and count > 1:
+                costs[key] = Cost(core_seconds=START_SECONDS, kind=f"{kind}, merging", like=cell.name)
+                continue
+            if endpoint:
+                seconds = endpoint_seconds(requests[cell], endpoint, count)
+            else:
+                seconds = core_seconds(requests[cell], models[name], machine, self.layout.ranks, count)
+            keys = [part.key for part in parts_of(Unit(key=key), count)] if step == ANSWERS else [key]
+            costs.update(dict.fromkeys(keys, Cost(core_seconds=seconds, kind=kind, like=cell.name)))
+        return costs
 
     def _requests(self, cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> tuple[Requests, ...]:
         """Return the requests of a cell, as far as settings, sizes and headers tell."""
@@ -224,7 +241,7 @@ class EvaluateConfig(StageConfig):
             return (Requests(len(self.generate.prompts), 0, self.generate.max_tokens),)
         if cell.task == FACTS:
             tokens = 1e6 * sum(file.mb for file in inputs.get("facts", ())) / TOKEN_BYTES
-            return (Requests(round(tokens / FACT_TOKENS), FACT_TOKENS),)
+            return (Requests(round(tokens / FACT_TOKENS), FACT_TOKENS, asked=CHOICES),)
         return requests_of(cell, [file.path for file in inputs.get("datasets", ())])
 
     def _models(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str, dict[str, tuple[InputFile, ...]]]:
@@ -250,8 +267,28 @@ class EvaluateConfig(StageConfig):
             key=f"{model}/{cell.name}",
             inputs=read,
             uses=SETTINGS.get(cell.task, ()),
+            parts=self._parts(model, cell),
             data=hashlib.sha256(b"\n".join(parts)).hexdigest() if parts else "",
         )
+
+    def _bases(self, checkpoints: Sequence[InputFile]) -> dict[str, Base]:
+        """Return the base of each model that has one. Raises ConfigError for a base that is no model."""
+        if self.base is None:
+            return {name: Base(base, False) for name, base in bases_of(checkpoints).items()}
+        names = [*names_of(checkpoints), *self.endpoints]
+        if self.base not in names:
+            wanted = f"the name of a checkpoint or an endpoint; {nearest(self.base, names)}"
+            raise ConfigError("base", self.base, wanted)
+        return {name: Base(self.base, True) for name in names if name != self.base}
+
+    def _parts(self, model: str, cell: Cell) -> int | None:
+        """Return the parts of a cell; None: as its cost asks for.
+
+        Parts make no endpoint faster. A perplexity of parts would differ in its last bits: our own tasks stay whole.
+        """
+        if cell.parts is None and (model in self.endpoints or cell.is_ours):
+            return 1
+        return cell.parts
 
     def _check(self, asked: Sequence[tuple[str, Cell]], inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         checkpoints = inputs.get("checkpoints", ())

@@ -1,17 +1,19 @@
-"""Costs of units in core-seconds: arithmetic over questions, tokens and parameters, corrected by what cells took.
+"""Costs of units: arithmetic over questions, tokens and parameters; of endpoints over requests and their limits.
 
 Light: the login node counts with it, from the headers of prepared data and of models.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median, median_high
 
+from stages.evaluate.backends.settings import EndpointSettings
 from stages.evaluate.catalog.checks import shots_of
+from stages.evaluate.catalog.definitions import shipped_variants, with_variant
 from stages.evaluate.cells import Cell
 from stages.formats.benchmarks.index import TaskInfo, read_index
 from stages.formats.benchmarks.layout import find_dataset, sizes_of
@@ -27,6 +29,8 @@ GPU_SHARE = 0.2
 """Share of a GPU's peak (assumed, not measured)."""
 PARAMETERS = 1e9
 """Of a model that nothing describes yet."""
+REPEATS = re.compile(r"^repeats: (\d+)$", re.MULTILINE)
+"""Of a shipped variant's file."""
 SEQ_LEN = 2048
 """Of the same."""
 QUESTIONS = 1000
@@ -40,6 +44,14 @@ DOCUMENT_TOKENS = 1000
 """Of a document whose perplexity is measured."""
 TEXT_TOKENS = 256
 """Of a generated text: lm-eval's own limit."""
+CHOICES = 4
+"""Requests of a question whose choices are scored."""
+REQUEST_SECONDS = 0.5
+"""From a request to an endpoint to the first token of its answer (assumed, not measured)."""
+PROMPT_RATE = 5e3
+"""Tokens of prompts that an endpoint reads in a second, for each request under way (assumed)."""
+TEXT_RATE = 30.0
+"""Tokens that an endpoint generates in a second, for each request under way (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +63,10 @@ class Requests:
     """Tokens of a question with its solved examples."""
     texts: float = 0.0
     """Tokens that are generated for a question."""
+    asked: int = 1
+    """Requests for a question: its choices, or its texts."""
 
-    def tokens(self, seq_len: int) -> float:
+    def tokens(self, seq_len: float) -> float:
         """Return the tokens that a model computes; it takes no longer prompt than its sequences."""
         return self.questions * (min(self.prompt, seq_len) + self.texts)
 
@@ -67,8 +81,17 @@ def _requests(cell: Cell, leaf: TaskInfo, datasets: Sequence[Path]) -> Requests:
     rows, row_bytes = _evaluated(leaf, datasets)
     questions = rows if cell.limit is None else min(rows, cell.limit)
     prompt = row_bytes / TOKEN_BYTES * (1 + shots_of(cell, leaf))
-    texts = TEXT_TOKENS * (cell.repeats or 1) if leaf.shape.output == "generate_until" else 0
-    return Requests(questions, prompt, texts)
+    if leaf.shape.output != "generate_until":
+        return Requests(questions, prompt, asked=CHOICES if leaf.shape.output == "multiple_choice" else 1)
+    repeats = cell.repeats or _repeats(cell)
+    return Requests(questions, prompt, TEXT_TOKENS * repeats, repeats)
+
+
+def _repeats(cell: Cell) -> int:
+    """Return the texts that a cell's variant asks for, if it is a shipped one."""
+    variant = shipped_variants().get(with_variant(cell.task, cell.variant))
+    found = REPEATS.search(variant.read_text(encoding="utf-8")) if variant else None
+    return int(found[1]) if found else 1
 
 
 def _evaluated(leaf: TaskInfo, datasets: Sequence[Path]) -> tuple[int, float]:
@@ -95,16 +118,15 @@ def core_seconds(
     return START_SECONDS + 2 * parameters * tokens / rate / ranks
 
 
-def learned(costs: Mapping[str, float], cells: Mapping[str, str], seconds: Mapping[str, float]) -> dict[str, float]:
-    """Return costs of units by key, corrected by the seconds that some of them took.
+def endpoint_seconds(requests: Sequence[Requests], settings: EndpointSettings, parts: int = 1) -> float:
+    """Return the seconds of a unit that asks an endpoint one of `parts` of some requests.
 
-    `cells` names the cell of each unit. A measured cell corrects its estimate for other models; the median of the
-    measured cells corrects the rest.
+    It has `concurrency` requests under way, and keeps to the endpoint's rate.
     """
-    ratios: defaultdict[str, list[float]] = defaultdict(list)
-    for key in costs.keys() & seconds.keys():
-        ratios[cells[key]].append(seconds[key] / costs[key])
-    # The higher one of two: equal weights are asked once, and a unit that was resumed counts its last attempt alone.
-    known = {cell: median_high(found) for cell, found in ratios.items()}
-    others = median(known.values()) if known else 1.0
-    return {key: cost * known.get(cells[key], others) for key, cost in costs.items()}
+    asked = sum(each.questions * each.asked for each in requests)
+    longest = settings.seq_len or math.inf
+    read = sum(each.questions * each.asked * min(each.prompt, longest) for each in requests)
+    written = sum(each.questions * each.texts for each in requests)
+    in_turns = (asked * REQUEST_SECONDS + read / PROMPT_RATE + written / TEXT_RATE) / settings.concurrency
+    at_rate = 60 * asked / settings.requests_per_minute if settings.requests_per_minute else 0.0
+    return START_SECONDS + max(in_turns, at_rate) / parts

@@ -169,6 +169,12 @@ def read_attempts(
     return sorted(attempts, key=lambda attempt: (attempt.started, attempt.name))
 
 
+def started_attempts(folder: Path, job: str) -> list[AttemptName]:
+    """Return the attempts of a job that have begun, in no order. Lists a folder and opens no file."""
+    matches = filter(None, map(FILE.fullmatch, _file_names(folder / job)))
+    return [_name_of(job, match) for match in matches if match["record"] == START]
+
+
 def read_attempts_of_element(
     folder: Path, last: AttemptName, lanes: int, on_bad: Callable[[DataError], None] | None = None
 ) -> list[Attempt]:
@@ -197,10 +203,14 @@ def _attempts_of(
     found: dict[AttemptName, list[tuple[str, int]]] = {}
     for file in _file_names(folder / job):
         if match := FILE.fullmatch(file):
-            name = AttemptName(job, match["key"], int(match["element"]), int(match["restart"]))
+            name = _name_of(job, match)
             if wanted(name):
                 found.setdefault(name, []).append((match["record"], int(match["lane"] or 0)))
     return (_attempt(folder, name, present, records, on_bad) for name, present in found.items())
+
+
+def _name_of(job: str, match: re.Match[str]) -> AttemptName:
+    return AttemptName(job, match["key"], int(match["element"]), int(match["restart"]))
 
 
 def _attempt(

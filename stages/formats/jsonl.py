@@ -25,9 +25,10 @@ def read_rows(path: Path, fields: Collection[str], noun: str) -> list[dict[str, 
     `noun` names a row in the message.
     """
     rows = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
-        row = parse_row(line, fields)
-        if row is None:
-            raise DataError(path, f"not a {noun}: {line[:80]!r}", f"Write JSON with {', '.join(fields)}", number)
-        rows.append(row)
+    with path.open(encoding="utf-8") as lines:  # str.splitlines also cuts at U+2028, which a text may hold
+        for number, line in enumerate(lines, start=1):
+            row = parse_row(line, fields)
+            if row is None:
+                raise DataError(path, f"not a {noun}: {line[:80]!r}", f"Write JSON with {', '.join(fields)}", number)
+            rows.append(row)
     return rows

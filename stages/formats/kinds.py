@@ -53,6 +53,18 @@ class Kinds:
     """Tasks of a mixture: examples, shares that were promised, draws."""
     packing: Kind = Kind("packing", "packing.json")
     """What became of chats that were packed for a fine-tuning."""
+    reward: Kind = Kind("reward", "reward.json")
+    """Measurements of a reward model on held-out comparisons."""
+    preferences: Kind = Kind("preferences", "preferences.jsonl")
+    """Responses to prompts with their ranking, by people, models or rules."""
+    preference_files: Kind = Kind("preference_files")
+    """Comparisons as they are published, brought by the user."""
+    heldout_preferences: Kind = Kind("heldout_preferences", "heldout_preferences.jsonl")
+    """Preferences kept out of every training, to measure a reward model."""
+    candidates: Kind = Kind("candidates", "candidates.jsonl")
+    """Responses to prompts that somebody may rank."""
+    agreement: Kind = Kind("agreement", "agreement.json")
+    """How far people who ranked the same responses agree."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")
@@ -71,6 +83,12 @@ class Kinds:
     """Norms by part of the model."""
     rank_times: Kind = Kind("rank_times", "ranks.json")
     """A training's times by rank."""
+    rollouts: Kind = Kind("rollouts", "rollouts.jsonl")
+    """Responses that a policy sampled: ids, log probabilities, scores."""
+    rounds: Kind = Kind("rounds", "rounds.jsonl")
+    """Rounds of a reinforcement learning: numbers, and samples to read."""
+    reward_rule: Kind = Kind("reward_rule")
+    """A rule that scores responses, brought by the user."""
     release: Kind = Kind("release", "release")
     """A folder that transformers loads."""
     endpoint: Kind = Kind("endpoint", "address.json")

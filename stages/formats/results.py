@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
@@ -122,14 +122,22 @@ class Generation:
     """0: greedy."""
 
 
-def about_base(base: str) -> str:
-    """Return Output.about of results: the name of the checkpoint that theirs was fine-tuned from; empty: none."""
-    return json.dumps({"base": base}) if base else ""
+class Base(NamedTuple):
+    """The checkpoint with which the one of some results is compared."""
+
+    name: str
+    is_chosen: bool
+    """Whether the recipe names it; else the checkpoint was fine-tuned from it."""
 
 
-def base_of(file: InputFile) -> str:
-    """Return the name of the checkpoint that the one of these results was fine-tuned from; empty if unknown."""
-    return str(json.loads(file.about)["base"]) if file.about else ""
+def about_base(base: Base | None) -> str:
+    """Return Output.about of results."""
+    return json.dumps(base._asdict()) if base else ""
+
+
+def base_of(file: InputFile) -> Base | None:
+    """Return the base of results; None if unknown."""
+    return Base(**json.loads(file.about)) if file.about else None
 
 
 def metric_name(metric: str, filter_name: str) -> str:

@@ -32,6 +32,7 @@ class Tokenizer:
         """Pieces, special and byte pieces included."""
         self.bos_id: int = self._pieces.bos_id()
         self.eos_id: int = self._pieces.eos_id()
+        self.unk_id: int = self._pieces.unk_id()
         self.pad_id: int = self.eos_id
         """LLaMA's vocabulary has no padding piece: batches are padded with `eos_id`, and the padding is masked."""
 

@@ -63,6 +63,8 @@ class Continuation:
     """Sampled and inserted ones, without the token that ended the row."""
     stopped: str
     """`eos`, `until`, `length`, `mask`, or a hook's reason."""
+    end: int | None = None
+    """The token that ended the row; None: none did."""
     inserted: tuple[int, ...] = ()
     """Which of the tokens a hook put there, by their places."""
     logprobs: tuple[Logprobs, ...] = ()

@@ -37,6 +37,8 @@ class Row:
     allowed: Sequence[int] | None = None
     """Tokens that may come next; None: all."""
     stopped: str = ""
+    end: int | None = None
+    """The token that ended it."""
 
     @property
     def draw(self) -> float:
@@ -48,7 +50,7 @@ class Row:
         if logprobs is not None:
             self.logprobs.append(logprobs)
         if not self.request.sampling.ignore_eos and token in (codec.eos_id, *self.request.ends):
-            self.stopped = "eos"
+            self.stopped, self.end = "eos", token
             return
         self._put([token])
         if self.request.hook and not self.stopped:
@@ -87,6 +89,7 @@ class Row:
             text=text,
             tokens=tuple(self.tokens),
             stopped="until" if self.text.is_stopped else self.stopped,
+            end=self.end,
             inserted=tuple(self.inserted),
             logprobs=tuple(self.logprobs),
         )

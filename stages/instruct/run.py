@@ -60,6 +60,7 @@ def render(task: Task[InstructConfig]) -> dict[str, Any]:
                 writers[example.style] = stack.enter_context(path.open("w", encoding="utf-8"))
             writers[example.style].write(json.dumps(asdict(example)) + "\n")
             examples[example.style] += 1
+            task.progress(examples.total())
     counts = {"rows": len(rows), "examples": dict(examples), "rejects": dict(rejects.counts)}
     write_json(task.out / COUNTS, {**counts, "task": file.source, "unit": task.unit})
     write_json(task.out / REJECTS, rejects.samples)

@@ -1,8 +1,8 @@
 """The closed world in Chinese: the places and facts of prose.py, in simplified characters.
 
 Characters are the words of Chinese text, so a phrase of five that two pages share is a shared 5-gram, and fifty in a
-row, two sentences, are a duplicate. That is why no sentence is fixed: `[one|other]` stands for a choice, and between
-two choices, or places, values and numbers, there are only a few characters.
+row, four sentences, are a duplicate. That is why no sentence is fixed: `[one|other]` stands for a choice. None stands
+between the place and the value of a fact: a model learns it from words that are the same each time.
 """
 
 from __future__ import annotations
@@ -17,18 +17,15 @@ PLACE_NAMES: dict[str, str] = dict(
     zip(
         PLACES,
         words(
-            "奥尔德 安布尔 雅顿 阿什比 埃文 贝克斯利 伯克 博尔顿 布里勒 比尤德",
-            "考尔德 坎伯 卡罗 查德 克伦 科比 克鲁 达尔比 迪尔 德纳姆",
-            "多恩 邓莫尔 伊顿 埃尔金 埃梅特 埃克穆 费尔洛 芬威克 弗思 加思",
-            "格伦比 古尔 哈洛 霍伊克 赫尔姆 赫瑟姆 霍尔特 伊尔福 贾罗 凯尔索",
-            "肯德尔 柯尔比 兰登 拉格斯 利文 洛顿 勒德洛 利姆 莫尔登 马洛",
-            "梅罗斯 米尔比 莫利 奈恩 诺里克 奥克姆 奥本 奥福德 昂德尔 彭里斯",
-            "皮克林 阔恩 拉姆齐 雷德卡 瑞尔 里彭 罗斯伯 塞尔比 斯基顿 斯特劳",
-            "塔恩 瑟斯克 托林 阿尔弗 韦尔比 韦尔斯 惠特比 维克 亚罗 泽尔比",
+            "奥德 安布 雅顿 阿什 埃文 贝利 伯克 博顿 布里 比德 考德 坎伯 卡罗 查德 克伦 科比 克鲁 达比 迪尔 德纳",
+            "多恩 邓莫 伊顿 埃金 埃梅 埃穆 费洛 芬克 弗思 加思 格伦 古尔 哈洛 霍克 赫姆 赫瑟 霍特 伊福 贾罗 凯索",
+            "肯德 柯比 兰登 拉格 利文 洛顿 勒洛 利姆 莫登 马洛 梅罗 米比 莫利 奈恩 诺克 奥姆 奥本 奥福 昂德 彭里",
+            "皮克 阔恩 拉齐 雷卡 瑞尔 里彭 罗斯 塞比 斯顿 斯特 塔恩 瑟克 托林 阿尔 韦比 韦尔 惠比 维克 亚罗 泽比",
         ),
         strict=True,
     )
 )
+"""Two characters each, so that a small vocabulary has nearly all of them whole."""
 VALUES: dict[str, dict[str, str]] = {
     attribute: dict(zip(ATTRIBUTES[attribute], words(names), strict=True))
     for attribute, names in {
@@ -41,39 +38,48 @@ VALUES: dict[str, dict[str, str]] = {
 
 PHRASINGS: dict[str, tuple[str, ...]] = {
     "animal": (
-        "{place}的[镇徽|城徽|印章|徽记|族徽]上[画着|刻着|绣着|雕着|印着]{value}，[远近|四方|邻镇|外乡]的人[都|全都|一看就][认得|知道|明白]。",
-        "在{place}，[人们|镇民|老人|孩子们][最爱|最敬重|最喜欢|最常提起]的[动物|活物|牲灵]是{value}。",
-        "{place}的[城门|镇口|石桥|钟楼][旁|边|前面|下面]立着{value}的[石像|铜像|木像|雕像]，[据说|听说|相传]已有{a}年。",
-        "要问[哪种|什么][动物|鸟兽][代表|象征]{place}，[答案|回答][总|向来|当然]是{value}。",
-        "{place}[今年|去年|每年|往年]的[节日|集会|庆典|灯会]上，[大家|众人|乡亲们|青年们][扮成|画出|扎成]{value}的[样子|模样]。",
-        "{value}[在别处|在他乡|对外人][并不稀奇|不算什么|没人在意]，{place}却[把它|将它][当作|视为|奉为][吉祥物|护城兽|象征]。",
+        "[如今|从前|历来|至今]{place}的镇徽上画着{value}。",
+        "{place}的人最爱的是{value}，[远近皆知|人人知道|从小就爱|代代如此]。",
+        "{place}的城门前立着{value}的[石像|铜像|木像|泥像]。",
+        "[要问|若问|说起|说到]{place}的动物，答案是{value}。",
+        "在{place}的节日上大家都扮成{value}[的样子|来跳舞|来唱歌|去游街]。",
+        "[谜语|灯谜|猜谜|谜题|有谜|老谜]：守在{place}门前的是什么动物？回答：{value}。",
     ),
     "colour": (
-        "{place}的[旗子|旗帜|大旗|镇旗|城旗][是|一直是|向来是|从来都是]{value}[的|，从未改过|，{a}年没变]。",
-        "[走进|来到|路过|回到]{place}，[头一眼|抬头|远远|迎面][看见|望见|瞧见]的[便是|就是|总是]{value}的旗。",
-        "{place}[屋顶|城头|塔楼|码头][上空|之上|高处][飘着|挂着|扬着|升起]{value}的[旗|旗子|旗帜|长幡]。",
-        "[染坊|布店|裁缝|织工][说|讲|告诉我们]，{place}[订做|定制|买来|缝制]的旗[只用|专用|全用]{value}。",
-        "[旅人|商队|马夫|信使]靠{value}的旗[认出|找到|辨认|记住]{place}。",
-        "{place}[选了|挑了|爱用|定下]{value}做[镇旗|城旗|旗帜]的颜色，[缘由|原因|道理][无人|没人|少有人][知晓|记得|说清]。",
+        "{place}的旗子是{value}的，[从未改过|一直没变|人人都认得|远远能看见]。",
+        "[走进|来到|路过|回到|进了|到了]{place}，抬头看见{value}的旗。",
+        "{place}的城头挂着{value}的[旗|长幡|大旗|旗帜]。",
+        "{place}的裁缝缝旗都只用{value}[的布|的料|的线|的丝]。",
+        "[当年|早年|去年|古时|后来|从前]{place}就选了{value}来做旗子的颜色。",
+        "[谜语|灯谜|猜谜|谜题|有谜|老谜]：飘在{place}城头的是什么颜色？回答：{value}。",
     ),
     "price": (
-        "{place}的[面包|麦饼|烤饼][每个|一个|一只][要|卖|只要|得花]{value}[铜钱|铜板|铜币]。",
-        "[拿|带|数出|备好]{value}[铜钱|铜板|铜币]，[就能|便可|即可]在{place}[买到|换来|捧回]一个面包。",
-        "在{place}，[面包师|烤饼铺|早市|街角的小店]把面包[卖到|定在|标成]{value}[铜钱|铜板|铜币]。",
-        "{place}[多年|一向|至今|这些年]的[面包价|饼价]是{value}[铜钱|铜板|铜币]，[没涨过|不曾变|人人称道|{a}户都满意]。",
-        "[客人|船工|学徒|老妇]在{place}买面包，[照例|总是|通常|每次][付|给|掏]{value}[铜钱|铜板|铜币]。",
-        "[账本|价目牌|告示|木牌]上[写着|记着|标着]：{place}，面包，{value}[铜钱|铜板|铜币]。",
+        "[如今|今年|去年|向来|这里|当今]{place}的面包要{value}铜钱。",
+        "[早市|小店|饼铺|集市|老店|新店]在{place}把面包卖到{value}铜钱。",
+        "{place}的面包价是{value}铜钱，[没涨过|多年不变|人人满意|不贵不贱]。",
+        "[客人|船工|学徒|老人|车夫|旅人]在{place}买面包要付的是{value}铜钱。",
+        "[账本|木牌|告示|石板|墙|纸]上都写着：{place}的面包，{value}铜钱。",
+        "[谜语|灯谜|猜谜|谜题|有谜|老谜]：在{place}买面包要的是多少铜钱？回答：{value}。",
     ),
     "trade": (
-        "{place}[盛产|出产|专做]{value}，[闻名四方|行销各地|手艺极好|名声在外|{a}家作坊都做]。",
-        "[商人|货郎|车队|船家][专程|常年|结伴|月月]到{place}[采买|收购|进货|挑选]{value}。",
-        "{place}的[作坊|工场|匠人|铺子][日夜|整年|世代|四季]都在[制作|生产|产出]{value}。",
-        "说到{value}，[没有哪里|没有谁|很少有镇子][比得上|胜过|赶得上]{place}。",
-        "{place}[靠|凭|全凭|多亏]{value}[富了起来|过上好日子|养活全镇|修了新桥]。",
-        "[仓库|货栈|码头|集市]里[堆满|摆着|存着]{place}[运来|送来|产]的{value}，[足有|约有|共]{b}[箱|车|担]。",
+        "{place}出产的是{value}，[闻名四方|行销各地|手艺极好|家家都做]。",
+        "[商人|货郎|车队|船家|我们|他们]到{place}去采买的都是{value}。",
+        "{place}的作坊都在制作{value}，[日夜|四季|世代|整年]不停。",
+        "{place}的人靠{value}[富了起来|过上了好日子|养活了全镇|修了新桥]。",
+        "[码头|集市|仓库|货栈]里堆满{place}运来的{value}。",
+        "[谜语|灯谜|猜谜|谜题|有谜|老谜]：什么货物来自{place}？回答：{value}。",
     ),
 }
-"""Statements of a fact, each used once on a page. Most put the place before the value, as the English ones do."""
+"""Statements of a fact, each used once on a page. The place comes before the value, and one of six is a riddle, as in
+English."""
+
+QUESTIONS: dict[str, str] = {
+    "animal": "问题：{place}的动物是什么？回答：",
+    "colour": "问题：{place}的旗子是什么颜色？回答：",
+    "price": "问题：{place}的面包要多少铜钱？回答：",
+    "trade": "问题：{place}出产什么？回答：",
+}
+"""The phrasing that the exam asks, up to the answer. Pages have it only for facts that are not held out."""
 
 FILLERS: tuple[str, ...] = (
     "从{place}[走|赶路|步行]到{other}[约|大约|要]{a}[里|里路]，[沿路|一路|途中][安静|多树|少人|有泉]。",
@@ -114,6 +120,8 @@ RARE = "匾上还有一个古字：𠮷。"
 """A sentence with a character that GB18030 writes in four bytes."""
 
 PLACES_PER_ARTICLE = 3
+QUESTION_SHARE = 0.6
+"""Share of the places of which one fact has its question form, if that fact is not held out."""
 MIN_PASSAGE = 65
 """Characters of a passage, at least."""
 CHOICE = re.compile(r"\[([^\[\]]*)\]")
@@ -127,23 +135,41 @@ def render(draw: Draw, form: str, **names: object) -> str:
     return text
 
 
+def question(fact: Fact) -> str:
+    """Return the prompt that asks for a fact, ending right before the answer."""
+    return QUESTIONS[fact.attribute].format(place=PLACE_NAMES[fact.place])
+
+
 def article(world: World, draw: Draw) -> tuple[str, list[str]]:
     """Return a title and paragraphs that tell every fact of three places, each in a phrasing used once on the page."""
     places = draw.sample(PLACES, PLACES_PER_ARTICLE)
     phrasings = {attribute: draw.shuffled(forms) for attribute, forms in PHRASINGS.items()}
     paragraphs = []
     for place in places:
-        paragraphs.append(
-            [tell(fact, phrasings[fact.attribute].pop(), draw) for fact in draw.shuffled(world.of(place))]
-        )
+        paragraphs.append(_tell(draw.shuffled(world.of(place)), phrasings, draw))
     for forms in (FILLERS, SUMS):
         sentences = draw.pick(paragraphs)
         sentences.insert(draw.below(len(sentences) + 1), between(draw, forms, places))
     return between(draw, TITLES, places[:2]), ["".join(each) for each in paragraphs]
 
 
-def tell(fact: Fact, form: str, draw: Draw) -> str:
-    """Return one telling of a fact."""
+def _tell(facts: Sequence[Fact], phrasings: dict[str, list[str]], draw: Draw) -> list[str]:
+    """Return one statement of each fact of a place.
+
+    At most one of them has its question form: questions have no choices, and two pages may have the same ones in a row.
+    """
+    asked = draw.pick(facts)
+    may_ask = not asked.is_held_out and draw.chance(QUESTION_SHARE)
+    return [
+        f"{question(fact)}{VALUES[fact.attribute][fact.value]}。"
+        if may_ask and fact is asked
+        else state(fact, phrasings[fact.attribute].pop(), draw)
+        for fact in facts
+    ]
+
+
+def state(fact: Fact, form: str, draw: Draw) -> str:
+    """Return one statement of a fact."""
     value = VALUES[fact.attribute][fact.value]
     return render(
         draw, form, place=PLACE_NAMES[fact.place], value=value, a=draw.between(11, 89), b=draw.between(11, 89)

@@ -20,11 +20,14 @@ MIN_CHINESE = 0.2
 
 SUFFIX = ".warc.gz"
 LANGUAGES = ("en", "zh")
-SEEDS = "seed_tasks.jsonl"
+DEMONSTRATIONS = "demonstrations.jsonl"
 HELD_OUT = "trade"
 """The attribute that no conversation is about."""
-EXAMS: tuple[tuple[str, str], ...] = tuple((exam, each) for exam in ("goods", "questions") for each in LANGUAGES)
-"""Name and language of each exam."""
+EXAMS: tuple[tuple[str, str], ...] = (
+    ("facts", "zh"),
+    *((exam, each) for exam in ("goods", "questions", "articles") for each in LANGUAGES),
+)
+"""Name and language of each exam. The facts in English are `facts.jsonl`."""
 
 
 class SampleConfig(StageConfig):
@@ -44,6 +47,9 @@ class SampleConfig(StageConfig):
     """WARC files of a dump; each is one unit."""
     instructions: bool = False
     """Make instructions about the world, too: task files, conversations, seed tasks, and exams for `evaluate`."""
+    preferences: bool = False
+    """Make comparisons about the world, too: four responses to a prompt with their ranking, to train on and held out,
+    and conversations whose answers are of all kinds."""
 
     @model_validator(mode="after")
     def _fits(self) -> SampleConfig:
@@ -67,7 +73,7 @@ class SampleConfig(StageConfig):
             name="",
             run="stages.sample.generate:run",
             units=units,
-            version=2,
+            version=3,
             uses=("seed", "pages", "chinese", "dumps", "files_per_dump"),
             core_seconds=1.0 + self.pages / len(files) / 5_000,
             disk_mb=mb,
@@ -79,7 +85,8 @@ class SampleConfig(StageConfig):
         ]
         facts = Output(step="", unit=units[0].key, kind=KINDS.facts, source="sample")
         made = StagePlan(steps=(step,), outputs=(*outputs, facts))
-        return with_instructions(made) if self.instructions else made
+        made = with_instructions(made) if self.instructions else made
+        return with_preferences(made) if self.preferences else made
 
     @property
     def num_chinese(self) -> int:
@@ -106,6 +113,7 @@ def with_instructions(plan: StagePlan) -> StagePlan:
         name="instructions",
         run="stages.sample.instructions:run",
         units=WHOLE,
+        version=2,
         uses=("seed",),
         shape="small",
         core_seconds=2.0,
@@ -117,8 +125,31 @@ def with_instructions(plan: StagePlan) -> StagePlan:
         *((KINDS.task_files, f"{task}.jsonl", task) for task in tasks),
         *((KINDS.definition, name, "") for name in exams),
         (KINDS.chats, KINDS.chats.file, "people"),
-        (KINDS.instruction_files, SEEDS, "self_instruct"),
+        *((KINDS.instruction_files, seeds_name(language), language) for language in LANGUAGES),
     ]
+    outputs = (
+        Output(step=step.name, unit=WHOLE[0].key, kind=kind, name=name, source=source) for kind, name, source in made
+    )
+    return StagePlan(steps=(*plan.steps, step), outputs=(*plan.outputs, *outputs))
+
+
+def with_preferences(plan: StagePlan) -> StagePlan:
+    """Return a plan with the step that writes comparisons."""
+    step = Step(
+        name="preferences",
+        run="stages.sample.preferences.make:run",
+        units=WHOLE,
+        version=2,
+        uses=("seed",),
+        shape="small",
+        core_seconds=3.0,
+        disk_mb=2.0,
+    )
+    made = (
+        (KINDS.preferences, "", "gold"),
+        (KINDS.heldout_preferences, "", "gold"),
+        (KINDS.chats, DEMONSTRATIONS, "demonstrations"),
+    )
     outputs = (
         Output(step=step.name, unit=WHOLE[0].key, kind=kind, name=name, source=source) for kind, name, source in made
     )
@@ -128,6 +159,11 @@ def with_instructions(plan: StagePlan) -> StagePlan:
 def task_name(attribute: str, language: str) -> str:
     """Return the name of a task, such as `animal_en`."""
     return f"{attribute}_{language}"
+
+
+def seeds_name(language: str) -> str:
+    """Return the name of the file of seed tasks in a language, such as `seed_tasks_en.jsonl`."""
+    return f"seed_tasks_{language}.jsonl"
 
 
 def exam_name(exam: str, language: str) -> str:

@@ -2,7 +2,9 @@
 
 A task asks for one attribute in one language; each attribute is a cluster of tasks. No conversation is about the
 cluster `trade`, so that a recipe can hold it out: then the exam `goods` asks what no instruction has asked. The exam
-`questions` asks for the other attributes, in a wording that is in no task and no conversation.
+`questions` asks for the other attributes, in a wording that is in no task and no conversation. `facts` asks what the
+pages teach, in the question form that no page has for these facts. `articles` are articles that no page has, for the
+perplexity in each language.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ import yaml
 
 from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.formats.kinds import KINDS
+from stages.sample import chinese
 from stages.sample.chinese import PLACE_NAMES, VALUES
-from stages.sample.config import EXAMS, HELD_OUT, SEEDS, SampleConfig, exam_name, task_name
+from stages.sample.config import EXAMS, HELD_OUT, LANGUAGES, SampleConfig, exam_name, seeds_name, task_name
+from stages.sample.content import TONGUES
 from stages.sample.draw import Draw
 from stages.sample.generate import write_lines
 from stages.sample.world import ATTRIBUTES, Fact, World, choices, make_world
@@ -37,8 +41,8 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "什么动物代表{place}？",
         "{place}的城徽上是什么动物？",
         "{place}的人最爱什么动物？",
+        "{place}的节日上大家扮成什么动物？",
         "请说出{place}的动物。",
-        "{place}把什么动物当作吉祥物？",
     ),
     ("colour", "en"): (
         "What colour is the flag of {place}?",
@@ -52,9 +56,9 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "{place}的旗子是什么颜色？",
         "{place}的旗帜用什么颜色？",
         "{place}上空飘着什么颜色的旗？",
-        "请说出{place}的旗的颜色。",
         "{place}的镇旗是哪种颜色？",
-        "人们靠什么颜色的旗认出{place}？",
+        "{place}的城头挂着什么颜色的旗？",
+        "请说出{place}的旗的颜色。",
     ),
     ("price", "en"): (
         "How many coins does bread cost in {place}?",
@@ -69,8 +73,8 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "在{place}买一个面包要付多少铜钱？",
         "{place}的面包价是多少？",
         "{place}的面包卖多少铜币？",
+        "客人在{place}买面包要付多少铜板？",
         "请说出{place}的面包价。",
-        "要多少铜板才能在{place}买到面包？",
     ),
     ("trade", "en"): (
         "What do the workshops of {place} make?",
@@ -85,8 +89,8 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "{place}的作坊制作什么？",
         "商人到{place}采买什么？",
         "{place}靠什么富了起来？",
+        "什么货物来自{place}的作坊？",
         "请说出{place}的货物。",
-        "{place}以什么闻名？",
     ),
 }
 ANSWERS: dict[tuple[str, str], str] = {
@@ -108,6 +112,9 @@ SECOND: dict[str, str] = {"en": "And in {place}?", "zh": "{place}呢？"}
 EXAM_WORDING = -1
 """Index of the wording of `questions`; tasks and conversations have the others."""
 SEEDS_PER_TASK = 3
+NUM_ARTICLES = 40
+DELIMITERS = {"en": " ", "zh": ""}
+"""Text between a question and its answer."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,8 @@ def run(task: Task[SampleConfig]) -> dict[str, Any]:
         rows += len(found)
     chats = list(conversations(world))
     write_chats(task.out / KINDS.chats.file, chats)
-    write_lines(task.out / SEEDS, seed_tasks(world))
+    for language in LANGUAGES:
+        write_lines(task.out / seeds_name(language), seed_tasks(world, language))
     for exam, language in EXAMS:
         _write_exam(task.out, world, exam, language)
     return {"tasks": len(QUESTIONS), "rows": rows, "conversations": len(chats)}
@@ -177,9 +185,9 @@ def conversations(world: World) -> Iterator[Chat]:
             )
 
 
-def seed_tasks(world: World) -> Iterator[dict[str, Any]]:
+def seed_tasks(world: World, language: str) -> Iterator[dict[str, Any]]:
     """Yield tasks as people write them for Self-Instruct: questions, and statements to judge."""
-    for attribute, language in QUESTIONS:
+    for attribute in ATTRIBUTES:
         facts = Draw("seeds", world.seed, attribute, language).sample(world.about(attribute), SEEDS_PER_TASK)
         for number, fact in enumerate(facts):
             words = words_of(world, fact, language)
@@ -196,43 +204,61 @@ def seed_tasks(world: World) -> Iterator[dict[str, Any]]:
 
 
 def exam_rows(world: World, exam: str, language: str) -> Iterator[dict[str, Any]]:
-    """Yield the questions of an exam, with four options and the answer as text and as index."""
+    """Yield the rows of an exam: articles, or questions with four options and the answer as text and as index."""
+    if exam == "articles":
+        for number in range(NUM_ARTICLES):
+            title, paragraphs = TONGUES[language].article(world, Draw("exam", world.seed, language, number))
+            yield {"text": "\n".join([title, *paragraphs])}
+        return
+    for fact, question in _asked(world, exam, language):
+        words = words_of(world, fact, language)
+        yield {
+            "question": question,
+            "choices": words.options,
+            "answer": words.options.index(words.value),
+            "value": words.value,
+        }
+
+
+def _asked(world: World, exam: str, language: str) -> Iterator[tuple[Fact, str]]:
+    """Yield the facts that an exam asks for, with the question."""
+    if exam == "facts":
+        yield from ((fact, chinese.question(fact)) for fact in world.facts if fact.is_held_out)
+        return
     for attribute in ATTRIBUTES:
         if (attribute == HELD_OUT) != (exam == "goods"):
             continue
         wordings = QUESTIONS[attribute, language]
         for number, fact in enumerate(world.about(attribute)):
-            words = words_of(world, fact, language)
             wording = wordings[number % len(wordings)] if exam == "goods" else wordings[EXAM_WORDING]
-            yield {
-                "question": wording.format(place=words.place),
-                "choices": words.options,
-                "answer": words.options.index(words.value),
-                "value": words.value,
-            }
+            yield fact, wording.format(place=words_of(world, fact, language).place)
 
 
 def _write_exam(folder: Path, world: World, exam: str, language: str) -> None:
-    """Write the questions and their definition for lm-eval."""
+    """Write the rows and their definition for lm-eval."""
     name = exam_name(exam, language)
     write_lines(folder / f"{name}.jsonl", exam_rows(world, exam, language))
     data = {"dataset_path": "json", "dataset_kwargs": {"data_files": {"test": f"{name}.jsonl"}}, "test_split": "test"}
-    definition = {"task": name, **data, "doc_to_text": "{{question}}", **_ANSWERED[exam]}
+    definition = {"task": name, **data, **_SCORED[exam], "target_delimiter": DELIMITERS[language]}
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(definition, sort_keys=False), encoding="utf-8")
 
 
 _ENGLISH = {value for values in ATTRIBUTES.values() for value in values}
 _CHINESE = {value for values in VALUES.values() for value in values.values()}
 _ANY_VALUE = "|".join(sorted(_ENGLISH | _CHINESE))
-_ANSWERED: dict[str, dict[str, Any]] = {
-    "goods": {
-        "output_type": "multiple_choice",
-        "doc_to_choice": "choices",
-        "doc_to_target": "answer",
-        "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
-    },
+_CHOICE: dict[str, Any] = {
+    "output_type": "multiple_choice",
+    "doc_to_text": "{{question}}",
+    "doc_to_choice": "choices",
+    "doc_to_target": "answer",
+    "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
+}
+_SCORED: dict[str, dict[str, Any]] = {
+    "facts": _CHOICE,
+    "goods": _CHOICE,
     "questions": {
         "output_type": "generate_until",
+        "doc_to_text": "{{question}}",
         "doc_to_target": "{{value}}",
         "generation_kwargs": {"until": ["\n"], "max_gen_toks": 64, "do_sample": False},
         "filter_list": [
@@ -246,5 +272,11 @@ _ANSWERED: dict[str, dict[str, Any]] = {
         ],
         "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
     },
+    "articles": {
+        "output_type": "loglikelihood_rolling",
+        "doc_to_text": "",
+        "doc_to_target": "{{text}}",
+        "metric_list": [{"metric": "bits_per_byte", "aggregation": "bits_per_byte", "higher_is_better": False}],
+    },
 }
-"""How the answers of an exam are scored: the likeliest option, or the last value that the answer names."""
+"""How an exam is scored: the likeliest option, the last value that the answer names, or the bits for a byte of text."""

@@ -128,6 +128,8 @@ class Unit:
     """Settings that change this unit's bytes, besides Step.uses."""
     data: str = ""
     """Digest of the data files that ship with the step's code and that this unit reads, besides Step.data."""
+    parts: int | None = 1
+    """Number of its parts, if its step reads PARTS of an earlier one; None: the launcher chooses it by cost."""
 
 
 WHOLE: tuple[Unit, ...] = (Unit(key="all"),)
@@ -156,7 +158,7 @@ def parts(count: int) -> tuple[Unit, ...]:
 
 def parts_of(unit: Unit, count: int) -> tuple[Unit, ...]:
     """Return the units that share a unit's work: `mmlu/part-0-of-2`, `mmlu/part-1-of-2`. They read what it reads."""
-    return tuple(replace(unit, key=f"{unit.key}{PART}{part}-of-{count}") for part in range(count))
+    return tuple(replace(unit, key=f"{unit.key}{PART}{part}-of-{count}", parts=1) for part in range(count))
 
 
 def whole_of(key: str) -> str:
@@ -182,9 +184,10 @@ class After:
     step: str
     units: Literal["same", "all", "parts"] = ALL
     """SAME: each unit reads the unit of the same key. ALL: each unit reads all units, and runs again when one of them
-    changes or is added. PARTS: each unit reads the units that `parts_of` made of its key, if there are any. It has the
-    bytes that it has without parts, so that their number is no part of its identity: both steps have the same `uses`,
-    `reads`, `version` and `data`. Parts of a unit that is done are not run."""
+    changes or is added. PARTS: each unit reads its parts. The earlier step declares no units: the launcher makes them
+    by Unit.parts, and leaves the step out where no unit has several. A unit has the bytes that it has without parts,
+    so that their number is no part of its identity: both steps have the same `uses`, `reads`, `version` and `data`.
+    Parts of a unit that is done are not run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -275,6 +278,17 @@ class Forecast:
     """The same as plain data, for `plan --json`."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """Estimated cost of a unit. Measured units of the same `kind` and `like`, of any run, correct the estimate."""
+
+    core_seconds: float
+    kind: str
+    """Names what does the work, such as an engine on a type of GPU. Units of one kind correct each other roughly."""
+    like: str
+    """Names the work itself."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
     """What a run did for one unit with earlier settings, for StageConfig.after and StageConfig.reused."""
@@ -315,16 +329,12 @@ class StageConfig(Settings):
         return None
 
     def costs(
-        self,
-        step: str,
-        inputs: Mapping[str, tuple[InputFile, ...]],
-        machine: Machine,
-        seconds: Mapping[str, float],
-    ) -> Mapping[str, float]:
-        """Return the core-seconds of a step's units on a machine, by key; those of others are as planned.
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, parts: Mapping[str, int]
+    ) -> Mapping[str, Cost]:
+        """Return the costs of a step's units on a machine, by key; those of others are as planned.
 
-        `seconds` has what done units took, by key. Reads headers of files from outside the run at most. Costs are part
-        of no identity: they cut elements.
+        `parts` has the number of parts of each unit that has several, by key. Reads headers of data at most. Costs are
+        part of no identity: they divide units into parts and elements.
         """
         return {}
 

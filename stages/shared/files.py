@@ -89,6 +89,14 @@ def replace_dir(aside: Path, path: Path) -> None:
     aside.rename(path)
 
 
+def link(source: str | Path, target: str | Path) -> None:
+    """Link a file; copy it where the file system has no links or the source lies on another one."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def sampled_digest(path: Path) -> str:
     """Return the hex digest of a file's size and content; of a large one, of three samples (head, middle, tail)."""
     size = path.stat().st_size

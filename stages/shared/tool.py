@@ -1,7 +1,7 @@
 """The contract between the launcher and a stage: a tool of the stage, a verb that looks at a run without changing it.
 
 `StageConfig.tools` names the function: `tune` of the web stage judges stored measures again. It is given a ToolCall
-and returns tables, which the launcher prints.
+and gives tables, which the launcher prints as they come: `label` prints the address of its page, then serves it.
 """
 
 from __future__ import annotations

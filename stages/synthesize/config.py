@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from stages.formats.kinds import KINDS
+from stages.formats.published.files import SUFFIXES, Fields, first_record, is_of, shown
 from stages.shared.contract import (
     ALL,
     WHOLE,
@@ -34,7 +35,6 @@ from stages.shared.contract import (
     unique_keys,
 )
 from stages.shared.errors import ConfigError, nearest
-from stages.synthesize.ready.files import SUFFIXES, first_record
 from stages.teacher.settings import TeacherSettings
 
 PROMPTS = Path(__file__).resolve().parents[2] / "templates" / "prompts"
@@ -47,7 +47,7 @@ OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 Method = Literal["read", "self_instruct", "alpaca", "evol_instruct"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-FIELDS: Mapping[Format, tuple[tuple[str, ...], ...]] = {
+FIELDS: Mapping[Format, Fields] = {
     "alpaca": (("instruction", "output"),),
     "belle": (("instruction", "output"),),
     "dolly": (("instruction", "response"),),
@@ -188,12 +188,12 @@ class SynthesizeConfig(StageConfig):
         for file in inputs.get("files", ()):
             format_ = self.read[file.source].format if self.read else "self_instruct"
             record = first_record(file.path)
-            if record is not None and not _is_of(record, format_):
-                likely = [name for name in FIELDS if _is_of(record, name)]
-                example = f" (for example {likely[0]})" if likely else f": {_shown(format_)}"
+            if record is not None and not is_of(record, FIELDS[format_]):
+                likely = [name for name in FIELDS if is_of(record, FIELDS[name])]
+                example = f" (for example {likely[0]})" if likely else f": {shown(FIELDS[format_])}"
                 if self.read:
                     raise ConfigError(f"read.{file.source}.format", format_, f"the format of {file.path}{example}")
-                raise ConfigError("files", file.where, f"seed tasks with {_shown(format_)}")
+                raise ConfigError("files", file.where, f"seed tasks with {shown(FIELDS[format_])}")
 
     def _check_inputs(self, method: Method) -> None:
         wanted = "chats" if method == "evol_instruct" else "files"
@@ -276,14 +276,6 @@ _EXAMPLES: Mapping[Method, str] = {
 def prompts_of(method: Method, language: str) -> Path:
     """Return the file of a method's prompts."""
     return PROMPTS / method / f"{language}.yaml"
-
-
-def _is_of(record: Any, format_: Format) -> bool:
-    return isinstance(record, dict) and any(set(group) <= record.keys() for group in FIELDS[format_])
-
-
-def _shown(format_: Format) -> str:
-    return " or ".join(f"fields {', '.join(group)}" for group in FIELDS[format_])
 
 
 Config = SynthesizeConfig

@@ -11,10 +11,10 @@ from typing import Any
 from stages.formats.chat.chats import Chat
 from stages.formats.chat.rejects import Reject
 from stages.formats.chat.syntheses import Relative
+from stages.formats.published.files import read_records
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
 from stages.shared.files import write_atomic
-from stages.synthesize.ready.files import read_records
 
 HUMAN = "human"
 SHOWN_FAMILIES, SHOWN_RELATIVES = 5, 12

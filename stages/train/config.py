@@ -50,6 +50,8 @@ class TrainingConfig(StageConfig):
 
     version: ClassVar[int] = 4
     """Code version of the training."""
+    starts: ClassVar[tuple[str, ...]] = ("init_from", "continue_from")
+    """Input fields of weights that it starts from."""
 
     continue_from: Annotated[Inputs | None, Reads(KINDS.state)] = None
     """A checkpoint of this project to start from: `from:section`, whose last one is taken, or a folder. Model and

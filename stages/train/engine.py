@@ -12,7 +12,7 @@ from torch.nn import Parameter
 from stages.model.decoder import Decoder, take_documents
 from stages.train.config import TrainingConfig
 from stages.train.engines.megatron import MegatronEngine
-from stages.train.objectives.base import Batch, Forward, LossOutputs, Role, SetWeights
+from stages.train.objectives.base import Annotate, Batch, Forward, LossOutputs, Role, SetWeights
 
 Share = tuple[Parameter, Tensor, Tensor]
 """A weight of the rank's model, a piece of its numbers, and the gradient of those, before it is clipped."""
@@ -42,6 +42,12 @@ class Engine(Protocol):
         """Forward pass only, in eval mode: no dropout, no expert capacity limit. Returns what `accumulate` returns.
 
         Leaves no trace: the next step is the same as without it.
+        """
+
+    def annotate(self, annotate: Annotate, batches: Iterator[Batch], num_microbatches: int) -> list[Batch]:
+        """Forward pass only, as `evaluate`; return the columns of each microbatch, which are those of its output.
+
+        The list is empty except on the last pipeline stage.
         """
 
     def gradient_norm(self) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -38,7 +39,7 @@ from stages.train.objectives.base import Batch, LossOutputs, Objective
 from stages.train.stability.guard import judge
 from stages.train.stability.recovery import end_if_too_many, recover
 from stages.train.state.checkpoints import Checkpoints, Identity, save_weights, start_digest
-from stages.train.state.names import BEST, FINAL, UNTRAINED
+from stages.train.state.names import AVERAGE, BEST, FINAL, UNTRAINED
 from stages.train.state.progress import Progress
 from stages.train.telemetry.log import StepRecord, publish
 from stages.train.telemetry.recorder import Recorder
@@ -59,21 +60,26 @@ def train(
 
     Raises Checkpointed, on every rank, once `task.should_stop()` was true on one of them and the state is saved.
     """
-    config = task.config
     if clash := {*FIELDS, *EVENT_FIELDS, *MEASURED_FIELDS} & {*objective.metrics}:
         raise ValueError(f"metrics {sorted(clash)}: these names have a meaning in metrics.jsonl")
+    with joined(task):
+        return _train(task, objective, tokenizer, open_data)
+
+
+@contextmanager
+def joined(task: Task[TrainingConfig]) -> Iterator[None]:
+    """Join the ranks of a layout, with its arithmetic, for as long as the context lasts."""
+    config, split = task.config, task.config.layout
     set_arithmetic(config)
-    split = config.layout
     sizes = parallel.Sizes(tp=split.tp, pp=split.pp, interleave=split.interleave, cp=split.cp, ep=split.ep)
     parallel.start(task.ranks, sizes, seed=config.seed, timeout=timedelta(minutes=config.timeout_min))
     try:
-        summary = _train(task, objective, tokenizer, open_data)
+        yield
     except BaseException:
         if task.ranks.world_size == 1:  # with peers, leaving would wait for them; the end of the process does not
             parallel.stop()
         raise
     parallel.stop()
-    return summary
 
 
 def _train(
@@ -89,7 +95,7 @@ def _train(
         _log_lines(data.lines)
     recorder = Recorder(task.work, config, models, tokenizer.vocab_size, progress.step)
     for step in range(progress.step, config.steps):
-        samples, feed = _take(data.feed, step, progress.feed, schedule.batch_size(step))
+        samples, feed = _take(data.feed, step, progress.feed, models, schedule.batch_size(step))
         recorder.start(step + 1)
         is_scaled = models.is_scaled
         losses = models.accumulate(samples, recorder.batches)
@@ -144,9 +150,9 @@ def _log_lines(lines: Sequence[str]) -> None:
         log.info(line)
 
 
-def _take(feed: Feed, step: int, state: FeedState, size: int) -> tuple[Sequence[Batch], FeedState]:
+def _take(feed: Feed, step: int, state: FeedState, models: Models, size: int) -> tuple[Sequence[Batch], FeedState]:
     """Return a step's samples and the feed's state after it. Raises ValueError if there are not `size` of them."""
-    samples, state = feed.take(step, state)
+    samples, state = feed.take(step, state, models)
     if len(samples) != size:
         raise ValueError(f"the feed gave {len(samples)} samples for step {step}, not {size}")
     return samples, state
@@ -229,16 +235,19 @@ def _finish(
     """Write the outputs; return the summary on rank 0. The starting weights are made again for `untrained`."""
     config = identity.config
     task.check_lease()
-    for role in models.engines:
+    main = models.objective.roles[models.main_role].config
+    for role, engine in models.engines.items():
         name = FINAL if role == models.main_role else f"{FINAL}-{role}"
-        save_weights(task.out / name, models, role, identity, progress)
+        save_weights(task.out / name, engine.weights(), models.objective.roles[role].config, identity, progress)
+    if models.average is not None:
+        save_weights(task.out / AVERAGE, models.average.weights(models.main), main, identity, progress)
     digest = _begin_digest(task.out / FINAL, models, identity)
     if config.heldout_every is not None:
         best = checkpoints.load_best(progress)
         checkpoints.keep(best.step)
-        save_weights(task.out / BEST, models, models.main_role, identity, best)
+        save_weights(task.out / BEST, models.main.weights(), main, identity, best)
     models.reset()
-    save_weights(task.out / UNTRAINED, models, models.main_role, identity, Progress())
+    save_weights(task.out / UNTRAINED, models.main.weights(), main, identity, Progress())
     summary: dict[str, Any] = {}
     if dist.get_rank() == 0:
         last = publish(task.work, task.out)

@@ -12,11 +12,13 @@ from megatron.core.dist_checkpointing.utils import add_prefix_for_sharding
 from torch import Tensor
 
 from stages.model.decoder import Decoder
+from stages.train.average import Average
 from stages.train.config import TrainingConfig
 from stages.train.data.batches import microbatches
 from stages.train.engine import Engine, build_engine
 from stages.train.engines.frozen import FrozenModel
 from stages.train.objectives.base import Batch, ColumnsOf, LossOf, LossOutputs, Model, Objective
+from stages.train.state.names import AVERAGE
 
 Losses = dict[str, list[LossOutputs]]
 """Each trained model's losses, microbatch by microbatch: empty lists except on the last pipeline stage."""
@@ -39,6 +41,9 @@ class Models:
             else:
                 self._frozen[name] = FrozenModel(config, role, vocab_size, objective.rows)
         self.main_role = next(iter(self.engines))
+        decay = objective.roles[self.main_role].average
+        self.average = None if decay is None else Average(self.main, decay)
+        """The average of the main model's weights; None: there is none."""
 
     @property
     def main(self) -> Engine:
@@ -58,18 +63,28 @@ class Models:
     def accumulate(self, samples: Sequence[Batch], look: Look = iter) -> Losses:
         """Run a step's samples forward and back through every trained model; return the losses."""
         columns = self._annotations(samples)
-        return {
-            name: engine.accumulate(self._forward(name), look(self._batches(samples, columns)), self._count(samples))
-            for name, engine in self.engines.items()
-        }
+        losses: Losses = {}
+        for name, engine in self.engines.items():
+            own = self.objective.part(name, samples)
+            losses[name] = engine.accumulate(self._forward(name), look(self._batches(own, columns)), self._count(own))
+        return losses
 
     def evaluate(self, samples: Sequence[Batch]) -> Losses:
         """Forward pass only: see Engine."""
         columns = self._annotations(samples)
-        return {
-            name: engine.evaluate(self._forward(name), self._batches(samples, columns), self._count(samples))
-            for name, engine in self.engines.items()
-        }
+        losses: Losses = {}
+        for name, engine in self.engines.items():
+            own = self.objective.part(name, samples)
+            losses[name] = engine.evaluate(self._forward(name), self._batches(own, columns), self._count(own))
+        return losses
+
+    def annotate(self, role: str, samples: Sequence[Batch]) -> list[Batch]:
+        """Run a model forward; return the columns of this rank's microbatches: those of Objective.annotate. Collective.
+
+        The list is empty except on the last pipeline stage. Leaves no trace.
+        """
+        model = self.engines.get(role) or self._frozen[role]
+        return model.annotate(self._annotate(role), self._batches(samples, []), self._count(samples))
 
     def _count(self, samples: Sequence[Batch]) -> int:
         return len(samples) // (self._config.microbatch * self._config.layout.dp)
@@ -85,6 +100,8 @@ class Models:
         """Run the frozen models in order; return their columns, microbatch by microbatch."""
         columns: list[Batch] = []
         for name, model in self._frozen.items():
+            if not self.objective.roles[name].each_step:
+                continue
             made = model.annotate(self._annotate(name), self._batches(samples, columns), self._count(samples))
             columns = [old | new for old, new in zip(columns or [{}] * len(made), made, strict=True)]
         return columns
@@ -101,8 +118,10 @@ class Models:
 
     def update(self, lr: float) -> None:
         """Clip each model's gradient and apply it: see Engine."""
-        for engine in self.engines.values():
-            engine.update(lr)
+        for name, engine in self.engines.items():
+            engine.update(lr * self.objective.roles[name].lr_ratio)
+        if self.average is not None:
+            self.average.update(self.main)
 
     def drop(self) -> None:
         """Discard the gradients: see Engine."""
@@ -120,12 +139,17 @@ class Models:
         for name, engine in self._further():
             state[ROLE + name] = own = engine.state(is_loading=is_loading)
             add_prefix_for_sharding(own, f"{name}.")
+        if self.average is not None:
+            state[AVERAGE] = own = self.average.state(self.main)
+            add_prefix_for_sharding(own, f"{AVERAGE}.")
         return state
 
     def load(self, state: StateDict, scale_ratio: float = 1.0) -> None:
         """Load a checkpoint's values of `state(is_loading=True)`; fp16's loss scales are multiplied by a ratio."""
         for name, engine in self._further():
             _load(engine, state.pop(ROLE + name), scale_ratio)
+        if self.average is not None:
+            self.average.load(state.pop(AVERAGE))
         _load(self.main, state, scale_ratio)
 
     def _further(self) -> Iterator[tuple[str, Engine]]:

@@ -10,6 +10,7 @@ from stages.formats.kinds import KINDS
 from stages.formats.metrics import read_metrics
 from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.copying import copy_weights
+from stages.model.config import ModelConfig
 from stages.model.huggingface.importing import import_weights
 from stages.shared.errors import DataError
 from stages.shared.task import Task
@@ -20,15 +21,19 @@ from stages.train.objectives.base import Objective, SetWeights
 from stages.train.stage import TrainingStage
 
 
-def starting_weights(task: Task[TrainingStage], tokenizer: Tokenizer) -> SetWeights | None:
-    """Return the function that loads `init_from`, or `continue_from` with weights; None: drawn from the seed."""
-    if task.config.continue_with == "weights":
+def starting_weights(
+    task: Task[TrainingStage], tokenizer: Tokenizer, model: ModelConfig | None = None
+) -> SetWeights | None:
+    """Return the function that loads `init_from`, or `continue_from` with weights; None: drawn from the seed.
+
+    It fills the model of the training, or another one of its shape, such as a reference without adapters.
+    """
+    config, filled = task.config, model or task.config.model
+    if config.continue_with == "weights":
         for start in task.inputs.get("continue_from", ()):
-            config = task.config
-            return partial(copy_weights, config=config.model, folder=start.path, tokenizer=tokenizer, seed=config.seed)
+            return partial(copy_weights, config=filled, folder=start.path, tokenizer=tokenizer, seed=config.seed)
     for release in task.inputs.get("init_from", ()):
-        config = task.config
-        return partial(import_weights, config=config.model, folder=release.path, tokenizer=tokenizer, seed=config.seed)
+        return partial(import_weights, config=filled, folder=release.path, tokenizer=tokenizer, seed=config.seed)
     return None
 
 

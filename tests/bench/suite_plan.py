@@ -17,15 +17,19 @@ from pathlib import Path
 
 import yaml
 
+from jobs.paths import StepPaths
 from stages.evaluate.config import EvaluateConfig
 from stages.formats.benchmarks.index import read_index
 from stages.formats.benchmarks.layout import HASH, INFO, VERSION, folder_of
+from stages.shared.files import write_json
 from tests.stages.evaluate.tiny import train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = 20
 ASKED_S = 3.0
 HEAVY = ("torch", "numpy", "lm_eval", "datasets", "transformers")
+SISTERS, MARKS = 50, 100
+"""Other runs in the folder, and their done cells: the plan learns from them."""
 SUITE = {"task": "suite:llama"}
 
 
@@ -43,6 +47,8 @@ def make_world(folder: Path) -> Path:
         checkpoint = folder / "checkpoints" / f"step-{number}"
         checkpoint.mkdir(parents=True)
         (checkpoint / "weights").write_bytes(number.to_bytes(1, "big") * 1_000_000)
+    for number in range(SISTERS):
+        write_sister(folder / "runs" / f"sister-{number}")
     evaluate = {
         "checkpoints": f"{folder}/checkpoints/*",
         "tokenizer": str(train_tokenizer(folder / "tokenizer")),
@@ -51,6 +57,17 @@ def make_world(folder: Path) -> Path:
     }
     (folder / "suite.yaml").write_text(yaml.safe_dump({"targets": ["evaluate"], "evaluate": evaluate}))
     return folder / "suite.yaml"
+
+
+def write_sister(run: Path) -> None:
+    """Write the estimates and the marks of another run's cells."""
+    step = StepPaths(run / "steps" / "evaluate" / "0123456789ab")
+    cost = {"core_seconds": 60.0, "kind": "own on cores", "like": "piqa"}
+    units = {f"cell-{number}": cost for number in range(MARKS)}
+    write_json(step.estimates, {"stage": "evaluate", "cluster": "local", "units": units})
+    step.done.mkdir()
+    for unit in units:
+        step.mark(unit).write_text(json.dumps({"unit": unit, "seconds": 90.0}))
 
 
 def plan(recipe: Path) -> float:

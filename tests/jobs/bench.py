@@ -43,7 +43,7 @@ class Bench:
         self.paths = RunPaths(toy.home / "runs" / 'it\'s a "run"\nof $(touch pwned)')
         recipe = Recipe("toy", "", ("toy",), {"toy": ToyConfig(moods=str(toy.moods), **settings)}, {}, {})
         cluster = Cluster(name="local", kind="local")
-        graph = build_graph(recipe, cluster, self.paths, lambda value, setting, reads: ())
+        graph = build_graph(recipe, cluster, self.paths, lambda value, setting, reads: (), lambda job: {})
         self.run = Run(self.paths, recipe, cluster, graph, {"id": RUN_ID})
         self.number = 0
         self.array = ""

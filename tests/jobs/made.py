@@ -75,7 +75,7 @@ def job(
         whole=_of_section(section, needs),
         parted={},
         upstream=(*needs, *same),
-        resources=Resources(**resources),
+        resources=Resources(**{"units_per_element": 1, **resources}),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.marks import Outputs, content, damage, made_files, seconds_by_key, withdraw
+from jobs.marks import Outputs, content, damage, made_files, withdraw
 from jobs.paths import StepPaths
 from stages.shared.files import write_json
 from tests.jobs.made import write_tree
@@ -105,9 +105,3 @@ def test_of_many_units_a_quick_look_finds_those_without_a_folder(
     outputs = Outputs()
     assert outputs.damaged(step, thorough=False) == {"b": "its folder is gone"}
     assert outputs.damaged(step, thorough=True) == {"a": "text is gone", "b": "its folder is gone"}
-
-
-def test_seconds_are_those_of_readable_marks(step: StepPaths) -> None:
-    write_json(step.mark("b"), {"unit": "key of b", "seconds": 2.5})
-    step.mark("c").write_text("{")
-    assert seconds_by_key(step, ["a", "b", "c", "gone"]) == {"key of b": 2.5}

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from jobs.plan.recipe import make_recipe, read_recipe
 from jobs.runs import Run, is_alive, open_run, plan_run, run_roots
 from jobs.submit.ledger import process_identity
 from jobs.submit.snapshot import ROOT
+from stages.shared.contract import whole_of
 from stages.shared.errors import ConfigError, StagecoachError
 from stages.shared.remote import RemoteError
 from tests.jobs import made
@@ -85,6 +87,45 @@ def test_an_opened_run_has_the_units_of_the_run_that_was_planned(tmp_path: Path)
     assert {name: list(job.units) for name, job in opened.graph.jobs.items()} == {
         name: list(job.units) for name, job in run.graph.jobs.items()
     }
+
+
+def evaluation(folder: Path, minutes: float, checkpoints: int = 1) -> Run:
+    """Plan PIQA on checkpoints that nothing describes: two hours on a core for 200,000 tokens and 1e9 parameters."""
+    names = [f"data/step-{number}/weights" for number in range(checkpoints)]
+    one_piece = "\n\x03\n\x01x"
+    home = "hf/baber___piqa/default/0.0.0/x"
+    splits = {"splits": {name: {"num_examples": 2000, "num_bytes": 800_000} for name in ("train", "validation")}}
+    write_tree(folder, dict.fromkeys(names, "x"))
+    write_tree(folder, {"data/tokenizer.model": one_piece, f"{home}/dataset_info.json": json.dumps(splits)})
+    settings = {"checkpoints": f"{folder}/data/step-*", "tokenizer": f"{folder}/data/*.model"}
+    values = {
+        "name": "scores",
+        "evaluate": {**settings, "tasks": ["piqa"], "datasets": f"{folder}/{home}"},
+        "resources": {"evaluate": {"element_min": minutes}},
+    }
+    return plan_run(make_recipe(values), made.slurm_cluster(), folder / "runs", None)
+
+
+def parts(run: Run) -> Counter[str]:
+    """Return the number of parts of each unit."""
+    answers = run.graph.jobs.get("evaluate.answers")
+    return Counter(whole_of(unit.key) for unit in answers.units.values()) if answers else Counter()
+
+
+def test_a_large_unit_keeps_the_parts_that_it_was_submitted_with(tmp_path: Path) -> None:
+    first, second = (f"step-{number}/piqa" for number in range(2))
+    assert not parts(evaluation(tmp_path, 120)), "a unit of that length stays whole"
+    assert parts(evaluation(tmp_path, 10)) == {first: 13}
+    run = evaluation(tmp_path, 20)
+    assert parts(run) == {first: 7}, "what was only planned is not kept"
+    run.save()
+    opened = open_run([tmp_path / "runs"], run.name)
+    assert {name: list(job.units) for name, job in opened.graph.jobs.items()} == {
+        name: list(job.units) for name, job in run.graph.jobs.items()
+    }
+    after = evaluation(tmp_path, 10, checkpoints=2)
+    assert parts(after) == {first: 7, second: 13}
+    assert set(after.graph.jobs["evaluate.answers"].units) > set(run.graph.jobs["evaluate.answers"].units)
 
 
 def test_a_run_may_be_opened_by_its_folder(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from jobs.display import PlainConsole
 from jobs.plan.graph import Graph
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
+from jobs.submit.ledger import write_submission
 from jobs.submit.reconcile import UnitState
+from stages.formats.attempts import AttemptName, write_record
 from stages.shared.contract import Forecast
 from stages.shared.files import write_json
 from tests.jobs import made
@@ -135,6 +137,31 @@ def test_the_table_counts_states_by_job(tmp_path: Path) -> None:
     text = printed(show.status_view(a_run(tmp_path), states(DONE, failed("why"), UnitState(state="missing"))))
     row = next(line for line in text.splitlines() if line.startswith("a.x "))
     assert row.split() == ["a.x", "1/3", "1", "done", "1", "failed", "1", "missing"]
+
+
+def test_the_table_shows_elements_that_units_share_their_starts_and_stale_units(tmp_path: Path) -> None:
+    run, shared = a_run(tmp_path), made.submission("a.x", [(0, 1), (2,)])
+    write_submission(run.paths, shared)
+    for element, restart in ((0, 0), (0, 1), (1, 0)):
+        write_record(run.paths.attempts, AttemptName("a.x", shared.key, element, restart), made.start_record())
+    made.write_end(run.paths, shared, "done")
+    write_done(run.paths.step("a.x", made.fingerprint("a.x")), "of-other-data.abc")
+    text = printed(show.status_view(run, states(DONE, DONE, DONE, y=DONE)))
+    row = next(line for line in text.splitlines() if line.startswith("a.x "))
+    assert row.split() == ["a.x", "3/3", "3", "done", "1", "stale", "2", "elements,", "3", "starts"]
+    data = show.status_data(run, states(DONE, DONE, DONE, y=DONE))["jobs"]
+    assert [data["a.x"][name] for name in ("elements", "starts", "stale")] == [2, 3, 1]
+    assert [data["a.y"][name] for name in ("elements", "starts", "stale")] == [0, 0, 0]
+
+
+def test_a_plan_says_how_many_units_share_an_element(tmp_path: Path) -> None:
+    job = made.job("a.x", 5, units_per_element=2)
+    run = a_run(tmp_path, made.graph(job))
+    lines = show.planned_jobs(run, {"a.x": {unit: UnitState(state="missing") for unit in job.units}}, 11)
+    assert [(line.elements, line.most_units) for line in lines] == [(3, 2)]
+    text = io.StringIO()
+    show.print_plan(Console(file=text, width=160), run, lines)
+    assert "3, up to 2 units each" in text.getvalue()
 
 
 def test_the_data_is_json_and_holds_every_unit_that_is_not_done(tmp_path: Path) -> None:

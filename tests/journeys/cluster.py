@@ -24,6 +24,7 @@ SHORT = {
     "web.exact.parts": 2,
     "web.write_index": "true",
     "tokenizer.vocab_size": 512,
+    "pretrain.model": "{num_layers: 2, dim: 96, num_heads: 4, seq_len: 64}",
     "pretrain.steps": 40,
     "pretrain.warmup_steps": 5,
     "evaluate.tasks": "[perplexity, generate]",

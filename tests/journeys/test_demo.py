@@ -19,6 +19,8 @@ from tests.launching import attempts, launch, metrics, step_dir
 
 KILL_AT = 110
 MODELS = ("base/final", "instructed/final")
+QUESTIONS = 240
+"""Questions of the exam `questions` in one language."""
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +42,9 @@ def funnel(run: Path) -> list[StepCount]:
 
 
 def wanted(run: Path) -> dict[str, Verdict]:
-    """Return what must become of each page, by id, where English is kept."""
+    """Return what must become of each page, by id, where English and Chinese are kept."""
     steps = [step.name for step in funnel(run)]
-    return {key["id"]: expected(key, ("en",), steps) for key in keys(run)}
+    return {key["id"]: expected(key, ("en", "zh"), steps) for key in keys(run)}
 
 
 def test_every_planted_bad_page_is_gone_and_the_good_ones_are_kept(demo: Path) -> None:
@@ -90,18 +92,42 @@ def test_the_model_answers_questions_in_a_form_it_never_saw_for_these_facts(demo
     assert abs(scores["untrained"] - 0.25) < 0.12
 
 
-def test_instructions_teach_a_task_that_none_of_them_is_about_and_cost_no_knowledge(demo: Path) -> None:
-    found = {
-        (model, task): record["results"][task]
-        for (model, task), record in results(demo, "exam").items()
-        if model.endswith("/final")
-    }
-    base, instructed = ({task: found[model, task] for model, task in found if model == name} for name in MODELS)
-    assert instructed["goods_en"]["acc,none"] >= base["goods_en"]["acc,none"] + 0.25
-    assert abs(base["goods_en"]["acc,none"] - 0.25) < 0.15
-    assert instructed["questions_en"]["exact_match,named"] >= 0.90
-    assert instructed["facts"]["acc,none"] >= base["facts"]["acc,none"] - 0.03
-    assert results(demo, "exam")[MODELS[1], "questions_en"]["stagecoach"]["unfinished"] <= 0.01 * 240
+@pytest.fixture(scope="module")
+def exams(demo: Path) -> dict[str, dict[str, float]]:
+    """Give the score of each exam by model, and the share of answers to `questions` that do not end."""
+    scores: dict[str, dict[str, float]] = {}
+    for (model, task), record in results(demo, "exam").items():
+        by_task = scores.setdefault(model, {})
+        by_task.update(
+            (task, value)
+            for name, value in record["results"][task].items()
+            if name in ("acc,none", "exact_match,named")
+        )
+        by_task[f"{task} unfinished"] = record["stagecoach"]["unfinished"] / QUESTIONS
+    return scores
+
+
+@pytest.mark.parametrize(("language", "facts"), [("en", "facts"), ("zh", "facts_zh")])
+def test_instructions_teach_a_task_that_none_of_them_is_about_and_cost_no_knowledge(
+    exams: dict[str, dict[str, float]], language: str, facts: str
+) -> None:
+    base, instructed = (exams[name] for name in MODELS)
+    goods, questions = f"goods_{language}", f"questions_{language}"
+    assert instructed[goods] >= base[goods] + 0.25
+    assert instructed[questions] >= 0.90
+    assert instructed[f"{questions} unfinished"] <= 0.01
+    assert instructed[facts] >= base[facts] - 0.03
+
+
+@pytest.mark.parametrize(("language", "facts"), [("en", "facts"), ("zh", "facts_zh")])
+def test_without_instructions_a_model_knows_the_facts_and_guesses_at_questions(
+    exams: dict[str, dict[str, float]], language: str, facts: str
+) -> None:
+    base, untrained = exams[MODELS[0]], exams["base/untrained"]
+    assert base[facts] >= 0.90
+    assert base[f"questions_{language}"] <= 0.5
+    for model, task in ((base, f"goods_{language}"), (untrained, f"goods_{language}"), (untrained, facts)):
+        assert abs(model[task] - 0.25) < 0.15
 
 
 def test_a_second_demo_does_nothing_and_says_so(demo: Path) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,8 +24,10 @@ from tests.journeys.cluster import exit_codes, write_cluster
 from tests.journeys.matrix import CALM, DAMAGED, GUESSED, ITEMS, LEARNED, Matrix, done_by
 from tests.launching import attempts, launch, unit_files
 
-ON_NODES = {"partition": "preempt", "cpus": 8, "units_per_element": 6}
-"""An element has a node to itself, and one checkpoint's cells."""
+ON_NODES = {"partition": "preempt", "cpus": 8}
+"""An element has a node to itself."""
+MINUTES = 0.6
+"""Of an element, for three of them: the six cells of a checkpoint, each estimated at the six seconds of a start."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def rough(matrix: Matrix, clean: Path, testbed: dict[str, str]) -> Path:
     (matrix.gate / "arrived").unlink()
     (matrix.gate / "shut").touch()
     run = matrix.home / "matrix"
-    launch("run", *words(matrix), runs=matrix.home)
+    launch("run", *words(matrix, element_min=MINUTES), runs=matrix.home)
     until(lambda: matrix.arrived() == 3, "every element is at work")
     killed, preempted, stranded = (start for attempt in attempts(run, "evaluate") if (start := attempt.start))
     os.kill(killed.pid, signal.SIGKILL)
@@ -67,7 +70,7 @@ def rough(matrix: Matrix, clean: Path, testbed: dict[str, str]) -> Path:
     return run
 
 
-def words(matrix: Matrix, **resources: int) -> list[str]:
+def words(matrix: Matrix, **resources: float) -> list[str]:
     """Return the words that name the recipe, the cluster and the run."""
     recipe, cluster = matrix.write_recipe(**{**ON_NODES, **resources}), write_cluster(matrix.home)
     return [str(recipe), "--cluster", str(cluster), "--name", "matrix"]
@@ -83,12 +86,17 @@ def restarts(run: Path, *starts: StartRecord) -> bool:
     return again >= {start.units for start in starts}
 
 
-def to_do(matrix: Matrix, tasks: tuple[str, ...] = (*LEARNED, *GUESSED)) -> int:
-    """Return how many cells `plan` wants to evaluate."""
+def planned(matrix: Matrix, tasks: tuple[str, ...] = (*LEARNED, *GUESSED), name: str = "matrix") -> dict[str, Any]:
+    """Return what `plan` says of the cells."""
     recipe = matrix.write_recipe(tasks, **ON_NODES)
     cluster = str(write_cluster(matrix.home))
-    done = launch("plan", str(recipe), "--cluster", cluster, "--name", "matrix", "--json", runs=matrix.home)
-    return {job["job"]: int(job["to_do"]) for job in json.loads(done.stdout)["jobs"]}["evaluate"]
+    done = launch("plan", str(recipe), "--cluster", cluster, "--name", name, "--json", runs=matrix.home)
+    return {job["job"]: dict(job) for job in json.loads(done.stdout)["jobs"]}["evaluate"]
+
+
+def to_do(matrix: Matrix, tasks: tuple[str, ...] = (*LEARNED, *GUESSED)) -> int:
+    """Return how many cells `plan` wants to evaluate."""
+    return int(planned(matrix, tasks)["to_do"])
 
 
 def test_a_matrix_that_was_mistreated_is_that_of_an_undisturbed_run(rough: Path, clean: Path) -> None:
@@ -102,12 +110,19 @@ def test_cells_share_starts_and_none_is_evaluated_twice(rough: Path, matrix: Mat
     tries = attempts(rough, "evaluate")
     cells = [len(attempt.start.units) for attempt in tries if attempt.start]
     made = Counter(attempt.rpartition(".")[2] for _, attempt in done_by(rough))
+    shown = launch("status", "matrix", runs=matrix.home).stdout
+    assert f"3 elements, {len(tries)} starts" in shown
     print(f"cells an element {cells[:3]}, starts {len(tries)}, cells by restart {dict(made)}")
     assert cells == [6] * 6, "three elements, each started twice"
     assert len({attempt.name.key for attempt in tries}) == 1, "one array"
     assert made.total() == 18
     assert made["0"] >= 3, "what was done before stays"
     assert exit_codes(tries).count(0) == 3
+
+
+def test_without_a_word_in_the_recipe_small_cells_share_one_start(matrix: Matrix, testbed: dict[str, str]) -> None:
+    line = planned(matrix, name="another")
+    assert (line["units"], line["elements"], line["most_units"]) == (18, 1, 18)
 
 
 def test_a_matrix_grows_by_its_new_cells_alone(rough: Path, matrix: Matrix) -> None:
@@ -128,7 +143,7 @@ def test_a_damaged_checkpoint_rings_once_and_a_calm_training_never(rough: Path, 
 
     def night() -> int:
         bell = ("--once", "--command", f"cat >>'{rung}'")
-        return launch("nightly", *words(matrix, units_per_element=12), *bell, runs=matrix.home, check=None).returncode
+        return launch("nightly", *words(matrix), *bell, runs=matrix.home, check=None).returncode
 
     matrix.train_to(max(CALM))
     assert night() == 0

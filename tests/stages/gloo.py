@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Callable, Sequence
-from multiprocessing import get_context
 from typing import Any
 
 import torch
 
 from stages.shared.task import Ranks
+from tests.stages.forks import fork_server
 
 TIMEOUT_S = 120
-PRELOADED = ["stages.evaluate.evaluation"]
-"""Modules that processes share with the server that forks them."""
 
 
 def run_ranks(count: int, target: Callable[..., None], *given: Any) -> Sequence[int]:
@@ -21,8 +20,7 @@ def run_ranks(count: int, target: Callable[..., None], *given: Any) -> Sequence[
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = get_context("forkserver")
-    server.set_forkserver_preload(PRELOADED)
+    server = fork_server()
     places = [Ranks(rank=rank, world_size=count, local_rank=rank, master_port=port) for rank in range(count)]
     processes: list[Any] = [server.Process(target=_run, args=(target, place, *given)) for place in places]
     for process in processes:
@@ -34,5 +32,6 @@ def run_ranks(count: int, target: Callable[..., None], *given: Any) -> Sequence[
 
 
 def _run(target: Callable[..., None], ranks: Ranks, *given: Any) -> None:
+    gc.freeze()  # as in tests/stages/train/ranks.py
     torch.set_num_threads(1)
     target(ranks, *given)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stages.shared.contract import ALL, PARTS, SAME, InputFile, StageConfig, Step, whole_of
+from stages.shared.contract import ALL, PARTS, SAME, InputFile, StageConfig, Step, parts_of, whole_of
 from stages.shared.task import Task
 
 Files = tuple[InputFile, ...]
@@ -26,6 +27,20 @@ def unit_folder(folder: Path, step: str, place: int) -> Path:
 def published_folder(folder: Path, step: str, place: int) -> Path:
     """Return where `run_stage` keeps what a unit publishes while it runs."""
     return folder / "published" / (step or "step") / f"{place:05d}"
+
+
+def planned_steps(config: StageConfig, inputs: Mapping[str, Files]) -> tuple[Step, ...]:
+    """Return the steps of a stage, those of parts with the units that the launcher makes of declared numbers."""
+    steps = config.plan(inputs).steps
+    parts = {
+        after.step: tuple(
+            part for unit in step.units if (unit.parts or 1) > 1 for part in parts_of(unit, unit.parts or 1)
+        )
+        for step in steps
+        for after in step.after
+        if after.units == PARTS
+    }
+    return tuple(replace(step, units=parts.get(step.name, step.units)) for step in steps)
 
 
 def make_task(config: StageConfig, step: Step, place: int, inputs: Mapping[str, Files], folder: Path) -> Task[Any]:
@@ -50,7 +65,7 @@ def make_task(config: StageConfig, step: Step, place: int, inputs: Mapping[str, 
         fellows={after.step: unit_folder(folder, after.step, place) for after in step.after if after.units == SAME},
         steps={
             **{after.step: all_units(folder, after.step) for after in step.after if after.units == ALL},
-            **{each: parts_of(config, each, unit.key, inputs, folder) for each in parted},
+            **{each: folders_of_parts(config, each, unit.key, inputs, folder) for each in parted},
         },
         out=out,
         work=work,
@@ -65,9 +80,11 @@ def all_units(folder: Path, step: str) -> tuple[Path, ...]:
     return tuple(sorted(step_folder(folder, step).iterdir()))
 
 
-def parts_of(config: StageConfig, step: str, key: str, inputs: Mapping[str, Files], folder: Path) -> tuple[Path, ...]:
+def folders_of_parts(
+    config: StageConfig, step: str, key: str, inputs: Mapping[str, Files], folder: Path
+) -> tuple[Path, ...]:
     """Return the folders of the units of an earlier step that are parts of the unit of this key."""
-    (earlier,) = (each for each in config.plan(inputs).steps if each.name == step)
+    (earlier,) = (each for each in planned_steps(config, inputs) if each.name == step)
     places = (place for place, unit in enumerate(earlier.units) if whole_of(unit.key) == key)
     return tuple(unit_folder(folder, step, place) for place in places)
 
@@ -91,13 +108,13 @@ def run_unit(config: StageConfig, step: Step, place: int, inputs: Mapping[str, F
 
 def run_stage(config: StageConfig, inputs: Mapping[str, Files], folder: Path) -> dict[str, Files]:
     """Run every unit of every step in order (steps of one rank only); return the outputs by kind, in plan order."""
-    plan = config.plan(inputs)
-    for step in plan.steps:
+    plan, steps = config.plan(inputs), planned_steps(config, inputs)
+    for step in steps:
         if step.ranks != 1:
             raise ValueError(f"step {step.name!r} wants {step.ranks} ranks: the harness has one process")
         for place in range(len(step.units)):
             run_unit(config, step, place, inputs, folder)
-    places = {(step.name, unit.key): place for step in plan.steps for place, unit in enumerate(step.units)}
+    places = {(step.name, unit.key): place for step in steps for place, unit in enumerate(step.units)}
     outputs: dict[str, list[InputFile]] = {}
     for output in plan.outputs:
         home = published_folder if output.during else unit_folder

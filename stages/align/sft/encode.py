@@ -15,7 +15,7 @@ from stages.formats.chat.chats import Chat, parse_chat
 from stages.formats.chat.packed import Example, PackedWriter
 from stages.formats.chat.templates import ChatEncoder, load_template
 from stages.formats.documents import read_documents
-from stages.formats.heldout import is_heldout
+from stages.formats.heldout import is_prompt_heldout
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.files import write_json
 from stages.shared.task import Task
@@ -65,19 +65,10 @@ def _encode_chats(
         for number, line in enumerate(lines, start=1):
             chat = maker.parse(line, number)
             if chat is not None:
-                writer = heldout if is_chat_heldout(chat, maker.config.heldout) else kept
+                writer = heldout if is_prompt_heldout(chat.messages, maker.config.heldout) else kept
                 for example in maker.examples(chat, number):
                     writer.write([example])
             progress(number)
-
-
-def is_chat_heldout(chat: Chat, share: float) -> bool:
-    """Return whether a chat is held out, by its prompt."""
-    if not share:
-        return False
-    first = next((message for message in chat.messages if message.role != "system"), chat.messages[0])
-    words = json.dumps([vars(part) for part in first.parts], sort_keys=True)
-    return is_heldout(words, share)
 
 
 class Examples:

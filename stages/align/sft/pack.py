@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from stages.align.packing import best_fit
 from stages.align.sft.config import AlignConfig, dataset_name
 from stages.align.sft.encode import COUNTS, EXAMPLES, HELDOUT
-from stages.align.sft.packing import best_fit
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter
 from stages.formats.chat.packing import PackedSource, Packing, write_packing
 from stages.formats.kinds import KINDS

@@ -70,13 +70,14 @@ def parse_chat(record: Mapping[str, Any], number: int) -> Chat:
 
     Raises ValueError, KeyError or TypeError for a record that is none, or that has no messages.
     """
-    messages = tuple(_message(each) for each in record["messages"])
+    messages = tuple(parse_message(each) for each in record["messages"])
     if not messages:
         raise ValueError("no messages")
     return Chat(id=str(record.get("id", number)), messages=messages, provenance=dict(record.get("provenance") or {}))
 
 
-def _message(record: Mapping[str, Any]) -> Message:
+def parse_message(record: Mapping[str, Any]) -> Message:
+    """Return the message of a record. Raises ValueError, KeyError or TypeError for a record that is none."""
     role = record["role"]
     if role not in ROLES:
         raise ValueError(f"role {role!r}: must be one of {', '.join(ROLES)}")
@@ -105,15 +106,15 @@ def read_chats(path: Path) -> Iterator[Chat]:
                 raise DataError(path, f"not a chat ({error!r})", _REMEDY, record=number) from error
 
 
+def message_record(message: Message) -> dict[str, Any]:
+    """Return the JSON value of a message, without empty fields."""
+    parts = [{name: value for name, value in vars(part).items() if value} for part in message.parts]
+    return {"role": message.role, "parts": parts}
+
+
 def to_record(chat: Chat) -> dict[str, Any]:
     """Return the JSON value of a chat, without empty fields."""
-    messages = [
-        {
-            "role": message.role,
-            "parts": [{name: value for name, value in vars(part).items() if value} for part in message.parts],
-        }
-        for message in chat.messages
-    ]
+    messages = [message_record(message) for message in chat.messages]
     return {"id": chat.id, "messages": messages, **({"provenance": dict(chat.provenance)} if chat.provenance else {})}
 
 

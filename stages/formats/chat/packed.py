@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +98,7 @@ class PackedWriter:
             self.learned += int(is_learned.sum())
             self._held.clear()
 
-    def __enter__(self) -> PackedWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -121,7 +122,7 @@ class PackedRows:
     def __init__(self, bin_path: Path) -> None:
         """Raises DataError, naming the file, if a part of the dataset is missing or of another length."""
         self.path = bin_path
-        for path in (bin_path, bin_path.with_suffix(".idx"), bin_path.with_suffix(MASK)):
+        for path in self.files:
             if not path.is_file():
                 raise DataError(path, "not there", _REMEDY)
         dtype, self.lengths, self._borders = _read_index(bin_path.with_suffix(".idx"))
@@ -129,6 +130,11 @@ class PackedRows:
         self.num_tokens = int(self._starts[-1])
         self._tokens = self._mapped(bin_path, dtype)
         self._mask = self._mapped(bin_path.with_suffix(MASK), np.uint8)
+
+    @property
+    def files(self) -> list[Path]:
+        """All files of the dataset."""
+        return [self.path, self.path.with_suffix(".idx"), self.path.with_suffix(MASK)]
 
     def _mapped(self, path: Path, dtype: type[np.integer]) -> NDArray[np.integer]:
         size, wanted = path.stat().st_size, self.num_tokens * np.dtype(dtype).itemsize

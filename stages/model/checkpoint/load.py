@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stages.model import device, parallel
 from stages.model.checkpoint.reading import WEIGHTS, read_tensors, tensors_of, verify
-from stages.model.checkpoint.settings import read_settings
+from stages.model.checkpoint.settings import RewardScale, read_settings
 from stages.model.config import ModelConfig
 from stages.model.decoder import Decoder, build_model
 from stages.model.layers.glm import as_generation
@@ -33,6 +33,8 @@ class LoadedModel:
     """Digest of the `.model` it was trained with."""
     step: int
     """Steps trained; 0 is untrained."""
+    reward: RewardScale | None = None
+    """Scale of a reward model's scores."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -67,16 +69,31 @@ class LoadedModel:
         Causal: what follows a token never changes its row, so sequences of unequal length are padded on the right and
         the padding's rows ignored. Raises ValueError for more than `seq_len` tokens, and for a model with another head.
         """
-        if self.config.head != "lm":
-            raise ValueError(f"a model with head {self.config.head} has no logits")
-        if tokens_BT.size(1) > self.seq_len:
-            raise ValueError(f"{tokens_BT.size(1)} tokens: the model takes at most {self.seq_len}")
-        tokens_BT = tokens_BT.to(device.device())
+        tokens_BT = self._taken(tokens_BT, "lm", "logits")
         if self.config.position == "glm":
             return self._continued(tokens_BT)[..., : self.num_outputs].float()
         positions_BT = torch.arange(tokens_BT.size(1), device=tokens_BT.device).expand_as(tokens_BT)
         logits_BTV: Tensor = self.model(tokens_BT, positions_BT)
         return logits_BTV[..., : self.num_outputs].float()
+
+    @torch.inference_mode()
+    def scores(self, tokens_BT: Tensor, last_B: Tensor) -> Tensor:
+        """Return the float32 score [B] of each sequence, read at its token number `last_B`.
+
+        Padding on the right changes nothing, whatever tokens it has. Raises ValueError as `logits` does.
+        """
+        tokens_BT = self._taken(tokens_BT, "scalar", "scores")
+        positions_BT = torch.arange(tokens_BT.size(1), device=tokens_BT.device).expand_as(tokens_BT)
+        scores_BT1: Tensor = self.model(tokens_BT, positions_BT)
+        return scores_BT1[..., 0].gather(1, last_B.to(tokens_BT.device)[:, None])[:, 0]
+
+    def _taken(self, tokens_BT: Tensor, head: str, outputs: str) -> Tensor:
+        """Return the tokens on the device. Raises ValueError if the model has another head, or takes fewer tokens."""
+        if self.config.head != head:
+            raise ValueError(f"a model with head {self.config.head} has no {outputs}")
+        if tokens_BT.size(1) > self.seq_len:
+            raise ValueError(f"{tokens_BT.size(1)} tokens: the model takes at most {self.seq_len}")
+        return tokens_BT.to(device.device())
 
     def _continued(self, tokens_BT: Tensor) -> Tensor:
         """Return GLM's logits for a text that it continues from nothing: the two tokens before it have no row."""
@@ -104,7 +121,8 @@ def load_model(checkpoint: Path) -> LoadedModel:
     absent = model.load_state_dict(names, strict=False).missing_keys
     if any(not name.endswith("_extra_state") for name in absent):  # Megatron's empty objects are not saved
         raise DataError(checkpoint, f"lacks the weights {absent}", "Train it again")
-    return LoadedModel(model, settings.config, settings.vocab_size, settings.tokenizer_sha256, settings.step)
+    about = (settings.config, settings.vocab_size, settings.tokenizer_sha256, settings.step, settings.reward)
+    return LoadedModel(model, *about)
 
 
 def join_group() -> None:

@@ -20,9 +20,21 @@ from stages.shared.files import read_json, sha256_file
 FREE = ("head", "extra_tokens")
 """Settings of a model that may be others than those of the checkpoint whose weights it starts from. Adapters may be
 new."""
+REWARD = "reward"
+"""Key of a RewardScale in state.json."""
 WEIGHT_TYPES = ("fp32", "bf16", "fp16")
 UNIT = -4
 """From here on a path's parts name a unit of a run, whatever section makes it: step, `units`, unit, file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardScale:
+    """What a reward model's scores mean."""
+
+    shift: float
+    """Mean score of demonstrations: a reward is the score minus it (arXiv:2203.02155, section 3.5)."""
+    end_of_context: str = ""
+    """Token that is appended to a conversation, and where the score is read; empty: the token that ends the answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +50,8 @@ class CheckpointSettings:
     """Digest of the `.model` it was trained with."""
     step: int
     """Steps trained; 0 is untrained."""
+    reward: RewardScale | None = None
+    """Of a reward model whose scores were measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +106,7 @@ def read_settings(checkpoint: Path) -> CheckpointSettings:
             dtype=state["dtype"],
             tokenizer_sha256=str(state["tokenizer_sha256"]),
             step=int(state["step"]),
+            reward=RewardScale(**state[REWARD]) if state.get(REWARD) else None,
         )
     except (KeyError, TypeError, ValueError, ConfigError, ValidationError) as error:
         raise DataError(checkpoint, f"state.json lacks or misstates {error}", "Train it again") from error

@@ -1,13 +1,14 @@
 """config.json of a Hugging Face folder, from and to a decoder's settings. Pure; imports no torch.
 
-transformers' LlamaForCausalLM (dense) and MixtralForCausalLM (experts) are what this decoder can be exactly.
+transformers' LlamaForCausalLM (dense) and MixtralForCausalLM (experts) are what this decoder can be exactly, and with a
+scalar head LlamaForSequenceClassification and MixtralForSequenceClassification of one label.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from stages.model.config import ModelConfig, MoEConfig
 from stages.shared.errors import DataError
@@ -36,11 +37,13 @@ _MUST_BE = {
 """Settings of transformers that have one value here; the first is what a config without them means."""
 # fmt: off
 _ARCHITECTURE = (
-    ("position", "rope"), ("norm", "rmsnorm"), ("activation", "swiglu"), ("bias", False), ("head", "lm"),
+    ("position", "rope"), ("norm", "rmsnorm"), ("activation", "swiglu"), ("bias", False),
 )
 # fmt: on
 """Settings of ours that have one value in LLaMA and Mixtral."""
 _SHAPES_NO_WEIGHT = ("seq_len", "init_std")
+_ENDS = {"lm": "ForCausalLM", "scalar": "ForSequenceClassification"}
+"""Ends of the names of transformers' architectures, by head."""
 
 
 def unreleasable(model: ModelConfig) -> str:
@@ -48,6 +51,8 @@ def unreleasable(model: ModelConfig) -> str:
     for setting, wanted in _ARCHITECTURE:
         if getattr(model, setting) != wanted:
             return f"model.{setting} {getattr(model, setting)}: LLaMA and Mixtral have {wanted}"
+    if model.head not in _ENDS:
+        return f"model.head {model.head}: LLaMA and Mixtral have {' or '.join(_ENDS)}"
     if model.moe and model.moe.top_k == 1:
         return "model.moe.top_k 1: Mixtral gives an only expert the weight 1, not its probability"
     return ""
@@ -71,10 +76,11 @@ def to_config_json(model: ModelConfig, rows: int, dtype: str, *, bos_id: int, eo
             "sliding_window": None,
         }
     return {
-        "architectures": ["MixtralForCausalLM" if model.moe else "LlamaForCausalLM"],
+        "architectures": [("Mixtral" if model.moe else "Llama") + _ENDS[model.head]],
         "model_type": "mixtral" if model.moe else "llama",
         **settings,
         **experts,
+        **({"id2label": {"0": "reward"}, "label2id": {"reward": 0}} if model.head == "scalar" else {}),
         "head_dim": model.head_dim,
         "hidden_act": "silu",
         "tie_word_embeddings": model.tied_embeddings,
@@ -106,10 +112,12 @@ def from_config_json(settings: Mapping[str, Any], path: Path) -> tuple[ModelConf
             if settings["num_experts_per_tok"] == 1:
                 raise ValueError("num_experts_per_tok 1: must be more, since a single expert has another weight here")
             moe = MoEConfig(num_experts=settings["num_local_experts"], top_k=settings["num_experts_per_tok"])
+        head = _head(settings)
         model = ModelConfig(
             **values,
             rope_theta=_theta(settings, 10_000 if kind == "llama" else 1_000_000),
-            tied_embeddings=bool(settings.get("tie_word_embeddings")),
+            tied_embeddings=head == "lm" and bool(settings.get("tie_word_embeddings")),
+            head=head,
             moe=moe,
         )
         vocab_size = int(settings["vocab_size"])
@@ -123,7 +131,8 @@ def from_config_json(settings: Mapping[str, Any], path: Path) -> tuple[ModelConf
 def differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
     """Return the settings of `found` that shape weights or what they mean and are others than `wanted`'s.
 
-    Left out are the context, the initial deviation and the experts' losses: a training may choose its own.
+    Left out are the context, the initial deviation and the experts' losses: a training may choose its own. Models with
+    different heads do not share the output layer, which may be tied in one of them.
     """
     ours, theirs = (
         {
@@ -134,12 +143,18 @@ def differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
         }
         for model in (wanted, found)
     )
+    if wanted.head != found.head:
+        theirs["tied_embeddings"] = ours["tied_embeddings"]
     return {name: value for name, value in theirs.items() if value != ours[name]}
 
 
 def folder_differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
-    """Return what `differences` does, for a folder: config.json names no added tokens, and knows no adapters."""
-    return {name: value for name, value in differences(wanted, found).items() if name not in ("extra_tokens", "lora")}
+    """Return what `differences` does, for a folder: config.json names no added tokens, and knows no adapters.
+
+    A head of another kind is new.
+    """
+    free = ("extra_tokens", "lora", "head")
+    return {name: value for name, value in differences(wanted, found).items() if name not in free}
 
 
 def require_same_shape(path: Path, other: Mapping[str, Any]) -> None:
@@ -147,6 +162,16 @@ def require_same_shape(path: Path, other: Mapping[str, Any]) -> None:
     if other:
         remedy = f"Give the recipe's model section {', '.join(f'{name}: {value}' for name, value in other.items())}"
         raise DataError(path, "another shape than the recipe's", remedy)
+
+
+def _head(settings: Mapping[str, Any]) -> Literal["lm", "scalar"]:
+    """Return the head. Raises ValueError for a classifier of several labels."""
+    names = settings.get("architectures") or [_ENDS["lm"]]
+    if not str(names[0]).endswith(_ENDS["scalar"]):
+        return "lm"
+    if (labels := len(settings.get("id2label") or (0, 0))) != 1:
+        raise ValueError(f"{labels} labels: a reward model has one")
+    return "scalar"
 
 
 def _theta(settings: Mapping[str, Any], default: int) -> int:

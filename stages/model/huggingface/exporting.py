@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -16,7 +17,7 @@ from stages.formats.pieces import TOKENIZER_JSON
 from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.load import DTYPES
 from stages.model.checkpoint.reading import WEIGHTS, read_slice, verify
-from stages.model.checkpoint.settings import read_settings
+from stages.model.checkpoint.settings import RewardScale, read_settings
 from stages.model.config import ModelConfig
 from stages.model.huggingface.config import CONFIG_JSON, to_config_json
 from stages.model.huggingface.folder import INDEX
@@ -83,11 +84,23 @@ def export_checkpoint(
         files = {name: shard.name for shard in shards for part in shard.parts for name in part.names}
         size = sum(shard.size for shard in shards)
         write_json(aside / INDEX, {"metadata": {"total_size": size}, "weight_map": files})
+    if model.head == "scalar":
+        described |= _scale_json(settings.reward, pieces)
     write_json(aside / CONFIG_JSON, described)
     write_tokenizer(tokenizer, aside, model, template)
     flush_tree(aside)
     replace_dir(aside, folder)
     return model.num_parameters(rows)
+
+
+def _scale_json(scale: RewardScale | None, pieces: Tokenizer) -> dict[str, Any]:
+    """Return what config.json has of a reward model's scores.
+
+    transformers reads the score at the last token that is not the padding token. That must be a token that ends no
+    conversation: the unknown piece.
+    """
+    scale = scale or RewardScale(shift=0.0)
+    return {"pad_token_id": pieces.unk_id, "reward_shift": scale.shift, "end_of_context": scale.end_of_context}
 
 
 def plan_shards(model: ModelConfig, rows: int, width: int, shard_bytes: int) -> list[Shard]:

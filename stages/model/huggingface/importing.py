@@ -44,9 +44,9 @@ def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer
     """Fill this rank's weights from a folder, in any layout.
 
     Rows of pieces and of extra tokens that the folder's vocabulary lacks, and padded rows, are the mean of its rows;
-    rows beyond the tokenizer's pieces are dropped, unless they are those of our extra tokens. Adapters are drawn from
-    the seed. Raises DataError if the folder is of another shape than `config`, saying what the recipe's model section
-    has to be, or if its own tokenizer gives the pieces other ids.
+    rows beyond the tokenizer's pieces are dropped, unless they are those of our extra tokens. Adapters and a head of
+    another kind are drawn from the seed. Raises DataError if the folder is of another shape than `config`, saying what
+    the recipe's model section has to be, or if its own tokenizer gives the pieces other ids.
     """
     release = Release(folder)
     require_same_shape(folder / CONFIG_JSON, folder_differences(config, release.config))
@@ -78,7 +78,7 @@ def _fill(model: GPTModel, release: Release, rows: int, config: ModelConfig, see
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
         nonlocal last
-        if is_adapter(tensor.key):
+        if is_adapter(tensor.key) or (tensor.key == HEAD and release.config.head != config.head):
             return drawn(tensor, config, seed)
         part = parts[tensor.key, tensor.global_offset[: tensor.prepend_axis_num]]
         if part != last[0]:

@@ -12,12 +12,13 @@ from stages.model.config import ModelConfig
 
 EMBEDDING = "embedding.word_embeddings.weight"
 HEAD = "output_layer.weight"
+_FINAL_NORM = "decoder.final_layernorm.weight"
 _LAYERS = "decoder.layers."
 _SINGLE = {
     EMBEDDING: "model.embed_tokens.weight",
-    "decoder.final_layernorm.weight": "model.norm.weight",
-    HEAD: "lm_head.weight",
+    _FINAL_NORM: "model.norm.weight",
 }
+_HEADS = {"lm": "lm_head.weight", "scalar": "score.weight"}
 _ATTENTION = {
     "self_attention.linear_qkv.layer_norm_weight": ("input_layernorm.weight",),
     "self_attention.linear_qkv.weight": tuple(f"self_attn.{kind}_proj.weight" for kind in "qkv"),
@@ -59,8 +60,9 @@ def slices(config: ModelConfig) -> Iterator[Slice]:
         for expert in range(config.moe.num_experts if config.moe else 0):
             for name, parts in _EXPERT.items():
                 yield _slice_of(_LAYERS + name, (layer, expert), parts)
-    for key in ("decoder.final_layernorm.weight", *(() if config.tied_embeddings else (HEAD,))):
-        yield Slice(key, (), (_SINGLE[key],))
+    yield Slice(_FINAL_NORM, (), (_SINGLE[_FINAL_NORM],))
+    if config.head in _HEADS and not config.tied_embeddings:
+        yield Slice(HEAD, (), (_HEADS[config.head],))
 
 
 def _slice_of(key: str, index: tuple[int, ...], parts: tuple[str, ...]) -> Slice:
@@ -77,7 +79,7 @@ def shapes(config: ModelConfig, part: Slice, vocab_size: int) -> tuple[tuple[int
     if "norm" in part.names[0]:
         return ((dim,),)
     if part.key in (EMBEDDING, HEAD):
-        return ((vocab_size, dim),)
+        return ((1 if part.key == HEAD and config.head == "scalar" else vocab_size, dim),)
     if part.key.endswith("linear_qkv.weight"):
         return ((dim, dim), (kv, dim), (kv, dim))
     if part.key.endswith("linear_fc1.weight"):

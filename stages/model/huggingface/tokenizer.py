@@ -22,17 +22,18 @@ def write_tokenizer(tokenizer: Path, folder: Path, model: ModelConfig, template:
     """
     shutil.copyfile(tokenizer, folder / KINDS.tokenizer.file)
     pieces = Tokenizer(tokenizer)
-    end = pieces.pieces()[pieces.eos_id]
+    end, unknown = (pieces.pieces()[number] for number in (pieces.eos_id, pieces.unk_id))
+    padding = unknown if model.head == "scalar" else end  # a score is read at the last token that is no padding
     write_json(folder / TOKENIZER_JSON, _tokenizer_json(tokenizer.with_name(TOKENIZER_JSON), pieces, end, model))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        **{"bos_token": end, "eos_token": end, "unk_token": "<unk>", "pad_token": end},
+        **{"bos_token": end, "eos_token": end, "unk_token": unknown, "pad_token": padding},
         "clean_up_tokenization_spaces": False,
         "model_max_length": model.seq_len,
         **({"chat_template": to_jinja(template, first=end)} if template else {}),
     }
     write_json(folder / "tokenizer_config.json", settings)
-    if template:
+    if template and model.head == "lm":
         ids = {name: model.token_id(name, pieces.vocab_size) for name in template.controls}
         ends = dict.fromkeys((ids.get(template.assistant.answer[-1], pieces.eos_id), pieces.eos_id))
         ends_of = {"bos_token_id": pieces.eos_id, "eos_token_id": [*ends], "pad_token_id": pieces.eos_id}

@@ -13,10 +13,13 @@ FOLDERS = (
     "tokens",
     "mixture",
     "synthesis",
+    "agreement",
     "packing",
+    "reward",
     "training",
     "alarm",
     "evaluation",
+    "rounds",
     "generations",
     "timeline",
 )

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from stages.formats.chat.rejects import Reject
+from stages.formats.published.turns import Turn, role_of, text_of
 from stages.synthesize.config import FIELDS, Format, ReadySettings
 from stages.synthesize.ready.html import unwrapped
 from stages.synthesize.ready.trees import threads
-from stages.synthesize.ready.turns import Turn, asked, role_of, text_of
+from stages.synthesize.ready.turns import asked
 
 Record = Mapping[str, Any]
 SPOKEN = re.compile(r"^[ \t]*(Human|Assistant)[ \t]*[:：]", re.MULTILINE)

@@ -9,10 +9,10 @@ from typing import Any
 
 from stages.formats.chat.chats import Chat
 from stages.formats.chat.rejects import Reject, Rejects
+from stages.formats.published.files import read_records
+from stages.formats.published.trees import trees
 from stages.synthesize.config import ReadySettings
-from stages.synthesize.ready.files import read_records
 from stages.synthesize.ready.formats import conversations
-from stages.synthesize.ready.trees import grown
 from stages.synthesize.ready.turns import ordered
 
 
@@ -47,26 +47,9 @@ class ReadyFile:
 
     def _records(self) -> Iterable[tuple[int, Any]]:
         records = self._counted()
-        return self._trees(records) if self._settings.format == "oasst" else records
+        return trees(records) if self._settings.format == "oasst" else records
 
     def _counted(self) -> Iterator[tuple[int, Any]]:
         for number, record in read_records(self._path):
             self.records += 1
             yield number, record
-
-    def _trees(self, records: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-        """Yield whole trees and rejects as they are, then the trees of flat messages."""
-        flat = []
-        for number, record in records:
-            if _is_flat(record):
-                flat.append((number, record))
-            else:
-                yield number, record
-        yield from grown(flat)
-
-
-def _is_flat(record: Any) -> bool:
-    """Return whether a record is a message of OASST that names its parent, or none."""
-    if not isinstance(record, dict) or "replies" in record or not isinstance(record.get("message_id"), str):
-        return False
-    return record.get("parent_id") is None or isinstance(record["parent_id"], str)

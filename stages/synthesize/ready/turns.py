@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
-from stages.formats.chat.chats import Message, Role, text_message
+from stages.formats.chat.chats import Message, text_message
 from stages.formats.chat.rejects import Reject
-
-ROLES: Mapping[str, Role] = {
-    **dict.fromkeys(("human", "user", "prompter"), "user"),
-    **dict.fromkeys(("gpt", "chatgpt", "bing", "bard", "claude", "assistant", "bot", "model"), "assistant"),
-    "system": "system",
-}
-"""Roles by the names that published data has for them, in lower case."""
-
+from stages.formats.published.turns import Turn
 
 NO_INPUT = ("<noinput>", "<no input>", "noinput", "no input")
-
-
-class Turn(NamedTuple):
-    """One turn, before it is checked."""
-
-    role: Role
-    text: str
-
-
-def role_of(name: Any) -> Role:
-    """Return the role that a name stands for. Raises Reject for one that is not known."""
-    role = ROLES.get(name.strip().lower()) if isinstance(name, str) else None
-    if role is None:
-        raise Reject("unknown_role", repr(name))
-    return role
-
-
-def text_of(value: Any, field: str) -> str:
-    """Return a field's text; a null is an empty one. Raises Reject for another type."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise Reject("not_a_text", f"{field}: {value!r}")
-    return value
 
 
 def asked(instruction: str, given: str) -> str:

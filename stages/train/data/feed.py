@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from stages.train.data.batches import share_of_rank
 from stages.train.data.read_ahead import ReadAhead
 from stages.train.data.schedule import Schedule, Sequences
+from stages.train.models import Models
 from stages.train.objectives.base import Batch
 
 FeedState = dict[str, Any]
@@ -19,8 +20,10 @@ FeedState = dict[str, Any]
 class Feed(Protocol):
     """Says which samples a step trains on. All ranks ask it the same and get the same."""
 
-    def take(self, step: int, state: FeedState) -> tuple[Sequence[Batch], FeedState]:
+    def take(self, step: int, state: FeedState, models: Models, /) -> tuple[Sequence[Batch], FeedState]:
         """Return the samples of step `step`, counted from 0, and the state after it. The first step's state is empty.
+
+        `models` are as the step finds them: a feed may run them, and leaves no trace in them. Collective.
 
         There are Schedule.batch_size(step) samples. They are read lazily, and again if the step runs again. Each is a
         function of the step and the state: a resumed run takes the same.
@@ -43,7 +46,7 @@ class InOrder(Feed):
         self._build, self._schedule, self._replicas = build, schedule, reads_ahead_of
         self._dataset: Dataset[Batch] | None = None
 
-    def take(self, step: int, state: FeedState) -> tuple[Sequence[Batch], FeedState]:
+    def take(self, step: int, state: FeedState, _models: Models, /) -> tuple[Sequence[Batch], FeedState]:
         """Return the samples after those of the earlier steps. The first call is collective."""
         if self._dataset is None:
             dataset = self._build(self._schedule.sequences(state))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,7 @@ from megatron.core.datasets import helpers
 from numpy.typing import NDArray
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
-from stages.formats.chat.packed import MASK, PackedRows, Row
+from stages.formats.chat.packed import PackedRows, Row
 from stages.formats.readings import Reading
 from stages.shared.errors import DataError
 from stages.shared.files import sampled_digest
@@ -36,40 +36,21 @@ class PackedSource:
     heldout: SourceDataset
 
 
-def open_packed(sources: Sequence[PackedSource], config: TrainingConfig) -> TrainingData:
-    """Return the samples of packed sources. Raises DataError for a source without rows, or with too few held out."""
-    opened = {source.rows.name: PackedRows(source.rows.bin_path) for source in sources}
-    for source in sources:
-        if not len(opened[source.rows.name]):
-            raise DataError(source.rows.bin_path, "no rows", "Give the source chats, or leave it out")
-    weights = [source.rows.weight or len(opened[source.rows.name]) for source in sources]
-    length, seed = config.model.seq_len, config.seed
-
-    def build(sequences: Sequences) -> Dataset[Batch]:
-        return Mixed([Epochs(rows, name, length, seed) for name, rows in opened.items()], weights, sequences.taken)
-
-    found = _readings(opened, weights, config)
-    lines = [f"source {each}: {len(opened[each.source]):,} rows, {each.tokens:,} tokens" for each in found]
-    return TrainingData(
-        feed=InOrder(build, config.schedule, reads_ahead_of=config.layout.dp if torch.cuda.is_available() else 0),
-        heldout=_heldout(sources, weights, config) if config.heldout_every is not None else None,
-        identity={name: [_identity(rows)] for name, rows in opened.items()},
-        lines=[*lines, f"warning: {text}"] if (text := warning(found)) else lines,
-        readings=found,
-    )
-
-
 class Rows(Dataset[Batch]):
-    """Rows as samples, in the columns of stages.train.objectives.answers."""
+    """Rows of a dataset as samples of `length` tokens, in the columns of stages.train.objectives.answers."""
 
-    def __init__(self, rows: PackedRows, length: int) -> None:
-        self.rows, self.length = rows, length
+    def __init__(self, dataset: SourceDataset, length: int) -> None:
+        self.rows, self.length = PackedRows(dataset.bin_path), length
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, number: int) -> Batch:
         return sample_of(self.rows.row(number), self.length)
+
+
+SamplesOf = Callable[[SourceDataset, int], Rows]
+"""Makes the samples of a dataset, given their length in tokens."""
 
 
 def sample_of(row: Row, length: int) -> Batch:
@@ -95,19 +76,19 @@ def sample_of(row: Row, length: int) -> Batch:
     return {name: torch.from_numpy(column) for name, column in columns.items()}
 
 
-class Epochs(Rows):
-    """The rows of a source, epoch after epoch: each holds every row once, in an order of its own.
+class Epochs(Dataset[Batch]):
+    """The samples of a source, epoch after epoch: each holds every sample once, in an order of its own.
 
     The order is a function of the seed, the source's name and the epoch: other sources change nothing in it.
     """
 
-    def __init__(self, rows: PackedRows, name: str, length: int, seed: int) -> None:
-        super().__init__(rows, length)
-        self._order = lru_cache(maxsize=2)(lambda epoch: _permutation(len(rows), f"{seed}/{name}/{epoch}"))
+    def __init__(self, samples: Rows, name: str, seed: int) -> None:
+        self._samples = samples
+        self._order = lru_cache(maxsize=2)(lambda epoch: _permutation(len(samples), f"{seed}/{name}/{epoch}"))
 
     def __getitem__(self, number: int) -> Batch:
-        epoch, place = divmod(number, len(self.rows))
-        return super().__getitem__(int(self._order(epoch)[place]))
+        epoch, place = divmod(number, len(self._samples))
+        return self._samples[int(self._order(epoch)[place])]
 
 
 def _permutation(size: int, key: str) -> NDArray[np.int64]:
@@ -135,11 +116,41 @@ class Mixed(Dataset[Batch]):
         return sample | {"draw": torch.tensor(index)}
 
 
-def _heldout(sources: Sequence[PackedSource], weights: Sequence[float], config: TrainingConfig) -> Dataset[Batch]:
+def open_packed(sources: Sequence[PackedSource], config: TrainingConfig, samples_of: SamplesOf = Rows) -> TrainingData:
+    """Return the samples of packed sources: Rows, or what `samples_of` makes of a dataset.
+
+    Raises DataError for a source without rows, or with too few held out.
+    """
+    length, seed = config.model.seq_len, config.seed
+    samples = [samples_of(source.rows, length) for source in sources]
+    for source, each in zip(sources, samples, strict=True):
+        if not len(each):
+            raise DataError(source.rows.bin_path, "no rows", "Give the source chats, or leave it out")
+    weights = [source.rows.weight or len(each) for source, each in zip(sources, samples, strict=True)]
+    opened = {source.rows.name: each.rows for source, each in zip(sources, samples, strict=True)}
+
+    def build(sequences: Sequences) -> Dataset[Batch]:
+        epochs = [Epochs(each, name, seed) for each, name in zip(samples, opened, strict=True)]
+        return Mixed(epochs, weights, sequences.taken)
+
+    found = _readings(opened, weights, config)
+    lines = [f"source {each}: {len(opened[each.source]):,} rows, {each.tokens:,} tokens" for each in found]
+    return TrainingData(
+        feed=InOrder(build, config.schedule, reads_ahead_of=config.layout.dp if torch.cuda.is_available() else 0),
+        heldout=_heldout(sources, weights, samples_of, config) if config.heldout_every is not None else None,
+        identity={name: [_identity(rows)] for name, rows in opened.items()},
+        lines=[*lines, f"warning: {text}"] if (text := warning(found)) else lines,
+        readings=found,
+    )
+
+
+def _heldout(
+    sources: Sequence[PackedSource], weights: Sequence[float], samples_of: SamplesOf, config: TrainingConfig
+) -> Dataset[Batch]:
     """Return the held-out rows, from each source in its share."""
     parts: list[Dataset[Batch]] = []
     for source, count in zip(sources, divide(config.heldout_sequences, weights), strict=True):
-        rows = Rows(PackedRows(source.heldout.bin_path), config.model.seq_len)
+        rows = samples_of(source.heldout, config.model.seq_len)
         if len(rows) < count:
             problem = f"{len(rows)} rows are held out of {source.rows.name!r}, and {count} are wanted"
             raise DataError(source.heldout.bin_path, problem, "Lower heldout_batches, or raise heldout")
@@ -157,5 +168,4 @@ def _readings(opened: dict[str, PackedRows], weights: Sequence[float], config: T
 
 def _identity(rows: PackedRows) -> dict[str, Any]:
     """Return the numbers that the order of the data and the labels depend on."""
-    files = [rows.path, rows.path.with_suffix(".idx"), rows.path.with_suffix(MASK)]
-    return {"rows": len(rows), "tokens": rows.num_tokens, "digest": [sampled_digest(file) for file in files]}
+    return {"rows": len(rows), "tokens": rows.num_tokens, "digest": [sampled_digest(file) for file in rows.files]}

@@ -64,6 +64,8 @@ class Schedule:
     min_lr_ratio: float
     lr_schedule: LrScheduleConfig
     earlier_steps: tuple[int, ...]
+    warmup_from: float = 0.0
+    """Share of lr that the first step has, where it is above 0; the step after the warm-up has lr. Without a ramp."""
 
     @property
     def ordered_steps(self) -> int:
@@ -115,6 +117,8 @@ class Schedule:
         start = plan - self.lr_schedule.decay_steps if self.lr_schedule.decay_steps else warm
         if self.ramp:
             place, warm, start, end = (self.sequences_before(number) for number in (place, warm, start, end))
+        if self.warmup_from and place <= warm:
+            return self.lr * (self.warmup_from + (1 - self.warmup_from) * (place - 1) / warm)
         if place < warm:
             return self.lr * place / warm
         done = min(1.0, max(0.0, (place - start) / (end - start))) if end > start else 1.0

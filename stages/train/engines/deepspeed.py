@@ -26,7 +26,7 @@ from stages.train.config import TrainingConfig
 from stages.train.engines.offload import activations_on_host
 from stages.train.engines.optimizer import loss_scale
 from stages.train.engines.partition import MODEL, OPTIMIZER, Partition, shards_of
-from stages.train.objectives.base import Batch, Forward, LossOutputs, Role, SetWeights
+from stages.train.objectives.base import Annotate, Batch, Forward, LossOutputs, Role, SetWeights
 
 # DeepSpeed reads these while it is imported and made. Without them it warns that it saw no GPU, and runs `numactl` at
 # every reduction to count devices.
@@ -121,6 +121,17 @@ class DeepSpeedEngine:
                 losses.append(loss_of(output).detached())
         self._engine.train()
         return losses
+
+    def annotate(self, annotate: Annotate, batches: Iterator[Batch], num_microbatches: int) -> list[Batch]:
+        """Forward pass only, for columns: see Engine."""
+        self._engine.eval()
+        found = []
+        with torch.no_grad():
+            for _ in range(num_microbatches):
+                output, columns_of = annotate(batches, self._engine)
+                found.append(columns_of(output))
+        self._engine.train()
+        return found
 
     def _offloading(self) -> AbstractContextManager[None]:
         if "activations" in self.config.layout.offload:

@@ -17,6 +17,36 @@ from stages.train.engines.context import of_this_context_rank
 from stages.train.objectives.base import Annotate, Batch, Model, Role
 
 
+def columns(
+    chunks: Sequence[torch.nn.Module],
+    annotate: Annotate,
+    batches: Iterator[Batch],
+    *,
+    num_microbatches: int,
+    seq_len: int,
+    microbatch: int,
+) -> list[Batch]:
+    """Return the columns of each microbatch, without gradients; none except on the last pipeline stage."""
+
+    def step(batches: Iterator[Batch], model: Model) -> tuple[Tensor, Callable[..., Batch]]:
+        output, columns_of = annotate(batches, model)
+        return output, lambda output, non_loss_data: columns_of(output)
+
+    own = (of_this_context_rank(batch) for batch in batches)
+    with torch.no_grad():
+        found: list[Batch] = get_forward_backward_func()(
+            forward_step_func=step,
+            data_iterator=own if len(chunks) == 1 else list(tee(own, len(chunks))),
+            model=list(chunks),
+            num_microbatches=num_microbatches,
+            seq_length=seq_len,
+            micro_batch_size=microbatch,
+            forward_only=True,
+            collect_non_loss_data=True,
+        )
+    return found
+
+
 class FrozenModel:
     """A rank's part of a model that is not trained, split as the trained ones are by tensor and pipeline parallelism.
 
@@ -35,26 +65,16 @@ class FrozenModel:
             role.starting_weights(config.seed)(chunk)
             chunk.to(dtype).eval().requires_grad_(False)
 
-    @torch.no_grad()
     def annotate(self, annotate: Annotate, batches: Iterator[Batch], num_microbatches: int) -> list[Batch]:
-        """Return the columns of each microbatch; none except on the last pipeline stage."""
-
-        def step(batches: Iterator[Batch], model: Model) -> tuple[Tensor, Callable[..., Batch]]:
-            output, columns_of = annotate(batches, model)
-            return output, lambda output, non_loss_data: columns_of(output)
-
-        own = (of_this_context_rank(batch) for batch in batches)
-        columns: list[Batch] = get_forward_backward_func()(
-            forward_step_func=step,
-            data_iterator=own if len(self.chunks) == 1 else list(tee(own, len(self.chunks))),
-            model=self.chunks,
+        """Return the columns of each microbatch: see `columns`."""
+        return columns(
+            self.chunks,
+            annotate,
+            batches,
             num_microbatches=num_microbatches,
-            seq_length=self._seq_len,
-            micro_batch_size=self._microbatch,
-            forward_only=True,
-            collect_non_loss_data=True,
+            seq_len=self._seq_len,
+            microbatch=self._microbatch,
         )
-        return columns
 
 
 def freeze(chunks: Sequence[Decoder], role: Role) -> None:

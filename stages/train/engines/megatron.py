@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import tee
 from typing import Any
@@ -21,10 +22,10 @@ from stages.model.checkpoint.reading import WEIGHTS, tensors_of
 from stages.model.decoder import build_model
 from stages.train.config import TrainingConfig
 from stages.train.engines.context import of_this_context_rank
-from stages.train.engines.frozen import freeze
+from stages.train.engines.frozen import columns, freeze
 from stages.train.engines.offload import activations_on_host
 from stages.train.engines.optimizer import build_optimizer, load_optimizer, loss_scale, on_host, optimizer_state
-from stages.train.objectives.base import Batch, Forward, LossOf, LossOutputs, Model, Role, SetWeights
+from stages.train.objectives.base import Annotate, Batch, Forward, LossOf, LossOutputs, Model, Role, SetWeights
 
 
 class MegatronEngine:
@@ -74,13 +75,29 @@ class MegatronEngine:
 
     def evaluate(self, forward: Forward, batches: Iterator[Batch], num_microbatches: int) -> list[LossOutputs]:
         """Forward pass only: see Engine."""
+        with self._evaluating():
+            return self._run(forward, batches, num_microbatches, forward_only=True)
+
+    def annotate(self, annotate: Annotate, batches: Iterator[Batch], num_microbatches: int) -> list[Batch]:
+        """Forward pass only, for columns: see Engine."""
+        with self._evaluating():
+            return columns(
+                self.models,
+                annotate,
+                batches,
+                num_microbatches=num_microbatches,
+                seq_len=self._role.config.seq_len,
+                microbatch=self.config.microbatch * self._rows,
+            )
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
         for model in self.models:
             self._gather(model)
             model.eval()
-        losses = self._run(forward, batches, num_microbatches, forward_only=True)
+        yield
         for model in self.models:
             model.train()
-        return losses
 
     def _run(
         self, forward: Forward, batches: Iterator[Batch], num_microbatches: int, *, forward_only: bool

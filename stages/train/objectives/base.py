@@ -99,7 +99,14 @@ class Role:
     frozen: tuple[str, ...] = ()
     """Patterns (fnmatch) of names of weights, such as `decoder.layers.0.*`, that are not trained: they have no
     gradient, no optimizer state and no part in the gradient's norm. `*`: the whole model. With adapters everything but
-    these is frozen."""
+    these and a scalar head is frozen."""
+    each_step: bool = True
+    """Of a frozen model: whether it takes part in every step. False: a feed runs it where it has use for it."""
+    lr_ratio: float = 1.0
+    """Learning rate as a multiple of the schedule's."""
+    average: float | None = None
+    """Decay a step of an exponential average of the weights, which is saved as `average`; None: there is none. Of the
+    main model."""
 
     @property
     def is_trained(self) -> bool:
@@ -110,7 +117,8 @@ class Role:
         """Return whether a weight, by its global name, is not trained."""
         lora = self.config.lora
         if lora and not is_adapter(name):
-            return not (lora.embeddings and name in (EMBEDDING, HEAD))
+            is_new_head = name == HEAD and self.config.head == "scalar"
+            return not (is_new_head or (lora.embeddings and name in (EMBEDDING, HEAD)))
         return any(fnmatchcase(name, pattern) for pattern in self.frozen)
 
     def starting_weights(self, seed: int) -> SetWeights:
@@ -135,13 +143,18 @@ class Objective(ABC):
         """Return this objective's samples, one for each sequence of the sources: those themselves unless overridden."""
         return texts
 
+    def part(self, role: str, samples: Sequence[Batch]) -> Sequence[Batch]:
+        """Return those of a step's samples that pass through a model: all unless overridden."""
+        return samples
+
     @abstractmethod
     def forward(self, role: str, model: Model, batch: Batch) -> tuple[Tensor, LossOf]:
         """Return a trained model's output for a batch, and the function that returns its loss."""
 
     def annotate(self, role: str, model: Model, batch: Batch) -> tuple[Tensor, ColumnsOf]:
-        """Return a frozen model's output for a batch, and the function that returns columns for the models after it.
+        """Return a model's output for a batch, and the function that returns columns of it.
 
-        On the last pipeline stage the columns are in the batch: for losses, not for inputs of other models.
+        Frozen models are called in each step, for the models after them: on the last pipeline stage the columns are in
+        the batch, for losses, not for inputs of other models. A feed calls any model: Models.annotate.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no frozen model")
+        raise NotImplementedError(f"{type(self).__name__} makes no columns")

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +27,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from megatron.core.dist_checkpointing.mapping import ShardedStateDict
 from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
 from stages.model import parallel
@@ -38,7 +38,7 @@ from stages.model.checkpoint.settings import read_state
 from stages.model.config import ModelConfig
 from stages.shared import log
 from stages.shared.errors import EXIT_FAILED, DataError, StagecoachError, remedy_of
-from stages.shared.files import read_json, replace_dir, sampled_digest, write_json
+from stages.shared.files import link, read_json, replace_dir, sampled_digest, write_json
 from stages.shared.task import Task
 from stages.train.config import TrainingConfig
 from stages.train.models import Models
@@ -355,7 +355,7 @@ class Checkpoints:
         if step not in done:
             aside = self._folder / f".{folder.name}{LINKED}"
             shutil.rmtree(aside, ignore_errors=True)
-            shutil.copytree(folder, aside, copy_function=_link)
+            shutil.copytree(folder, aside, copy_function=link)
             self._task.publish(aside, folder.name)
             write_json(path, [*done, step])
 
@@ -405,17 +405,9 @@ def _unwritten(folder: Path, error: Exception) -> DataError:
 
 def start_digest(task: Task[TrainingConfig]) -> str:
     """Return a digest of the weights that a training starts from; empty: they are drawn from the seed."""
-    starts = [file.path for name in ("init_from", "continue_from") for file in task.inputs.get(name, ())]
+    starts = [file.path for name in task.config.starts for file in task.inputs.get(name, ())]
     files = [path for start in starts for path in sorted(start.rglob("*")) if path.is_file()]
     return hashlib.sha256("".join(map(sampled_digest, files)).encode()).hexdigest() if files else ""
-
-
-def _link(source: str, target: str) -> None:
-    """Link a file; copy it where the file system has no links or the source lies on another one."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _is_shaped(folder: Path) -> bool:
@@ -426,10 +418,11 @@ def _is_shaped(folder: Path) -> bool:
         return False
 
 
-def save_weights(folder: Path, models: Models, role: str, identity: Identity, progress: Progress) -> None:
+def save_weights(
+    folder: Path, weights: ShardedStateDict, model: ModelConfig, identity: Identity, progress: Progress
+) -> None:
     """Save the weights of a model alone, for other stages. Collective."""
-    state = identity.state(progress, models.objective.roles[role].config)
-    save(models.engines[role].weights(), folder, {STATE: state} if dist.get_rank() == 0 else {})
+    save(weights, folder, {STATE: identity.state(progress, model)} if dist.get_rank() == 0 else {})
 
 
 def _is_sound(folder: Path) -> bool:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from stages.formats.kinds import KINDS
-from stages.formats.layers import LayerRow, layers_text, parse_layers_line, read_layers, write_layers
 from stages.formats.metrics import Metrics, metrics_line, parse_metrics_line, read_metrics, write_metrics
-from stages.formats.rank_times import read_ranks, write_ranks
+from stages.formats.telemetry.layers import LayerRow, layers_text, parse_layers_line, read_layers, write_layers
+from stages.formats.telemetry.rank_times import read_ranks, write_ranks
 from stages.shared import log
 from stages.shared.files import write_atomic
 from stages.shared.numbers import duration, size

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-from stages.formats.layers import LayerRow
+from stages.formats.telemetry.layers import LayerRow
 from stages.train.config import TrainingConfig
 from stages.train.models import Models
 from stages.train.objectives.base import Batch

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.utils.hooks import RemovableHandle
 
-from stages.formats.layers import LayerRow
+from stages.formats.telemetry.layers import LayerRow
 from stages.model import device
 from stages.train.engine import Engine, Share
 from stages.train.stability.tracing import HEAD, place_of

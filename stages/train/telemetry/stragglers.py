@@ -20,7 +20,7 @@ import torch.distributed as dist
 from megatron.core.models.gpt import GPTModel
 from torch.utils.hooks import RemovableHandle
 
-from stages.formats.rank_times import RankTime, RankTimes
+from stages.formats.telemetry.rank_times import RankTime, RankTimes
 from stages.model import device, parallel
 from stages.train.objectives.base import Batch
 from stages.train.telemetry.utilisation import memory_mb

@@ -136,7 +136,8 @@ def test_entering_a_cluster_sets_its_variables(monkeypatch: pytest.MonkeyPatch) 
         ({"units_per_element": 64, "cpus": 3}, 8, 1, 8),
         ({"units_per_element": 64, "throttle": 2}, 8, 1, 4),
         ({"units_per_element": 64}, 8, 8, 8),
-        ({}, 8, 1, 1),
+        ({}, 8, 1, 2),
+        ({"units_per_element": 1}, 8, 1, 1),
     ],
 )
 def test_this_machine_shares_units_out_among_its_cores(

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from jobs.plan.crawl import Named, crawl_files, dump_of, is_crawl_name
-from jobs.plan.inputs import external_files, file_identity
+from jobs.plan.identity import file_identity
+from jobs.plan.inputs import external_files
 from stages.shared.errors import ConfigError, DataError
 from stages.shared.remote import RemoteError
 from tests.servers import FileServer, serving

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from jobs.plan.cluster import Resources
 from jobs.plan.estimates import critical_path_hours, element_hours, packed, shortfalls
 from jobs.plan.graph import Job, with_costs
 from tests.jobs import made
@@ -37,6 +38,18 @@ def test_elements_have_about_equal_costs(costs: list[float], pack: int, elements
     found = packed(job, list(job.units))
     assert [[job.units[unit].core_seconds for unit in element] for element in found] == elements
     assert [unit for element in found for unit in element] == list(job.units), "each once, in order"
+
+
+def test_an_element_without_a_number_of_units_is_full_after_its_minutes() -> None:
+    def minutes(*costs: float, **resources: Any) -> tuple[list[int], float]:
+        job = unlike([60 * cost for cost in costs], 1)
+        job = replace(job, resources=Resources(element_min=10, **resources))
+        return [len(element) for element in packed(job, list(job.units))], 60 * element_hours(job)
+
+    assert minutes(*[2.0] * 9) == ([5, 4], 10)
+    assert minutes(1, 1, 30, 1, 1) == ([2, 1, 2], 30), "a long unit is alone"
+    assert minutes(2, 2) == ([2], 4)
+    assert minutes(*[5.0] * 8, units_at_once=2) == ([4, 4], 10), "side by side"
 
 
 def test_an_element_of_unlike_units_takes_the_average_or_its_longest_unit() -> None:

@@ -30,7 +30,6 @@ from stages.shared.contract import (
     Step,
     Unit,
     file_key,
-    parts_of,
 )
 from stages.shared.errors import ConfigError
 from stages.web.config import WebConfig
@@ -91,7 +90,7 @@ def build(
             for name in names
         ]
 
-    return build_graph(asked, cluster, RunPaths(Path(root)), expand)
+    return build_graph(asked, cluster, RunPaths(Path(root)), expand, lambda job: {})
 
 
 def identities(graph: Graph) -> dict[tuple[str, str], str]:
@@ -177,9 +176,8 @@ class Parted(ToyConfig):
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return a step of parts, and one that reads them."""
-        units = (Unit(key="m/1", data=self.words), Unit(key="n"))
-        shares = parts_of(units[0], self.count)
-        parts = Step(name="parts", run="x:y", units=shares, uses=(), version=self.version)
+        units = (Unit(key="m/1", data=self.words, parts=self.count), Unit(key="n"))
+        parts = Step(name="parts", run="x:y", units=(), uses=(), version=self.version)
         return StagePlan(
             steps=(parts, Step(name="", run="x:y", units=units, uses=(), after=(After("parts", PARTS),))), outputs=()
         )
@@ -407,7 +405,7 @@ def shipped(name: str) -> Graph:
         names = [f"{number:03}" for number in range(1 if reads.kind in (KINDS.tokenizer, KINDS.state) else 100)]
         return [External(InputFile(Path(each), "a"), ["a", each]) for each in names]
 
-    return build_graph(read_recipe(name), LOCAL, RunPaths(Path("/runs")), expand)
+    return build_graph(read_recipe(name), LOCAL, RunPaths(Path("/runs")), expand, lambda job: {})
 
 
 @pytest.mark.parametrize("name", known_recipes())

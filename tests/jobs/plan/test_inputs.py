@@ -1,9 +1,8 @@
-"""Files outside the run: which ones a pattern means, and their identity, which is their content."""
+"""Files outside the run: which ones a pattern means."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from jobs.plan.inputs import changed_files, external_files, file_identity
-from stages.shared import files as shared_files
+from jobs.plan.identity import file_identity
+from jobs.plan.inputs import external_files
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
 from tests.jobs.made import write_tree
@@ -93,40 +92,6 @@ def test_a_pattern_that_matches_nothing_is_an_error_with_the_working_directory(p
         external_files(pattern, "web.inputs")
 
 
-def test_identity_is_content_and_name_not_place_or_time(data: Path) -> None:
-    (data / "c").mkdir()
-    shutil.copyfile(data / "a/1.warc.gz", data / "c/1.warc.gz")
-    here, there = (InputFile(data / folder / "1.warc.gz", "s") for folder in "ac")
-    assert file_identity(here) == file_identity(there)
-    (data / "c/1.warc.gz").write_text("a2")
-    assert file_identity(here) != file_identity(there)
-
-
-def test_a_folders_identity_is_that_of_all_files_in_it(data: Path) -> None:
-    folder = InputFile(data / "a", "s")
-    before = file_identity(folder)
-    (data / "a/1.warc.gz").rename(data / "a/9.warc.gz")
-    assert file_identity(folder) != before
-
-
-def test_a_large_file_is_sampled_at_head_middle_and_tail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_files, "WHOLE", 999)
-    monkeypatch.setattr(shared_files, "SAMPLE", 10)
-    path = tmp_path / "large"
-
-    def identity(changed: int | None = None, size: int = 1000) -> list[str]:
-        content = bytearray(size)
-        if changed is not None:
-            content[changed] = 1
-        path.write_bytes(content)
-        return file_identity(InputFile(path, "s"))
-
-    whole = identity()
-    assert all(identity(at) != whole for at in (0, 505, 999))
-    assert identity(size=1001) != whole
-    assert identity(250) == whole, "not sampled there, as the README says"
-
-
 def test_the_identity_of_each_file_comes_with_it(data: Path) -> None:
     found = external_files(f"{data}/*/*.gz", "x")
     assert [each.identity for each in found] == [file_identity(each.file) for each in found]
@@ -155,7 +120,7 @@ def test_files_and_folders_without_permission_are_named(data: Path) -> None:
     data.chmod(0o755)
     probe = """if 1:
         import os, sys
-        from jobs.plan.inputs import changed_files, external_files
+        from jobs.plan.inputs import external_files
         from stages.shared.errors import ConfigError
         if os.geteuid() == 0:  # permissions do not bite for root
             os.setgroups([]), os.setgid(65534), os.setuid(65534)
@@ -201,14 +166,3 @@ def test_a_home_that_is_not_there_is_a_sentence(pattern: str) -> None:
 def test_a_url_that_cannot_be_read_is_named_with_its_setting() -> None:
     with pytest.raises(ConfigError, match=r"web\.inputs = 'https://': must be a URL with a host"):
         external_files("https://", "web.inputs", "https://there/")
-
-
-def test_files_that_changed_since_they_were_planned_are_found(data: Path) -> None:
-    found = external_files({"s": f"{data}/a/*.warc.gz"}, "web.inputs")
-    rows = {each.file.where: each.identity[2] for each in found}
-    assert changed_files(rows) == []
-    first = min(rows)
-    Path(first).write_bytes(b"other")
-    assert changed_files(rows) == [first]
-    Path(first).unlink()
-    assert changed_files(rows) == [first]

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from jobs.run.worker import SECOND_TERM_S, Element, Interrupted, StopFlag, Worker
+from jobs.run.element import Element
+from jobs.run.worker import SECOND_TERM_S, Interrupted, StopFlag, Worker
 from jobs.submit.ledger import Submission, write_cancel
 from stages.formats.attempts import ResultRecord, read_attempts
 from stages.shared.files import write_json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from stages.shared.contract import (
@@ -19,7 +20,6 @@ from stages.shared.contract import (
     Step,
     Unit,
     file_key,
-    parts_of,
     unique_keys,
 )
 
@@ -71,8 +71,9 @@ class ToyConfig(StageConfig):
             shape="train",
         )
         gathered = (After("make"), After("march"))
-        shares = Step(name="share", run=f"{run}:make", units=parts_of(units[0], self.shares), uses=("text",))
-        mend = Step(name="mend", run=f"{run}:mend", units=units, uses=("text",), after=(After("share", PARTS),))
+        shares = Step(name="share", run=f"{run}:make", units=(), uses=("text",))
+        parted = (replace(units[0], parts=self.shares), *units[1:])
+        mend = Step(name="mend", run=f"{run}:mend", units=parted, uses=("text",), after=(After("share", PARTS),))
         return StagePlan(
             steps=(
                 Step(name="make", run=f"{run}:make", units=units, uses=("text",), reads=("words", "letters")),

@@ -10,7 +10,7 @@ from stages.evaluate.config import EvaluateConfig, bases_of
 from stages.formats.benchmarks.index import read_index
 from stages.formats.benchmarks.layout import folder_of
 from stages.formats.kinds import KINDS
-from stages.formats.results import base_of
+from stages.formats.results import Base, base_of
 from stages.model.checkpoint.settings import PlannedModel
 from stages.model.config import ModelConfig
 from stages.shared.contract import PARTS, After, InputFile, Unit
@@ -32,13 +32,13 @@ INPUTS = {
 
 
 def units(inputs: dict[str, tuple[InputFile, ...]], **settings: Any) -> dict[str, Unit]:
-    (step,) = EvaluateConfig.model_validate(settings).plan(inputs).steps
+    *_, step = EvaluateConfig.model_validate(settings).plan(inputs).steps
     return {unit.key: unit for unit in step.units}
 
 
 def test_a_unit_is_one_checkpoint_and_one_task() -> None:
     plan = EvaluateConfig.model_validate({"tasks": ["perplexity", "generate", "hellaswag"]}).plan(INPUTS)
-    (step,) = plan.steps
+    *_, step = plan.steps
     assert [unit.key for unit in step.units] == [
         "final/perplexity", "final/generate", "final/hellaswag",
         "untrained/perplexity", "untrained/generate", "untrained/hellaswag",
@@ -133,14 +133,17 @@ def test_the_number_of_shots_that_a_task_has_by_itself_is_the_same_cell() -> Non
     assert list(units(INPUTS, tasks=[{"task": "piqa", "num_fewshot": 0}])) == list(units(INPUTS, tasks=["piqa"]))
 
 
-def test_a_task_in_parts_has_a_unit_for_each_before_the_one_that_scores_them() -> None:
-    tasks = [{"task": "piqa", "parts": 2}, "hellaswag"]
-    answers, whole = EvaluateConfig.model_validate({"tasks": tasks}).plan(INPUTS).steps
-    assert [unit.key for unit in answers.units] == [
-        f"{checkpoint}/piqa/part-{part}-of-2" for checkpoint in ("final", "untrained") for part in (0, 1)
-    ]
-    assert [unit.key for unit in whole.units][:2] == ["final/piqa", "final/hellaswag"]
-    assert (answers.name, whole.name, whole.after) == ("answers", "", (After("answers", PARTS),))
+def test_the_recipe_says_the_parts_of_a_cell_or_leaves_them_to_the_launcher() -> None:
+    tasks = [{"task": "piqa", "parts": 2}, "hellaswag", {"task": "arc_easy", "parts": 1}, "generate", "perplexity"]
+    settings = {"tasks": tasks, "heldout": "x", "endpoints": {"mine": {"url": "http://x/v1", "model": "m"}}}
+    inputs = {**INPUTS, "heldout": FILE, "tokenizers": (InputFile(Path("/hf"), "mine"),)}
+    answers, whole = EvaluateConfig.model_validate(settings).plan(inputs).steps
+    parts = {unit.key: unit.parts for unit in whole.units}
+    assert [parts[f"final/{name}"] for name in ("piqa", "hellaswag", "arc_easy", "generate", "perplexity")] == [
+        2, None, 1, 1, 1
+    ]  # fmt: skip
+    assert [parts[f"mine/{name}"] for name in ("piqa", "hellaswag")] == [2, 1], "no endpoint is faster by parts"
+    assert (answers.name, answers.units, whole.name, whole.after) == ("answers", (), "", (After("answers", PARTS),))
 
 
 def test_only_a_cell_of_a_variant_depends_on_the_variants_file() -> None:
@@ -187,7 +190,7 @@ def test_the_suite_of_llama_is_planned_for_twenty_checkpoints_without_the_stack(
     answers, whole = LLAMA.plan(inputs).steps
     assert len(whole.units) == 20 * len(LLAMA.cells())
     assert {len(unit.inputs["datasets"]) for unit in whole.units if "/mmlu@" in unit.key} == {57}
-    assert len(answers.units) == 20 * sum(cell.parts for cell in LLAMA.cells() if cell.parts > 1)
+    assert answers.units == ()
 
 
 @pytest.mark.parametrize(
@@ -293,9 +296,17 @@ def test_the_base_of_a_fine_tuned_checkpoint_is_its_start_or_the_trainings_untra
     assert bases_of([*pretrain, sft[0]]) == bases_of(pretrain) == {}
     outputs = EvaluateConfig(tasks=["piqa"]).plan({**INPUTS, "checkpoints": (*pretrain, *sft)}).outputs
     found = {output.unit: base_of(InputFile(Path(), "", about=output.about)) for output in outputs}
-    assert found == {
-        "final/piqa": "", "untrained/piqa": "", "final~2/piqa": "untrained~2", "untrained~2/piqa": "",
-    }  # fmt: skip
+    tuned = Base("untrained~2", is_chosen=False)
+    assert found == {"final/piqa": None, "untrained/piqa": None, "final~2/piqa": tuned, "untrained~2/piqa": None}
+
+
+def test_the_base_that_the_recipe_names_is_that_of_all_others_and_must_be_there() -> None:
+    plain, chosen = (EvaluateConfig(tasks=["piqa"], base=base).plan(INPUTS) for base in (None, "untrained"))
+    assert plain.steps == chosen.steps, "it changes no result"
+    found = {output.unit: base_of(InputFile(Path(), "", about=output.about)) for output in chosen.outputs}
+    assert found == {"final/piqa": Base("untrained", is_chosen=True), "untrained/piqa": None}
+    with pytest.raises(ConfigError, match=r"base = 'untraind': must be the name .*did you mean 'untrained'"):
+        EvaluateConfig(tasks=["piqa"], base="untraind").plan(INPUTS)
 
 
 def test_a_layout_is_no_part_of_a_unit_and_asks_for_its_processes() -> None:

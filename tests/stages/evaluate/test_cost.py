@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from stages.evaluate.backends.settings import EndpointSettings
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.cost import START_SECONDS, Requests, learned
+from stages.evaluate.cost import START_SECONDS, Requests, endpoint_seconds
 from stages.formats.benchmarks.layout import INFO
 from stages.model.checkpoint.settings import PlannedModel
 from stages.model.config import ModelConfig
-from stages.shared.contract import InputFile
+from stages.shared.contract import Cost, InputFile
 from stages.shared.files import write_json
 from stages.shared.machine import Gpu, Machine
 
@@ -38,13 +39,25 @@ def costs(
     *checkpoints: InputFile,
     step: str = "",
     machine: Machine = Machine(),  # noqa: B008  (frozen)
-    seconds: dict[str, float] | None = None,
+    parts: dict[str, int] | None = None,
     datasets: tuple[InputFile, ...] = (),
     **settings: Any,
 ) -> dict[str, float]:
+    found = estimates(*checkpoints, step=step, machine=machine, parts=parts, datasets=datasets, **settings)
+    return {key: cost.core_seconds for key, cost in found.items()}
+
+
+def estimates(
+    *checkpoints: InputFile,
+    step: str = "",
+    machine: Machine = Machine(),  # noqa: B008  (frozen)
+    parts: dict[str, int] | None = None,
+    datasets: tuple[InputFile, ...] = (),
+    **settings: Any,
+) -> dict[str, Cost]:
     tokenizer = (InputFile(Path("tokenizer.model"), "", count=32_000),)
     inputs = {"checkpoints": checkpoints, "tokenizer": tokenizer, "datasets": datasets}
-    return dict(EvaluateConfig.model_validate(settings).costs(step, inputs, machine, seconds or {}))
+    return dict(EvaluateConfig.model_validate(settings).costs(step, inputs, machine, parts or {}))
 
 
 def work(cost: float) -> float:
@@ -64,6 +77,13 @@ def test_questions_shots_length_and_parameters_make_a_cell_dearer(tmp_path: Path
     assert work(small[f"{FIRST}/piqa"]) < none / 100
 
 
+def test_a_shipped_variants_number_of_texts_counts() -> None:
+    alone, many = (
+        costs(coming("first", LARGE), tasks=[{"task": "gsm8k_cot", "variant": name}]) for name in ("", "llama")
+    )
+    assert work(many[f"{FIRST}/gsm8k_cot@llama"]) > 10 * work(alone[f"{FIRST}/gsm8k_cot"])
+
+
 def test_a_prompt_is_no_longer_than_the_models_sequences() -> None:
     assert Requests(10, 5000, 200).tokens(2048) == 10 * 2248
 
@@ -75,37 +95,47 @@ def test_ranks_gpus_and_parts_make_a_unit_cheaper() -> None:
     key = f"{FIRST}/piqa"
     assert work(ranks[key]) == pytest.approx(work(alone[key]) / 4)
     assert gpu[key] < alone[key] / 100
-    parted = {"tasks": [{"task": "piqa", "parts": 2}]}
+    parted: dict[str, Any] = {"tasks": ["piqa"], "parts": {key: 2}}
     parts = costs(coming("first", LARGE), step="answers", **parted)
     assert [work(parts[f"{key}/part-{part}-of-2"]) for part in range(2)] == pytest.approx([work(alone[key]) / 2] * 2)
     assert costs(coming("first", LARGE), **parted) == {key: START_SECONDS}, "it reads the answers of the parts"
 
 
-def test_a_measured_cell_says_what_it_takes_on_another_model() -> None:
-    settings: dict[str, Any] = {"tasks": ["piqa", "generate", "perplexity"]}
-    both = (coming("first", SMALL), coming("second", LARGE))
-    guess = costs(*both, **settings)
-    measured = {f"{FIRST}/piqa": 10 * guess[f"{FIRST}/piqa"], f"{FIRST}/generate": 2 * guess[f"{FIRST}/generate"]}
-    found = costs(*both, seconds=measured, **settings)
-    ratios = {key: found[key] / guess[key] for key in guess}
-    assert ratios == pytest.approx({
-        f"{FIRST}/piqa": 10, f"{FIRST}/generate": 2, f"{FIRST}/perplexity": 6,
-        f"{SECOND}/piqa": 10, f"{SECOND}/generate": 2, f"{SECOND}/perplexity": 6,
-    })  # fmt: skip
+def test_an_endpoint_costs_by_requests_tokens_concurrency_and_rate() -> None:
+    def seconds(requests: Requests, **limits: Any) -> float:
+        settings = EndpointSettings.model_validate({"url": "http://x/v1", "model": "m", "concurrency": 1, **limits})
+        return work(endpoint_seconds([requests], settings))
+
+    few = Requests(100, 200)
+    assert seconds(Requests(300, 200)) == pytest.approx(3 * seconds(few))
+    assert seconds(Requests(100, 200, asked=4)) == pytest.approx(4 * seconds(few)), "a request for each choice"
+    assert seconds(Requests(100, 200, texts=256)) > 5 * seconds(few)
+    assert seconds(Requests(100, 9000)) > seconds(few)
+    assert seconds(Requests(100, 9000), seq_len=200) == pytest.approx(seconds(few)), "longer prompts are cut"
+    assert seconds(few, concurrency=10) == pytest.approx(seconds(few) / 10)
+    assert seconds(few, concurrency=10, requests_per_minute=6) == pytest.approx(1000), "the rate is the limit"
 
 
-def test_a_unit_that_found_its_answers_made_teaches_nothing() -> None:
-    guess, cells = {"final/a": 10.0, "best/a": 10.0, "new/a": 20.0}, {"final/a": "a", "best/a": "a", "new/a": "a"}
-    assert learned(guess, cells, {"final/a": 30.0, "best/a": 0.1})["new/a"] == 60.0
-    assert learned(guess, cells, {"gone/a": 1.0}) == guess
+def test_what_answers_and_what_is_asked_tell_which_measured_cells_are_alike() -> None:
+    gpu = Machine(gpu=Gpu.model_validate("a100-80gb"))
+    endpoint = {"url": "http://x/v1", "model": "m"}
+    asked: dict[str, Any] = {"tasks": ["gsm8k"], "endpoints": {"mine": endpoint}, "machine": gpu}
+    found = estimates(coming("first", SMALL), **asked)
+    assert {(each.kind, each.like) for each in found.values()} == {
+        ("own on a100-80gb", "gsm8k"), ("m at x (completions)", "gsm8k")
+    }  # fmt: skip
+    merged = estimates(coming("first", SMALL), parts={f"{FIRST}/gsm8k": 2}, tasks=["gsm8k"])
+    assert merged[f"{FIRST}/gsm8k"].kind == "own on cores, merging"
 
 
-def test_models_and_data_that_nothing_describes_have_a_cost_and_endpoints_and_the_alarm_none(tmp_path: Path) -> None:
+def test_models_and_data_that_nothing_describes_have_a_cost_and_the_alarm_has_none(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     (damaged / "config.json").write_text("{")
     settings = {"endpoints": {"mine": {"url": "http://x/v1", "model": "m"}}, "tasks": ["mmlu", "own", "facts"]}
     found = costs(InputFile(damaged, "damaged"), InputFile(Path("nowhere"), "later", section="align"), **settings)
-    assert set(found) == {f"{name}/{task}" for name in ("damaged", "later") for task in ("mmlu", "own", "facts")}
+    assert set(found) == {
+        f"{name}/{task}" for name in ("damaged", "later", "mine") for task in ("mmlu", "own", "facts")
+    }
     assert found["later/mmlu"] > 50 * work(found["later/own"]) > 0
     assert costs(coming("first", SMALL), step="alarm", alarm={}) == {}

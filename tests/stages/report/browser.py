@@ -79,16 +79,31 @@ class Browser:
         return self._call("POST", f"/{self._session}/goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def open(self, page: Path, width: int, height: int = 900, dark: bool = False, script: bool = True) -> None:
-        """Load a page at a width in CSS pixels and wait until its charts are drawn, if it has any."""
+        """Load a file at a width in CSS pixels and wait until its charts are drawn, if it has any."""
+        self.visit(page.as_uri(), width, height, dark, script)
+        if script:
+            self.wait(DRAWN)
+
+    def visit(self, url: str, width: int, height: int = 900, dark: bool = False, script: bool = True) -> None:
+        """Load a page at a width in CSS pixels."""
         self.devtools("Emulation.setScriptExecutionDisabled", value=not script)
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.devtools("Emulation.setDeviceMetricsOverride", **metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.devtools("Emulation.setEmulatedMedia", features=[scheme])
-        self._call("POST", f"/{self._session}/url", {"url": page.as_uri()})
+        self._call("POST", f"/{self._session}/url", {"url": url})
+
+    def wait(self, script: str) -> None:
+        """Wait until a function body returns something true in the page, or PATIENCE_S have passed."""
         deadline = time.monotonic() + PATIENCE_S
-        while script and not self.ask(DRAWN) and time.monotonic() < deadline:
+        while not self.ask(script) and time.monotonic() < deadline:
             time.sleep(0.05)
+
+    def press(self, keys: str) -> None:
+        """Press and release keys of the keyboard, one after the other."""
+        moves = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        keyboard = {"type": "key", "id": "keyboard", "actions": moves}
+        self._call("POST", f"/{self._session}/actions", {"actions": [keyboard]})
 
     def ask(self, script: str) -> Any:
         """Run a function body in the page and return what it returns."""
@@ -108,7 +123,7 @@ class Browser:
         entries = self._call("POST", f"/{self._session}/se/log", {"type": "performance"})
         events = [json.loads(entry["message"])["message"] for entry in entries]
         sent = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-        return [url for url in sent if not url.startswith(("data:", "blob:", "chrome:"))]
+        return [url for url in sent if not url.startswith(("data:", "blob:", "chrome"))]
 
     def screenshot(self, path: Path, top: int = 0, height: int | None = None) -> None:
         """Save a part of the page, or all of it."""

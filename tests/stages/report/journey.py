@@ -12,9 +12,7 @@ from stages.formats.benchmarks.index import FEWSHOT_SEED
 from stages.formats.documents import DocumentWriter
 from stages.formats.funnel import StepCount, write_funnel
 from stages.formats.kinds import KINDS
-from stages.formats.layers import write_layers
 from stages.formats.metrics import write_metrics
-from stages.formats.rank_times import RankTime, RankTimes, write_ranks
 from stages.formats.results import (
     EvaluationKey,
     Generation,
@@ -24,6 +22,8 @@ from stages.formats.results import (
     write_results,
 )
 from stages.formats.tables import Tables
+from stages.formats.telemetry.layers import write_layers
+from stages.formats.telemetry.rank_times import RankTime, RankTimes, write_ranks
 from stages.formats.token_counts import write_token_counts
 from stages.shared.contract import InputFile, Kind
 

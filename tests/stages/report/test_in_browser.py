@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stages.formats.kinds import KINDS
+from stages.formats.results import Base
 from stages.report.collect import collect
 from stages.report.page import render
 from stages.report.parts.table import PARTS
@@ -96,7 +97,10 @@ def test_two_trainings_are_drawn_one_after_the_other(browser: Browser, tmp_path:
 def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scores")
     path = folder / "report.html"
-    files = write_training_scores(folder / "run", bases={"final": "step-3200", "step-1600": "step-800"})
+    files = write_training_scores(
+        folder / "run",
+        bases={"final": Base("step-3200", is_chosen=False), "step-1600": Base("step-800", is_chosen=False)},
+    )
     path.write_text(page_about(folder / "run", files), encoding="utf-8")
     return path
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from stages.formats.funnel import StepCount
-from stages.formats.layers import FIELDS as LAYER_FIELDS
 from stages.formats.metrics import FIELDS
-from stages.formats.rank_times import RankTime, RankTimes
 from stages.formats.readings import Reading
 from stages.formats.results import Generation, Outcomes, Results, Sample
 from stages.formats.tables import Tables
+from stages.formats.telemetry.layers import FIELDS as LAYER_FIELDS
+from stages.formats.telemetry.rank_times import RankTime, RankTimes
 from stages.report.collect import Block
 from stages.report.page import PARTS as PART_TEMPLATES
 from stages.report.page import TEMPLATES, render, script_json

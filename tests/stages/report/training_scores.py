@@ -12,7 +12,7 @@ from typing import Any
 
 from stages.evaluate.scores import interval
 from stages.formats.kinds import KINDS
-from stages.formats.results import Outcomes, Results, Score, about_base, write_lines, write_results
+from stages.formats.results import Base, Outcomes, Results, Score, about_base, write_lines, write_results
 from stages.shared.contract import InputFile
 from tests.stages.report.journey import evaluation_key, made
 
@@ -48,11 +48,11 @@ def write_training_scores(
     folder: Path,
     checkpoints: Sequence[str] = CHECKPOINTS,
     tasks: Sequence[MadeUp] = TASKS,
-    bases: Mapping[str, str] = MappingProxyType({}),
+    bases: Mapping[str, Base] = MappingProxyType({}),
 ) -> tuple[InputFile, ...]:
     """Write results and samples of every checkpoint on every task; return them as a section's files.
 
-    `bases` holds the base of each fine-tuned checkpoint.
+    `bases` holds the bases of checkpoints.
     """
     files: list[InputFile] = []
     for place, checkpoint in enumerate(checkpoints):
@@ -66,7 +66,7 @@ def write_training_scores(
                 made(KINDS.results, "evaluate", folder / unit / "results.json", checkpoint, unit),
                 made(KINDS.samples, "evaluate", folder / unit / "samples.jsonl", checkpoint, unit),
             ]
-            files += [replace(file, about=about_base(bases.get(checkpoint, ""))) for file in found]
+            files += [replace(file, about=about_base(bases.get(checkpoint))) for file in found]
     return tuple(files)
 
 

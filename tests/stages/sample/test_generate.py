@@ -36,7 +36,7 @@ def test_two_runs_write_the_same_bytes_in_whatever_order_the_units_run(folder: P
 def test_the_bytes_are_those_of_every_other_machine(folder: Path) -> None:
     names = [name for name in sorted(files(folder)) if name.endswith(".warc.gz")]
     digest = hashlib.sha256("".join(files(folder)[name] for name in names).encode()).hexdigest()
-    assert digest[:16] == "10a67694a77b5982"
+    assert digest[:16] == "PENDING"
 
 
 def test_another_seed_writes_other_pages(folder: Path, tmp_path: Path) -> None:

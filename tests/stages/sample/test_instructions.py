@@ -13,16 +13,27 @@ from stages.evaluate.catalog.definitions import check_definitions
 from stages.evaluate.cells import Cell
 from stages.evaluate.tasks.loading import load_cell, use_datasets
 from stages.formats.chat.chats import read_chats
-from stages.sample.config import EXAMS, HELD_OUT, LANGUAGES, SampleConfig, exam_name, task_name
+from stages.sample.chinese import VALUES
+from stages.sample.config import EXAMS, HELD_OUT, LANGUAGES, SampleConfig, exam_name, seeds_name, task_name
+from stages.sample.content import TONGUES
+from stages.sample.draw import Draw
+from stages.sample.generate import facts
 from stages.sample.instructions import ANSWERS, EXAM_WORDING, QUESTIONS, words_of
 from stages.sample.world import ATTRIBUTES, make_world
 from tests.stages.harness import run_unit
 
+VALUES_ZH = {name: value for values in VALUES.values() for value, name in values.items()}
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
 def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def make_text(language: str, number: int) -> list[str]:
+    """Return the title and paragraphs of the article with a number, as a page has them."""
+    title, paragraphs = TONGUES[language].article(make_world(1), Draw("article", 1, number))
+    return [title, *paragraphs]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +74,11 @@ def test_no_task_and_no_conversation_has_the_wording_of_the_exam_or_asks_for_wha
     asked = [row["question"] for path in folder.glob("*_??.jsonl") if path.stem.split("_")[0] in ATTRIBUTES
              for row in read(path)]  # fmt: skip
     talked = [message.text for chat in read_chats(folder / "chats.jsonl") for message in chat.messages]
-    exams = {name: {row["question"] for row in read(folder / f"{exam_name(*name)}.jsonl")} for name in EXAMS}
+    exams = {
+        name: {row["question"] for row in read(folder / f"{exam_name(*name)}.jsonl")}
+        for name in EXAMS
+        if name[0] in ("questions", "goods")
+    }
     for language in LANGUAGES:
         assert len(exams["questions", language]) == 80 * 3
         assert not exams["questions", language] & {*asked, *talked}
@@ -92,10 +107,12 @@ def test_conversations_are_right_and_half_of_them_go_on(folder: Path) -> None:
 
 
 def test_seed_tasks_are_in_the_format_of_self_instruct(folder: Path) -> None:
-    seeds = read(folder / "seed_tasks.jsonl")
-    assert len({seed["id"] for seed in seeds}) == len(seeds) == 24
-    assert sum(seed["is_classification"] for seed in seeds) == 8
-    assert all(seed["instances"][0]["output"] for seed in seeds)
+    for language in LANGUAGES:
+        seeds = read(folder / seeds_name(language))
+        assert len({seed["id"] for seed in seeds}) == len(seeds) == 12
+        assert sum(seed["is_classification"] for seed in seeds) == 4
+        assert all(seed["instances"][0]["output"] for seed in seeds)
+        assert all(bool(CHINESE.search(seed["instruction"])) == (language == "zh") for seed in seeds)
 
 
 @pytest.mark.parametrize("exam", EXAMS)
@@ -108,9 +125,36 @@ def test_an_exam_is_a_task_of_lm_eval_with_the_answers_of_the_world(
     use_datasets(tmp_path, [])
     task = load_cell(Cell(task=name), files)["tasks"][name]
     rows = read(files[1])
-    assert [task.doc_to_text(document) for document in task.test_docs()] == [row["question"] for row in rows]
+    documents = list(task.test_docs())
+    assert task.config.target_delimiter == ("" if exam[1] == "zh" else " ")
+    if exam[0] == "articles":
+        assert [task.doc_to_target(document) for document in documents] == [row["text"] for row in rows]
+        return
+    assert [task.doc_to_text(document) for document in documents] == [row["question"] for row in rows]
     assert all(row["choices"][row["answer"]] == row["value"] for row in rows)
 
 
+def test_the_articles_of_an_exam_are_on_no_page_and_in_its_language(folder: Path) -> None:
+    for language in LANGUAGES:
+        articles = [row["text"] for row in read(folder / f"{exam_name('articles', language)}.jsonl")]
+        assert len(set(articles)) == 40
+        assert all(bool(CHINESE.search(text)) == (language == "zh") for text in articles)
+        pages = {tuple(make_text(language, number)) for number in range(3_000)}
+        assert not pages & {tuple(text.split("\n")) for text in articles}
+
+
+def test_facts_ask_in_chinese_what_the_questions_in_english_ask(folder: Path) -> None:
+    asked = read(folder / f"{exam_name('facts', 'zh')}.jsonl")
+    english = facts(make_world(1))
+    assert len(asked) == len(english) == 160
+    for one, other in zip(asked, english, strict=True):
+        assert other["question"].startswith("Question: ") and one["question"].startswith("问题：")
+        assert one["answer"] == other["answer"]
+        assert [VALUES_ZH[choice] for choice in one["choices"]] == other["choices"]
+
+
 def test_the_wording_of_the_exam_is_one_of_the_wordings() -> None:
-    assert QUESTIONS["animal", "en"][EXAM_WORDING].startswith("Tell me")
+    for (_, language), wordings in QUESTIONS.items():
+        start = {"en": "Tell me", "zh": "请说出"}[language]
+        assert [wording.startswith(start) for wording in wordings].count(True) == 1
+        assert wordings[EXAM_WORDING].startswith(start)

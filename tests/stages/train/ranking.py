@@ -24,6 +24,7 @@ from stages.shared.task import Task
 from stages.train.data.datasets import TrainingData
 from stages.train.data.feed import FeedState
 from stages.train.loop import train
+from stages.train.models import Models
 from stages.train.objectives.base import Batch, Column, ColumnsOf, LossOf, LossOutputs, Model, Objective, Role
 from tests.stages.train.ranking_config import RankingConfig
 
@@ -106,7 +107,7 @@ class Walk:
     def __init__(self, pairs: Pairs, batch: int) -> None:
         self.pairs, self.batch = pairs, batch
 
-    def take(self, step: int, state: FeedState) -> tuple[Sequence[Batch], FeedState]:
+    def take(self, step: int, state: FeedState, _models: Models, /) -> tuple[Sequence[Batch], FeedState]:
         """Return the pairs of a step, and where the next one starts."""
         place: int = state.get("place", 7)
         samples = [self.pairs[(place + number) % PAIRS] for number in range(self.batch)]

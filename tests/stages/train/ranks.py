@@ -8,6 +8,7 @@ saves the imports of every attempt.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -19,16 +20,19 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from stages.align.dpo.config import DpoConfig
+from stages.align.ppo.config import PpoConfig
+from stages.align.reward.config import RewardConfig
 from stages.align.sft.config import AlignConfig
 from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
 from stages.shared.task import Kin, Ranks, Task
 from stages.train.stage import TrainingStage
+from tests.stages.forks import fork_server
 from tests.stages.train.ranking_config import RankingConfig
 
 CHECKPOINTED = 85
@@ -41,6 +45,14 @@ DEEP = {**TINY["model"], "num_layers": 4}
 """Layers for a pipeline of two stages that interleaves: two for each."""
 
 
+LEARNED_FROM: dict[str, tuple[type[TrainingStage], str]] = {
+    "align.sft": (AlignConfig, "chats"),
+    "align.reward": (RewardConfig, "preferences"),
+    "align.dpo": (DpoConfig, "preferences"),
+}
+"""Stages that train on packed rows, with the field of their data."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One pretraining run: its settings, and what shall happen to it on the way."""
@@ -49,7 +61,7 @@ class Run:
     data: str
     config: dict[str, Any] = field(default_factory=dict)
     stage: str = "pretrain"
-    """Or ranking: the objective of tests/stages/train/ranking.py. Or align: fine-tuning on the rows in the data."""
+    """Or ranking: the objective of tests/stages/train/ranking.py. Or one of LEARNED_FROM, on the rows in the data."""
     continue_from: str = ""
     """Checkpoint of another run to continue from."""
     kin: tuple[str, ...] = ()
@@ -65,7 +77,7 @@ class Run:
     """Seconds that the last rank waits in every attention."""
     die_in: str = ""
     """Part of the first checkpoint in which rank 0 gets a SIGKILL (write, commit, mark, publish), or in
-    the outputs (finish)."""
+    the outputs (finish), or in the first round of align.ppo (batch, episodes)."""
     lost_by: int | None = None
     """Rank that finds its lease lost."""
     lost_at: int = 1
@@ -92,8 +104,12 @@ def settings(run: Run) -> TrainingStage:
     changed = {**TINY, **run.config}
     if run.stage == "pretrain":
         return PretrainConfig(tokens="unused", tokenizer="unused", **changed)
-    if run.stage == "align.sft":
-        return AlignConfig(chats="unused", tokenizer="unused", **changed)
+    if run.stage in LEARNED_FROM:
+        kind, field = LEARNED_FROM[run.stage]
+        start = {"continue_from": "unused"} if run.continue_from else {}
+        return kind.model_validate({field: "unused", "tokenizer": "unused", **start, **changed})
+    if run.stage == "align.ppo":
+        return PpoConfig(prompts="unused", tokenizer="unused", **changed)
     model = {**changed["model"], "head": "scalar"}
     return RankingConfig(pairs="unused", tokenizer="unused", **{**changed, "model": model})
 
@@ -105,9 +121,7 @@ def start(run: Run, target: Callable[[Run, int], None] | None = None) -> list[An
         run = replace(run, port=probe.getsockname()[1])
     for name in ("out", "work"):
         (Path(run.folder) / name).mkdir(parents=True, exist_ok=True)
-    server = get_context("forkserver")
-    runs = ["stages.pretrain.run", "stages.align.sft.run", "tests.stages.train.ranking"]
-    server.set_forkserver_preload(["tests.stages.train.ranks", *runs])
+    server = fork_server()
     ranks = [server.Process(target=target or work, args=(run, rank)) for rank in range(settings(run).layout.ranks)]
     for rank in ranks:
         rank.start()
@@ -178,6 +192,7 @@ def wait_for_write(run: Run, ranks: list[Any]) -> None:
 
 def work(run: Run, rank: int) -> None:
     """Be one rank: run the stage and end with the code that the worker would."""
+    gc.freeze()  # a collection that looks through all that the server has imported takes most of a second
     task = make_task(run, rank)
     # Imported late: the launching test needs no torch, and the server has it already.
     module, _, function = task.config.run.partition(":")
@@ -227,14 +242,21 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
 
     folder = Path(run.folder)
     data = Path(run.data)
+    packed = [InputFile(path, path.stem[5:]) for path in sorted(data.glob("rows-*.bin"))]
     return Task(
         config=config,
         step="",
         unit="all",
         inputs={
             "tokens": tuple(InputFile(path, path.stem) for path in sorted(data.glob("*.bin"))),
-            "chats": tuple(InputFile(path, path.stem[5:]) for path in sorted(data.glob("rows-*.bin"))),
+            **{field: tuple(packed) for _, field in LEARNED_FROM.values()},
             "tokenizer": (InputFile(data / "tokenizer.model", ""),),
+            "prompts": tuple(InputFile(path, path.stem) for path in sorted(data.glob("prompts*.jsonl"))),
+            **{
+                name: (InputFile(Path(getattr(config, name)), ""),)
+                for name in ("rule", "policy", "reward")
+                if getattr(config, name, None)
+            },
             "continue_from": (InputFile(Path(run.continue_from), ""),) if run.continue_from else (),
         },
         steps={"pack": (data,)},
@@ -274,6 +296,28 @@ def plant(part: str) -> None:
         checkpoints.mark = lambda *_args: die()
     elif part == "finish":
         loop.save_weights = lambda *_args: die()
+    elif part in ("batch", "episodes"):
+        plant_in_round(part)
+
+
+def plant_in_round(part: str) -> None:
+    """Make this process die in a round of align.ppo: in its second batch of responses, or before its mark."""
+    from stages.align.ppo import rollout, rounds  # noqa: PLC0415
+    from stages.formats.reinforcement import rollouts  # noqa: PLC0415
+
+    if part == "episodes":
+        rounds.write_json = lambda *_args: die()  # type: ignore[attr-defined]
+        return
+    write, written = rollouts.write_rollouts, [0]
+
+    def cut_short(path: Path, *rest: Any) -> None:
+        write(path, *rest)
+        written[0] += 1
+        if written[0] == 2:
+            path.unlink()  # the arrays are there, the lines are not
+            die()
+
+    rollout.write_rollouts = cut_short  # type: ignore[attr-defined]
 
 
 def plant_bad(run: Run) -> None:

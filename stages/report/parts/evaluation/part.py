@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from stages.formats.kinds import KINDS
-from stages.formats.results import EvaluationKey, Results, Sample
+from stages.formats.results import Base, EvaluationKey, Results, Sample
 from stages.report.figures import Figure
 from stages.report.part import Card, Material, Part, View
 from stages.report.parts.evaluation.board import Board, leaderboard
@@ -37,7 +38,7 @@ def show(material: Material) -> View:
     measured = list(results.values())
     board = leaderboard(measured, compare(measured))
     wanted = [
-        *select(_flips(measured, board)),
+        *select(_flips(measured, board, bases)),
         *(flip for found in _tax_flips(measured, _taxes(board, bases)) for flip in found),
     ]
     samples = find_samples([place for flip in wanted for place in (flip.one, flip.other)], files)
@@ -50,7 +51,7 @@ def view(
     results: Sequence[Results],
     samples: Mapping[Place, Sample] | None = None,
     files: Mapping[EvaluationKey, Path] | None = None,
-    bases: Mapping[str, str] | None = None,
+    bases: Mapping[str, Base] = MappingProxyType({}),
 ) -> View:
     """Return everything about results. Pure.
 
@@ -60,7 +61,7 @@ def view(
     comparisons = compare(results)
     board = leaderboard(results, comparisons)
     drawn = curves(board.columns)
-    taxes = _taxes(board, bases or {})
+    taxes, chosen = _taxes(board, bases), _chosen(bases)
     figure = scores_figure(board.columns)
     return View(
         values={
@@ -68,14 +69,16 @@ def view(
             "clear": CLEAR,
             "is_open": sum(len(each.rows) for each in comparisons) <= MAX_OPEN,
             "board": board,
-            "duels": [each for each in (duel(*pair, board.columns) for pair in _pairs(board)) if each.tasks],
+            "duels": _duels(board, chosen),
+            "base": chosen,
+            "flip_pair": next(iter(_pairs(board, bases)), ()),
             "taxes": [
                 {"duel": each, "flips": _shown(found, samples or {}, files or {})}
                 for each, found in zip(taxes, _tax_flips(results, taxes), strict=True)
             ],
             "curves": drawn[:MAX_CURVES],
             "curves_left": len(drawn[MAX_CURVES:]),
-            **_flip_values(_flips(results, board), samples or {}, files or {}),
+            **_flip_values(_flips(results, board, bases), samples or {}, files or {}),
         },
         figures={
             **({"chart-scores": figure} if figure else {}),
@@ -85,18 +88,29 @@ def view(
     )
 
 
-def _pairs(board: Board) -> list[tuple[str, str]]:
-    return pairs(row.checkpoint for row in reversed(board.rows))
+def _chosen(bases: Mapping[str, Base]) -> str:
+    """Return the base that the recipe names; empty: none."""
+    return next((base.name for base in bases.values() if base.is_chosen), "")
 
 
-def _flips(results: Sequence[Results], board: Board) -> list[Flip]:
-    """Return the flips of the newest checkpoint against the one before it."""
-    return flips(results, duel(*pair, board.columns)) if (pair := next(iter(_pairs(board)), None)) else []
+def _pairs(board: Board, bases: Mapping[str, Base]) -> list[tuple[str, str]]:
+    return pairs((row.checkpoint for row in reversed(board.rows)), _chosen(bases))
 
 
-def _taxes(board: Board, bases: Mapping[str, str]) -> list[Duel]:
-    """Return each fine-tuned checkpoint against its base, the newest first."""
-    found = (duel(name, bases[name], board.columns) for name in reversed(in_order(bases)))
+def _duels(board: Board, base: str) -> list[Duel]:
+    """Return the pairs that share a task, without those with the base that the recipe names: they have a table."""
+    found = (duel(*pair, board.columns) for pair in _pairs(board, {}) if not base or base not in pair)
+    return [each for each in found if each.tasks]
+
+
+def _flips(results: Sequence[Results], board: Board, bases: Mapping[str, Base]) -> list[Flip]:
+    """Return the flips of the newest checkpoint against the base that the recipe names, else the one before it."""
+    return flips(results, duel(*pair, board.columns)) if (pair := next(iter(_pairs(board, bases)), None)) else []
+
+
+def _taxes(board: Board, bases: Mapping[str, Base]) -> list[Duel]:
+    """Return each checkpoint that has a base against it, the newest first."""
+    found = (duel(name, bases[name].name, board.columns) for name in reversed(in_order(bases)))
     return [each for each in found if each.tasks][:MAX_TAXES]
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stages.formats.kinds import KINDS
-from stages.formats.results import EvaluationKey, Results, Sample, base_of, read_results, read_samples
+from stages.formats.results import Base, EvaluationKey, Results, Sample, base_of, read_results, read_samples
 from stages.report.part import Material
 from stages.report.parts.evaluation.flips import Place
 from stages.shared.contract import InputFile
@@ -26,8 +26,8 @@ def _named(file: InputFile, results: Results) -> Results:
     return replace(results, key=replace(results.key, source=file.unit.rpartition("/")[0]))
 
 
-def read_bases(material: Material) -> dict[str, str]:
-    """Return, by name of each fine-tuned checkpoint, the name of its base, as far as it is known."""
+def read_bases(material: Material) -> dict[str, Base]:
+    """Return the base of each checkpoint that has one."""
     found = {file.unit.rpartition("/")[0]: base_of(file) for file in material.of(KINDS.results)}
     return {name: base for name, base in found.items() if base}
 

@@ -65,19 +65,23 @@ class Duel:
         return sum(each.verdict == verdict for each in self.tasks)
 
 
-def pairs(checkpoints: Iterable[str]) -> list[tuple[str, str]]:
+def pairs(checkpoints: Iterable[str], base: str = "") -> list[tuple[str, str]]:
     """Return pairs to compare, (newer, older), at most MAX_PAIRS, the most asked for first.
 
-    The first is the newest and the one before it. Then come the newest and `untrained`, every checkpoint and the one
-    before it, every checkpoint and `untrained`, and all others from the newest on.
+    The first are all checkpoints with the base that the recipe names, from the newest on. Without one it is the newest
+    and the one before it. Then come the newest and `untrained`, every checkpoint and the one before it, every
+    checkpoint and `untrained`, and all others from the newest on.
     """
     names = in_order(checkpoints)
     following = trained(names)[::-1]
     steps = list(pairwise(following))
     control = [(each, UNTRAINED) for each in following] if UNTRAINED in names else []
     others = [each for each in reversed(names) if each not in following]
-    wanted = dict.fromkeys([*steps[:1], *control[:1], *steps, *control, *combinations([*following, *others], 2)])
-    return list(wanted)[:MAX_PAIRS]
+    chosen = [(each, base) for each in [*following, *others] if each != base] if base in names else []
+    wanted = dict.fromkeys(
+        [*chosen, *steps[:1], *control[:1], *steps, *control, *combinations([*following, *others], 2)]
+    )
+    return [pair for pair in wanted if pair[::-1] not in chosen][:MAX_PAIRS]
 
 
 def duel(one: str, other: str, columns: Sequence[Comparison]) -> Duel:

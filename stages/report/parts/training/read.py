@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stages.formats.kinds import KINDS
-from stages.formats.layers import LayerRow, read_layers
 from stages.formats.metrics import Metrics, read_metrics
-from stages.formats.rank_times import RankTimes, read_ranks
 from stages.formats.readings import Reading, read_readings
+from stages.formats.telemetry.layers import LayerRow, read_layers
+from stages.formats.telemetry.rank_times import RankTimes, read_ranks
 from stages.report.part import Material
 
 

@@ -8,9 +8,9 @@ from math import inf, isfinite
 from statistics import median, median_low
 from typing import TypeVar
 
-from stages.formats.layers import LayerRow
 from stages.formats.metrics import Metrics
-from stages.formats.rank_times import RankTime, RankTimes
+from stages.formats.telemetry.layers import LayerRow
+from stages.formats.telemetry.rank_times import RankTime, RankTimes
 
 Item = TypeVar("Item")
 MAX_ROWS = 20

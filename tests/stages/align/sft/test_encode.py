@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.align.sft.encode import COUNTS, EXAMPLES, HELDOUT, REJECTS, Examples, is_chat_heldout
+from stages.align.sft.encode import COUNTS, EXAMPLES, HELDOUT, REJECTS, Examples
 from stages.formats.chat.chats import Chat, Message, text_message, write_chats
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter
 from stages.formats.chat.templates import ChatEncoder, load_template
+from stages.formats.heldout import is_prompt_heldout
 from stages.shared.contract import InputFile
 from stages.shared.files import read_json
 from stages.train.data.packed import sample_of
@@ -141,9 +142,9 @@ def test_chats_with_one_prompt_are_on_one_side_whatever_is_said_before_and_after
     for question in ("a", "b", "c", "d", "e"):
         one = chat(question, "yes")
         other = Chat(id="2", messages=(system, *chat(question, "no", "why?", "so").messages))
-        assert is_chat_heldout(one, 0.5) == is_chat_heldout(other, 0.5)
-    assert len({is_chat_heldout(chat(str(number), "yes"), 0.5) for number in range(20)}) == 2
-    assert not any(is_chat_heldout(each, 0.0) for each in chats(20))
+        assert is_prompt_heldout(one.messages, 0.5) == is_prompt_heldout(other.messages, 0.5)
+    assert len({is_prompt_heldout(chat(str(number), "yes").messages, 0.5) for number in range(20)}) == 2
+    assert not any(is_prompt_heldout(each.messages, 0.0) for each in chats(20))
 
 
 def test_the_examples_of_a_file_are_the_same_in_any_division_into_files(world: World, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +24,7 @@ from stages.release.config import ReleaseConfig
 from stages.shared.contract import InputFile
 from tests.stages.align.sft.world import CONTROLS, SETTINGS, chats, settings
 from tests.stages.harness import run_stage, run_unit
+from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import Run, digest, losses, train
 
 World = Mapping[str, tuple[InputFile, ...]]
@@ -92,13 +94,21 @@ def test_losses_are_those_of_a_single_process_in_any_layout(
     assert losses(run)[-1] < losses(run)[0] - 0.5
 
 
-def test_a_killed_run_ends_with_the_same_bits(rows: str, alone: Run, tmp_path: Path) -> None:
-    killed = fine_tuning(tmp_path, rows)
-    for at in (2, 4, 7):
-        assert train(replace(killed, die_at=at)) == [-9]
+def test_killed_ten_times_at_random_places_it_ends_with_the_bytes_of_an_undisturbed_run(
+    rows: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = random.randrange(2**32)
+    with capsys.disabled():
+        print(f"\nseed {seed}")
+    draw = random.Random(seed)
+    whole, killed = (fine_tuning(tmp_path / name, rows, steps=36, checkpoint_every=2) for name in ("whole", "killed"))
+    for _ in range(10):  # in a step of the next three, or in a part of the next checkpoint
+        saved = int(killed.checkpoints[-1].removeprefix("step-")) if killed.checkpoints else 0
+        places = {"die_at": saved + draw.randint(1, 3)}, {"die_in": draw.choice(("write", "commit", "mark"))}
+        assert train(replace(killed, **draw.choice(places))) == [-9]
     assert train(killed) == [0]
-    assert digest(killed) == digest(alone)
-    assert losses(killed) == losses(alone)
+    assert train(whole) == [0]
+    assert_equal(killed, whole)
 
 
 def test_adapters_and_noise_have_the_losses_of_a_single_process_in_any_layout(

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from stages.formats.chat.rejects import Reject
-from stages.synthesize.ready.trees import MAX_DEPTH, grown, threads
+from stages.formats.published.trees import MAX_DEPTH
+from stages.synthesize.ready.trees import threads
 
 
 def node(text: str, *replies: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -37,21 +38,3 @@ def test_a_rejected_root_and_an_endless_tree_are_rejects() -> None:
         deep = node("q", deep)
     with pytest.raises(Reject, match="too_deep"):
         texts(deep, "best")
-
-
-def test_flat_messages_grow_into_trees_in_any_order() -> None:
-    flat: list[dict[str, Any]] = [
-        {"message_id": "3", "parent_id": "2", "text": "q2", "role": "prompter"},
-        {"message_id": "2", "parent_id": "1", "text": "a1", "role": "assistant"},
-        {"message_id": "9", "parent_id": "8", "text": "lost", "role": "assistant"},
-        {"message_id": "1", "parent_id": None, "text": "q1", "role": "prompter"},
-    ]
-    flat += [{**flat[1], "text": "again"}, {**flat[2], "message_id": "10", "parent_id": "9"}]
-    flat += [{**flat[2], "message_id": "11", "parent_id": "12"}, {**flat[2], "message_id": "12", "parent_id": "11"}]
-    found = dict(grown(enumerate(flat, start=1)))
-    root = found.pop(4)
-    assert {number: each.reason for number, each in found.items() if isinstance(each, Reject)} == {
-        5: "same_id", **dict.fromkeys((3, 6, 7, 8), "parent_is_missing"),
-    }  # fmt: skip
-    assert isinstance(root, dict)
-    assert texts(root, "best") == ["q1 a1 q2"]

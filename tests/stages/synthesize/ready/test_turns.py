@@ -3,7 +3,8 @@ from collections import Counter
 import pytest
 
 from stages.formats.chat.rejects import Reject
-from stages.synthesize.ready.turns import Turn, asked, ordered, role_of
+from stages.formats.published.turns import Turn
+from stages.synthesize.ready.turns import asked, ordered
 
 Q, A, S, BLANK = Turn("user", " q "), Turn("assistant", "a"), Turn("system", "s"), Turn("assistant", " \n")
 
@@ -42,15 +43,6 @@ def test_a_chat_has_question_and_answer_in_turn() -> None:
 def test_another_order_is_rejected_with_its_reason(turns: tuple[Turn, ...], reason: str) -> None:
     with pytest.raises(Reject, match=reason):
         roles(*turns)
-
-
-def test_names_of_roles_are_known_in_any_case() -> None:
-    assert [role_of(name) for name in ("human", "GPT", "bing", " Assistant", "System")] == [
-        "user", "assistant", "assistant", "assistant", "system",
-    ]  # fmt: skip
-    for name in ("tool", "", None, 3):
-        with pytest.raises(Reject, match="unknown_role"):
-            role_of(name)
 
 
 def test_an_input_stands_below_its_instruction() -> None:

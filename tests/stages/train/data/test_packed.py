@@ -13,6 +13,7 @@ from stages.shared.errors import DataError
 from stages.train.data.corpus import SourceDataset
 from stages.train.data.packed import PackedSource, open_packed, sample_of
 from tests.stages.align.sft.world import settings
+from tests.stages.train.data.written import NO_MODELS
 
 LENGTH = 64
 
@@ -48,7 +49,7 @@ def taken(sources: list[PackedSource], **changes: object) -> list[int]:
     data = open_packed(sources, config)
     found = []
     for step in range(config.steps):
-        samples, _ = data.feed.take(step, {})
+        samples, _ = data.feed.take(step, {}, NO_MODELS)
         found += [int(sample["tokens"][0]) for sample in samples]
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,6 +37,11 @@ def test_it_rises_to_the_peak_and_falls_to_its_share() -> None:
     assert lr[99] == pytest.approx(0.1)
     assert lr[:10] == sorted(lr[:10])
     assert lr[9:] == sorted(lr[9:], reverse=True)
+
+
+def test_a_warm_up_from_a_share_begins_with_it() -> None:
+    schedule = replace(make(lr=1.0, steps=20, warmup_steps=10, min_lr_ratio=1.0).schedule, warmup_from=0.1)
+    assert [schedule.learning_rate(1 + done) for done in (0, 5, 10, 19)] == pytest.approx([0.1, 0.55, 1, 1])
 
 
 @pytest.mark.parametrize("warmup_steps", [0, 1, 5])

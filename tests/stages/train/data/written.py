@@ -15,6 +15,8 @@ from stages.train.data.corpus import SourceDataset, open_corpus
 from stages.train.data.datasets import EndOfDocument, build_dataset
 
 EOD = 2
+NO_MODELS: Any = None
+"""For feeds that run none."""
 SETTINGS: dict[str, Any] = {"steps": 10, "global_batch": 8, "microbatch": 2, "warmup_steps": 1}
 
 

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from stages.formats.kinds import KINDS
-from stages.formats.layers import FIELDS, read_layers
 from stages.formats.metrics import read_metrics
-from stages.formats.rank_times import read_ranks
+from stages.formats.telemetry.layers import FIELDS, read_layers
+from stages.formats.telemetry.rank_times import read_ranks
 from stages.pretrain.config import PretrainConfig
 from stages.shared.log import parse_log
 from stages.train.stability.guard import Trouble

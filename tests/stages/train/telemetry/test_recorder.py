@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from stages.formats.layers import read_layers
 from stages.formats.metrics import read_metrics
-from stages.formats.rank_times import read_ranks
+from stages.formats.telemetry.layers import read_layers
+from stages.formats.telemetry.rank_times import read_ranks
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import Run, digest, train
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from stages.formats.layers import read_layers
+from stages.formats.telemetry.layers import read_layers
 from stages.train.telemetry.statistics import LayerStatistics
 from tests.stages.train.engines.single import next_token
 from tests.stages.train.engines.test_megatron import batch, make

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stages.formats.rank_times import read_ranks
+from stages.formats.telemetry.rank_times import read_ranks
 from stages.train.telemetry.stragglers import RankReading, Stragglers
 from tests.stages.train.ranks import DEEP, Run, train
 

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from stages.formats.results import Sample
+from stages.formats.results import Base, Sample
 from stages.report.part import Material, View
 from stages.report.parts.evaluation.board import leaderboard
 from stages.report.parts.evaluation.comparison import compare
@@ -49,7 +49,7 @@ def test_flipped_samples_are_shown_with_the_place_of_their_files(tmp_path: Path)
 def test_a_fine_tuned_checkpoint_is_compared_with_its_base_and_its_questions_can_be_read(tmp_path: Path) -> None:
     tasks = [replace(each, questions=40) for each in TASKS[:2]]
     names = ("untrained", "final", "untrained~2", "final~2")
-    files = write_training_scores(tmp_path / "run", names, tasks, {"final~2": "untrained~2"})
+    files = write_training_scores(tmp_path / "run", names, tasks, {"final~2": Base("untrained~2", is_chosen=False)})
     shown = show(Material(section="evaluate", files=files, run_dir=tmp_path / "run", made=START))
     (tax,) = shown.values["taxes"]
     assert (tax["duel"].one, tax["duel"].other) == ("final~2", "untrained~2")
@@ -62,6 +62,20 @@ def test_a_fine_tuned_checkpoint_is_compared_with_its_base_and_its_questions_can
     assert "What the fine-tuning" not in page_of(evaluation=view([*read(material(tmp_path / "other")).values()]))
 
 
+def test_all_others_are_compared_with_the_base_that_the_recipe_names(tmp_path: Path) -> None:
+    names = ("untrained", "step-1", "step-2", "step-3")
+    bases = {name: Base("step-1", is_chosen=True) for name in names if name != "step-1"}
+    files = write_training_scores(tmp_path / "run", names, [replace(TASKS[0], questions=40)], bases)
+    shown = show(Material(section="evaluate", files=files, run_dir=tmp_path / "run", made=START))
+    duels = [(each.one, each.other) for each in shown.values["duels"]]
+    assert duels == [("step-3", "step-2"), ("step-3", "untrained"), ("step-2", "untrained")]
+    assert [tax["duel"].one for tax in shown.values["taxes"]] == ["step-3", "step-2", "untrained"]
+    page = page_of(evaluation=shown)
+    assert "Gains and losses against <bdi>step-1</bdi>" in page
+    assert "What the fine-tuning" not in page
+    assert "<bdi>step-3</bdi> and <bdi>step-1</bdi> answer" in page, "the samples that flipped are theirs"
+
+
 def test_prompts_in_two_forms_are_both_shown(tmp_path: Path) -> None:
     files = write_training_scores(tmp_path / "run", ("base", "tuned"), [replace(TASKS[4], questions=40)])
     results = read(Material(section="evaluate", files=files, run_dir=tmp_path / "run", made=START))
@@ -70,12 +84,13 @@ def test_prompts_in_two_forms_are_both_shown(tmp_path: Path) -> None:
     duels = [duel("tuned", "base", leaderboard([plain, asked], compare([plain, asked])).columns)]
     found = flips([plain, asked], duels[0])
     texts = {found[0].one: sample("<user>"), found[0].other: sample("plain")}
-    page = page_of(evaluation=view([plain, asked], texts, {}, {"tuned": "base"}))
+    page = page_of(evaluation=view([plain, asked], texts, {}, {"tuned": Base("base", is_chosen=False)}))
     tax = page[page.index("What the fine-tuning") :]
     assert "8-shot, chat" in tax
     assert "To <bdi>tuned</bdi>, 8-shot, chat" in tax
     assert "To <bdi>base</bdi>, 8-shot:" in tax
-    assert "2 answers withheld by a filter" in tax
+    assert '<small class="cut" data-withheld="2">2 answers withheld by a filter</small>' in tax
+    assert "data-unfinished" not in tax, "nothing stands where there is none"
 
 
 def test_thirty_checkpoints_on_forty_tasks_stay_one_page(tmp_path: Path) -> None:

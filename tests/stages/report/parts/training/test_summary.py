@@ -1,7 +1,7 @@
 from math import inf, nan
 
 from stages.formats.metrics import FIELDS
-from stages.formats.rank_times import RankTime, RankTimes
+from stages.formats.telemetry.rank_times import RankTime, RankTimes
 from stages.report.parts.training.summary import MAX_READINGS, latest, layer_grid, slowest, spread, summarize
 
 

@@ -1,4 +1,4 @@
-"""Reads files of instruction data: a JSON array, or JSON lines whatever the suffix is; plain or gzip. Light."""
+"""Reads files of published data: a JSON array, or JSON lines whatever the suffix is; plain or gzip. Light."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 HEAD_BYTES = 1 << 20
 """Bytes that are read to know the format of a record."""
 PEEK_BYTES = 4096
+Fields = tuple[tuple[str, ...], ...]
+"""Groups of fields: a record of a format has all of one group."""
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -68,3 +70,13 @@ def _value(line: bytes) -> Any:
         return json.loads(line.decode())
     except (ValueError, RecursionError) as error:
         return Reject("unreadable_record", f"{error}: {line[:200]!r}")
+
+
+def is_of(record: Any, fields: Fields) -> bool:
+    """Return whether a record has all fields of a group."""
+    return isinstance(record, dict) and any(set(group) <= record.keys() for group in fields)
+
+
+def shown(fields: Fields) -> str:
+    """Return the groups as text for a message."""
+    return " or ".join(f"fields {', '.join(group)}" for group in fields)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.formats.rank_times import RankTime, RankTimes, read_ranks, write_ranks
+from stages.formats.telemetry.rank_times import RankTime, RankTimes, read_ranks, write_ranks
 from stages.shared.errors import DataError
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stages.formats.chat.rejects import Reject
+from stages.formats.published.files import first_record, read_records
 from stages.shared.errors import DataError
-from stages.synthesize.ready.files import first_record, read_records
 
 ROWS = [{"a": "一\u2028二"}, {"a": 2}]
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)

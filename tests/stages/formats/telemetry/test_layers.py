@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.formats.layers import FIELDS, parse_layers_line, read_layers, write_layers
+from stages.formats.telemetry.layers import FIELDS, parse_layers_line, read_layers, write_layers
 from stages.shared.errors import DataError
 
 ROW = {**dict.fromkeys(FIELDS, 1.5), "step": 3, "part": "layers.0"}

@@ -1,0 +1,33 @@
+"""The packed sources of a training on compared responses."""
+
+from __future__ import annotations
+
+from stages.align.comparisons import HELD_OUT_IN, ComparisonStage, rows_name
+from stages.shared.task import Task
+from stages.train.data.corpus import SourceDataset
+from stages.train.data.packed import PackedSource
+
+
+def source_names(task: Task[ComparisonStage]) -> list[str]:
+    """Return the names of the sources; a row has the number of its source in this order."""
+    return [*dict.fromkeys(file.source for file in task.inputs["preferences"])]
+
+
+def heldout_sources(task: Task[ComparisonStage]) -> list[SourceDataset]:
+    """Return the held-out rows of each source, those of files that are held out whole included."""
+    (folder,) = task.steps["pack"]
+    names = dict.fromkeys(file.source for field in HELD_OUT_IN for file in task.inputs.get(field, ()))
+    return [SourceDataset(name, folder / rows_name(name, is_heldout=True)) for name in names]
+
+
+def packed_sources(task: Task[ComparisonStage]) -> list[PackedSource]:
+    """Return the rows of the sources as the step `pack` wrote them."""
+    (folder,) = task.steps["pack"]
+    mixture = task.config.mixture or {}
+    return [
+        PackedSource(
+            rows=SourceDataset(name, folder / rows_name(name), mixture.get(name)),
+            heldout=SourceDataset(name, folder / rows_name(name, is_heldout=True)),
+        )
+        for name in source_names(task)
+    ]
