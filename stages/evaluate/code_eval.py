@@ -11,8 +11,6 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import evaluate as hf_evaluate
-
 from stages.evaluate.scores import pass_at
 from stages.jail import jail
 
@@ -57,6 +55,8 @@ def _mean_pass_at(size: int, results: Results) -> float | None:
 @contextlib.contextmanager
 def jailed() -> Iterator[None]:
     """Give lm-eval's tasks this metric as `code_eval`, while they are loaded."""
+    import evaluate as hf_evaluate  # noqa: PLC0415  brings SciPy and 75 MB: for code tasks alone
+
     load = hf_evaluate.load
     hf_evaluate.load = lambda path, *args, **options: (
         JailedCodeEval() if path == "code_eval" else load(path, *args, **options)

@@ -8,7 +8,7 @@ turns alternate. Stock has its best batch size. Log-likelihoods and texts of bot
     mmlu arc_easy piqa gsm8k   tasks; `tokens` is what is computed beside the distinct prefixes' tokens
     ragged                     generation from prompts without a common start, beside transformers' `generate`
     memory                     peaks on MMLU and GSM8K, stock at batch size 1
-    start                      before the first request; stock with its index of tasks, ours without any task
+    start                      before the first request, with each side's own packages; stock reads its index of tasks
     answers                    other models: grouped queries, Mixtral, a folder whose texts begin with <s>
 
 The data is in ../shared/data; without it nothing is measured.
@@ -29,7 +29,8 @@ from typing import Any
 
 from stages.generate.memory import engine_memory, scoring_slots
 from tests.bench.compare import Comparison, add_options, one_core, show
-from tests.bench.evaluate_world import MODEL, VARIANTS, begin_with_bos, data, llama_pieces, make_world
+from tests.bench.evaluate_requests import data
+from tests.bench.evaluate_world import MODEL, VARIANTS, begin_with_bos, llama_pieces, make_world
 
 ROOT = Path(__file__).parents[2]
 STEP = 768

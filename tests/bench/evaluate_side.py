@@ -1,5 +1,7 @@
 """One side of tests/bench/evaluate.py in a process of its own: answers a task's requests and prints what that took.
 
+Each side imports its own packages alone: they are a part of its memory and of its start.
+
 python -m tests.bench.evaluate_side ours|stock WORLD TASK BATCH [CACHE_MB]
 """
 
@@ -15,10 +17,7 @@ from typing import Any
 
 import torch
 
-from stages.evaluate.adapter import CheckpointLM
-from stages.evaluate.answers import Answers
-from stages.generate.opening import open_checkpoint, open_release
-from tests.bench.evaluate_world import data, requests_of
+from tests.bench.evaluate_requests import data, requests_of
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
     root = data()
     assert root is not None, "the caller has looked"
     requests = requests_of(task, root)
-    model: Any = ours(world, batch, cache_mb) if side == "ours" else stock(world, batch, has_index=task == "none")
+    model: Any = ours(world, batch, cache_mb) if side == "ours" else stock(world, batch)
     loaded_mb = _resident_mb()
     is_text = bool(requests) and requests[0].request_type == "generate_until"
     began = time.process_time()
@@ -52,8 +51,13 @@ def _resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
-def ours(world: Path, batch: int, cache_mb: int | None) -> CheckpointLM:
-    """Return the stage's adapter."""
+def ours(world: Path, batch: int, cache_mb: int | None) -> Any:
+    """Return the stage's adapter, as the stage makes it."""
+    from stages.model import compiler  # noqa: PLC0415  not in stock's memory and start, as all that follows
+
+    compiler.leave_out()
+    from stages.evaluate.evaluation import Answers, CheckpointLM, open_checkpoint, open_release  # noqa: PLC0415
+
     checkpoint = world / "checkpoint"
     is_ours = checkpoint.exists()
     opened = open_checkpoint(checkpoint, world / "tokenizer.model") if is_ours else open_release(world / "release")
@@ -61,17 +65,16 @@ def ours(world: Path, batch: int, cache_mb: int | None) -> CheckpointLM:
     return CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id, cache_mb)
 
 
-def stock(world: Path, batch: int, *, has_index: bool) -> Any:
-    """Return lm-eval's adapter to transformers, as `lm_eval --model hf` makes it."""
-    from lm_eval.models.huggingface import HFLM  # noqa: PLC0415  not in our own side's memory and start
+def stock(world: Path, batch: int) -> Any:
+    """Return lm-eval's adapter to transformers, as `lm_eval --model hf` makes it: behind the index of its tasks."""
+    from lm_eval.models.huggingface import HFLM  # noqa: PLC0415  not in our memory and start
     from lm_eval.tasks import TaskManager  # noqa: PLC0415
 
-    if has_index:  # the command line reads it before it loads a task
-        TaskManager()
+    TaskManager()
     return HFLM(pretrained=str(world / "release"), batch_size=batch, device="cpu", dtype="float32")
 
 
-def distinct(model: CheckpointLM, requests: Any) -> int:
+def distinct(model: Any, requests: Any) -> int:
     """Return the number of distinct prefixes of what the model reads."""
     inputs = sorted({(*given, *wanted[:-1]) for given, wanted in model.encode_pairs(requests)})
     shared = [

@@ -35,7 +35,8 @@ from stages.evaluate.tasks.loading import load_cell, use_datasets
 from stages.generate.opening import open_checkpoint, open_release
 from stages.model.config import ModelConfig
 from stages.shared.contract import InputFile
-from tests.bench.evaluate_world import begin_with_bos, data, make_world
+from tests.bench.evaluate_requests import data
+from tests.bench.evaluate_world import begin_with_bos, make_world
 from tests.stages.harness import run_stage
 
 APART = 1e-3

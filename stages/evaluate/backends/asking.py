@@ -6,8 +6,7 @@ import hashlib
 from pathlib import Path
 
 from stages.evaluate.backends.dialogue import Dialogue, FolderTemplate, MessagesTemplate, OwnTemplate, Template
-from stages.evaluate.backends.endpoint import EndpointLM, Utf8, longest
-from stages.evaluate.backends.windows import SERVED
+from stages.evaluate.backends.windows import SERVED, WindowLM
 from stages.evaluate.cells import Cell
 from stages.evaluate.config import EvaluateConfig
 from stages.formats.chat.templates import ChatEncoder, digest_of, load_template
@@ -18,7 +17,6 @@ from stages.shared.contract import whole_of
 from stages.shared.task import Task
 from stages.teacher.meter import Meter
 from stages.teacher.store import AnswerStore, answers_folder
-from stages.teacher.teacher import Teacher
 
 
 def model_name(unit: str, cell: Cell) -> str:
@@ -28,6 +26,8 @@ def model_name(unit: str, cell: Cell) -> str:
 
 def endpoint_description(task: Task[EvaluateConfig], name: str) -> Description:
     """Return what an endpoint's answers depend on, as far as it is known."""
+    from stages.evaluate.backends.endpoint import Utf8, longest  # noqa: PLC0415  see open_endpoint
+
     settings, tokenizer = task.config.endpoints[name], tokenizer_of(task)
     return Description(
         codec=Utf8() if tokenizer is None else tokenizer.codec,
@@ -44,11 +44,14 @@ def tokenizer_of(task: Task[EvaluateConfig]) -> FolderCodec | None:
     return open_tokenizer(folders[0].path) if folders else None
 
 
-def open_endpoint(task: Task[EvaluateConfig], name: str, asked: str) -> EndpointLM:
+def open_endpoint(task: Task[EvaluateConfig], name: str, asked: str) -> WindowLM:
     """Return the model of a unit's endpoint, with the answers to `asked` that are there already.
 
     Side effect: makes folders for answers and for what was spent; units of one endpoint share them.
     """
+    from stages.evaluate.backends.endpoint import EndpointLM  # noqa: PLC0415  brings openai, 23 MB: for endpoints alone
+    from stages.teacher.teacher import Teacher  # noqa: PLC0415
+
     settings = task.config.endpoints[name]
     folder = answers_folder(task.run_dir, task.section) / settings.digest
     # An attempt has files of its own: an earlier one may still be writing when Slurm starts its successor.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,7 +15,6 @@ from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
-from torch.nn.attention.varlen import varlen_attn
 
 from stages.model.layers.rotary import apply_rope, rope_tables
 from stages.model.layers.steps import Step
@@ -22,9 +22,6 @@ from stages.model.layers.steps import Step
 # Shape suffixes: T = tokens, B = sequences, N = B x T, S = documents, H = heads of this rank, K = key/value heads of
 # this rank, D = head width.
 
-_varlen: Any = varlen_attn
-_VARLEN_TAKES_GROUPS = "enable_gqa" in inspect.signature(varlen_attn).parameters
-"""Whether torch's kernel for documents takes fewer key/value heads than heads: from torch 2.12 on."""
 _COLUMNS = 8
 """Columns that ALiBi adds to a head. Two would do: CUDA's flash kernel wants widths in eights."""
 _EXACT = 256
@@ -67,6 +64,20 @@ def documents_apart(
         max_seqlen_q=tokens,
         max_seqlen_kv=tokens,
     )
+
+
+@cache
+def _varlen() -> Any:
+    """Return torch's kernel for documents."""
+    from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415  for CUDA alone; brings the compiler, 26 MB
+
+    return varlen_attn
+
+
+@cache
+def _varlen_takes_groups() -> bool:
+    """Return whether that kernel takes fewer key/value heads than heads: from torch 2.12 on."""
+    return "enable_gqa" in inspect.signature(_varlen()).parameters
 
 
 class CausalAttention(MegatronModule):
@@ -131,7 +142,7 @@ class CausalAttention(MegatronModule):
         bits and no mask. Any other call would fall back to one that writes the T x T scores out.
         """
         is_flash = query.dtype is not torch.float32 and not self.is_masked
-        return is_flash and (_VARLEN_TAKES_GROUPS or not is_apart)
+        return is_flash and (not is_apart or _varlen_takes_groups())
 
     def _mix_apart(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
         tokens, sequences = query.shape[:2]
@@ -140,7 +151,7 @@ class CausalAttention(MegatronModule):
         if query.is_cuda and query.dtype is not torch.float32:  # torch's kernel for this knows 16 bits alone
             starts, longest = documents.cu_seqlens_q, documents.max_seqlen_q
             grouped = {"enable_gqa": True} if is_grouped else {}
-            mixed_NHD = _varlen(
+            mixed_NHD = _varlen()(
                 *flat, starts, starts, longest, longest, scale=self.scale, window_size=(-1, 0), **grouped
             )
         else:

@@ -119,7 +119,7 @@ def test_documents_apart_are_each_document_alone(kind: type[CausalAttention], gr
 def test_on_a_gpu_grouped_heads_go_to_a_fused_kernel_or_are_repeated(
     monkeypatch: pytest.MonkeyPatch, takes_groups: bool
 ) -> None:
-    monkeypatch.setattr(attention, "_VARLEN_TAKES_GROUPS", takes_groups)
+    monkeypatch.setattr(attention, "_varlen_takes_groups", lambda: takes_groups)
     config = TransformerConfig(num_layers=1, hidden_size=32, num_attention_heads=4, num_query_groups=2)
     plain, masked, narrow = CausalAttention(config), MaskedAttention(config), torch.zeros(1, dtype=torch.bfloat16)
     assert plain._takes_groups(narrow, is_apart=False)
