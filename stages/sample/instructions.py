@@ -85,12 +85,12 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "Tell me the goods of {place}.",
     ),
     ("trade", "zh"): (
-        "{place}出产什么？",
         "{place}的作坊制作什么？",
         "商人到{place}采买什么？",
-        "{place}靠什么富了起来？",
+        "车队去{place}采买的是什么？",
         "{place}以什么闻名？",
-        "请说出{place}出产什么。",
+        "听说{place}，人们想到什么？",
+        "{place}的集市里有什么？",
     ),
 }
 ANSWERS: dict[tuple[str, str], str] = {
