@@ -281,7 +281,7 @@ def plan_run(
         found = external_files(value, setting, cluster.crawl if reads.crawl else None, on_guess)
         rows = [[each.file.where, each.file.source, each.file.mb, each.identity] for each in found]
         files.setdefault(setting, []).append([value, rows])
-        return [_counted(each, reads) for each in found]
+        return [_counted(each, setting, reads) for each in found]
 
     parts = _parts_of_record(before)
 
@@ -305,11 +305,16 @@ def _parts_of_record(record: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     return {job: dict(units) for job, units in record.get("parts", {}).items()}
 
 
-def _counted(found: External, reads: Reads) -> External:
-    """Return a file from outside with the number of things in it. Raises DataError if it is not of its kind."""
+def _counted(found: External, setting: str, reads: Reads) -> External:
+    """Return a file from outside with the number of things in it. Raises ConfigError if it is not of its kind."""
     if reads.kind.count is None:
         return found
-    return External(replace(found.file, count=reads.kind.count(found.file.path)), found.identity)
+    try:
+        count = reads.kind.count(found.file.path)
+    except DataError as error:
+        wanted = f"a file of kind {reads.kind.name}. {error}"
+        raise ConfigError(setting, str(found.file.path), wanted) from None
+    return External(replace(found.file, count=count), found.identity)
 
 
 def open_run(roots: Sequence[Path], name: str) -> Run:

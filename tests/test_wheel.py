@@ -89,7 +89,7 @@ def test_a_shipped_recipe_is_planned_in_an_empty_folder(installed: Path, tmp_pat
 
 
 def test_a_run_of_installed_code_works_from_its_own_snapshot(installed: Path, tmp_path: Path) -> None:
-    asked = ["--cluster", "local", "--set", "targets=[sample]", "--set", "sample.pages=300"]
+    asked = ["--cluster", "local", "--set", "targets=[sample]", "--set", "sample.pages=340"]
     done = stagecoach(installed, tmp_path, "run", "demo", *asked)
     assert done.returncode == 0, done.stdout + done.stderr
     (code,) = (tmp_path / "runs/demo/code").iterdir()

@@ -272,6 +272,11 @@ def test_after_an_outage_of_the_controller_done_elements_that_it_holds_stop_nobo
     toy.mood("make.1", "wait")
     toy.submit()
     until(lambda: len(toy.calls()) == 2, "the units are at work")
+    # What the controller has not saved it forgets, and it gives the ids of such jobs again: their nodes are drained.
+    words = ["sbatch", "--parsable", "--hold", "--job-name=saved-last", "--output=/dev/null", "--wrap=true"]
+    held = subprocess.run(words, env=toy.environment, capture_output=True, text=True, check=True).stdout.strip()
+    saved = control.home() / "state" / "job_state"
+    until(lambda: saved.exists() and b"saved-last" in saved.read_bytes(), "the controller has saved its jobs")
     os.kill(daemons.running(control.home())["slurmctld"], signal.SIGKILL)
     toy.mood("make.0", "")
     toy.mood("make.1", "")
@@ -283,3 +288,4 @@ def test_after_an_outage_of_the_controller_done_elements_that_it_holds_stop_nobo
     assert done.returncode == 0, done.stdout + done.stderr
     assert toy.gathered() == text(units=2)
     until(lambda: not toy.rows(), "and nothing of it stays in the queue")
+    subprocess.run(["scancel", held], env=toy.environment, check=True)

@@ -397,12 +397,13 @@ def test_a_value_without_a_canonical_form_is_an_error() -> None:
 
 
 def shipped(name: str) -> Graph:
-    """Return the graph of a recipe that ships; every input of it is a hundred files, or those of a mapping."""
+    """Return the graph of a recipe that ships; an input of it is a hundred files, those of a mapping, or one."""
 
     def expand(value: Any, setting: str, reads: Reads) -> list[External]:
         if isinstance(value, Mapping):
             return [External(InputFile(Path(path), key), [key, path]) for key, path in value.items()]
-        names = [f"{number:03}" for number in range(1 if reads.kind in (KINDS.tokenizer, KINDS.state) else 100)]
+        is_one = reads.kind in (KINDS.tokenizer, KINDS.state) or setting in ("ppo.policy", "ppo.reward")
+        names = [f"{number:03}" for number in range(1 if is_one else 100)]
         return [External(InputFile(Path(each), "a"), ["a", each]) for each in names]
 
     return build_graph(read_recipe(name), LOCAL, RunPaths(Path("/runs")), expand, lambda job: {})

@@ -19,8 +19,8 @@ LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
         ("lines.json", LINES.encode()),
         ("lines.jsonl", b"\xef\xbb\xbf" + LINES.replace("\n", "\r\n\r\n").encode()),
         ("array.jsonl", b"\xef\xbb\xbf \n" + json.dumps(ROWS).encode()),
-        ("lines.jsonl.gz", gzip.compress(LINES.encode())),
-        ("array.json.gz", gzip.compress(json.dumps(ROWS).encode())),
+        ("lines.jsonl.gz", gzip.compress(LINES.encode(), mtime=0)),
+        ("array.json.gz", gzip.compress(json.dumps(ROWS).encode(), mtime=0)),
     ],
 )
 def test_arrays_and_lines_are_told_by_their_content(tmp_path: Path, name: str, content: bytes) -> None:
@@ -40,7 +40,7 @@ def test_a_line_that_is_no_json_takes_no_other_with_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
-    [("cut.json", b'[{"a": 1}, {"a"', "not JSON"), ("cut.jsonl.gz", gzip.compress(b"{}\n" * 999)[:-9], "whole gzip")],
+    [("cut.json", b'[{"a": 1}, {"a"', "not JSON"), ("cut.jsonl.gz", gzip.compress(b"{}\n" * 999, mtime=0)[:-9], "whole gzip")],
 )
 def test_a_damaged_file_is_one_sentence(tmp_path: Path, name: str, content: bytes, problem: str) -> None:
     path = tmp_path / name
