@@ -56,6 +56,8 @@ class _Round:
     quiet_until: float = 0.0
     """Time of the loop before which nothing is sent: the endpoint asked for a pause."""
     failure: BaseException | None = field(default=None)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the worker that sends next."""
 
 
 class Teacher:
@@ -147,6 +149,10 @@ class Teacher:
             wait = max(pause, self._meter.reserve(request), state.quiet_until - loop.time())
             if wait > 0:
                 await asyncio.sleep(wait)
+            # aiohttp writes a request one round of the loop after it is made. Workers whose answers arrive together
+            # would make all their requests before the first is written: 0.5 ms of CPU each (EPYC).
+            async with state.turn:
+                await asyncio.sleep(0)
             try:
                 answer = await self._once(client, key, name, request)
             except _Busy as busy:

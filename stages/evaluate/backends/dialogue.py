@@ -20,7 +20,6 @@ from typing import Any, Protocol
 import jinja2
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as FastTokenizer
-from transformers import AutoTokenizer
 
 from stages.formats.chat.chats import ROLES, Message, text_message
 from stages.formats.chat.templates import ChatEncoder
@@ -134,6 +133,8 @@ class FolderTemplate:
 
     def __init__(self, folder: Path) -> None:
         """Raises ConfigError for a folder that has no chat template."""
+        from transformers import AutoTokenizer  # noqa: PLC0415  15 MB: for folders alone
+
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if not isinstance(self._tokenizer.chat_template, str):
             raise ConfigError("chat", True, f"left out for {folder.name}: its tokenizer has no chat template")

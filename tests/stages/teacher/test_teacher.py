@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -113,6 +114,20 @@ def test_an_endpoint_that_asks_for_a_pause_gets_it_from_all(tmp_path: Path) -> N
     with ScriptedTeacher(rule) as server:
         make(tmp_path, server.url, concurrency=1).ask(questions(3))
     assert times[1] - times[0] >= 0.49
+
+
+def test_each_request_is_written_before_the_next_one_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    async def written_a_round_later(*_sent: object) -> Answer:  # as aiohttp writes
+        done.append("made")
+        asyncio.get_running_loop().call_soon(done.append, "written")
+        await asyncio.sleep(0.01)
+        return Answer(text="", finish="stop")
+
+    monkeypatch.setattr(Teacher, "_once", written_a_round_later)
+    make(tmp_path, "http://127.0.0.1:9/v1", concurrency=8).ask(questions(32))
+    assert done == ["made", "written"] * 32
 
 
 def test_a_cut_answer_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,11 @@ def answered(folder: Path, loaded: dict[str, Any], dialogue: Dialogue, work: Pat
     answers = Answers(work / "answers.jsonl", "weights", lambda: False, lambda done: None)
     model = CheckpointLM(opened.model, opened.codec, answers, 256, opened.first_id)
     return measure(Watched(model, dialogue), loaded, None, dialogue.options)["samples"]  # type: ignore[no-any-return]
+
+
+def test_without_a_folder_transformers_is_not_loaded() -> None:
+    probe = "import sys, stages.evaluate.backends.dialogue; sys.exit('transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("multiturn", [True, False])
