@@ -41,6 +41,9 @@ class Documents(PackedSeqParams):
     positions: Tensor | None = None
     """Position of each token in its document, [B, T], for RoPE; None: positions run on, since RoPE knows distances
     alone. In 16 bits angles of small positions are more exact."""
+    scored: Tensor | None = None
+    """Tokens for which the head is wanted, each as t x B + b, at least one, [S]; None: all. The last layer's
+    feed-forward block and the head run on these alone."""
     _angles: tuple[Tensor, Tensor] | None = field(default=None, init=False, repr=False)
 
     def angles(self, cos_TE: Tensor, sin_TE: Tensor) -> tuple[Tensor, Tensor]:
