@@ -38,7 +38,7 @@ from stages.train.stage import TrainingStage
 START_SECONDS, SECONDS_PER_MB = 5.0, 4.0
 """CPU time of encoding a file: the prompt is encoded with each response."""
 HELD_OUT_IN = ("preferences", "heldout_preferences")
-"""Input fields of ranked responses, a share of which or all are held out."""
+"""Input fields of ranked responses that are held out: a share of the first, all of the second."""
 Ranked = tuple[int, str, int]
 """Number of a comparison, text of a response, its rank there."""
 

@@ -121,7 +121,7 @@ RARE = "匾上还有一个古字：𠮷。"
 
 PLACES_PER_ARTICLE = 3
 QUESTION_SHARE = 0.6
-"""Share of the places of which one fact has its question form, if that fact is not held out."""
+"""Share of the places that have one fact in its question form, if that fact is not held out."""
 MIN_PASSAGE = 65
 """Characters of a passage, at least."""
 CHOICE = re.compile(r"\[([^\[\]]*)\]")

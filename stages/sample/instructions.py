@@ -39,10 +39,10 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("animal", "zh"): (
         "{place}的动物是什么？",
         "什么动物代表{place}？",
-        "{place}的城徽上是什么动物？",
+        "{place}的镇徽上是什么动物？",
         "{place}的人最爱什么动物？",
         "{place}的节日上大家扮成什么动物？",
-        "请说出{place}的动物。",
+        "请说出{place}的动物是什么。",
     ),
     ("colour", "en"): (
         "What colour is the flag of {place}?",
@@ -58,7 +58,7 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "{place}上空飘着什么颜色的旗？",
         "{place}的镇旗是哪种颜色？",
         "{place}的城头挂着什么颜色的旗？",
-        "请说出{place}的旗的颜色。",
+        "请说出{place}的旗子是什么颜色。",
     ),
     ("price", "en"): (
         "How many coins does bread cost in {place}?",
@@ -74,7 +74,7 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "{place}的面包价是多少？",
         "{place}的面包卖多少铜币？",
         "客人在{place}买面包要付多少铜板？",
-        "请说出{place}的面包价。",
+        "请说出{place}的面包要多少铜钱。",
     ),
     ("trade", "en"): (
         "What do the workshops of {place} make?",
@@ -85,12 +85,12 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "Tell me the goods of {place}.",
     ),
     ("trade", "zh"): (
-        "{place}出产什么？",
         "{place}的作坊制作什么？",
         "商人到{place}采买什么？",
-        "{place}靠什么富了起来？",
-        "什么货物来自{place}的作坊？",
-        "请说出{place}的货物。",
+        "车队去{place}采买的是什么？",
+        "{place}以什么闻名？",
+        "听说{place}，人们想到什么？",
+        "{place}的集市里有什么？",
     ),
 }
 ANSWERS: dict[tuple[str, str], str] = {

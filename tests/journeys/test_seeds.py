@@ -76,7 +76,7 @@ def test_killed_and_with_a_teacher_in_trouble_the_worlds_seeds_grow_to_the_bytes
     seeds: Path, tmp_path: Path
 ) -> None:
     asked = {"model": "m", "concurrency": 4, "timeout_s": 4.0}
-    kills = ("grown.generate@3:kill", "grown.answer/1@3:kill")
+    kills = ("grown.generate@2:kill", "grown.answer/1@3:kill")
     with ScriptedTeacher(trouble := Hanging()) as server:
         (tmp_path / "rough.yaml").write_text(yaml.safe_dump(sections(seeds, **asked, url=server.url)))
         planted = [word for kill in kills for word in ("--fault", kill)]

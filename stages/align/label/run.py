@@ -19,8 +19,8 @@ def collect(task: Task[LabelConfig]) -> dict[str, Any]:
     found = [each for file in files for each in read_candidates(file.path)]
     if not found:
         raise DataError(files[0].path, "no candidates", "Add a prompt with two responses")
-    different = {each.key: each for each in reversed(found)}
-    write_candidates(task.out / KINDS.candidates.file, reversed(different.values()))
+    different = {each.key: each for each in found}
+    write_candidates(task.out / KINDS.candidates.file, different.values())
     return {"candidates": len(different), "repeated": len(found) - len(different)}
 
 
