@@ -68,7 +68,7 @@ ELSEWHERE = {
     "stages/train/data/comparisons.py": "tests/stages/train/objectives/test_pairs.py",
     "stages/train/objectives/ranking.py": "tests/stages/train/objectives/test_pairs.py",
     "stages/model/layers/adapters.py": "tests/stages/align/sft/test_run.py",
-    "stages/model/layers/cached_layer.py": "tests/stages/model/layers/test_steps.py",
+    "stages/model/layers/scored_layer.py": "tests/stages/model/layers/test_steps.py",
     "stages/evaluate/evaluation.py": "tests/stages/evaluate/test_run.py",
     "stages/evaluate/harness.py": "tests/stages/evaluate/test_run.py",
     "stages/generate/requests.py": "tests/stages/generate/test_generation.py",

@@ -38,11 +38,11 @@ from stages.model.layers.attention import (
     MaskedAttention,
     RotaryAttention,
 )
-from stages.model.layers.cached_layer import CachedLayer
 from stages.model.layers.experts import Router
 from stages.model.layers.glm import BlockPositions
 from stages.model.layers.noise import EmbeddingNoise
 from stages.model.layers.norm import LayerNorm, RMSNorm
+from stages.model.layers.scored_layer import ScoredLayer
 from stages.model.layers.steps import Step
 from stages.model.layers.swiglu import SwiGLU
 from stages.model.parallel import has_transformer_engine
@@ -81,8 +81,8 @@ class Decoder(GPTModel):
         """Return the head's output, such as this rank's part of the logits [B, T, V]; the hidden states [T, B, D] of a
         pipeline stage that is not the last.
 
-        `hidden` is the mask of MaskedAttention; with `documents` a token sees its own document alone. `noise` is added
-        in training.
+        `hidden` is the mask of MaskedAttention; with `documents` a token sees its own document alone, and where these
+        have scored tokens, the output is of those alone, [1, S, V]. `noise` is added in training.
         """
         embedded = None
         if self.pre_process and self.training and (noise is not None or self.is_adapted):
@@ -225,7 +225,7 @@ def layer_spec(config: ModelConfig, *, cached: bool = False) -> ModuleSpec:
             spec.submodules.self_attention.submodules.core_attention = attention
         if experts:
             spec.submodules.mlp.submodules.router = Router
-        return _cached(spec) if cached else spec
+        return _scored(spec)
     spec = get_gpt_layer_local_spec(num_experts=experts)
     spec.submodules.input_layernorm = spec.submodules.pre_mlp_layernorm = _NORMS[config.norm]
     spec.submodules.self_attention.submodules.core_attention = attention
@@ -240,7 +240,7 @@ def layer_spec(config: ModelConfig, *, cached: bool = False) -> ModuleSpec:
         del spec.submodules.sharded_state_dict_keys_map["pre_mlp_layernorm."]
         if not HAVE_TE:
             moe_utils.te_general_gemm = None  # Megatron 0.16.1 asks for it and defines it with TE only
-    return _cached(spec) if cached else spec
+    return _scored(spec)
 
 
 def _adapt(spec: ModuleSpec, lora: LoraConfig) -> None:
@@ -258,9 +258,9 @@ def _adapt(spec: ModuleSpec, lora: LoraConfig) -> None:
         setattr(submodules, name, adapted)
 
 
-def _cached(spec: ModuleSpec) -> ModuleSpec:
-    """Return the layer's spec with the module that knows steps."""
-    return ModuleSpec(module=CachedLayer, params=spec.params, submodules=spec.submodules)
+def _scored(spec: ModuleSpec) -> ModuleSpec:
+    """Return the layer's spec with the module that knows scored tokens."""
+    return ModuleSpec(module=ScoredLayer, params=spec.params, submodules=spec.submodules)
 
 
 def _transformer_config(config: ModelConfig, dtype: torch.dtype, **split: Any) -> TransformerConfig:

@@ -47,6 +47,7 @@ class AlignConfig(TrainingStage):
     """Fine-tunes a decoder on the assistant's part of chats."""
 
     stage: ClassVar[str] = "align.sft"
+    version: ClassVar[int] = 5
     data: ClassVar[str] = "chats"
     run: ClassVar[str] = "stages.align.sft.run:sft"
 

@@ -16,6 +16,7 @@ from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
+from stages.model.layers.documents import join, split
 from stages.model.layers.rotary import apply_rope, rope_tables
 from stages.model.layers.steps import Step
 
@@ -41,6 +42,9 @@ class Documents(PackedSeqParams):
     positions: Tensor | None = None
     """Position of each token in its document, [B, T], for RoPE; None: positions run on, since RoPE knows distances
     alone. In 16 bits angles of small positions are more exact."""
+    scored: Tensor | None = None
+    """Tokens for which the head is wanted, each as t x B + b, at least one, [S]; None: all. The last layer's
+    feed-forward block and the head run on these alone."""
     _angles: tuple[Tensor, Tensor] | None = field(default=None, init=False, repr=False)
 
     def angles(self, cos_TE: Tensor, sin_TE: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,27 +149,23 @@ class CausalAttention(MegatronModule):
         return is_flash and (not is_apart or _varlen_takes_groups())
 
     def _mix_apart(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
-        tokens, sequences = query.shape[:2]
         is_grouped = query.size(2) != key.size(2)
-        flat = [x.transpose(0, 1).flatten(0, 1) for x in (query, key, value)]
         if query.is_cuda and query.dtype is not torch.float32:  # torch's kernel for this knows 16 bits alone
+            flat = [x.transpose(0, 1).flatten(0, 1) for x in (query, key, value)]
             starts, longest = documents.cu_seqlens_q, documents.max_seqlen_q
             grouped = {"enable_gqa": True} if is_grouped else {}
             mixed_NHD = _varlen()(
                 *flat, starts, starts, longest, longest, scale=self.scale, window_size=(-1, 0), **grouped
             )
-        else:
-            # A call a document: on a CPU 170 us at the least, forth and back.
-            split = [x.transpose(0, 1)[None].split(documents.lengths, dim=2) for x in flat]
-            parts = [
-                F.scaled_dot_product_attention(
-                    query, key, value, is_causal=True, scale=self.scale, enable_gqa=is_grouped
-                )
-                for query, key, value in zip(*split, strict=True)
-            ]
-            mixed_NHD = torch.cat(parts, dim=2)[0].transpose(0, 1)
-        mixed_BTHD: Tensor = mixed_NHD.unflatten(0, (sequences, tokens))
-        return mixed_BTHD.transpose(0, 1).flatten(2)
+            mixed_BTHD: Tensor = mixed_NHD.unflatten(0, query.shape[1::-1])
+            return mixed_BTHD.transpose(0, 1).flatten(2)
+        # A call a document: on a CPU 170 us at the least, forth and back.
+        each = zip(*(split(x, documents.lengths) for x in (query, key, value)), strict=True)
+        parts = [
+            F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=self.scale, enable_gqa=is_grouped)
+            for query, key, value in each
+        ]
+        return join(parts, query.size(0)).flatten(2)
 
     def _mix(self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor | None) -> Tensor:
         query_BHTD, key_BKTD, value_BKTD = (x.permute(1, 2, 0, 3) for x in (query, key, value))

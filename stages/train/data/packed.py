@@ -71,6 +71,7 @@ def sample_of(row: Row, length: int) -> Batch:
         "loss_mask": mask,
         "position_ids": np.arange(length) - np.repeat(starts, lengths),
         "document_lengths": lengths.astype(np.int64),
+        "is_learned": mask > 0,
         "draw": np.array(0),
     }
     return {name: torch.from_numpy(column) for name, column in columns.items()}

@@ -59,6 +59,7 @@ def test_a_label_is_the_next_token_of_the_same_example(folder: Path) -> None:
     assert sample["tokens"].tolist() == [3, 1, 2, 3, 3, 0, 0, 0]
     assert sample["labels"].tolist() == [1, 2, 3, 3, 0, 0, 0, 0]
     assert sample["loss_mask"].tolist() == [1, 1, 0, 1, 0, 0, 0, 0]
+    assert sample["is_learned"].tolist() == [True, True, False, True, False, False, False, False]
     assert sample["position_ids"].tolist() == [0, 1, 2, 0, 1, 0, 1, 2]
     assert sample["document_lengths"].tolist() == [3, 2, 3]
 

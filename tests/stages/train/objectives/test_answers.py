@@ -56,6 +56,10 @@ def alone(row: Row) -> list[Row]:
     ]
 
 
+def all_learned(row: Row) -> Row:
+    return Row(row.tokens, np.ones_like(row.is_learned), row.lengths)
+
+
 def losses(samples: list[Batch], config: AlignConfig, position: str = "rope") -> list[LossOutputs]:
     objective = LearnAnswers(config)
     found = []
@@ -93,18 +97,19 @@ def test_what_one_example_holds_changes_no_bit_of_another(position: str) -> None
         return output[0]
 
     config = settings(model={"position": position}, microbatch=1)
-    row = rows()[0]
+    row = all_learned(rows()[0])
+    scored = np.flatnonzero(sample_of(row, LENGTH)["is_learned"].numpy())
+    assert len(scored) == LENGTH - 3
     for changed in range(3):
         ends = np.cumsum(row.lengths)
         own = slice(int(ends[changed] - row.lengths[changed]), int(ends[changed]))
         tokens = row.tokens.copy()
         tokens[own] = (tokens[own] + 1) % VOCAB
         before, after = logits(row), logits(Row(tokens, row.is_learned, row.lengths))
-        same = (before == after).all(dim=-1)
-        others = torch.ones(LENGTH, dtype=torch.bool)
-        others[own] = False
-        assert bool(same[others].all())
-        assert not bool(same[own].any())
+        same = (before == after).all(dim=-1).numpy()
+        is_own = (scored >= own.start) & (scored < own.stop)
+        assert same[~is_own].all()
+        assert not same[is_own].any()
 
 
 def test_positions_of_an_example_start_from_0_wherever_it_lies() -> None:
@@ -114,14 +119,47 @@ def test_positions_of_an_example_start_from_0_wherever_it_lies() -> None:
         return output[0, place]
 
     config = settings(microbatch=1)
-    row = rows()[0]
+    row = all_learned(rows()[0])
     first, second, _ = alone(row)
     swapped = Row(
         np.concatenate([second.tokens, first.tokens, row.tokens[51:]]),
         row.is_learned,
         np.array([31, 20, 13], np.int32),
     )
-    assert torch.equal(hidden(row, slice(20, 51)), hidden(swapped, slice(0, 31)))
+    # The last token of each example predicts nothing.
+    assert torch.equal(hidden(row, slice(19, 49)), hidden(swapped, slice(0, 30)))
+
+
+@pytest.mark.parametrize("changes", [{}, {"position": "alibi"}, {"tied_embeddings": True, "norm": "layernorm"}])
+def test_the_head_at_learned_tokens_alone_has_the_loss_and_gradients_of_the_whole_head(changes: dict[str, Any]) -> None:
+    config = settings(model=changes, z_loss=1e-3)
+    parallel.start(Ranks())
+    model = build_model(config.model, VOCAB)
+    initialise(model, config.model, seed=3)
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    objective, whole = LearnAnswers(config), LearnAnswers(config)
+    whole.scores_all = True
+    for batch in microbatches([sample_of(row, LENGTH) for row in rows()], objective.columns, config.microbatch, 1):
+        output, loss_of = objective.forward("model", model, batch)
+        everything, whole_loss_of = whole.forward("model", model, batch)
+        assert output.shape == (1, int(batch["loss_mask"].sum()), everything.size(2))
+        one, other = loss_of(output), whole_loss_of(everything)
+        assert int(one.count) == int(other.count)
+        assert float(one.total) == pytest.approx(float(other.total), rel=1e-6)
+        found, wanted = (torch.autograd.grad(each.total, weights) for each in (one, other))
+        for own, gradient in zip(found, wanted, strict=True):
+            assert (own - gradient).abs().max() <= 1e-5 * gradient.abs().max()
+
+
+def test_experts_and_ranks_that_split_a_sequence_take_all_tokens_through_the_head() -> None:
+    parallel.start(Ranks())
+    experts = settings(model={"moe": {"num_experts": 2}})
+    for config in (experts, settings(layout={"tp": 2, "sp": True})):
+        model = build_model(config.model, VOCAB)
+        initialise(model, config.model, seed=3)
+        objective = LearnAnswers(config)
+        batch = next(microbatches([sample_of(row, LENGTH) for row in rows()], objective.columns, 2, 1))
+        assert objective.forward("model", model, batch)[0].shape[:2] == (2, LENGTH)
 
 
 def test_a_microbatch_without_labels_has_a_loss_of_0() -> None:
@@ -129,3 +167,6 @@ def test_a_microbatch_without_labels_has_a_loss_of_0() -> None:
     empty = Row(row.tokens, np.zeros_like(row.is_learned), row.lengths)
     (found,) = losses([sample_of(empty, LENGTH)], settings(microbatch=1))
     assert (float(found.total.detach()), int(found.count)) == (0.0, 0)
+    found.total.backward()
+    assert all(bool((weight.grad == 0).all()) for weight in decoder("rope").parameters())
+    decoder("rope").zero_grad()
