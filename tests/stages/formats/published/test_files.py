@@ -40,7 +40,10 @@ def test_a_line_that_is_no_json_takes_no_other_with_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
-    [("cut.json", b'[{"a": 1}, {"a"', "not JSON"), ("cut.jsonl.gz", gzip.compress(b"{}\n" * 999, mtime=0)[:-9], "whole gzip")],
+    [
+        ("cut.json", b'[{"a": 1}, {"a"', "not JSON"),
+        ("cut.jsonl.gz", gzip.compress(b"{}\n" * 999, mtime=0)[:-9], "whole gzip"),
+    ],
 )
 def test_a_damaged_file_is_one_sentence(tmp_path: Path, name: str, content: bytes, problem: str) -> None:
     path = tmp_path / name
