@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from stages.align.chat_encoder import chat_encoder
 from stages.align.comparisons import HELD_OUT_IN, ComparisonStage, Ranked
-from stages.formats.chat.chats import Message, parse_chat
+from stages.align.encoded import write_counts
+from stages.formats.chat.chats import Message, parse_chat, transcript
 from stages.formats.chat.compared import Compared, ComparedWriter
 from stages.formats.chat.packed import Example
 from stages.formats.chat.rejects import Reject, Rejects
 from stages.formats.chat.scored import ScoredEncoder
-from stages.formats.chat.templates import ChatEncoder, Encoded, load_template
+from stages.formats.chat.templates import Encoded
 from stages.formats.heldout import is_prompt_heldout
 from stages.formats.preferences import parse_preference
 from stages.formats.tokenizer import Tokenizer
 from stages.model.config import ModelConfig
-from stages.shared.files import write_json
 from stages.shared.task import Task
 
 COMPARED, HELDOUT, DEMONSTRATIONS = "compared.bin", "heldout.bin", "demonstrations.bin"
-COUNTS, REJECTS = "counts.json", "rejects.json"
 _NO_RECORD = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """Errors of a line that is no record."""
 
@@ -52,15 +52,8 @@ def run(task: Task[ComparisonStage]) -> dict[str, Any]:
                 if (shown := maker.demonstration(line, place)) is not None:
                     demonstrations.write_prompts([shown])
                 task.progress(place)
-    counts = {
-        "prompts": maker.prompts,
-        "tokens_read": maker.tokens,
-        "tokens_kept": kept.tokens + heldout.tokens + demonstrations.tokens,
-        "vocab_size": rows,
-        "counts": dict(sorted(maker.rejects.counts.items())),
-    }
-    write_json(task.out / COUNTS, counts)
-    write_json(task.out / REJECTS, maker.rejects.samples)
+    tokens = kept.tokens + heldout.tokens + demonstrations.tokens
+    write_counts(task.out, {"prompts": maker.prompts}, maker.tokens, tokens, rows, maker.rejects)
     written = {"prompts": kept.prompts, "heldout": heldout.prompts, "demonstrations": demonstrations.prompts}
     return {**written, "tokens": kept.tokens, **maker.rejects.counts}
 
@@ -77,10 +70,8 @@ def scored_encoder(
     template: str, model: ModelConfig, tokenizer: Tokenizer, appended: tuple[str, ...] = ()
 ) -> ScoredEncoder:
     """Return what builds the inputs of a model. Raises ConfigError for a template that does not fit the tokenizer."""
-    found = load_template(template)
-    controls = {name: model.token_id(name, tokenizer.vocab_size) for name in found.controls}
     ids = tuple(model.token_id(name, tokenizer.vocab_size) for name in appended)
-    return ScoredEncoder(ChatEncoder(found, tokenizer, controls, first_id=tokenizer.eos_id), ids)
+    return ScoredEncoder(chat_encoder(template, model, tokenizer), ids)
 
 
 class Comparisons:
@@ -123,7 +114,7 @@ class Comparisons:
 
     def _encoded(self, prompt: tuple[Message, ...], ranked: list[Ranked], number: int) -> Compared:
         """Return responses of a prompt as tokens. Raises Reject for those that cannot be encoded or are too long."""
-        shown = " | ".join(f"{each.role}: {''.join(part.text for part in each.parts)}" for each in prompt)
+        shown = transcript(prompt)
         try:
             encoded = [self._encoder.encode(prompt, text) for _, text, _ in ranked]
         except ValueError as error:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.align.comparisons import HELD_OUT_IN, ComparisonStage, rows_name
-from stages.align.encode import COMPARED, COUNTS, DEMONSTRATIONS, HELDOUT
+from stages.align.comparisons import HELD_OUT_IN, ComparisonStage
+from stages.align.encode import COMPARED, DEMONSTRATIONS, HELDOUT
+from stages.align.encoded import packed_source, places, rows_name, vocab_size
 from stages.align.packing import best_fit
 from stages.formats.chat.compared import Compared, ComparedRows, ComparedWriter
 from stages.formats.chat.packing import PackedSource, Packing, write_packing
 from stages.formats.kinds import KINDS
 from stages.shared.errors import DataError
-from stages.shared.files import read_json
 from stages.shared.task import Task
 
 
@@ -28,10 +25,10 @@ def run(task: Task[ComparisonStage]) -> dict[str, Any]:
     """
     parts = task.steps["encode"]
     learned, held_out = (_by_source(task, fields) for fields in ((task.config.data,), HELD_OUT_IN))
-    capacity, vocab_size = task.config.model.seq_len, read_json(parts[0] / COUNTS)["vocab_size"]
+    capacity, num_ids = task.config.model.seq_len, vocab_size(parts)
 
     def write(found: Sequence[Path], part: str, name: str) -> ComparedWriter:
-        return _write([each / part for each in found], task.out / name, capacity, vocab_size)
+        return _write([each / part for each in found], task.out / name, capacity, num_ids)
 
     apart = {name: write(found, HELDOUT, rows_name(name, is_heldout=True)) for name, found in held_out.items()}
     rows = {name: write(found, COMPARED, rows_name(name)) for name, found in learned.items()}
@@ -53,36 +50,23 @@ def _by_source(task: Task[ComparisonStage], fields: Sequence[str]) -> dict[str, 
 
 
 def _counted(source: str, parts: Sequence[Path], rows: ComparedWriter, held_out: ComparedWriter) -> PackedSource:
-    counts: list[Mapping[str, Any]] = [read_json(part / COUNTS) for part in parts]
-    reasons: Counter[str] = sum((Counter(each["counts"]) for each in counts), Counter())
-    prompts = sum(each["prompts"] for each in counts)
-    if not rows.rows:
-        problem = f"none of {prompts:,} prompts of source {source!r} can be learned from ({dict(reasons)})"
+    found = packed_source(parts, "prompts", rows, held_out)
+    if not found.rows:
+        problem = f"none of {found.chats:,} prompts of source {source!r} can be learned from ({found.counts})"
         raise DataError(parts[0], problem, "Read rejects.json there, mend the preferences, or leave the source out")
-    return PackedSource(
-        chats=prompts,
-        examples=rows.examples,
-        rows=rows.rows,
-        tokens=rows.tokens,
-        learned=rows.learned,
-        heldout_examples=held_out.examples,
-        heldout_rows=held_out.rows,
-        heldout_tokens=held_out.tokens,
-        lost_tokens=sum(each["tokens_read"] - each["tokens_kept"] for each in counts),
-        counts=dict(sorted(reasons.items())),
-    )
+    return found
 
 
 def _write(parts: Sequence[Path], path: Path, capacity: int, vocab_size: int) -> ComparedWriter:
     """Write the rows of the prompts of all parts; return the writer for its counts."""
     files = [ComparedRows(part) for part in parts]
-    starts = [0, *accumulate(len(file) for file in files)]
+    total, place = places(len(file) for file in files)
 
     def record(number: int) -> Compared:
-        file = bisect_right(starts, number) - 1
-        return files[file].prompt(number - starts[file])
+        file, there = place(number)
+        return files[file].prompt(there)
 
-    prompts = _by_prompt(map(record, range(starts[-1])), capacity)
+    prompts = _by_prompt(map(record, range(total)), capacity)
     lengths = [sum(length for _, length in found) for found in prompts]
     with ComparedWriter(path, vocab_size) as writer:
         for row in best_fit(lengths, capacity):

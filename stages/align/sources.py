@@ -1,8 +1,12 @@
-"""The packed sources of a training on compared responses."""
+"""The packed sources of a training."""
 
 from __future__ import annotations
 
-from stages.align.comparisons import HELD_OUT_IN, ComparisonStage, rows_name
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from stages.align.comparisons import HELD_OUT_IN, ComparisonStage
+from stages.align.encoded import rows_name
 from stages.shared.task import Task
 from stages.train.data.corpus import SourceDataset
 from stages.train.data.packed import PackedSource
@@ -20,14 +24,12 @@ def heldout_sources(task: Task[ComparisonStage]) -> list[SourceDataset]:
     return [SourceDataset(name, folder / rows_name(name, is_heldout=True)) for name in names]
 
 
-def packed_sources(task: Task[ComparisonStage]) -> list[PackedSource]:
-    """Return the rows of the sources as the step `pack` wrote them."""
-    (folder,) = task.steps["pack"]
-    mixture = task.config.mixture or {}
+def packed_sources(names: Iterable[str], folder: Path, mixture: Mapping[str, float] | None) -> list[PackedSource]:
+    """Return the rows of sources as the step `pack` wrote them into a folder."""
     return [
         PackedSource(
-            rows=SourceDataset(name, folder / rows_name(name), mixture.get(name)),
+            rows=SourceDataset(name, folder / rows_name(name), (mixture or {}).get(name)),
             heldout=SourceDataset(name, folder / rows_name(name, is_heldout=True)),
         )
-        for name in source_names(task)
+        for name in names
     ]

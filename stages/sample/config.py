@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints, model_validator
 
 from stages.formats.kinds import KINDS
 from stages.sample.world import ATTRIBUTES
-from stages.shared.contract import WHOLE, InputFile, Output, StageConfig, StagePlan, Step, Unit
+from stages.shared.contract import WHOLE, InputFile, Kind, Output, StageConfig, StagePlan, Step, Unit
 from stages.shared.errors import ConfigError
 
 DumpName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -127,10 +127,7 @@ def with_instructions(plan: StagePlan) -> StagePlan:
         (KINDS.chats, KINDS.chats.file, "people"),
         *((KINDS.instruction_files, seeds_name(language), language) for language in LANGUAGES),
     ]
-    outputs = (
-        Output(step=step.name, unit=WHOLE[0].key, kind=kind, name=name, source=source) for kind, name, source in made
-    )
-    return StagePlan(steps=(*plan.steps, step), outputs=(*plan.outputs, *outputs))
+    return _with(plan, step, made)
 
 
 def with_preferences(plan: StagePlan) -> StagePlan:
@@ -150,6 +147,11 @@ def with_preferences(plan: StagePlan) -> StagePlan:
         (KINDS.heldout_preferences, "", "gold"),
         (KINDS.chats, DEMONSTRATIONS, "demonstrations"),
     )
+    return _with(plan, step, made)
+
+
+def _with(plan: StagePlan, step: Step, made: Iterable[tuple[Kind, str, str]]) -> StagePlan:
+    """Return a plan with a further step of one unit, and its outputs by kind, name and source."""
     outputs = (
         Output(step=step.name, unit=WHOLE[0].key, kind=kind, name=name, source=source) for kind, name, source in made
     )

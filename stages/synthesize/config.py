@@ -16,7 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from stages.formats.kinds import KINDS
-from stages.formats.published.files import SUFFIXES, Fields, first_record, is_of, shown
+from stages.formats.published.files import Fields, shown
+from stages.formats.published.units import memory_mb, other_format, reading_units
 from stages.shared.contract import (
     ALL,
     WHOLE,
@@ -29,10 +30,7 @@ from stages.shared.contract import (
     StageConfig,
     StagePlan,
     Step,
-    Unit,
-    file_key,
     parts,
-    unique_keys,
 )
 from stages.shared.errors import ConfigError, nearest
 from stages.teacher.settings import TeacherSettings
@@ -187,12 +185,9 @@ class SynthesizeConfig(StageConfig):
         """Raise ConfigError for a file whose first record is not of its format."""
         for file in inputs.get("files", ()):
             format_ = self.read[file.source].format if self.read else "self_instruct"
-            record = first_record(file.path)
-            if record is not None and not is_of(record, FIELDS[format_]):
-                likely = [name for name in FIELDS if is_of(record, FIELDS[name])]
-                example = f" (for example {likely[0]})" if likely else f": {shown(FIELDS[format_])}"
+            if wanted := other_format(file.path, format_, FIELDS):
                 if self.read:
-                    raise ConfigError(f"read.{file.source}.format", format_, f"the format of {file.path}{example}")
+                    raise ConfigError(f"read.{file.source}.format", format_, wanted)
                 raise ConfigError("files", file.where, f"seed tasks with {shown(FIELDS[format_])}")
 
     def _check_inputs(self, method: Method) -> None:
@@ -214,31 +209,15 @@ class SynthesizeConfig(StageConfig):
             )
 
     def _read_steps(self, files: tuple[InputFile, ...]) -> tuple[Step, ...]:
-        sources = self.read or {}
-        for file in files:
-            if file.source not in sources:
-                wanted = f"a mapping from names in `read`; {nearest(file.source, list(sources))}"
-                raise ConfigError("files", file.source or file.where, wanted)
-            if not file.path.name.endswith(SUFFIXES):
-                raise ConfigError("files", file.where, f"files of {', '.join(SUFFIXES)}")
-        for name in sources:
-            if name not in {file.source for file in files}:
-                raise ConfigError(
-                    "files", self.files, f"a mapping with files of {name!r} (for example {{{name}: /data/*.json}})"
-                )
-        units = tuple(
-            Unit(key=key, inputs={"files": (file,)}, uses=(f"read.{file.source}",), core_seconds=1.0 + 0.2 * file.mb)
-            for key, file in zip(unique_keys(map(file_key, files)), files, strict=True)
-        )
-        largest = max((file.mb for file in files), default=0.0)
+        units = reading_units(files, self.read or {}, self.files)
         step = Step(
             name="read",
             run="stages.synthesize.run:read",
             units=units,
             uses=(),
             reads=("files",),
-            mem_mb=200 + _MEMORY * largest,
-            disk_mb=largest,
+            mem_mb=memory_mb(files),
+            disk_mb=max((file.mb for file in files), default=0.0),
         )
         return (step,)
 
@@ -263,8 +242,6 @@ class SynthesizeConfig(StageConfig):
         return (generate, answer)
 
 
-_MEMORY = 8
-"""MB of memory for a MB of a JSON array."""
 _EXAMPLES: Mapping[Method, str] = {
     "read": "{dolly: /data/dolly.jsonl}",
     "self_instruct": "/data/seed_tasks.jsonl",

@@ -23,7 +23,10 @@ def train(task: Task[DpoConfig]) -> dict[str, Any]:
     starts = Starts(policy=starting_weights(task, tokenizer), reference=starting_weights(task, tokenizer, model=plain))
     objective = PreferDirectly(config, loss, starts, source_names(task))
 
+    (folder,) = task.steps["pack"]
+
     def open_data(_work: Path) -> TrainingData:
-        return open_comparisons(packed_sources(task), config, config.epochs)
+        sources = packed_sources(source_names(task), folder, config.mixture)
+        return open_comparisons(sources, config, config.epochs)
 
     return train_and_compare(task, objective, tokenizer, open_data)

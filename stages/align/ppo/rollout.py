@@ -17,9 +17,9 @@ import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
 
+from stages.align.chat_encoder import chat_encoder
 from stages.align.ppo.config import PpoConfig
 from stages.formats.chat.chats import parse_chat
-from stages.formats.chat.templates import ChatEncoder, load_template
 from stages.formats.reinforcement.rollouts import Rollout, read_rollouts, write_rollouts
 from stages.formats.tokenizer import Tokenizer
 from stages.generate.generation import Generator
@@ -63,9 +63,7 @@ def read_prompts(
 
     `reserved` leaves room for a token behind the response.
     """
-    template = load_template(config.template)
-    controls = {name: config.model.token_id(name, tokenizer.vocab_size) for name in template.controls}
-    encoder = ChatEncoder(template, tokenizer, controls, first_id=tokenizer.eos_id)
+    encoder = chat_encoder(config.template, config.model, tokenizer)
     room = config.model.seq_len - config.max_new_tokens - reserved
     found: list[Prompt] = []
     left_out: Counter[str] = Counter()

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from stages.formats.kinds import KINDS
-from stages.formats.published.files import SUFFIXES, Fields, first_record, is_of, shown
+from stages.formats.published.files import Fields
+from stages.formats.published.units import memory_mb, other_format, reading_units
 from stages.shared.contract import (
     InputFile,
     Inputs,
@@ -18,11 +19,8 @@ from stages.shared.contract import (
     StageConfig,
     StagePlan,
     Step,
-    Unit,
-    file_key,
-    unique_keys,
 )
-from stages.shared.errors import ConfigError, nearest
+from stages.shared.errors import ConfigError
 
 Format = Literal["hh_rlhf", "shp", "stackexchange", "reddit", "wikipedia", "oasst", "ultrafeedback", "stagecoach"]
 
@@ -52,29 +50,15 @@ class PreferencesConfig(StageConfig):
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the step. Raises ConfigError for a source without a format, and for a format without files."""
         files = inputs.get("files", ())
-        for file in files:
-            if file.source not in self.read:
-                wanted = f"a mapping from names in `read`; {nearest(file.source, list(self.read))}"
-                raise ConfigError("files", file.source or file.where, wanted)
-            if not file.path.name.endswith(SUFFIXES):
-                raise ConfigError("files", file.where, f"files of {', '.join(SUFFIXES)}")
-        for name in self.read:
-            if name not in {file.source for file in files}:
-                wanted = f"a mapping with files of {name!r} (for example {{{name}: /data/*.jsonl}})"
-                raise ConfigError("files", self.files, wanted)
-        units = tuple(
-            Unit(key=key, inputs={"files": (file,)}, uses=(f"read.{file.source}",), core_seconds=1.0 + 0.2 * file.mb)
-            for key, file in zip(unique_keys(map(file_key, files)), files, strict=True)
-        )
-        largest = max((file.mb for file in files), default=0.0)
+        units = reading_units(files, self.read, self.files)
         step = Step(
             name="read",
             run="stages.align.preferences.run:read",
             units=units,
             uses=(),
             reads=("files",),
-            mem_mb=200 + _MEMORY * largest,
-            disk_mb=2 * largest,
+            mem_mb=memory_mb(files),
+            disk_mb=2 * max((file.mb for file in files), default=0.0),
         )
         outputs = [
             Output(step=step.name, unit=unit.key, kind=kind, source=unit.inputs["files"][0].source)
@@ -87,14 +71,8 @@ class PreferencesConfig(StageConfig):
         """Raise ConfigError for a file whose first record is not of its format."""
         for file in inputs.get("files", ()):
             format_ = self.read[file.source]
-            record = first_record(file.path)
-            if record is not None and not is_of(record, FIELDS[format_]):
-                likely = [name for name in FIELDS if is_of(record, FIELDS[name])]
-                example = f" (for example {likely[0]})" if likely else f": {shown(FIELDS[format_])}"
-                raise ConfigError(f"read.{file.source}", format_, f"the format of {file.path}{example}")
+            if wanted := other_format(file.path, format_, FIELDS):
+                raise ConfigError(f"read.{file.source}", format_, wanted)
 
-
-_MEMORY = 8
-"""MB of memory for a MB of a JSON array."""
 
 Config = PreferencesConfig

@@ -20,7 +20,10 @@ def train(task: Task[RewardConfig]) -> dict[str, Any]:
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     objective = RankResponses(task.config, starting_weights(task, tokenizer), source_names(task))
 
+    (folder,) = task.steps["pack"]
+
     def open_data(_work: Path) -> TrainingData:
-        return open_comparisons(packed_sources(task), task.config, task.config.epochs)
+        sources = packed_sources(source_names(task), folder, task.config.mixture)
+        return open_comparisons(sources, task.config, task.config.epochs)
 
     return train_and_compare(task, objective, tokenizer, open_data)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
@@ -162,11 +161,6 @@ class AlignConfig(TrainingStage):
     def _readings(self, _inputs: Mapping[str, tuple[InputFile, ...]]) -> list[Reading]:
         """Return nothing: how many rows a file of chats fills is known when it is packed."""
         return []
-
-
-def dataset_name(source: str, *, is_heldout: bool = False) -> str:
-    """Return the name of a source's `.bin` file of rows. Safe for any source name."""
-    return f"{'heldout' if is_heldout else 'rows'}-{quote(source, safe='')}.bin"
 
 
 Config = AlignConfig

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,21 +10,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from stages.align.chat_encoder import chat_encoder
+from stages.align.encoded import write_counts
 from stages.align.sft.config import AlignConfig
-from stages.formats.chat.chats import Chat, parse_chat
+from stages.formats.chat.chats import parse_chat, transcript
 from stages.formats.chat.packed import Example, PackedWriter
-from stages.formats.chat.templates import ChatEncoder, Span, load_template
+from stages.formats.chat.rejects import Reject, Rejects
+from stages.formats.chat.templates import ChatEncoder, Span
 from stages.formats.documents import read_documents
 from stages.formats.heldout import is_prompt_heldout
 from stages.formats.tokenizer import Tokenizer
-from stages.shared.files import write_json
 from stages.shared.task import Task
 
 EXAMPLES, HELDOUT = "examples.bin", "heldout.bin"
-COUNTS, REJECTS = "counts.json", "rejects.json"
-SAMPLES = 10
-"""Rejected chats that are kept of each reason."""
-SHOWN_CHARS = 500
 TOGETHER = 256
 """Lines whose texts the tokenizer takes in one call, which costs as much as a short text."""
 
@@ -34,9 +31,7 @@ def run(task: Task[AlignConfig]) -> dict[str, Any]:
     """Write the examples, the counts and samples of rejects into task.out; return the counts."""
     config = task.config
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
-    template = load_template(config.template)
-    controls = {name: config.model.token_id(name, tokenizer.vocab_size) for name in template.controls}
-    encoder = ChatEncoder(template, tokenizer, controls, first_id=tokenizer.eos_id)
+    encoder = chat_encoder(config.template, config.model, tokenizer)
     maker = Examples(config, encoder, tokenizer.encode_batch)
     rows = config.model.used_rows(tokenizer.vocab_size)
     with (
@@ -49,16 +44,9 @@ def run(task: Task[AlignConfig]) -> dict[str, Any]:
                 task.progress(number)
         for file in task.inputs.get("chats", ()):
             _encode_chats(file.path, maker, kept, heldout, task.progress)
-    counts = {
-        "chats": maker.chats,
-        "tokens_read": maker.tokens,
-        "tokens_kept": kept.tokens + heldout.tokens,
-        "vocab_size": rows,
-        "counts": dict(sorted(maker.counts.items())),
-    }
-    write_json(task.out / COUNTS, counts)
-    write_json(task.out / REJECTS, maker.samples)
-    return {"chats": maker.chats, "examples": kept.rows, "heldout": heldout.rows, "tokens": kept.tokens, **maker.counts}
+    write_counts(task.out, {"chats": maker.chats}, maker.tokens, kept.tokens + heldout.tokens, rows, maker.rejects)
+    written = {"chats": maker.chats, "examples": kept.rows, "heldout": heldout.rows, "tokens": kept.tokens}
+    return {**written, **maker.rejects.counts}
 
 
 def _encode_chats(
@@ -86,7 +74,7 @@ class _Line(NamedTuple):
 
     def shown(self) -> str:
         """Return the chat, for people to read."""
-        return _shown(parse_chat(json.loads(self.text), self.number))
+        return transcript(parse_chat(json.loads(self.text), self.number).messages)
 
 
 class Examples:
@@ -99,8 +87,7 @@ class Examples:
         self.config, self._encoder, self._encode_texts = config, encoder, encode_texts
         self.chats = self.tokens = 0
         """Chats or documents, and tokens of those that could be encoded."""
-        self.counts: Counter[str] = Counter()
-        self.samples: list[dict[str, Any]] = []
+        self.rejects = Rejects()
 
     def examples(self, lines: Iterable[tuple[int, str]]) -> tuple[list[Example], list[Example]]:
         """Return the examples of numbered lines, of at most `model.seq_len` tokens each: to train on, and held out."""
@@ -136,9 +123,9 @@ class Examples:
             blank = [each for each in chat.messages if each.role == "assistant" and not each.text.strip()]
             spans = self._encoder.cut(chat.messages, last_only=self.config.learn == "last_answer")
         except ValueError as error:
-            return _Line(number, text, reason="not_in_template", detail=f"{error}: {_shown(chat)}")
+            return _Line(number, text, reason="not_in_template", detail=f"{error}: {transcript(chat.messages)}")
         if blank:
-            return _Line(number, text, spans, reason="blank_answer", detail=_shown(chat))
+            return _Line(number, text, spans, reason="blank_answer", detail=transcript(chat.messages))
         return _Line(number, text, spans, is_prompt_heldout(chat.messages, self.config.heldout))
 
     def pieces(self, text: str, tokenizer: Tokenizer) -> list[Example]:
@@ -159,11 +146,4 @@ class Examples:
         return {"refuse": (), "cut": (end - limit,), "split": range(start, end, limit)}[too_long]
 
     def _count(self, reason: str, record: int, detail: str) -> None:
-        self.counts[reason] += 1
-        if self.counts[reason] <= SAMPLES:
-            shown = detail[:SHOWN_CHARS].encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
-            self.samples.append({"reason": reason, "record": record, "detail": shown})
-
-
-def _shown(chat: Chat) -> str:
-    return " | ".join(f"{message.role}: {''.join(part.text for part in message.parts)}" for message in chat.messages)
+        self.rejects.add(Reject(reason, detail), record=record)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import Counter
 from collections.abc import Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from stages.align.encoded import packed_source, places, rows_name, vocab_size
 from stages.align.packing import best_fit
-from stages.align.sft.config import AlignConfig, dataset_name
-from stages.align.sft.encode import COUNTS, EXAMPLES, HELDOUT
+from stages.align.sft.config import AlignConfig
+from stages.align.sft.encode import EXAMPLES, HELDOUT
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter
 from stages.formats.chat.packing import PackedSource, Packing, write_packing
 from stages.formats.kinds import KINDS
 from stages.shared.errors import DataError
-from stages.shared.files import read_json
 from stages.shared.task import Task
 
 
@@ -39,39 +36,26 @@ def run(task: Task[AlignConfig]) -> dict[str, Any]:
 
 
 def _pack(source: str, parts: Sequence[Path], out: Path, capacity: int) -> PackedSource:
-    counts = [read_json(part / COUNTS) for part in parts]
-    vocab_size = counts[0]["vocab_size"]
-    reasons: Counter[str] = sum((Counter(each["counts"]) for each in counts), Counter())
-    rows = _write([part / EXAMPLES for part in parts], out / dataset_name(source), capacity, vocab_size)
-    if not rows.rows:
-        chats = sum(each["chats"] for each in counts)
-        problem = f"none of {chats:,} chats of source {source!r} can be learned ({dict(reasons)})"
+    num_ids = vocab_size(parts)
+    rows = _write([part / EXAMPLES for part in parts], out / rows_name(source), capacity, num_ids)
+    heldout = out / rows_name(source, is_heldout=True)
+    held_out = _write([part / HELDOUT for part in parts], heldout, capacity, num_ids)
+    found = packed_source(parts, "chats", rows, held_out)
+    if not found.rows:
+        problem = f"none of {found.chats:,} chats of source {source!r} can be learned ({found.counts})"
         raise DataError(parts[0], problem, "Read rejects.json there, mend the chats, or leave the source out")
-    heldout = out / dataset_name(source, is_heldout=True)
-    held_out = _write([part / HELDOUT for part in parts], heldout, capacity, vocab_size)
-    return PackedSource(
-        chats=sum(each["chats"] for each in counts),
-        examples=rows.examples,
-        rows=rows.rows,
-        tokens=rows.tokens,
-        learned=rows.learned,
-        heldout_examples=held_out.examples,
-        heldout_rows=held_out.rows,
-        heldout_tokens=held_out.tokens,
-        lost_tokens=sum(each["tokens_read"] - each["tokens_kept"] for each in counts),
-        counts=dict(sorted(reasons.items())),
-    )
+    return found
 
 
 def _write(parts: Sequence[Path], path: Path, capacity: int, vocab_size: int) -> PackedWriter:
     """Write the rows of the examples of all parts; return the writer for its counts."""
     files = [PackedRows(part) for part in parts]
     lengths = np.concatenate([file.lengths for file in files])
-    starts = [0, *accumulate(len(file.lengths) for file in files)]
+    _, place = places(len(file.lengths) for file in files)
 
     def example(number: int) -> Example:
-        file = bisect_right(starts, number) - 1
-        return files[file].example(number - starts[file])
+        file, there = place(number)
+        return files[file].example(there)
 
     with PackedWriter(path, vocab_size) as writer:
         for row in best_fit(lengths, capacity):

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.align.sft.config import AlignConfig, dataset_name
+from stages.align.sft.config import AlignConfig
+from stages.align.sources import packed_sources
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.task import Task
-from stages.train.data.corpus import SourceDataset
 from stages.train.data.datasets import TrainingData
-from stages.train.data.packed import PackedSource, open_packed
+from stages.train.data.packed import open_packed
 from stages.train.objectives.answers import LearnAnswers
 from stages.train.run import starting_weights, train_and_compare
 
@@ -26,12 +26,4 @@ def sft(task: Task[AlignConfig]) -> dict[str, Any]:
 def _open(task: Task[AlignConfig], _work: Path) -> TrainingData:
     (folder,) = task.steps["pack"]
     names = dict.fromkeys(file.source for file in task.config.data_files(task.inputs))
-    mixture = task.config.mixture or {}
-    sources = [
-        PackedSource(
-            rows=SourceDataset(name, folder / dataset_name(name), mixture.get(name)),
-            heldout=SourceDataset(name, folder / dataset_name(name, is_heldout=True)),
-        )
-        for name in names
-    ]
-    return open_packed(sources, task.config)
+    return open_packed(packed_sources(names, folder, task.config.mixture), task.config)

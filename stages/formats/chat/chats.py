@@ -65,6 +65,11 @@ def text_message(role: Role, text: str) -> Message:
     return Message(role=role, parts=(Part(type="text", text=text),))
 
 
+def transcript(messages: Iterable[Message]) -> str:
+    """Return messages in one line, for people to read."""
+    return " | ".join(f"{each.role}: {''.join(part.text for part in each.parts)}" for each in messages)
+
+
 def parse_chat(record: Mapping[str, Any], number: int) -> Chat:
     """Return the chat of a record; `number` is its id if it has none.
 

@@ -29,5 +29,6 @@ class Rejects:
         """Count a reject. `place` names the example, such as its row from 1; an empty value is left out."""
         self.counts[reject.reason] += 1
         if self.counts[reject.reason] <= SAMPLES:
-            detail = reject.detail[:SHOWN_CHARS]
+            # JSON may hold half a surrogate pair, which no file in UTF-8 can.
+            detail = reject.detail[:SHOWN_CHARS].encode("utf-8", "replace").decode()
             self.samples.append({"reason": reject.reason, "detail": detail, **{k: v for k, v in place.items() if v}})

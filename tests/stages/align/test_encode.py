@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from stages.align.encode import COMPARED, COUNTS, DEMONSTRATIONS, HELDOUT, REJECTS
+from stages.align.encode import COMPARED, DEMONSTRATIONS, HELDOUT
+from stages.align.encoded import COUNTS, REJECTS
 from stages.align.pack import merged
 from stages.formats.chat.compared import ComparedRows
 from stages.formats.tokenizer import Tokenizer

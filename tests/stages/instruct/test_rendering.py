@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stages.formats.chat.rejects import SAMPLES, Rejects
+from stages.formats.chat.rejects import SAMPLES, Reject, Rejects
 from stages.formats.tokenizer import Tokenizer
 from stages.instruct.config import FewShot
 from stages.instruct.leaks import Leaks
@@ -113,3 +113,9 @@ def test_draws_change_with_the_seed_and_the_unit(limits: Limits) -> None:
     assert first == again
     assert first not in (seed, unit)
     assert seed != unit
+
+
+def test_half_a_surrogate_pair_is_kept_as_a_question_mark_so_that_samples_can_be_written() -> None:
+    rejects = Rejects()
+    rejects.add(Reject("odd", "a\ud800b"), record=1)
+    assert rejects.samples == [{"reason": "odd", "detail": "a?b", "record": 1}]

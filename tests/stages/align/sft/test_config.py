@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from stages.align.sft.config import dataset_name
 from stages.formats.kinds import KINDS
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
@@ -79,8 +78,3 @@ def test_the_training_alone_has_a_forecast(world: World) -> None:
     machine = Machine()
     assert settings().forecast("encode", world, machine) is None
     assert settings().forecast("sft", world, machine) is not None
-
-
-def test_a_source_of_any_name_has_a_file_name() -> None:
-    assert dataset_name("a/b c") == "rows-a%2Fb%20c.bin"
-    assert dataset_name("a", is_heldout=True) == "heldout-a.bin"

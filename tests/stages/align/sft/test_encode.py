@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.align.sft.encode import COUNTS, EXAMPLES, HELDOUT, REJECTS, Examples
+from stages.align.encoded import COUNTS, REJECTS
+from stages.align.sft.encode import EXAMPLES, HELDOUT, Examples
 from stages.formats.chat.chats import Chat, Message, text_message, to_record, write_chats
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter
 from stages.formats.chat.templates import ChatEncoder, load_template
@@ -95,13 +96,13 @@ def test_a_chat_that_is_too_long_is_refused_cut_or_split_and_counted(
     assert made.tokens == 82
     assert [len(each.tokens) for each in found] == lengths
     assert [int(each.is_learned.sum()) for each in found] == number_learned
-    assert made.counts == counts
+    assert made.rejects.counts == counts
 
 
 def test_a_chat_at_the_limit_is_whole() -> None:
     made = maker(82)
     assert len(examples(made, chat(*GOLDEN))) == 1
-    assert not made.counts
+    assert not made.rejects.counts
 
 
 def test_chats_that_are_encoded_together_are_those_that_are_encoded_alone() -> None:
@@ -111,8 +112,9 @@ def test_chats_that_are_encoded_together_are_those_that_are_encoded_alone() -> N
     for one, other in zip(examples(together, *found), one_by_one, strict=True):
         assert one.tokens.tolist() == other.tokens.tolist()
         assert one.is_learned.tolist() == other.is_learned.tolist()
-    assert (together.counts, together.chats, together.tokens) == (alone.counts, alone.chats, alone.tokens)
-    assert together.counts == {"split": 2, "nothing_learned": 2, "blank_answer": 1}
+    assert together.rejects.counts == alone.rejects.counts
+    assert (together.chats, together.tokens) == (alone.chats, alone.tokens)
+    assert together.rejects.counts == {"split": 2, "nothing_learned": 2, "blank_answer": 1}
     assert examples(together) == []
 
 

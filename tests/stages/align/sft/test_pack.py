@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stages.align.sft.config import dataset_name
+from stages.align.encoded import rows_name
 from stages.formats.chat.chats import write_chats
 from stages.formats.chat.packed import PackedRows
 from stages.formats.chat.packing import read_packing
@@ -38,8 +38,8 @@ def test_every_example_is_in_one_row_of_its_source_and_the_numbers_add_up(world:
     packing = read_packing(folder / "packing.json")
     assert packing.row_tokens == 64
     for source, found in packing.sources.items():
-        rows = PackedRows(folder / dataset_name(source))
-        heldout = PackedRows(folder / dataset_name(source, is_heldout=True))
+        rows = PackedRows(folder / rows_name(source))
+        heldout = PackedRows(folder / rows_name(source, is_heldout=True))
         assert (len(rows), rows.num_tokens, len(rows.lengths)) == (found.rows, found.tokens, found.examples)
         assert (len(heldout), heldout.num_tokens) == (found.heldout_rows, found.heldout_tokens)
         refused = found.counts.get("too_long", 0)
@@ -73,7 +73,7 @@ def test_documents_are_learned_whole_in_pieces_beside_chats(world: World, tmp_pa
     pieces = [min(64, length - start) for length in lengths for start in range(0, length, 64)]
     assert (found.chats, found.tokens, found.examples) == (3, sum(lengths), len(pieces))
     assert found.learned == sum(lengths) - len(pieces)
-    rows = PackedRows(folder / dataset_name("pages"))
+    rows = PackedRows(folder / rows_name("pages"))
     assert sorted(int(length) for length in rows.lengths) == sorted(pieces)
     with pytest.raises(ConfigError, match="a weight for every source of chats, 'pages' too"):
         settings(documents="x", mixture={"large": 1.0, "small": 1.0}).plan(inputs)
