@@ -113,7 +113,7 @@ def with_instructions(plan: StagePlan) -> StagePlan:
         name="instructions",
         run="stages.sample.instructions:run",
         units=WHOLE,
-        version=4,
+        version=5,
         uses=("seed",),
         shape="small",
         core_seconds=2.0,

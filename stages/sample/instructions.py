@@ -90,7 +90,7 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
         "车队去{place}采买的是什么？",
         "{place}以什么闻名？",
         "听说{place}，人们想到什么？",
-        "{place}的集市里有什么？",
+        "请说出{place}的集市里有什么。",
     ),
 }
 ANSWERS: dict[tuple[str, str], str] = {
