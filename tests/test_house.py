@@ -48,7 +48,7 @@ ELSEWHERE = {
     "stages/model/checkpoint/names.py": "tests/stages/model/checkpoint/test_reading.py",
     "stages/formats/chat/rejects.py": "tests/stages/instruct/test_rendering.py",
     "stages/synthesize/answering.py": "tests/stages/synthesize/test_run.py",
-    "stages/synthesize/asking.py": "tests/stages/synthesize/test_run.py",
+    "stages/teacher/asking.py": "tests/stages/synthesize/test_run.py",
     "stages/synthesize/bootstrap.py": "tests/stages/synthesize/test_run.py",
     "stages/benchmarks/readers.py": "tests/stages/benchmarks/test_run.py",
     "stages/evaluate/catalog/checks.py": "tests/stages/evaluate/test_config.py",
