@@ -137,7 +137,9 @@ def _parse(record: Mapping[str, Any], path: Path, number: int, known: Mapping[st
             raise ValueError("the last message of the chat is no answer to one before it")
         return Prompt(messages=chat.messages[:-1], source=_source(chat)), chat.messages[-1].text
     if "continuation" in record:
-        return Prompt(messages=(text_message("user", record["prompt"]),), source=""), _text(record["continuation"])
+        return Prompt(messages=(text_message("user", _text(record["prompt"])),), source=""), _text(
+            record["continuation"]
+        )
     if record["prompt"] not in known:
         problem = f"a rollout of prompt {record['prompt']!r}, which is not among the {len(known)} of `prompts`"
         raise DataError(path, problem, "Give `prompts` the chats that it answers, as its section has them", number)
