@@ -107,8 +107,8 @@ class Judgement:
     rates: Sequence[WinRate]
     alone: Mapping[str, int] = field(default_factory=dict)
     """Answers without a counterpart, by policy."""
-    requests: Mapping[str, int] = field(default_factory=dict)
-    """Different requests to an endpoint, by rubric."""
+    readings: Mapping[str, int] = field(default_factory=dict)
+    """Answers of an endpoint by rubric, those that could not be read among them."""
     unparsed: Mapping[str, int] = field(default_factory=dict)
     """Answers of an endpoint, or scores, that could not be read, by reason."""
 
