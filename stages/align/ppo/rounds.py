@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from stages.align.ppo import phases
