@@ -32,7 +32,7 @@ def verdicts_of(pairs: Sequence[Pair], questions: Mapping[str, Question], asker:
 
 
 def is_decided(pair: Pair) -> bool:
-    """Return whether nobody has to be asked: equal answers are a tie. The control of equal answers is asked."""
+    """Return whether a pair needs no request: equal answers are a tie. The control of equal answers needs them."""
     return pair.control == "" and pair.answers[0] == pair.answers[1]
 
 

@@ -88,9 +88,9 @@ class WinRate:
     longer: float | None
     """Share of decided pairs that the longer answer won; None without any."""
     first: int
-    """Pairs of which the answer that was shown first won in both orders."""
+    """Pairs in which the answer that was shown first won in both orders."""
     second: int
-    """Pairs of which the answer that was shown second won in both orders."""
+    """Pairs in which the answer that was shown second won in both orders."""
     scores: tuple[float, float] | None
     """Mean scores of the policy's answers and of the others; None: there are none."""
 
