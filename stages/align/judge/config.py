@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from stages.align.answers import policies_of
+from stages.align.answers import inspect_answers, policies_of
 from stages.align.starts import final_checkpoint, require_scores
 from stages.formats.chat.judgements import JudgeKind
 from stages.formats.chat.templates import digest_of
@@ -81,6 +81,11 @@ class JudgeConfig(StageConfig):
             raise ConfigError("reward", self.reward, "given, or `teacher` in its place, and not both")
         if (self.reward is None) != (self.tokenizer is None):
             raise ConfigError("tokenizer", self.tokenizer, "given with reward, and only with it")
+        others, owner = (("template", "margin"), "reward") if self.teacher else (("rubrics", "parameters"), "teacher")
+        for name in sorted({*others} & self.model_fields_set):
+            raise ConfigError(
+                name, getattr(self, name), f"absent: it belongs to {'reward' if self.teacher else 'teacher'}"
+            )
         return self
 
     @property
@@ -95,7 +100,7 @@ class JudgeConfig(StageConfig):
         return self.teacher
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return the two steps. Raises ConfigError for policies or rubrics that are none."""
+        """Return the two steps. Raises ConfigError for unknown policies or rubrics."""
         policies_of(inputs.get("answers", ()), self.against)
         chosen: dict[str, tuple[InputFile, ...]] = {}
         if self.reward is not None:
@@ -146,7 +151,8 @@ class JudgeConfig(StageConfig):
         return found
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
-        """Raise DataError for a reward model that scores nothing or has another tokenizer."""
+        """Raise DataError for a file without answers, and for a reward model without scores or of another tokenizer."""
+        inspect_answers(inputs.get("answers", ()))
         if self.reward is None:
             return
         file = final_checkpoint("reward", inputs["reward"])
