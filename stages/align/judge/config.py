@@ -83,9 +83,7 @@ class JudgeConfig(StageConfig):
             raise ConfigError("tokenizer", self.tokenizer, "given with reward, and only with it")
         others, owner = (("template", "margin"), "reward") if self.teacher else (("rubrics", "parameters"), "teacher")
         for name in sorted({*others} & self.model_fields_set):
-            raise ConfigError(
-                name, getattr(self, name), f"absent: it belongs to {'reward' if self.teacher else 'teacher'}"
-            )
+            raise ConfigError(name, getattr(self, name), f"absent: it belongs to {owner}")
         return self
 
     @property
