@@ -21,12 +21,14 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from stages.align.ppo import phases
 from stages.align.ppo.config import PpoConfig
 from stages.align.ppo.objective import EPISODE, POLICY, REFERENCE, REWARD, VALUE
 from stages.align.ppo.phases import Episodes, Floats
+from stages.align.ppo.reading import READ, alike
 from stages.align.ppo.rollout import RoundSampler
 from stages.align.prompts import Prompts, of_round, permutation
 from stages.formats.reinforcement.rollouts import Rollout, scored, write_rollouts
@@ -170,14 +172,20 @@ class Rounds:
 
         The log probabilities of the first epoch are then those that the updates compute, bit for bit. Collective.
         """
-        size = self._config.global_batch
-        found: list[dict[str, Floats]] = []
-        for first in range(0, self._config.episodes, size):
-            rows = [_sample(episodes, row) for row in range(first, first + size)]
-            found.append(_gathered(models.annotate(role, rows)))
+        found: dict[str, Floats] = {}
+        for rows in self._alike(episodes, np.arange(self._config.episodes)).reshape(-1, self._config.global_batch):
+            for name, column in _gathered(models.annotate(role, [_sample(episodes, row) for row in rows])).items():
+                found.setdefault(name, np.empty(episodes.tokens.shape))[rows] = column
         mask = episodes.is_trained
-        joined = {name: np.concatenate([each[name] for each in found]) for name in found[0]}
-        return {name: column if name == "scores" else np.where(mask, column, 0.0) for name, column in joined.items()}
+        return {name: column if name == "scores" else np.where(mask, column, 0.0) for name, column in found.items()}
+
+    def _alike(self, episodes: Episodes, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return rows, batch by batch, with those of like length in a microbatch."""
+        config = self._config
+        batches = rows.reshape(-1, config.global_batch)
+        return np.concatenate(
+            [batch[alike(episodes.last[batch], config.microbatch, config.layout.dp)] for batch in batches]
+        )
 
     def _require_same_policy(self, episodes: Episodes, rollouts: Sequence[Rollout]) -> None:
         """Raise DataError if the sampler had other weights than the training has."""
@@ -198,8 +206,8 @@ class Rounds:
         order = np.arange(config.episodes)  # of the first epoch: the batches in which the old numbers were computed
         if epoch:
             order = permutation(config.episodes, f"episodes/{config.seed}/{number}/{epoch}")
-        chosen = order[place * size : (place + 1) * size]
-        samples = [_sample(episodes, int(row)) for row in chosen]
+        chosen = self._alike(episodes, order[place * size : (place + 1) * size])
+        samples = [_sample(episodes, row) for row in chosen]
         if config.ptx is None or self.text is None:
             return samples
         rows = [self.text[step * config.ptx.batch + row] for row in range(config.ptx.batch)]
@@ -257,12 +265,15 @@ def _write(folder: Path, about: Mapping[str, Any], episodes: Episodes, rollouts:
     write_json(folder / ROUND, {**about, "finishes": finishes})
 
 
-def _sample(episodes: Episodes, row: int) -> Batch:
+def _sample(episodes: Episodes, row: np.intp) -> Batch:
     """Return an episode as a sample; columns that are not filled yet are 0."""
     tokens = torch.from_numpy(episodes.tokens[row])
     zero = torch.zeros(len(tokens))
     found = {name: getattr(episodes, name) for name in EPISODE if name != "ptx"}
+    is_read = torch.from_numpy(episodes.is_trained[row].copy())
+    is_read[episodes.last[row]] = True
     return {
+        READ: is_read,
         "tokens": tokens,
         "labels": torch.cat([tokens[1:], tokens.new_zeros(1)]),
         "position_ids": torch.arange(len(tokens)),
@@ -276,7 +287,7 @@ def _text_sample(row: Batch, weight: float) -> Batch:
     """Return a row of the pretraining's text as a sample that is no episode."""
     mask = row["loss_mask"].float()
     zeros = {name: torch.zeros_like(mask) for name in EPISODE}
-    return {**row, **zeros, "loss_mask": torch.zeros_like(mask), "ptx": mask * weight}
+    return {**row, **zeros, READ: mask > 0, "loss_mask": torch.zeros_like(mask), "ptx": mask * weight}
 
 
 def _gathered(columns: Sequence[Batch]) -> dict[str, Floats]:
@@ -286,6 +297,8 @@ def _gathered(columns: Sequence[Batch]) -> dict[str, Floats]:
         name: torch.cat([each[name] for each in columns]).double().cpu().numpy()
         for name in (columns[0] if columns and is_source else ())
     }
+    if dist.get_world_size() == 1:
+        return own
     everyone: list[tuple[int, dict[str, Floats]]] = [(0, own)] * dist.get_world_size()
     dist.all_gather_object(everyone, (parallel_state.get_data_parallel_rank(), own), group=parallel.host_group())
     parts = [found for _, found in sorted(everyone, key=lambda each: each[0]) if found]
