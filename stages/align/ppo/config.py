@@ -5,23 +5,24 @@ One step on all ranks of the layout. Light: the login node plans with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from stages.align.starts import final_checkpoint, model_of, require_scores
 from stages.formats.chat.templates import digest_of, load_template
 from stages.formats.kinds import KINDS
-from stages.model.checkpoint.settings import PlannedModel, name_of, read_sealed, require_fitting, require_tokenizer
+from stages.model.checkpoint.settings import name_of, require_fitting, require_tokenizer
 from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Output, Reads, Section, StagePlan
-from stages.shared.errors import ConfigError, DataError
+from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS
 from stages.train.data.schedule import Schedule
 from stages.train.sections import GuardConfig, LrScheduleConfig
 from stages.train.stage import TrainingStage
-from stages.train.state.names import AVERAGE, FINAL
+from stages.train.state.names import AVERAGE
 
 STARTS = ("policy", "reward")
 """Input fields of models."""
@@ -214,7 +215,7 @@ class PpoConfig(TrainingStage):
         training = super().plan(inputs)
         (step,) = training.steps
         (unit,) = step.units
-        chosen = {name: (_chosen(name, inputs[name]),) for name in STARTS if inputs.get(name)}
+        chosen = {name: (final_checkpoint(name, inputs[name]),) for name in STARTS if inputs.get(name)}
         given = [name for name in ("prompts", *STARTS, "rule", "tokens") if getattr(self, name) is not None]
         reads = (*(name for name in step.reads if name != self.data), *given)
         units = (replace(unit, inputs={**unit.inputs, **chosen}),)
@@ -240,28 +241,16 @@ class PpoConfig(TrainingStage):
         for name in STARTS:
             if not inputs.get(name):
                 continue
-            file = _chosen(name, inputs[name])
+            file = final_checkpoint(name, inputs[name])
             require_tokenizer(file, inputs.get("tokenizer", ()))
-            planned = PlannedModel.of(file)
-            found = planned.model if planned else read_sealed(file.path).config
             if name == "policy":
-                require_fitting(name_of(file), found, self.model)
-            elif found.head != "scalar":
-                problem = f"a model with head {found.head} scores nothing"
-                raise DataError(name_of(file), problem, "Name a reward model: head scalar")
+                require_fitting(name_of(file), model_of(file), self.model)
+            else:
+                require_scores(file)
 
     def _weights_from(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> str:
         files = inputs.get("policy", ())
-        return _chosen("policy", files).where if files else super()._weights_from(inputs)
-
-
-def _chosen(name: str, files: Sequence[InputFile]) -> InputFile:
-    """Return the checkpoint to take: a section's final one, or the folder that is named."""
-    if files[0].section:
-        files = [file for file in files if file.path.name == FINAL]
-    if len(files) != 1:
-        raise ConfigError(name, [file.where for file in files], "one folder")
-    return files[0]
+        return final_checkpoint("policy", files).where if files else super()._weights_from(inputs)
 
 
 Config = PpoConfig

@@ -1,6 +1,6 @@
 """A round, phase by phase: the feed of the training. Its results are files, so that a kill loses no phase twice.
 
-    rounds/round-00003/batch-00000.jsonl ...   responses as they are sampled (stages/align/ppo/rollout.py)
+    rounds/round-00003/batch-00000.jsonl ...   responses as they are sampled (stages/align/sampling.py)
     rounds/round-00003/episodes.npz            every column that the updates read
     rounds/round-00003/round.json              numbers and samples to read; written last: the round is complete
 
@@ -9,7 +9,6 @@ A round's files stay as long as a checkpoint inside the round may be restarted f
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +30,8 @@ from stages.align.ppo.config import PpoConfig
 from stages.align.ppo.objective import EPISODE, POLICY, REFERENCE, REWARD, VALUE
 from stages.align.ppo.phases import Episodes, Floats
 from stages.align.ppo.reading import READ, alike
-from stages.align.ppo.rollout import Prompt, Prompts, Sampler, policy_digest
+from stages.align.ppo.rollout import Colocated
+from stages.align.prompts import Prompts, of_round, permutation
 from stages.formats.reinforcement.rollouts import Rollout, scored, write_rollouts
 from stages.model import parallel
 from stages.shared import log
@@ -68,7 +68,7 @@ class Rounds:
     """Takes the samples of a step from its round; at a round's first step the policy samples it."""
 
     def __init__(
-        self, config: PpoConfig, prompts: Prompts, sampler: Sampler, work: Path, judge: Score | int | None = None
+        self, config: PpoConfig, prompts: Prompts, sampler: Colocated, work: Path, judge: Score | int | None = None
     ) -> None:
         """`judge` scores responses, or is the token at which the model of the role `reward` does, behind a response.
         None: that model scores at the response's last token.
@@ -94,7 +94,7 @@ class Rounds:
     def _begin(self, number: int, beta: float, models: Models) -> Round:
         """Return a round that starts with these weights: from its files if they are of this policy, else anew."""
         self.clock.lap("updates" if self._round else "start")
-        folder, policy = self._folder / f"round-{number:05d}", policy_digest(models.main)
+        folder, policy = self._folder / f"round-{number:05d}", self._sampler.digest(models.main)
         if not parallel.agree(_is_complete(folder, policy, beta)):
             self._make(number, beta, policy, models, folder)
             parallel.wait_for_all()
@@ -121,8 +121,9 @@ class Rounds:
     def _make(self, number: int, beta: float, policy: str, models: Models, folder: Path) -> None:
         """Make a round: the nine phases but the updates, which are the training's steps. Collective."""
         config = self._config
+        prompts = of_round(self._prompts.all, config.prompts_per_round, number, config.seed)
         self.clock.lap("rest")
-        rollouts = self._sampler.sample(models.main, policy, number, self._chosen(number), folder)
+        rollouts = self._sampler.sample(models.main, policy, number, prompts, folder)
         self.clock.lap("sample")
         episodes = phases.episodes_of(rollouts, config.model.seq_len)
         run = partial(self._columns, models, episodes)
@@ -143,8 +144,7 @@ class Rounds:
         if dist.get_rank() == 0:
             rollouts = scored(rollouts, episodes.scores.tolist())
             about = {"round": number, "policy": policy, "beta": beta, "next_beta": next_beta}
-            questions = {prompt.id: prompt.text for prompt in self._prompts.all}
-            samples = _shown(rollouts[:SHOWN], episodes, questions)
+            samples = _shown(rollouts[:SHOWN], episodes)
             _write(folder, {**about, "numbers": numbers, "samples": samples}, episodes, rollouts)
 
     def _scores(self, models: Models, episodes: Episodes, rollouts: Sequence[Rollout]) -> Floats:
@@ -154,15 +154,6 @@ class Rounds:
         judged = episodes if self._judge is None else phases.with_token_behind(episodes, self._judge)
         scores_NT = self._columns(models, judged, REWARD)["scores"]
         return scores_NT[np.arange(len(judged.last)), judged.last]
-
-    def _chosen(self, number: int) -> list[Prompt]:
-        """Return the prompts of a round: each epoch of the prompts has every one once, in an order of its own."""
-        count, size = self._config.prompts_per_round, len(self._prompts.all)
-        found = []
-        for place in range(number * count, (number + 1) * count):
-            epoch, at = divmod(place, size)
-            found.append(self._prompts.all[permutation(size, f"prompts/{self._config.seed}/{epoch}")[at]])
-        return found
 
     def _columns(self, models: Models, episodes: Episodes, role: str) -> dict[str, Floats]:
         """Run a model over all episodes, in the batches of the round's first updates; return its columns, [N, T].
@@ -227,12 +218,6 @@ class Rounds:
         return [read_json(path) for path in sorted(self._folder.glob(f"round-*/{ROUND}"))]
 
 
-def permutation(size: int, key: str) -> NDArray[np.int64]:
-    """Return a permutation that is a function of the key."""
-    seed = np.frombuffer(hashlib.sha256(key.encode()).digest(), np.uint32)
-    return np.random.RandomState(seed).permutation(size)
-
-
 def _is_complete(folder: Path, policy: str, beta: float) -> bool:
     if not ((folder / ROUND).exists() and (folder / EPISODES).exists()):
         return False
@@ -240,13 +225,13 @@ def _is_complete(folder: Path, policy: str, beta: float) -> bool:
     return (about["policy"], about["beta"]) == (policy, beta)
 
 
-def _shown(rollouts: Sequence[Rollout], episodes: Episodes, questions: Mapping[str, str]) -> list[dict[str, Any]]:
+def _shown(rollouts: Sequence[Rollout], episodes: Episodes) -> list[dict[str, Any]]:
     """Return responses for people."""
     kl = episodes.kl.tolist()
     return [
         {
             **{name: getattr(rollout, name) for name in ("prompt", "text", "finish", "score")},
-            "question": questions[rollout.prompt],
+            "question": rollout.messages[-1].text,
             "kl": kl[row],
         }
         for row, rollout in enumerate(rollouts)

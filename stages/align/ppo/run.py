@@ -9,9 +9,10 @@ from typing import Any
 
 from stages.align.ppo.config import PpoConfig
 from stages.align.ppo.objective import POLICY, REFERENCE, REWARD, VALUE, LearnFromScores
-from stages.align.ppo.rollout import Prompts, Sampler, read_prompts
+from stages.align.ppo.rollout import Colocated, prompts_of
 from stages.align.ppo.rounds import Rounds
 from stages.align.ppo.rule import read_rule
+from stages.align.prompts import Prompts
 from stages.formats.kinds import KINDS
 from stages.formats.reinforcement.rounds import write_rounds
 from stages.formats.tokenizer import Tokenizer
@@ -35,8 +36,8 @@ def ppo(task: Task[PpoConfig]) -> dict[str, Any]:
     rule = next((read_rule(file.path).score for file in task.inputs.get("rule", ())), None)
     judge = next((read_reward_model(file.path, config) for file in task.inputs.get("reward", ())), None)
     behind = judge.token(tokenizer.vocab_size) if judge else None
-    prompts = read_prompts(config, task.inputs["prompts"], tokenizer, reserved=behind is not None)
-    rounds = Rounds(config, prompts, Sampler(config, tokenizer, prompts.end_id), task.work, rule or behind)
+    prompts = prompts_of(config, task.inputs["prompts"], tokenizer, reserved=behind is not None)
+    rounds = Rounds(config, prompts, Colocated(config, tokenizer, prompts.end_id), task.work, rule or behind)
     shift = judge.scale.shift if judge else 0.0
     objective = LearnFromScores(config, _roles(task, tokenizer), tokenizer.vocab_size, shift)
     summary = train_and_compare(task, objective, tokenizer, partial(_open, task, tokenizer, prompts, rounds))
