@@ -31,6 +31,7 @@ def test_every_path_that_a_readme_names_exists() -> None:
 ELSEWHERE = {
     "envs/check_gloo.py": "tests/jobs/checks/test_machine.py",
     "envs/check_node.py": "tests/jobs/checks/test_scheduler.py",
+    "stages/sample/label/config.py": "tests/stages/sample/label/test_run.py",
     "envs/install.py": "tests/envs/test_bootstrap.py",
     "envs/levels.py": "tests/envs/test_bootstrap.py",
     "envs/testbed/conf.py": "tests/envs/testbed/test_control.py",
