@@ -64,8 +64,8 @@ class JudgeConfig(StageConfig):
     teacher: WriterSettings | None = None
     """An endpoint that judges, in place of a reward model."""
     rubrics: tuple[str, ...] = Field(default=("helpful", "harmless", "honest"), min_length=1)
-    """Criteria of an endpoint: names in `templates/prompts/judge/rubrics`, or paths of text files. Each pair is judged
-    by each of them, and the majority decides."""
+    """Criteria of an endpoint: names in `templates/prompts/judge/rubrics`, or paths of text files from `/` or `~`. Each
+    pair is judged by each of them, and the majority decides."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the API in place of the prompt's, such as `{max_tokens: 2048}`. null leaves one out."""
     controls: int = Field(default=20, ge=0)
@@ -139,10 +139,12 @@ class JudgeConfig(StageConfig):
         """Return the file of each rubric by the rubric's name. Raises ConfigError for one that is none."""
         found: dict[str, Path] = {}
         for name in self.rubrics:
-            path = Path(name).expanduser() if "/" in name else RUBRICS / f"{name}.txt"
+            path = Path(name).expanduser() if name.startswith(("/", "~")) else RUBRICS / f"{name}.txt"
             if not path.is_file():
                 known = sorted(each.stem for each in RUBRICS.glob("*.txt"))
-                raise ConfigError("rubrics", name, f"a name, or the path of a text file; {nearest(name, known)}")
+                raise ConfigError(
+                    "rubrics", name, f"a name, or the path of a text file from / or ~; {nearest(name, known)}"
+                )
             if path.stem in found:
                 raise ConfigError("rubrics", [*self.rubrics], f"different names, and {path.stem} is there twice")
             found[path.stem] = path
