@@ -63,6 +63,7 @@ ELSEWHERE = {
     "stages/align/chat_encoder.py": "tests/stages/align/sft/test_encode.py",
     "stages/align/comparisons.py": "tests/stages/align/test_encode.py",
     "stages/align/starts.py": "tests/stages/align/judge/test_config.py",
+    "stages/align/judge/run.py": "tests/stages/align/judge/test_endpoint.py",
     "stages/align/judge/tally.py": "tests/stages/align/judge/test_endpoint.py",
     "stages/formats/chat/judgements.py": "tests/stages/report/parts/win_rates/test_part.py",
     "stages/teacher/rendering.py": "tests/stages/synthesize/test_wording.py",

@@ -97,8 +97,8 @@ def make_recipe(values: Mapping[str, Any]) -> Recipe:
     repeated: dict[str, tuple[str, ...]] = {}
     if values.get(ROUNDS):
         bodies, repeated = expand_rounds(bodies, values[ROUNDS])
-    bodies, swept = expand(bodies)
-    swept = _of_rounds(repeated, swept)
+    bodies, combinations = expand(bodies)
+    swept = _of_rounds(repeated, combinations)
     configs = {name: _config(name, body) for name, body in bodies.items()}
     bodies = {name: _reading_combinations(configs[name], body, swept) for name, body in bodies.items()}
     sections = {

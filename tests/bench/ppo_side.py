@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from stages.align.ppo.clock import PhaseClock
 from stages.align.ppo.config import PpoConfig
 from stages.align.ppo.objective import POLICY, REFERENCE, REWARD, VALUE, LearnFromScores
 from stages.align.ppo.rollout import Colocated
@@ -75,6 +76,7 @@ def step_ours(world: Path, response: int) -> dict[str, Any]:
         REWARD: Role(config=scorer, **frozen),
     }
     rounds = Rounds(chosen, prompts, Colocated(chosen, tokenizer, None), folder / "work")
+    rounds.clock = PhaseClock(time.process_time)
     ends: list[float] = []
 
     def progress(step: int) -> None:
@@ -83,7 +85,9 @@ def step_ours(world: Path, response: int) -> dict[str, Any]:
         if len(ends) == ROUNDS_RUN:
             files = sorted((folder / "work").rglob("rollouts.jsonl"))[1:]
             tokens = sum(len(rollout.tokens) for file in files for rollout in read_rollouts(file)) / len(files)
-            report({"rate": tokens / float(np.median(np.diff(ends))), "s": float(np.median(np.diff(ends)))})
+            seconds = float(np.median(np.diff(ends)))
+            phases = {phase: round(spent, 3) for phase, spent in rounds.clock.finished.items()}
+            report({"rate": tokens / seconds, "s": seconds, "phases": phases})
             os._exit(0)
 
     for name in ("out", "work"):

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from stages.align.ppo import phases
+from stages.align.ppo.clock import PhaseClock
 from stages.align.ppo.config import PpoConfig
 from stages.align.ppo.objective import EPISODE, POLICY, REFERENCE, REWARD, VALUE
 from stages.align.ppo.phases import Episodes, Floats
@@ -34,6 +35,7 @@ from stages.align.prompts import Prompts, of_round, permutation
 from stages.formats.reinforcement.rollouts import Rollout, scored, write_rollouts
 from stages.formats.reinforcement.rounds import RoundRow, read_rounds
 from stages.model import parallel
+from stages.shared import log
 from stages.shared.errors import Checkpointed, DataError
 from stages.shared.files import read_json, write_atomic, write_json
 from stages.train.data.feed import FeedState
@@ -86,6 +88,7 @@ class Rounds:
         self._round: Round | None = None
         self.text: Dataset[Batch] | None = None
         """Text of the pretraining, with ptx."""
+        self.clock = PhaseClock()
 
     @property
     def is_over(self) -> bool:
@@ -112,13 +115,18 @@ class Rounds:
 
     def _begin(self, number: int, beta: float, models: Models) -> Round:
         """Return a round that starts with these weights: from its files if they are of this policy, else anew."""
+        self.clock.lap("updates" if self._round else "start")
         folder, policy = self._folder / f"round-{number:05d}", self._sampler.digest(models.main)
         if not parallel.agree(_is_complete(folder, policy, beta)):
             self._make(number, beta, policy, models, folder)
             parallel.wait_for_all()
         if dist.get_rank() == 0:
             self._forget(number)
-        return self._again(number)
+        found = self._again(number)
+        self.clock.lap("rest")
+        if dist.get_rank() == 0:
+            log.info(f"round {number}: {self.clock.finish()}")
+        return found
 
     def _again(self, number: int) -> Round:
         """Return a round from its files. Raises DataError if they are not there."""
@@ -136,7 +144,9 @@ class Rounds:
         """Make a round: the nine phases but the updates, which are the training's steps. Collective."""
         config = self._config
         prompts = of_round(self._prompts.all, config.prompts_per_round, number, config.seed)
+        self.clock.lap("rest")
         rollouts = self._sampler.sample(models.main, policy, number, prompts, folder)
+        self.clock.lap("sample")
         episodes = phases.episodes_of(rollouts, config.model.seq_len)
         run = partial(self._columns, models, episodes)
         episodes = phases.with_scores(episodes, self._scores(models, episodes, rollouts), config.missing_end)
@@ -176,6 +186,7 @@ class Rounds:
         for rows in self._alike(episodes, np.arange(self._config.episodes)).reshape(-1, self._config.global_batch):
             for name, column in _gathered(models.annotate(role, [_sample(episodes, row) for row in rows])).items():
                 found.setdefault(name, np.empty(episodes.tokens.shape))[rows] = column
+        self.clock.lap(role)
         mask = episodes.is_trained
         return {name: column if name == "scores" else np.where(mask, column, 0.0) for name, column in found.items()}
 
