@@ -90,6 +90,6 @@ def write_recipe(folder: Path, count: int, changes: Mapping[str, Mapping[str, An
 
 def scores(run: Path, number: int) -> dict[str, float]:
     """Return the mean gold score of each policy's held-out answers in a round."""
-    (mark,) = (run / "steps" / f"gold-{number}").rglob("*.json")
+    (mark,) = (run / "steps" / f"gold-{number}").glob("*/done/*.json")
     found: dict[str, float] = json.loads(mark.read_text("utf-8"))["summary"]["scores"]
     return found
