@@ -31,6 +31,7 @@ def test_every_path_that_a_readme_names_exists() -> None:
 ELSEWHERE = {
     "envs/check_gloo.py": "tests/jobs/checks/test_machine.py",
     "envs/check_node.py": "tests/jobs/checks/test_scheduler.py",
+    "stages/sample/label/config.py": "tests/stages/sample/label/test_run.py",
     "envs/install.py": "tests/envs/test_bootstrap.py",
     "envs/levels.py": "tests/envs/test_bootstrap.py",
     "envs/testbed/conf.py": "tests/envs/testbed/test_control.py",
@@ -62,6 +63,7 @@ ELSEWHERE = {
     "stages/align/chat_encoder.py": "tests/stages/align/sft/test_encode.py",
     "stages/align/comparisons.py": "tests/stages/align/test_encode.py",
     "stages/align/starts.py": "tests/stages/align/judge/test_config.py",
+    "stages/align/judge/run.py": "tests/stages/align/judge/test_endpoint.py",
     "stages/align/judge/tally.py": "tests/stages/align/judge/test_endpoint.py",
     "stages/formats/chat/judgements.py": "tests/stages/report/parts/win_rates/test_part.py",
     "stages/teacher/rendering.py": "tests/stages/synthesize/test_wording.py",

@@ -2,7 +2,7 @@
 
 Three formats are read, line by line, whatever the file is called:
 
-    a rollout     {"prompt": "web/17", "policy": "4be1...", "text": "...", ...}; `prompts` has the chat of this id
+    a rollout     {"prompt": "web/17", "messages": [...], "text": "...", ...}: the conversation and its answer
     a chat        {"messages": [..., {"role": "assistant", ...}]}: its last message answers those before it
     a generation  {"prompt": "...", "continuation": "..."}
 """
@@ -13,12 +13,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from stages.formats.chat.chats import Chat, Message, parse_chat, read_chats, text_message
+from stages.formats.chat.chats import Message, parse_chat, text_message
 from stages.formats.preferences import Candidates, Response
-from stages.shared.contract import InputFile, unique_keys
+from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError, nearest
 
 _REMEDY = "Write one JSON object a line: a rollout, a chat that ends with an answer, or {prompt, continuation}"
@@ -72,18 +71,16 @@ def policies_of(files: Sequence[InputFile], against: str | None) -> list[str]:
     return [against, *(name for name in names if name != against)]
 
 
-def join_answers(files: Sequence[InputFile], prompts: Sequence[InputFile], against: str) -> Joined:
+def join_answers(files: Sequence[InputFile], against: str) -> Joined:
     """Return the answers to each prompt, in the order of those of `against`.
 
-    Raises DataError for a line that is no answer, for a rollout whose prompt is unknown, and if no prompt has two
-    answers.
+    Raises DataError for a line that is no answer, and if no prompt has two answers.
     """
-    known = read_prompts(prompts)
     by_policy: dict[str, dict[tuple[tuple[Message, ...], int], tuple[Prompt, str]]] = {}
     for policy in policies_of(files, against):
         own = by_policy.setdefault(policy, {})
         answered: Counter[tuple[Message, ...]] = Counter()
-        for prompt, text in _read([file for file in files if file.source == policy], known):
+        for prompt, text in _read([file for file in files if file.source == policy]):
             own[prompt.messages, answered[prompt.messages]] = prompt, text
             answered[prompt.messages] += 1
     found = []
@@ -99,25 +96,7 @@ def join_answers(files: Sequence[InputFile], prompts: Sequence[InputFile], again
     return Joined(against=against, answers=tuple(found), alone=alone)
 
 
-def read_prompts(files: Sequence[InputFile]) -> dict[str, Prompt]:
-    """Return the prompts of chats by the ids that rollouts have: all before the last answer."""
-    chats = [(file.source, chat) for file in files for chat in read_chats(file.path)]
-    ids = unique_keys(f"{source}/{chat.id}" for source, chat in chats)
-    return {
-        id: Prompt(messages=_asked(chat), source=source or _source(chat))
-        for id, (source, chat) in zip(ids, chats, strict=True)
-    }
-
-
-def _asked(chat: Chat) -> tuple[Message, ...]:
-    return chat.messages[:-1] if chat.messages[-1].role == "assistant" else chat.messages
-
-
-def _source(chat: Chat) -> str:
-    return str(chat.provenance.get("source", ""))
-
-
-def _read(files: Iterable[InputFile], known: Mapping[str, Prompt]) -> Iterator[tuple[Prompt, str]]:
+def _read(files: Iterable[InputFile]) -> Iterator[tuple[Prompt, str]]:
     """Yield the prompt and the text of each answer, in order of files and lines."""
     for file in files:
         with file.path.open(encoding="utf-8") as lines:
@@ -125,25 +104,23 @@ def _read(files: Iterable[InputFile], known: Mapping[str, Prompt]) -> Iterator[t
                 if not line.strip():
                     continue
                 try:
-                    yield _parse(json.loads(line), file.path, number, known)
+                    yield _parse(json.loads(line), number)
                 except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                     raise DataError(file.path, f"not an answer ({error!r})", _REMEDY, record=number) from error
 
 
-def _parse(record: Mapping[str, Any], path: Path, number: int, known: Mapping[str, Prompt]) -> tuple[Prompt, str]:
-    if "messages" in record:
-        chat = parse_chat(record, number)
-        if len(chat.messages) < 2 or chat.messages[-1].role != "assistant":
-            raise ValueError("the last message of the chat is no answer to one before it")
-        return Prompt(messages=chat.messages[:-1], source=_source(chat)), chat.messages[-1].text
+def _parse(record: Mapping[str, Any], number: int) -> tuple[Prompt, str]:
     if "continuation" in record:
-        return Prompt(messages=(text_message("user", _text(record["prompt"])),), source=""), _text(
-            record["continuation"]
-        )
-    if record["prompt"] not in known:
-        problem = f"a rollout of prompt {record['prompt']!r}, which is not among the {len(known)} of `prompts`"
-        raise DataError(path, problem, "Give `prompts` the chats that it answers, as its section has them", number)
-    return known[record["prompt"]], _text(record["text"])
+        asked = text_message("user", _text(record["prompt"]))
+        return Prompt(messages=(asked,), source=""), _text(record["continuation"])
+    chat = parse_chat(record, number)
+    if "text" in record:
+        source = _text(record["prompt"]).partition("/")[0]
+        return Prompt(messages=chat.messages, source=source), _text(record["text"])
+    if len(chat.messages) < 2 or chat.messages[-1].role != "assistant":
+        raise ValueError("the last message of the chat is no answer to one before it")
+    source = str(chat.provenance.get("source", ""))
+    return Prompt(messages=chat.messages[:-1], source=source), chat.messages[-1].text
 
 
 def _text(value: Any) -> str:

@@ -1,13 +1,12 @@
 """Settings of `align.judge`: a judge compares the answers of policies; win rates and preferences come of it.
 
-judge (a unit a share of the prompts) -> tally (once)
+share (a unit a share of the prompts, with several shares) -> judge (once)
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -20,8 +19,7 @@ from stages.formats.chat.templates import digest_of
 from stages.formats.kinds import KINDS
 from stages.model.checkpoint.settings import require_tokenizer
 from stages.shared.contract import (
-    ALL,
-    WHOLE,
+    PARTS,
     After,
     InputFile,
     Inputs,
@@ -30,7 +28,7 @@ from stages.shared.contract import (
     StageConfig,
     StagePlan,
     Step,
-    parts,
+    Unit,
 )
 from stages.shared.errors import ConfigError, nearest
 from stages.teacher.settings import WriterSettings
@@ -39,8 +37,9 @@ PROMPTS = Path(__file__).resolve().parents[3] / "templates" / "prompts" / "judge
 PAIR = PROMPTS / "pair.yaml"
 """The question to an endpoint."""
 RUBRICS = PROMPTS / "rubrics"
-READS = ("answers", "prompts", "reward", "tokenizer")
+READS = ("answers", "reward", "tokenizer")
 """Input fields."""
+SHARE = "share"
 
 
 class JudgeConfig(StageConfig):
@@ -51,8 +50,6 @@ class JudgeConfig(StageConfig):
     answers: Annotated[Inputs, Reads(KINDS.rollouts)]
     """Answers of at least two policies by their names: `{sft: from:sampled, ppo: /data/ppo.jsonl}`. Rollouts, chats
     that end with an answer, or lines of {prompt, continuation}. Answers to equal prompts are compared."""
-    prompts: Annotated[Inputs | None, Reads(KINDS.chats)] = None
-    """Chats that rollouts answer, as their section has them."""
     against: str
     """Name of the policy that all others are compared with, such as the fine-tuned model."""
     reward: Annotated[Inputs | None, Reads(KINDS.checkpoint)] = None
@@ -75,7 +72,8 @@ class JudgeConfig(StageConfig):
     """Prompts on which `against` is compared with itself, where 0.5 is right, and its answers to other prompts with its
     own, where a judge that reads finds nearly 0."""
     shards: int = Field(default=1, ge=1)
-    """Units that the prompts are divided into. No byte of the outputs depends on it."""
+    """Elements that share the prompts. They are no part of an identity: the outputs are the same bytes with any
+    number."""
 
     @model_validator(mode="after")
     def _check_judge(self) -> JudgeConfig:
@@ -99,37 +97,30 @@ class JudgeConfig(StageConfig):
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the two steps. Raises ConfigError for policies or rubrics that are none."""
         policies_of(inputs.get("answers", ()), self.against)
-        units = parts(self.shards)
+        chosen: dict[str, tuple[InputFile, ...]] = {}
         if self.reward is not None:
-            chosen = (final_checkpoint("reward", inputs["reward"]),)
-            units = tuple(replace(unit, inputs={"reward": chosen}) for unit in units)
-        mb = sum(file.mb for name in ("answers", "prompts") for file in inputs.get(name, ()))
-        judge = Step(
-            name="judge",
-            run=f"stages.align.judge.{'rewards' if self.teacher is None else 'endpoint'}:judge",
+            chosen = {"reward": (final_checkpoint("reward", inputs["reward"]),)}
+        whole = Unit(key="all", inputs=chosen, parts=self.shards)
+        mb = sum(file.mb for name in READS for file in inputs.get(name, ()))
+        steps = (self._step(SHARE, "share", (), (), mb), self._step("", "judge", (whole,), (After(SHARE, PARTS),), mb))
+        kinds = (KINDS.preferences, KINDS.verdicts, KINDS.judgement)
+        outputs = tuple(Output(step="", unit=whole.key, kind=kind, source="judge") for kind in kinds)
+        return StagePlan(steps=steps, outputs=outputs)
+
+    def _step(self, name: str, function: str, units: tuple[Unit, ...], after: tuple[After, ...], mb: float) -> Step:
+        return Step(
+            name=name,
+            run=f"stages.align.judge.run:{function}",
             units=units,
             uses=("against", "controls", *self._uses()),
-            reads=tuple(name for name in READS if getattr(self, name) is not None),
+            reads=tuple(field for field in READS if getattr(self, field) is not None),
+            after=after,
             data=self._data(),
             resumes=self.teacher is not None,
             core_seconds=60.0,
-            mem_mb=400 + 10 * mb + 2 * sum(file.mb for file in inputs.get("reward", ())),
-            disk_mb=2 * mb,
+            mem_mb=400 + 3 * mb,
+            disk_mb=mb,
         )
-        tally = Step(
-            name="tally",
-            run="stages.align.judge.tally:tally",
-            units=WHOLE,
-            uses=("against",),
-            reads=tuple(name for name in READS[:2] if getattr(self, name) is not None),
-            after=(After("judge", ALL),),
-            shape="small",
-            mem_mb=200 + 20 * mb,
-            disk_mb=4 * mb,
-        )
-        kinds = (KINDS.preferences, KINDS.verdicts, KINDS.judgement)
-        outputs = tuple(Output(step="tally", unit=WHOLE[0].key, kind=kind, source="judge") for kind in kinds)
-        return StagePlan(steps=(judge, tally), outputs=outputs)
 
     def _uses(self) -> tuple[str, ...]:
         """Return the settings of the one who judges."""

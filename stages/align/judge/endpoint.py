@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from stages.align.judge.config import JudgeConfig
-from stages.align.judge.pairs import Pair, pairs_of_task
+from stages.align.judge.pairs import Pair
 from stages.align.judge.reading import Question, verdict_of
-from stages.align.judge.tally import ASKED
-from stages.formats.chat.judgements import Verdict, write_verdicts
-from stages.formats.kinds import KINDS
-from stages.shared.files import write_json
+from stages.formats.chat.judgements import Verdict
 from stages.shared.task import Task
 from stages.teacher.asking import Asker
 from stages.teacher.request import Answer
 
 
-def judge(task: Task[JudgeConfig]) -> dict[str, Any]:
-    """Write the verdicts on this unit's pairs, and the number of requests by rubric."""
+def by_endpoint(task: Task[JudgeConfig], pairs: Sequence[Pair]) -> list[Verdict]:
+    """Return the verdicts on pairs."""
     config = task.config
     questions = {name: Question(path, config.parameters) for name, path in config.rubric_paths().items()}
     with Asker(task, config.require_teacher()) as asker:
-        verdicts = verdicts_of(pairs_of_task(task), questions, asker)
-    write_verdicts(task.out / KINDS.verdicts.file, verdicts)
-    write_json(task.out / ASKED, dict(asker.requests))
-    return {"verdicts": len(verdicts), "unparsed": sum(each.outcome == "unparsed" for each in verdicts)}
+        return verdicts_of(pairs, questions, asker)
 
 
 def verdicts_of(pairs: Sequence[Pair], questions: Mapping[str, Question], asker: Asker) -> list[Verdict]:
@@ -39,7 +32,7 @@ def verdicts_of(pairs: Sequence[Pair], questions: Mapping[str, Question], asker:
 
 
 def is_decided(pair: Pair) -> bool:
-    """Return whether nobody has to be asked: equal answers are a tie. The control of equal answers is asked."""
+    """Return whether a pair needs no request: equal answers are a tie. The control of equal answers needs them."""
     return pair.control == "" and pair.answers[0] == pair.answers[1]
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from stages.align.answers import Answers, Prompt, join_answers
-from stages.align.judge.config import JudgeConfig
+from stages.align.answers import Answers, Prompt
 from stages.formats.chat.judgements import Control, Outcome, Verdict
-from stages.shared.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +43,6 @@ class Pair:
             scores=scores,
             readings=readings,
         )
-
-
-def pairs_of_task(task: Task[JudgeConfig]) -> list[Pair]:
-    """Return the pairs of a unit. Raises DataError as `join_answers` does."""
-    config = task.config
-    joined = join_answers(task.inputs["answers"], task.inputs.get("prompts", ()), config.against)
-    return list(pairs_of(joined.answers, task.place, config.shards, config.controls))
 
 
 def pairs_of(answers: Sequence[Answers], place: int, shards: int, controls: int) -> Iterator[Pair]:

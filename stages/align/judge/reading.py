@@ -34,7 +34,7 @@ _OUTCOMES: Mapping[tuple[Place, Place], Outcome] = {("first", "second"): "win", 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a judge said of two answers in one order."""
+    """A judge's verdict on two answers in one order."""
 
     better: Place
     scores: tuple[int, int]

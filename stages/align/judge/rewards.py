@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from stages.align.judge.config import JudgeConfig
-from stages.align.judge.pairs import Pair, pairs_of_task
+from stages.align.judge.pairs import Pair
 from stages.align.scoring import RewardModel
 from stages.formats.chat.chats import Message
-from stages.formats.chat.judgements import Outcome, Verdict, write_verdicts
-from stages.formats.kinds import KINDS
+from stages.formats.chat.judgements import Outcome, Verdict
 from stages.shared.task import Task
 
 RUBRIC = "reward"
@@ -19,17 +17,14 @@ Answered = tuple[tuple[Message, ...], str]
 """A prompt and an answer."""
 
 
-def judge(task: Task[JudgeConfig]) -> dict[str, Any]:
-    """Write the verdicts on this unit's pairs.
+def by_reward(task: Task[JudgeConfig], pairs: Sequence[Pair]) -> list[Verdict]:
+    """Return the verdicts on pairs.
 
     Raises DataError for a checkpoint that is no reward model, or of another tokenizer.
     """
     (checkpoint,), (tokenizer,) = task.inputs["reward"], task.inputs["tokenizer"]
     model = RewardModel(checkpoint.path, tokenizer.path, task.config.template)
-    name = checkpoint.section or checkpoint.path.name
-    verdicts = verdicts_of(pairs_of_task(task), model, name, task.config.margin)
-    write_verdicts(task.out / KINDS.verdicts.file, verdicts)
-    return {"verdicts": len(verdicts), "unparsed": sum(each.outcome == "unparsed" for each in verdicts)}
+    return verdicts_of(pairs, model, checkpoint.section or checkpoint.path.name, task.config.margin)
 
 
 def verdicts_of(pairs: Sequence[Pair], model: RewardModel, name: str, margin: float) -> list[Verdict]:

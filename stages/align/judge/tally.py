@@ -1,70 +1,31 @@
-"""Tallies verdicts: win rates of policies, and rankings of their answers as preferences."""
+"""Preferences from verdicts, and counts of what could be read. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
-from typing import Any
 
-from stages.align.answers import join_answers
-from stages.align.judge.config import JudgeConfig
-from stages.align.win_rates import combined, grouped, win_rates
-from stages.formats.chat.judgements import (
-    PLACES,
-    JudgeKind,
-    Judgement,
-    Verdict,
-    read_verdicts,
-    write_judgement,
-    write_verdicts,
-)
-from stages.formats.kinds import KINDS
-from stages.formats.preferences import Preference, Response, dense_ranks, write_preferences
-from stages.shared.files import read_json
-from stages.shared.task import Task
-
-ASKED = "asked.json"
-"""Requests of a unit by rubric."""
+from stages.align.win_rates import combined, grouped
+from stages.formats.chat.judgements import PLACES, VALUES, JudgeKind, Verdict
+from stages.formats.preferences import Preference, Response, dense_ranks
 
 
-def tally(task: Task[JudgeConfig]) -> dict[str, Any]:
-    """Write the verdicts of all units, the preferences that they are, and the win rates."""
-    folders, config = task.steps["judge"], task.config
-    verdicts = [verdict for folder in folders for verdict in read_verdicts(folder / KINDS.verdicts.file)]
-    write_verdicts(task.out / KINDS.verdicts.file, verdicts)
-    rankings = list(preferences(verdicts, config.kind))
-    write_preferences(task.out / KINDS.preferences.file, rankings)
-    judgement = Judgement(
-        kind=config.kind,
-        judge=verdicts[0].judge,
-        against=config.against,
-        rates=win_rates(verdicts),
-        alone=join_answers(task.inputs["answers"], task.inputs.get("prompts", ()), config.against).alone,
-        requests=_requests(folders),
-        unparsed=dict(Counter(sorted(unread(verdicts)))),
-    )
-    write_judgement(task.out / KINDS.judgement.file, judgement)
-    rates = {rate.policy: rate.rate for rate in judgement.rates if not (rate.control or rate.rubric or rate.source)}
-    return {"preferences": len(rankings), "win_rates": rates}
+def readings(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """Return the number of a judge's answers by rubric, those that could not be read among them."""
+    found: Counter[str] = Counter()
+    for each in verdicts:
+        found[each.rubric] += len(each.readings)
+    return dict(+found)
 
 
-def _requests(folders: Iterable[Path]) -> dict[str, int]:
-    """Return the requests of all units by rubric; none of a reward model."""
-    found = Counter[str]()
-    for folder in folders:
-        if (folder / ASKED).exists():
-            found.update(read_json(folder / ASKED))
-    return dict(found)
+def unread(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """Return the number of a judge's answers, or of scores, that could not be read, by reason."""
+    found = chain.from_iterable(each.readings for each in verdicts)
+    return dict(Counter(sorted(each for each in found if each not in PLACES)))
 
 
-def unread(verdicts: Iterable[Verdict]) -> Iterable[str]:
-    """Return the reason of each answer or score that could not be read."""
-    return (reading for reading in chain.from_iterable(each.readings for each in verdicts) if reading not in PLACES)
-
-
-def preferences(verdicts: Iterable[Verdict], kind: JudgeKind) -> Iterable[Preference]:
+def preferences(verdicts: Iterable[Verdict], kind: JudgeKind) -> Iterator[Preference]:
     """Yield the ranking of the answers to each prompt, those of one sample number in one record.
 
     A reward model ranks them by reward. An endpoint has compared each with the answer of one policy: what beats that
@@ -85,5 +46,5 @@ def _preference(verdicts: Sequence[Verdict], kind: JudgeKind) -> Preference:
         scores = [each.scores for each in verdicts if each.scores is not None]
         ranks = dense_ranks([scores[0][1], *(one for one, _ in scores)])
     else:
-        ranks = dense_ranks([0.5, *(each.value for each in verdicts if each.value is not None)])
+        ranks = dense_ranks([VALUES["tie"], *(each.value for each in verdicts if each.value is not None)])
     return Preference(prompt=first.prompt, responses=responses, ranks=ranks, ranked_by=first.judge, source=first.source)

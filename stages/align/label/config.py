@@ -30,8 +30,6 @@ class LabelConfig(StageConfig):
     answers: Annotated[Inputs | None, Reads(KINDS.rollouts)] = None
     """In place of candidates, answers of at least two policies by their names, as `align.judge` reads them. The labels
     then give win rates, too."""
-    prompts: Annotated[Inputs | None, Reads(KINDS.chats)] = None
-    """Chats that rollouts of `answers` answer, as their section has them."""
     against: str | None = None
     """With answers, the name of the policy that all others are compared with."""
     labels: Annotated[Inputs | None, Reads(KINDS.preferences)] = None
@@ -50,9 +48,8 @@ class LabelConfig(StageConfig):
     def _check_candidates(self) -> LabelConfig:
         if (self.candidates is None) == (self.answers is None):
             raise ConfigError("candidates", self.candidates, "given, or `answers` in their place, and not both")
-        for name in ("prompts", "against"):
-            if self.answers is None and getattr(self, name) is not None:
-                raise ConfigError(name, getattr(self, name), "absent with candidates: it belongs to answers")
+        if self.answers is None and self.against is not None:
+            raise ConfigError("against", self.against, "absent with candidates: it belongs to answers")
         return self
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
@@ -62,12 +59,11 @@ class LabelConfig(StageConfig):
         """
         if self.answers is not None:
             policies_of(inputs.get("answers", ()), self.against)
-        given = tuple(name for name in ("candidates", "answers", "prompts") if getattr(self, name) is not None)
-        collect = _step("collect", inputs, given, () if self.answers is None else ("against",))
+        collect = _step("collect", inputs, "candidates" if self.answers is None else "answers")
         if self.labels is None:
             return StagePlan(steps=(collect,), outputs=())
         compared = () if self.answers is None else (KINDS.judgement, KINDS.verdicts)
-        agree = _step("agree", inputs, ("labels",), ("against",))
+        agree = _step("agree", inputs, "labels")
         outputs = tuple(
             Output(step=agree.name, unit=WHOLE[0].key, kind=kind, source="people")
             for kind in (KINDS.preferences, KINDS.agreement, *compared)
@@ -75,16 +71,14 @@ class LabelConfig(StageConfig):
         return StagePlan(steps=(collect, agree), outputs=outputs)
 
 
-def _step(
-    name: str, inputs: Mapping[str, tuple[InputFile, ...]], reads: tuple[str, ...], uses: tuple[str, ...]
-) -> Step:
-    mb = sum(file.mb for field in reads for file in inputs.get(field, ()))
+def _step(name: str, inputs: Mapping[str, tuple[InputFile, ...]], field: str) -> Step:
+    mb = sum(file.mb for file in inputs.get(field, ()))
     return Step(
         name=name,
         run=f"stages.align.label.run:{name}",
         units=WHOLE,
-        uses=uses,
-        reads=reads,
+        uses=("against",),
+        reads=(field,),
         core_seconds=1.0 + 0.2 * mb,
         mem_mb=200 + 10 * mb,
         disk_mb=2 * mb,

@@ -42,7 +42,7 @@ def _candidates(task: Task[LabelConfig]) -> Iterator[Candidates]:
         for file in task.inputs["candidates"]:
             yield from read_candidates(file.path)
     else:
-        joined = join_answers(task.inputs["answers"], task.inputs.get("prompts", ()), config.against)
+        joined = join_answers(task.inputs["answers"], config.against)
         yield from (each.candidates() for each in joined.answers)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from stages.align.ppo.arrays import SAMPLE, in_rounds, number_of
 from stages.align.starts import final_checkpoint, model_of, require_scores
 from stages.formats.chat.templates import digest_of, load_template
 from stages.formats.kinds import KINDS
@@ -85,6 +86,9 @@ class PpoConfig(TrainingStage):
     only then the recorded log probabilities are the policy's."""
     rollout_batch: Annotated[int, WEIGHTS] = Field(default=64, ge=1)
     """Responses that are sampled together and then written: what a kill costs at most on each replica."""
+    rollout_shards: int | None = Field(default=None, ge=1)
+    """Array elements that share out the prompts of a round: each round is then an array that samples and a job that
+    learns. None: one job for all rounds, whose ranks sample. The bytes are the same."""
     advantages: Annotated[Literal["gae", "group", "leave_one_out"], WEIGHTS] = "gae"
     """gae: PPO with a value network. group: GRPO, a response in its group's standard deviations (arXiv:2402.03300).
     leave_one_out: REINFORCE with the mean of the other samples as baseline (arXiv:2402.14740). Both without a value
@@ -211,7 +215,7 @@ class PpoConfig(TrainingStage):
         return replace(super().schedule, global_batch=rows, warmup_from=self.warmup_from)
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return the one step. Raises ConfigError if these settings and inputs cannot work."""
+        """Return the one step, or two for each round. Raises ConfigError if these settings and inputs cannot work."""
         training = super().plan(inputs)
         (step,) = training.steps
         (unit,) = step.units
@@ -224,12 +228,28 @@ class PpoConfig(TrainingStage):
         if self.ema is not None:
             final = next(output for output in training.outputs if output.kind == KINDS.checkpoint)
             outputs.append(replace(final, source=AVERAGE, name=AVERAGE))
-        return StagePlan(steps=(step,), outputs=tuple(outputs))
+        found = StagePlan(steps=(step,), outputs=tuple(outputs))
+        if self.rollout_shards is None:
+            return found
+        first, late = divmod(self.first_step(inputs), self.updates)
+        if late:
+            wanted = f"a checkpoint after a multiple of a round's {self.updates} updates, with rollout_shards"
+            raise ConfigError("continue_from", self.continue_from, wanted)
+        split = self.layout
+        return in_rounds(
+            found, range(first, self.steps // self.updates), self.updates, self.rollout_shards, split.tp * split.pp
+        )
 
     def forecast(
         self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
     ) -> Forecast | None:
         """Return time and memory of the policy's updates, with a line on what they leave out: see TrainingStage."""
+        if step.startswith(SAMPLE):
+            return None
+        if step:
+            ended = (number_of(step) + 1) * self.updates
+            whole = self.model_copy(update={"rollout_shards": None, "steps": ended})
+            return whole.forecast("", inputs, machine, max(done, ended - self.updates))
         found = super().forecast(step, inputs, machine, done)
         models = [*(["the value network"] if self.advantages == "gae" else []), "the reference", "the reward model"]
         besides = f"memory of {', '.join(models)}; time of the rounds' other phases and of ptx"

@@ -30,12 +30,13 @@ from stages.align.ppo.config import PpoConfig
 from stages.align.ppo.objective import EPISODE, POLICY, REFERENCE, REWARD, VALUE
 from stages.align.ppo.phases import Episodes, Floats
 from stages.align.ppo.reading import READ, alike
-from stages.align.ppo.rollout import Colocated
+from stages.align.ppo.rollout import RoundSampler
 from stages.align.prompts import Prompts, of_round, permutation
 from stages.formats.reinforcement.rollouts import Rollout, scored, write_rollouts
+from stages.formats.reinforcement.rounds import RoundRow, read_rounds
 from stages.model import parallel
 from stages.shared import log
-from stages.shared.errors import DataError
+from stages.shared.errors import Checkpointed, DataError
 from stages.shared.files import read_json, write_atomic, write_json
 from stages.train.data.feed import FeedState
 from stages.train.models import Models
@@ -68,20 +69,41 @@ class Rounds:
     """Takes the samples of a step from its round; at a round's first step the policy samples it."""
 
     def __init__(
-        self, config: PpoConfig, prompts: Prompts, sampler: Colocated, work: Path, judge: Score | int | None = None
+        self,
+        config: PpoConfig,
+        prompts: Prompts,
+        sampler: RoundSampler,
+        work: Path,
+        judge: Score | int | None = None,
+        until: int | None = None,
     ) -> None:
         """`judge` scores responses, or is the token at which the model of the role `reward` does, behind a response.
-        None: that model scores at the response's last token.
+        None: that model scores at the response's last token. `until` is the step before which the training stops for
+        the next round; None: it goes to its end.
         """
         self._config, self._prompts, self._sampler, self._judge = config, prompts, sampler, judge
+        self._until, self._taken = until, 0
+        self._earlier: list[RoundRow] = []
         self._folder = work / ROUNDS
         self._round: Round | None = None
         self.text: Dataset[Batch] | None = None
         """Text of the pretraining, with ptx."""
         self.clock = PhaseClock()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the last step before `until` was taken."""
+        return self._taken == self._until
+
     def take(self, step: int, state: FeedState, models: Models, /) -> tuple[Sequence[Batch], FeedState]:
-        """Return the samples of a step, episodes first, and the state with the KL's coefficient. Collective."""
+        """Return the samples of a step, episodes first, and the state with the KL's coefficient. Collective.
+
+        Raises Checkpointed for the step `until`.
+        """
+        self._taken = step
+        if step == self._until:
+            raise Checkpointed(f"the rounds up to step {step} are done")
+        self._taken += 1
         number, update = divmod(step, self._config.updates)
         if update == 0:
             beta = float(state.get("beta", self._config.kl.beta))
@@ -213,9 +235,14 @@ class Rounds:
                 if path.name != ROUND:
                     path.unlink()
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[RoundRow]:
         """Return what is known of each round that is complete, in order."""
-        return [read_json(path) for path in sorted(self._folder.glob(f"round-*/{ROUND}"))]
+        own = [read_json(path) for path in sorted(self._folder.glob(f"round-*/{ROUND}"))]
+        return [*self._earlier, *own]
+
+    def follow(self, earlier: Path) -> None:
+        """Put the rounds of a file before those of this training."""
+        self._earlier = read_rounds(earlier)
 
 
 def _is_complete(folder: Path, policy: str, beta: float) -> bool:

@@ -88,9 +88,9 @@ class WinRate:
     longer: float | None
     """Share of decided pairs that the longer answer won; None without any."""
     first: int
-    """Pairs of which the answer that was shown first won in both orders."""
+    """Pairs in which the answer that was shown first won in both orders."""
     second: int
-    """Pairs of which the answer that was shown second won in both orders."""
+    """Pairs in which the answer that was shown second won in both orders."""
     scores: tuple[float, float] | None
     """Mean scores of the policy's answers and of the others; None: there are none."""
 
@@ -107,8 +107,8 @@ class Judgement:
     rates: Sequence[WinRate]
     alone: Mapping[str, int] = field(default_factory=dict)
     """Answers without a counterpart, by policy."""
-    requests: Mapping[str, int] = field(default_factory=dict)
-    """Different requests to an endpoint, by rubric."""
+    readings: Mapping[str, int] = field(default_factory=dict)
+    """Answers of an endpoint by rubric, those that could not be read among them."""
     unparsed: Mapping[str, int] = field(default_factory=dict)
     """Answers of an endpoint, or scores, that could not be read, by reason."""
 

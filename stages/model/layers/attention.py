@@ -31,7 +31,7 @@ _EXACT = 256
 
 @dataclass
 class Documents(PackedSeqParams):
-    """The documents of a microbatch, and its scored tokens. A token sees its own document alone.
+    """The documents of a microbatch (a token sees its own alone), and the tokens whose outputs are wanted.
 
     Megatron hands its own class through all layers, also recomputed ones. This one is not of its packed (thd) format:
     sequences stay [T, B].
@@ -72,7 +72,7 @@ def documents_apart(
 
 
 def whole_sequences(tokens: int, scored_S: Tensor) -> Documents:
-    """Return sequences of `tokens` tokens each, with their scored tokens."""
+    """Return sequences of `tokens` tokens each; some tokens are scored."""
     return Documents(scored=scored_S, max_seqlen_q=tokens, max_seqlen_kv=tokens)
 
 

@@ -8,26 +8,17 @@ from pathlib import Path
 import pytest
 
 from stages.align.answers import Joined, join_answers, policies_of
-from stages.formats.chat.chats import Chat, text_message, write_chats
+from stages.formats.chat.chats import text_message
 from stages.formats.reinforcement.rollouts import Rollout, write_rollouts
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
-
-
-def prompts(folder: Path, count: int = 3) -> InputFile:
-    """Write prompts with an answer that is no part of them."""
-    chats = [
-        Chat(id=str(n), messages=(text_message("user", f"question {n}"), text_message("assistant", "old")))
-        for n in range(count)
-    ]
-    write_chats(folder / "prompts.jsonl", chats)
-    return InputFile(folder / "prompts.jsonl", "web")
 
 
 def rollouts(folder: Path, policy: str, prompts: list[int], samples: int = 1) -> InputFile:
     made = [
         Rollout(
             prompt=f"web/{number}",
+            messages=(text_message("user", f"question {number}"),),
             sample=sample,
             finish="eos",
             policy="4be1",
@@ -62,11 +53,10 @@ def texts(joined: Joined) -> list[dict[str, str]]:
 
 
 def test_rollouts_chats_and_generations_of_one_prompt_meet(tmp_path: Path) -> None:
-    asked = prompts(tmp_path)
     files = [rollouts(tmp_path, "ppo", [0, 1]), chats(tmp_path, "sft", [1, 2, 0])]
     generation = {"prompt": "question 1", "continuation": "base 1", "tokens": 2}
     (tmp_path / "base.jsonl").write_text(json.dumps(generation) + "\n")
-    joined = join_answers([*files, InputFile(tmp_path / "base.jsonl", "base")], [asked], "sft")
+    joined = join_answers([*files, InputFile(tmp_path / "base.jsonl", "base")], "sft")
     assert texts(joined) == [{"sft": "sft 1", "ppo": "ppo 1.0", "base": "base 1"}, {"sft": "sft 0", "ppo": "ppo 0.0"}]
     assert joined.alone == {"sft": 1}
     (first, _) = (each.candidates() for each in joined.answers)
@@ -75,7 +65,7 @@ def test_rollouts_chats_and_generations_of_one_prompt_meet(tmp_path: Path) -> No
 
 def test_sample_n_meets_sample_n_and_the_rest_is_alone(tmp_path: Path) -> None:
     files = [rollouts(tmp_path, "sft", [0, 1], samples=2), rollouts(tmp_path, "ppo", [0, 1], samples=3)]
-    joined = join_answers(files, [prompts(tmp_path)], "sft")
+    joined = join_answers(files, "sft")
     assert [each.sample for each in joined.answers] == [0, 1, 0, 1]
     assert texts(joined)[1] == {"sft": "sft 0.1", "ppo": "ppo 0.1"}
     assert joined.alone == {"ppo": 2}
@@ -85,14 +75,8 @@ def test_sample_n_meets_sample_n_and_the_rest_is_alone(tmp_path: Path) -> None:
 def test_shards_of_one_policy_are_one_policy(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     shards = [rollouts(tmp_path, "ppo", [0]), rollouts(tmp_path / "b", "ppo", [1])]
-    joined = join_answers([*shards, chats(tmp_path, "sft", [0, 1])], [prompts(tmp_path)], "sft")
+    joined = join_answers([*shards, chats(tmp_path, "sft", [0, 1])], "sft")
     assert len(joined.answers) == 2
-
-
-def test_a_rollout_of_an_unknown_prompt_is_named(tmp_path: Path) -> None:
-    files = [rollouts(tmp_path, "ppo", [0, 7]), chats(tmp_path, "sft", [0])]
-    with pytest.raises(DataError, match=r"ppo\.jsonl:2.*web/7.*not among the 3 of `prompts`"):
-        join_answers(files, [prompts(tmp_path)], "sft")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +89,7 @@ def test_a_rollout_of_an_unknown_prompt_is_named(tmp_path: Path) -> None:
         '{"messages": [{"role": "assistant", "content": "no question"}]}',
         '{"prompt": "a", "continuation": 3}',
         '{"prompt": 3, "continuation": "a"}',
+        '{"prompt": "web/1", "messages": [], "text": "of no conversation"}',
         '{"cut": ',
     ],
 )
@@ -112,12 +97,12 @@ def test_a_line_that_is_no_answer_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "bad.jsonl").write_text(line + "\n")
     files = [InputFile(tmp_path / "bad.jsonl", "ppo"), chats(tmp_path, "sft", [0])]
     with pytest.raises(DataError, match=r"bad\.jsonl:1"):
-        join_answers(files, [], "sft")
+        join_answers(files, "sft")
 
 
 def test_policies_without_a_common_prompt_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no answer to a prompt that sft answers too"):
-        join_answers([chats(tmp_path, "ppo", [0]), chats(tmp_path, "sft", [1])], [], "sft")
+        join_answers([chats(tmp_path, "ppo", [0]), chats(tmp_path, "sft", [1])], "sft")
 
 
 def test_fewer_than_two_policies_and_an_unknown_one_are_refused() -> None:

@@ -10,7 +10,7 @@ from stages.formats.chat.judgements import Judgement, Verdict, WinRate, read_jud
 from stages.formats.kinds import KINDS
 from stages.report.figures import Figure, label
 from stages.report.part import Card, Material, Missing, Part, View, not_run
-from stages.report.words import slug
+from stages.report.words import percent, plural, slug
 
 MAX_SHOWN = 12
 """Prompts whose answers are shown."""
@@ -83,13 +83,16 @@ def verdict_of(rate: WinRate) -> str:
 
 
 def _card(rate: WinRate, judgement: Judgement) -> Card:
-    known = rate.rate is not None and rate.low is not None and rate.high is not None
+    text, note = "none", "no verdict could be read"
+    if rate.rate is not None and rate.low is not None and rate.high is not None:
+        text = percent(rate.rate, 1)
+        note = f"{percent(rate.low, 1)} to {percent(rate.high, 1)}; {plural(rate.prompts, 'prompt')}"
     return Card(
         id=slug("win-rate", rate.policy),
         label=f"win rate of {rate.policy} against {judgement.against}",
-        text=f"{rate.rate:.1%}" if known else "none",
-        value=rate.rate if rate.rate is not None else "",
-        note=f"{rate.low:.1%} to {rate.high:.1%}; {rate.prompts:,} prompts" if known else "no verdict could be read",
+        text=text,
+        value="" if rate.rate is None else rate.rate,
+        note=note,
     )
 
 
@@ -113,19 +116,13 @@ def rates_figure(rates: Sequence[WinRate], against: str) -> Figure | None:
         "marker": {"size": 9, "color": "--second"},
         "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }
-    equal = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [0.5, 0.5],
-        "y": [label(known[0].policy), label(known[-1].policy)],
-        "line": {"color": "--muted", "dash": "dot"},
-        "hoverinfo": "skip",
-    }
+    equal = {"type": "line", "x0": 0.5, "x1": 0.5, "yref": "paper", "y0": 0, "y1": 1}
     return {
-        "data": [*([equal] if len(known) > 1 else []), trace],
+        "data": [trace],
         "layout": {
             "height": 110 + 40 * len(known),
             "showlegend": False,
+            "shapes": [{**equal, "line": {"color": "--muted", "dash": "dot", "width": 1.5}}],
             "xaxis": {
                 "range": [-0.02, 1.02],
                 "tickformat": ".0%",

@@ -49,11 +49,11 @@ def test_a_policy_or_rubric_that_is_none_is_named(given: dict[str, Any], message
         configured(**given).plan(FILES)
 
 
-def test_shards_are_units_and_the_words_of_a_rubric_belong_to_their_identity(tmp_path: Path) -> None:
-    judge, tally = configured(shards=3).plan(FILES).steps
-    assert [unit.key for unit in judge.units] == ["0-of-3", "1-of-3", "2-of-3"]
-    assert judge.resumes
-    assert len(tally.units) == 1
+def test_shards_are_parts_and_the_words_of_a_rubric_belong_to_their_identity(tmp_path: Path) -> None:
+    share, judge = configured(shards=3).plan(FILES).steps
+    assert (share.units, [(unit.key, unit.parts) for unit in judge.units]) == ((), [("all", 3)])
+    assert share.resumes
+    assert (share.uses, share.reads, share.data) == (judge.uses, judge.reads, judge.data)
     rubric = tmp_path / "mine.txt"
     digests = set()
     for text in ("one", "two"):
@@ -65,7 +65,7 @@ def test_shards_are_units_and_the_words_of_a_rubric_belong_to_their_identity(tmp
 def test_of_a_section_the_final_reward_model_judges(tmp_path: Path) -> None:
     config = configured(teacher=None, reward="from:rm", tokenizer="x")
     made = tuple(InputFile(tmp_path / name, name, section="rm") for name in (FINAL, UNTRAINED))
-    judge, _ = config.plan({**FILES, "reward": made}).steps
+    _, judge = config.plan({**FILES, "reward": made}).steps
     assert [file.path.name for file in judge.units[0].inputs["reward"]] == [FINAL]
     with pytest.raises(ConfigError, match="one folder"):
         config.plan({**FILES, "reward": made[1:]})

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stages.align.judge import endpoint
+from stages.align.judge import run
 from stages.align.judge.config import JudgeConfig
 from stages.formats.chat.judgements import Judgement, WinRate, read_judgement, read_verdicts
 from stages.formats.preferences import read_preferences
@@ -60,8 +60,8 @@ def test_the_better_answer_wins_in_both_orders_and_equal_ones_cost_nothing(files
     assert rate_of(found, "rude", source="facts").prompts == COUNT // 2
     assert rate_of(found, "sft", control="same").rate == 0.5
     assert rate_of(found, "sft", control="shuffled").rate == 0.5  # this judge does not read the question
-    assert found.requests == {"helpful": REQUESTS, "honest": REQUESTS}
-    assert asked == sum(found.requests.values())
+    assert found.readings == {"helpful": REQUESTS + 4, "honest": REQUESTS + 4}
+    assert asked == 2 * REQUESTS
     rankings = list(read_preferences(outputs["preferences"][0].path))
     assert len(rankings) == COUNT  # one record a prompt: the pairs of one prompt are never apart
     assert [each.ranks for each in rankings[:2]] == [(1, 1, 2), (2, 1, 3)]
@@ -85,7 +85,7 @@ def test_shards_troubles_and_replays_change_no_byte_and_a_second_run_asks_nothin
             stored = {"answers": str(tmp_path / "0" / "answers")} if place == 2 else {}
             config = configured(server.url, shards=shards, teacher=stored, rubrics=["helpful"])
             outputs = run_stage(config, files, tmp_path / str(place))
-            made.append({kind: found[0].path.read_bytes() for kind, found in outputs.items() if kind != "judgement"})
+            made.append({kind: found[0].path.read_bytes() for kind, found in outputs.items()})
         assert calm.charged.keys() == rough.charged.keys()
         assert set(calm.arrivals.values()) == {1}
     assert made[0] == made[1] == made[2]
@@ -94,10 +94,10 @@ def test_shards_troubles_and_replays_change_no_byte_and_a_second_run_asks_nothin
 def test_a_stopped_judge_goes_on_and_asks_nothing_twice(files: Files, tmp_path: Path) -> None:
     with ScriptedTeacher(fair) as server:
         config = configured(server.url, teacher={"concurrency": 1}, rubrics=["helpful"])
-        (step, _) = config.plan(files).steps
+        (_, step) = config.plan(files).steps
         task = make_task(config, step, 0, files, tmp_path / "stopped")
         with pytest.raises(Checkpointed):
-            endpoint.judge(dataclasses.replace(task, should_stop=lambda: len(server.charged) >= 1))
+            run.judge(dataclasses.replace(task, should_stop=lambda: len(server.charged) >= 1))
         task.out.rename(tmp_path / "attempt")
         stopped = run_stage(config, files, tmp_path / "stopped")
         assert set(server.arrivals.values()) == {1}
@@ -140,7 +140,7 @@ def test_another_rubric_another_model_or_another_answer_is_asked_anew(files: Fil
         return fair(body, number)
 
     with ScriptedTeacher(judge) as server:
-        asked = []
+        asked: list[int] = []
         for changes in ({}, {"teacher": {"model": "n"}}, {"rubrics": [str(rubric)]}, {}):
             run_stage(configured(server.url, **{"rubrics": ["helpful"], **changes}), files, tmp_path / str(len(asked)))
             for path in (tmp_path / str(len(asked)) / "answers").rglob("*.jsonl"):

@@ -75,7 +75,7 @@ def judgement_of(verdicts: list[Verdict], kind: JudgeKind = "endpoint") -> Judge
         against="sft",
         rates=win_rates(verdicts),
         alone={"dpo": 3},
-        requests={"helpful": 120, "honest": 64},
+        readings={"helpful": 120, "honest": 64},
         unparsed={"no_verdict": 8},
     )
 
@@ -101,7 +101,7 @@ def test_the_numbers_of_the_files_are_on_the_page_and_hostile_text_is_inert(tmp_
     found = show(Material(section="judge", files=files, run_dir=tmp_path, made=START))
     assert isinstance(found, View)
     ppo, dpo = found.cards
-    assert (ppo.value, dpo.value) == (pytest.approx((20 + 2) / 28), 0.0)
+    assert [ppo.value, dpo.value] == pytest.approx([(20 + 2) / 28, 0.0])
     page = render("run", START, collect(files, tmp_path, START, {"win_rates": PART}))
     assert "The endpoint model &lt;b&gt;m compared answers to 28 prompts" in page
     assert '<tr data-policy="ppo" data-rubric="honest" data-source="">' in page
