@@ -62,11 +62,11 @@ def _store(posts: sqlite3.Connection, row: Mapping[str, str]) -> None:
     kind = row["PostTypeId"]
     if kind == QUESTION:
         accepted = int(row.get("AcceptedAnswerId", 0))
-        values = (int(row["Id"]), row.get("Title", ""), row["Body"], accepted)
-        posts.execute("INSERT OR REPLACE INTO questions VALUES (?, ?, ?, ?)", values)
+        asked = (int(row["Id"]), row.get("Title", ""), row["Body"], accepted)
+        posts.execute("INSERT OR REPLACE INTO questions VALUES (?, ?, ?, ?)", asked)
     elif kind == ANSWER:
-        values = (int(row["ParentId"]), int(row["Id"]), int(row["Score"]), row["Body"])
-        posts.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", values)
+        given = (int(row["ParentId"]), int(row["Id"]), int(row["Score"]), row["Body"])
+        posts.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", given)
 
 
 def _record(posts: sqlite3.Connection, id_: int, title: str, body: str, accepted: int) -> dict[str, Any]:

@@ -25,6 +25,8 @@ def read(task: Task[PreferencesConfig]) -> dict[str, Any]:
     (file,) = task.inputs["files"]
     found = File(file.path, file.source, task.config.read[file.source], task.work)
     write_preferences(task.out / KINDS.preferences.file, found.preferences())
+    if not found.records:
+        raise DataError(file.path, "no records", "Name a file that has some, or leave the source out")
     if not found.kept:
         raise DataError(
             file.path,
