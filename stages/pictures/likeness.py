@@ -36,13 +36,13 @@ class Fingerprint(NamedTuple):
 
 def fingerprint(image: Image.Image) -> Fingerprint:
     """Return the fingerprint of an RGB picture."""
-    box = Image.Resampling.BOX
-    small = image.resize((SIDE, SIDE), box)
+    # Cells of a box filter differ much with the size where a picture is hardly larger than the grid.
+    small = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     grey = np.asarray(small.convert("L"), np.float64)
     frequencies = _cosines() @ grey @ _cosines().T
     bits = np.round(frequencies, 6) > np.median(np.round(frequencies.ravel()[1:], 6))
     number = int.from_bytes(np.packbits(bits.ravel()).tobytes(), "big")
-    return Fingerprint(number, small.resize((GRID, GRID), box).tobytes())
+    return Fingerprint(number, small.resize((GRID, GRID), Image.Resampling.BOX).tobytes())
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import sqrt
+from math import ceil, sqrt
 from typing import Literal
 
 Size = tuple[int, int]
@@ -69,10 +69,6 @@ class Layout:
 def _check(size: Size) -> None:
     if min(size) < 1:
         raise ValueError(f"a picture of {size[0]} x {size[1]} pixels")
-
-
-def _ceil(a: int, b: int) -> int:
-    return -(-a // b)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,11 +153,14 @@ class AnyResolution:
 
 
 def _fitted(size: Size, canvas: Size) -> Size:
-    """Return the largest size of the picture's shape on a canvas, rounded up."""
+    """Return the size of the picture on a canvas, as LLaVA and transformers round it: 504.00000000000006 up to 505.
+
+    It changes pixels and no count; IEEE 754 gives the same floats on every machine.
+    """
     (width, height), (across, down) = size, canvas
-    if across * height < down * width:
-        return across, min(_ceil(height * across, width), down)
-    return min(_ceil(width * down, height), across), down
+    if across / width < down / height:
+        return across, min(ceil(height * (across / width)), down)
+    return min(ceil(width * (down / height)), across), down
 
 
 @dataclass(frozen=True, kw_only=True)
