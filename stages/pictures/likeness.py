@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 32
-"""Pixels of a side of which frequencies are taken."""
+"""Pixels of a side before the transform."""
 LOWEST = 8
 """Frequencies along each side that make the hash: 64 bits."""
 GRID = 4

@@ -71,7 +71,7 @@ class PicturesConfig(StageConfig):
     max_pixels: Annotated[int, Ge(1)] = 64 << 20
     """Most pixels of a picture; above 89 million Pillow warns."""
     max_per_caption: Annotated[int, Ge(0)] = 1
-    """Pictures that may have the same caption, but for case, width and white space; 0: any number."""
+    """Pictures that may have the same caption, whatever its case, width and white space; 0: any number."""
     needs_text: bool = True
     """Whether a picture without caption and conversation is left out. Evaluation pictures need none."""
 
