@@ -5,23 +5,25 @@ One step on all ranks of the layout. Light: the login node plans with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from stages.align.ppo.arrays import SAMPLE, in_rounds, number_of
+from stages.align.starts import final_checkpoint, model_of, require_scores
 from stages.formats.chat.templates import digest_of, load_template
 from stages.formats.kinds import KINDS
-from stages.model.checkpoint.settings import PlannedModel, name_of, read_sealed, require_fitting, require_tokenizer
+from stages.model.checkpoint.settings import name_of, require_fitting, require_tokenizer
 from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Output, Reads, Section, StagePlan
-from stages.shared.errors import ConfigError, DataError
+from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS
 from stages.train.data.schedule import Schedule
 from stages.train.sections import GuardConfig, LrScheduleConfig
 from stages.train.stage import TrainingStage
-from stages.train.state.names import AVERAGE, FINAL
+from stages.train.state.names import AVERAGE
 
 STARTS = ("policy", "reward")
 """Input fields of models."""
@@ -84,6 +86,9 @@ class PpoConfig(TrainingStage):
     only then the recorded log probabilities are the policy's."""
     rollout_batch: Annotated[int, WEIGHTS] = Field(default=64, ge=1)
     """Responses that are sampled together and then written: what a kill costs at most on each replica."""
+    rollout_shards: int | None = Field(default=None, ge=1)
+    """Array elements that share out the prompts of a round: each round is then an array that samples and a job that
+    learns. None: one job for all rounds, whose ranks sample. The bytes are the same."""
     advantages: Annotated[Literal["gae", "group", "leave_one_out"], WEIGHTS] = "gae"
     """gae: PPO with a value network. group: GRPO, a response in its group's standard deviations (arXiv:2402.03300).
     leave_one_out: REINFORCE with the mean of the other samples as baseline (arXiv:2402.14740). Both without a value
@@ -210,11 +215,11 @@ class PpoConfig(TrainingStage):
         return replace(super().schedule, global_batch=rows, warmup_from=self.warmup_from)
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return the one step. Raises ConfigError if these settings and inputs cannot work."""
+        """Return the one step, or two for each round. Raises ConfigError if these settings and inputs cannot work."""
         training = super().plan(inputs)
         (step,) = training.steps
         (unit,) = step.units
-        chosen = {name: (_chosen(name, inputs[name]),) for name in STARTS if inputs.get(name)}
+        chosen = {name: (final_checkpoint(name, inputs[name]),) for name in STARTS if inputs.get(name)}
         given = [name for name in ("prompts", *STARTS, "rule", "tokens") if getattr(self, name) is not None]
         reads = (*(name for name in step.reads if name != self.data), *given)
         units = (replace(unit, inputs={**unit.inputs, **chosen}),)
@@ -223,12 +228,28 @@ class PpoConfig(TrainingStage):
         if self.ema is not None:
             final = next(output for output in training.outputs if output.kind == KINDS.checkpoint)
             outputs.append(replace(final, source=AVERAGE, name=AVERAGE))
-        return StagePlan(steps=(step,), outputs=tuple(outputs))
+        found = StagePlan(steps=(step,), outputs=tuple(outputs))
+        if self.rollout_shards is None:
+            return found
+        first, late = divmod(self.first_step(inputs), self.updates)
+        if late:
+            wanted = f"a checkpoint after a multiple of a round's {self.updates} updates, with rollout_shards"
+            raise ConfigError("continue_from", self.continue_from, wanted)
+        split = self.layout
+        return in_rounds(
+            found, range(first, self.steps // self.updates), self.updates, self.rollout_shards, split.tp * split.pp
+        )
 
     def forecast(
         self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
     ) -> Forecast | None:
         """Return time and memory of the policy's updates, with a line on what they leave out: see TrainingStage."""
+        if step.startswith(SAMPLE):
+            return None
+        if step:
+            ended = (number_of(step) + 1) * self.updates
+            whole = self.model_copy(update={"rollout_shards": None, "steps": ended})
+            return whole.forecast("", inputs, machine, max(done, ended - self.updates))
         found = super().forecast(step, inputs, machine, done)
         models = [*(["the value network"] if self.advantages == "gae" else []), "the reference", "the reward model"]
         besides = f"memory of {', '.join(models)}; time of the rounds' other phases and of ptx"
@@ -240,28 +261,16 @@ class PpoConfig(TrainingStage):
         for name in STARTS:
             if not inputs.get(name):
                 continue
-            file = _chosen(name, inputs[name])
+            file = final_checkpoint(name, inputs[name])
             require_tokenizer(file, inputs.get("tokenizer", ()))
-            planned = PlannedModel.of(file)
-            found = planned.model if planned else read_sealed(file.path).config
             if name == "policy":
-                require_fitting(name_of(file), found, self.model)
-            elif found.head != "scalar":
-                problem = f"a model with head {found.head} scores nothing"
-                raise DataError(name_of(file), problem, "Name a reward model: head scalar")
+                require_fitting(name_of(file), model_of(file), self.model)
+            else:
+                require_scores(file)
 
     def _weights_from(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> str:
         files = inputs.get("policy", ())
-        return _chosen("policy", files).where if files else super()._weights_from(inputs)
-
-
-def _chosen(name: str, files: Sequence[InputFile]) -> InputFile:
-    """Return the checkpoint to take: a section's final one, or the folder that is named."""
-    if files[0].section:
-        files = [file for file in files if file.path.name == FINAL]
-    if len(files) != 1:
-        raise ConfigError(name, [file.where for file in files], "one folder")
-    return files[0]
+        return final_checkpoint("policy", files).where if files else super()._weights_from(inputs)
 
 
 Config = PpoConfig
