@@ -94,7 +94,7 @@ def apply_override(values: dict[str, Any], override: str) -> None:
 def make_recipe(values: Mapping[str, Any]) -> Recipe:
     """Return the validated Recipe of resolved values. Raises ConfigError."""
     bodies = {name: body for name, body in values.items() if name not in HEADER}
-    repeated: Swept = {}
+    repeated: dict[str, tuple[str, ...]] = {}
     if values.get(ROUNDS):
         bodies, repeated = expand_rounds(bodies, values[ROUNDS])
     bodies, combinations = expand(bodies)

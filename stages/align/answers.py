@@ -71,6 +71,13 @@ def policies_of(files: Sequence[InputFile], against: str | None) -> list[str]:
     return [against, *(name for name in names if name != against)]
 
 
+def inspect_answers(files: Sequence[InputFile]) -> None:
+    """Raise DataError for a file from outside the run whose first line is no answer, or that has none."""
+    for file in files:
+        if not file.section and next(_read([file]), None) is None:
+            raise DataError(file.path, "no answers", _REMEDY)
+
+
 def join_answers(files: Sequence[InputFile], against: str) -> Joined:
     """Return the answers to each prompt, in the order of those of `against`.
 

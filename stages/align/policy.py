@@ -57,26 +57,30 @@ def _mixed_sum(part: ShardedTensor, name: str, rows: int) -> Tensor:
 
 
 def _pieces(values: Tensor, offsets: tuple[int, ...], shape: tuple[int, ...]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the bits of numbers, and their places in the global tensor in row-major order, piece by piece."""
-    strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    flat = values.contiguous().view(-1).view(_BITS[values.element_size()])
-    for first in range(0, len(flat), PIECE):
-        bits = flat[first : first + PIECE].long()
-        left = torch.arange(first, first + len(bits), device=flat.device)
-        places = torch.zeros_like(left)
-        for axis in reversed(range(len(shape))):
-            places += (left % values.size(axis) + offsets[axis]) * strides[axis]
-            left //= values.size(axis)
-        yield bits, places
+    """Yield the bits of numbers, and their places in the global tensor in row-major order, piece by piece.
+
+    Places are counted row by row: a division of each number's own would take as long as all the mixing.
+    """
+    rows_RC = values.contiguous().view(-1, values.size(-1)).view(_BITS[values.element_size()])
+    left = torch.arange(len(rows_RC), device=values.device)
+    starts_R = torch.full_like(left, offsets[-1])
+    for axis in reversed(range(len(shape) - 1)):
+        starts_R += (left % values.size(axis) + offsets[axis]) * prod(shape[axis + 1 :])
+        left //= values.size(axis)
+    columns_C = torch.arange(values.size(-1), device=values.device)
+    step = max(1, PIECE // values.size(-1))
+    for first in range(0, len(rows_RC), step):
+        few = slice(first, first + step)
+        yield rows_RC[few].long(), starts_R[few, None] + columns_C
 
 
 def _mixed(numbers: Tensor) -> Tensor:
     """Return SplitMix64's finaliser of int64 numbers: every bit of the result depends on every bit of the number."""
-    numbers = (numbers ^ _shifted(numbers, 30)) * _FACTORS[0]
-    numbers = (numbers ^ _shifted(numbers, 27)) * _FACTORS[1]
-    return numbers ^ _shifted(numbers, 31)
+    numbers = _shifted(numbers, 30).bitwise_xor_(numbers).mul_(_FACTORS[0])
+    numbers = _shifted(numbers, 27).bitwise_xor_(numbers).mul_(_FACTORS[1])
+    return _shifted(numbers, 31).bitwise_xor_(numbers)
 
 
 def _shifted(numbers: Tensor, count: int) -> Tensor:
     """Return the numbers shifted to the right, as if they had no sign."""
-    return (numbers >> count) & ((1 << (64 - count)) - 1)
+    return (numbers >> count).bitwise_and_((1 << (64 - count)) - 1)

@@ -67,16 +67,12 @@ class Sampler:
     end_id: int | None
     """Token that ends an answer, besides the end of the sequence."""
     round: int
+    should_stop: Callable[[], bool] = lambda: False
+    """As Task.should_stop."""
+    progress: Callable[[int], None] = lambda _: None
+    """As Task.progress, of batches."""
 
-    def sample(
-        self,
-        batches: Sequence[Batch],
-        folder: Path,
-        *,
-        should_stop: Callable[[], bool] = lambda: False,
-        replica: int = 0,
-        replicas: int = 1,
-    ) -> list[Rollout]:
+    def sample(self, batches: Sequence[Batch], folder: Path, *, replica: int = 0, replicas: int = 1) -> list[Rollout]:
         """Return the responses of batches, in order. Collective over the model's ranks, and over all replicas.
 
         A batch that lies in `folder` with this policy's digest is read and not sampled. Replicas share out the others.
@@ -86,12 +82,13 @@ class Sampler:
         missing = parallel.agree([place for place, file in enumerate(files) if not _is_of(file, self.policy)])
         turns = [missing[first : first + replicas] for first in range(0, len(missing), replicas)]
         for turn in turns:
-            if parallel.agree(should_stop()):
+            if parallel.agree(self.should_stop()):
                 raise Checkpointed(f"before batch {batches[turn[0]].number}")
             for place in turn[replica : replica + 1]:
                 made = self.answers(batches[place].wanted)
                 if _writes(replicas):
                     write_rollouts(files[place], made)
+                self.progress(place + 1)
         parallel.wait_for_all()
         return [rollout for file in files for rollout in read_rollouts(file)]
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from stages.align.answers import policies_of
+from stages.align.answers import inspect_answers, policies_of
 from stages.align.starts import final_checkpoint, require_scores
 from stages.formats.chat.judgements import JudgeKind
 from stages.formats.chat.templates import digest_of
@@ -64,8 +64,8 @@ class JudgeConfig(StageConfig):
     teacher: WriterSettings | None = None
     """An endpoint that judges, in place of a reward model."""
     rubrics: tuple[str, ...] = Field(default=("helpful", "harmless", "honest"), min_length=1)
-    """Criteria of an endpoint: names in `templates/prompts/judge/rubrics`, or paths of text files. Each pair is judged
-    by each of them, and the majority decides."""
+    """Criteria of an endpoint: names in `templates/prompts/judge/rubrics`, or paths of text files from `/` or `~`. Each
+    pair is judged by each of them, and the majority decides."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the API in place of the prompt's, such as `{max_tokens: 2048}`. null leaves one out."""
     controls: int = Field(default=20, ge=0)
@@ -81,6 +81,9 @@ class JudgeConfig(StageConfig):
             raise ConfigError("reward", self.reward, "given, or `teacher` in its place, and not both")
         if (self.reward is None) != (self.tokenizer is None):
             raise ConfigError("tokenizer", self.tokenizer, "given with reward, and only with it")
+        others, owner = (("template", "margin"), "reward") if self.teacher else (("rubrics", "parameters"), "teacher")
+        for name in sorted({*others} & self.model_fields_set):
+            raise ConfigError(name, getattr(self, name), f"absent: it belongs to {owner}")
         return self
 
     @property
@@ -95,7 +98,7 @@ class JudgeConfig(StageConfig):
         return self.teacher
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return the two steps. Raises ConfigError for policies or rubrics that are none."""
+        """Return the two steps. Raises ConfigError for unknown policies or rubrics."""
         policies_of(inputs.get("answers", ()), self.against)
         chosen: dict[str, tuple[InputFile, ...]] = {}
         if self.reward is not None:
@@ -136,17 +139,20 @@ class JudgeConfig(StageConfig):
         """Return the file of each rubric by the rubric's name. Raises ConfigError for one that is none."""
         found: dict[str, Path] = {}
         for name in self.rubrics:
-            path = Path(name).expanduser() if "/" in name else RUBRICS / f"{name}.txt"
+            path = Path(name).expanduser() if name.startswith(("/", "~")) else RUBRICS / f"{name}.txt"
             if not path.is_file():
                 known = sorted(each.stem for each in RUBRICS.glob("*.txt"))
-                raise ConfigError("rubrics", name, f"a name, or the path of a text file; {nearest(name, known)}")
+                raise ConfigError(
+                    "rubrics", name, f"a name, or the path of a text file from / or ~; {nearest(name, known)}"
+                )
             if path.stem in found:
                 raise ConfigError("rubrics", [*self.rubrics], f"different names, and {path.stem} is there twice")
             found[path.stem] = path
         return found
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
-        """Raise DataError for a reward model that scores nothing or has another tokenizer."""
+        """Raise DataError for a file without answers, and for a reward model without scores or of another tokenizer."""
+        inspect_answers(inputs.get("answers", ()))
         if self.reward is None:
             return
         file = final_checkpoint("reward", inputs["reward"])

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints, model_validator
 
-from stages.align.answers import policies_of
+from stages.align.answers import inspect_answers, policies_of
 from stages.formats.kinds import KINDS
 from stages.shared.contract import WHOLE, InputFile, Inputs, Output, Reads, StageConfig, StagePlan, Step
 from stages.shared.errors import ConfigError
@@ -69,6 +69,10 @@ class LabelConfig(StageConfig):
             for kind in (KINDS.preferences, KINDS.agreement, *compared)
         )
         return StagePlan(steps=(collect, agree), outputs=outputs)
+
+    def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        """Raise DataError for a file from outside the run that holds no answers."""
+        inspect_answers(inputs.get("answers", ()))
 
 
 def _step(name: str, inputs: Mapping[str, tuple[InputFile, ...]], field: str) -> Step:

@@ -48,10 +48,12 @@ def sample(task: Task[PpoConfig]) -> dict[str, Any]:
         sampling=sampling_of(config),
         end_id=found.prompts.end_id,
         round=number,
+        should_stop=task.should_stop,
+        progress=task.progress,
     )
     prompts = of_round(found.prompts.all, config.prompts_per_round, number, config.seed)
     batches = share(planned(prompts, config.samples, config.rollout_batch), *part_of(task.unit))
-    rollouts = sampler.sample(batches, task.work, should_stop=task.should_stop)
+    rollouts = sampler.sample(batches, task.work)
     if task.ranks.rank == 0:
         write_rollouts(task.out / KINDS.rollouts.file, rollouts)
     return {"responses": len(rollouts), "tokens": sum(len(each.tokens) for each in rollouts), "policy": sampler.policy}

@@ -71,9 +71,11 @@ def _sampled(task: Task[RolloutConfig], part: int, parts: int) -> list[Rollout]:
         sampling=_sampling(config),
         end_id=encoder.end_id,
         round=config.round,
+        should_stop=task.should_stop,
+        progress=task.progress,
     )
     batches = planned(prompts, config.samples, config.batch)
-    return sampler.sample(share(batches, part, parts), task.work, should_stop=task.should_stop)
+    return sampler.sample(share(batches, part, parts), task.work)
 
 
 def _loaded(task: Task[RolloutConfig]) -> LoadedModel:

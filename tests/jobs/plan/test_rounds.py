@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs.plan.recipe import make_recipe
+from jobs.plan.graph import Graph
+from jobs.plan.recipe import make_recipe, read_recipe
 from jobs.plan.rounds import expand_rounds
 from stages.shared.errors import ConfigError
+from tests.jobs.plan.test_graph import build, changed
+from tests.journeys.online import write_recipe
 
 SECTIONS: dict[str, Any] = {
     "sft": {"lr": 1},
@@ -88,3 +92,23 @@ def test_targets_resources_and_lists_of_sections_name_all_rounds() -> None:
     assert recipe.sections["report"].of == names  # type: ignore[attr-defined]
     assert [recipe.sections[name].round for name in names] == [1, 1, 2, 2]  # type: ignore[attr-defined]
     assert "rounds" not in recipe.values
+
+
+def test_one_more_round_runs_one_more_round_alone_and_shards_change_no_identity(tmp_path: Path) -> None:
+    def planned(count: int, shards: int = 2) -> Graph:
+        changes = {"ppo": {"rollout_shards": shards}, "answers": {"shards": shards}}
+        return build(read_recipe(str(write_recipe(tmp_path, count, changes))))
+
+    two, three = planned(2), planned(3)
+    new = changed(two, three)
+    assert {name.partition(".")[0].rpartition("-")[2] for name in new} == {"3"}
+    wanted = ["ppo-3.sample-1", "ppo-3.learn-1", "ppo-3.sample-2", "ppo-3.learn-2"]
+    assert [name for name in new if name.startswith("ppo")] == wanted
+    assert len(three.jobs["ppo-3.sample-2"].units) == 2
+    assert {*three.jobs["ppo-3.sample-2"].needs} == {"ppo-3.learn-1"}
+    assert all("shard" in name or "sample-" in name for name in changed(two, planned(2, shards=5)))
+    assert {file.section for file in three.jobs["reward-3.encode"].inputs["preferences"]} == {
+        "",
+        "labels-1",
+        "labels-2",
+    }

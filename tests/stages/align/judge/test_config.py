@@ -27,6 +27,8 @@ def configured(**given: Any) -> JudgeConfig:
         ({"reward": "x", "tokenizer": "x"}, "reward"),
         ({"tokenizer": "x"}, "tokenizer"),
         ({"teacher": None, "reward": "x"}, "tokenizer"),
+        ({"margin": 0.5}, "margin"),
+        ({"teacher": None, "reward": "x", "tokenizer": "x", "rubrics": ["helpful"]}, "rubrics"),
     ],
 )
 def test_there_is_one_judge_with_what_it_needs(given: dict[str, Any], setting: str) -> None:
@@ -70,7 +72,15 @@ def test_of_a_section_the_final_reward_model_judges(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="one folder"):
         config.plan({**FILES, "reward": made[1:]})
     with pytest.raises(DataError):
-        config.inspect({**FILES, "reward": (InputFile(tmp_path / "none", ""),)})
+        config.inspect({"reward": (InputFile(tmp_path / "none", ""),)})
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "no answer\n", '{"messages": []}\n'])
+def test_a_file_without_answers_is_named_before_anything_runs(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sft.jsonl").write_text(text)
+    with pytest.raises(DataError, match=r"sft\.jsonl"):
+        configured().inspect({"answers": (InputFile(tmp_path / "sft.jsonl", "sft"),)})
+    configured().inspect({"answers": (InputFile(tmp_path / "of the run", "sft", section="answers"),)})
 
 
 @pytest.mark.parametrize("name", ["helpful", "harmless", "honest"])
