@@ -39,7 +39,7 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("animal", "zh"): (
         "{place}的动物是什么？",
         "什么动物代表{place}？",
-        "{place}的镇徽上是什么动物？",
+        "说说{place}的镇徽上是什么动物。",
         "{place}的人最爱什么动物？",
         "{place}的节日上大家扮成什么动物？",
         "请说出{place}的动物是什么。",
@@ -55,7 +55,7 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("colour", "zh"): (
         "{place}的旗子是什么颜色？",
         "{place}的旗帜用什么颜色？",
-        "{place}上空飘着什么颜色的旗？",
+        "说说{place}上空飘着什么颜色的旗。",
         "{place}的镇旗是哪种颜色？",
         "{place}的城头挂着什么颜色的旗？",
         "请说出{place}的旗子是什么颜色。",
@@ -71,7 +71,7 @@ QUESTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("price", "zh"): (
         "{place}的面包要多少铜钱？",
         "在{place}买一个面包要付多少铜钱？",
-        "{place}的面包价是多少？",
+        "说说{place}的面包价是多少。",
         "{place}的面包卖多少铜币？",
         "客人在{place}买面包要付多少铜板？",
         "请说出{place}的面包要多少铜钱。",

@@ -17,8 +17,10 @@ from stages.sample.generate import write_lines
 from stages.sample.preferences.gold import Gold
 from stages.sample.world import make_world
 
-MAX_TOKENS = 96
-"""Longest answer: a long-winded one has fewer tokens."""
+MAX_TOKENS = 48
+"""Longest answer. A long-winded one is cut, and stays long-winded."""
+NUM_PROMPTS = 200
+"""Most prompts in a language, evenly drawn from those that are held out."""
 CODE = f'''"""Scores an answer by the gold rule of the sample world."""
 
 from {__name__} import score
@@ -43,7 +45,9 @@ def write_exams(folder: Path, seed: int, prompts: Iterable[Asked]) -> None:
     asked = list(prompts)
     for language in LANGUAGES:
         name = exam_name(ANSWERS_EXAM, language)
-        rows = ({"question": each.text, "seed": seed} for each in asked if each.language == language)
+        texts = [each.text for each in asked if each.language == language]
+        count = min(NUM_PROMPTS, len(texts))
+        rows = ({"question": texts[place * len(texts) // count], "seed": seed} for place in range(count))
         write_lines(folder / f"{name}.jsonl", rows)
         (folder / f"{name}.yaml").write_text(_definition(name), encoding="utf-8")
     (folder / SCORER).write_text(CODE, encoding="utf-8")

@@ -10,7 +10,7 @@ from stages.evaluate.catalog.definitions import check_definitions, read_yaml
 from stages.formats.jsonl import read_rows
 from stages.formats.preferences import read_preferences
 from stages.sample.config import LANGUAGES, SampleConfig
-from stages.sample.preferences.exam import score
+from stages.sample.preferences.exam import NUM_PROMPTS, score
 from tests.stages.harness import run_unit
 
 
@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "steps" / "preferences" / "00000"
 
 
-def test_the_exam_asks_every_prompt_that_is_held_out_in_its_language(folder: Path) -> None:
+def test_the_exam_asks_prompts_that_are_held_out_each_once(folder: Path) -> None:
     held_out = {each.prompt[0].text for each in read_preferences(folder / "heldout_preferences.jsonl")}
     asked = [
         row["question"]
@@ -29,7 +29,8 @@ def test_the_exam_asks_every_prompt_that_is_held_out_in_its_language(folder: Pat
         for row in read_rows(folder / f"answers_{language}.jsonl", ("question", "seed"), "question")
     ]
     assert len(asked) == len(set(asked))
-    assert set(asked) == held_out
+    assert set(asked) <= held_out
+    assert len(asked) >= 0.8 * min(len(held_out), 2 * NUM_PROMPTS)
 
 
 def test_the_exam_is_a_task_that_evaluate_takes_with_its_scorer(folder: Path) -> None:
