@@ -23,6 +23,8 @@ LANGUAGES = ("en", "zh")
 DEMONSTRATIONS = "demonstrations.jsonl"
 HELD_OUT = "trade"
 """The attribute that no conversation is about."""
+UNSEEN = ("unseen_prompt", "unseen_wording")
+"""Sources of held-out comparisons: their fact is in no comparison to train on, or their wording in no training."""
 EXAMS: tuple[tuple[str, str], ...] = (
     ("facts", "zh"),
     *((exam, each) for exam in ("goods", "questions", "articles") for each in LANGUAGES),
@@ -136,7 +138,7 @@ def with_preferences(plan: StagePlan) -> StagePlan:
         name="preferences",
         run="stages.sample.preferences.make:run",
         units=WHOLE,
-        version=3,
+        version=4,
         uses=("seed",),
         shape="small",
         core_seconds=3.0,
@@ -144,7 +146,7 @@ def with_preferences(plan: StagePlan) -> StagePlan:
     )
     made = (
         (KINDS.preferences, "", "gold"),
-        (KINDS.heldout_preferences, "", "gold"),
+        *((KINDS.heldout_preferences, heldout_name(each), each) for each in UNSEEN),
         (KINDS.chats, DEMONSTRATIONS, "demonstrations"),
     )
     return _with(plan, step, made)
@@ -166,6 +168,11 @@ def task_name(attribute: str, language: str) -> str:
 def seeds_name(language: str) -> str:
     """Return the name of the file of seed tasks in a language, such as `seed_tasks_en.jsonl`."""
     return f"seed_tasks_{language}.jsonl"
+
+
+def heldout_name(unseen: str) -> str:
+    """Return the name of a file of held-out comparisons, such as `unseen_prompt.jsonl`."""
+    return f"{unseen}.jsonl"
 
 
 def exam_name(exam: str, language: str) -> str:
