@@ -17,6 +17,7 @@ from stages.formats.preferences import Preference, Response, dense_ranks, write_
 from stages.sample.config import DEMONSTRATIONS, HELD_OUT, UNSEEN, SampleConfig, heldout_name
 from stages.sample.draw import Draw
 from stages.sample.instructions import ANSWERS, EXAM_WORDING, QUESTIONS, words_of
+from stages.sample.preferences.exam import write_exams
 from stages.sample.preferences.gold import Gold
 from stages.sample.preferences.wordings import COMPLIANCES, ENDS, OPENINGS, REFUSALS, REQUESTS, Manners
 from stages.sample.world import PLACES, Fact, World, make_world
@@ -28,6 +29,9 @@ HELD_OUT_SHARE = 0.12
 MANNERS: tuple[Manners, ...] = ("polite", "plain", "rude")
 RESPECTS = (*("answers",) * 3, *("manners",) * 5, *("length",) * 2)
 """What a training's responses differ in, each as often as it is drawn."""
+DEMONSTRATED: tuple[Manners, ...] = (*MANNERS, "rude")
+"""Manners of people: half of them are rude."""
+DEMONSTRATED_RIGHT = 0.65
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Bodies:
 
 
 def run(task: Task[SampleConfig]) -> dict[str, Any]:
-    """Write comparisons to train on, those that are held out, and demonstrations."""
+    """Write comparisons to train on, those that are held out, demonstrations, and the exam about answers."""
     world = make_world(task.config.seed)
     gold, made = Gold(world), list(prompts(world))
     training = [each for each in made if not each.is_held_out]
@@ -67,6 +71,7 @@ def run(task: Task[SampleConfig]) -> dict[str, Any]:
         heldout = (compare(world, gold, each) for each in made if each.source == source)
         write_preferences(task.out / heldout_name(source), heldout)
     write_chats(task.out / DEMONSTRATIONS, (demonstrate(world, each) for each in training))
+    write_exams(task.out, world.seed, [each for each in made if each.is_held_out])
     return {"comparisons": len(training), "heldout": len(made) - len(training)}
 
 
@@ -119,11 +124,12 @@ def compare(world: World, gold: Gold, prompt: Prompt) -> Preference:
 
 
 def demonstrate(world: World, prompt: Prompt) -> Chat:
-    """Return a conversation of a response that is right in three of four and of any manners and length.
+    """Return a conversation of a response that is right in two of three, rude in half, and of any length.
 
     A model that learns these has all kinds of responses to choose from.
     """
-    text = _respond(world, prompt, Draw("demonstration", world.seed, prompt.text), right=0.75)
+    draw = Draw("demonstration", world.seed, prompt.text)
+    text = _respond(world, prompt, draw, DEMONSTRATED_RIGHT, DEMONSTRATED)
     messages = (text_message("user", prompt.text), text_message("assistant", text))
     return Chat(id=prompt.text, messages=messages, provenance={"source": "sample"})
 
@@ -157,13 +163,13 @@ def _contrasted(world: World, prompt: Prompt, draw: Draw) -> list[str]:
     return draw.shuffled([opening + body + end for body in answers for opening, end in dresses])
 
 
-def _respond(world: World, prompt: Prompt, draw: Draw, right: float) -> str:
-    """Return a response: right in the given share, polite, plain or rude, long-winded in three of ten."""
+def _respond(world: World, prompt: Prompt, draw: Draw, right: float, manners: tuple[Manners, ...] = MANNERS) -> str:
+    """Return a response: right in the given share, of one of these manners, long-winded in three of ten."""
     bodies, is_right = _bodies(world, prompt), draw.chance(right)
     wrong = bodies.unclear if bodies.unclear and draw.chance(0.2) else bodies.wrong
     body = draw.pick(bodies.right if is_right else wrong)
     end = draw.pick(ENDS[prompt.language]) if draw.chance(0.3) else ""
-    return draw.pick(OPENINGS[prompt.language][draw.pick(MANNERS)]) + body + end
+    return draw.pick(OPENINGS[prompt.language][draw.pick(manners)]) + body + end
 
 
 def _bodies(world: World, prompt: Prompt) -> Bodies:
