@@ -25,9 +25,9 @@ class RankResponses(Objective):
         sources: Sequence[str] = ("",),
         frozen: tuple[str, ...] = (),
     ) -> None:
-        """Train `config.model`, which has a scalar head, but for the weights whose names fit the patterns `frozen`.
+        """Train `config.model`, which has a scalar head. `sources` names the sources of the rows by their numbers.
 
-        `sources` names the sources of the rows by their numbers.
+        `frozen` are patterns of the names of weights that are not trained: see Role.
         """
         super().__init__(
             columns=pair_columns(config.model.seq_len),
