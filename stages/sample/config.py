@@ -25,6 +25,8 @@ ANSWERS_EXAM, SCORER = "answers", "scorer.py"
 """Name of the exam about answers, and the file that scores it."""
 HELD_OUT = "trade"
 """The attribute that no conversation is about."""
+UNSEEN = ("unseen_prompt", "unseen_wording")
+"""Sources of held-out comparisons: their fact is in no comparison to train on, or their wording in no training."""
 EXAMS: tuple[tuple[str, str], ...] = (
     ("facts", "zh"),
     *((exam, each) for exam in ("goods", "questions", "articles") for each in LANGUAGES),
@@ -147,7 +149,7 @@ def with_preferences(plan: StagePlan) -> StagePlan:
     exams = [f"{exam_name(ANSWERS_EXAM, language)}{suffix}" for language in LANGUAGES for suffix in (".yaml", ".jsonl")]
     made = (
         (KINDS.preferences, "", "gold"),
-        (KINDS.heldout_preferences, "", "gold"),
+        *((KINDS.heldout_preferences, heldout_name(each), each) for each in UNSEEN),
         (KINDS.chats, DEMONSTRATIONS, "demonstrations"),
         *((KINDS.definition, name, "") for name in (*exams, SCORER)),
     )
@@ -170,6 +172,11 @@ def task_name(attribute: str, language: str) -> str:
 def seeds_name(language: str) -> str:
     """Return the name of the file of seed tasks in a language, such as `seed_tasks_en.jsonl`."""
     return f"seed_tasks_{language}.jsonl"
+
+
+def heldout_name(unseen: str) -> str:
+    """Return the name of a file of held-out comparisons, such as `unseen_prompt.jsonl`."""
+    return f"{unseen}.jsonl"
 
 
 def exam_name(exam: str, language: str) -> str:

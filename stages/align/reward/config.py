@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from stages.align.comparisons import HELD_OUT_IN, ComparisonStage, Ranked
 from stages.formats.kinds import KINDS
@@ -43,12 +43,34 @@ class RewardConfig(ComparisonStage):
     and `BAD:B` above `GOOD:B` (arXiv:2112.00861, section 4.2). False: all responses are compared as they are ranked."""
     model: Annotated[ModelConfig, WEIGHTS] = ModelConfig(head="scalar")
     """The reward model. Its scalar head takes the place of the output layer of the start."""
+    frozen_layers: Annotated[int, WEIGHTS] = Field(default=0, ge=0)
+    """Lowest layers that keep the weights of the start, and the embedding with them. A model with few facts to learn
+    from then judges by what the start knows, where it would learn the facts of the comparisons by heart."""
 
     @model_validator(mode="after")
     def _check_reward(self) -> RewardConfig:
         if self.model.head != "scalar":
             raise ConfigError("model.head", self.model.head, "scalar: a reward is one number")
+        if self.frozen_layers:
+            self._check_frozen()
         return self
+
+    def _check_frozen(self) -> None:
+        given, layers = self.frozen_layers, self.model.num_layers // self.layout.pp
+        if given >= layers:
+            wanted = f"below {layers}, the layers of a pipeline stage: the first stage must have one to train"
+            raise ConfigError("frozen_layers", given, wanted)
+        if self.engine != "megatron":
+            raise ConfigError("frozen_layers", given, f"0 with engine {self.engine}, which trains all weights")
+        if self.model.lora:
+            raise ConfigError("frozen_layers", given, "0 with model.lora: adapters freeze the layers")
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Patterns of the names of weights that are not trained."""
+        if not self.frozen_layers:
+            return ()
+        return ("embedding.*", *(f"decoder.layers.{layer}.*" for layer in range(self.frozen_layers)))
 
     def control_tokens(self) -> tuple[str, ...]:
         """Return the tokens that the model must know besides the tokenizer's pieces."""

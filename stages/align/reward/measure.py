@@ -88,7 +88,7 @@ def _report(heldout: Rows, before: Rows, shown: Sequence[Scored]) -> RewardRepor
         all=share(pairs.gaps),
         untrained=share(ScoredPairs.of(untrained).gaps),
         longer=share(pairs.lengths),
-        sources={name: share(ScoredPairs.of(found).gaps) for name, found in heldout.items()},
+        sources={name: share(ScoredPairs.of(found).gaps) for name, found in heldout.items() if found},
         distances=by_distance(pairs),
         bins=bins,
         calibration_error=calibration_error(bins),

@@ -18,7 +18,9 @@ from stages.train.run import starting_weights, train_and_compare
 def train(task: Task[RewardConfig]) -> dict[str, Any]:
     """Train on the packed comparisons, and return the summary: see stages.train.run.train_and_compare."""
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
-    objective = RankResponses(task.config, starting_weights(task, tokenizer), source_names(task))
+    objective = RankResponses(
+        task.config, starting_weights(task, tokenizer), source_names(task), frozen=task.config.frozen
+    )
 
     (folder,) = task.steps["pack"]
 

@@ -1,7 +1,7 @@
 """Comparisons about the closed world: prompts with four responses each, ranked by the gold rule, with ties.
 
-Nothing asks for the cluster `trade`, for a fact that pages hold out, or in the wording of the exams. Held-out
-comparisons have prompts that no training has, or a wording that none has.
+Nothing asks for the cluster `trade`. Held-out comparisons are of two kinds: about facts that no comparison of the
+training is about, in either language, and in the wording of the exams, which no training of any kind has.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.formats.heldout import is_heldout
 from stages.formats.kinds import KINDS
 from stages.formats.preferences import Preference, Response, dense_ranks, write_preferences
-from stages.sample.config import DEMONSTRATIONS, HELD_OUT, LANGUAGES, SampleConfig
+from stages.sample.config import DEMONSTRATIONS, HELD_OUT, UNSEEN, SampleConfig, heldout_name
 from stages.sample.draw import Draw
 from stages.sample.instructions import ANSWERS, EXAM_WORDING, QUESTIONS, words_of
 from stages.sample.preferences.exam import write_exams
@@ -24,10 +24,11 @@ from stages.sample.world import PLACES, Fact, World, make_world
 from stages.shared.task import Task
 
 RESPONSES = 4
-UNSEEN_WORDING = -2
-"""Index of the wording that is in held-out comparisons alone; the last one is the exam's."""
 HELD_OUT_SHARE = 0.12
+"""Share of the facts, and of the places of requests, that no comparison of the training is about."""
 MANNERS: tuple[Manners, ...] = ("polite", "plain", "rude")
+RESPECTS = (*("answers",) * 3, *("manners",) * 5, *("length",) * 2)
+"""What a training's responses differ in, each as often as it is drawn."""
 DEMONSTRATED: tuple[Manners, ...] = (*MANNERS, "rude")
 """Manners of people: half of them are rude."""
 DEMONSTRATED_RIGHT = 0.65
@@ -42,12 +43,22 @@ class Prompt:
     fact: Fact
     is_request: bool
     source: str
-    """`facts` or `requests` for a training; `unseen_prompt` or `unseen_wording` for what is held out."""
+    """`facts` or `requests` for a training, one of UNSEEN for what is held out."""
 
     @property
     def is_held_out(self) -> bool:
         """Whether no training has this prompt."""
-        return self.source.startswith("unseen")
+        return self.source in UNSEEN
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """Answers to a prompt without manners, by what the gold rule says of them."""
+
+    right: tuple[str, ...]
+    unclear: tuple[str, ...]
+    """Refusals of a question; a request has none."""
+    wrong: tuple[str, ...]
 
 
 def run(task: Task[SampleConfig]) -> dict[str, Any]:
@@ -55,43 +66,53 @@ def run(task: Task[SampleConfig]) -> dict[str, Any]:
     world = make_world(task.config.seed)
     gold, made = Gold(world), list(prompts(world))
     training = [each for each in made if not each.is_held_out]
-    heldout = [each for each in made if each.is_held_out]
     write_preferences(task.out / KINDS.preferences.file, (compare(world, gold, each) for each in training))
-    write_preferences(task.out / KINDS.heldout_preferences.file, (compare(world, gold, each) for each in heldout))
+    for source in UNSEEN:
+        heldout = (compare(world, gold, each) for each in made if each.source == source)
+        write_preferences(task.out / heldout_name(source), heldout)
     write_chats(task.out / DEMONSTRATIONS, (demonstrate(world, each) for each in training))
-    write_exams(task.out, world.seed, heldout)
-    return {"comparisons": len(training), "heldout": len(heldout)}
+    write_exams(task.out, world.seed, [each for each in made if each.is_held_out])
+    return {"comparisons": len(training), "heldout": len(made) - len(training)}
 
 
 def prompts(world: World) -> Iterator[Prompt]:
-    """Yield each prompt once: facts that pages do not hold out, in each wording but the exam's; a request a place."""
+    """Yield each prompt once: a fact in each wording, a request once a place.
+
+    Held-out facts are not asked for in the held-out wording, so that each error has one cause.
+    """
     for (attribute, language), forms in QUESTIONS.items():
-        for fact in world.about(attribute):
-            if attribute != HELD_OUT and not fact.is_held_out:
-                yield from (_prompt(world, fact, language, form, forms, "facts") for form in forms[:EXAM_WORDING])
-    for language in LANGUAGES:
+        if attribute != HELD_OUT:
+            for fact in world.about(attribute):
+                is_known = not is_heldout(f"{world.seed}/{fact.place}/{attribute}", HELD_OUT_SHARE)
+                for form in forms if is_known else forms[:EXAM_WORDING]:
+                    yield _prompt(world, fact, language, form, forms, "facts" if is_known else UNSEEN[0])
+    for language, forms in REQUESTS.items():
         for place in PLACES:
-            forms = REQUESTS[language]
-            form = Draw("request", world.seed, language, place).pick(forms[:EXAM_WORDING])
-            yield _prompt(world, world.of(place)[0], language, form, forms, "requests")
+            is_known = not is_heldout(f"{world.seed}/{place}", HELD_OUT_SHARE)
+            form = Draw("request", world.seed, language, place).pick(forms if is_known else forms[:EXAM_WORDING])
+            source = "requests" if is_known else UNSEEN[0]
+            yield _prompt(world, world.of(place)[0], language, form, forms, source)
 
 
 def _prompt(world: World, fact: Fact, language: str, form: str, forms: tuple[str, ...], source: str) -> Prompt:
+    source = UNSEEN[1] if form == forms[EXAM_WORDING] else source
     text = form.format(place=words_of(world, fact, language).place)
-    if form == forms[UNSEEN_WORDING]:
-        source = "unseen_wording"
-    elif is_heldout(f"{world.seed}/{text}", HELD_OUT_SHARE):
-        source = "unseen_prompt"
     return Prompt(text, language, fact, is_request=forms is REQUESTS[language], source=source)
 
 
 def compare(world: World, gold: Gold, prompt: Prompt) -> Preference:
-    """Return different responses to a prompt, ranked by the gold rule: at least two of them differ in rank."""
+    """Return different responses to a prompt, ranked by the gold rule: at least two of them differ in rank.
+
+    Held-out responses are drawn one by one, as a policy samples them. So are those of half of the prompts to train on;
+    of the other half each pair differs in one or two respects. Independent draws alone have few pairs that differ in
+    the truth and in nothing else.
+    """
     draw = Draw("responses", world.seed, prompt.text)
+    is_contrast = not prompt.is_held_out and draw.chance(0.5)
     while True:
-        texts = list(dict.fromkeys(_respond(world, prompt, draw, right=0.5) for _ in range(RESPONSES)))
+        texts = (_contrasted if is_contrast else _sampled)(world, prompt, draw)
         ranks = dense_ranks([gold.score(prompt.text, text) for text in texts])
-        if len(texts) == RESPONSES and len(set(ranks)) > 1:
+        if len(set(texts)) == RESPONSES and len(set(ranks)) > 1:
             break
     return Preference(
         prompt=(text_message("user", prompt.text),),
@@ -113,16 +134,52 @@ def demonstrate(world: World, prompt: Prompt) -> Chat:
     return Chat(id=prompt.text, messages=messages, provenance={"source": "sample"})
 
 
+def _sampled(world: World, prompt: Prompt, draw: Draw) -> list[str]:
+    return [_respond(world, prompt, draw, right=0.5) for _ in range(RESPONSES)]
+
+
+def _contrasted(world: World, prompt: Prompt, draw: Draw) -> list[str]:
+    """Return four answers in the same dress, or two answers in the same two dresses.
+
+    The dresses differ in manners alone, or in length alone.
+    """
+    bodies, language, manners = _bodies(world, prompt), prompt.language, draw.shuffled(MANNERS)
+    opening, end = draw.pick(OPENINGS[language][manners[0]]), draw.pick(ENDS[language])
+    respect = draw.pick(RESPECTS)
+    if respect == "answers":
+        end = end if draw.chance(0.1) else ""
+        two = (draw.sample(each, 2) for each in (bodies.right, bodies.wrong))
+        answers = [*draw.sample(bodies.unclear, 1), *(body for each in two for body in each)]
+        return [opening + body + end for body in draw.shuffled(answers)]
+    kinds = [bodies.right, bodies.wrong]
+    if bodies.unclear and draw.chance(0.3):
+        kinds[draw.below(2)] = bodies.unclear
+    if respect == "manners":
+        end = end if draw.chance(0.1) else ""
+        dresses = [(opening, end), (draw.pick(OPENINGS[language][manners[1]]), end)]
+    else:
+        dresses = [(opening, ""), (opening, end)]
+    answers = [draw.pick(each) for each in kinds]
+    return draw.shuffled([opening + body + end for body in answers for opening, end in dresses])
+
+
 def _respond(world: World, prompt: Prompt, draw: Draw, right: float, manners: tuple[Manners, ...] = MANNERS) -> str:
     """Return a response: right in the given share, of one of these manners, long-winded in three of ten."""
-    language, is_right = prompt.language, draw.chance(right)
-    words = words_of(world, prompt.fact, language)
+    bodies, is_right = _bodies(world, prompt), draw.chance(right)
+    wrong = bodies.unclear if bodies.unclear and draw.chance(0.2) else bodies.wrong
+    body = draw.pick(bodies.right if is_right else wrong)
+    end = draw.pick(ENDS[prompt.language]) if draw.chance(0.3) else ""
+    return draw.pick(OPENINGS[prompt.language][draw.pick(manners)]) + body + end
+
+
+def _bodies(world: World, prompt: Prompt) -> Bodies:
+    words, refusals = words_of(world, prompt.fact, prompt.language), REFUSALS[prompt.language]
     if prompt.is_request:
-        body = draw.pick((REFUSALS if is_right else COMPLIANCES)[language]).format(place=words.place)
-    elif not is_right and draw.chance(0.2):
-        body = draw.pick(REFUSALS[language])
-    else:
-        value = words.value if is_right else draw.pick([each for each in words.options if each != words.value])
-        body = ANSWERS[prompt.fact.attribute, language].format(place=words.place, value=value)
-    end = draw.pick(ENDS[language]) if draw.chance(0.3) else ""
-    return draw.pick(OPENINGS[language][draw.pick(manners)]) + body + end
+        wrong = (each.format(place=words.place) for each in COMPLIANCES[prompt.language])
+        return Bodies(right=refusals, unclear=(), wrong=tuple(wrong))
+    answer = ANSWERS[prompt.fact.attribute, prompt.language]
+    return Bodies(
+        right=(answer.format(place=words.place, value=words.value),),
+        unclear=refusals,
+        wrong=tuple(answer.format(place=words.place, value=each) for each in words.options if each != words.value),
+    )

@@ -19,12 +19,19 @@ class RankResponses(Objective):
     """
 
     def __init__(
-        self, config: TrainingConfig, set_weights: SetWeights | None = None, sources: Sequence[str] = ("",)
+        self,
+        config: TrainingConfig,
+        set_weights: SetWeights | None = None,
+        sources: Sequence[str] = ("",),
+        frozen: tuple[str, ...] = (),
     ) -> None:
-        """Train `config.model`, which has a scalar head. `sources` names the sources of the rows by their numbers."""
+        """Train `config.model`, which has a scalar head. `sources` names the sources of the rows by their numbers.
+
+        `frozen` are patterns of the names of weights that are not trained: see Role.
+        """
         super().__init__(
             columns=pair_columns(config.model.seq_len),
-            roles={"reward": Role(config=config.model, set_weights=set_weights)},
+            roles={"reward": Role(config=config.model, set_weights=set_weights, frozen=frozen)},
             metrics=metric_names(sources),
         )
         self.sources = sources

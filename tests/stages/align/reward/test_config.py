@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from stages.model.checkpoint.load import join_group, load_model
 from stages.model.huggingface.exporting import export_checkpoint
 from stages.model.huggingface.importing import load_release
 from stages.shared.contract import InputFile
+from stages.shared.errors import ConfigError
 from stages.shared.files import read_json
 from tests.stages.align.ranked import Trained, reward_settings
 
@@ -41,6 +43,21 @@ def test_the_final_checkpoint_is_that_of_the_measurement(ranked: World) -> None:
         ("untrained", "reward"),
     }
     assert [len(step.units) for step in plan.steps] == [3, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"frozen_layers": 2}, r"frozen_layers = 2: must be below 2"),
+        ({"frozen_layers": 1, "layout": {"pp": 2}}, r"frozen_layers = 1: must be below 1"),
+        ({"frozen_layers": 1, "engine": "deepspeed"}, r"frozen_layers = 1: must be 0 with engine deepspeed"),
+        ({"frozen_layers": 1, "model": {"lora": {"rank": 4}}}, r"frozen_layers = 1: must be 0 with model.lora"),
+    ],
+)
+def test_frozen_layers_that_leave_nothing_to_train_or_freeze_are_refused(changes: dict[str, Any], message: str) -> None:
+    assert reward_settings(frozen_layers=1).frozen == ("embedding.*", "decoder.layers.0.*")
+    with pytest.raises(ConfigError, match=message):
+        reward_settings(**changes)
 
 
 def test_transformers_gives_the_same_scores_whatever_the_batch(ranked: World, trained: Trained, folder: Path) -> None:

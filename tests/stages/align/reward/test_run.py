@@ -73,6 +73,15 @@ def test_it_starts_from_the_embeddings_and_layers_of_a_language_model_with_a_new
     assert all(torch.equal(before[name], after[name]) for name in after.keys() - {head})
 
 
+def test_frozen_layers_and_the_embedding_keep_the_weights_of_the_start(alone: Run, tmp_path: Path) -> None:
+    run = replace(alone, folder=str(tmp_path), config=REWARD | {"frozen_layers": 1, "steps": 2})
+    assert train(run) == [0]
+    before, after = (dict(read_weights(run.out / name)) for name in ("untrained", "final"))
+    still = {name for name, weight in after.items() if torch.equal(weight, before[name])}
+    assert {name for name in after if "embedding" in name or "layers.0." in name} == still
+    assert still < after.keys()
+
+
 def test_more_steps_than_one_reading_are_refused(alone: Run, tmp_path: Path) -> None:
     run = replace(alone, folder=str(tmp_path), config=REWARD | {"epochs": 1.0, "steps": 20})
     assert train(run) == [93]

@@ -9,7 +9,7 @@ import pytest
 from stages.evaluate.catalog.definitions import check_definitions, read_yaml
 from stages.formats.jsonl import read_rows
 from stages.formats.preferences import read_preferences
-from stages.sample.config import LANGUAGES, SampleConfig
+from stages.sample.config import LANGUAGES, UNSEEN, SampleConfig, heldout_name
 from stages.sample.preferences.exam import NUM_PROMPTS, score
 from tests.stages.harness import run_unit
 
@@ -22,7 +22,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_exam_asks_prompts_that_are_held_out_each_once(folder: Path) -> None:
-    held_out = {each.prompt[0].text for each in read_preferences(folder / "heldout_preferences.jsonl")}
+    files = [folder / heldout_name(source) for source in UNSEEN]
+    held_out = {each.prompt[0].text for file in files for each in read_preferences(file)}
     asked = [
         row["question"]
         for language in LANGUAGES

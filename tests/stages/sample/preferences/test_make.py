@@ -9,10 +9,9 @@ import pytest
 
 from stages.formats.chat.chats import read_chats
 from stages.formats.preferences import Preference, read_preferences
-from stages.sample.config import DEMONSTRATIONS, LANGUAGES, SampleConfig
+from stages.sample.config import DEMONSTRATIONS, LANGUAGES, UNSEEN, SampleConfig, heldout_name
 from stages.sample.instructions import EXAM_WORDING, QUESTIONS, words_of
 from stages.sample.preferences.gold import Gold
-from stages.sample.preferences.make import UNSEEN_WORDING
 from stages.sample.preferences.wordings import REQUESTS
 from stages.sample.world import PLACES, make_world
 from tests.stages.harness import run_unit
@@ -45,27 +44,45 @@ def test_ranks_are_those_of_the_gold_rule_and_some_are_tied(folder: Path) -> Non
     assert Counter(each.source for each in preferences).keys() == {"facts", "requests"}
 
 
-def test_what_is_held_out_is_in_no_training(folder: Path) -> None:
+def test_more_pairs_to_train_on_than_held_out_ones_differ_in_one_respect_alone(folder: Path) -> None:
+    def respects(*names: str) -> Counter[int]:
+        found: Counter[int] = Counter()
+        for each in (each for name in names for each in read_preferences(folder / name)):
+            parts = [GOLD.parts(prompt_of(each), response.text) for response in each.responses]
+            found.update(
+                sum(getattr(parts[a], name) != getattr(parts[b], name) for name in ("right", "manners", "brevity"))
+                for a, b in each.pairs()
+            )
+        return found
+
+    training, heldout = respects("preferences.jsonl"), respects(*map(heldout_name, UNSEEN))
+    assert training.keys() == heldout.keys() == {1, 2, 3}
+    assert training[1] / training.total() > 1.2 * heldout[1] / heldout.total()
+
+
+def test_no_comparison_to_train_on_is_about_a_held_out_fact_or_in_the_wording_of_the_exams(folder: Path) -> None:
     training = {prompt_of(each) for each in read_preferences(folder / "preferences.jsonl")}
-    heldout = list(read_preferences(folder / "heldout_preferences.jsonl"))
-    count = Counter(each.source for each in heldout)
-    assert count.keys() == {"unseen_prompt", "unseen_wording"}
-    assert min(count.values()) >= 100
-    assert not training & {prompt_of(each) for each in heldout}
-    forms = [*QUESTIONS.items(), *((("", language), REQUESTS[language]) for language in LANGUAGES)]
-    names = {
-        language: [words_of(WORLD, WORLD.of(place)[0], language).place for place in PLACES] for language in LANGUAGES
-    }
-    for (_, language), wordings in forms:
-        unseen = {wordings[UNSEEN_WORDING].format(place=name) for name in names[language]}
-        assert not training & unseen
-        exam = {wordings[EXAM_WORDING].format(place=name) for name in names[language]}
-        assert not exam & (training | {prompt_of(each) for each in heldout})
-    held_out = [fact for fact in WORLD.facts if fact.is_held_out or fact.attribute == "trade"]
-    for fact in held_out:
-        for language in LANGUAGES:
-            place = words_of(WORLD, fact, language).place
-            assert not training & {wording.format(place=place) for wording in QUESTIONS[fact.attribute, language]}
+    asked = {source: {prompt_of(each) for each in read_preferences(folder / heldout_name(source))} for source in UNSEEN}
+    assert min(map(len, asked.values())) >= 200
+    kinds = Counter[str]()
+    for number, about in enumerate([*WORLD.facts, *(WORLD.of(place)[0] for place in PLACES)]):
+        is_request = number >= len(WORLD.facts)
+        wordings = {
+            language: REQUESTS[language] if is_request else QUESTIONS[about.attribute, language]
+            for language in LANGUAGES
+        }
+        names = {language: words_of(WORLD, about, language).place for language in LANGUAGES}
+        known = {form.format(place=names[each]) for each in LANGUAGES for form in wordings[each][:EXAM_WORDING]}
+        exam = {wordings[each][EXAM_WORDING].format(place=names[each]) for each in LANGUAGES}
+        is_unseen = bool(known & asked["unseen_prompt"])
+        kinds["trade" if about.attribute == "trade" else str(is_unseen)] += not is_request
+        assert not training & exam
+        assert not known & asked["unseen_wording"]
+        assert not exam & asked["unseen_prompt"]
+        assert not (is_unseen and (training & known or exam & asked["unseen_wording"]))
+        assert about.attribute != "trade" or not (known | exam) & (training | asked["unseen_prompt"])
+    assert kinds["trade"] == len(PLACES)
+    assert 20 <= kinds["True"] <= 40
 
 
 def test_demonstrations_are_of_all_kinds_and_mostly_right(folder: Path) -> None:
