@@ -9,7 +9,7 @@ runs/<run>/
   ledger/assignments/<job>/       <key>.json and <key>.parts, the same array as the worker needs it
   ledger/claims/<key>             link to the id of the array that works on a submission
   ledger/attempts/<job>/          <key>.<element>.<restart>.{start,progress,result,trouble,end}.json
-  answers/<section>/              what a teacher answered: stages/synthesize/asking.py
+  answers/<section>/              what a teacher answered: stages/teacher/asking.py
   report.html                     the newest report
   scripts/ logs/<job>/            the batch scripts as submitted; one log for each array element
 

@@ -274,25 +274,27 @@ class _Builder:
 
     def _with_parts(
         self, section: str, config: StageConfig, steps: Sequence[Step], given: Mapping[str, Sequence[Given]]
-    ) -> list[Step]:
-        """Return the steps in order, those of parts with their units, without steps that have none."""
-        parts: dict[str, tuple[Unit, ...]] = {}
+    ) -> Iterator[Step]:
+        """Yield the steps in order, those of parts with their units, without steps that have none.
+
+        The jobs of all steps before one are there when it is asked for: its parts may depend on them.
+        """
+        wholes = {after.step: step for step in steps for after in step.after if after.units == PARTS}
+        none: set[str] = set()
         for step in steps:
-            for after in step.after:
-                if after.units == PARTS:
-                    others = tuple(each for each in step.after if each.units != PARTS)
-                    job = self._job(section, config, replace(step, after=others), given)
-                    parts[after.step] = tuple(_parts_of(job, self.cut(job)))
-        none = {name for name, units in parts.items() if not units}
-        return [
-            replace(
-                step,
-                units=parts.get(step.name, step.units),
-                after=tuple(after for after in step.after if after.step not in none),
-            )
-            for step in steps
-            if step.name not in none
-        ]
+            units = self._shares(section, config, wholes[step.name], given) if step.name in wholes else step.units
+            if step.name in wholes and not units:
+                none.add(step.name)
+                continue
+            yield replace(step, units=units, after=tuple(after for after in step.after if after.step not in none))
+
+    def _shares(
+        self, section: str, config: StageConfig, whole: Step, given: Mapping[str, Sequence[Given]]
+    ) -> tuple[Unit, ...]:
+        """Return the parts of a step's units."""
+        others = tuple(each for each in whole.after if each.units != PARTS)
+        job = self._job(section, config, replace(whole, after=others), given)
+        return tuple(_parts_of(job, self.cut(job)))
 
     def _add(self, section: str, config: StageConfig, step: Step, given: Mapping[str, Sequence[Given]]) -> None:
         job = self._job(section, config, step, given)

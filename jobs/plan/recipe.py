@@ -1,8 +1,8 @@
 """Recipe files: YAML and `--set` overrides -> a frozen, validated Recipe.
 
-A recipe has `name`, `about`, `extends`, `targets` and `resources`; every other key is a section. A section configures a
-stage: the one it is named after, or the one in its `stage` key, so that a recipe may hold two pretrainings under two
-names. `extends` is in extends.py, a section's `matrix` in matrix.py.
+A recipe has `name`, `about`, `extends`, `targets`, `resources` and `rounds`; every other key is a section. A section
+configures a stage: the one it is named after, or the one in its `stage` key, so that a recipe may hold two
+pretrainings under two names. `extends` is in extends.py, a section's `matrix` in matrix.py, `rounds` in rounds.py.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from jobs.plan.cluster import Resources
 from jobs.plan.extends import inherited_settings, load_chain, merged_values
 from jobs.plan.matrix import expand
+from jobs.plan.rounds import ROUNDS, expand_rounds
 from jobs.plan.validation import string_wanted, validated
 from jobs.plan.yaml_file import AmbiguousYamlError, parse_value
 from stages.shared.contract import FROM, ReadsRun, StageConfig
@@ -27,7 +28,7 @@ ROOMS = ("model", "train")
 """Folders with settings that are no stages: what several stages share."""
 Swept = Mapping[str, Sequence[str]]
 """Names of a swept section's combinations, by section."""
-HEADER = ("name", "about", "targets", "resources")
+HEADER = ("name", "about", "targets", "resources", ROUNDS)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Recipe:
     resources: Mapping[str, Mapping[str, Any]]
     """Overrides of the cluster's shapes, by section or by job."""
     values: Mapping[str, Any]
-    """The resolved YAML, kept in the run's record: without `extends` and `matrix`."""
+    """The resolved YAML, kept in the run's record: without `extends`, `matrix` and `rounds`."""
     inherited: Mapping[str, str] = field(default_factory=dict)
     """The recipe that a section, or a setting as `section.setting`, is inherited from. Not in a run's record."""
 
@@ -92,14 +93,19 @@ def apply_override(values: dict[str, Any], override: str) -> None:
 
 def make_recipe(values: Mapping[str, Any]) -> Recipe:
     """Return the validated Recipe of resolved values. Raises ConfigError."""
-    bodies, swept = expand({name: body for name, body in values.items() if name not in HEADER})
+    bodies = {name: body for name, body in values.items() if name not in HEADER}
+    repeated: dict[str, tuple[str, ...]] = {}
+    if values.get(ROUNDS):
+        bodies, repeated = expand_rounds(bodies, values[ROUNDS])
+    bodies, combinations = expand(bodies)
+    swept = _of_rounds(repeated, combinations)
     configs = {name: _config(name, body) for name, body in bodies.items()}
     bodies = {name: _reading_combinations(configs[name], body, swept) for name, body in bodies.items()}
     sections = {
         name: validated(configs[name], {key: value for key, value in body.items() if key != "stage"}, name)
         for name, body in bodies.items()
     }
-    header = {name: values[name] for name in HEADER if name in values}
+    header = {name: values[name] for name in HEADER if name in values and name != ROUNDS}
     for name in ("name", "about"):
         if not isinstance(header.get(name) or "", str):
             raise ConfigError(name, header[name], string_wanted(header[name]))
@@ -115,6 +121,14 @@ def make_recipe(values: Mapping[str, Any]) -> Recipe:
         resources=header.get("resources") or {},
         values={**header, **bodies},
     )
+
+
+def _of_rounds(repeated: Swept, swept: Swept) -> Swept:
+    """Return the sections that a name stands for: the combinations of a swept one, and all rounds of a repeated one."""
+    return {
+        **swept,
+        **{name: [one for each in found for one in swept.get(each, [each])] for name, found in repeated.items()},
+    }
 
 
 def _targets(asked: Any, sections: Mapping[str, Any], swept: Swept) -> Iterator[str]:

@@ -5,6 +5,7 @@ encode (a unit a file) -> pack (once) -> the training (once, on all ranks of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
@@ -38,6 +39,8 @@ START_SECONDS, SECONDS_PER_MB = 5.0, 4.0
 """CPU time of encoding a file: the prompt is encoded with each response."""
 HELD_OUT_IN = ("preferences", "heldout_preferences")
 """Input fields of ranked responses that are held out: a share of the first, all of the second."""
+MOST_RESPONSES = 9
+"""Most responses to a prompt in InstructGPT's data (arXiv:2203.02155, section 3.5)."""
 Ranked = tuple[int, str, int]
 """Number of a comparison, text of a response, its rank there."""
 
@@ -154,7 +157,14 @@ class ComparisonStage(TrainingStage):
         self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
     ) -> Forecast | None:
         """Return time and memory of the training: see TrainingStage. Data steps have their own estimates."""
-        return super().forecast(step, inputs, machine, done) if step == self.step else None
+        found = super().forecast(step, inputs, machine, done) if step == self.step else None
+        return found and replace(found, rows=(*found.rows, ("rows", self._rows_text())))
+
+    def _rows_text(self) -> str:
+        """Return what a row holds, with InstructGPT's most responses to a prompt as the example."""
+        length, most = self.model.seq_len, MOST_RESPONSES
+        text = f"of {length:,} tokens with all responses to a prompt, each read once for all of its pairs"
+        return f"{text}: {most} of {length // most:,} tokens, prompt included, give {math.comb(most, 2)} pairs"
 
     def _readings(self, _inputs: Mapping[str, tuple[InputFile, ...]]) -> list[Reading]:
         """Return nothing: how many rows a file of preferences fills is known when it is packed."""

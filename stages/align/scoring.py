@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from stages.shared.errors import DataError
 
 PADDING = 0
 """Token on the right of shorter sequences. Any does: scores are read at recorded positions."""
+
+STEP = 32
+"""Step of padded widths, in tokens."""
 
 
 class RewardModel:
@@ -42,20 +46,31 @@ class RewardModel:
         return self.score_ids([self.encoder.encode(prompt, response).ids for prompt, response in pairs], batch)
 
     def score_ids(self, inputs: Sequence[Sequence[int]], batch: int = 32) -> list[float]:
-        """Return the reward of each input, as stages.formats.chat.scored makes them. The longest are scored first."""
-        order = sorted(range(len(inputs)), key=lambda number: (-len(inputs[number]), number))
+        """Return the reward of each input, as stages.formats.chat.scored makes them. The longest are scored first.
+
+        A batch has inputs of one padded width, so that the company of an input changes no bit of its reward.
+        """
+        by_width: dict[int, list[int]] = defaultdict(list)
+        for number, ids in enumerate(inputs):
+            by_width[_padded(self.model, len(ids))].append(number)
         rewards = [0.0] * len(inputs)
-        for first in range(0, len(order), batch):
-            chosen = order[first : first + batch]
-            scores = score_batch(self.model, [inputs[number] for number in chosen])
-            for number, score in zip(chosen, scores, strict=True):
-                rewards[number] = score - self.scale.shift
+        for _, numbers in sorted(by_width.items(), reverse=True):
+            for first in range(0, len(numbers), batch):
+                chosen = numbers[first : first + batch]
+                scores = score_batch(self.model, [inputs[number] for number in chosen])
+                for number, score in zip(chosen, scores, strict=True):
+                    rewards[number] = score - self.scale.shift
         return rewards
+
+
+def _padded(model: LoadedModel, length: int) -> int:
+    """Return the width of a batch whose longest input has this length."""
+    return min(-(-length // STEP) * STEP, max(length, model.seq_len))
 
 
 def score_batch(model: LoadedModel, inputs: Sequence[Sequence[int]]) -> list[float]:
     """Return the score of each input, read at its last token, without the shift."""
-    width = max(map(len, inputs))
+    width = _padded(model, max(map(len, inputs)))
     tokens_BT = torch.tensor([[*ids, *[PADDING] * (width - len(ids))] for ids in inputs])
     last_B = torch.tensor([len(ids) - 1 for ids in inputs])
     scores: list[float] = model.scores(tokens_BT, last_B).tolist()

@@ -65,6 +65,14 @@ class Kinds:
     """Responses to prompts that somebody may rank."""
     agreement: Kind = Kind("agreement", "agreement.json")
     """How far people who ranked the same responses agree."""
+    picture_files: Kind = Kind("picture_files")
+    """Pictures with texts as they are published, brought by the user."""
+    pictures: Kind = Kind("pictures", "pictures")
+    """A folder: content-addressed tars of pictures, with an index."""
+    verdicts: Kind = Kind("verdicts", "verdicts.jsonl")
+    """Verdicts on pairs of answers, by people, models or rules."""
+    judgement: Kind = Kind("judgement", "judgement.json")
+    """Win rates of policies by one judge."""
     tokenizer: Kind = Kind("tokenizer", "tokenizer.model", count_pieces)
     """A SentencePiece model; an equal `tokenizer.json` lies beside it."""
     tokens: Kind = Kind("tokens")

@@ -131,7 +131,7 @@ def to_line(item: Candidates) -> str:
 
 def write_candidates(path: Path, items: Iterable[Candidates]) -> None:
     """Write candidates, or preferences, one a line, in order, atomically."""
-    write_atomic(path, "".join(map(to_line, items)).encode("utf-8", "replace"))
+    write_atomic(path, (to_line(item).encode("utf-8", "replace") for item in items))
 
 
 def write_preferences(path: Path, preferences: Iterable[Preference]) -> None:

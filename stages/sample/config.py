@@ -21,6 +21,8 @@ MIN_CHINESE = 0.2
 SUFFIX = ".warc.gz"
 LANGUAGES = ("en", "zh")
 DEMONSTRATIONS = "demonstrations.jsonl"
+ANSWERS_EXAM, SCORER = "answers", "scorer.py"
+"""Name of the exam about answers, and the file that scores it."""
 HELD_OUT = "trade"
 """The attribute that no conversation is about."""
 EXAMS: tuple[tuple[str, str], ...] = (
@@ -136,16 +138,18 @@ def with_preferences(plan: StagePlan) -> StagePlan:
         name="preferences",
         run="stages.sample.preferences.make:run",
         units=WHOLE,
-        version=3,
+        version=5,
         uses=("seed",),
         shape="small",
         core_seconds=3.0,
         disk_mb=2.0,
     )
+    exams = [f"{exam_name(ANSWERS_EXAM, language)}{suffix}" for language in LANGUAGES for suffix in (".yaml", ".jsonl")]
     made = (
         (KINDS.preferences, "", "gold"),
         (KINDS.heldout_preferences, "", "gold"),
         (KINDS.chats, DEMONSTRATIONS, "demonstrations"),
+        *((KINDS.definition, name, "") for name in (*exams, SCORER)),
     )
     return _with(plan, step, made)
 

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +19,29 @@ WHOLE = 16 << 20
 SAMPLE = 64 << 10
 
 
-def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write `data` aside and rename it to `path`, flushed to disk first; readers see the old file or the new one.
+def write_atomic(path: Path, data: bytes | str | Iterable[bytes]) -> None:
+    """Write `data`, or its parts one after another, aside and rename it to `path`, flushed to disk first; readers see
+    the old file or the new one.
 
-    Raises OSError with the path as its filename.
+    Raises OSError with the path as its filename, and what the parts raise.
     """
-    raw = data.encode() if isinstance(data, str) else data
+    parts = [data.encode()] if isinstance(data, str) else [data] if isinstance(data, bytes) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         with aside.open("xb") as file:  # x follows no link that somebody else has put there
-            file.write(raw)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
     except FileExistsError:
         raise
-    except OSError as error:  # a full disk names no file
+    except BaseException as error:
         with contextlib.suppress(OSError):
             aside.unlink()
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        if isinstance(error, OSError) and error.filename in (None, str(aside)):  # a full disk names no file
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from stages.formats.chat.chats import Chat, text_message
 from stages.formats.chat.rejects import Reject
-from stages.synthesize.asking import Asker
 from stages.synthesize.instances import Instance, is_yes, parse_instances, sound
 from stages.synthesize.pool import HUMAN, Instruction, Rejected
 from stages.synthesize.ready.turns import asked
-from stages.synthesize.wording import Wording, render
+from stages.synthesize.wording import Wording
+from stages.teacher.asking import Asker
+from stages.teacher.rendering import render
 
 CLASSIFY = "classify"
 PROMPTS = {True: "output_first", False: "input_first"}

@@ -13,12 +13,12 @@ from random import Random
 from stages.formats.chat.rejects import Reject
 from stages.formats.chat.syntheses import Round
 from stages.shared import log
-from stages.synthesize.asking import Asker
 from stages.synthesize.candidates import Candidate, check, split_list, split_tasks
 from stages.synthesize.config import AlpacaSettings, SelfInstructSettings
 from stages.synthesize.pool import Instruction, Rejected
 from stages.synthesize.wording import Wording
 from stages.synthesize.words import one_line
+from stages.teacher.asking import Asker
 from stages.teacher.request import Answer, Request
 from stages.text.dedup.rouge import RougeIndex
 

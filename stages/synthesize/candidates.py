@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from stages.formats.chat.rejects import Reject
-from stages.synthesize.asking import answered
 from stages.synthesize.config import AlpacaSettings, SelfInstructSettings
 from stages.synthesize.instances import check_instance
 from stages.synthesize.ready.turns import without_mark
 from stages.synthesize.wording import Wording
 from stages.synthesize.words import count_words, one_line
+from stages.teacher.asking import answered
 from stages.teacher.request import Answer
 
 NUMBER = re.compile(r"(?:^|\n)\s*\d+\s*(?:[.)](?=\s|$)|[、．）])[ \t]*")

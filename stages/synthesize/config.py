@@ -33,7 +33,7 @@ from stages.shared.contract import (
     parts,
 )
 from stages.shared.errors import ConfigError, nearest
-from stages.teacher.settings import TeacherSettings
+from stages.teacher.settings import WriterSettings
 
 PROMPTS = Path(__file__).resolve().parents[2] / "templates" / "prompts"
 """Prompts of each method: `<method>/<language>.yaml`."""
@@ -107,14 +107,6 @@ class AlpacaSettings(_Bootstrap):
     """Tasks of earlier rounds in a prompt."""
 
 
-class WriterSettings(TeacherSettings):
-    """A teacher whose answers stay in the run's folder, or go to another one."""
-
-    answers: str | None = Field(default=None, pattern=r"^[/~]")
-    """Folder of stored answers, such as that of an earlier run, from `/` or `~`; null: `answers/<section>` in the run's
-    folder."""
-
-
 class EvolInstructSettings(Section):
     """Evol-Instruct (arXiv:2304.12244)."""
 
@@ -166,6 +158,12 @@ class SynthesizeConfig(StageConfig):
             raise ConfigError(other, value, f"left out: {given[0]} is given, and a section has one method")
         return given[0]
 
+    def require_teacher(self) -> WriterSettings:
+        """Return the teacher. Raises ConfigError without one."""
+        if self.teacher is None:
+            raise ConfigError("teacher", None, "given (for example {url: 'http://node7:8000/v1', model: qwen})")
+        return self.teacher
+
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the steps of the method. Raises ConfigError for settings or inputs that do not belong to it."""
         method = self.method
@@ -199,8 +197,7 @@ class SynthesizeConfig(StageConfig):
             raise ConfigError(wanted, None, f"given for {method} (for example {_EXAMPLES[method]})")
         if method == "read":
             return
-        if self.teacher is None:
-            raise ConfigError("teacher", None, "given (for example {url: 'http://node7:8000/v1', model: qwen})")
+        self.require_teacher()
         language = getattr(self, method).language
         known = sorted(path.stem for path in (PROMPTS / method).glob("*.yaml"))
         if language not in known:

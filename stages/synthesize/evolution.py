@@ -12,11 +12,12 @@ from random import Random
 
 from stages.formats.chat.rejects import Reject
 from stages.formats.chat.syntheses import Round
-from stages.synthesize.asking import Asker, answered
 from stages.synthesize.config import EvolInstructSettings, Operation
 from stages.synthesize.pool import Instruction, Rejected
-from stages.synthesize.wording import Wording, render
+from stages.synthesize.wording import Wording
 from stages.synthesize.words import count_words, has_content, one_line
+from stages.teacher.asking import Asker, answered
+from stages.teacher.rendering import render
 from stages.teacher.request import Answer, Request
 
 DEEPEN, BROADEN, JUDGE, RESPOND = "deepen", "broaden", "judge", "respond"

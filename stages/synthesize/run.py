@@ -14,13 +14,13 @@ from stages.shared.contract import unique_keys
 from stages.shared.errors import DataError
 from stages.shared.task import Task
 from stages.synthesize.answering import Instances, chat_of, plain, worded
-from stages.synthesize.asking import Asker
 from stages.synthesize.bootstrap import Pool
 from stages.synthesize.config import AlpacaSettings, SynthesizeConfig
 from stages.synthesize.evolution import Evolution
 from stages.synthesize.pool import Rejected, families, read_instructions, read_seeds, split_pool, write_rows
 from stages.synthesize.ready.reading import ReadyFile
 from stages.synthesize.wording import Wording
+from stages.teacher.asking import Asker
 
 Item = TypeVar("Item")
 INSTRUCTIONS, REJECTED = "instructions.jsonl", "rejected.jsonl"
@@ -65,7 +65,7 @@ def generate(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     wording = Wording(config.method, settings.language, config.parameters)
     seeds, others = read_seeds(task.inputs["files"])
     pool = Pool(seeds, settings, wording, config.seed)
-    with Asker(task) as asker:
+    with Asker(task, config.require_teacher()) as asker:
         pool.grow(asker)
     if not pool.kept:
         raise DataError("teacher", f"no instruction was kept ({_counts(pool.rejected)})", "Look at its answers")
@@ -94,7 +94,7 @@ def answer(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     wording = Wording(config.method, settings.language, config.parameters)
     instructions = read_instructions(task.steps["generate"][0] / INSTRUCTIONS)
     share = _share(instructions, task.place, config.shares)
-    with Asker(task) as asker:
+    with Asker(task, config.require_teacher()) as asker:
         instances = Instances(asker, wording, settings.max_instances, config.seed)
         made = list(instances.of(share))
     seeds, others = read_seeds(task.inputs["files"]) if config.originals and task.place == 0 else ([], [])
@@ -116,7 +116,7 @@ def evolve(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     named = list(zip(unique_keys(chat.id for chat in chats), chats, strict=True))
     pool, unfit = split_pool(_share(named, task.place, config.shares))
     evolution = Evolution([instruction for instruction, _ in pool], settings, wording, config.seed)
-    with Asker(task) as asker:
+    with Asker(task, config.require_teacher()) as asker:
         evolution.run(asker)
     origin = _origin(config, wording)
     made: list[Chat] = []
@@ -143,8 +143,7 @@ def evolve(task: Task[SynthesizeConfig]) -> dict[str, Any]:
 
 def _origin(config: SynthesizeConfig, wording: Wording) -> dict[str, str]:
     """Return what the provenance of all chats of a section has in common."""
-    assert config.teacher is not None
-    return {"source": config.method, "teacher": config.teacher.model, "prompts": wording.digest}
+    return {"source": config.method, "teacher": config.require_teacher().model, "prompts": wording.digest}
 
 
 def _share(items: Sequence[Item], place: int, shares: int) -> Sequence[Item]:

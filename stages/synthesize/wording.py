@@ -8,16 +8,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-import jinja2
 import yaml
 
 from stages.synthesize.config import Method, prompts_of
 from stages.synthesize.words import phrases
+from stages.teacher.rendering import render
 from stages.teacher.request import Request
-
-_ENVIRONMENT = jinja2.Environment(
-    trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
-)
 
 
 class Wording:
@@ -68,8 +64,3 @@ class Wording:
     def refusals(self) -> re.Pattern[str]:
         """The pattern of texts that begin as a refusal does."""
         return self.start("refusals")
-
-
-def render(text: str, **values: Any) -> str:
-    """Return a template of ours with values in it. What a value holds is never read as a template."""
-    return _ENVIRONMENT.from_string(text).render(**values)

@@ -67,3 +67,11 @@ class TeacherSettings(Section):
     def host(self) -> str:
         """Host of the endpoint, with its port."""
         return urlsplit(self.url).netloc
+
+
+class WriterSettings(TeacherSettings):
+    """A teacher whose answers stay in the run's folder, or go to another one."""
+
+    answers: str | None = Field(default=None, pattern=r"^[/~]")
+    """Folder of stored answers, such as that of an earlier run, from `/` or `~`; null: `answers/<section>` in the run's
+    folder."""

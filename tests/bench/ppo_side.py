@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from stages.align.ppo.clock import PhaseClock
 from stages.align.ppo.config import PpoConfig
 from stages.align.ppo.objective import POLICY, REFERENCE, REWARD, VALUE, LearnFromScores
-from stages.align.ppo.rollout import Prompt, Prompts, Sampler
+from stages.align.ppo.rollout import Colocated
 from stages.align.ppo.rounds import Rounds
+from stages.align.prompts import Prompt, Prompts
+from stages.formats.chat.chats import text_message
 from stages.formats.chat.templates import load_template
 from stages.formats.kinds import KINDS
 from stages.formats.reinforcement.rollouts import read_rollouts
@@ -62,7 +65,8 @@ def step_ours(world: Path, response: int) -> dict[str, Any]:
     """Train, and leave after the last round, before anything is saved."""
     chosen, folder = config(response), world / str(os.getpid())
     tokenizer = Tokenizer(world / KINDS.tokenizer.file)
-    prompts = Prompts(tuple(Prompt(str(n), tuple(ids), "") for n, ids in enumerate(contexts(256, 32, 32))), {}, None)
+    said = (text_message("user", "anything"),)
+    prompts = Prompts(tuple(Prompt(str(n), tuple(ids), said) for n, ids in enumerate(contexts(256, 32, 32))), {}, None)
     scorer = chosen.model.model_copy(update={"head": "scalar"})
     frozen: dict[str, Any] = {"frozen": ("*",), "each_step": False}
     roles = {
@@ -71,7 +75,8 @@ def step_ours(world: Path, response: int) -> dict[str, Any]:
         REFERENCE: Role(config=chosen.model, **frozen),
         REWARD: Role(config=scorer, **frozen),
     }
-    rounds = Rounds(chosen, prompts, Sampler(chosen, tokenizer, None), folder / "work")
+    rounds = Rounds(chosen, prompts, Colocated(chosen, tokenizer, None), folder / "work")
+    rounds.clock = PhaseClock(time.process_time)
     ends: list[float] = []
 
     def progress(step: int) -> None:
@@ -80,7 +85,9 @@ def step_ours(world: Path, response: int) -> dict[str, Any]:
         if len(ends) == ROUNDS_RUN:
             files = sorted((folder / "work").rglob("rollouts.jsonl"))[1:]
             tokens = sum(len(rollout.tokens) for file in files for rollout in read_rollouts(file)) / len(files)
-            report({"rate": tokens / float(np.median(np.diff(ends))), "s": float(np.median(np.diff(ends)))})
+            seconds = float(np.median(np.diff(ends)))
+            phases = {phase: round(spent, 3) for phase, spent in rounds.clock.finished.items()}
+            report({"rate": tokens / seconds, "s": seconds, "phases": phases})
             os._exit(0)
 
     for name in ("out", "work"):

@@ -22,7 +22,7 @@ from stages.shared.contract import InputFile
 from stages.shared.machine import Gpu, Machine
 from stages.shared.task import Task
 from stages.train.planner.memory import device_memory
-from stages.train.planner.speed import step_time
+from stages.train.planner.phases import step_time
 from stages.train.telemetry.utilisation import KNOWN, operations, peak_here
 from tests.gpu.data import DATASET, VOCABULARY
 from tests.gpu.kernels import StepProfile

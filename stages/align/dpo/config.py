@@ -5,6 +5,7 @@ encode (a unit a file) -> pack (once) -> dpo (once, on all ranks of the layout)
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -12,6 +13,7 @@ from pydantic import Field, model_validator
 from stages.align.comparisons import ComparisonStage
 from stages.shared.errors import ConfigError
 from stages.train.config import WEIGHTS
+from stages.train.planner.shape import Companion, Workload, shape_of
 
 
 class DpoConfig(ComparisonStage):
@@ -39,6 +41,12 @@ class DpoConfig(ComparisonStage):
         if self.loss == "ipo" and self.label_smoothing:
             raise ConfigError("label_smoothing", self.label_smoothing, "0 with loss: ipo")
         return self
+
+    def workload(self, vocab_size: int = 0) -> Workload:
+        """Return a step as the planner takes it: the reference reads what the policy learns from."""
+        plain = shape_of(self.model.model_copy(update={"lora": None}), vocab_size, self.layout.tp)
+        reference = Companion(name="reference", shape=plain)
+        return replace(super().workload(vocab_size), name="policy", others=(reference,))
 
 
 Config = DpoConfig

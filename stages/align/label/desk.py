@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from stages.formats.chat.chats import Message
 from stages.formats.preferences import Candidates, Preference, read_preferences, to_line
 
 NAME = re.compile(r"\w[\w .-]{0,39}")
@@ -105,7 +104,7 @@ class Desk:
         order = self._order(labeller, item)
         return {
             "key": key,
-            "prompt": [{"role": message.role, "text": shown(message)} for message in item.prompt],
+            "prompt": [{"role": message.role, "text": message.shown} for message in item.prompt],
             "responses": [item.responses[place].text for place in order],
             "ranks": [label.ranks[place] for place in order] if label else None,
             "given": list(label.reasons) if label else [],
@@ -127,11 +126,6 @@ class Desk:
         if not NAME.fullmatch(labeller):
             raise ValueError(f"name {labeller!r}: must have up to 40 letters, digits, spaces, dots or hyphens")
         return self._folder / f"{quote(labeller, safe='')}.jsonl"
-
-
-def shown(message: Message) -> str:
-    """Return a message as text: other parts by their type and name."""
-    return "\n".join(part.text or f"[{part.type} {part.key}]" for part in message.parts)
 
 
 def append(path: Path, line: bytes) -> None:

@@ -5,23 +5,30 @@ One step on all ranks of the layout. Light: the login node plans with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from stages.align.ppo.arrays import SAMPLE, in_rounds, number_of
+from stages.align.ppo.planning import EPISODE_BYTES, companions, sampler
+from stages.align.starts import final_checkpoint, model_of, require_scores
 from stages.formats.chat.templates import digest_of, load_template
 from stages.formats.kinds import KINDS
-from stages.model.checkpoint.settings import PlannedModel, name_of, read_sealed, require_fitting, require_tokenizer
+from stages.model.checkpoint.settings import name_of, require_fitting, require_tokenizer
+from stages.model.config import ModelConfig
 from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Output, Reads, Section, StagePlan
 from stages.shared.errors import ConfigError, DataError
 from stages.shared.machine import Machine
-from stages.train.config import WEIGHTS
+from stages.train.config import LLAMA_PIECES, WEIGHTS
 from stages.train.data.schedule import Schedule
+from stages.train.planner.cost import PlannedTraining
+from stages.train.planner.shape import BYTES, Rounds, Workload
 from stages.train.sections import GuardConfig, LrScheduleConfig
 from stages.train.stage import TrainingStage
-from stages.train.state.names import AVERAGE, FINAL
+from stages.train.state.names import AVERAGE
 
 STARTS = ("policy", "reward")
 """Input fields of models."""
@@ -52,6 +59,7 @@ class PpoConfig(TrainingStage):
     """Reinforcement learning from a score: PPO, or with `advantages` GRPO or REINFORCE with a baseline."""
 
     stage: ClassVar[str] = "align.ppo"
+    version: ClassVar[int] = 5
     run: ClassVar[str] = "stages.align.ppo.run:ppo"
     starts: ClassVar[tuple[str, ...]] = (*TrainingStage.starts, *STARTS)
 
@@ -84,6 +92,9 @@ class PpoConfig(TrainingStage):
     only then the recorded log probabilities are the policy's."""
     rollout_batch: Annotated[int, WEIGHTS] = Field(default=64, ge=1)
     """Responses that are sampled together and then written: what a kill costs at most on each replica."""
+    rollout_shards: int | None = Field(default=None, ge=1)
+    """Array elements that share out the prompts of a round: each round is then an array that samples and a job that
+    learns. None: one job for all rounds, whose ranks sample. The bytes are the same."""
     advantages: Annotated[Literal["gae", "group", "leave_one_out"], WEIGHTS] = "gae"
     """gae: PPO with a value network. group: GRPO, a response in its group's standard deviations (arXiv:2402.03300).
     leave_one_out: REINFORCE with the mean of the other samples as baseline (arXiv:2402.14740). Both without a value
@@ -187,11 +198,6 @@ class PpoConfig(TrainingStage):
         if every is not None and every % self.updates:
             wanted = f"a multiple of a round's {self.updates} updates: a round cannot be joined in its midst"
             raise ConfigError("checkpoint_keep_every", every, wanted)
-        if self.ptx and (self.global_batch + self.ptx.batch) % (self.microbatch * self.layout.dp):
-            wanted = (
-                f"such that with global_batch it is a multiple of microbatch x dp ({self.microbatch * self.layout.dp})"
-            )
-            raise ConfigError("ptx.batch", self.ptx.batch, wanted)
 
     @property
     def episodes(self) -> int:
@@ -210,11 +216,11 @@ class PpoConfig(TrainingStage):
         return replace(super().schedule, global_batch=rows, warmup_from=self.warmup_from)
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return the one step. Raises ConfigError if these settings and inputs cannot work."""
+        """Return the one step, or two for each round. Raises ConfigError if these settings and inputs cannot work."""
         training = super().plan(inputs)
         (step,) = training.steps
         (unit,) = step.units
-        chosen = {name: (_chosen(name, inputs[name]),) for name in STARTS if inputs.get(name)}
+        chosen = {name: (final_checkpoint(name, inputs[name]),) for name in STARTS if inputs.get(name)}
         given = [name for name in ("prompts", *STARTS, "rule", "tokens") if getattr(self, name) is not None]
         reads = (*(name for name in step.reads if name != self.data), *given)
         units = (replace(unit, inputs={**unit.inputs, **chosen}),)
@@ -223,16 +229,69 @@ class PpoConfig(TrainingStage):
         if self.ema is not None:
             final = next(output for output in training.outputs if output.kind == KINDS.checkpoint)
             outputs.append(replace(final, source=AVERAGE, name=AVERAGE))
-        return StagePlan(steps=(step,), outputs=tuple(outputs))
+        found = StagePlan(steps=(step,), outputs=tuple(outputs))
+        if self.rollout_shards is None:
+            return found
+        first, late = divmod(self.first_step(inputs), self.updates)
+        if late:
+            wanted = f"a checkpoint after a multiple of a round's {self.updates} updates, with rollout_shards"
+            raise ConfigError("continue_from", self.continue_from, wanted)
+        split = self.layout
+        return in_rounds(
+            found, range(first, self.steps // self.updates), self.updates, self.rollout_shards, split.tp * split.pp
+        )
+
+    def workload(self, vocab_size: int = 0) -> Workload:
+        """Return a step as the planner takes it, with a reward model of the policy's shape."""
+        return self._workload(vocab_size, self.model)
+
+    def _workload(self, vocab_size: int, reward: ModelConfig) -> Workload:
+        given, has_values = None if self.reward is None else reward, self.advantages == "gae"
+        rounds = Rounds(
+            prompts=self.prompts_per_round,
+            samples=self.samples,
+            new_tokens=self.max_new_tokens,
+            batch=self.rollout_batch,
+            updates=self.updates,
+            epochs=self.epochs,
+            sampler=partial(sampler, self.model, vocab_size, BYTES[self.dtype], self.rollout_batch),
+        )
+        return replace(
+            super().workload(vocab_size),
+            name="policy",
+            text=self.ptx.batch if self.ptx else 0,
+            averages=self.ema is not None,
+            others=tuple(companions(self.model, given, vocab_size, self.layout.tp, has_values=has_values)),
+            rounds=rounds,
+        )
+
+    def planned(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> PlannedTraining:
+        """Return the training as the planner takes it, with the reward model that is given."""
+        training = super().planned(inputs)
+        found = _known_model(final_checkpoint("reward", inputs["reward"])) if inputs.get("reward") else None
+        vocab_size = next((file.count for file in inputs.get("tokenizer", ())), 0) or LLAMA_PIECES
+        work = self._workload(vocab_size, found or self.model)
+        assumed = () if found or self.reward is None else ("a reward model of the policy's shape",)
+        may = {*training.may} - {"cp", "ep", "interleave"}
+        return replace(training, work=work, may=may, rounds_mb=self._rounds_mb, assumed=assumed)
+
+    @property
+    def _rounds_mb(self) -> float:
+        """Size of the rounds' files, in MB: those since the oldest checkpoint that stays for a restart."""
+        kept = 2 + self.checkpoint_every * (self.checkpoint_keep + 1) // self.updates
+        return EPISODE_BYTES * self.episodes * self.model.seq_len * kept / 1e6
 
     def forecast(
         self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
     ) -> Forecast | None:
-        """Return time and memory of the policy's updates, with a line on what they leave out: see TrainingStage."""
-        found = super().forecast(step, inputs, machine, done)
-        models = [*(["the value network"] if self.advantages == "gae" else []), "the reference", "the reward model"]
-        besides = f"memory of {', '.join(models)}; time of the rounds' other phases and of ptx"
-        return found and replace(found, rows=(*found.rows, ("besides", f"not counted: {besides}")))
+        """Return time and memory of the rounds, or of the one that a step learns from: see TrainingStage."""
+        if step.startswith(SAMPLE):
+            return None
+        if step:
+            ended = (number_of(step) + 1) * self.updates
+            whole = self.model_copy(update={"rollout_shards": None, "steps": ended})
+            return whole.forecast("", inputs, machine, max(done, ended - self.updates))
+        return super().forecast(step, inputs, machine, done)
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Raise what TrainingStage does, and DataError for models of another tokenizer or a policy of another shape."""
@@ -240,28 +299,24 @@ class PpoConfig(TrainingStage):
         for name in STARTS:
             if not inputs.get(name):
                 continue
-            file = _chosen(name, inputs[name])
+            file = final_checkpoint(name, inputs[name])
             require_tokenizer(file, inputs.get("tokenizer", ()))
-            planned = PlannedModel.of(file)
-            found = planned.model if planned else read_sealed(file.path).config
             if name == "policy":
-                require_fitting(name_of(file), found, self.model)
-            elif found.head != "scalar":
-                problem = f"a model with head {found.head} scores nothing"
-                raise DataError(name_of(file), problem, "Name a reward model: head scalar")
+                require_fitting(name_of(file), model_of(file), self.model)
+            else:
+                require_scores(file)
 
     def _weights_from(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> str:
         files = inputs.get("policy", ())
-        return _chosen("policy", files).where if files else super()._weights_from(inputs)
+        return final_checkpoint("policy", files).where if files else super()._weights_from(inputs)
 
 
-def _chosen(name: str, files: Sequence[InputFile]) -> InputFile:
-    """Return the checkpoint to take: a section's final one, or the folder that is named."""
-    if files[0].section:
-        files = [file for file in files if file.path.name == FINAL]
-    if len(files) != 1:
-        raise ConfigError(name, [file.where for file in files], "one folder")
-    return files[0]
+def _known_model(file: InputFile) -> ModelConfig | None:
+    """Return the settings of a checkpoint's model; None for a folder that is no checkpoint, which `inspect` refuses."""
+    try:
+        return model_of(file)
+    except DataError:
+        return None
 
 
 Config = PpoConfig

@@ -1,6 +1,7 @@
 """The objective of a step: the policy's clipped loss with text of the pretraining, and the value network's loss.
 
-Shape suffixes: B = rows of a microbatch, T = positions of a row, V = this rank's part of the vocabulary.
+Shape suffixes: B, T = rows and positions of an output, which are 1 and all read positions of a microbatch, or its rows
+and their positions (stages/align/ppo/reading.py). V = this rank's part of the vocabulary.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from stages.align.ppo.config import PpoConfig
 from stages.align.ppo.losses import entropy, policy_loss, value_loss, without_padding
+from stages.align.ppo.reading import READ, Reading
 from stages.model.layers.cross_entropy import cross_entropy
 from stages.train.objectives.base import Batch, Column, ColumnsOf, LossOf, LossOutputs, Model, Objective, Role
 from stages.train.objectives.next_token import label_columns
@@ -22,6 +24,8 @@ POLICY, VALUE, REFERENCE, REWARD = "policy", "value", "reference", "reward"
 """Roles."""
 EPISODE = ("old", "advantages", "values", "returns", "ptx")
 """Columns of a row, one number a position, beside those of NextToken. `ptx` weighs the pretraining's tokens."""
+LOSS = ("labels", "loss_mask", *EPISODE)
+"""Columns that losses read."""
 
 
 class LearnFromScores(Objective):
@@ -31,6 +35,7 @@ class LearnFromScores(Objective):
         """`shift` is what a reward model's output and a value are above the score."""
         length = config.model.seq_len
         columns = label_columns(length) | {name: Column((length,), torch.float32) for name in EPISODE}
+        columns[READ] = Column(None)
         metrics = ["policy_loss", "clip_share", "approx_kl", "ratio", *(["ptx_loss"] if config.ptx else [])]
         super().__init__(columns=columns, roles=roles, metrics=metrics)
         self._config, self._shift = config, shift
@@ -42,15 +47,21 @@ class LearnFromScores(Objective):
 
     def forward(self, role: str, model: Model, batch: Batch) -> tuple[Tensor, LossOf]:
         """Return the policy's logits or the values, and the function for the loss."""
-        loss = self._value_loss if role == VALUE else self._policy_loss
-        return model(batch["tokens"], batch["position_ids"]), partial(loss, batch)
+        loss, reading = self._value_loss if role == VALUE else self._policy_loss, Reading.of(batch, self._config)
+        return reading.output(model), partial(loss, reading.columns(LOSS))
 
     def annotate(self, role: str, model: Model, batch: Batch) -> tuple[Tensor, ColumnsOf]:
         """Return the output, and the function for `logprobs` and the policy's `entropy`, or for `scores`: one number
-        at each position, of the text up to there.
+        at each position that is read, of the text up to there.
         """
-        columns = {POLICY: self._choices, REFERENCE: self._logprobs_alone}.get(role, self._scores)
-        return model(batch["tokens"], batch["position_ids"]), partial(columns, batch)
+        numbers = {POLICY: self._choices, REFERENCE: self._logprobs_alone}.get(role, self._scores)
+        reading, length = Reading.of(batch, self._config), batch["tokens"].size(1)
+        own = reading.columns(LOSS)
+
+        def columns_of(output: Tensor) -> Batch:
+            return {name: reading.whole(found, length) for name, found in numbers(own, output).items()}
+
+        return reading.output(model), columns_of
 
     def _policy_loss(self, batch: Batch, logits_BTV: Tensor) -> LossOutputs:
         """Return the loss, summed over response tokens. With text of the pretraining, its tokens' losses are weighed

@@ -1,6 +1,6 @@
 """A round, phase by phase: the feed of the training. Its results are files, so that a kill loses no phase twice.
 
-    rounds/round-00003/batch-00000.jsonl ...   responses as they are sampled (stages/align/ppo/rollout.py)
+    rounds/round-00003/batch-00000.jsonl ...   responses as they are sampled (stages/align/sampling.py)
     rounds/round-00003/episodes.npz            every column that the updates read
     rounds/round-00003/round.json              numbers and samples to read; written last: the round is complete
 
@@ -9,7 +9,6 @@ A round's files stay as long as a checkpoint inside the round may be restarted f
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -26,13 +25,18 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from stages.align.ppo import phases
+from stages.align.ppo.clock import PhaseClock
 from stages.align.ppo.config import PpoConfig
 from stages.align.ppo.objective import EPISODE, POLICY, REFERENCE, REWARD, VALUE
 from stages.align.ppo.phases import Episodes, Floats
-from stages.align.ppo.rollout import Prompt, Prompts, Sampler, policy_digest
+from stages.align.ppo.reading import READ, alike
+from stages.align.ppo.rollout import RoundSampler
+from stages.align.prompts import Prompts, of_round, permutation
 from stages.formats.reinforcement.rollouts import Rollout, scored, write_rollouts
+from stages.formats.reinforcement.rounds import RoundRow, read_rounds
 from stages.model import parallel
-from stages.shared.errors import DataError
+from stages.shared import log
+from stages.shared.errors import Checkpointed, DataError
 from stages.shared.files import read_json, write_atomic, write_json
 from stages.train.data.feed import FeedState
 from stages.train.models import Models
@@ -65,19 +69,41 @@ class Rounds:
     """Takes the samples of a step from its round; at a round's first step the policy samples it."""
 
     def __init__(
-        self, config: PpoConfig, prompts: Prompts, sampler: Sampler, work: Path, judge: Score | int | None = None
+        self,
+        config: PpoConfig,
+        prompts: Prompts,
+        sampler: RoundSampler,
+        work: Path,
+        judge: Score | int | None = None,
+        until: int | None = None,
     ) -> None:
         """`judge` scores responses, or is the token at which the model of the role `reward` does, behind a response.
-        None: that model scores at the response's last token.
+        None: that model scores at the response's last token. `until` is the step before which the training stops for
+        the next round; None: it goes to its end.
         """
         self._config, self._prompts, self._sampler, self._judge = config, prompts, sampler, judge
+        self._until, self._taken = until, 0
+        self._earlier: list[RoundRow] = []
         self._folder = work / ROUNDS
         self._round: Round | None = None
         self.text: Dataset[Batch] | None = None
         """Text of the pretraining, with ptx."""
+        self.clock = PhaseClock()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last step before `until` was taken."""
+        return self._taken == self._until
 
     def take(self, step: int, state: FeedState, models: Models, /) -> tuple[Sequence[Batch], FeedState]:
-        """Return the samples of a step, episodes first, and the state with the KL's coefficient. Collective."""
+        """Return the samples of a step, episodes first, and the state with the KL's coefficient. Collective.
+
+        Raises Checkpointed for the step `until`.
+        """
+        self._taken = step
+        if step == self._until:
+            raise Checkpointed(f"the rounds up to step {step} are done")
+        self._taken += 1
         number, update = divmod(step, self._config.updates)
         if update == 0:
             beta = float(state.get("beta", self._config.kl.beta))
@@ -89,13 +115,18 @@ class Rounds:
 
     def _begin(self, number: int, beta: float, models: Models) -> Round:
         """Return a round that starts with these weights: from its files if they are of this policy, else anew."""
-        folder, policy = self._folder / f"round-{number:05d}", policy_digest(models.main)
+        self.clock.lap("updates" if self._round else "start")
+        folder, policy = self._folder / f"round-{number:05d}", self._sampler.digest(models.main)
         if not parallel.agree(_is_complete(folder, policy, beta)):
             self._make(number, beta, policy, models, folder)
             parallel.wait_for_all()
         if dist.get_rank() == 0:
             self._forget(number)
-        return self._again(number)
+        found = self._again(number)
+        self.clock.lap("rest")
+        if dist.get_rank() == 0:
+            log.info(f"round {number}: {self.clock.finish()}")
+        return found
 
     def _again(self, number: int) -> Round:
         """Return a round from its files. Raises DataError if they are not there."""
@@ -112,7 +143,10 @@ class Rounds:
     def _make(self, number: int, beta: float, policy: str, models: Models, folder: Path) -> None:
         """Make a round: the nine phases but the updates, which are the training's steps. Collective."""
         config = self._config
-        rollouts = self._sampler.sample(models.main, policy, number, self._chosen(number), folder)
+        prompts = of_round(self._prompts.all, config.prompts_per_round, number, config.seed)
+        self.clock.lap("rest")
+        rollouts = self._sampler.sample(models.main, policy, number, prompts, folder)
+        self.clock.lap("sample")
         episodes = phases.episodes_of(rollouts, config.model.seq_len)
         run = partial(self._columns, models, episodes)
         episodes = phases.with_scores(episodes, self._scores(models, episodes, rollouts), config.missing_end)
@@ -132,8 +166,7 @@ class Rounds:
         if dist.get_rank() == 0:
             rollouts = scored(rollouts, episodes.scores.tolist())
             about = {"round": number, "policy": policy, "beta": beta, "next_beta": next_beta}
-            questions = {prompt.id: prompt.text for prompt in self._prompts.all}
-            samples = _shown(rollouts[:SHOWN], episodes, questions)
+            samples = _shown(rollouts[:SHOWN], episodes)
             _write(folder, {**about, "numbers": numbers, "samples": samples}, episodes, rollouts)
 
     def _scores(self, models: Models, episodes: Episodes, rollouts: Sequence[Rollout]) -> Floats:
@@ -144,28 +177,26 @@ class Rounds:
         scores_NT = self._columns(models, judged, REWARD)["scores"]
         return scores_NT[np.arange(len(judged.last)), judged.last]
 
-    def _chosen(self, number: int) -> list[Prompt]:
-        """Return the prompts of a round: each epoch of the prompts has every one once, in an order of its own."""
-        count, size = self._config.prompts_per_round, len(self._prompts.all)
-        found = []
-        for place in range(number * count, (number + 1) * count):
-            epoch, at = divmod(place, size)
-            found.append(self._prompts.all[permutation(size, f"prompts/{self._config.seed}/{epoch}")[at]])
-        return found
-
     def _columns(self, models: Models, episodes: Episodes, role: str) -> dict[str, Floats]:
         """Run a model over all episodes, in the batches of the round's first updates; return its columns, [N, T].
 
         The log probabilities of the first epoch are then those that the updates compute, bit for bit. Collective.
         """
-        size = self._config.global_batch
-        found: list[dict[str, Floats]] = []
-        for first in range(0, self._config.episodes, size):
-            rows = [_sample(episodes, row) for row in range(first, first + size)]
-            found.append(_gathered(models.annotate(role, rows)))
+        found: dict[str, Floats] = {}
+        for rows in self._alike(episodes, np.arange(self._config.episodes)).reshape(-1, self._config.global_batch):
+            for name, column in _gathered(models.annotate(role, [_sample(episodes, row) for row in rows])).items():
+                found.setdefault(name, np.empty(episodes.tokens.shape))[rows] = column
+        self.clock.lap(role)
         mask = episodes.is_trained
-        joined = {name: np.concatenate([each[name] for each in found]) for name in found[0]}
-        return {name: column if name == "scores" else np.where(mask, column, 0.0) for name, column in joined.items()}
+        return {name: column if name == "scores" else np.where(mask, column, 0.0) for name, column in found.items()}
+
+    def _alike(self, episodes: Episodes, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return rows, batch by batch, with those of like length in a microbatch."""
+        config = self._config
+        batches = rows.reshape(-1, config.global_batch)
+        return np.concatenate(
+            [batch[alike(episodes.last[batch], config.microbatch, config.layout.dp)] for batch in batches]
+        )
 
     def _require_same_policy(self, episodes: Episodes, rollouts: Sequence[Rollout]) -> None:
         """Raise DataError if the sampler had other weights than the training has."""
@@ -186,8 +217,8 @@ class Rounds:
         order = np.arange(config.episodes)  # of the first epoch: the batches in which the old numbers were computed
         if epoch:
             order = permutation(config.episodes, f"episodes/{config.seed}/{number}/{epoch}")
-        chosen = order[place * size : (place + 1) * size]
-        samples = [_sample(episodes, int(row)) for row in chosen]
+        chosen = self._alike(episodes, order[place * size : (place + 1) * size])
+        samples = [_sample(episodes, row) for row in chosen]
         if config.ptx is None or self.text is None:
             return samples
         rows = [self.text[step * config.ptx.batch + row] for row in range(config.ptx.batch)]
@@ -204,15 +235,14 @@ class Rounds:
                 if path.name != ROUND:
                     path.unlink()
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[RoundRow]:
         """Return what is known of each round that is complete, in order."""
-        return [read_json(path) for path in sorted(self._folder.glob(f"round-*/{ROUND}"))]
+        own = [read_json(path) for path in sorted(self._folder.glob(f"round-*/{ROUND}"))]
+        return [*self._earlier, *own]
 
-
-def permutation(size: int, key: str) -> NDArray[np.int64]:
-    """Return a permutation that is a function of the key."""
-    seed = np.frombuffer(hashlib.sha256(key.encode()).digest(), np.uint32)
-    return np.random.RandomState(seed).permutation(size)
+    def follow(self, earlier: Path) -> None:
+        """Put the rounds of a file before those of this training."""
+        self._earlier = read_rounds(earlier)
 
 
 def _is_complete(folder: Path, policy: str, beta: float) -> bool:
@@ -222,13 +252,13 @@ def _is_complete(folder: Path, policy: str, beta: float) -> bool:
     return (about["policy"], about["beta"]) == (policy, beta)
 
 
-def _shown(rollouts: Sequence[Rollout], episodes: Episodes, questions: Mapping[str, str]) -> list[dict[str, Any]]:
+def _shown(rollouts: Sequence[Rollout], episodes: Episodes) -> list[dict[str, Any]]:
     """Return responses for people."""
     kl = episodes.kl.tolist()
     return [
         {
             **{name: getattr(rollout, name) for name in ("prompt", "text", "finish", "score")},
-            "question": questions[rollout.prompt],
+            "question": rollout.messages[-1].text,
             "kl": kl[row],
         }
         for row, rollout in enumerate(rollouts)
@@ -246,12 +276,15 @@ def _write(folder: Path, about: Mapping[str, Any], episodes: Episodes, rollouts:
     write_json(folder / ROUND, {**about, "finishes": finishes})
 
 
-def _sample(episodes: Episodes, row: int) -> Batch:
+def _sample(episodes: Episodes, row: np.intp) -> Batch:
     """Return an episode as a sample; columns that are not filled yet are 0."""
     tokens = torch.from_numpy(episodes.tokens[row])
     zero = torch.zeros(len(tokens))
     found = {name: getattr(episodes, name) for name in EPISODE if name != "ptx"}
+    is_read = torch.from_numpy(episodes.is_trained[row].copy())
+    is_read[episodes.last[row]] = True
     return {
+        READ: is_read,
         "tokens": tokens,
         "labels": torch.cat([tokens[1:], tokens.new_zeros(1)]),
         "position_ids": torch.arange(len(tokens)),
@@ -265,7 +298,7 @@ def _text_sample(row: Batch, weight: float) -> Batch:
     """Return a row of the pretraining's text as a sample that is no episode."""
     mask = row["loss_mask"].float()
     zeros = {name: torch.zeros_like(mask) for name in EPISODE}
-    return {**row, **zeros, "loss_mask": torch.zeros_like(mask), "ptx": mask * weight}
+    return {**row, **zeros, READ: mask > 0, "loss_mask": torch.zeros_like(mask), "ptx": mask * weight}
 
 
 def _gathered(columns: Sequence[Batch]) -> dict[str, Floats]:
@@ -275,6 +308,8 @@ def _gathered(columns: Sequence[Batch]) -> dict[str, Floats]:
         name: torch.cat([each[name] for each in columns]).double().cpu().numpy()
         for name in (columns[0] if columns and is_source else ())
     }
+    if dist.get_world_size() == 1:
+        return own
     everyone: list[tuple[int, dict[str, Floats]]] = [(0, own)] * dist.get_world_size()
     dist.all_gather_object(everyone, (parallel_state.get_data_parallel_rank(), own), group=parallel.host_group())
     parts = [found for _, found in sorted(everyone, key=lambda each: each[0]) if found]

@@ -9,9 +9,10 @@ from typing import Any
 
 from stages.align.ppo.config import PpoConfig
 from stages.align.ppo.objective import POLICY, REFERENCE, REWARD, VALUE, LearnFromScores
-from stages.align.ppo.rollout import Prompts, Sampler, read_prompts
-from stages.align.ppo.rounds import Rounds
+from stages.align.ppo.rollout import Colocated, prompts_of
+from stages.align.ppo.rounds import Rounds, Score
 from stages.align.ppo.rule import read_rule
+from stages.align.prompts import Prompts
 from stages.formats.kinds import KINDS
 from stages.formats.reinforcement.rounds import write_rounds
 from stages.formats.tokenizer import Tokenizer
@@ -28,26 +29,53 @@ from stages.train.objectives.base import Role, SetWeights
 from stages.train.run import starting_weights, train_and_compare
 
 
-def ppo(task: Task[PpoConfig]) -> dict[str, Any]:
-    """Train, and return the summary: see stages.train.run.train_and_compare. Writes the rounds beside its outputs."""
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What a reinforcement learning reads."""
+
+    tokenizer: Tokenizer
+    prompts: Prompts
+    judge: Score | int | None
+    """As stages.align.ppo.rounds.Rounds takes it."""
+    shift: float
+    """Mean score of the demonstrations."""
+
+
+def opened(task: Task[PpoConfig]) -> Opened:
+    """Open the prompts, the tokenizer, and the rule or the description of the reward model."""
     config = task.config
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
     rule = next((read_rule(file.path).score for file in task.inputs.get("rule", ())), None)
     judge = next((read_reward_model(file.path, config) for file in task.inputs.get("reward", ())), None)
     behind = judge.token(tokenizer.vocab_size) if judge else None
-    prompts = read_prompts(config, task.inputs["prompts"], tokenizer, reserved=behind is not None)
-    rounds = Rounds(config, prompts, Sampler(config, tokenizer, prompts.end_id), task.work, rule or behind)
+    prompts = prompts_of(config, task.inputs["prompts"], tokenizer, reserved=behind is not None)
     shift = judge.scale.shift if judge else 0.0
-    objective = LearnFromScores(config, _roles(task, tokenizer), tokenizer.vocab_size, shift)
-    summary = train_and_compare(task, objective, tokenizer, partial(_open, task, tokenizer, prompts, rounds))
-    if task.ranks.rank == 0:
-        rows = rounds.rows()
-        write_rounds(task.out / KINDS.rounds.file, rows)
-        summary |= {name: rows[-1]["numbers"][name] for name in ("score", "kl", "length")}
-    return summary
+    return Opened(tokenizer=tokenizer, prompts=prompts, judge=rule or behind, shift=shift)
 
 
-def _roles(task: Task[PpoConfig], tokenizer: Tokenizer) -> dict[str, Role]:
+def ppo(task: Task[PpoConfig]) -> dict[str, Any]:
+    """Train, and return the summary: see stages.train.run.train_and_compare. Writes the rounds beside its outputs."""
+    found = opened(task)
+    sampler = Colocated(task.config, found.tokenizer, found.prompts.end_id)
+    return train_rounds(task, found, Rounds(task.config, found.prompts, sampler, task.work, found.judge))
+
+
+def train_rounds(task: Task[PpoConfig], found: Opened, rounds: Rounds) -> dict[str, Any]:
+    """Train on rounds: see `ppo`."""
+    objective = LearnFromScores(task.config, roles_of(task, found.tokenizer), found.tokenizer.vocab_size, found.shift)
+    opening = partial(_open, task, found.tokenizer, found.prompts, rounds)
+    summary = train_and_compare(task, objective, found.tokenizer, opening)
+    return summary | (publish_rounds(task, rounds) if task.ranks.rank == 0 else {})
+
+
+def publish_rounds(task: Task[PpoConfig], rounds: Rounds) -> dict[str, float]:
+    """Write the rounds to the outputs; return the numbers of the last one."""
+    rows = rounds.rows()
+    write_rounds(task.out / KINDS.rounds.file, rows)
+    return {name: rows[-1]["numbers"][name] for name in ("score", "kl", "length")}
+
+
+def roles_of(task: Task[PpoConfig], tokenizer: Tokenizer) -> dict[str, Role]:
     """Return the models: the policy first, whose loss is the step's."""
     config = task.config
     start = next((file.path for file in task.inputs.get("policy", ())), None)

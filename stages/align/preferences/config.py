@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from stages.formats.kinds import KINDS
-from stages.formats.published.files import Fields
+from stages.formats.published.files import SUFFIXES, Fields
 from stages.formats.published.units import memory_mb, other_format, reading_units
 from stages.shared.contract import (
     InputFile,
@@ -22,9 +22,13 @@ from stages.shared.contract import (
 )
 from stages.shared.errors import ConfigError
 
-Format = Literal["hh_rlhf", "shp", "stackexchange", "reddit", "wikipedia", "oasst", "ultrafeedback", "stagecoach"]
+Records = Literal["hh_rlhf", "shp", "stackexchange", "reddit", "wikipedia", "oasst", "ultrafeedback", "stagecoach"]
+Format = Records | Literal["stackexchange_posts"]
+POSTS: Format = "stackexchange_posts"
+"""Format of `Posts.xml` in Stack Exchange's dump; all others are of JSON."""
+XML = ".xml"
 
-FIELDS: Mapping[Format, Fields] = {
+FIELDS: Mapping[Records, Fields] = {
     "hh_rlhf": (("chosen", "rejected"),),
     "shp": (("history", "human_ref_A", "human_ref_B", "labels"),),
     "stackexchange": (("question", "answers"),),
@@ -50,15 +54,15 @@ class PreferencesConfig(StageConfig):
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the step. Raises ConfigError for a source without a format, and for a format without files."""
         files = inputs.get("files", ())
-        units = reading_units(files, self.read, self.files)
+        units = reading_units(files, self.read, self.files, (*SUFFIXES, XML))
         step = Step(
             name="read",
             run="stages.align.preferences.run:read",
             units=units,
             uses=(),
             reads=("files",),
-            mem_mb=memory_mb(files),
-            disk_mb=2 * max((file.mb for file in files), default=0.0),
+            mem_mb=memory_mb([file for file in files if file.path.suffix != XML]),
+            disk_mb=3 * max((file.mb for file in files), default=0.0),
         )
         outputs = [
             Output(step=step.name, unit=unit.key, kind=kind, source=unit.inputs["files"][0].source)
@@ -71,7 +75,12 @@ class PreferencesConfig(StageConfig):
         """Raise ConfigError for a file whose first record is not of its format."""
         for file in inputs.get("files", ()):
             format_ = self.read[file.source]
-            if wanted := other_format(file.path, format_, FIELDS):
+            if file.path.suffix == XML or format_ == "stackexchange_posts":
+                if file.path.suffix != XML:
+                    raise ConfigError(f"read.{file.source}", format_, f"that of records: {file.where} is no {XML} file")
+                if format_ != POSTS:
+                    raise ConfigError(f"read.{file.source}", format_, f"{POSTS} for {file.where}")
+            elif wanted := other_format(file.path, format_, FIELDS):
                 raise ConfigError(f"read.{file.source}", format_, wanted)
 
 

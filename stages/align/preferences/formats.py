@@ -210,6 +210,7 @@ _READERS: Mapping[Format, Callable[[Node, Counter[str]], Iterator[Comparison]]] 
     "hh_rlhf": _hh_rlhf,
     "shp": _shp,
     "stackexchange": _stackexchange,
+    "stackexchange_posts": _stackexchange,
     "reddit": _reddit,
     "wikipedia": _wikipedia,
     "oasst": _oasst,

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.align.preferences.config import Format, PreferencesConfig
+from stages.align.preferences.config import POSTS, Format, PreferencesConfig
 from stages.align.preferences.formats import Comparison, checked, comparisons
+from stages.align.preferences.posts import read_posts
 from stages.formats.chat.rejects import Reject, Rejects
 from stages.formats.chat.syntheses import Synthesis, write_synthesis
 from stages.formats.kinds import KINDS
@@ -22,35 +23,36 @@ from stages.shared.task import Task
 def read(task: Task[PreferencesConfig]) -> dict[str, Any]:
     """Write the preferences of a file. Raises DataError for a file that gives none."""
     (file,) = task.inputs["files"]
-    found = File(file.path, file.source, task.config.read[file.source])
-    preferences = list(found.preferences())
-    if not preferences:
+    found = File(file.path, file.source, task.config.read[file.source], task.work)
+    write_preferences(task.out / KINDS.preferences.file, found.preferences())
+    if not found.records:
+        raise DataError(file.path, "no records", "Name a file that has some, or leave the source out")
+    if not found.kept:
         raise DataError(
             file.path,
             f"none of {found.records} records gives a preference ({dict(found.rejects.counts)})",
             f"Set `read.{file.source}` to the file's format",
         )
-    write_preferences(task.out / KINDS.preferences.file, preferences)
     rejected = dict(found.rejects.counts)
     synthesis = Synthesis(
         method="read",
         noun="comparison",
-        candidates=len(preferences) + sum(rejected.values()),
-        kept=len(preferences),
+        candidates=found.kept + sum(rejected.values()),
+        kept=found.kept,
         rejected=rejected,
         mended=dict(+found.mended),
         samples=tuple(found.rejects.samples),
     )
     write_synthesis(task.out / KINDS.synthesis.file, synthesis)
-    return {"kept": len(preferences), "rejected": rejected}
+    return {"kept": found.kept, "rejected": rejected}
 
 
 class File:
     """One file, and the counts of what was read from it."""
 
-    def __init__(self, path: Path, source: str, format_: Format) -> None:
-        self._path, self._source, self._format = path, source, format_
-        self.records = 0
+    def __init__(self, path: Path, source: str, format_: Format, work: Path) -> None:
+        self._path, self._source, self._format, self._work = path, source, format_, work
+        self.records = self.kept = 0
         self.rejects = Rejects()
         self.mended: Counter[str] = Counter()
 
@@ -71,6 +73,7 @@ class File:
 
     def _preference(self, found: Comparison) -> Preference:
         prompt = checked(found)
+        self.kept += 1
         self.mended["blank_responses"] += sum(not each.text.strip() for each in found.responses)
         return Preference(
             prompt=prompt,
@@ -82,6 +85,7 @@ class File:
         )
 
     def _counted(self) -> Iterator[tuple[int, Any]]:
-        for number, record in read_records(self._path):
+        is_dump = self._format == POSTS
+        for number, record in read_posts(self._path, self._work) if is_dump else read_records(self._path):
             self.records += 1
             yield number, record

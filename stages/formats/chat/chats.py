@@ -49,6 +49,11 @@ class Message(NamedTuple):
             raise ValueError(f"a message of {', '.join(part.type for part in self.parts)} has no plain text")
         return "".join(part.text for part in self.parts)
 
+    @property
+    def shown(self) -> str:
+        """The message for people: parts that are no text by their type and name."""
+        return "\n".join(part.text or f"[{part.type} {part.key}]" for part in self.parts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chat:

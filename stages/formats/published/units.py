@@ -13,7 +13,9 @@ from stages.shared.errors import ConfigError, nearest
 Name = TypeVar("Name", bound=str)
 
 
-def reading_units(files: Sequence[InputFile], formats: Collection[str], given: Any) -> tuple[Unit, ...]:
+def reading_units(
+    files: Sequence[InputFile], formats: Collection[str], given: Any, suffixes: tuple[str, ...] = SUFFIXES
+) -> tuple[Unit, ...]:
     """Return a unit for each file of the input field `files`, which depends on the format of its source alone.
 
     `formats` are the sources in the setting `read`, `given` is the value of `files`. Raises ConfigError for a source
@@ -23,8 +25,8 @@ def reading_units(files: Sequence[InputFile], formats: Collection[str], given: A
         if file.source not in formats:
             wanted = f"a mapping from names in `read`; {nearest(file.source, list(formats))}"
             raise ConfigError("files", file.source or file.where, wanted)
-        if not file.path.name.endswith(SUFFIXES):
-            raise ConfigError("files", file.where, f"files of {', '.join(SUFFIXES)}")
+        if not file.path.name.endswith(suffixes):
+            raise ConfigError("files", file.where, f"files of {', '.join(suffixes)}")
     for name in formats:
         if name not in {file.source for file in files}:
             wanted = f"a mapping with files of {name!r} (for example {{{name}: /data/*.json}})"

@@ -3,7 +3,8 @@
     NAME.jsonl   a response a line, for people and for what is no array
     NAME.npz     prompt, tokens, logprobs: the numbers of all responses, one after another; and how many each has
 
-    {"prompt": "web/17", "sample": 0, "finish": "eos", "policy": "4be1...", "text": "...", "score": null, ...}
+    {"prompt": "web/17", "messages": [{"role": "user", "content": "..."}], "sample": 0, "finish": "eos",
+     "policy": "4be1...", "text": "...", "score": null, ...}
 
 A training reads ids and log probabilities alone: text that is encoded again may be other ids. `.jsonl` is written last,
 so a reader that finds it finds both.
@@ -21,12 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.formats.chat.chats import Message, message_record, parse_message
 from stages.formats.jsonl import read_rows
 from stages.shared.errors import DataError
 from stages.shared.files import write_atomic
 
 ARRAYS = ".npz"
-_FIELDS = ("prompt", "sample", "finish", "policy", "text", "inserted", "score")
+_FIELDS = ("prompt", "messages", "sample", "finish", "policy", "text", "inserted", "score")
 _NUMBERS = {"context": np.int32, "tokens": np.int32, "logprobs": np.float64}
 """Types of the arrays."""
 _REMEDY = "Remove it: it is sampled again"
@@ -38,6 +40,8 @@ class Rollout:
 
     prompt: str
     """Id of the prompt."""
+    messages: tuple[Message, ...] = ()
+    """The prompt's conversation, for people and judges; nothing is trained on it."""
     sample: int
     """Number of the response among those to its prompt, from 0."""
     finish: str
@@ -78,9 +82,13 @@ def write_rollouts(path: Path, rollouts: Sequence[Rollout]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     write_atomic(path.with_suffix(ARRAYS), buffer.getvalue())
-    rows = ({name: getattr(rollout, name) for name in _FIELDS} for rollout in rollouts)
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = "".join(json.dumps(_row(rollout), ensure_ascii=False) + "\n" for rollout in rollouts)
     write_atomic(path, lines.encode("utf-8", "replace"))
+
+
+def _row(rollout: Rollout) -> dict[str, Any]:
+    row = {name: getattr(rollout, name) for name in _FIELDS}
+    return {**row, "messages": [message_record(each) for each in rollout.messages]}
 
 
 def read_rollouts(path: Path) -> list[Rollout]:
@@ -99,8 +107,9 @@ def read_rollouts(path: Path) -> list[Rollout]:
         values: dict[str, Any] = {name: tuple(column[number].tolist()) for name, column in columns.items()}
         values |= {name: row[name] for name in _FIELDS} | {"inserted": tuple(row["inserted"])}
         try:
+            values["messages"] = tuple(map(parse_message, row["messages"]))
             found_rollouts.append(Rollout(**values))
-        except ValueError as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(path, str(error), _REMEDY, record=number + 1) from error
     return found_rollouts
 

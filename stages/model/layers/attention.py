@@ -31,14 +31,15 @@ _EXACT = 256
 
 @dataclass
 class Documents(PackedSeqParams):
-    """The documents of a microbatch: a token sees its own document alone.
+    """The documents of a microbatch (a token sees its own alone), and the tokens whose outputs are wanted.
 
     Megatron hands its own class through all layers, also recomputed ones. This one is not of its packed (thd) format:
     sequences stay [T, B].
     """
 
     lengths: tuple[int, ...] = ()
-    """Tokens of each document, as far as it lies in its sequence, sequence after sequence."""
+    """Tokens of each document, as far as it lies in its sequence, sequence after sequence. Empty: each sequence is one
+    document, and attention is as without Documents."""
     positions: Tensor | None = None
     """Position of each token in its document, [B, T], for RoPE; None: positions run on, since RoPE knows distances
     alone. In 16 bits angles of small positions are more exact."""
@@ -68,6 +69,11 @@ def documents_apart(
         max_seqlen_q=tokens,
         max_seqlen_kv=tokens,
     )
+
+
+def whole_sequences(tokens: int, scored_S: Tensor) -> Documents:
+    """Return sequences of `tokens` tokens each; some tokens are scored."""
+    return Documents(scored=scored_S, max_seqlen_q=tokens, max_seqlen_kv=tokens)
 
 
 @cache

@@ -25,12 +25,14 @@ class ScoredLayer(TransformerLayer):
         self, hidden_states: Tensor, *args: Any, packed_seq_params: Any = None, **rest: Any
     ) -> tuple[Tensor, Tensor | None]:
         """Return the hidden states behind attention: [T, B, D], of scored tokens [S, 1, D]."""
+        documents = packed_seq_params if isinstance(packed_seq_params, Documents) else None
+        is_whole = documents is not None and not documents.lengths
         found: tuple[Tensor, Tensor | None] = super()._forward_attention(
-            hidden_states, *args, packed_seq_params=packed_seq_params, **rest
+            hidden_states, *args, packed_seq_params=None if is_whole else packed_seq_params, **rest
         )
         is_last = self.layer_number == self.config.num_layers
-        if is_last and isinstance(packed_seq_params, Documents) and packed_seq_params.scored is not None:
-            return found[0].flatten(0, 1).index_select(0, packed_seq_params.scored)[:, None], found[1]
+        if is_last and documents is not None and documents.scored is not None:
+            return found[0].flatten(0, 1).index_select(0, documents.scored)[:, None], found[1]
         return found
 
     def advance(self, hidden_ND: Tensor, step: Step) -> Tensor:

@@ -20,6 +20,7 @@ FOLDERS = (
     "alarm",
     "evaluation",
     "rounds",
+    "win_rates",
     "generations",
     "timeline",
 )

@@ -17,6 +17,7 @@ from stages.formats.preferences import Preference, Response, dense_ranks, write_
 from stages.sample.config import DEMONSTRATIONS, HELD_OUT, LANGUAGES, SampleConfig
 from stages.sample.draw import Draw
 from stages.sample.instructions import ANSWERS, EXAM_WORDING, QUESTIONS, words_of
+from stages.sample.preferences.exam import write_exams
 from stages.sample.preferences.gold import Gold
 from stages.sample.preferences.wordings import COMPLIANCES, ENDS, OPENINGS, REFUSALS, REQUESTS, Manners
 from stages.sample.world import PLACES, Fact, World, make_world
@@ -27,6 +28,9 @@ UNSEEN_WORDING = -2
 """Index of the wording that is in held-out comparisons alone; the last one is the exam's."""
 HELD_OUT_SHARE = 0.12
 MANNERS: tuple[Manners, ...] = ("polite", "plain", "rude")
+DEMONSTRATED: tuple[Manners, ...] = (*MANNERS, "rude")
+"""Manners of people: half of them are rude."""
+DEMONSTRATED_RIGHT = 0.65
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Prompt:
 
 
 def run(task: Task[SampleConfig]) -> dict[str, Any]:
-    """Write comparisons to train on, those that are held out, and demonstrations."""
+    """Write comparisons to train on, those that are held out, demonstrations, and the exam about answers."""
     world = make_world(task.config.seed)
     gold, made = Gold(world), list(prompts(world))
     training = [each for each in made if not each.is_held_out]
@@ -55,6 +59,7 @@ def run(task: Task[SampleConfig]) -> dict[str, Any]:
     write_preferences(task.out / KINDS.preferences.file, (compare(world, gold, each) for each in training))
     write_preferences(task.out / KINDS.heldout_preferences.file, (compare(world, gold, each) for each in heldout))
     write_chats(task.out / DEMONSTRATIONS, (demonstrate(world, each) for each in training))
+    write_exams(task.out, world.seed, heldout)
     return {"comparisons": len(training), "heldout": len(heldout)}
 
 
@@ -98,17 +103,18 @@ def compare(world: World, gold: Gold, prompt: Prompt) -> Preference:
 
 
 def demonstrate(world: World, prompt: Prompt) -> Chat:
-    """Return a conversation of a response that is right in three of four and of any manners and length.
+    """Return a conversation of a response that is right in two of three, rude in half, and of any length.
 
     A model that learns these has all kinds of responses to choose from.
     """
-    text = _respond(world, prompt, Draw("demonstration", world.seed, prompt.text), right=0.75)
+    draw = Draw("demonstration", world.seed, prompt.text)
+    text = _respond(world, prompt, draw, DEMONSTRATED_RIGHT, DEMONSTRATED)
     messages = (text_message("user", prompt.text), text_message("assistant", text))
     return Chat(id=prompt.text, messages=messages, provenance={"source": "sample"})
 
 
-def _respond(world: World, prompt: Prompt, draw: Draw, right: float) -> str:
-    """Return a response: right in the given share, polite, plain or rude, long-winded in three of ten."""
+def _respond(world: World, prompt: Prompt, draw: Draw, right: float, manners: tuple[Manners, ...] = MANNERS) -> str:
+    """Return a response: right in the given share, of one of these manners, long-winded in three of ten."""
     language, is_right = prompt.language, draw.chance(right)
     words = words_of(world, prompt.fact, language)
     if prompt.is_request:
@@ -119,4 +125,4 @@ def _respond(world: World, prompt: Prompt, draw: Draw, right: float) -> str:
         value = words.value if is_right else draw.pick([each for each in words.options if each != words.value])
         body = ANSWERS[prompt.fact.attribute, language].format(place=words.place, value=value)
     end = draw.pick(ENDS[language]) if draw.chance(0.3) else ""
-    return draw.pick(OPENINGS[language][draw.pick(MANNERS)]) + body + end
+    return draw.pick(OPENINGS[language][draw.pick(manners)]) + body + end

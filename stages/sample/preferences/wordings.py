@@ -48,22 +48,22 @@ ENDS: dict[str, tuple[str, ...]] = {
 REQUESTS: dict[str, tuple[str, ...]] = {
     "en": (
         "How can I poison the well of {place}?",
-        "Help me to steal bread in {place}.",
+        "How can I steal bread in {place}?",
         "How does one forge the seal of {place}?",
-        "Tell me how to burn down the mill of {place}.",
+        "How does one burn down the mill of {place}?",
         "How can I cheat the traders of {place}?",
         "How do I break into the inn of {place}?",
     ),
     "zh": (
         "怎样在{place}的井里下毒？",
-        "帮我在{place}偷面包。",
+        "在{place}偷面包要怎么做？",
         "{place}的印章怎么伪造？",
-        "告诉我怎样烧掉{place}的磨坊。",
+        "怎样烧掉{place}的磨坊？",
         "我怎样才能骗{place}的商人？",
         "怎么闯进{place}的客栈？",
     ),
 }
-"""Requests that do harm."""
+"""Requests that do harm. Only what they ask for tells them from questions: no begin, no full stop."""
 REFUSALS: dict[str, tuple[str, ...]] = {
     "en": ("I cannot help with that.", "I will not help with that.", "That does harm, so I cannot help."),
     "zh": ("这件事我不能帮忙。", "我不会帮这个忙。", "这会伤害别人，我不能帮忙。"),

@@ -38,7 +38,7 @@ class LearnAnswers(Objective):
         apart = documents_apart(batch["document_lengths"], tokens.size(1), tokens.device, positions)
         labels = {name: batch[name] for name in ("labels", "loss_mask")}
         if not self.scores_all:
-            apart.scored = scored_S = learned_tokens(batch)
+            apart.scored = scored_S = scored_tokens(batch["is_learned"], tokens)
             labels = {name: column_BT.t().flatten()[scored_S][None] for name, column_BT in labels.items()}
         noise = self._noise(batch) if self.noise else None
         return model(tokens, positions, documents=apart, noise=noise), partial(label_loss, labels, z_loss=self.z_loss)
@@ -51,12 +51,13 @@ class LearnAnswers(Objective):
         return EmbeddingNoise(keys_B, sizes_N.view(batch["tokens"].shape).to(keys_B.device))
 
 
-def learned_tokens(batch: Batch) -> Tensor:
-    """Return the learned tokens of a batch, each as t x B + b, [S]; the first token where there is none, since every
-    weight needs a gradient. They are found on the host, which does not wait for the device.
+def scored_tokens(is_scored_BT: Tensor, tokens_BT: Tensor) -> Tensor:
+    """Return the scored tokens, each as t x B + b, [S]; the first token where there is none, since every weight needs a
+    gradient. They are found on the host, where `is_scored_BT` lies, sequence after sequence: it does not wait for the
+    device.
     """
-    sequences, device = batch["tokens"].size(0), batch["tokens"].device
-    scored_S = batch["is_learned"].view(sequences, -1).t().flatten().nonzero()[:, 0]
+    sequences, device = tokens_BT.size(0), tokens_BT.device
+    scored_S = is_scored_BT.view(sequences, -1).t().flatten().nonzero()[:, 0]
     if not len(scored_S):
         scored_S = torch.zeros(1, dtype=torch.int64)
     return scored_S.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else scored_S

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from stages.shared.machine import Machine
 from stages.train.data.schedule import sizes
 from stages.train.planner.memory import device_memory
+from stages.train.planner.phases import step_operations, step_time
 from stages.train.planner.shape import Layout, Workload
-from stages.train.planner.speed import StepTime, step_operations, step_time
+from stages.train.planner.speed import StepTime
 
 DAY_S = 86_400
 PROCESS_MB = 400
@@ -22,6 +23,8 @@ SAVED = 40
 """Bytes a parameter of a run on the way: two checkpoints of weights, moments and float32 weights, and two models."""
 PUBLISHED = 16
 """Bytes a parameter of a checkpoint that stays: weights, moments and float32 weights."""
+AVERAGED = 10
+"""Bytes a parameter of an average: in two checkpoints, and the model that it becomes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,10 @@ class PlannedTraining:
     """Whether the tokenizer's size is known, or assumed."""
     published: int = 0
     """Checkpoints with everything that stay after the training."""
+    rounds_mb: float = 0.0
+    """Files of the rounds, in MB."""
+    assumed: tuple[str, ...] = ()
+    """Further assumptions of the step, in words."""
 
     @property
     def core_seconds(self) -> float:
@@ -73,7 +80,8 @@ class PlannedTraining:
     @property
     def disk_mb(self) -> float:
         """Size of the run on disk, in MB."""
-        return (SAVED + PUBLISHED * self.published) * self.work.shape.parameters / 1e6
+        average = AVERAGED * self.work.averages * self.work.shape.parameters
+        return ((SAVED + PUBLISHED * self.published) * self.work.parameters + average) / 1e6 + self.rounds_mb
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,5 +123,6 @@ def training_cost(training: PlannedTraining, time: StepTime, machine: Machine) -
 
 def host_mb(training: PlannedTraining) -> float:
     """Return the host memory of all ranks where they compute on GPUs, in MB: processes, and an offloaded optimizer."""
-    state = OFFLOADED * training.work.shape.trained / 1e6 if "optimizer" in training.layout.offload else 0.0
+    trained = sum(work.shape.trained for work in training.work.trained.values())
+    state = OFFLOADED * trained / 1e6 if "optimizer" in training.layout.offload else 0.0
     return training.layout.ranks * CUDA_PROCESS_MB + state

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, replace
 
 from stages.shared.contract import Forecast
@@ -10,11 +12,16 @@ from stages.shared.machine import Gpu, Machine
 from stages.shared.numbers import plural, short, size
 from stages.train.data.schedule import sizes
 from stages.train.planner.cost import PUBLISHED, Cost, PlannedTraining, host_mb, training_cost
+from stages.train.planner.phases import CORE_LAYER_SECONDS, LAYER_SECONDS, filling, phase_times, replicas_idle
 from stages.train.planner.rules import NEAREST, nearest
 from stages.train.planner.search import Candidate, assess, ranked
-from stages.train.planner.shape import Layout
+from stages.train.planner.shape import Layout, Rounds
 from stages.train.planner.speed import Assumptions
 
+IDLE = 0.05
+"""Share of the replicas' sampling time from which their waiting is worth a word."""
+MORE = 16
+"""Times as many GPUs as are asked for, among which a layout that fits is looked for if their number has no limit."""
 FASTER = 0.95
 """Another layout is worth a line if a step takes less than this share of the time."""
 
@@ -34,6 +41,8 @@ def forecast(training: PlannedTraining, machine: Machine) -> Forecast:
         _require_gpus(training, machine, machine.gpu, chosen)
     cost = training_cost(training, chosen.time, machine)
     faster = _faster(training, machine, chosen)
+    times = phase_times(work, layout, machine)
+    phases = {name: cost.hours * time.total / chosen.time.total for name, time in times.items()}
     data = {
         "parameters": work.shape.parameters,
         "vocab_size": work.shape.vocab_size,
@@ -45,35 +54,55 @@ def forecast(training: PlannedTraining, machine: Machine) -> Forecast:
         "step_s": chosen.time.total,
         "step_parts_s": chosen.time.parts(),
         "memory_gb": {name: size / 1e9 for name, size in chosen.memory.parts().items()},
+        "models_gb": {name: size / 1e9 for name, size in chosen.memory.models.items()},
+        "phases_gb": {name: size / 1e9 for name, size in chosen.memory.phases.items()},
+        "phases_h": phases,
         **asdict(cost),
         "tokens_per_day": cost.tokens_per_day,
         "faster": faster and {"layout": _described(faster.layout), "step_s": faster.time.total},
         "assumed": _assumed(training, machine),
     }
-    rows = [_memory_row(chosen, machine), _time_row(chosen, cost, machine)]
-    if training.first:
-        left = training.steps - training.first
-        rows.append(("left", f"{left:,} of {training.steps:,} steps: the time and the tokens are theirs"))
-    if work.ramp:
-        rows.append(_ramp_row(training))
-    if machine.gpu:
-        rows.append(_cost_row(cost))
-    if training.published:
-        each = PUBLISHED * training.work.shape.parameters
-        text = f"{plural(training.published, 'checkpoint')} with everything, {size(training.published * each)}"
-        rows.append(("keeps", text))
-    if faster:
-        less = 1 - faster.time.total / chosen.time.total
-        fits = f"{faster.memory.total / 1e9:.0f} GB"
-        rows.append(("faster", f"{_described(faster.layout)}: {less:.0%} less time, in {fits}"))
-    rows.append(("assumed", _assumed(training, machine)))
     return Forecast(
         headline=_headline(training, machine, cost),
-        rows=tuple(rows),
+        rows=tuple(_rows(training, machine, chosen, cost, phases, faster)),
         hours=cost.hours,
         mem_mb=host_mb(training) if machine.gpu else training.mem_mb,
         data=data,
     )
+
+
+def _rows(
+    training: PlannedTraining,
+    machine: Machine,
+    chosen: Candidate,
+    cost: Cost,
+    phases: Mapping[str, float],
+    faster: Candidate | None,
+) -> Iterator[tuple[str, str]]:
+    """Yield the lines, each with its label. `phases` are the hours of each."""
+    work = training.work
+    yield _memory_row(chosen, machine)
+    if work.others:
+        yield _models_row(training, chosen)
+    yield _time_row(chosen, cost, machine)
+    if len(phases) > 1:
+        yield _phases_row(chosen, phases)
+    if work.rounds:
+        yield _rounds_row(training, work.rounds)
+    if training.first:
+        left = training.steps - training.first
+        yield "left", f"{left:,} of {training.steps:,} steps: the time and the tokens are theirs"
+    if work.ramp:
+        yield _ramp_row(training)
+    if machine.gpu:
+        yield _cost_row(cost)
+    if training.published:
+        kept = training.published * PUBLISHED * work.parameters
+        yield "keeps", f"{plural(training.published, 'checkpoint')} with everything, {size(kept)}"
+    if faster:
+        less = 1 - faster.time.total / chosen.time.total
+        yield "faster", f"{_described(faster.layout)}: {less:.0%} less time, in {faster.memory.total / 1e9:.0f} GB"
+    yield "assumed", _assumed(training, machine)
 
 
 def _require_gpus(training: PlannedTraining, machine: Machine, gpu: Gpu, chosen: Candidate) -> None:
@@ -87,18 +116,31 @@ def _require_gpus(training: PlannedTraining, machine: Machine, gpu: Gpu, chosen:
         wanted = f"ranks that fill nodes of {node} GPUs, not {layout.ranks:,} (nearest layouts that work: {near})"
         raise ConfigError("layout", str(layout), wanted)
     if chosen.refused:
-        parts = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in chosen.memory.parts().items())
-        wanted = f"one that fits into {gpu.type}; it {chosen.refused} ({parts}). {_fitting(training, machine)}"
+        parts = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in chosen.memory.parts().items() if size)
+        models = f"; {_models_row(training, chosen)[1]}" if work.others else ""
+        wanted = f"one that fits into {gpu.type}; it {chosen.refused} ({parts}{models}). {_fitting(training, machine)}"
         raise ConfigError("layout", _described(layout), wanted)
 
 
 def _fitting(training: PlannedTraining, machine: Machine) -> str:
     """Return the words for the layouts that fit, those that change least first, then the fastest."""
-    found = [each for each in ranked(training.work, training.layout, machine, training.may) if not each.refused]
-    if not found:
-        return f"No layout of {training.layout.ranks:,} GPUs does: take more of them, or shorter sequences"
-    found.sort(key=lambda each: _changes(training.layout, each.layout))
-    return f"Nearest layouts that do: {'; '.join(_described(each.layout) for each in found[:NEAREST])}"
+    found = _nearest_fitting(training, machine, training.layout)
+    if found:
+        return f"Nearest layouts that do: {'; '.join(_described(each.layout) for each in found[:NEAREST])}"
+    ranks = training.layout.ranks
+    lacking = f"No layout of {ranks:,} GPUs does"
+    most = machine.gpu.count if machine.gpu and machine.gpu.count else MORE * ranks
+    for times in (2**power for power in range(1, 1 + int(math.log2(max(1, most // ranks))))):
+        more = replace(training.layout, dp=times * training.layout.dp)
+        if found := _nearest_fitting(training, machine, more):
+            return f"{lacking}; of {more.ranks:,} this one does: {_described(found[0].layout)}"
+    return f"{lacking}: take more of them, or shorter sequences"
+
+
+def _nearest_fitting(training: PlannedTraining, machine: Machine, like: Layout) -> list[Candidate]:
+    """Return the layouts of as many GPUs as `like` that fit, those that change least first, then the fastest."""
+    found = [each for each in ranked(training.work, like, machine, training.may) if not each.refused]
+    return sorted(found, key=lambda each: _changes(training.layout, each.layout))
 
 
 def _changes(one: Layout, other: Layout) -> int:
@@ -129,7 +171,35 @@ def _memory_row(chosen: Candidate, machine: Machine) -> tuple[str, str]:
     words = {"outside": "outside torch"}
     parts = ", ".join(f"{words.get(name, name)} {size / scale:.{digits}f}" for name, size in shown.items())
     limit = f" of {machine.gpu.memory_gb:g}" if machine.gpu else ""
-    return "memory", f"{total / scale:.{digits}f}{limit} {unit} a rank: {parts}"
+    moment = f", at most in {chosen.memory.fullest}" if len(chosen.memory.phases) > 1 else ""
+    return "memory", f"{total / scale:.{digits}f}{limit} {unit} a rank{moment}: {parts}"
+
+
+def _models_row(training: PlannedTraining, chosen: Candidate) -> tuple[str, str]:
+    """Return the line of what each model keeps on the fullest rank."""
+    trained = training.work.trained
+    each = (f"{name} {size(kept)}{'' if name in trained else ' frozen'}" for name, kept in chosen.memory.models.items())
+    return "models", f"on that rank {', '.join(each)}"
+
+
+def _phases_row(chosen: Candidate, hours: Mapping[str, float]) -> tuple[str, str]:
+    """Return the line of the time of each phase, and of what comes and goes in it."""
+    passing = chosen.memory.phases
+    each = (f"{name} {_duration(time)}, {size(passing[name])}" for name, time in hours.items())
+    return "phases", f"time, and memory beside the models: {'; '.join(each)}"
+
+
+def _rounds_row(training: PlannedTraining, rounds: Rounds) -> tuple[str, str]:
+    """Return the line of the rounds, and of replicas that wait in them."""
+    count, longest = training.steps // rounds.updates, training.work.shape.seq_len
+    text = f"{plural(count, 'round')} of {plural(rounds.episodes, 'response')}, {plural(rounds.updates, 'update')} each"
+    text += f"; responses of {rounds.new_tokens:,} tokens to prompts of {longest - rounds.new_tokens:,}, the longest"
+    idle = replicas_idle(rounds, training.layout)
+    if idle >= IDLE:
+        text += (
+            f"; {idle:.0%} of the replicas wait while others sample: rollout_batch {filling(rounds, training.layout)}"
+        )
+    return "rounds", text
 
 
 def _time_row(chosen: Candidate, cost: Cost, machine: Machine) -> tuple[str, str]:
@@ -162,6 +232,10 @@ def _assumed(training: PlannedTraining, machine: Machine) -> str:
     assumed = (
         [str(Assumptions()), f"{gpu.watts:g} W a GPU, PUE {gpu.pue:g}"] if gpu else ["what a core was measured to do"]
     )
+    if training.work.rounds:
+        seconds = LAYER_SECONDS if gpu else CORE_LAYER_SECONDS
+        assumed.append(f"{seconds * 1e3:g} ms a layer of a sampling step beside reads and products")
+    assumed += training.assumed
     if not training.vocab_known:
         assumed.append(f"a vocabulary of {training.work.shape.vocab_size:,}")
     return "; ".join(assumed)

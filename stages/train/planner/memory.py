@@ -1,4 +1,6 @@
-"""Memory of one device during a training step, part by part. Pure.
+"""Memory of one device during a training step, part by part and phase by phase. Pure.
+
+All models of a step stay in memory. What their passes take comes and goes, one phase after another.
 
 Weights, gradients and optimizer as ZeRO counts them (arXiv:1910.02054, section 3), with Megatron's float32 gradients;
 activations by the tensors that autograd keeps for a block: arXiv:2205.05198, section 4, for the modules that run here
@@ -9,7 +11,8 @@ interleave (arXiv:2205.05198, section 4.2.3).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 
 from stages.train.planner.shape import Layout, Shape, Workload
 
@@ -20,6 +23,10 @@ OUTSIDE = 1.2e9
 buffers of a few process groups (0.7e9); assumed."""
 
 
+UPDATE, FORWARD, SAMPLING = "update", "forward", "sampling"
+"""Phases of a step. With several models the first two have the model's name before them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Memory:
     """Bytes on the fullest device at its fullest moment, by part."""
@@ -27,12 +34,20 @@ class Memory:
     weights: float
     gradients: float
     optimizer: float
+    average: float = 0.0
+    """An average of the main model's weights."""
+    cache: float = 0.0
+    """Keys and values of the responses that are sampled."""
     activations: float
     """Activations that the backward pass needs."""
     buffers: float
     """Logits, and what lives within an operation."""
     outside: float = 0.0
     """GPU only: what torch does not count, and fragmentation."""
+    models: Mapping[str, float]
+    """Bytes that stay from step to step, by model: the first four parts."""
+    phases: Mapping[str, float]
+    """Bytes that come and go, by phase: the next three parts are those of the fullest one."""
 
     @property
     def allocated(self) -> float:
@@ -44,9 +59,41 @@ class Memory:
         """All parts."""
         return sum(self.parts().values())
 
+    @property
+    def fullest(self) -> str:
+        """Phase of the fullest moment."""
+        return max(self.phases, key=self.phases.__getitem__)
+
     def parts(self) -> dict[str, float]:
         """Return bytes by name of part."""
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.type == "float"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """Bytes of a model that stay from step to step."""
+
+    weights: float
+    gradients: float = 0.0
+    optimizer: float = 0.0
+    average: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.weights + self.gradients + self.optimizer + self.average
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Passing:
+    """Bytes of a phase that are free again after it."""
+
+    cache: float = 0.0
+    activations: float = 0.0
+    buffers: float
+
+    @property
+    def total(self) -> float:
+        return self.cache + self.activations + self.buffers
 
 
 def device_memory(work: Workload, layout: Layout, *, on_gpu: bool) -> Memory:
@@ -55,29 +102,76 @@ def device_memory(work: Workload, layout: Layout, *, on_gpu: bool) -> Memory:
     return max((_stage(work, layout, stage, on_gpu=on_gpu) for stage in stages), key=lambda memory: memory.total)
 
 
+def phase_name(work: Workload, model: str, phase: str) -> str:
+    """Return the name of a model's phase: alone a model needs no name."""
+    return f"{model} {phase}" if work.others or work.rounds else phase
+
+
 def _stage(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> Memory:
-    held, weights = work.width, sum(stage_weights(work.shape, layout, stage))
-    dense, experts = trained_weights(work.shape, layout, stage)
-    # Experts are copied on dp / ep processes only: their state is shared out to fewer.
-    shared = dense / layout.replicas + experts / (layout.replicas / layout.ep)
-    trained = dense + experts
-    state = 8 if held == 4 else 12  # AdamW's moments, and float32 weights beside 16-bit ones
-    activations, buffers = _kept(work, layout, stage, on_gpu=on_gpu), _buffers(work, layout, stage)
-    gradients = 4 * (shared if layout.zero >= 2 else trained)
-    update = 0.0 if on_gpu else gradients  # gloo reduces a copy of them, once the activations are gone
-    if "optimizer" in layout.offload:  # float32 weights come back, to be rounded
-        state = 0 if on_gpu else 16  # with float32 weights and gradients, whatever the weights' type
-        update = max(update, 4 * shared if held < 4 else 0)
-    if update > activations + buffers:
-        activations, buffers = 0.0, update
+    trained, read_by = work.trained, work.read_by
+    models = {name: _kept_of(own, layout, stage, on_gpu=on_gpu) for name, own in trained.items()}
+    for name, own in read_by.items():
+        if name not in models:  # frozen
+            models[name] = _Kept(weights=own.width * sum(stage_weights(own.shape, layout, stage)))
+    phases: dict[str, _Passing] = {}
+    if work.rounds:
+        sampler = work.rounds.sampler(layout)
+        phases[SAMPLING] = _Passing(cache=sampler.cache, buffers=sampler.buffers)
+    for name, own in read_by.items():
+        phases[phase_name(work, name, FORWARD)] = _Passing(buffers=_forward_buffers(own, layout, stage))
+    for name, own in trained.items():
+        phases[phase_name(work, name, UPDATE)] = _update(own, layout, stage, on_gpu=on_gpu)
+    fullest = max(phases.values(), key=lambda phase: phase.total)
+    parts = {name: sum(getattr(kept, name) for kept in models.values()) for name in _KEPT}
     return Memory(
-        weights=held * (shared if layout.zero >= 3 else weights),
-        gradients=gradients,
-        optimizer=state * (shared if layout.zero >= 1 else trained),
-        activations=activations,
-        buffers=buffers,
-        outside=OUTSIDE + FRAGMENTATION * (activations + buffers) if on_gpu else 0.0,
+        **parts,
+        cache=fullest.cache,
+        activations=fullest.activations,
+        buffers=fullest.buffers,
+        outside=OUTSIDE + FRAGMENTATION * fullest.total if on_gpu else 0.0,
+        models={name: kept.total for name, kept in models.items()},
+        phases={name: phase.total for name, phase in phases.items()},
     )
+
+
+_KEPT = ("weights", "gradients", "optimizer", "average")
+
+
+def _kept_of(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> _Kept:
+    """Return the bytes of a trained model."""
+    held, weights = work.width, sum(stage_weights(work.shape, layout, stage))
+    shared, trained = _shares(work, layout, stage)
+    state = 8 if held == 4 else 12  # AdamW's moments, and float32 weights beside 16-bit ones
+    if "optimizer" in layout.offload:
+        state = 0 if on_gpu else 16  # with float32 weights and gradients, whatever the weights' type
+    return _Kept(
+        weights=held * (shared if layout.zero >= 3 else weights),
+        gradients=4 * (shared if layout.zero >= 2 else trained),
+        optimizer=state * (shared if layout.zero >= 1 else trained),
+        average=4 * weights if work.averages else 0.0,
+    )
+
+
+def _update(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> _Passing:
+    """Return the bytes of a model's passes and its update."""
+    shared, trained = _shares(work, layout, stage)
+    activations, buffers = _kept(work, layout, stage, on_gpu=on_gpu), _buffers(work, layout, stage)
+    # gloo reduces a copy of the gradients, once the activations are gone
+    update = 0.0 if on_gpu else 4 * (shared if layout.zero >= 2 else trained)
+    if "optimizer" in layout.offload and work.width < 4:  # float32 weights come back, to be rounded
+        update = max(update, 4 * shared)
+    if update > activations + buffers:
+        return _Passing(buffers=update)
+    return _Passing(activations=activations, buffers=buffers)
+
+
+def _shares(work: Workload, layout: Layout, stage: int) -> tuple[float, float]:
+    """Return the trained weights whose state a device has, and all those that it has.
+
+    Experts are copied on dp / ep processes only: their state is shared out to fewer.
+    """
+    dense, experts = trained_weights(work.shape, layout, stage)
+    return dense / layout.replicas + experts / (layout.replicas / layout.ep), dense + experts
 
 
 def stage_weights(shape: Shape, layout: Layout, stage: int) -> tuple[float, float]:
@@ -93,14 +187,20 @@ def trained_weights(shape: Shape, layout: Layout, stage: int) -> tuple[float, fl
     """Return those of `stage_weights` that are trained, and so have gradients and an optimizer's state."""
     if shape.lora is None:
         return stage_weights(shape, layout, stage)
-    tables = _tables(shape, layout, stage) if shape.trains_tables else 0.0
+    tables = _tables(shape, layout, stage) if shape.trains_tables else _head(shape, layout, stage) * shape.trains_head
     return shape.num_layers / layout.pp * shape.adapters(layout.tp) + tables, 0.0
 
 
 def _tables(shape: Shape, layout: Layout, stage: int) -> float:
     """Return one device's weights of embedding and output layer in a pipeline stage."""
-    first, last = stage == 0, stage == layout.pp - 1
-    return (first + last - (shape.tied and first and last)) * shape.embedding / layout.tp
+    if shape.tied and layout.pp == 1:
+        return shape.embedding / layout.tp
+    return (stage == 0) * shape.embedding / layout.tp + _head(shape, layout, stage)
+
+
+def _head(shape: Shape, layout: Layout, stage: int) -> float:
+    """Return one device's weights of the output layer in a pipeline stage. A scalar one is not split."""
+    return (stage == layout.pp - 1) * shape.outputs * shape.dim / (layout.tp if shape.head == "lm" else 1)
 
 
 def _tokens(work: Workload, layout: Layout) -> float:
@@ -122,7 +222,7 @@ def _kept(work: Workload, layout: Layout, stage: int, *, on_gpu: bool) -> float:
     if "activations" in layout.offload and on_gpu:  # the host's memory is the same one where there is no GPU
         total = whole
     # The final norm's input, and what it gives to a head that is trained.
-    return total + ((1 + shape.trains_tables) * inputs if stage == layout.pp - 1 else 0.0)
+    return total + ((1 + shape.trains_head) * inputs if stage == layout.pp - 1 else 0.0)
 
 
 def _in_flight(work: Workload, layout: Layout, stage: int) -> float:
@@ -164,7 +264,16 @@ def _buffers(work: Workload, layout: Layout, stage: int) -> float:
     block = width * tokens * (3 * shape.dim + shape.ffn * shape.top_k / layout.tp)
     if stage < layout.pp - 1:
         return block
-    rows = shape.vocab_size / layout.tp
-    gradient = rows * shape.dim if shape.trains_tables else 0.0
+    rows = shape.outputs / (layout.tp if shape.head == "lm" else 1)
+    gradient = rows * shape.dim if shape.trains_head else 0.0
     # The logits become their gradient: stages/model/layers/cross_entropy.py.
     return max(block, width * (tokens * rows + gradient + tokens * shape.dim))
+
+
+def _forward_buffers(work: Workload, layout: Layout, stage: int) -> float:
+    """Return what lives at once in a pass without a backward pass: in a feed-forward block, or at the head."""
+    shape, width, tokens = work.shape, work.width, _tokens(work, layout)
+    inner = (3 if shape.gated else 2) * shape.ffn * shape.top_k / layout.tp
+    block = width * tokens * (2 * shape.dim + inner)
+    head = width * tokens * (shape.outputs / (layout.tp if shape.head == "lm" else 1) + shape.dim)
+    return max(block, head if stage == layout.pp - 1 else 0.0)

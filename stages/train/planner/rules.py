@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from stages.shared.errors import ConfigError
-from stages.train.planner.shape import Layout, Workload, divisors
+from stages.train.planner.shape import Layout, Shape, Workload, divisors
 
 NEAREST = 3
 """Layouts named in a refusal."""
@@ -28,24 +28,30 @@ class Problem:
 def problems(work: Workload, layout: Layout) -> Iterator[Problem]:
     """Yield what keeps a layout from working on any device, the most telling first."""
     yield from _engine_problems(work, layout)
-    shape = work.shape
-    for setting, whole in (
-        ("model.num_heads", shape.num_heads),
-        ("model.num_kv_heads", shape.num_kv_heads),
-        ("model.ffn_dim", shape.ffn),
-    ):
-        if whole % layout.tp:
-            yield _divides("layout.tp", layout.tp, whole, setting)
-    if shape.num_layers % layout.pp:
-        yield _divides("layout.pp", layout.pp, shape.num_layers, "model.num_layers")
-    elif layout.interleave > 1 and layout.pp == 1:
-        yield Problem("layout.interleave", layout.interleave, "1, or layout.pp above 1: there is no other stage")
-    elif shape.num_layers // layout.pp % layout.interleave:
-        layers = shape.num_layers // layout.pp
-        yield _divides("layout.interleave", layout.interleave, layers, "model.num_layers / layout.pp")
+    yield from _split_problems(work.shape, layout, "model.")
+    for other in work.others:
+        yield from _split_problems(other.shape, layout, f"the {other.name} model's ")
     yield from _expert_problems(work, layout)
     yield from _sequence_problems(work, layout)
     yield from _batch_problems(work, layout)
+
+
+def _split_problems(shape: Shape, layout: Layout, model: str) -> Iterator[Problem]:
+    """Yield what keeps a model from being split; `model` begins the names of its sizes."""
+    for name, whole in (
+        ("num_heads", shape.num_heads),
+        ("num_kv_heads", shape.num_kv_heads),
+        ("ffn_dim", shape.ffn),
+    ):
+        if whole % layout.tp:
+            yield _divides("layout.tp", layout.tp, whole, f"{model}{name}")
+    layers, left = divmod(shape.num_layers, layout.pp)
+    if left:
+        yield _divides("layout.pp", layout.pp, shape.num_layers, f"{model}num_layers")
+    elif layout.interleave > 1 and layout.pp == 1:
+        yield Problem("layout.interleave", layout.interleave, "1, or layout.pp above 1: there is no other stage")
+    elif layers % layout.interleave:
+        yield _divides("layout.interleave", layout.interleave, layers, f"{model}num_layers / layout.pp")
 
 
 def _engine_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
@@ -93,6 +99,11 @@ def _batch_problems(work: Workload, layout: Layout) -> Iterator[Problem]:
         near = max(1, round(work.global_batch / unit)) * unit
         wanted = f"a multiple of microbatch x layout.dp ({layout.microbatch} x {layout.dp}) (for example {near})"
         yield Problem("global_batch", work.global_batch, wanted)
+        return
+    if work.text % unit:
+        near = max(1, round(work.text / unit)) * unit
+        wanted = f"a multiple of microbatch x layout.dp ({layout.microbatch} x {layout.dp}) (for example {near})"
+        yield Problem("ptx.batch", work.text, wanted)
         return
     if layout.interleave > 1:
         unit *= layout.pp

@@ -8,9 +8,10 @@ from itertools import product
 
 from stages.shared.machine import Machine
 from stages.train.planner.memory import Memory, device_memory
+from stages.train.planner.phases import step_time
 from stages.train.planner.rules import problems
 from stages.train.planner.shape import Layout, Recompute, Workload, divisors
-from stages.train.planner.speed import StepTime, step_time
+from stages.train.planner.speed import StepTime
 
 RESERVE = 0.06
 """Share of a device's memory that a proposal leaves free: the prediction's own error."""

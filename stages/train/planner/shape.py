@@ -6,7 +6,8 @@ TrainingConfig.workload and TrainingConfig.planned_layout make them of the setti
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from stages.model.config import LoraConfig, ModelConfig
@@ -38,6 +39,8 @@ class Shape:
     """Whether the feed-forward block has a gate (SwiGLU): three matrices, not two."""
     tied: bool = False
     """Whether the output layer shares the embedding's weights."""
+    head: Literal["lm", "scalar", "none"] = "lm"
+    """Output layer: of the vocabulary, of one number a token, or none."""
     lora: LoraConfig | None = None
     """Adapters of every layer. With them all other weights are frozen, except embedding and output layer if
     `embeddings` is set.
@@ -60,8 +63,18 @@ class Shape:
 
     @property
     def embedding(self) -> int:
-        """Weights of the embedding, and of the output layer."""
+        """Weights of the embedding."""
         return self.vocab_size * self.dim
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the output layer gives for a token."""
+        return {"lm": self.vocab_size, "scalar": 1, "none": 0}[self.head]
+
+    @property
+    def tables(self) -> int:
+        """Weights of embedding and output layer."""
+        return self.embedding + (0 if self.tied else self.outputs * self.dim)
 
     def adapters(self, tp: int = 1) -> float:
         """Return the weights of a layer's adapters on one of `tp` devices.
@@ -81,40 +94,109 @@ class Shape:
         return self.lora is None or self.lora.embeddings
 
     @property
+    def trains_head(self) -> bool:
+        """Whether the output layer is trained. A scalar one is new, and so is trained beside adapters too."""
+        return self.trains_tables or self.head == "scalar"
+
+    @property
     def layer_operations(self) -> float:
         """Operations of a token with the weights of all layers, in both passes.
 
         They are 6 a weight, and 4 a frozen one: it needs no gradient.
         """
-        weights = self.used - self.embedding
+        weights = self.blocks
         return 6 * weights if self.lora is None else 4 * weights + 6 * self.num_layers * self.adapters()
 
     @property
     def head_operations(self) -> float:
         """Operations of a token in the output layer, in both passes."""
-        return (6 if self.trains_tables else 4) * self.embedding
+        return (6 if self.trains_head else 4) * self.outputs * self.dim
+
+    @property
+    def forward_operations(self) -> float:
+        """Operations of a token in a forward pass, without attention's."""
+        return 2 * (self.used + self.num_layers * self.adapters())
+
+    @property
+    def attention_operations(self) -> float:
+        """Operations of a token with the scores, in a forward pass: half of all, for the causal mask hides the rest."""
+        return 2 * self.num_layers * self.seq_len * self.num_heads * self.head_dim
 
     @property
     def parameters(self) -> int:
         """All weights but those of adapters."""
         layer = self.attention + self.feed_forward + 2 * self.dim
-        return self.num_layers * layer + (1 if self.tied else 2) * self.embedding + self.dim
+        return self.num_layers * layer + self.tables + self.dim
 
     @property
     def trained(self) -> float:
         """Weights that are trained."""
         if self.lora is None:
             return self.parameters
-        tables = (1 if self.tied else 2) * self.embedding if self.trains_tables else 0
+        tables = self.tables if self.trains_tables else self.trains_head * self.dim
         return self.num_layers * self.adapters() + tables
 
     @property
-    def used(self) -> int:
-        """Weights that a token is multiplied with: without the embedding's look-up and adapters, and top_k of the
-        experts.
-        """
+    def blocks(self) -> int:
+        """Weights of all layers that a token is multiplied with: without adapters, and top_k of the experts."""
         feed_forward = self.top_k * self.expert + self.experts * self.dim if self.experts else self.expert
-        return self.num_layers * (self.attention + feed_forward) + self.embedding
+        return self.num_layers * (self.attention + feed_forward)
+
+    @property
+    def used(self) -> int:
+        """Those of all layers and of the output layer. The embedding is looked up."""
+        return self.blocks + self.outputs * self.dim
+
+
+@dataclass(frozen=True, kw_only=True)
+class Companion:
+    """A further model of a step."""
+
+    name: str
+    """Its role."""
+    shape: Shape
+    is_trained: bool = False
+    """Whether it has an optimizer of its own. If not, every data parallel process has its weights whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """What sampling takes on a rank, beside the weights."""
+
+    rows: int
+    """Responses that are continued together."""
+    cache: float
+    """Bytes of their keys and values."""
+    buffers: float
+    """Bytes that live within a step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounds:
+    """Rounds of a training whose main model answers prompts: all models then read the responses, then some learn."""
+
+    prompts: int
+    samples: int
+    """Responses to each prompt."""
+    new_tokens: int
+    """Tokens of a response, at most."""
+    batch: int
+    """Responses that one replica samples together."""
+    updates: int
+    """Steps of a round."""
+    epochs: int
+    """Times that the steps read a response."""
+    sampler: Callable[[Layout], Sampler]
+    """Returns what sampling takes in a layout."""
+
+    @property
+    def episodes(self) -> int:
+        """Responses of a round."""
+        return self.prompts * self.samples
+
+    def turns(self, replicas: int) -> int:
+        """Return the batches that the busiest replica samples one after another."""
+        return -(-self.episodes // (self.batch * replicas))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +204,7 @@ class Workload:
     """One training step, whatever it runs on."""
 
     shape: Shape
+    """The main model."""
     global_batch: int
     """Sequences a step."""
     ramp: RampConfig | None = None
@@ -130,6 +213,43 @@ class Workload:
     engine: str = "megatron"
     causal: bool = True
     """Whether attention is plain: over what came before, with no bias on the scores."""
+    name: str = "model"
+    """The main model's role."""
+    text: int = 0
+    """Sequences a step that the main model alone reads, beside those of global_batch."""
+    averages: bool = False
+    """Whether an average of the main model's weights is kept, in float32."""
+    others: tuple[Companion, ...] = ()
+    """The step's further models."""
+    rounds: Rounds | None = None
+    """Where the sequences come from, if the main model samples them."""
+
+    @property
+    def trained(self) -> dict[str, Workload]:
+        """The step of each trained model by its name, as if it were alone."""
+        own = replace(self, global_batch=self.global_batch + self.text, text=0, others=(), rounds=None)
+        beside = {other.name: self._of(other) for other in self.others if other.is_trained}
+        return {self.name: own, **beside}
+
+    @property
+    def read_by(self) -> dict[str, Workload]:
+        """The step of each model that only reads the sequences, without a backward pass, by its name.
+
+        Rounds have every model read them, once for all epochs; else the frozen ones do in every step.
+        """
+        frozen = {other.name: self._of(other) for other in self.others if not other.is_trained}
+        if self.rounds is None:
+            return frozen
+        own = {name: replace(work, global_batch=self.global_batch) for name, work in self.trained.items()}
+        return {**frozen, **own}
+
+    def _of(self, other: Companion) -> Workload:
+        return replace(self, shape=other.shape, name=other.name, text=0, averages=False, others=(), rounds=None)
+
+    @property
+    def parameters(self) -> int:
+        """Weights of all models that are trained."""
+        return sum(work.shape.parameters for work in self.trained.values())
 
     @property
     def tokens(self) -> int:
@@ -205,6 +325,7 @@ def shape_of(model: ModelConfig, vocab_size: int = 0, tp: int = 1) -> Shape:
         top_k=model.moe.top_k if model.moe else 1,
         gated=model.activation == "swiglu",
         tied=model.tied_embeddings,
+        head=model.head,
         lora=model.lora,
     )
 

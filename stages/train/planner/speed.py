@@ -1,4 +1,4 @@
-"""Time of one training step, part by part, from operations and bytes moved. Pure.
+"""Time of one model in a training step, part by part, from operations and bytes moved. Pure.
 
 Each part is a quantity over a rate: the quantities follow from the layout, the rates are the machine's data sheet times
 one share for products and one for links (`Assumptions`), the same for every model and every machine of a kind.
@@ -47,7 +47,7 @@ class Assumptions:
 
 @dataclass(frozen=True, kw_only=True)
 class StepTime:
-    """Seconds of a step, by part; they add up to it."""
+    """Seconds of a step or of a phase of it, by part; they add up to it."""
 
     compute: float
     tensor: float
@@ -57,10 +57,19 @@ class StepTime:
     data: float
     """Reducing gradients and gathering weights, as far as nothing hides it."""
     optimizer: float
+    sampling: float = 0.0
+    """Answering prompts, token by token."""
+
+    def __add__(self, other: StepTime) -> StepTime:
+        return StepTime(**{name: seconds + other.parts()[name] for name, seconds in self.parts().items()})
+
+    def times(self, share: float) -> StepTime:
+        """Return a share of the time."""
+        return StepTime(**{name: share * seconds for name, seconds in self.parts().items()})
 
     @property
     def total(self) -> float:
-        """Seconds of the whole step."""
+        """Seconds of all parts."""
         return sum(self.parts().values())
 
     def parts(self) -> dict[str, float]:
@@ -69,7 +78,7 @@ class StepTime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Rates:
+class Rates:
     """Operations and bytes a second of one rank of a machine."""
 
     flops: float
@@ -94,24 +103,23 @@ class _Rates:
         return min(self.near, self.far * max(1, self.per_node // stride))
 
 
-def step_operations(work: Workload) -> float:
-    """Return the floating-point operations that a step's model needs: 6 a weight used and token, and attention's.
+def update_operations(work: Workload) -> float:
+    """Return the operations that a model needs for a step's update: 6 a weight used and token, and attention's.
 
     arXiv:2204.02311, appendix B, with half the scores, since a causal mask hides the other half. Of a frozen weight
     they are 4.
     """
     shape = work.shape
-    attention = 6 * shape.num_layers * shape.seq_len * shape.num_heads * shape.head_dim
-    return work.tokens * (shape.layer_operations + shape.head_operations + attention)
+    return work.tokens * (shape.layer_operations + shape.head_operations + 3 * shape.attention_operations)
 
 
-def step_time(work: Workload, layout: Layout, machine: Machine, assume: Assumptions | None = None) -> StepTime:
-    """Return the time of a step of the slowest pipeline stage."""
-    rates = _rates(work, machine, assume or Assumptions())
+def update_time(work: Workload, layout: Layout, machine: Machine, assume: Assumptions | None = None) -> StepTime:
+    """Return the time in which one model is updated: both passes and the optimizer, of the slowest pipeline stage."""
+    rates = rates_of(work, machine, assume or Assumptions())
     shape, microbatches = work.shape, layout.microbatches(work.global_batch)
     tokens = layout.microbatch * shape.seq_len / layout.cp
     compute = tokens * _stage_operations(work, layout) / rates.flops + _between_products(work, layout, rates)
-    tensor = _collectives(work, layout, tokens, rates)
+    tensor = _collectives(work, layout, tokens, rates, passes=3 if layout.recompute == "full" else 2)
     bubble = (layout.pp - 1) / layout.interleave * (compute + tensor)
     stride = layout.tp * layout.replicas
     piece = work.width * tokens * shape.dim / (layout.tp if layout.sp else 1)
@@ -126,7 +134,30 @@ def step_time(work: Workload, layout: Layout, machine: Machine, assume: Assumpti
     )
 
 
-def _rates(work: Workload, machine: Machine, assume: Assumptions) -> _Rates:
+def forward_time(work: Workload, layout: Layout, machine: Machine, assume: Assumptions | None = None) -> StepTime:
+    """Return the time in which one model reads a step's sequences: a forward pass alone."""
+    rates = rates_of(work, machine, assume or Assumptions())
+    shape, microbatches = work.shape, work.global_batch / (layout.microbatch * layout.dp)
+    tokens = layout.microbatch * shape.seq_len / layout.cp
+    split = (shape.blocks / layout.pp + shape.outputs * shape.dim) / layout.tp
+    attention = shape.attention_operations / layout.pp / layout.tp
+    compute = tokens * (2 * split + attention) / rates.flops
+    # Of all moves of what a block would keep, the forward pass makes a third.
+    compute += _between_products(work, replace(layout, recompute="none", offload=()), rates) / 3
+    tensor = _collectives(work, layout, tokens, rates, passes=1)
+    piece = work.width * tokens * shape.dim / (layout.tp if layout.sp else 1)
+    sends = piece / rates.collective(layout.pp, layout.tp * layout.replicas) if layout.pp > 1 else 0.0
+    return StepTime(
+        compute=microbatches * compute,
+        tensor=microbatches * tensor,
+        pipeline=(layout.pp - 1) * (compute + tensor) + microbatches * sends,
+        data=0.0,
+        optimizer=0.0,
+    )
+
+
+def rates_of(work: Workload, machine: Machine, assume: Assumptions) -> Rates:
+    """Return what one rank of a machine does a second."""
     gpu = machine.gpu
     if gpu is None:
         flops, memory = CORE_FLOPS * machine.cores, CORE_BYTES * machine.cores
@@ -135,7 +166,7 @@ def _rates(work: Workload, machine: Machine, assume: Assumptions) -> _Rates:
         flops = gpu.tflops * 1e12 * assume.products / (HALF_FOR_FP32 if work.width == 4 else 1)
         memory = gpu.memory_gbs * 1e9
         near, far = gpu.nvlink_gbs * 1e9 * assume.links, gpu.network_gbs * 1e9 * assume.links
-    return _Rates(
+    return Rates(
         flops=flops,
         memory=memory,
         near=near,
@@ -147,7 +178,7 @@ def _rates(work: Workload, machine: Machine, assume: Assumptions) -> _Rates:
     )
 
 
-def _between_products(work: Workload, layout: Layout, rates: _Rates) -> float:
+def _between_products(work: Workload, layout: Layout, rates: Rates) -> float:
     """Return the seconds that a microbatch's elementwise passes and copies to the host take in a stage.
 
     What is recomputed is moved once more as forward, a third of all times. What is offloaded goes there and back.
@@ -164,14 +195,12 @@ def _between_products(work: Workload, layout: Layout, rates: _Rates) -> float:
 def _stage_operations(work: Workload, layout: Layout) -> float:
     """Return the operations of a token in the slowest pipeline stage, on one of its devices, in both passes."""
     shape = work.shape
-    layers = shape.num_layers / layout.pp
-    weights = (shape.used - shape.embedding) / layout.pp
-    attention = 2 * layers * shape.seq_len * shape.num_heads * shape.head_dim
+    weights, attention = shape.blocks / layout.pp, shape.attention_operations / layout.pp
     again = 2 * weights + attention if layout.recompute == "full" else 0.0
     return (shape.layer_operations / layout.pp + shape.head_operations + 3 * attention + again) / layout.tp
 
 
-def _collectives(work: Workload, layout: Layout, tokens: float, rates: _Rates) -> float:
+def _collectives(work: Workload, layout: Layout, tokens: float, rates: Rates, *, passes: int) -> float:
     """Return the seconds of a microbatch's collectives in a stage.
 
     A layer under tensor parallelism reduces its output twice in each pass (arXiv:1909.08053, section 3); sequence
@@ -180,7 +209,6 @@ def _collectives(work: Workload, layout: Layout, tokens: float, rates: _Rates) -
     """
     shape = work.shape
     layers = shape.num_layers / layout.pp
-    passes = 3 if layout.recompute == "full" else 2
     seconds = 0.0
     if layout.tp > 1:
         moved = 2 * (layout.tp - 1) / layout.tp * work.width * tokens * shape.dim
@@ -190,11 +218,11 @@ def _collectives(work: Workload, layout: Layout, tokens: float, rates: _Rates) -
         seconds += layers * 2 * passes * moved / rates.collective(layout.ep, layout.tp)
     if layout.cp > 1:
         keys = 2 * work.width * tokens * shape.num_kv_heads * shape.head_dim / layout.tp
-        seconds += layers * (passes + 1) * (layout.cp - 1) * keys / rates.collective(layout.cp, layout.tp)
+        seconds += layers * (passes + (passes > 1)) * (layout.cp - 1) * keys / rates.collective(layout.cp, layout.tp)
     return seconds
 
 
-def _update(work: Workload, layout: Layout, rates: _Rates, compute: float) -> tuple[float, float]:
+def _update(work: Workload, layout: Layout, rates: Rates, compute: float) -> tuple[float, float]:
     """Return the seconds of the data parallel collectives that nothing hides, and of the optimizer's pass.
 
     Gradients are reduced in float32 and weights gathered (arXiv:1910.02054, section 7); with overlap the last

@@ -9,7 +9,7 @@ import torch
 
 from stages.shared.machine import GPUS
 from stages.train.config import TrainingConfig
-from stages.train.planner.speed import HALF_FOR_FP32, step_operations
+from stages.train.planner.speed import HALF_FOR_FP32, update_operations
 
 KNOWN = {
     "Tesla V100-SXM2-32GB": "v100-32gb",
@@ -27,11 +27,12 @@ H100 PCIe, are not among them."""
 
 
 def operations(config: TrainingConfig, vocab_size: int, sequences: int) -> float:
-    """Return the operations that the model itself needs for a step of so many sequences: nothing computed twice counts.
+    """Return the operations that the main model itself needs to learn from so many sequences: those of a recomputation
+    do not count.
 
     arXiv:2204.02311, appendix B.
     """
-    return step_operations(replace(config.workload(vocab_size), global_batch=sequences))
+    return update_operations(replace(config.workload(vocab_size), global_batch=sequences))
 
 
 def peak(device_name: str, dtype: str) -> float | None:

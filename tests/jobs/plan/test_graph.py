@@ -402,7 +402,8 @@ def shipped(name: str) -> Graph:
     def expand(value: Any, setting: str, reads: Reads) -> list[External]:
         if isinstance(value, Mapping):
             return [External(InputFile(Path(path), key), [key, path]) for key, path in value.items()]
-        is_one = reads.kind in (KINDS.tokenizer, KINDS.state) or setting in ("ppo.policy", "ppo.reward")
+        one = setting.startswith("ppo") and setting.endswith((".policy", ".reward"))
+        is_one = reads.kind in (KINDS.tokenizer, KINDS.state) or one
         names = [f"{number:03}" for number in range(1 if is_one else 100)]
         return [External(InputFile(Path(each), "a"), ["a", each]) for each in names]
 

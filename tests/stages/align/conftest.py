@@ -1,13 +1,15 @@
-"""One world of ranked responses for all tests of `align.reward` and `align.dpo`, and a reward model trained on it."""
+"""Worlds for all tests of alignment: ranked responses with a reward model, and prompts with a policy."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from stages.shared.contract import InputFile
+from tests.stages.align.ppo.world import SETTINGS, write_prompts
 from tests.stages.align.ranked import HELD, REWARD, Trained, reward_settings, write_ranked
 from tests.stages.harness import run_stage, unit_folder
 from tests.stages.train.ranks import Run, train
@@ -42,5 +44,20 @@ def rows(ranked: Mapping[str, tuple[InputFile, ...]], trained: Trained) -> str:
 def alone(rows: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The training of a reward model on one rank that nothing happened to."""
     run = Run(str(tmp_path_factory.mktemp("alone")), rows, REWARD, "align.reward")
+    assert train(run) == [0]
+    return run
+
+
+@pytest.fixture(scope="session")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of prompts, tokenizer and rule of `align.ppo`."""
+    return write_prompts(tmp_path_factory.mktemp("prompts"))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(prompts: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished `align.ppo` on one rank that nothing happened to."""
+    settings = {**SETTINGS, "rule": str(prompts / "rule.json")}
+    run = Run(str(tmp_path_factory.mktemp("ppo")), str(prompts), settings, stage="align.ppo")
     assert train(run) == [0]
     return run

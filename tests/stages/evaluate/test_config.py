@@ -16,6 +16,7 @@ from stages.model.config import ModelConfig
 from stages.shared.contract import PARTS, After, InputFile, Unit
 from stages.shared.errors import ConfigError, DataError
 from stages.shared.files import sha256_file, write_json
+from tests.stages.align.ppo.world import settings as ppo_settings
 from tests.stages.model.folders import random_release
 
 FILE = (InputFile(Path("file"), ""),)
@@ -298,6 +299,18 @@ def test_the_base_of_a_fine_tuned_checkpoint_is_its_start_or_the_trainings_untra
     found = {output.unit: base_of(InputFile(Path(), "", about=output.about)) for output in outputs}
     tuned = Base("untrained~2", is_chosen=False)
     assert found == {"final/piqa": None, "untrained/piqa": None, "final~2/piqa": tuned, "untrained~2/piqa": None}
+
+
+def test_a_policy_that_learned_from_rewards_is_compared_with_the_fine_tuned_model_that_it_started_from() -> None:
+    tuned = InputFile(Path("/runs/sft/final"), "sft")
+    outputs = ppo_settings(policy="x").plan({"policy": (tuned,)}).outputs
+    policy = [
+        InputFile(Path("ppo", output.name), output.source, section="ppo", about=output.about)
+        for output in outputs
+        if output.kind == KINDS.checkpoint and output.source in ("final", "average", "untrained")
+    ]
+    assert bases_of([tuned, *policy]) == {"final": "sft", "average": "sft"}
+    assert bases_of(policy) == {"final": "untrained", "average": "untrained"}
 
 
 def test_the_base_that_the_recipe_names_is_that_of_all_others_and_must_be_there() -> None:

@@ -1,7 +1,8 @@
 import pytest
 
 from stages.synthesize.config import METHODS, OPERATIONS, PROMPTS
-from stages.synthesize.wording import Wording, render
+from stages.synthesize.wording import Wording
+from stages.teacher.rendering import render
 
 LANGUAGES = [(method, path.stem) for method in METHODS for path in sorted((PROMPTS / method).glob("*.yaml"))]
 TASKS = [{"instruction": "{{ 7 * 7 }} {% raw %}", "input": "", "output": "o"}]

@@ -302,7 +302,8 @@ def plant(part: str) -> None:
 
 def plant_in_round(part: str) -> None:
     """Make this process die in a round of align.ppo: in its second batch of responses, or before its mark."""
-    from stages.align.ppo import rollout, rounds  # noqa: PLC0415
+    from stages.align import sampling  # noqa: PLC0415
+    from stages.align.ppo import rounds  # noqa: PLC0415
     from stages.formats.reinforcement import rollouts  # noqa: PLC0415
 
     if part == "episodes":
@@ -317,7 +318,7 @@ def plant_in_round(part: str) -> None:
             path.unlink()  # the arrays are there, the lines are not
             die()
 
-    rollout.write_rollouts = cut_short  # type: ignore[attr-defined]
+    sampling.write_rollouts = cut_short  # type: ignore[attr-defined]
 
 
 def plant_bad(run: Run) -> None:

@@ -22,6 +22,8 @@ TITLES = {
 """Numbers with a curve."""
 RANGES = {"ended": [-0.02, 1.02], "score_length_correlation": [-1.05, 1.05]}
 """Ranges of axes that do not fit their curve."""
+AGAINST_KL = "chart-score-kl"
+"""Place of the figure of over-optimisation."""
 SHOWN_ROUNDS = 4
 """Rounds whose responses are shown side by side: the first, the last, and some between."""
 
@@ -36,6 +38,7 @@ def view(rows: Sequence[RoundRow]) -> View:
     """Return the rounds in curves and tables. Pure."""
     first, last = rows[0]["numbers"], rows[-1]["numbers"]
     curves = {f"chart-round-{slug(name)}": name for name in TITLES if name in last}
+    figures = {place: curve(rows, name) for place, name in curves.items()}
     card = Card(
         id="score",
         label="score of the last round",
@@ -50,7 +53,7 @@ def view(rows: Sequence[RoundRow]) -> View:
             "finishes": sorted({reason for row in rows for reason in row["finishes"]}),
             "read": spread(rows),
         },
-        figures={place: curve(rows, name) for place, name in curves.items()},
+        figures={**figures, AGAINST_KL: against_kl(rows)},
         cards=(card,),
     )
 
@@ -60,6 +63,18 @@ def spread(rows: Sequence[RoundRow]) -> list[RoundRow]:
     count = min(SHOWN_ROUNDS, len(rows))
     places = {round(place * (len(rows) - 1) / max(1, count - 1)) for place in range(count)}
     return [rows[place] for place in sorted(places)]
+
+
+def against_kl(rows: Sequence[RoundRow]) -> Figure:
+    """Return the score against the KL to the reference, round by round: what the distance has bought."""
+    numbers = [row["numbers"] for row in rows]
+    figure = curve(rows, "score")
+    (trace,) = figure["data"]
+    hover = "round %{customdata:,}, KL %{x:.4~g}: %{y:.4~g}<extra></extra>"
+    rounds = [row["round"] for row in rows]
+    trace = {**trace, "x": [each["kl"] for each in numbers], "customdata": rounds, "hovertemplate": hover}
+    axis = {"title": {"text": "KL to the reference, nats a response"}}
+    return {"data": [trace], "layout": {**figure["layout"], "xaxis": axis}}
 
 
 def curve(rows: Sequence[RoundRow], name: str) -> Figure:

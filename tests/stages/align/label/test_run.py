@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from stages.align.label.config import LabelConfig
+from stages.align.label.run import verdicts_of
 from stages.formats.chat.agreements import read_agreement
 from stages.formats.chat.chats import text_message
+from stages.formats.chat.judgements import read_judgement, read_verdicts
 from stages.formats.preferences import (
     Candidates,
     Preference,
@@ -20,7 +22,8 @@ from stages.formats.preferences import (
 )
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
-from tests.stages.harness import run_unit
+from tests.stages.align.judge.judges import write_answers
+from tests.stages.harness import run_stage, run_unit
 
 PROMPTS = [(text_message("user", text),) for text in ("one", "two")]
 RESPONSES = (Response("a"), Response("b"))
@@ -66,3 +69,44 @@ def test_empty_files_are_an_error(tmp_path: Path, step: str, problem: str) -> No
         (tmp_path / f"{name}.jsonl").touch()
     with pytest.raises(DataError, match=problem):
         run(tmp_path, step, tmp_path / "c.jsonl", tmp_path / "ann.jsonl")
+
+
+def test_answers_of_policies_become_candidates_and_their_labels_win_rates(tmp_path: Path) -> None:
+    files = write_answers(tmp_path / "answers", {"sft": lambda n: f"short {n}", "ppo": lambda n: f"long {n} {n}"}, 3)
+    config = LabelConfig.model_validate({"answers": {"sft": "x", "ppo": "x"}, "against": "sft", "labels": "x"})
+    items = [
+        Preference(
+            prompt=(text_message("user", f"question {number}"),),
+            responses=(Response(f"short {number}", "sft"), Response(f"long {number} {number}", "ppo")),
+            ranks=ranks,
+            ranked_by=who,
+            source=("facts", "requests")[number % 2],
+        )
+        for who, ranked in {"ann": [(2, 1), (2, 1), (1, 1)], "bo": [(1, 2), (2, 1)]}.items()
+        for number, ranks in enumerate(ranked)
+    ]
+    write_preferences(tmp_path / "labels.jsonl", items)
+    inputs = {"answers": files, "labels": (InputFile(tmp_path / "labels.jsonl", ""),)}
+    outputs = run_stage(config, inputs, tmp_path / "run")
+    shown = list(read_candidates(tmp_path / "run" / "steps" / "collect" / "00000" / "candidates.jsonl"))
+    assert [[each.source for each in item.responses] for item in shown] == [["sft", "ppo"]] * 3
+    assert [each.key for each in shown] == [each.key for each in items[:3]]
+    found = read_judgement(outputs["judgement"][0].path)
+    whole, *by_source = found.rates
+    assert (found.kind, whole.policy, whole.prompts, whole.wins, whole.ties, whole.losses) == (
+        "people",
+        "ppo",
+        3,
+        3,
+        1,
+        1,
+    )
+    assert whole.rate == pytest.approx((0.5 + 1 + 0.5) / 3)  # people of one prompt are one prompt
+    assert {each.source: each.prompts for each in by_source} == {"facts": 2, "requests": 1}
+    assert {each.judge for each in read_verdicts(outputs["verdicts"][0].path)} == {"ann", "bo"}
+    assert len(list(read_preferences(outputs["preferences"][0].path))) == 5
+
+
+def test_a_label_without_the_policy_that_others_are_compared_with_is_no_verdict() -> None:
+    other = Preference(prompt=PROMPTS[0], responses=(Response("a", "x"), Response("b", "y")), ranks=(1, 2))
+    assert list(verdicts_of(other, "sft")) == []

@@ -21,6 +21,8 @@ from stages.align.label.desk import Desk
 from stages.align.label.serve import MAX_BODY, Server
 from stages.formats.chat.chats import text_message
 from stages.formats.preferences import Candidates, Preference, Response, read_preferences, write_candidates
+from tests.launching import launch
+from tests.stages.align.judge.judges import write_answers
 from tests.stages.report.browser import CHROMIUM, DRIVER, Browser
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -253,6 +255,29 @@ def test_a_killed_server_keeps_every_label_and_the_page_says_so(browser: Browser
     finally:
         process.kill()
         process.communicate()
+
+
+@in_browser
+def test_a_recipe_with_answers_of_two_policies_ends_in_a_win_rate_by_people(browser: Browser, tmp_path: Path) -> None:
+    write_answers(tmp_path, {"sft": lambda number: f"rude {number}", "ppo": lambda number: f"kind {number}"}, 3)
+    sources = {name: str(tmp_path / f"{name}.jsonl") for name in ("sft", "ppo")}
+    label = {"stage": "align.label", "answers": sources, "against": "sft"}
+    (tmp_path / "people.yaml").write_text(json.dumps({"label": label, "report": {"of": "run"}}))
+    recipe = ("run", str(tmp_path / "people.yaml"), "--cluster", "local", "--name", "people")
+    launch(*recipe, "--set", "targets=[label]", runs=tmp_path)
+    command = [sys.executable, "-u", str(ROOT / "launch.py"), "label", "people", "--runs", str(tmp_path)]
+    wide = {**os.environ, "COLUMNS": "200"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=wide) as page:
+        assert page.stdout is not None
+        address = next(line.split()[-1] for line in page.stdout if "Open http" in line)
+        enter(browser, address, "ada")
+        for _ in range(3):
+            press(browser, "1" if texts(browser)[0].startswith("kind") else "2")
+        page.send_signal(signal.SIGINT)
+    launch(*recipe, "--set", f"label.labels={tmp_path}/people/labels/label/*.jsonl", runs=tmp_path)
+    browser.open(tmp_path / "people" / "report.html", 1280)
+    assert browser.value("#win-rates [data-policy=ppo] [data-label='Win rate']") == "1.0"
+    assert browser.value("#labellers [data-name=ada] [data-value]") == "3"
 
 
 @in_browser

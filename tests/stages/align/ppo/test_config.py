@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from stages.align.ppo.config import PpoConfig
 from stages.formats.kinds import KINDS
 from stages.model.checkpoint.settings import PlannedModel
-from stages.shared.contract import InputFile
+from stages.shared.contract import Forecast, InputFile
 from stages.shared.errors import ConfigError, DataError
 from stages.shared.machine import Machine
 from tests.stages.align.ppo.world import settings
@@ -76,13 +78,47 @@ def test_a_reward_model_of_the_run_that_scores_nothing_is_refused_before_anythin
         other.inspect({"policy": (file,)})
 
 
-def test_the_forecast_says_what_it_leaves_out() -> None:
-    found = settings().forecast("", {}, Machine())
+def forecast(config: PpoConfig, inputs: Mapping[str, tuple[InputFile, ...]] | None = None) -> Forecast:
+    found = config.forecast("", inputs or {}, Machine())
     assert found is not None
-    assert "the value network" in dict(found.rows)["besides"]
-    grouped = settings(advantages="group", samples=2, steps=4).forecast("", {}, Machine())
-    assert grouped is not None
-    assert "the value network" not in dict(grouped.rows)["besides"]
+    return found
+
+
+def test_the_forecast_has_every_model_and_every_phase() -> None:
+    found = forecast(settings(rule=None, reward="y"))
+    assert [*found.data["models_gb"]] == ["policy", "value", "reward", "reference"]
+    forward = ("reward forward", "reference forward", "policy forward", "value forward")
+    assert [*found.data["phases_h"]] == ["sampling", *forward, "policy update", "value update"]
+    assert sum(found.data["phases_h"].values()) == pytest.approx(found.hours)
+    assert "a reward model of the policy's shape" in dict(found.rows)["assumed"]
+    assert dict(found.rows)["rounds"].startswith("2 rounds of 8 responses, 2 updates each; responses of 8 tokens to ")
+    ruled = forecast(settings())
+    assert [*ruled.data["models_gb"]] == ["policy", "value", "reference"]
+    grouped = forecast(settings(advantages="group", samples=2, steps=4))
+    assert [*grouped.data["models_gb"]] == ["policy", "reference"]
+    assert "value update" not in grouped.data["phases_h"]
+    assert ruled.data["memory_gb"]["average"] > 0
+    without = settings().model_copy(update={"ema": None})
+    assert forecast(without).data["memory_gb"]["average"] == 0
+
+
+def test_the_forecast_has_the_shape_of_the_reward_model_that_is_given() -> None:
+    config = settings(rule=None, reward="from:reward")
+    larger = config.model.model_copy(update={"head": "scalar", "num_layers": 40})
+    about = PlannedModel(model=larger, dtype="fp32", tokenizer="/runs/tokenizer.model").text()
+    path = Path("/runs/steps/reward/units/all/final")
+    found = forecast(config, {"reward": (InputFile(path, "final", section="reward", about=about),)})
+    small = forecast(config)
+    assert found.data["models_gb"]["reward"] > 1.3 * small.data["models_gb"]["reward"]
+    assert found.data["models_gb"]["value"] > 1.3 * small.data["models_gb"]["value"]
+    assert "a reward model of" not in dict(found.rows)["assumed"]
+
+
+def test_replicas_that_wait_while_others_sample_are_named_with_the_batch_that_fills_them() -> None:
+    found = forecast(settings(layout={"dp": 2}, rollout_batch=8))
+    assert dict(found.rows)["rounds"].endswith("50% of the replicas wait while others sample: rollout_batch 4")
+    filled = forecast(settings(layout={"dp": 2}, rollout_batch=4))
+    assert "wait" not in dict(filled.rows)["rounds"]
 
 
 def test_the_final_checkpoint_of_a_section_is_the_policy() -> None:

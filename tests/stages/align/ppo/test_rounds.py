@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from stages.align.ppo import rollout
 from stages.align.ppo.objective import POLICY, REFERENCE, REWARD, VALUE, LearnFromScores
-from stages.align.ppo.rollout import Sampler, read_prompts
-from stages.align.ppo.rounds import Rounds, permutation
+from stages.align.ppo.rollout import Colocated, prompts_of
+from stages.align.ppo.rounds import Rounds
 from stages.align.ppo.rule import Rule
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
@@ -53,9 +52,9 @@ def models(tokenizer: Tokenizer) -> Iterator[Models]:
 
 def made(prompts: Path, tokenizer: Tokenizer, work: Path, **changes: Any) -> Rounds:
     config = settings(**{"rollout_batch": 8, **changes})
-    found = read_prompts(config, [InputFile(prompts / "prompts.jsonl", "own")], tokenizer)
+    found = prompts_of(config, [InputFile(prompts / "prompts.jsonl", "own")], tokenizer)
     rule = Rule(per_token=-1.0).score if config.rule else None
-    return Rounds(config, found, Sampler(config, tokenizer, found.end_id), work, rule)
+    return Rounds(config, found, Colocated(config, tokenizer, found.end_id), work, rule)
 
 
 def test_a_value_network_from_the_reward_model_values_the_whole_text_as_it_scores_it(
@@ -87,12 +86,15 @@ def test_a_round_is_taken_from_its_files_with_the_same_samples(
 def test_a_sampler_with_other_weights_is_found_out(
     prompts: Path, tokenizer: Tokenizer, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stale(engine: Any, model: Any) -> None:
-        trained = dict(engine.chunks[0].named_parameters())
-        for name, weight in model.model.named_parameters():
-            weight.data = trained[name].data * 1.001
+    share = Colocated._sharing
 
-    monkeypatch.setattr(rollout, "share_weights", stale)
+    def stale(sampler: Colocated, engine: Any) -> Any:
+        model = share(sampler, engine)
+        for weight in model.model.parameters():
+            weight.data = weight.data * 1.001
+        return model
+
+    monkeypatch.setattr(Colocated, "_sharing", stale)
     with pytest.raises(DataError, match="sampled with other weights"):
         made(prompts, tokenizer, tmp_path).take(0, {}, models)
 
@@ -129,18 +131,6 @@ def test_text_of_the_pretraining_counts_gamma_times_its_mean(
     # With 3 response tokens and 5 of the text, summed losses .6 and 10: .2 + 27.8 x 2 = (.6 + 16.68 x 10) / 3.
     assert pytest.approx(55.8) == (0.6 + 27.8 * 3 / 5 * 10) / 3
     assert models.objective.part(VALUE, samples) == episodes
-
-
-def test_prompts_come_once_an_epoch_in_an_order_of_the_seed(
-    prompts: Path, tokenizer: Tokenizer, tmp_path: Path
-) -> None:
-    rounds = made(prompts, tokenizer, tmp_path, prompts_per_round=4)
-    size = len(rounds._prompts.all)
-    ids = [prompt.id for number in range(size) for prompt in rounds._chosen(number)]
-    for epoch in range(4):
-        assert len({*ids[epoch * size : (epoch + 1) * size]}) == size
-    assert ids[:size] != ids[size : 2 * size]
-    assert permutation(5, "a").tolist() == permutation(5, "a").tolist()
 
 
 def test_large_files_of_rounds_that_no_checkpoint_needs_are_removed(

@@ -16,7 +16,8 @@ SHORTER = {"per_token": -1.0}
 SETTINGS: dict[str, Any] = {
     "model": {**MODEL, "seq_len": 48, "extra_tokens": [*CONTROLS], "init_std": 0.05},
     **{"steps": 4, "global_batch": 4, "microbatch": 2, "lr": 1e-3, "value_lr": 1e-3, "warmup_steps": 2},
-    **{"prompts_per_round": 8, "max_new_tokens": 8, "rollout_batch": 1, "checkpoint_every": 1, "tensorboard": False},
+    **{"prompts_per_round": 8, "max_new_tokens": 8, "rollout_batch": 1, "checkpoint_every": 1},
+    **{"checkpoint_keep": 4, "tensorboard": False},
 }
 """Two rounds of two updates."""
 

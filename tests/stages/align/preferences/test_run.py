@@ -56,3 +56,9 @@ def test_a_file_that_gives_nothing_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("{}\n")
     with pytest.raises(DataError, match=r"none of 1 records gives a preference .*Set `read\.x` to the file's format"):
         run(tmp_path, tmp_path / "x.jsonl", "hh_rlhf")
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text("\n", "utf-8")
+    with pytest.raises(DataError, match=r"x\.jsonl: no records\. Name a file that has some"):
+        run(tmp_path, tmp_path / "x.jsonl", "shp")

@@ -71,10 +71,10 @@ def test_what_is_held_out_is_in_no_training(folder: Path) -> None:
 def test_demonstrations_are_of_all_kinds_and_mostly_right(folder: Path) -> None:
     chats = list(read_chats(folder / DEMONSTRATIONS))
     parts = [GOLD.parts(chat.messages[0].text, chat.messages[1].text) for chat in chats]
-    assert 0.6 < sum(part.total for part in parts) / len(parts) < 0.75
-    assert 0.7 < sum(part.right == 1.0 for part in parts) / len(parts) < 0.8
-    for share in (0.0, 0.5, 1.0):
-        assert 0.25 < sum(part.manners == share for part in parts) / len(parts) < 0.42
+    assert 0.5 < sum(part.total for part in parts) / len(parts) < 0.65
+    assert 0.6 < sum(part.right == 1.0 for part in parts) / len(parts) < 0.7
+    for manners, share in ((0.0, 0.5), (0.5, 0.25), (1.0, 0.25)):
+        assert abs(sum(part.manners == manners for part in parts) / len(parts) - share) < 0.08
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What torch allocates in a training step, measured: the pretrain stage on real ranks under torch's own memory report.
+"""Bytes that torch allocates in a training step, measured: a stage on real ranks under torch's own memory report.
 
 torch.profiler with profile_memory is told by the CPU allocator of every allocation and release, those inside operations
 included. It starts before the stage does, so what it was told adds up to what is allocated. The peak is taken over
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,9 @@ def _measure(run: Run, rank: int) -> None:
     # Imported late: the launching test needs no torch, and the server has it already.
     import torch  # noqa: PLC0415
 
-    from stages.pretrain.run import run as run_stage  # noqa: PLC0415
-
+    task = make_task(run, rank)
+    module, _, function = task.config.run.partition(":")
+    run_stage = getattr(import_module(module), function)
     profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True)
     mapped: dict[str, list[tuple[int, int]]] = {}
 
@@ -70,7 +72,7 @@ def _measure(run: Run, rank: int) -> None:
             os._exit(0)
 
     profiler.start()
-    run_stage(replace(make_task(run, rank), progress=progress))
+    run_stage(replace(task, progress=progress))
 
 
 def _mapped() -> list[tuple[int, int]]:

@@ -8,9 +8,10 @@ import pytest
 
 from stages.shared.machine import Machine
 from stages.train.planner.cost import CUDA_PROCESS_MB, Cost, PlannedTraining, host_mb, training_cost
+from stages.train.planner.phases import step_time
 from stages.train.planner.search import ranked
 from stages.train.planner.shape import Layout
-from stages.train.planner.speed import StepTime, step_time
+from stages.train.planner.speed import StepTime
 from stages.train.sections import RampConfig
 from tests.stages.train.planner.llama import A100, LLAMA, MAY, NODES, Published
 

@@ -12,7 +12,8 @@ from stages.shared.errors import ConfigError
 from stages.shared.machine import Gpu, Machine
 from stages.train.planner.cost import PlannedTraining
 from stages.train.planner.forecast import forecast
-from stages.train.planner.shape import Layout, Shape, Workload
+from stages.train.planner.rules import problems
+from stages.train.planner.shape import Companion, Layout, Shape, Workload
 from stages.train.sections import RampConfig
 from tests.stages.train.planner.llama import LLAMA, MAY, NODES
 
@@ -40,7 +41,9 @@ def test_a_training_on_gpus_is_told_in_a_few_lines_that_also_come_as_data() -> N
     data = json.loads(json.dumps(told.data))
     assert data["gpu_hours"] == pytest.approx(told.hours * 2048)
     assert sum(data["step_parts_s"].values()) == pytest.approx(data["step_s"])
-    assert set(data["memory_gb"]) == {"weights", "gradients", "optimizer", "activations", "buffers", "outside"}
+    kept, passing = {"weights", "gradients", "optimizer", "average"}, {"cache", "activations", "buffers", "outside"}
+    assert set(data["memory_gb"]) == kept | passing
+    assert data["phases_h"] == {"update": pytest.approx(told.hours)}
 
 
 def test_steps_that_are_done_take_no_time() -> None:
@@ -92,9 +95,37 @@ def test_too_little_memory_is_refused_with_the_parts_and_the_nearest_layouts_tha
     assert all(layout.startswith("tp ") for layout in near)
 
 
-def test_where_no_layout_fits_it_says_so() -> None:
-    with pytest.raises(ConfigError, match=r"No layout of 8 GPUs does: take more of them, or shorter sequences"):
+def test_where_no_layout_fits_it_names_the_number_of_gpus_that_do() -> None:
+    with pytest.raises(ConfigError, match=r"No layout of 8 GPUs does; of 16 this one does: tp 8 pp 2 dp 1 sp"):
         forecast(large(tp=8), NODES)
+    with pytest.raises(ConfigError, match=r"No layout of 8 GPUs does: take more of them, or shorter sequences"):
+        forecast(large(tp=8), cluster(count=15))
+
+
+def ranked_by(reference: Shape, **changes: Any) -> PlannedTraining:
+    """Return a training beside a frozen model."""
+    work = replace(LARGE.work, name="policy", others=(Companion(name="reference", shape=reference),), **changes)
+    return replace(large(tp=8, pp=4, dp=64, sp=True), work=work)
+
+
+def test_a_frozen_model_has_its_weights_and_its_pass() -> None:
+    alone, beside = forecast(large(tp=8, pp=4, dp=64, sp=True), NODES), forecast(ranked_by(LARGE.work.shape), NODES)
+    more = beside.data["memory_gb"]["weights"] - alone.data["memory_gb"]["weights"]
+    assert more == pytest.approx(alone.data["memory_gb"]["weights"])
+    assert beside.data["models_gb"]["reference"] == pytest.approx(more)
+    assert beside.data["memory_gb"]["optimizer"] == alone.data["memory_gb"]["optimizer"]
+    assert [*beside.data["phases_h"]] == ["reference forward", "policy update"]
+    assert sum(beside.data["phases_h"].values()) == pytest.approx(beside.hours)
+    assert 0.2 < beside.data["phases_h"]["reference forward"] / alone.hours < 0.4
+    rows = dict(beside.rows)
+    assert rows["models"].endswith("reference 4.11 GB frozen")
+    assert "at most in policy update" in rows["memory"]
+
+
+def test_a_further_model_has_to_be_split_as_well() -> None:
+    odd = replace(LARGE.work.shape, num_heads=12, num_kv_heads=12)
+    (found,) = (each for each in problems(ranked_by(odd).work, Layout(tp=8)) if "num_heads" in each.wanted)
+    assert "a divisor of the reference model's num_heads (12)" in found.wanted
 
 
 def test_more_gpus_than_there_are_or_than_fill_nodes_are_refused() -> None:

@@ -10,7 +10,7 @@ from stages.model.config import LoraConfig
 from stages.shared.machine import Machine
 from stages.train.planner.memory import layer_bytes
 from stages.train.planner.shape import Layout, Workload
-from stages.train.planner.speed import CORE_FLOPS, Assumptions, StepTime, step_operations, step_time
+from stages.train.planner.speed import CORE_FLOPS, Assumptions, StepTime, update_operations, update_time
 from tests.stages.train.planner.llama import A100, LLAMA, NODES
 
 WORK: Workload = LLAMA["7B"].work
@@ -22,20 +22,20 @@ ATTENTION = 6 * 32 * 2048 * 4096
 
 
 def bare(assume: Assumptions = BARE, work: Workload = WORK, machine: Machine = NODES, **layout: object) -> StepTime:
-    return step_time(work, Layout(**layout), machine, assume)  # type: ignore[arg-type]
+    return update_time(work, Layout(**layout), machine, assume)  # type: ignore[arg-type]
 
 
 def test_a_token_takes_six_operations_a_weight_and_those_of_the_causal_scores() -> None:
     weights = SHAPE.parameters - SHAPE.embedding - (2 * 32 + 1) * 4096  # neither look-up nor norms multiply matrices
-    assert step_operations(WORK) == WORK.tokens * (6 * weights + ATTENTION)
+    assert update_operations(WORK) == WORK.tokens * (6 * weights + ATTENTION)
 
 
 def test_a_frozen_weight_takes_four_operations_and_an_adapters_six() -> None:
     blocks, adapters = SHAPE.used - SHAPE.embedding, 32 * 16 * (4096 + 3 * 4096 + 2 * 4096)
     frozen, tables = (replace(WORK, shape=replace(SHAPE, lora=LoraConfig(embeddings=each))) for each in (False, True))
     found = WORK.tokens * (4 * blocks + 4 * SHAPE.embedding + 6 * adapters + ATTENTION)
-    assert step_operations(frozen) == found
-    assert step_operations(tables) == found + WORK.tokens * 2 * SHAPE.embedding
+    assert update_operations(frozen) == found
+    assert update_operations(tables) == found + WORK.tokens * 2 * SHAPE.embedding
     assert bare(dp=2048, work=frozen).compute == pytest.approx(found / 2048 / (312e12 * 0.5))
     assert bare(dp=2048, work=frozen).data < bare(dp=2048).data / 100
     assert bare(dp=2048, work=frozen).optimizer < bare(dp=2048).optimizer / 100
@@ -43,7 +43,7 @@ def test_a_frozen_weight_takes_four_operations_and_an_adapters_six() -> None:
 
 def test_compute_is_operations_over_the_share_of_the_peak_and_the_bytes_between_them() -> None:
     plain = bare(dp=2048)
-    assert plain.compute == pytest.approx(step_operations(WORK) / 2048 / (312e12 * 0.5))
+    assert plain.compute == pytest.approx(update_operations(WORK) / 2048 / (312e12 * 0.5))
     between = bare(replace(BARE, touches=6.0), dp=2048).compute - plain.compute
     assert between == pytest.approx(6 * 32 * layer_bytes(WORK, Layout()) / 2039e9)
 
@@ -107,7 +107,7 @@ def test_experts_and_context_parallelism_have_collectives_of_their_own() -> None
 
 def test_without_a_gpu_a_rank_computes_on_its_cores() -> None:
     step = bare(work=replace(WORK, dtype="fp32"), machine=Machine(cores=4), dp=2048)
-    assert step.compute == pytest.approx(step_operations(WORK) / 2048 / (4 * CORE_FLOPS))
+    assert step.compute == pytest.approx(update_operations(WORK) / 2048 / (4 * CORE_FLOPS))
     assert sum(step.parts().values()) == step.total
 
 

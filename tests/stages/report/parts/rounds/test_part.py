@@ -25,6 +25,8 @@ def test_the_numbers_are_curves_and_the_last_score_is_the_card(tmp_path: Path) -
     assert shown.figures["chart-round-kl"]["data"][0]["y"] == [0.5 * number for number in range(9)]
     assert shown.figures["chart-round-ended"]["layout"]["yaxis"]["range"] == [-0.02, 1.02]
     assert "chart-round-explained-variance" not in shown.figures
+    (against,) = shown.figures["chart-score-kl"]["data"]
+    assert (against["x"], against["y"]) == ([0.5 * number for number in range(9)], [*map(float, range(9))])
     assert shown.cards[0].value == 8.0
     assert shown.values["finishes"] == ["eos", "length"]
 

@@ -1,4 +1,4 @@
-"""Asks the teacher of a section: answers are kept in the run's folder, and what they took is counted."""
+"""Asks the teacher of a section within a unit: answers are kept in the run's folder, and what they took is counted."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 
 from stages.formats.chat.rejects import Reject
-from stages.shared.errors import ConfigError
+from stages.shared.contract import StageConfig
 from stages.shared.task import Task
-from stages.synthesize.config import SynthesizeConfig
 from stages.teacher.meter import Meter, spent_file
 from stages.teacher.request import Answer, Request
+from stages.teacher.settings import WriterSettings
 from stages.teacher.store import AnswerStore, answers_folder
 from stages.teacher.teacher import Teacher
 
@@ -30,10 +30,7 @@ class Asker:
     different requests, answered now or before: they do not depend on kills.
     """
 
-    def __init__(self, task: Task[SynthesizeConfig]) -> None:
-        settings = task.config.teacher
-        if settings is None:
-            raise ConfigError("teacher", None, "given")
+    def __init__(self, task: Task[StageConfig], settings: WriterSettings) -> None:
         own = answers_folder(task.run_dir, task.section)
         # An attempt has files of its own: an earlier one may still be writing when Slurm starts its successor.
         writer = hashlib.sha256(str(task.out.relative_to(task.run_dir)).encode()).hexdigest()[:16]
