@@ -46,6 +46,7 @@ ELSEWHERE = {
     "stages/teacher/meter.py": "tests/stages/teacher/test_teacher.py",
     "stages/teacher/request.py": "tests/stages/teacher/test_store.py",
     "stages/teacher/settings.py": "tests/stages/teacher/test_teacher.py",
+    "stages/model/layers/visits.py": "tests/stages/generate/test_plan.py",
     "stages/model/checkpoint/names.py": "tests/stages/model/checkpoint/test_reading.py",
     "stages/formats/chat/rejects.py": "tests/stages/instruct/test_rendering.py",
     "stages/synthesize/answering.py": "tests/stages/synthesize/test_run.py",

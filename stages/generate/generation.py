@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from stages.generate.memory import BLOCK_SLOTS
 from stages.generate.passes import Passes
 from stages.generate.prefixes import PromptTree
 from stages.generate.requests import Continuation, Request
@@ -41,7 +42,7 @@ class Generator:
     def __init__(self, passes: Passes, codec: Codec, *, max_rows: int, batch: int) -> None:
         """Take up to `max_rows` requests at a time, as far as the cache has room; a step has about `batch` tokens."""
         self._passes, self._codec, self._batch = passes, codec, batch
-        self._tree = PromptTree(Slots(passes.cache.slots))
+        self._tree = PromptTree(Slots(passes.cache.slots, BLOCK_SLOTS))
         self._waiting: deque[tuple[int, Request]] = deque()
         self._groups = [_Group() for _ in range(passes.num_stages)]
         self._rows_a_group = max(1, max_rows // passes.num_stages)

@@ -17,6 +17,8 @@ BATCH_TOKENS = 768
 fit the cache (measured on a Xeon, one thread)."""
 HEAD_ROWS = 128
 """Rows of logits that exist at a time."""
+BLOCK_SLOTS = 32
+"""Slots of a block: a row's own begin with one. On a CPU they are attended a block at a time."""
 MAX_ROWS = 64
 """Rows that are continued together."""
 LEAST_CACHE = 1 << 26
@@ -86,7 +88,7 @@ def generation_slots(config: ModelConfig, most: int, slot: int, wanted: Sequence
     `slot` is the bytes of one. The longest request has room whatever that takes.
     """
     lead = config.seq_len - config.text_len
-    sizes = [min(size + lead, config.seq_len) for size in wanted]
+    sizes = [-(-min(size + lead, config.seq_len) // BLOCK_SLOTS) * BLOCK_SLOTS for size in wanted]
     return max(max(sizes, default=0), min(sum(sizes), most // slot))
 
 

@@ -16,6 +16,7 @@ from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_regi
 from torch import Tensor
 
 from stages.generate.layout import EngineLayout
+from stages.generate.memory import BLOCK_SLOTS
 from stages.generate.plan import PlannedStep, seen_by
 from stages.model import device, parallel
 from stages.model.checkpoint.load import LoadedModel
@@ -44,7 +45,9 @@ class Passes:
         if model.config.head != "lm":
             raise ValueError(f"a model with head {model.config.head} has no logits")
         self.model = model
-        self.cache = Cache(slots, positions=model.config.seq_len)
+        # The fused kernel holds scores of 16 bits in more; matrix products would round them.
+        is_exact = device.device().type == "cpu" and model.dtype in (torch.float32, torch.float64)
+        self.cache = Cache(slots, positions=model.config.seq_len, block=BLOCK_SLOTS if is_exact else None)
         self.tokens = 0
         """Tokens computed so far."""
         self.is_last = parallel_state.is_pipeline_last_stage()
@@ -58,23 +61,19 @@ class Passes:
         None where this is not the last stage.
         """
         place, chosen = device.device(), scored or [0]
-        tokens_N, positions_N, slots_N, scored_S = (
-            torch.tensor(numbers, dtype=torch.int64, device=place)
-            for numbers in (planned.tokens, planned.positions, planned.slots, chosen)
-        )
-        seen = planned.visits.seen()
+        columns = torch.tensor([planned.tokens, planned.positions, planned.slots], device=place)
+        tokens_N, positions_N, slots_N = columns.unbind()
+        seen, is_whole = planned.visits.seen(), len(chosen) == len(planned.tokens)
         step = Step(
             cache=self.cache,
             positions=positions_N,
             slots=slots_N,
             seen=seen,
-            scored=scored_S,
-            seen_by_scored=seen_by(seen, chosen),
+            scored=None if is_whole else torch.tensor(chosen, device=place),
+            seen_by_scored=seen if is_whole else seen_by(seen, chosen),
         )
-        decoder = self.model.model
-        if not parallel_state.is_pipeline_first_stage():
-            decoder.set_input_tensor([self._received(len(planned.tokens))])
-        hidden = decoder.advance(tokens_N, step)
+        received = None if parallel_state.is_pipeline_first_stage() else self._received(len(planned.tokens))
+        hidden = self.model.model.advance(tokens_N, step, received)
         for start, to, count in planned.copies:
             self.cache.copy(start, to, count)
         self.tokens += len(planned.tokens)
@@ -120,10 +119,10 @@ class Passes:
         dist.recv(numbers, parallel_state.get_pipeline_model_parallel_last_rank(), group=parallel.host_group())
         return numbers
 
-    def _send(self, hidden_N1D: Tensor) -> None:
+    def _send(self, hidden_ND: Tensor) -> None:
         """Send to the next stage. Does not wait: the next step is computed meanwhile."""
-        hidden_N1D = hidden_N1D.contiguous()
-        self._keep(dist.isend(hidden_N1D, parallel_state.get_pipeline_model_parallel_next_rank()), hidden_N1D)
+        hidden_ND = hidden_ND.contiguous()
+        self._keep(dist.isend(hidden_ND, parallel_state.get_pipeline_model_parallel_next_rank()), hidden_ND)
 
     def wait_for_sent(self) -> None:
         """Return once all that was sent has arrived: only then may this process leave its group."""
@@ -141,6 +140,6 @@ class Passes:
 
     def _received(self, tokens: int) -> Tensor:
         config = self.model.model.config
-        hidden_N1D = torch.empty((tokens, 1, config.hidden_size), dtype=config.pipeline_dtype, device=device.device())
-        dist.recv(hidden_N1D, parallel_state.get_pipeline_model_parallel_prev_rank())
-        return hidden_N1D
+        hidden_ND = torch.empty((tokens, config.hidden_size), dtype=config.pipeline_dtype, device=device.device())
+        dist.recv(hidden_ND, parallel_state.get_pipeline_model_parallel_prev_rank())
+        return hidden_ND

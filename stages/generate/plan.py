@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from stages.model.layers.steps import Seen, Visit
+from stages.model.layers.visits import Seen, Visit
 
 Tokens = tuple[int, ...]
 

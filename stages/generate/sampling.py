@@ -43,22 +43,28 @@ def choose(logits_RV: Tensor, samplings: Sequence[Sampling], draws: Sequence[flo
     """Return the next token of each row, int64 [R]: the likeliest at temperature 0, else the one in whose interval the
     draw falls. The intervals lie in the order of the vocabulary, so equal logits give equal tokens in any batch.
     """
-    tokens_R = logits_RV.argmax(-1)
     sampled = [row for row, sampling in enumerate(samplings) if sampling.temperature > 0.0]
-    if not sampled:
-        return tokens_R
-    rows = torch.tensor(sampled, device=logits_RV.device)
-    chosen = [samplings[row] for row in sampled]
-    heat_R = torch.tensor([each.temperature for each in chosen], dtype=torch.float64, device=logits_RV.device)
-    probs_RV = torch.softmax(logits_RV[rows].double() / heat_R[:, None], dim=-1)
-    _cut(probs_RV, chosen)
-    sums_RV = probs_RV.cumsum(-1)
-    draws_R = torch.tensor([draws[row] for row in sampled], dtype=torch.float64, device=logits_RV.device)
-    found_R = torch.searchsorted(sums_RV, (draws_R * sums_RV[:, -1])[:, None], right=True)[:, 0]
-    # A draw next to 1 may round to the whole sum, behind the last token that has a probability.
-    last_R = probs_RV.size(-1) - 1 - (probs_RV > 0).flip(-1).int().argmax(-1)
-    tokens_R[rows] = torch.minimum(found_R, last_R)
+    if len(sampled) == len(samplings):
+        return _drawn(logits_RV, samplings, draws)
+    tokens_R = logits_RV.argmax(-1)
+    if sampled:
+        rows = torch.tensor(sampled, device=logits_RV.device)
+        chosen = [samplings[row] for row in sampled]
+        tokens_R[rows] = _drawn(logits_RV[rows], chosen, [draws[row] for row in sampled])
     return tokens_R
+
+
+def _drawn(logits_RV: Tensor, samplings: Sequence[Sampling], draws: Sequence[float]) -> Tensor:
+    given_2R = torch.tensor([[each.temperature for each in samplings], draws], dtype=torch.float64)
+    heat_R, draws_R = given_2R.to(logits_RV.device)
+    probs_RV = torch.softmax(logits_RV / heat_R[:, None], dim=-1)  # in float64, as the temperatures
+    _cut(probs_RV, samplings)
+    sums_RV = probs_RV.cumsum(-1)
+    whole_R = sums_RV[:, -1]
+    # A draw next to 1 may round to the whole sum, behind the last token that has a probability.
+    inside_R = torch.minimum(draws_R * whole_R, whole_R.nextafter(torch.zeros_like(whole_R)))
+    found_R = torch.searchsorted(sums_RV, inside_R[:, None], right=True)[:, 0]
+    return found_R.clamp_(max=sums_RV.size(1) - 1)  # a sum that is no number is behind all
 
 
 def _cut(probs_RV: Tensor, samplings: Sequence[Sampling]) -> None:

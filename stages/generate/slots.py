@@ -6,10 +6,11 @@ from bisect import insort
 
 
 class Slots:
-    """Lends ranges of slots; the first that fits."""
+    """Lends ranges of slots; the first that fits and starts at a multiple of `block`."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, block: int = 1) -> None:
         self._free = [(0, count)] if count else []
+        self._block = block
 
     @property
     def num_free(self) -> int:
@@ -18,9 +19,11 @@ class Slots:
 
     def take(self, count: int) -> int | None:
         """Return the first of `count` slots that lie behind each other; None if there are none."""
-        for at, (start, stop) in enumerate(self._free):
+        for at, (begin, stop) in enumerate(self._free):
+            start = -(-begin // self._block) * self._block
             if stop - start >= count:
-                self._free[at : at + 1] = [(start + count, stop)] if start + count < stop else []
+                left = ((begin, start), (start + count, stop))
+                self._free[at : at + 1] = [(first, last) for first, last in left if first < last]
                 return start
         return None
 

@@ -25,7 +25,11 @@ class Codec(Protocol):
 
 
 class RowText:
-    """The text after a prompt, a token at a time. Costs a few tokens' decoding a token, however long the text is."""
+    """The text after a prompt, a token at a time.
+
+    With stop texts each token costs a few tokens' decoding, however long the text is; without them only who asks for
+    the text has it decoded.
+    """
 
     def __init__(self, codec: Codec, prompt: Sequence[int], until: Sequence[str]) -> None:
         self._codec = codec
@@ -33,30 +37,40 @@ class RowText:
         self._overlap = max((len(stop) for stop in self._until), default=1) - 1
         self._window = list(prompt[-_CONTEXT:])
         self._read = len(self._window)
-        self.text = ""
+        self._text = ""
         self.is_stopped = False
+
+    @property
+    def text(self) -> str:
+        """The text so far, without bytes that make no character yet."""
+        if not self.is_stopped:
+            self._take(is_end=False)
+        return self._text
 
     def add(self, token: int) -> None:
         """Take a token. Sets `is_stopped`, and cuts the text, where a stop text is complete."""
         self._window.append(token)
-        self._take(is_end=False)
+        if self._until:
+            self._take(is_end=False)
 
     def finish(self) -> str:
         """Return the whole text. Bytes that no character came of are U+FFFD."""
         if not self.is_stopped:
             self._take(is_end=True)
-        return self.text
+        return self._text
 
     def _take(self, *, is_end: bool) -> None:
+        if len(self._window) == self._read:
+            return
         before = self._codec.decode(self._window[: self._read])
         whole = self._codec.decode(self._window)
         if len(whole) <= len(before) or (whole.endswith(_PARTIAL) and not is_end):
             return
-        start = max(0, len(self.text) - self._overlap)
-        self.text += whole[len(before) :]
+        start = max(0, len(self._text) - self._overlap)
+        self._text += whole[len(before) :]
         self._window = self._window[-_CONTEXT:]
         self._read = len(self._window)
-        ends = [at for at in (self.text.find(stop, start) for stop in self._until) if at >= 0]
+        ends = [at for at in (self._text.find(stop, start) for stop in self._until) if at >= 0]
         if ends:
-            self.text = self.text[: min(ends)]
+            self._text = self._text[: min(ends)]
             self.is_stopped = True

@@ -103,30 +103,34 @@ class Decoder(GPTModel):
             embedded_TBD = noise.added(embedded_TBD, first=rank * embedded_TBD.size(0))
         return embedded_TBD if embedded_TBD.requires_grad else embedded_TBD.requires_grad_(torch.is_grad_enabled())
 
-    def advance(self, tokens_N: Tensor, step: Step) -> Tensor:
+    def advance(self, tokens_N: Tensor, step: Step, received_ND: Tensor | None = None) -> Tensor:
         """Return the final norm's output [S, D] of the scored tokens of a step; of a pipeline stage that is not the
-        last, all hidden states [N, 1, D]. Its keys and values go to the step's cache.
+        last, all hidden states [N, D]. Its keys and values go to the step's cache.
+
+        `received_ND` is what the stage before this one returned; None: this is the first.
         """
-        positions = step.positions[None]
+        hidden_ND = self._begun(tokens_N, step.positions) if received_ND is None else received_ND
+        for layer in self.decoder.layers:
+            hidden_ND = layer.advance(hidden_ND, step)
+        if self.post_process:
+            hidden_ND = self.decoder.final_layernorm(hidden_ND)
+        return hidden_ND
+
+    def _begun(self, tokens_N: Tensor, positions_N: Tensor) -> Tensor:
+        """Return the embeddings of a step's tokens."""
+        positions = positions_N[None]
         if self.position_embedding_type == "learned_absolute":
             positions = torch.stack([torch.zeros_like(positions), positions], dim=1)  # as stages.model.layers.glm
-        hidden: Tensor = super().forward(tokens_N[None], positions, None, packed_seq_params=step)
-        return hidden
+        embedded_N1D: Tensor = self.embedding(input_ids=tokens_N[None], position_ids=positions)
+        return embedded_N1D[:, 0]
 
     def logits(self, hidden_SD: Tensor) -> Tensor:
         """Return this rank's part of the logits, [S, V], for what `advance` returned."""
-        weight = self.shared_embedding_or_output_weight() if self.share_embeddings_and_output_weights else None
+        is_tied = self.share_embeddings_and_output_weights
+        table_VD: Tensor = self.shared_embedding_or_output_weight() if is_tied else self.output_layer.weight
         if hidden_SD.is_cpu and hidden_SD.size(0) < _FEW_ROWS:
-            table_VD: Tensor = self.output_layer.weight if weight is None else weight
             return (table_VD @ hidden_SD.t()).t().contiguous()
-        logits_S1V: Tensor = self.output_layer(hidden_SD[:, None], weight=weight)[0]
-        return logits_S1V[:, 0]
-
-    def _postprocess(self, hidden_states: Tensor, packed_seq_params: Any = None, **rest: Any) -> Tensor:
-        if isinstance(packed_seq_params, Step):
-            return hidden_states[:, 0] if self.post_process else hidden_states
-        output: Tensor = super()._postprocess(hidden_states, packed_seq_params=packed_seq_params, **rest)
-        return output
+        return F.linear(hidden_SD, table_VD)
 
     def compute_language_model_loss(self, _labels: Tensor, output_TBV: Tensor) -> Tensor:
         """Return the head's output, [B, T, V]: a view. No loss is computed here, though Megatron names it so."""

@@ -112,13 +112,11 @@ class CausalAttention(MegatronModule):
         key: Tensor,
         value: Tensor,
         mask: Tensor | None,
-        packed_seq_params: Documents | Step | None = None,
+        packed_seq_params: Documents | None = None,
         **_options: Any,
     ) -> Tensor:
         """Return the mixed values, [T, B, H*D], for query [T, B, H, D] and key, value [T, B, K, D]."""
         heads, width = query.shape[2:]
-        if isinstance(packed_seq_params, Step):
-            return self._mix_cached(query, key, value, packed_seq_params)
         query, key, value = self.prepare(query, key, value, packed_seq_params)
         is_apart = packed_seq_params is not None and not self.is_masked
         if heads != key.size(2) and query.is_cuda and not self._takes_groups(query, is_apart=is_apart):
@@ -140,12 +138,17 @@ class CausalAttention(MegatronModule):
         """
         return query, key, value
 
-    def _mix_cached(self, query: Tensor, key: Tensor, value: Tensor, step: Step) -> Tensor:
-        width = query.size(3)
-        query_HND, key_KND, value_KND = (x[:, 0].transpose(0, 1) for x in self.prepare(query, key, value, step))
+    def advance(self, query_NHD: Tensor, key_NKD: Tensor, value_NKD: Tensor, step: Step) -> Tensor:
+        """Return the mixed values of a step's tokens, [N, H x D]; in the model's last layer of those that are scored.
+
+        Side effect: keys and values go to the step's cache.
+        """
+        width = query_NHD.size(2)
+        prepared = self.prepare(query_NHD[:, None], key_NKD[:, None], value_NKD[:, None], step)
         is_last = self.layer_number == self.config.num_layers
-        mixed_HND = step.attend(self.layer_number, query_HND, key_KND, value_KND, self.scale, is_last=is_last)
-        return mixed_HND[..., :width].transpose(0, 1).flatten(1)[:, None]
+        query_NHD, key_NKD, value_NKD = (x[:, 0] for x in prepared)
+        mixed_NHD = step.attend(self.layer_number, query_NHD, key_NKD, value_NKD, self.scale, is_last=is_last)
+        return mixed_NHD[..., :width].flatten(1)
 
     def _takes_groups(self, query: Tensor, *, is_apart: bool) -> bool:
         """Return whether a fused CUDA kernel takes fewer key/value heads than heads: the flash kernel, which knows 16
@@ -203,8 +206,8 @@ class RotaryAttention(CausalAttention):
         positions = packed.cache.positions if isinstance(packed, Step) else query.size(0)
         tables = rope_tables(positions, query.size(3), self.theta, query.dtype, query.device)
         if isinstance(packed, Step):
-            cos_NE, sin_NE = (table_TE[packed.positions] for table_TE in tables)
-            return apply_rope(query, cos_NE, sin_NE), apply_rope(key, cos_NE, sin_NE), value
+            tables = packed.angles(*tables)
+            return apply_rope(query, *tables), apply_rope(key, *tables), value
         if packed:
             tables = packed.angles(*tables)
         # The copy of the value keeps the product of all three from being held for the backward pass.
@@ -237,9 +240,9 @@ class AlibiAttention(CausalAttention):
         self, query: Tensor, key: Tensor, value: Tensor, packed: Documents | Step | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return query and key with columns whose product is the bias, and the value padded to their width."""
-        step = packed if isinstance(packed, Step) else None
+        step: Any = packed if isinstance(packed, Step) else None
         slopes_H = self.slopes.to(query) / self.scale
-        numbers_T = step.positions if step else torch.arange(key.size(0), device=key.device)
+        numbers_T: Tensor = step.positions if step else torch.arange(key.size(0), device=key.device)
         positions_T = numbers_T - (step.cache.positions if step else key.size(0)) // 2  # small numbers round less
         low_T = positions_T % _EXACT
         columns_T2 = torch.stack([positions_T - low_T, low_T], dim=-1).to(key.dtype)

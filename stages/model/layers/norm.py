@@ -38,6 +38,8 @@ class RMSNorm(_Norm):
         """Return the normalised x, [..., C], in its own type; sums are in float32 at least."""
         if x.is_cuda:  # one kernel there; on a CPU it is a chain of operations that all keep their inputs
             return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        if not torch.is_grad_enabled():
+            return _normed(x, self.weight, self.eps)[0]
         normed: Tensor = _RMSNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]  # torch types no Function
         return normed
 
@@ -61,11 +63,9 @@ class _RMSNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, gain_C: Tensor, eps: float) -> Tensor:
-        wide = torch.promote_types(x.dtype, torch.float32)
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide)
-        scale = torch.rsqrt(length.square() / x.size(-1) + eps)
+        normed, scale = _normed(x, gain_C, eps)
         ctx.save_for_backward(x, gain_C, scale)
-        return (x * scale).mul_(gain_C).to(x.dtype)
+        return normed
 
     @staticmethod
     @once_differentiable
@@ -85,3 +85,11 @@ class _RMSNorm(torch.autograd.Function):
         )
         found_NC.add_((grad_NC @ gain_C_wide)[:, None] * scale_N1 / channels)
         return found_NC.view_as(x).to(x.dtype), found_C.to(gain_C.dtype), None
+
+
+def _normed(x: Tensor, gain_C: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Return the normalised x, and the number that each row is multiplied with."""
+    wide = torch.promote_types(x.dtype, torch.float32)
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide)
+    scale = torch.rsqrt(length.square() / x.size(-1) + eps)
+    return (x * scale).mul_(gain_C).to(x.dtype), scale

@@ -30,6 +30,8 @@ def apply_rope(x_TBHD: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
     lie further apart. On a GPU it lies as [T, B, H, D], as what the kernel there makes of it then does, and Megatron's
     layers want.
     """
+    if not torch.is_grad_enabled():
+        return _turn(x_TBHD, cos_TE, sin_TE)
     turned: Tensor = _Turn.apply(x_TBHD, cos_TE, sin_TE)  # type: ignore[no-untyped-call]  # torch types no Function
     return turned
 
@@ -40,11 +42,7 @@ class _Turn(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_TBHD: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
         ctx.cos_TE, ctx.sin_TE = cos_TE, sin_TE
-        x_BHTD = x_TBHD.permute(1, 2, 0, 3)
-        room = x_BHTD if x_TBHD.is_cpu else x_TBHD
-        turned = torch.empty(room.shape, dtype=room.dtype, device=room.device)
-        turned_BHTD = turned if x_TBHD.is_cpu else turned.permute(1, 2, 0, 3)
-        return _turned(x_BHTD, cos_TE, sin_TE, turned_BHTD).permute(2, 0, 1, 3)
+        return _turn(x_TBHD, cos_TE, sin_TE)
 
     @staticmethod
     @once_differentiable
@@ -53,6 +51,14 @@ class _Turn(torch.autograd.Function):
         grad_BHTD, found_BHTD = (x.permute(1, 2, 0, 3) for x in (grad_TBHD, found_TBHD))
         _turned(grad_BHTD, ctx.cos_TE, -ctx.sin_TE, found_BHTD)
         return found_TBHD, None, None
+
+
+def _turn(x_TBHD: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
+    x_BHTD = x_TBHD.permute(1, 2, 0, 3)
+    room = x_BHTD if x_TBHD.is_cpu else x_TBHD
+    turned = torch.empty(room.shape, dtype=room.dtype, device=room.device)
+    turned_BHTD = turned if x_TBHD.is_cpu else turned.permute(1, 2, 0, 3)
+    return _turned(x_BHTD, cos_TE, sin_TE, turned_BHTD).permute(2, 0, 1, 3)
 
 
 def _turned(x_BHTD: Tensor, cos_TE: Tensor, sin_TE: Tensor, out_BHTD: Tensor) -> Tensor:

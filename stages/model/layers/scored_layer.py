@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch.distributed as dist
+import torch.nn.functional as F  # noqa: N812
+from megatron.core.tensor_parallel import ColumnParallelLinear, RowParallelLinear
+from megatron.core.transformer.mlp import MLP
 from megatron.core.transformer.transformer_layer import TransformerLayer
 from torch import Tensor
 
 from stages.model.layers.attention import Documents
 from stages.model.layers.steps import Step
+
+# Shape suffixes: N = new tokens, S = scored tokens, D = width of the residual stream, F = inner width, H = heads of
+# this rank, K = key/value heads of this rank, G = heads a key/value head and two, E = head width.
 
 
 class ScoredLayer(TransformerLayer):
@@ -18,21 +25,67 @@ class ScoredLayer(TransformerLayer):
         self, hidden_states: Tensor, *args: Any, packed_seq_params: Any = None, **rest: Any
     ) -> tuple[Tensor, Tensor | None]:
         """Return the hidden states behind attention: [T, B, D], of scored tokens [S, 1, D]."""
-        is_last = self.layer_number == self.config.num_layers
-        if is_last and isinstance(packed_seq_params, Step):
-            return self._forward_step(hidden_states, packed_seq_params), None
         documents = packed_seq_params if isinstance(packed_seq_params, Documents) else None
         is_whole = documents is not None and not documents.lengths
         found: tuple[Tensor, Tensor | None] = super()._forward_attention(
             hidden_states, *args, packed_seq_params=None if is_whole else packed_seq_params, **rest
         )
+        is_last = self.layer_number == self.config.num_layers
         if is_last and documents is not None and documents.scored is not None:
             return found[0].flatten(0, 1).index_select(0, documents.scored)[:, None], found[1]
         return found
 
-    def _forward_step(self, hidden_N1D: Tensor, step: Step) -> Tensor:
-        mixed = self.self_attention(self.input_layernorm(hidden_N1D), attention_mask=None, packed_seq_params=step)
-        add = self.self_attn_bda(self.training, self.config.bias_dropout_fusion)
-        with self.bias_dropout_add_exec_handler():
-            added_S1D: Tensor = add(mixed, hidden_N1D[step.scored], self.hidden_dropout)
-        return added_S1D
+    def advance(self, hidden_ND: Tensor, step: Step) -> Tensor:
+        """Return the hidden states of a step's tokens behind the layer, [N, D]; of the scored ones behind the model's
+        last layer, [S, D].
+
+        The same numbers as `forward`, without what Megatron's modules do in training: for few tokens that takes longer
+        than the arithmetic. Learns nothing.
+        """
+        attention = self.self_attention
+        mixed = attention.core_attention.advance(*self._query_key_value(self.input_layernorm(hidden_ND)), step)
+        if self.layer_number == self.config.num_layers:
+            hidden_ND = step.of_scored(hidden_ND)
+        hidden_ND = _rows(attention.linear_proj, mixed).add_(hidden_ND)
+        return self._fed_forward(self.pre_mlp_layernorm(hidden_ND)).add_(hidden_ND)
+
+    def _query_key_value(self, normed_ND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries [N, H, E], keys and values [N, K, E]."""
+        attention = self.self_attention
+        if attention.config.num_query_groups < attention.world_size:  # ranks share a key/value head
+            query, key, value = attention.get_query_key_value_tensors(normed_ND[:, None], None)
+            return query[:, 0], key[:, 0], value[:, 0]
+        joint = _columns(attention.linear_qkv, normed_ND)
+        groups, width = attention.num_query_groups_per_partition, attention.hidden_size_per_attention_head
+        joint_NKGE = joint.view(joint.size(0), groups, -1, width)
+        return joint_NKGE[:, :, :-2].flatten(1, 2), joint_NKGE[:, :, -2], joint_NKGE[:, :, -1]
+
+    def _fed_forward(self, normed_ND: Tensor) -> Tensor:
+        if type(self.mlp) is MLP and isinstance(self.mlp.linear_fc1, ColumnParallelLinear):
+            inner_NF = _columns(self.mlp.linear_fc1, normed_ND)
+            return _rows(self.mlp.linear_fc2, self.mlp.activation_func(inner_NF))
+        return _by_module(self.mlp, normed_ND)  # experts, and Transformer Engine's blocks
+
+
+def _columns(linear: Any, x: Tensor) -> Tensor:
+    """Return the product with a matrix whose output is split over ranks, with its bias."""
+    if type(linear) is ColumnParallelLinear:
+        return F.linear(x, linear.weight, linear.bias)
+    return _by_module(linear, x)
+
+
+def _rows(linear: Any, x: Tensor) -> Tensor:
+    """Return the product with a matrix whose input is split over ranks, with its bias."""
+    if type(linear) is not RowParallelLinear:
+        return _by_module(linear, x)
+    product = F.linear(x, linear.weight)
+    if linear.tp_group.size() > 1:
+        dist.all_reduce(product, group=linear.tp_group)
+    return product if linear.bias is None else product.add_(linear.bias)
+
+
+def _by_module(module: Any, x: Tensor) -> Tensor:
+    """Return a module's output for [N, D]; Megatron's take [N, 1, D], and most leave their bias to the caller."""
+    output_N1X: Tensor
+    output_N1X, bias = module(x[:, None])
+    return output_N1X[:, 0] if bias is None else output_N1X[:, 0] + bias

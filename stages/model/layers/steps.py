@@ -1,64 +1,44 @@
 """A step over cached keys and values: new tokens of many sequences in one row, and the keys that each of them sees.
 
-The new tokens lie behind each other without padding. Attention is computed a visit at a time, and the visits of a token
-are joined by their log-sum-exps (arXiv:2402.05099, section 3, has the formula): a prefix that many sequences share is
-read once for all of them and never copied.
+The new tokens lie behind each other without padding. Attention is computed a visit at a time, single tokens' together,
+and the visits of a token are joined by their log-sum-exps (arXiv:2402.05099, section 3, has the formula): a prefix that
+many sequences share is read once for all of them and never copied.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from megatron.core.packed_seq_params import PackedSeqParams
 from torch import Tensor
+
+from stages.model.layers.rows import Rows, gather_rows
+from stages.model.layers.visits import Seen, Visit
 
 # Shape suffixes: N = new tokens, S = scored tokens, C = slots of the cache, H = heads of this rank, K = key/value heads
 # of this rank, D = head width.
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """New tokens that see the same slots of the cache: all of them, or, where there are as many slots as tokens and
-    `is_causal`, each those up to its own.
-    """
-
-    first: int
-    """Of the new tokens."""
-    last: int
-    """One behind the last new token."""
-    start: int
-    """First slot."""
-    stop: int
-    """One behind the last slot."""
-    is_causal: bool = False
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What tokens of a step see."""
-
-    own: tuple[Visit, ...]
-    """Each token's visit to its own slot and others; in the order of the tokens, each token once."""
-    shared: tuple[Visit, ...] = ()
-    """What else they see."""
-
-
 class Cache:
     """Keys and values of this rank's layers, with positions worked in. A slot holds one token's, in all layers."""
 
-    def __init__(self, slots: int, positions: int) -> None:
-        """Take no memory yet: a layer's comes with its first keys. A position is below `positions`."""
+    def __init__(self, slots: int, positions: int, block: int | None = None) -> None:
+        """Take no memory yet: a layer's comes with its first keys. A position is below `positions`.
+
+        With `block` single tokens are attended together, in blocks of so many slots: see stages.model.layers.rows.
+        """
         self.slots = slots
         self.positions = positions
+        self.block = block
         self._layers: dict[int, tuple[Tensor, Tensor]] = {}
 
     def layer(self, number: int, key_KND: Tensor) -> tuple[Tensor, Tensor]:
-        """Return keys and values [K, C, D] of a layer. A slot that was never written holds anything."""
+        """Return keys and values [K, C, D] of a layer. A slot that was never written holds zeros."""
         if number not in self._layers:
             shape = (key_KND.size(0), self.slots, key_KND.size(2))
-            self._layers[number] = (key_KND.new_empty(shape), key_KND.new_empty(shape))
+            self._layers[number] = (key_KND.new_zeros(shape), key_KND.new_zeros(shape))
         return self._layers[number]
 
     def copy(self, start: int, to: int, count: int) -> None:
@@ -72,9 +52,39 @@ class Cache:
         return sum(stored.nbytes for layer in self._layers.values() for stored in layer)
 
 
+@dataclass(frozen=True)
+class _Attended:
+    """What tokens see, by the way in which it is computed."""
+
+    rows: Rows | None
+    own: Sequence[Visit]
+    shared: Sequence[Visit]
+
+    def attend(self, query_NHD: Tensor, keys_KCD: Tensor, values_KCD: Tensor, scale: float) -> Tensor:
+        """Return the mixed values, [N, H, D]."""
+        if self.rows and not self.own and not self.shared:
+            return self.rows.attend(query_NHD, keys_KCD, values_KCD, scale)[0]
+        query_HND = query_NHD.transpose(0, 1)
+        mixed_NHD = query_NHD.new_empty(query_NHD.shape)
+        mixed_HND = mixed_NHD.transpose(0, 1)
+        wide = torch.promote_types(query_NHD.dtype, torch.float32)
+        lse_HN1 = query_NHD.new_empty((*query_HND.shape[:2], 1), dtype=wide)
+        for visit in self.own:
+            new = slice(visit.first, visit.last)
+            mixed_HND[:, new], lse_HN1[:, new] = _visit(visit, query_HND, keys_KCD, values_KCD, scale)
+        if self.rows:
+            found_RHD, found_HR1 = self.rows.attend(query_NHD, keys_KCD, values_KCD, scale)
+            mixed_NHD.index_copy_(0, self.rows.tokens, found_RHD)
+            lse_HN1.index_copy_(1, self.rows.tokens, found_HR1)
+        for visit in self.shared:
+            new = slice(visit.first, visit.last)
+            _join(mixed_HND[:, new], lse_HN1[:, new], *_visit(visit, query_HND, keys_KCD, values_KCD, scale))
+        return mixed_NHD
+
+
 @dataclass(kw_only=True)
-class Step(PackedSeqParams):
-    """New tokens [1, N] through the model. Megatron hands this object through all layers."""
+class Step:
+    """New tokens through the model: what all layers know of them."""
 
     cache: Cache
     positions: Tensor
@@ -83,42 +93,54 @@ class Step(PackedSeqParams):
     """Slot that each new token's key and value go to, [N]."""
     seen: Seen
     """By the new tokens."""
-    scored: Tensor
-    """New tokens for which the head is wanted, at least one, [S]."""
+    scored: Tensor | None
+    """New tokens for which the head is wanted, at least one, [S]; None: all."""
     seen_by_scored: Seen
     """By these alone, as tokens 0 to S - 1."""
+    _angles: tuple[Tensor, Tensor] | None = field(default=None, init=False, repr=False)
+    _ways: dict[bool, _Attended] = field(default_factory=dict, init=False, repr=False)
+
+    def angles(self, cos_TE: Tensor, sin_TE: Tensor) -> tuple[Tensor, Tensor]:
+        """Return RoPE's tables for each token, [N, E]. All layers of a model ask for the same."""
+        if self._angles is None:
+            self._angles = cos_TE[self.positions], sin_TE[self.positions]
+        return self._angles
+
+    def of_scored(self, tensor: Tensor) -> Tensor:
+        """Return the part of scored tokens of a tensor whose first axis is the new tokens."""
+        return tensor if self.scored is None else tensor.index_select(0, self.scored)
 
     def attend(
         self,
         number: int,
-        query_HND: Tensor,
-        key_KND: Tensor,
-        value_KND: Tensor,
+        query_NHD: Tensor,
+        key_NKD: Tensor,
+        value_NKD: Tensor,
         scale: float,
         *,
         is_last: bool,
     ) -> Tensor:
-        """Return the mixed values [H, N, D]; in the model's last layer those of scored tokens alone, [H, S, D].
+        """Return the mixed values [N, H, D]; in the model's last layer those of scored tokens alone, [S, H, D].
 
         Side effect: keys and values go to their slots of layer `number`.
         """
+        key_KND, value_KND = key_NKD.transpose(0, 1), value_NKD.transpose(0, 1)
         keys_KCD, values_KCD = self.cache.layer(number, key_KND)
         keys_KCD.index_copy_(1, self.slots, key_KND)
         values_KCD.index_copy_(1, self.slots, value_KND)
-        seen, asking_HND = (self.seen_by_scored, query_HND[:, self.scored]) if is_last else (self.seen, query_HND)
+        is_part = is_last and self.scored is not None
+        asking_NHD = self.of_scored(query_NHD) if is_part else query_NHD
+        return self._attended(asking_NHD, is_part=is_part).attend(asking_NHD, keys_KCD, values_KCD, scale)
 
-        def attend(visit: Visit) -> tuple[Tensor, Tensor]:
-            query_HnD, slots = asking_HND[:, visit.first : visit.last], slice(visit.start, visit.stop)
-            return _attend(query_HnD, keys_KCD[:, slots], values_KCD[:, slots], scale, is_causal=visit.is_causal)
-
-        parts = [attend(visit) for visit in seen.own]
-        mixed_HND = torch.cat([part for part, _ in parts], dim=1)
-        if seen.shared:
-            lse_HN1 = torch.cat([lse for _, lse in parts], dim=1)
-            for visit in seen.shared:
-                new = slice(visit.first, visit.last)
-                _join(mixed_HND[:, new], lse_HN1[:, new], *attend(visit))
-        return mixed_HND
+    def _attended(self, like: Tensor, *, is_part: bool) -> _Attended:
+        """Return the visits of scored tokens, or of all, in the order in which they are computed. All layers share
+        them.
+        """
+        if is_part not in self._ways:
+            seen = self.seen_by_scored if is_part else self.seen
+            rows, own = gather_rows(seen.own, self.cache.block, self.cache.slots, like)
+            self._ways[is_part] = _Attended(rows, own, seen.shared)
+        return self._ways[is_part]
 
 
 def _join(mixed: Tensor, lse: Tensor, more: Tensor, more_lse: Tensor) -> None:
@@ -126,6 +148,15 @@ def _join(mixed: Tensor, lse: Tensor, more: Tensor, more_lse: Tensor) -> None:
     joined = torch.logaddexp(lse, more_lse)
     mixed.mul_((lse - joined).exp_()).addcmul_(more, (more_lse - joined).exp_().to(more.dtype))
     lse.copy_(joined)
+
+
+def _visit(
+    visit: Visit, query_HND: Tensor, keys_KCD: Tensor, values_KCD: Tensor, scale: float
+) -> tuple[Tensor, Tensor]:
+    """Return the mixed values of a visit's tokens, [H, n, D], and their log-sum-exps, [H, n, 1]."""
+    slots = slice(visit.start, visit.stop)
+    query_HnD, key_KmD, value_KmD = query_HND[:, visit.first : visit.last], keys_KCD[:, slots], values_KCD[:, slots]
+    return _attend(query_HnD, key_KmD, value_KmD, scale, is_causal=visit.is_causal)
 
 
 def _attend(

@@ -28,6 +28,8 @@ class SwiGLU(nn.Module):
         The backward pass writes the gradient over x: no other operation may read x afterwards. Here x is the output of
         a matrix product, which no other operation keeps.
         """
+        if not torch.is_grad_enabled():
+            return _activated(x)
         activated: Tensor = _SwiGLU.apply(x)  # type: ignore[no-untyped-call]  # torch types no Function
         return activated
 
@@ -42,8 +44,7 @@ class _SwiGLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        gate, up = x.chunk(2, dim=-1)
-        return F.silu(gate).mul_(up)
+        return _activated(x)
 
     @staticmethod
     @once_differentiable
@@ -56,3 +57,8 @@ class _SwiGLU(torch.autograd.Function):
             torch.ops.aten.silu_backward(up.mul_(grad_NF[few]), gate, grad_input=gate)
             up.copy_(for_up)
         return x
+
+
+def _activated(x: Tensor) -> Tensor:
+    gate, up = x.chunk(2, dim=-1)
+    return F.silu(gate).mul_(up)

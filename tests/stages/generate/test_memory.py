@@ -39,11 +39,11 @@ def test_a_rank_has_its_heads_and_its_layers() -> None:
 def test_generation_takes_what_its_requests_want_but_no_more_than_as_many_at_a_time_as_the_bound_holds() -> None:
     small = ModelConfig(**SHAPE)
     slot = slot_bytes(small, 4)
-    assert generation_slots(small, 10**9, slot, [10, 20, 1000]) == 10 + 20 + small.seq_len
-    assert generation_slots(small, 25 * slot, slot, [10, 20, 12]) == 25
-    assert generation_slots(small, 1, slot, [10, 20]) == 20, "the longest request has room"
+    assert generation_slots(small, 10**9, slot, [10, 20, 1000]) == 32 + 32 + 64, "in blocks, up to the model's 40"
+    assert generation_slots(small, 50 * slot, slot, [10, 20, 12]) == 50
+    assert generation_slots(small, 1, slot, [10, 20]) == 32, "the longest request has room"
     glm = ModelConfig(**SHAPE | KINDS["GLM"])
-    assert generation_slots(glm, 10**9, slot, [10, 50]) == 12 + glm.seq_len, "with its two tokens before each"
+    assert generation_slots(glm, 10**9, slot, [31, 50]) == 64 + 64, "with its two tokens before each"
     assert group_tokens(small, 768) == 16 * 768
     assert group_tokens(LLAMA_7B, 768) == 8 * 2048
 

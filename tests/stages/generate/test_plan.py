@@ -7,7 +7,7 @@ import random
 import pytest
 
 from stages.generate.plan import Visits, common, plan_groups, plan_steps, seen_by, walk
-from stages.model.layers.steps import Seen, Visit
+from stages.model.layers.visits import Seen, Visit
 
 
 def sequences(count: int = 60) -> list[tuple[int, ...]]:

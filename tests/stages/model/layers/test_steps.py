@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stages.model.layers.steps import Cache, Seen, Step, Visit
+from stages.model.layers.steps import Cache, Step
+from stages.model.layers.visits import Seen, Visit
 from tests.stages.generate.tiny import KINDS, VOCAB, model_of
 
 
