@@ -38,7 +38,6 @@ from envs.levels import (
 USUAL = {
     "launcher": "20 s, 60 MB",
     "stages": "2 to 4 minutes, 2.1 GB",
-    "speech": "2 to 4 minutes, 2.1 GB",
     "test": "2 to 4 minutes, 2.1 GB",
 }
 """Time and size of each level without the download, measured on two cores."""

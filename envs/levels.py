@@ -21,14 +21,12 @@ CONSTRAINTS = REQUIREMENTS / "constraints.txt"
 LEVELS = {
     "launcher": ("launcher",),
     "stages": ("launcher", "web", "train", "evaluate", "teacher", "pictures"),
-    "speech": ("launcher", "web", "train", "evaluate", "teacher", "pictures", "speech"),
     "test": ("launcher", "web", "train", "evaluate", "teacher", "pictures", "test"),
 }
 """Requirement files of each level, smallest level first; a larger level contains the smaller ones."""
 PYTHONS = {
     "launcher": ((3, 10), (3, 13)),
     "stages": ((3, 11), (3, 13)),
-    "speech": ((3, 11), (3, 13)),
     "test": ((3, 11), (3, 13)),
 }
 """First and last Python for which the pins of a level exist (numpy's and transformers' start at 3.11)."""

@@ -1,8 +1,6 @@
 """Loads sounds of any origin as mono samples of one rate, and plans their frames; memory is bounded.
 
 bytes -> header -> blocks -> mean of the channels -> one rate -> float32 from -1 to 1
-
-Needs the requirements of the level `speech`.
 """
 
 from __future__ import annotations

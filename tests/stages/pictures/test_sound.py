@@ -7,13 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from stages.formats.chat.rejects import Reject
-
-soundfile = pytest.importorskip("soundfile", reason="soundfile, of the level `speech`, is not installed")
-pytest.importorskip("soxr", reason="soxr, of the level `speech`, is not installed")
-
-from stages.pictures.sound import REASONS, SoundBounds, load_sound  # noqa: E402  (after the skips)
+from stages.pictures.sound import REASONS, SoundBounds, load_sound
 
 KINDS = [
     ("WAV", "PCM_16"),
