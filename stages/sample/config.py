@@ -25,8 +25,8 @@ ANSWERS_EXAM, SCORER = "answers", "scorer.py"
 """Name of the exam about answers, and the file that scores it."""
 HELD_OUT = "trade"
 """The attribute that no conversation is about."""
-UNSEEN = ("unseen_prompt", "unseen_wording")
-"""Sources of held-out comparisons: their fact is in no comparison to train on, or their wording in no training."""
+UNSEEN = ("unseen_prompt", "unseen_wording", "unseen_fact")
+"""Sources of held-out comparisons: what no comparison to train on has."""
 EXAMS: tuple[tuple[str, str], ...] = (
     ("facts", "zh"),
     *((exam, each) for exam in ("goods", "questions", "articles") for each in LANGUAGES),
@@ -140,7 +140,7 @@ def with_preferences(plan: StagePlan) -> StagePlan:
         name="preferences",
         run="stages.sample.preferences.make:run",
         units=WHOLE,
-        version=6,
+        version=7,
         uses=("seed",),
         shape="small",
         core_seconds=3.0,

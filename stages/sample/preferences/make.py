@@ -1,13 +1,15 @@
 """Comparisons about the closed world: prompts with four responses each, ranked by the gold rule, with ties.
 
-Nothing asks for the cluster `trade`. Held-out comparisons are of two kinds: about facts that no comparison of the
-training is about, in either language, and in the wording of the exams, which no training of any kind has.
+Nothing asks for the cluster `trade`. Held-out comparisons are of three kinds. `unseen_prompt` asks for a fact in a
+wording in which no comparison of the training asks for it. `unseen_wording` asks in the wording of the exams, which no
+training of any kind has. `unseen_fact` asks for facts that no comparison of the training asks for, in either language.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from stages.formats.chat.chats import Chat, text_message, write_chats
@@ -24,8 +26,8 @@ from stages.sample.world import PLACES, Fact, World, make_world
 from stages.shared.task import Task
 
 RESPONSES = 4
-HELD_OUT_SHARE = 0.12
-"""Share of the facts, and of the places of requests, that no comparison of the training is about."""
+UNSEEN_FACTS, UNSEEN_PROMPTS = 0.08, 0.12
+"""Share of the facts that no comparison of the training asks for, and of the prompts about all others."""
 MANNERS: tuple[Manners, ...] = ("polite", "plain", "rude")
 RESPECTS = (*("answers",) * 3, *("manners",) * 5, *("length",) * 2)
 """What a training's responses differ in, each as often as it is drawn."""
@@ -76,28 +78,33 @@ def run(task: Task[SampleConfig]) -> dict[str, Any]:
 
 
 def prompts(world: World) -> Iterator[Prompt]:
-    """Yield each prompt once: a fact in each wording, a request once a place.
-
-    Held-out facts are not asked for in the held-out wording, so that each error has one cause.
-    """
+    """Yield each prompt once: a fact in each wording, a request once a place."""
     for (attribute, language), forms in QUESTIONS.items():
         if attribute != HELD_OUT:
-            for fact in world.about(attribute):
-                is_known = not is_heldout(f"{world.seed}/{fact.place}/{attribute}", HELD_OUT_SHARE)
-                for form in forms if is_known else forms[:EXAM_WORDING]:
-                    yield _prompt(world, fact, language, form, forms, "facts" if is_known else UNSEEN[0])
+            for fact, form in product(world.about(attribute), forms):
+                yield from _prompt(world, fact, language, form, forms)
     for language, forms in REQUESTS.items():
         for place in PLACES:
-            is_known = not is_heldout(f"{world.seed}/{place}", HELD_OUT_SHARE)
-            form = Draw("request", world.seed, language, place).pick(forms if is_known else forms[:EXAM_WORDING])
-            source = "requests" if is_known else UNSEEN[0]
-            yield _prompt(world, world.of(place)[0], language, form, forms, source)
+            form = Draw("request", world.seed, language, place).pick(forms)
+            yield from _prompt(world, world.of(place)[0], language, form, forms)
 
 
-def _prompt(world: World, fact: Fact, language: str, form: str, forms: tuple[str, ...], source: str) -> Prompt:
-    source = UNSEEN[1] if form == forms[EXAM_WORDING] else source
-    text = form.format(place=words_of(world, fact, language).place)
-    return Prompt(text, language, fact, is_request=forms is REQUESTS[language], source=source)
+def _prompt(world: World, fact: Fact, language: str, form: str, forms: tuple[str, ...]) -> Iterator[Prompt]:
+    """Yield the prompt, unless both its fact and its wording are held out: each error has one cause."""
+    text, is_request = form.format(place=words_of(world, fact, language).place), forms is REQUESTS[language]
+    is_exam = form == forms[EXAM_WORDING]
+    is_new = not is_request and is_heldout(f"{world.seed}/{fact.place}/{fact.attribute}", UNSEEN_FACTS)
+    if is_new and is_exam:
+        return
+    if is_new:
+        source = "unseen_fact"
+    elif is_exam:
+        source = "unseen_wording"
+    elif is_heldout(f"{world.seed}/{text}", UNSEEN_PROMPTS):
+        source = "unseen_prompt"
+    else:
+        source = "requests" if is_request else "facts"
+    yield Prompt(text, language, fact, is_request, source)
 
 
 def compare(world: World, gold: Gold, prompt: Prompt) -> Preference:

@@ -60,29 +60,41 @@ def test_more_pairs_to_train_on_than_held_out_ones_differ_in_one_respect_alone(f
     assert training[1] / training.total() > 1.2 * heldout[1] / heldout.total()
 
 
-def test_no_comparison_to_train_on_is_about_a_held_out_fact_or_in_the_wording_of_the_exams(folder: Path) -> None:
+def test_each_held_out_source_has_one_thing_that_no_comparison_to_train_on_has(folder: Path) -> None:
     training = {prompt_of(each) for each in read_preferences(folder / "preferences.jsonl")}
     asked = {source: {prompt_of(each) for each in read_preferences(folder / heldout_name(source))} for source in UNSEEN}
-    assert min(map(len, asked.values())) >= 200
-    kinds = Counter[str]()
-    for number, about in enumerate([*WORLD.facts, *(WORLD.of(place)[0] for place in PLACES)]):
-        is_request = number >= len(WORLD.facts)
-        wordings = {
-            language: REQUESTS[language] if is_request else QUESTIONS[about.attribute, language]
-            for language in LANGUAGES
-        }
-        names = {language: words_of(WORLD, about, language).place for language in LANGUAGES}
-        known = {form.format(place=names[each]) for each in LANGUAGES for form in wordings[each][:EXAM_WORDING]}
-        exam = {wordings[each][EXAM_WORDING].format(place=names[each]) for each in LANGUAGES}
-        is_unseen = bool(known & asked["unseen_prompt"])
-        kinds["trade" if about.attribute == "trade" else str(is_unseen)] += not is_request
-        assert not training & exam
-        assert not known & asked["unseen_wording"]
-        assert not exam & asked["unseen_prompt"]
-        assert not (is_unseen and (training & known or exam & asked["unseen_wording"]))
-        assert about.attribute != "trade" or not (known | exam) & (training | asked["unseen_prompt"])
-    assert kinds["trade"] == len(PLACES)
-    assert 20 <= kinds["True"] <= 40
+    assert min(map(len, asked.values())) >= 150
+    new_facts, trained = set(), set()
+    for fact in WORLD.facts:
+        names = {language: words_of(WORLD, fact, language).place for language in LANGUAGES}
+        forms = {language: QUESTIONS[fact.attribute, language] for language in LANGUAGES}
+        known = {form.format(place=names[each]) for each in LANGUAGES for form in forms[each][:EXAM_WORDING]}
+        exam = {forms[each][EXAM_WORDING].format(place=names[each]) for each in LANGUAGES}
+        assert not exam & (training | asked["unseen_prompt"] | asked["unseen_fact"])
+        if fact.attribute == "trade":
+            assert not (known | exam) & training.union(*asked.values())
+        elif known & asked["unseen_fact"]:
+            new_facts.add(fact)
+            assert known <= asked["unseen_fact"]
+            assert not exam & asked["unseen_wording"]
+        else:
+            trained.add(fact)
+            assert known & training
+            assert known <= training | asked["unseen_prompt"]
+            assert exam <= asked["unseen_wording"]
+    assert 10 <= len(new_facts) <= 30 < len(trained)
+
+
+def test_requests_are_held_out_by_prompt_and_by_wording(folder: Path) -> None:
+    requests = {
+        form.format(place=words_of(WORLD, WORLD.of(place)[0], language).place): form == REQUESTS[language][EXAM_WORDING]
+        for language in LANGUAGES
+        for place in PLACES
+        for form in REQUESTS[language]
+    }
+    for name in ("preferences.jsonl", *map(heldout_name, UNSEEN)):
+        found = {requests[text] for each in read_preferences(folder / name) if (text := prompt_of(each)) in requests}
+        assert found == {heldout_name("unseen_wording"): {True}, heldout_name("unseen_fact"): set()}.get(name, {False})
 
 
 def test_demonstrations_are_of_all_kinds_and_mostly_right(folder: Path) -> None:
