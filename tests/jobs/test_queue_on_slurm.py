@@ -278,6 +278,7 @@ def test_after_an_outage_of_the_controller_done_elements_that_it_holds_stop_nobo
     saved = control.home() / "state" / "job_state"
     until(lambda: saved.exists() and b"saved-last" in saved.read_bytes(), "the controller has saved its jobs")
     os.kill(daemons.running(control.home())["slurmctld"], signal.SIGKILL)
+    until(lambda: "slurmctld" not in daemons.running(control.home()), "the controller is gone")
     toy.mood("make.0", "")
     toy.mood("make.1", "")
     until(lambda: len(list(toy.run.root.glob("steps/toy.make/*/done/*"))) == 2, "they are done in the outage")
