@@ -11,7 +11,7 @@ from stages.align.preferences.config import POSTS, Format, PreferencesConfig
 from stages.align.preferences.formats import Comparison, checked, comparisons
 from stages.align.preferences.posts import read_posts
 from stages.formats.chat.rejects import Reject, Rejects
-from stages.formats.chat.syntheses import Synthesis, write_synthesis
+from stages.formats.chat.syntheses import synthesis_of_reading, write_synthesis
 from stages.formats.kinds import KINDS
 from stages.formats.preferences import Preference, write_preferences
 from stages.formats.published.files import read_records
@@ -33,18 +33,9 @@ def read(task: Task[PreferencesConfig]) -> dict[str, Any]:
             f"none of {found.records} records gives a preference ({dict(found.rejects.counts)})",
             f"Set `read.{file.source}` to the file's format",
         )
-    rejected = dict(found.rejects.counts)
-    synthesis = Synthesis(
-        method="read",
-        noun="comparison",
-        candidates=found.kept + sum(rejected.values()),
-        kept=found.kept,
-        rejected=rejected,
-        mended=dict(+found.mended),
-        samples=tuple(found.rejects.samples),
-    )
+    synthesis = synthesis_of_reading("comparison", found.kept, found.rejects, found.mended)
     write_synthesis(task.out / KINDS.synthesis.file, synthesis)
-    return {"kept": found.kept, "rejected": rejected}
+    return {"kept": found.kept, "rejected": synthesis.rejected}
 
 
 class File:

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stages.formats.chat.rejects import Rejects
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
 
@@ -60,6 +62,19 @@ class Synthesis:
     rounds: tuple[Round, ...] = ()
     families: tuple[tuple[Relative, ...], ...] = ()
     """Some of the kept instructions, each after its ancestors."""
+
+
+def synthesis_of_reading(noun: str, kept: int, rejects: Rejects, mended: Counter[str]) -> Synthesis:
+    """Return the synthesis of a unit that read published samples, each kept or rejected."""
+    return Synthesis(
+        method="read",
+        noun=noun,
+        candidates=kept + rejects.counts.total(),
+        kept=kept,
+        rejected=dict(rejects.counts),
+        mended=dict(+mended),
+        samples=tuple(rejects.samples),
+    )
 
 
 def write_synthesis(path: Path, synthesis: Synthesis) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stages.formats.chat.chats import Chat, write_chats
 from stages.formats.chat.rejects import Reject, Rejects
-from stages.formats.chat.syntheses import Synthesis, write_synthesis
+from stages.formats.chat.syntheses import Synthesis, synthesis_of_reading, write_synthesis
 from stages.formats.kinds import KINDS
 from stages.formats.pictures.collections import (
     MAX_CAPTIONS,
@@ -69,18 +69,9 @@ def read(task: Task[PicturesConfig]) -> dict[str, Any]:
                 f"Look at `read.{files[0].source}` and its folder",
             )
         unit.write()
-    rejected = dict(unit.rejects.counts)
-    synthesis = Synthesis(
-        method="read",
-        noun="sample",
-        candidates=unit.kept + sum(rejected.values()),
-        kept=unit.kept,
-        rejected=rejected,
-        mended=dict(+unit.mended),
-        samples=tuple(unit.rejects.samples),
-    )
+    synthesis = synthesis_of_reading("sample", unit.kept, unit.rejects, unit.mended)
     write_synthesis(task.out / KINDS.synthesis.file, synthesis)
-    return {"kept": unit.kept, "pictures": len(unit.entries), "rejected": rejected}
+    return {"kept": unit.kept, "pictures": len(unit.entries), "rejected": synthesis.rejected}
 
 
 class UnitReader:
