@@ -9,13 +9,13 @@ Three formats are read, line by line, whatever the file is called:
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stages.formats.chat.chats import Message, parse_chat, text_message
+from stages.formats.jsonl import parse_lines
 from stages.formats.preferences import Candidates, Response
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError, nearest
@@ -106,14 +106,7 @@ def join_answers(files: Sequence[InputFile], against: str) -> Joined:
 def _read(files: Iterable[InputFile]) -> Iterator[tuple[Prompt, str]]:
     """Yield the prompt and the text of each answer, in order of files and lines."""
     for file in files:
-        with file.path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    yield _parse(json.loads(line), number)
-                except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                    raise DataError(file.path, f"not an answer ({error!r})", _REMEDY, record=number) from error
+        yield from parse_lines(file.path, _parse, "not an answer", _REMEDY, skips_blank=True)
 
 
 def _parse(record: Mapping[str, Any], number: int) -> tuple[Prompt, str]:

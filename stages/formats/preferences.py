@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from stages.formats.chat.chats import Message, message_record, parse_message
-from stages.shared.errors import DataError
+from stages.formats.jsonl import Item, parse_lines
 from stages.shared.files import write_atomic
 
-Item = TypeVar("Item")
 _FIELDS = "{prompt: [{role, content}, ...], responses: [{text, source}, ...]"
 
 
@@ -150,11 +149,4 @@ def read_preferences(path: Path) -> Iterator[Preference]:
 
 
 def _read(path: Path, parse: Callable[[Mapping[str, Any]], Item], problem: str, fields: str) -> Iterator[Item]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield parse(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                raise DataError(
-                    path, f"{problem} ({error!r})", f"Write one JSON object a line: {fields}", number
-                ) from error
+    return parse_lines(path, lambda record, _number: parse(record), problem, f"Write one JSON object a line: {fields}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.shared.errors import DataError
+from stages.formats.jsonl import parse_lines
 
 REMEDY = "Write {id, question, choices, answer}: two or more different choices, the answer one of them or its index"
 
@@ -18,12 +17,7 @@ def read_facts(path: Path) -> Iterator[dict[str, Any]]:
     In the file the answer may also be the text of a choice, and a question without `heldout` is held out. Raises
     DataError, naming file and line, for a line that is no such question.
     """
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield parse_fact(json.loads(line), number)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise DataError(path, f"not a fact ({error!r})", REMEDY, record=number) from error
+    return parse_lines(path, parse_fact, "not a fact", REMEDY)
 
 
 def parse_fact(fact: dict[str, Any], number: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from stages.shared.errors import DataError
+from stages.formats.jsonl import parse_lines
 from stages.shared.files import write_atomic
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -108,12 +108,7 @@ def _part(type: PartType, text: str = "", key: str = "") -> Part:
 
 def read_chats(path: Path) -> Iterator[Chat]:
     """Yield the chats of a file in order. Raises DataError, naming file and line, for a line that is none."""
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield parse_chat(json.loads(line), number)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise DataError(path, f"not a chat ({error!r})", _REMEDY, record=number) from error
+    return parse_lines(path, parse_chat, "not a chat", _REMEDY)
 
 
 def message_record(message: Message) -> dict[str, Any]:

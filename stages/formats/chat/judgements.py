@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from stages.formats.chat.chats import Message, message_record, parse_message
+from stages.formats.jsonl import parse_lines
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_atomic, write_json
 
@@ -125,17 +126,10 @@ def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
 
 def read_verdicts(path: Path) -> list[Verdict]:
     """Return the verdicts of a file in order. Raises DataError, naming file and line, for a line that is none."""
-    found = []
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                found.append(_verdict(json.loads(line)))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise DataError(path, f"not a verdict ({error!r})", _REMEDY, record=number) from error
-    return found
+    return list(parse_lines(path, _verdict, "not a verdict", _REMEDY))
 
 
-def _verdict(record: dict[str, Any]) -> Verdict:
+def _verdict(record: dict[str, Any], _number: int) -> Verdict:
     one, other = record["answers"]
     return Verdict(
         **{
