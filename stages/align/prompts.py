@@ -76,11 +76,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def of_round(prompts: Sequence[Prompt], count: int, number: int, seed: int) -> list[Prompt]:
     """Return the prompts of a round: each epoch of the prompts has every one once, in an order of its own."""
-    found = []
-    for place in range(number * count, (number + 1) * count):
-        epoch, at = divmod(place, len(prompts))
-        found.append(prompts[permutation(len(prompts), f"prompts/{seed}/{epoch}")[at]])
-    return found
+    size, first = len(prompts), number * count
+    epochs = range(first // size, (first + count - 1) // size + 1)
+    orders = np.concatenate([permutation(size, f"prompts/{seed}/{epoch}") for epoch in epochs])
+    start = first - epochs[0] * size
+    return [prompts[place] for place in orders[start : start + count]]
 
 
 def permutation(size: int, key: str) -> NDArray[np.int64]:

@@ -50,7 +50,7 @@ CHECKED = 8
 """Responses whose recorded log probabilities are compared with those of the training's forward pass."""
 TOLERANCE = {"fp32": 1e-4, "fp16": 0.05, "bf16": 0.5}
 """Largest difference of the two, in nats, by the type of the weights. Measured: 1.1e-5 in float32 after 48 steps of a
-small model, whose logits had grown; weights of one step before differ by 1e-2."""
+small model, whose logits had grown."""
 
 Score = Callable[[Sequence[Rollout]], Sequence[float]]
 """Scores responses without a model."""
