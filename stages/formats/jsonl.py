@@ -30,7 +30,7 @@ def parse_lines(
             yield item
 
 
-def parse_row(line: str, fields: Collection[str]) -> dict[str, Any] | None:
+def parse_row(line: str | bytes, fields: Collection[str]) -> dict[str, Any] | None:
     """Return the row of a line, or None if the line holds none (the last line of a killed run is often cut)."""
     try:
         row = json.loads(line)
@@ -45,10 +45,11 @@ def read_rows(path: Path, fields: Collection[str], noun: str) -> list[dict[str, 
     `noun` names a row in the message.
     """
     rows = []
-    with path.open(encoding="utf-8") as lines:  # str.splitlines also cuts at U+2028, which a text may hold
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             row = parse_row(line, fields)
             if row is None:
-                raise DataError(path, f"not a {noun}: {line[:80]!r}", f"Write JSON with {', '.join(fields)}", number)
+                shown = line.decode(errors="replace")[:80]
+                raise DataError(path, f"not a {noun}: {shown!r}", f"Write JSON with {', '.join(fields)}", number)
             rows.append(row)
     return rows

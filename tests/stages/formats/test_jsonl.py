@@ -16,10 +16,10 @@ def test_a_row_may_have_more_than_its_fields(tmp_path: Path) -> None:
     assert (first, second["b"], second["c"]) == ({"a": 1, "b": 2}, 3, [])
 
 
-@pytest.mark.parametrize("line", ["", "{", "[1]", "3", '{"a": 1}'])
+@pytest.mark.parametrize("line", ["", "{", "[1]", "3", '{"a": 1}', '{"a": "\udcff", "b": 2}'])
 def test_a_line_that_lacks_a_field_is_no_row_and_is_named(line: str, tmp_path: Path) -> None:
-    assert parse_row(line, ("a", "b")) is None
-    (tmp_path / "rows.jsonl").write_text('{"a": 1, "b": 2}\n' + line + "\n")
+    assert parse_row(line.encode(errors="surrogateescape"), ("a", "b")) is None
+    (tmp_path / "rows.jsonl").write_text('{"a": 1, "b": 2}\n' + line + "\n", errors="surrogateescape")
     with pytest.raises(DataError, match=r"rows\.jsonl:2: not a row of ours: .*Write JSON with a, b"):
         read_rows(tmp_path / "rows.jsonl", ("a", "b"), "row of ours")
 
