@@ -48,15 +48,15 @@ def write_exams(folder: Path, shown: Sequence[Shown], seed: int) -> None:
         (folder / definition).write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _about(shown: Sequence[Shown], aspect: Aspect) -> Iterator[tuple[Shown, Asked, int]]:
-    """Yield up to MOST_ROWS pictures with what they answer of an aspect, evenly from all."""
+def _about(shown: Sequence[Shown], aspect: Aspect, most: int = MOST_ROWS) -> Iterator[tuple[Shown, Asked, int]]:
+    """Yield up to `most` pictures with what they answer of an aspect, evenly from all."""
     found = [
         (each, about, number)
         for each in shown
         for number, about in enumerate(asked(each.scene, each.is_grey))
         if about.aspect == aspect
     ]
-    count = min(MOST_ROWS, len(found))
+    count = min(most, len(found))
     yield from (found[place * len(found) // count] for place in range(count))
 
 
@@ -77,8 +77,9 @@ def _frees(shown: Sequence[Shown], seed: int, aspect: Aspect, language: Language
 def _whethers(shown: Sequence[Shown], seed: int, language: Language) -> list[Row]:
     """Return questions of yes or no, half of them about animals and half about colours."""
     rows = []
-    for aspect in ("animal", "colour"):
-        for each, about, number in islice(_about(shown, aspect, WHETHER), MOST_ROWS // 2):
+    aspects: tuple[Aspect, ...] = ("animal", "colour")
+    for aspect in aspects:
+        for each, about, number in _about(shown, aspect, MOST_ROWS // 2):
             question = whether(about, language, Draw("whether", seed, each.key, language, number))
             rows.append({**_row(each, f"{aspect}-{number}", question), "asks": question.asks})
     return rows

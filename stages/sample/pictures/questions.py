@@ -81,6 +81,8 @@ WHETHER: dict[tuple[str, Language], str] = {
     ("colour", "zh"): "对还是错：{animal}是{value}的。",
     ("ground", "en"): "Is the flag {value}?",
     ("ground", "zh"): "对还是错：旗子是{value}的。",
+    ("second", "en"): "Is the {pattern} on the flag {value}?",
+    ("second", "zh"): "对还是错：旗上的{pattern}是{value}的。",
     ("roof", "en"): "Is the roof of the stall {value}?",
     ("roof", "zh"): "对还是错：摊位的顶是{value}的。",
 }
