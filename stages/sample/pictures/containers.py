@@ -1,4 +1,4 @@
-"""How pictures are stored: the formats and modes that photographs and drawings of the web have, one a picture."""
+"""Files of pictures: the formats and modes that photographs and drawings of the web have, one a picture."""
 
 from __future__ import annotations
 

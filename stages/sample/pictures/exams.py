@@ -18,7 +18,7 @@ from stages.sample.instructions import DELIMITERS
 from stages.sample.pictures.captions import DESCRIBE, caption, wanted
 from stages.sample.pictures.chats import Shown
 from stages.sample.pictures.config import CAPTIONS_EXAM, FREE, WHETHER_EXAM, choice_exam, exam_files, free_exam
-from stages.sample.pictures.questions import ASPECTS, WHETHER, Asked, Aspect, Question, asked, choice, free, whether
+from stages.sample.pictures.questions import ASPECTS, Asked, Aspect, Question, asked, choice, free, whether
 from stages.sample.pictures.scenes import ANIMALS, COLOURS, FEW
 from stages.sample.pictures.words import number_words, word
 

@@ -137,7 +137,7 @@ def _pair(scene: Pair, canvas: Canvas, draw: Draw) -> list[Boxed]:
 
 
 def _disc() -> list[Outline]:
-    return [oval(0.5, 0.5, 0.2, 0.3)]
+    return [oval(0.5, 0.5, 0.22, 0.33)]
 
 
 def _border() -> list[Outline]:

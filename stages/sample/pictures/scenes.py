@@ -1,4 +1,4 @@
-"""What the pictures of the world show: drawn from the seed, the purpose and the picture's number alone.
+"""Scenes, which the pictures of the world show: drawn from the seed, the purpose and the picture's number alone.
 
     animals   one to eight animals of a kind and a colour, a single one often at a side
     pair      two animals of different kinds and colours, side by side or one above the other
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import Literal
 
@@ -91,12 +91,17 @@ def scene(seed: int, purpose: Purpose, number: int) -> Scene:
     kind = ORDER[number % len(ORDER)]
     place = number // len(ORDER) * ORDER.count(kind) + ORDER[: number % len(ORDER)].count(kind)
     pool = _pool(seed, kind, purpose == "exam")
-    order = Draw("order", seed, purpose, kind, place // len(pool)).shuffled(range(len(pool)))
-    found = pool[order[place % len(pool)]]
+    found = pool[_order(seed, purpose, kind, place // len(pool))[place % len(pool)]]
     draw = Draw("scene", seed, purpose, number)
     if isinstance(found, Animals) and found.count == 1 and draw.chance(AT_A_SIDE):
         return Animals(found.animal, found.colour, 1, draw.pick(SIDES))
     return found
+
+
+@lru_cache(maxsize=64)
+def _order(seed: int, purpose: Purpose, kind: Kind, turn: int) -> list[int]:
+    """Return the order in which the combinations of a kind come; another one each time they come."""
+    return Draw("order", seed, purpose, kind, turn).shuffled(range(len(_pool(seed, kind, purpose == "exam"))))
 
 
 @cache
@@ -137,16 +142,22 @@ def _stalls() -> Iterator[tuple[int, Scene]]:
 
 
 def _flags(seed: int) -> Iterator[tuple[int, Scene]]:
-    """Yield the flags of the world's places."""
+    """Yield the flags of the world's places, no two alike. A number has each pattern as often."""
     colours = {fact.place: fact.value for fact in make_world(seed).about("colour")}
-    for place in PLACES:
-        draw = Draw("flag", seed, place)
-        colour, pattern = colours[place], draw.pick(PATTERNS)
-        second = draw.pick([each for each in COLOURS if each != colour])
-        yield (
-            COLOURS.index(colour) + COLOURS.index(second) + PATTERNS.index(pattern),
-            Flag(place, colour, pattern, second),
-        )
+    draw = Draw("flags", seed)
+    seen: set[tuple[str, str, str]] = set()
+    for number, place in enumerate(draw.shuffled(PLACES)):
+        colour, turn = colours[place], number % len(PATTERNS)
+        free = [
+            (pattern, second)
+            for pattern in (*PATTERNS[turn:], *PATTERNS[:turn])
+            for second in COLOURS
+            if second != colour and (colour, pattern, second) not in seen
+        ]
+        pattern = free[0][0]
+        second = draw.pick([each for of, each in free if of == pattern])
+        seen.add((colour, pattern, second))
+        yield number // len(PATTERNS), Flag(place, colour, pattern, second)
 
 
 _COMBINATIONS = {"few": _few, "many": _many, "pair": _pairs, "stall": _stalls}
