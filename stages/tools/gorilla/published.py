@@ -14,13 +14,13 @@ The quirks, which the published numbers depend on:
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from tree_sitter import Node
 
+from stages.formats.calls.scores import Hub
 from stages.tools.gorilla.code import parse, text_of
 
-Hub = Literal["torchhub", "tensorflow", "huggingface"]
 MARK, PROVIDER = "api_call", "api_provider"
 
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from stages.formats.calls.scan import Brackets
+from stages.formats.calls.scores import Hub
 from stages.tools.gorilla.code import Argument, CodeCall, Opaque, calls_in, parse
-from stages.tools.gorilla.published import MARK, PROVIDER, Hub
+from stages.tools.gorilla.published import MARK, PROVIDER
 
 _OPENING = re.compile(r"[^\W\d][\w.]*(?=\()")
 _ESCAPED_QUOTE = re.compile(r"\\+([\"'])")

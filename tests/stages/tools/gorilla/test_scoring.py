@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 from stages.formats.calls.apis import Api, read_apis
-from stages.tools.gorilla.scoring import Row, Scorer, reasons, tally
+from stages.formats.calls.questions import read_answers, read_questions
+from stages.formats.calls.scores import CallVerdict
+from stages.tools.gorilla.scoring import Scorer, scores_of
 
 DATA = Path(__file__).parents[5] / "shared" / "data" / "gorilla"
 APIS = [
@@ -51,29 +52,29 @@ def test_accuracy_and_hallucination_are_shares_of_all_answers() -> None:
     rows = [
         Scorer(APIS, "torchhub").score("1", answer(code), "Vision") for code in ("torch.hub.load('a/v', 'net')", "f(1)")
     ]
-    score = tally("torchhub", "published", [*rows, rows[0], rows[1]])
-    assert (score.answers, score.accuracy, score.hallucination) == (4, 0.5, 0.5)
-    assert tally("torchhub", "strict", []).accuracy == 0.0
-    assert reasons(rows) == {}
+    scores = scores_of("mine", "torchhub", [*rows, rows[0], rows[1]])
+    for mode in ("published", "strict"):
+        assert (scores.share(mode, "correct"), scores.share(mode, "hallucination")) == (0.5, 0.5)  # type: ignore[arg-type]
+    assert scores.reasons == {}
+    assert scores_of("mine", "torchhub", []).share("strict", "correct") == 0.0
 
 
 @pytest.fixture(scope="module")
-def rows() -> dict[str, list[Row]]:
+def rows() -> dict[str, list[CallVerdict]]:
     """The rows of the eight published files."""
     if not DATA.exists():
         pytest.skip("the published answers are not here")
     scorer = Scorer(read_apis(DATA / "torchhub_api.jsonl"), "torchhub")
-    domains = [json.loads(line)["api_data"]["domain"] for line in (DATA / "torchhub_eval.json").open()]
-    found = {}
-    for path in sorted((DATA / "responses").iterdir()):
-        answers = [json.loads(line) for line in path.open()]
-        found[path.name] = [
-            scorer.score(str(each["question_id"]), each["text"], domains[each["question_id"] - 1]) for each in answers
+    questions = read_questions(DATA / "torchhub_eval.json")
+    return {
+        path.name: [
+            scorer.score(each.question, each.text, questions[each.question].api.domain) for each in read_answers(path)
         ]
-    return found
+        for path in sorted((DATA / "responses").iterdir())
+    }
 
 
-def test_all_published_verdicts_are_reproduced(rows: dict[str, list[Row]]) -> None:
+def test_all_published_verdicts_are_reproduced(rows: dict[str, list[CallVerdict]]) -> None:
     wanted: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
     for each in csv.DictReader((DATA / "reference_verdicts.tsv").open(), delimiter="\t"):
         place = int(each["api_index"] or -1)
@@ -82,14 +83,15 @@ def test_all_published_verdicts_are_reproduced(rows: dict[str, list[Row]]) -> No
     assert found == wanted
 
 
-def test_all_published_accuracies_are_reproduced(rows: dict[str, list[Row]]) -> None:
+def test_all_published_accuracies_are_reproduced(rows: dict[str, list[CallVerdict]]) -> None:
     for each in csv.DictReader((DATA / "reference_accuracy.tsv").open(), delimiter="\t"):
-        score = tally("torchhub", "published", rows[each["response_file"]])
-        assert (f"{score.accuracy:.6f}", f"{score.hallucination:.6f}") == (each["accuracy"], each["hallucination_rate"])
+        scores = scores_of("", "torchhub", rows[each["response_file"]])
+        shares = [scores.share("published", verdict) for verdict in ("correct", "hallucination")]
+        assert [f"{share:.6f}" for share in shares] == [each["accuracy"], each["hallucination_rate"]]
 
 
-def test_every_published_row_on_which_the_modes_differ_has_a_reason(rows: dict[str, list[Row]]) -> None:
+def test_every_published_row_on_which_the_modes_differ_has_a_reason(rows: dict[str, list[CallVerdict]]) -> None:
     for row in (row for each in rows.values() for row in each):
         assert bool(row.why) == ((row.published, row.published_api) != (row.strict, row.strict_api))
-    strict = tally("torchhub", "strict", rows["response_torchhub_Gorilla_RT_oracle.jsonl"])
-    assert strict.accuracy == 1.0
+    scores = scores_of("", "torchhub", rows["response_torchhub_Gorilla_RT_oracle.jsonl"])
+    assert scores.share("strict", "correct") == 1.0
