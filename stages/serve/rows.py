@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
+from time import monotonic
 from typing import NamedTuple
 
 from stages.generate.front import Front
@@ -36,7 +36,7 @@ class Rows:
         """Submit the rows. Without `streams` a row gives its end alone. A row ends after `seconds`, as if too long."""
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Grown | Future[Continuation]] = asyncio.Queue()
-        self._streams, self._deadline = streams, time.monotonic() + seconds
+        self._streams, self._deadline = streams, monotonic() + seconds
         self._has_left = False
         self._sent = [0] * len(requests)
         self._places: dict[Future[Continuation], int] = {}
@@ -68,7 +68,7 @@ class Rows:
         """Hook of a row, in the engine's thread."""
         if self._has_left:
             return Stop("left")
-        if time.monotonic() > self._deadline:
+        if monotonic() > self._deadline:
             return Stop("time")
         if self._streams:
             text = growth.text

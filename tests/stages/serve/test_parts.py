@@ -60,7 +60,7 @@ def read(*parts: Any, role: str = "user", limits: Limits | None = None) -> Probl
         (shown(data_url(picture())), "image_url", "no_vision"),
         (shown(data_url(picture(kind="JPEG")[:-200])), "image_url", "truncated"),
         (shown(data_url(b"<svg onload='x()'/>")), "image_url", "vector_graphics"),
-        (shown(data_url(b"GIF89a nothing")), "image_url", "broken"),
+        (shown(data_url(b"GIF89a nothing")), "image_url", "not_a_picture"),
         (shown(data_url(b"%PDF-1.4")), "image_url", "not_a_picture"),
         (shown(data_url(picture((2000, 2000)))), "image_url", "too_many_pixels"),
         (shown("data:image/png;base64,@@@"), "image_url.url", None),
