@@ -9,15 +9,14 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch.utils.data import Dataset
 
-from stages.formats.chat.rejects import Reject
-from stages.formats.pictures.collections import Collection, Picture
+from stages.formats.pictures.collections import Collection
 from stages.formats.tokenizer import Tokenizer
-from stages.pictures.load import Bounds, load_picture
+from stages.model.sight import NORMALISATIONS
+from stages.pictures.album import image_of
 from stages.pictures.plan import Fixed
-from stages.pictures.prepare import CLIP, SIGLIP, normalised, squares
+from stages.pictures.prepare import normalised, squares
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
 from stages.shared.files import sampled_digest
@@ -26,8 +25,6 @@ from stages.train.data.datasets import TrainingData
 from stages.train.data.feed import InOrder
 from stages.train.data.packed import permutation
 from stages.train.objectives.base import Batch
-
-NORMALISATIONS = {"clip": CLIP, "siglip": SIGLIP}
 
 
 class CaptionedPictures(Dataset[Batch]):
@@ -77,16 +74,6 @@ class CaptionedPictures(Dataset[Batch]):
         tokens = np.full(self._seq_len, end, np.int64)
         tokens[1 : len(ids) + 1] = ids
         return tokens, len(ids) + 1
-
-
-def image_of(collection: Collection, picture: Picture) -> Image.Image:
-    """Return a collection's picture as RGB. Raises DataError if it cannot be loaded."""
-    bounds = Bounds(max_bytes=len(picture.data), max_pixels=picture.width * picture.height)
-    try:
-        return load_picture(picture.data, bounds=bounds)
-    except Reject as reject:
-        problem = f"a picture cannot be loaded ({reject.reason}: {reject.detail})"
-        raise DataError(collection.folder, problem, "Run the unit that wrote it again", record=picture.key) from reject
 
 
 def _digest(text: str) -> int:
