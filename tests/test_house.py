@@ -31,6 +31,7 @@ def test_every_path_that_a_readme_names_exists() -> None:
 ELSEWHERE = {
     "stages/model/joins/base.py": "tests/stages/model/joins/test_build.py",
     "stages/model/joins/projector.py": "tests/stages/model/joins/test_build.py",
+    "stages/model/huggingface/vision/llava.py": "tests/stages/model/huggingface/vision/test_eyes.py",
     "stages/model/huggingface/vision/tensors.py": "tests/stages/model/huggingface/vision/test_folder.py",
     "envs/check_gloo.py": "tests/jobs/checks/test_machine.py",
     "envs/check_node.py": "tests/jobs/checks/test_scheduler.py",
