@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.chats.config import ChatStage
-from stages.chats.encoded import write_counts
+from stages.chats.encoded import write_counts, writer_of
 from stages.chats.encoder import chat_encoder
 from stages.formats.chat.chats import parse_chat, transcript
 from stages.formats.chat.packed import Example, PackedWriter, Placed
@@ -40,8 +40,8 @@ def run(task: Task[ChatStage]) -> dict[str, Any]:
     maker = Examples(config, encoder, tokenizer.encode_batch)
     rows = config.model.used_rows(tokenizer.vocab_size)
     with (
-        config.format.writer(task.out / EXAMPLES, rows) as kept,
-        config.format.writer(task.out / HELDOUT, rows) as heldout,
+        writer_of(config.model)(task.out / EXAMPLES, rows) as kept,
+        writer_of(config.model)(task.out / HELDOUT, rows) as heldout,
     ):
         for file in task.inputs.get("documents", ()):
             for number, document in enumerate(read_documents(file.path), start=1):

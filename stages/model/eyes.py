@@ -15,8 +15,9 @@ PARTS = ("encoder", "join")
 """Parts of a model with eyes beside the decoder; names of their weights start with them."""
 
 
-def _normalisation(earlier: dict[str, Any]) -> str:
-    return earlier["encoder"].family if "encoder" in earlier else "clip"
+def _normalisation(earlier: dict[str, Any]) -> Literal["clip", "siglip"]:
+    encoder: VisionConfig | None = earlier.get("encoder")
+    return encoder.family if encoder else "clip"
 
 
 class EyesConfig(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from megatron.core.dist_checkpointing.mapping import ShardedTensor
 from megatron.core.models.gpt import GPTModel
 from torch import Tensor
@@ -45,6 +46,25 @@ def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: 
         return last[1]
 
     fill(model, full_tensor)
+
+
+@torch.no_grad()
+def copy_part(model: GPTModel, part: str, folder: Path, config: ModelConfig) -> None:
+    """Fill a part of a model that each rank has whole, `join`, from a checkpoint of ours. Collective.
+
+    Raises DataError if the checkpoint is damaged, or has another such part or none.
+    """
+    verify(folder)
+    found = read_settings(folder).config
+    if config.eyes is None or found.eyes is None or found.eyes.join != config.eyes.join:
+        shown = found.eyes and found.eyes.join.model_dump()
+        raise DataError(folder, f"has another {part} ({shown})", f"Set model.eyes.{part} to it, or train a {part}")
+    for name, weight in getattr(model, part).named_parameters() if hasattr(model, part) else ():
+        whole = read_slice(folder, f"{WEIGHTS}{part}.{name}", ())
+        if whole.shape != weight.shape:
+            problem = f"{part}.{name} has shape {[*whole.shape]}, here {[*weight.shape]}"
+            raise DataError(folder, problem, f"Use a {part} between the same widths")
+        weight.copy_(whole)
 
 
 def _is_new(name: str, found: ModelConfig, config: ModelConfig) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,12 +13,15 @@ from megatron.core import parallel_state
 from numpy.typing import NDArray
 
 from stages.formats.chat.pictured import PicturedRows
+from stages.model.checkpoint.load import DTYPES
 from stages.model.eyes import EyesConfig
 from stages.pictures.album import Album
 from stages.shared.errors import DataError
+from stages.train.config import TrainingConfig
 from stages.train.data.corpus import SourceDataset
+from stages.train.data.datasets import TrainingData
 from stages.train.data.gallery import Gallery
-from stages.train.data.packed import PackedSource, Rows, sample_of
+from stages.train.data.packed import PackedSource, Rows, open_packed, sample_of
 from stages.train.objectives.base import Batch
 
 _REMEDY = "Run the unit that wrote it again"
@@ -67,6 +72,41 @@ def open_gallery(sources: Sequence[PackedSource], album: Album, eyes: EyesConfig
             problem = f"{place['positions']} positions of a picture that takes {planned[wrong[0]]}"
             raise DataError(rows.path, problem, _REMEDY, record=place["key"].decode())
     return gallery
+
+
+def open_pictured(
+    sources: Sequence[PackedSource],
+    config: TrainingConfig,
+    gallery: Gallery,
+    picture_id: int,
+    keep: Literal["auto", "cached", "each_step"],
+) -> TrainingData:
+    """Return the samples of packed chats with pictures.
+
+    Features of the gallery are kept with `auto` if a rank reads its pictures more than once, and if they fit. Raises
+    what open_packed raises.
+    """
+
+    def samples_of(dataset: SourceDataset, length: int) -> PicturedSamples:
+        return PicturedSamples(dataset, length, gallery, picture_id)
+
+    data = open_packed(sources, config, samples_of)
+    read = sum(
+        reading.epochs * _squares(source, gallery) for reading, source in zip(data.readings, sources, strict=True)
+    )
+    is_kept = keep == "cached" or (keep == "auto" and read > len(gallery) * config.layout.dp)
+    line = f"pictures: {len(gallery.keys):,}, {len(gallery):,} squares"
+    if is_kept:
+        dtype = DTYPES[config.dtype]
+        is_kept = gallery.keep_features(dtype)
+        line += f", {gallery.feature_bytes(dtype) / 1e6:,.0f} MB of features"
+    line += ", encoded once" if is_kept else ", encoded each time that they are read"
+    return replace(data, lines=[*data.lines, line])
+
+
+def _squares(source: PackedSource, gallery: Gallery) -> int:
+    """Return the squares of the pictures of a source's rows."""
+    return len(gallery.squares_of(PicturedRows(source.rows.bin_path).places["key"]))
 
 
 def _require_in(album: Album, path: Path, keys: NDArray[np.bytes_]) -> None:
