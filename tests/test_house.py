@@ -66,6 +66,8 @@ ELSEWHERE = {
     "stages/model/huggingface/tensors.py": "tests/stages/model/huggingface/test_weights.py",
     "stages/train/state/same_model.py": "tests/stages/train/state/test_continuing.py",
     "stages/chats/encoder.py": "tests/stages/chats/test_encode.py",
+    "stages/train/data/gallery.py": "tests/stages/train/objectives/test_pictured.py",
+    "stages/train/data/pictured.py": "tests/stages/train/objectives/test_pictured.py",
     "stages/chats/config.py": "tests/stages/align/sft/test_config.py",
     "stages/chats/sources.py": "tests/stages/align/reward/test_measure.py",
     "stages/align/comparisons.py": "tests/stages/align/test_encode.py",
