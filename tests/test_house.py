@@ -93,6 +93,8 @@ ELSEWHERE = {
     "stages/text/blocks/page_data.py": "tests/stages/text/blocks/test_gate.py",
     "stages/text/compiled/arrays.py": "tests/stages/text/compiled/test_hash_table.py",
     "stages/text/rules/filters.py": "tests/stages/text/rules/test_quality.py",
+    "stages/formats/calls/questions.py": "tests/stages/tools/score/test_run.py",
+    "stages/formats/calls/scores.py": "tests/stages/tools/score/test_run.py",
     "stages/vision/pictures/samples.py": "tests/stages/vision/pictures/test_lists.py",
     "stages/web/settings.py": "tests/stages/web/test_config.py",
     "stages/web/unit_findings.py": "tests/stages/web/steps/test_documents.py",

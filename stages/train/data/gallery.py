@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 
 import numpy as np
 import torch
@@ -42,6 +43,7 @@ class Gallery:
         self._most = max(1, self._bytes // (3 * side**2))
         self._pool = ThreadPoolExecutor(_THREADS)
         self._coming: OrderedDict[int, Future[list[Square]]] = OrderedDict()
+        self._lock = Lock()
         self._held: dict[int, Tensor] = {}
         self.is_cached = False
         """Whether features are kept: of a frozen encoder alone."""
@@ -65,7 +67,8 @@ class Gallery:
         counts = self.counts[found]
         starts = self._ends[found] - counts
         inner = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        return np.repeat(starts, counts) + inner
+        numbers: NDArray[np.int64] = np.repeat(starts, counts) + inner
+        return numbers
 
     def expect(self, numbers: Iterable[int]) -> None:
         """Begin to decode the pictures of squares. Side effect: forgets those that were wanted least recently."""
@@ -102,13 +105,14 @@ class Gallery:
         return int(self._ends[picture] - self.counts[picture])
 
     def _decoded(self, picture: int) -> Future[list[Square]]:
-        coming = self._coming.get(picture)
-        if coming is None:
-            coming = self._coming[picture] = self._pool.submit(self._load, self.keys[picture].decode())
-        self._coming.move_to_end(picture)
-        while len(self._coming) > self._most:
-            self._coming.popitem(last=False)
-        return coming
+        with self._lock:  # samples may be read ahead on a thread
+            coming = self._coming.get(picture)
+            if coming is None:
+                coming = self._coming[picture] = self._pool.submit(self._load, self.keys[picture].decode())
+            self._coming.move_to_end(picture)
+            while len(self._coming) > self._most:
+                self._coming.popitem(last=False)
+            return coming
 
     def _load(self, key: str) -> list[Square]:
         eyes = self._eyes

@@ -15,13 +15,14 @@ from stages.chats.config import ChatStage
 from stages.formats.chat.templates import PICTURE
 from stages.formats.kinds import KINDS
 from stages.model.checkpoint.settings import PlannedModel, read_sealed
+from stages.model.eyes import PARTS
 from stages.shared.contract import InputFile, Inputs, Reads, StagePlan
 from stages.shared.errors import ConfigError
 from stages.train.config import WEIGHTS
 from stages.train.stage import TrainingStage
 from stages.train.starts import final_checkpoint
 
-GIVEN = ("encoder_from", "join_from")
+GIVEN = tuple(f"{part}_from" for part in PARTS)
 """Input fields of parts of the model."""
 
 
@@ -68,7 +69,16 @@ class VisionTrainConfig(ChatStage):
             raise ConfigError("model.lora", self.model.lora.model_dump(), "absent where train lacks decoder")
         if self.features == "cached" and "encoder" in self.train:
             raise ConfigError("features", self.features, "each_step or auto where train has encoder")
+        if self.continue_from is None:
+            self._require_parts()
         return self
+
+    def _require_parts(self) -> None:
+        """Raise ConfigError for a frozen part that would be drawn from the seed."""
+        for part in PARTS:
+            name = f"{part}_from"
+            if part not in self.train and getattr(self, name) is None:
+                raise ConfigError(name, None, f"given, or a continue_from with eyes: a frozen {part} learns nothing")
 
     @property
     def kept_features(self) -> Literal["auto", "cached", "each_step"]:
@@ -88,14 +98,10 @@ class VisionTrainConfig(ChatStage):
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Raise what ChatStage does, and ConfigError for a frozen part that would be drawn from the seed."""
         super().inspect(inputs)
-        has_eyes = False
         for file in inputs.get("continue_from", ()):
             planned = PlannedModel.of(file)
-            has_eyes = (planned.model if planned else read_sealed(file.path).config).eyes is not None
-        for part in ("encoder", "join"):
-            name = f"{part}_from"
-            if part not in self.train and getattr(self, name) is None and not has_eyes:
-                raise ConfigError(name, None, f"given, or a continue_from with eyes: a frozen {part} learns nothing")
+            if (planned.model if planned else read_sealed(file.path).config).eyes is None:
+                self._require_parts()
 
 
 def _one(field: str, files: tuple[InputFile, ...]) -> InputFile:

@@ -260,7 +260,7 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
             "prompts": tuple(InputFile(path, path.stem) for path in sorted(data.glob("prompts*.jsonl"))),
             **{
                 name: (InputFile(Path(getattr(config, name)), ""),)
-                for name in ("rule", "policy", "reward", "pictures", "encoder_from", "join_from")
+                for name in ("rule", "policy", "reward", "encoder_from", "join_from")
                 if getattr(config, name, None)
             },
             "continue_from": (InputFile(Path(run.continue_from), ""),) if run.continue_from else (),
