@@ -37,6 +37,7 @@ class ContrastiveConfig(TrainingStage):
     stage: ClassVar[str] = "vision.contrastive"
     data: ClassVar[str] = "pictures"
     run: ClassVar[str] = "stages.vision.contrastive.run:train"
+    starts: ClassVar[tuple[str, ...]] = (*TrainingStage.starts, "encoder_from")
 
     pictures: Annotated[Inputs, Reads(KINDS.pictures)]
     """Collections of pictures. Those without a caption are not trained on."""
