@@ -58,7 +58,7 @@ const actions = {
 };
 
 function draw() {
-  const shown = path(store.current);
+  const shown = path(store.current).filter((node) => node.role !== "tool"); // a call's card has its result
   find("welcome").hidden = shown.length > 0;
   find("thread").replaceChildren(...shown.map((node) => row(store.current, node, actions)));
   drawList();

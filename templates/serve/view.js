@@ -19,7 +19,7 @@ function button(text, label, onClick, className = "quiet") {
   return made;
 }
 
-const NAMES = { user: "You", assistant: "Assistant", tool: "Tool" };
+const NAMES = { user: "You", assistant: "Assistant" };
 
 // Text with its fenced code as blocks.
 function prose(text) {
@@ -49,7 +49,8 @@ function attachment(part) {
 
 function pretty(text) {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    const value = JSON.parse(text);
+    return value && typeof value === "object" ? JSON.stringify(value, null, 2) : text;
   } catch {
     return text;
   }
@@ -83,7 +84,8 @@ function callCard(node, call, actions) {
 }
 
 function branches(conversation, node, actions) {
-  const siblings = children(conversation, node.parent).filter((each) => each.role === node.role);
+  const isBranch = (each) => each.role === node.role && (!node.round || each.model === node.model);
+  const siblings = children(conversation, node.parent).filter(isBranch);
   if (siblings.length < 2) return [];
   const place = siblings.indexOf(node);
   const made = element("span", "branches");
