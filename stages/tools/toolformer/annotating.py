@@ -17,8 +17,8 @@ from stages.tools.toolformer.filtering import REACH, Losses, positions, weighted
 Tokens = tuple[int, ...]
 Window = tuple[Tokens, Tokens]
 """Tokens given and tokens wanted."""
-Execute = Callable[[str], str]
-"""Returns a tool's result for an input. Raises Reject for an input that it cannot take."""
+Execute = Callable[[str, str], str]
+"""Returns a tool's result for an input within a document of a name. Raises Reject for an input that it cannot take."""
 KEPT = "kept"
 
 
@@ -170,7 +170,7 @@ class Annotator:
         if call.tool != self._tool.name:
             return replace(base, reason="other_tool", input=call.input)
         try:
-            return replace(base, reason="", input=call.input, result=self._tool.execute(call.input))
+            return replace(base, reason="", input=call.input, result=self._tool.execute(call.input, spot.document))
         except Reject as reject:
             return replace(base, reason="failed", input=call.input, result=f"{reject.reason}: {reject.detail}")
 

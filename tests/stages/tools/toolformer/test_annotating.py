@@ -52,7 +52,12 @@ class Scripted:
 
 
 def tool(**numbers: float) -> Tool:
-    return Tool(name="Calculator", execute=calculate, prompt=lambda text: f"Add: {text}\n", **numbers)  # type: ignore[arg-type]
+    return Tool(
+        name="Calculator",
+        execute=lambda given, document: calculate(given),
+        prompt=lambda text: f"Add: {text}\n",
+        **numbers,
+    )  # type: ignore[arg-type]
 
 
 def annotated(model: Scripted, **numbers: float) -> Annotated:

@@ -44,7 +44,15 @@ def test_scores_are_those_of_a_whole_pass(model: EngineModel) -> None:
 
 
 def test_a_text_is_annotated_the_same_beside_any_other(model: EngineModel) -> None:
-    tool = Tool(name="C", execute=lambda text: text, prompt=lambda text: "a", tau_s=0.0, tau_f=-9.0, top_k=3, samples=3)
+    tool = Tool(
+        name="C",
+        execute=lambda given, document: given,
+        prompt=lambda text: "a",
+        tau_s=0.0,
+        tau_f=-9.0,
+        top_k=3,
+        samples=3,
+    )
     texts = [("one", "ab cd 1"), ("two", "xyz 7")]
     together = list(Annotator(model, tool).annotate(texts))
     assert together == [each for text in texts for each in Annotator(model, tool).annotate([text])]
