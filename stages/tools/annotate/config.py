@@ -85,9 +85,8 @@ class AnnotateConfig(StageConfig):
     @property
     def numbers(self) -> Numbers:
         """The numbers that apply."""
-        usual = PAPER[self.tool]
-        given = (getattr(self, name) for name in Numbers._fields)
-        return Numbers(*(old if new is None else new for new, old in zip(given, usual, strict=True)))
+        given = {name: getattr(self, name) for name in Numbers._fields}
+        return PAPER[self.tool]._replace(**{name: value for name, value in given.items() if value is not None})
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the steps. Raises ConfigError for a search without documents to search, or documents without one."""
