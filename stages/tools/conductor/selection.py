@@ -40,8 +40,13 @@ def read_catalogue(path: Path) -> list[Entry]:
 
 
 def _entry(record: Mapping[str, Any], _number: int) -> Entry:
-    numbers = (int(record.get(name) or 0) for name in ("likes", "downloads"))
-    return Entry(str(record["id"]), str(record["task"]), *numbers, str(record.get("description") or ""))
+    return Entry(
+        id=str(record["id"]),
+        task=str(record["task"]),
+        likes=int(record.get("likes") or 0),
+        downloads=int(record.get("downloads") or 0),
+        description=str(record.get("description") or ""),
+    )
 
 
 def candidates(
