@@ -379,7 +379,7 @@ def _step(
         resumes=True,
         shape="small" if layout.ranks == 1 else "generate",
         core_seconds=CORE_SECONDS,
-        version=5,
+        version=6,
         data=f"lm-eval {read_index().harness}",
     )
 

@@ -17,7 +17,7 @@ from megatron.core.models.gpt.gpt_layer_specs import (
     get_gpt_layer_local_spec,
     get_gpt_layer_with_transformer_engine_spec,
 )
-from megatron.core.tensor_parallel import scatter_to_sequence_parallel_region
+from megatron.core.tensor_parallel import ColumnParallelLinear, scatter_to_sequence_parallel_region
 from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.moe import moe_utils
@@ -45,6 +45,7 @@ from stages.model.layers.experts import Router
 from stages.model.layers.glm import BlockPositions
 from stages.model.layers.noise import EmbeddingNoise
 from stages.model.layers.norm import LayerNorm, RMSNorm
+from stages.model.layers.packed import pack, product
 from stages.model.layers.scored_layer import ScoredLayer
 from stages.model.layers.steps import Step
 from stages.model.layers.swiglu import SwiGLU
@@ -86,6 +87,8 @@ class Decoder(GPTModel):
 
     is_adapted = False
     """Whether layers have adapters."""
+    is_packed = False
+    """Whether matrices are in blocks: the model then only advances."""
     has_eyes = False
     """Whether the model sees pictures; on the first pipeline stage it has the parts `encoder` and `join` then."""
 
@@ -161,13 +164,25 @@ class Decoder(GPTModel):
         embedded_N1D: Tensor = self.embedding(input_ids=tokens_N[None], position_ids=positions)
         return embedded_N1D[:, 0]
 
+    def pack(self) -> None:
+        """Lay out matrices in blocks: see stages.model.layers.packed. `forward` fails from now on."""
+        for layer in self.decoder.layers:
+            layer.pack()
+        if self.post_process and type(self.output_layer) is ColumnParallelLinear and not self._has_tied_head:
+            pack(self.output_layer)
+        self.is_packed = True
+
+    @property
+    def _has_tied_head(self) -> bool:
+        return bool(self.share_embeddings_and_output_weights)
+
     def logits(self, hidden_SD: Tensor) -> Tensor:
         """Return this rank's part of the logits, [S, V], for what `advance` returned."""
-        is_tied = self.share_embeddings_and_output_weights
+        is_tied = self._has_tied_head
         table_VD: Tensor = self.shared_embedding_or_output_weight() if is_tied else self.output_layer.weight
-        if hidden_SD.is_cpu and hidden_SD.size(0) < _FEW_ROWS:
+        if hidden_SD.is_cpu and hidden_SD.size(0) < _FEW_ROWS and not table_VD.is_mkldnn:
             return (table_VD @ hidden_SD.t()).t().contiguous()
-        return F.linear(hidden_SD, table_VD)
+        return product(hidden_SD, table_VD)
 
     def compute_language_model_loss(self, _labels: Tensor, output_TBV: Tensor) -> Tensor:
         """Return the head's output, [B, T, V]: a view. No loss is computed here, though Megatron names it so."""

@@ -53,11 +53,15 @@ USUAL_STD = 0.02
 
 
 @lru_cache
-def model_of(kind: str, dtype: torch.dtype = torch.float32, init_std: float = SHAPE["init_std"]) -> LoadedModel:
+def model_of(
+    kind: str, dtype: torch.dtype = torch.float32, init_std: float = SHAPE["init_std"], *, packed: bool = False
+) -> LoadedModel:
     parallel.start(Ranks())
     config = ModelConfig(**{**SHAPE, "init_std": init_std}, **KINDS[kind])
     model = build_for_reading(config, VOCAB, dtype)
     initialise(model, config, seed=1)
+    if packed:
+        model.pack()
     return LoadedModel(model, config, VOCAB, tokenizer_sha256="", step=0)
 
 
