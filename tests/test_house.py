@@ -51,6 +51,8 @@ ELSEWHERE = {
     "stages/model/checkpoint/names.py": "tests/stages/model/checkpoint/test_reading.py",
     "stages/formats/chat/rejects.py": "tests/stages/instruct/test_rendering.py",
     "stages/synthesize/answering.py": "tests/stages/synthesize/test_run.py",
+    "stages/synthesize/seeing.py": "tests/stages/synthesize/test_pictured.py",
+    "stages/synthesize/findings.py": "tests/stages/synthesize/test_run.py",
     "stages/teacher/asking.py": "tests/stages/synthesize/test_run.py",
     "stages/synthesize/bootstrap.py": "tests/stages/synthesize/test_run.py",
     "stages/benchmarks/readers.py": "tests/stages/benchmarks/test_run.py",

@@ -24,8 +24,8 @@ class SpeechConfig(StageConfig):
     stage: ClassVar[str] = "sample.speech"
 
     purpose: Literal["transcripts", "questions", "exam"]
-    """`transcripts`: chats that ask for the words. `questions`: chats about the content of a sentence, or that a sentence asks. `exam`: tasks for
-    `evaluate`, of sentences and voices that no sound of the other purposes has."""
+    """`transcripts`: chats that ask for the words. `questions`: chats about the content of a sentence, or that a
+    sentence asks. `exam`: tasks for `evaluate`, of sentences and voices that no other sound has."""
     seed: Annotated[int, Ge(0)] = 1
     """Draws the world and its sentences, as `sample.seed`."""
     sentences: Annotated[int, Ge(8)] = 2_000
