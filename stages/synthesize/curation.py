@@ -106,11 +106,11 @@ def _has_picture(message: Message) -> bool:
 
 
 def repeated(text: str) -> str:
-    """Return the first sentence that a text has twice, without regard to case and space; "" if it has none."""
-    seen: set[str] = set()
+    """Return the first sentence whose words stand in an earlier sentence, in the same order; "" if there is none."""
+    seen: set[tuple[str, ...]] = set()
     for found in SENTENCE.findall(text):
-        sentence = one_line(found).casefold().rstrip(".!?。！？ ")
-        if sentence and sentence in seen:
-            return sentence
-        seen.add(sentence)
+        words = tuple(rouge_words(found))
+        if words and words in seen:
+            return one_line(found)
+        seen.add(words)
     return ""

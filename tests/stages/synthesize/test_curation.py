@@ -10,10 +10,11 @@ from stages.synthesize.curation import repeated
 @pytest.mark.parametrize(
     ("text", "again"),
     [
-        ("A fox runs. A hare sits. a  fox RUNS!", "a fox runs"),
+        ("A fox runs. A hare sits. a  fox RUNS!", "a fox RUNS!"),
         ("A fox runs. A fox sits.", ""),
         ("一只狐狸在跑。天很蓝。一只狐狸在跑", "一只狐狸在跑"),
         ("一只狐狸在跑。两只狐狸在跑。", ""),
+        ("They look left. ### They look left.", "### They look left."),
         ("", ""),
         ("... ... ...", ""),
     ],
