@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -62,6 +62,18 @@ _RECOMPUTE: dict[Recompute, dict[str, Any]] = {
     "selective": {"recompute_granularity": "selective", "recompute_modules": ["layernorm"]},
     "full": {"recompute_granularity": "full", "recompute_method": "uniform", "recompute_num_layers": 1},
 }
+
+
+class Drawn(Protocol):
+    """What the draw of initial weights wants to know of a model: ModelConfig, VisionConfig, JoinConfig."""
+
+    @property
+    def init_std(self) -> float:
+        """Standard deviation."""
+
+    @property
+    def num_layers(self) -> int:
+        """Layers whose projections add to one residual stream."""
 
 
 class Decoder(GPTModel):
@@ -357,7 +369,7 @@ def take_documents(model: GPTModel) -> None:
             layer.self_attention.core_attention = CausalAttention(model.config)
 
 
-def initialise(model: GPTModel, config: ModelConfig, seed: int) -> None:
+def initialise(model: MegatronModule, config: Drawn, seed: int) -> None:
     """Fill this rank's weights with its slices of full tensors, each drawn from the seed and the tensor's global name.
 
     Any TP x PP x DP starts from the same numbers, bit for bit. Costs each rank the drawing of its layers' full tensors,
@@ -367,7 +379,7 @@ def initialise(model: GPTModel, config: ModelConfig, seed: int) -> None:
 
 
 @torch.no_grad()
-def fill(model: GPTModel, full_tensor: Callable[[ShardedTensor], Tensor]) -> None:
+def fill(model: MegatronModule, full_tensor: Callable[[ShardedTensor], Tensor]) -> None:
     """Fill this rank's weights with its slices of full tensors: `full_tensor` returns the one that a part belongs to.
 
     The sharded state dict says where every local tensor lies in the global one. A tensor of a layer (and expert) is
@@ -386,7 +398,7 @@ def _place(tensor: ShardedTensor) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start, size in zip(offsets, tensor.local_shape, strict=True))
 
 
-def drawn(tensor: ShardedTensor, config: ModelConfig, seed: int) -> Tensor:
+def drawn(tensor: ShardedTensor, config: Drawn, seed: int) -> Tensor:
     """Return the whole tensor of one layer, float32, drawn from the seed and its name.
 
     The prepended axes' offsets name the layer.

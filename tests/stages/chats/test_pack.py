@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stages.align.encoded import rows_name
+from stages.chats.encoded import rows_name
 from stages.formats.chat.chats import write_chats
 from stages.formats.chat.packed import PackedRows
 from stages.formats.chat.packing import read_packing

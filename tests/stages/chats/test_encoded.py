@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.align.encoded import places, rows_name
+from stages.chats.encoded import places, rows_name
 
 
 def test_a_source_of_any_name_has_a_file_name() -> None:

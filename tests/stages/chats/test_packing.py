@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import pytest
 
-from stages.align.packing import best_fit
+from stages.chats.packing import best_fit
 
 
 def test_the_longest_example_goes_first_into_the_fullest_row_that_has_room() -> None:

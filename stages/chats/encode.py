@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.align.chat_encoder import chat_encoder
-from stages.align.encoded import write_counts
-from stages.align.sft.config import AlignConfig
+from stages.chats.config import ChatStage
+from stages.chats.encoded import write_counts
+from stages.chats.encoder import chat_encoder
 from stages.formats.chat.chats import parse_chat, transcript
 from stages.formats.chat.packed import Example, PackedWriter
 from stages.formats.chat.rejects import Reject, Rejects
@@ -27,7 +27,7 @@ TOGETHER = 256
 """Lines whose texts the tokenizer takes in one call, which costs as much as a short text."""
 
 
-def run(task: Task[AlignConfig]) -> dict[str, Any]:
+def run(task: Task[ChatStage]) -> dict[str, Any]:
     """Write the examples, the counts and samples of rejects into task.out; return the counts."""
     config = task.config
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
@@ -81,7 +81,7 @@ class Examples:
     """Makes examples of chats and documents, and counts what becomes of each."""
 
     def __init__(
-        self, config: AlignConfig, encoder: ChatEncoder, encode_texts: Callable[[list[str]], Iterable[list[int]]]
+        self, config: ChatStage, encoder: ChatEncoder, encode_texts: Callable[[list[str]], Iterable[list[int]]]
     ) -> None:
         """`encode_texts` returns the ids of many texts, as the encoder's tokenizer makes them of each."""
         self.config, self._encoder, self._encode_texts = config, encoder, encode_texts

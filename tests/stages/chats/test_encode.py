@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.align.encoded import COUNTS, REJECTS
-from stages.align.sft.encode import EXAMPLES, HELDOUT, Examples
+from stages.chats.encode import EXAMPLES, HELDOUT, Examples
+from stages.chats.encoded import COUNTS, REJECTS
 from stages.formats.chat.chats import Chat, Message, text_message, to_record, write_chats
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter
 from stages.formats.chat.templates import ChatEncoder, load_template

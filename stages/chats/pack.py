@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from stages.align.encoded import packed_source, places, rows_name, vocab_size
-from stages.align.packing import best_fit
-from stages.align.sft.config import AlignConfig
-from stages.align.sft.encode import EXAMPLES, HELDOUT
+from stages.chats.config import ChatStage
+from stages.chats.encode import EXAMPLES, HELDOUT
+from stages.chats.encoded import packed_source, places, rows_name, vocab_size
+from stages.chats.packing import best_fit
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter
 from stages.formats.chat.packing import PackedSource, Packing, write_packing
 from stages.formats.kinds import KINDS
@@ -19,7 +19,7 @@ from stages.shared.errors import DataError
 from stages.shared.task import Task
 
 
-def run(task: Task[AlignConfig]) -> dict[str, Any]:
+def run(task: Task[ChatStage]) -> dict[str, Any]:
     """Write the rows of each source and the report into task.out; return the fill rates.
 
     Raises DataError for a source without a chat or document that can be learned.
