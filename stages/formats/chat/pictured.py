@@ -1,7 +1,7 @@
 """The format of packed chats with pictures: packed chats, and which picture's positions stand where.
 
-    NAME.bin, NAME.idx, NAME.mask   as packed chats (stages/formats/chat/packed.py); lengths count a picture's positions
-    NAME.pictures                   a PLACE for each picture, in order of its first token
+NAME.bin, NAME.idx, NAME.mask   as packed chats (stages/formats/chat/packed.py); lengths count a picture's positions
+NAME.pictures                   a PLACE for each picture, in order of its first token
 """
 
 from __future__ import annotations

@@ -302,7 +302,9 @@ class ChatEncoder:
         parts = message.parts
         if self._positions_of is None or all(part.type == "text" for part in parts):
             return message.text.strip() if self._template.trim else message.text
-        pieces = [self._picture(part) if part.type == "picture" else Message(message.role, (part,)).text for part in parts]
+        pieces = [
+            self._picture(part) if part.type == "picture" else Message(message.role, (part,)).text for part in parts
+        ]
         return _trimmed(pieces) if self._template.trim else tuple(pieces)
 
     def _picture(self, part: Part) -> Span:

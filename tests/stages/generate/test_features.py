@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 
@@ -14,8 +12,7 @@ from stages.generate.passes import Passes
 from stages.generate.requests import Request
 from stages.generate.sampling import Sampling
 from stages.generate.scoring import Window, inputs_of, score
-from stages.model.checkpoint.load import LoadedModel
-from tests.stages.generate.tiny import SHAPE, USUAL_STD, VOCAB, Names, model_of
+from tests.stages.generate.tiny import SHAPE, USUAL_STD, Names, model_of, seen_pass
 
 POSITIONS = 6
 KINDS = ["RoPE, grouped", "ALiBi", "experts"]
@@ -35,23 +32,6 @@ def prompts(*keys: str) -> list[list[int]]:
     return [[2, 7, *one, 9, 10], [2, 7, *two, 9, 10], [2, 7, *one, 9, 11], [2, *one, *two, 5], [2, 8, *two], [2, 7, 9]]
 
 
-@torch.inference_mode()
-def uncached(model: LoadedModel, tokens: list[int], features: Features) -> torch.Tensor:
-    """Return the logits [T, V] of the forward pass, its embeddings replaced behind the embedding module."""
-    spliced = features.spliced(tokens)
-
-    def replace(_module: Any, _given: Any, embedded_T1D: torch.Tensor) -> torch.Tensor:
-        return embedded_T1D if spliced is None else embedded_T1D.index_copy(0, spliced[0], spliced[1][:, None])
-
-    hook = model.model.embedding.register_forward_hook(replace)
-    try:
-        shown = torch.tensor([tokens]).clamp(min=0)
-        logits: torch.Tensor = model.model(shown, torch.arange(len(tokens))[None])[0, :, :VOCAB]
-        return logits
-    finally:
-        hook.remove()
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch", [5, 768])
 def test_tokens_behind_pictures_are_scored_as_by_the_whole_forward_pass(kind: str, batch: int) -> None:
@@ -60,7 +40,7 @@ def test_tokens_behind_pictures_are_scored_as_by_the_whole_forward_pass(kind: st
     passes = Passes(model, scoring_slots(model.config, batch), features)
     found = score(passes, windows, batch)
     for window, each in zip(windows, found, strict=True):
-        logprobs = torch.log_softmax(uncached(model, [*inputs_of(window)], features)[-2:].double(), -1)
+        logprobs = torch.log_softmax(seen_pass(model, [*inputs_of(window)], features)[-2:].double(), -1)
         assert each.logprob == pytest.approx(float(logprobs[0, 3] + logprobs[1, 4]), abs=2e-6)
     starts = {inputs_of(window)[:at] for window in windows for at in range(1, len(inputs_of(window)) + 1)}
     assert passes.tokens == len(starts)  # a picture that two prompts begin with is computed once
@@ -83,7 +63,7 @@ def test_text_behind_pictures_is_that_of_the_whole_forward_pass_alone_and_in_a_b
     for request in asked:
         tokens = list(request.prompt)
         for _ in range(6):
-            tokens.append(int(uncached(model, tokens, features)[-1].argmax()))
+            tokens.append(int(seen_pass(model, tokens, features)[-1].argmax()))
         expected.append(tuple(tokens[-6:]))
     assert answers(1, 768) == answers(4, 16) == answers(64, 768) == expected
 
