@@ -33,11 +33,6 @@ class Part(NamedTuple):
     key: str = ""
     """Name of the picture or of the sound in its collection."""
 
-    @property
-    def shown(self) -> str:
-        """The part for people: one that is no text by its type and name."""
-        return self.text or f"[{self.type} {self.key}]"
-
 
 class Message(NamedTuple):
     """One turn."""
@@ -57,7 +52,7 @@ class Message(NamedTuple):
     @property
     def shown(self) -> str:
         """The message for people: parts that are no text by their type and name."""
-        return "\n".join(part.shown for part in self.parts)
+        return "\n".join(part.text or f"[{part.type} {part.key}]" for part in self.parts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,6 @@ from stages.model.checkpoint.reading import WEIGHTS, read_tensors, tensors_of, v
 from stages.model.checkpoint.settings import RewardScale, read_settings
 from stages.model.config import ModelConfig
 from stages.model.decoder import Decoder, build_model
-from stages.model.eyes import Eyes
 from stages.model.layers.glm import as_generation
 from stages.shared.errors import DataError
 from stages.shared.task import Ranks
@@ -36,8 +35,6 @@ class LoadedModel:
     """Steps trained; 0 is untrained."""
     reward: RewardScale | None = None
     """Scale of a reward model's scores."""
-    eyes: Eyes | None = None
-    """Encoder and join on the first pipeline stage; None: the model reads text alone."""
 
     @property
     def dtype(self) -> torch.dtype:
