@@ -65,6 +65,7 @@ ELSEWHERE = {
     "stages/chats/config.py": "tests/stages/align/sft/test_config.py",
     "stages/chats/sources.py": "tests/stages/align/reward/test_measure.py",
     "stages/align/comparisons.py": "tests/stages/align/test_encode.py",
+    "stages/train/starts.py": "tests/stages/align/ppo/test_config.py",
     "stages/align/starts.py": "tests/stages/align/judge/test_config.py",
     "stages/align/judge/run.py": "tests/stages/align/judge/test_endpoint.py",
     "stages/align/judge/tally.py": "tests/stages/align/judge/test_endpoint.py",

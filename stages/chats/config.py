@@ -48,6 +48,10 @@ class ChatStage(TrainingStage):
     data: ClassVar[str] = "chats"
     step: ClassVar[str]
     """Name of the training's step."""
+    looked_up: ClassVar[tuple[str, ...]] = ()
+    """Input fields besides the tokenizer that the encoding of every file, and the training, read."""
+    encode_uses: ClassVar[tuple[str, ...]] = ()
+    """Settings that change the encoded files, besides those of every such stage."""
 
     chats: Annotated[Inputs, Reads(KINDS.chats)]
     """Chats to learn. A mapping names sources for `mixture`: `{flan: "from:instruct", human: /data/chats.jsonl}`."""
@@ -106,8 +110,8 @@ class ChatStage(TrainingStage):
                 )
                 for key, file in zip(keys, files, strict=True)
             ),
-            uses=("learn", "too_long", "heldout", "model.seq_len", "model.extra_tokens"),
-            reads=(*FIELDS, "tokenizer"),
+            uses=("learn", "too_long", "heldout", "model.seq_len", "model.extra_tokens", *self.encode_uses),
+            reads=(*FIELDS, "tokenizer", *self.looked_up),
             data=digest_of(self.template),
         )
         pack = Step(
@@ -123,7 +127,7 @@ class ChatStage(TrainingStage):
         training = super().plan(inputs)
         (step,) = training.steps
         reads = tuple(field for field in step.reads if field != self.data)
-        step = replace(step, name=self.step, reads=(*reads, *FIELDS), after=(After("pack"),))
+        step = replace(step, name=self.step, reads=(*reads, *FIELDS, *self.looked_up), after=(After("pack"),))
         report = Output(step="pack", unit=WHOLE[0].key, kind=KINDS.packing, source="")
         made = (replace(output, step=step.name) for output in training.outputs)
         return StagePlan(steps=(encode, pack, step), outputs=(*made, report))

@@ -1,25 +1,30 @@
-"""Encodes a file of chats or documents as examples, held-out chats apart. Counts what is not learned, with samples."""
+"""Encodes a file of chats or documents as examples, held-out chats apart. Counts what is not learned, with samples.
+
+A picture takes its positions by the plan, before any encoder runs. Chats with one that no collection has are rejected.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.chats.config import ChatStage
-from stages.chats.encoded import write_counts
+from stages.chats.encoded import write_counts, writer_of
 from stages.chats.encoder import chat_encoder
 from stages.formats.chat.chats import parse_chat, transcript
-from stages.formats.chat.packed import Example, PackedWriter
+from stages.formats.chat.packed import Example, PackedWriter, Placed
 from stages.formats.chat.rejects import Reject, Rejects
-from stages.formats.chat.templates import ChatEncoder, Span
+from stages.formats.chat.templates import ChatEncoder, PositionsOf, Span
 from stages.formats.documents import read_documents
 from stages.formats.heldout import is_prompt_heldout
 from stages.formats.tokenizer import Tokenizer
+from stages.pictures.album import Album
 from stages.shared.task import Task
 
 EXAMPLES, HELDOUT = "examples.bin", "heldout.bin"
@@ -31,12 +36,12 @@ def run(task: Task[ChatStage]) -> dict[str, Any]:
     """Write the examples, the counts and samples of rejects into task.out; return the counts."""
     config = task.config
     tokenizer = Tokenizer(task.inputs["tokenizer"][0].path)
-    encoder = chat_encoder(config.template, config.model, tokenizer)
+    encoder = chat_encoder(config.template, config.model, tokenizer, _planner(task))
     maker = Examples(config, encoder, tokenizer.encode_batch)
     rows = config.model.used_rows(tokenizer.vocab_size)
     with (
-        PackedWriter(task.out / EXAMPLES, rows) as kept,
-        PackedWriter(task.out / HELDOUT, rows) as heldout,
+        writer_of(config.model)(task.out / EXAMPLES, rows) as kept,
+        writer_of(config.model)(task.out / HELDOUT, rows) as heldout,
     ):
         for file in task.inputs.get("documents", ()):
             for number, document in enumerate(read_documents(file.path), start=1):
@@ -47,6 +52,22 @@ def run(task: Task[ChatStage]) -> dict[str, Any]:
     write_counts(task.out, {"chats": maker.chats}, maker.tokens, kept.tokens + heldout.tokens, rows, maker.rejects)
     written = {"chats": maker.chats, "examples": kept.rows, "heldout": heldout.rows, "tokens": kept.tokens}
     return {**written, **maker.rejects.counts}
+
+
+def _planner(task: Task[ChatStage]) -> PositionsOf | None:
+    """Return the positions of the pictures of the task's collections; None: the model reads text alone."""
+    eyes = task.config.model.eyes
+    if eyes is None:
+        return None
+    album = Album([file.path for file in task.inputs["pictures"]])
+
+    def positions_of(key: str) -> int:
+        try:
+            return eyes.positions(album.size(key))
+        except KeyError as error:
+            raise Reject("no_picture", key) from error
+
+    return positions_of
 
 
 def _encode_chats(
@@ -111,7 +132,9 @@ class Examples:
                     self._count("nothing_learned", line.number, line.shown())
                 else:
                     is_answer[first] = 0  # nothing predicts the first token
-                    (heldout if line.is_heldout else kept).append(Example(tokens[first:last], is_learned[first:last]))
+                    pictures = self._pictures(line.spans, tokens[first:last])
+                    example = Example(tokens[first:last], is_learned[first:last], pictures)
+                    (heldout if line.is_heldout else kept).append(example)
         return kept, heldout
 
     def _read(self, number: int, text: str) -> _Line:
@@ -124,9 +147,20 @@ class Examples:
             spans = self._encoder.cut(chat.messages, last_only=self.config.learn == "last_answer")
         except ValueError as error:
             return _Line(number, text, reason="not_in_template", detail=f"{error}: {transcript(chat.messages)}")
+        except Reject as reject:
+            return _Line(number, text, reason=reject.reason, detail=f"{reject.detail}: {transcript(chat.messages)}")
         if blank:
             return _Line(number, text, spans, reason="blank_answer", detail=transcript(chat.messages))
         return _Line(number, text, spans, is_prompt_heldout(chat.messages, self.config.heldout))
+
+    def _pictures(self, spans: Sequence[Span], tokens: NDArray[np.integer]) -> Sequence[Placed]:
+        """Return the pictures of a whole chat."""
+        if self._encoder.picture_id is None:
+            return ()
+        shown = [span for span in spans if span.control == self._encoder.picture_id]
+        starts = np.flatnonzero(tokens == self._encoder.picture_id)
+        before = accumulate((span.times for span in shown), initial=0)
+        return [Placed(int(starts[first]), span.times, span.text) for first, span in zip(before, shown, strict=False)]
 
     def pieces(self, text: str, tokenizer: Tokenizer) -> list[Example]:
         """Return a document as examples of at most `model.seq_len` tokens, learned except each one's first token."""

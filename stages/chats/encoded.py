@@ -10,12 +10,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from stages.formats.chat.packed import PackedWriter
+from stages.formats.chat.packed import PackedRows, PackedWriter
 from stages.formats.chat.packing import PackedSource
+from stages.formats.chat.pictured import PicturedRows, PicturedWriter
 from stages.formats.chat.rejects import Rejects
+from stages.model.config import ModelConfig
 from stages.shared.files import read_json, write_json
 
 COUNTS, REJECTS = "counts.json", "rejects.json"
+
+
+def writer_of(model: ModelConfig) -> type[PackedWriter]:
+    """Return the writer of a model's examples and rows."""
+    return PicturedWriter if model.eyes else PackedWriter
+
+
+def reader_of(model: ModelConfig) -> type[PackedRows]:
+    """Return the reader of a model's examples and rows."""
+    return PicturedRows if model.eyes else PackedRows
 
 
 def write_counts(out: Path, records: Mapping[str, int], read: int, kept: int, num_ids: int, rejects: Rejects) -> None:

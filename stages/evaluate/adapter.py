@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from stages.evaluate.answers import Answers
-from stages.evaluate.backends.sight import Sight
+from stages.evaluate.backends.placing import Placing
 from stages.evaluate.backends.windows import Prompt, Scored, Window, WindowLM, Written
 from stages.evaluate.engine import Engine
 from stages.generate.memory import MAX_ROWS, group_tokens
@@ -41,7 +41,7 @@ class CheckpointLM(WindowLM):
         self.model = model
         self.answers = answers
         self.batch_tokens = batch_tokens
-        self.sight: Sight | None = None
+        self.placing: Placing | None = None
         """The pictures of the prompts; None: there are none."""
         self.engine = Engine(model, tokenizer, batch_tokens, cache_mb)
 
@@ -70,13 +70,13 @@ class CheckpointLM(WindowLM):
         return [scored[index] for index in range(len(windows))]
 
     def _generated(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
-        if self.sight is not None:
-            self.engine.look(self.sight.shown(request.prompt for request in requests))
+        if self.placing is not None:
+            self.engine.look(self.placing.shown(request.prompt for request in requests))
         return self.engine.generate(requests)
 
     def _scores(self, windows: Sequence[Window]) -> list[tuple[float, bool]]:
-        if self.sight is not None:
-            self.engine.look(self.sight.shown(given for given, _ in windows))
+        if self.placing is not None:
+            self.engine.look(self.placing.shown(given for given, _ in windows))
         return self.engine.score(windows)
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Literal
 
+from megatron.core import parallel_state
+
 from stages.generate.features import Features
 from stages.generate.generation import Generator
 from stages.generate.memory import MAX_ROWS, cache_bytes, generation_slots, scoring_slots, slot_bytes, weight_bytes
@@ -84,12 +86,13 @@ class Engine:
                 return
 
     def _look(self, shown: Shown) -> None:
-        if self.model.eyes is None:  # a later pipeline stage
+        eyes = self.model.eyes
+        if eyes is None or not parallel_state.is_pipeline_first_stage():
             return
         self._features.keep(shown)
         for key, squares in shown.items():
             if key not in self._features:
-                self._features.add(key, self.model.eyes.embedded(squares))
+                self._features.add(key, eyes.rows(squares))
 
     def _score(self, windows: Sequence[Window]) -> list[tuple[float, bool]]:
         passes = Passes(self.model, scoring_slots(self.model.config, self._batch), self._features)

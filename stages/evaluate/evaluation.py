@@ -15,8 +15,8 @@ from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
 from stages.evaluate.backends.asking import dialogue_of, endpoint_description, model_name, open_endpoint
 from stages.evaluate.backends.dialogue import Dialogue
+from stages.evaluate.backends.placing import Placing
 from stages.evaluate.backends.settings import VllmSettings
-from stages.evaluate.backends.sight import Sight
 from stages.evaluate.backends.vllm_engine import VllmLM, start_vllm
 from stages.evaluate.backends.windows import ADAPTER_VERSION, WindowLM
 from stages.evaluate.catalog.checks import check_data
@@ -84,7 +84,7 @@ def _with_model(task: Task[EvaluateConfig], cell: Cell, ask: Ask) -> dict[str, A
     with leading(), _answers(task, opened.identity, _asked(task.unit, cell)) as answers:
         batch, cache = task.config.batch_tokens, task.config.cache_mb
         adapter = CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id, cache)
-        adapter.sight = _sight(task, opened)
+        adapter.placing = _placing(task, opened)
         return ask(task, cell, adapter)
 
 
@@ -101,15 +101,15 @@ def _ask(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, A
     return _score(task, cell, loaded, model)
 
 
-def _sight(task: Task[EvaluateConfig], opened: Opened | None) -> Sight | None:
+def _placing(task: Task[EvaluateConfig], opened: Opened | None) -> Placing | None:
     """Return the pictures of a unit's questions for its model; None: it has no pictures."""
     folders = _paths(task, "pictures")
-    return Sight(Album(folders), opened.model.eyes if opened else None) if folders else None
+    return Placing(Album(folders), opened.model.eyes if opened else None) if folders else None
 
 
 def _dialogue(task: Task[EvaluateConfig], cell: Cell, answering: WindowLM | Replay) -> Dialogue | None:
-    sight = answering.sight if isinstance(answering, CheckpointLM) else _sight(task, None)
-    return dialogue_of(task, cell, _description(task, cell), sight)
+    placing = answering.placing if isinstance(answering, CheckpointLM) else _placing(task, None)
+    return dialogue_of(task, cell, _description(task, cell), placing)
 
 
 def _require_eyes(loaded: dict[str, Any], model: WindowLM) -> None:

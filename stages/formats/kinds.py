@@ -99,6 +99,8 @@ class Kinds:
     """A rule that scores responses, brought by the user."""
     release: Kind = Kind("release", "release")
     """A folder that transformers loads."""
+    encoder: Kind = Kind("encoder", "encoder")
+    """A folder with a vision encoder that transformers loads."""
     endpoint: Kind = Kind("endpoint", "address.json")
     """The address of a running service: {"address": "http://host:port"}."""
     results: Kind = Kind("results", "results.json")

@@ -75,7 +75,7 @@ class Passes:
             seen_by_scored=seen if is_whole else seen_by(seen, chosen),
         )
         if parallel_state.is_pipeline_first_stage():
-            hidden = self.model.model.advance(tokens_N, step, spliced=self.features.spliced(planned.tokens))
+            hidden = self.model.model.advance(tokens_N, step, features=self.features.spliced(planned.tokens))
         else:
             hidden = self.model.model.advance(tokens_N, step, self._received(len(planned.tokens)))
         for start, to, count in planned.copies:

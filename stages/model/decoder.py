@@ -17,6 +17,7 @@ from megatron.core.models.gpt.gpt_layer_specs import (
     get_gpt_layer_local_spec,
     get_gpt_layer_with_transformer_engine_spec,
 )
+from megatron.core.tensor_parallel import scatter_to_sequence_parallel_region
 from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.moe import moe_utils
@@ -29,7 +30,9 @@ from megatron.core.transformer.transformer_block import (
 from torch import Tensor
 
 from stages.model.config import LoraConfig, ModelConfig
+from stages.model.eyes import is_of_eyes
 from stages.model.heads import HiddenHead, ScalarHead
+from stages.model.joins.build import build_join
 from stages.model.layers.adapters import ADAPTER_IN, ADAPTER_OUT, AdaptedColumns, AdaptedRows
 from stages.model.layers.attention import (
     AlibiAttention,
@@ -47,6 +50,8 @@ from stages.model.layers.steps import Step
 from stages.model.layers.swiglu import SwiGLU
 from stages.model.parallel import has_transformer_engine
 from stages.model.recompute import enable_recompute
+from stages.model.sight import Pictures, anchored, spliced
+from stages.model.vision.encoder import build_encoder
 from stages.shared.errors import ConfigError
 
 _NORMS = {"rmsnorm": RMSNorm, "layernorm": LayerNorm}
@@ -81,6 +86,8 @@ class Decoder(GPTModel):
 
     is_adapted = False
     """Whether layers have adapters."""
+    has_eyes = False
+    """Whether the model sees pictures; on the first pipeline stage it has the parts `encoder` and `join` then."""
 
     def forward(
         self,
@@ -89,61 +96,79 @@ class Decoder(GPTModel):
         hidden: Tensor | None = None,
         documents: Documents | None = None,
         noise: EmbeddingNoise | None = None,
+        pictures: Pictures | None = None,
     ) -> Tensor:
         """Return the head's output, such as this rank's part of the logits [B, T, V]; the hidden states [T, B, D] of a
         pipeline stage that is not the last.
 
         `hidden` is the mask of MaskedAttention; with `documents` a token sees its own document alone, and where these
-        have scored tokens, the output is of those alone, [1, S, V]. `noise` is added in training.
+        have scored tokens, the output is of those alone, [1, S, V]. `noise` is added in training. Features of
+        `pictures` take the places of embeddings.
         """
         embedded = None
-        if self.pre_process and self.training and (noise is not None or self.is_adapted):
-            embedded = self._embedded(tokens_BT, positions, noise)
+        is_changed = self.training and (noise is not None or self.is_adapted)
+        if self.pre_process and (is_changed or self.has_eyes):
+            embedded = self._embedded(tokens_BT, positions, noise, pictures)
         # Without labels Megatron copies the logits to return them; with labels they go through the method below.
         output: Tensor = super().forward(
             tokens_BT, positions, hidden, embedded, labels=tokens_BT, packed_seq_params=documents
         )
         return output
 
-    def _embedded(self, tokens_BT: Tensor, positions: Tensor, noise: EmbeddingNoise | None) -> Tensor:
+    def _embedded(
+        self, tokens_BT: Tensor, positions: Tensor, noise: EmbeddingNoise | None, pictures: Pictures | None
+    ) -> Tensor:
         """Return the embeddings, this rank's part of the sequence. They have a gradient also where the embedding is
         frozen: recomputed blocks have none behind an input without one.
         """
         embedded_TBD: Tensor = self.embedding(input_ids=tokens_BT, position_ids=positions)
+        if self.has_eyes:
+            embedded_TBD = self._seen(embedded_TBD, pictures)
         if noise is not None:
             rank = parallel_state.get_tensor_model_parallel_rank() if self.config.sequence_parallel else 0
             embedded_TBD = noise.added(embedded_TBD, first=rank * embedded_TBD.size(0))
         return embedded_TBD if embedded_TBD.requires_grad else embedded_TBD.requires_grad_(torch.is_grad_enabled())
+
+    def _seen(self, embedded_TBD: Tensor, pictures: Pictures | None) -> Tensor:
+        """Return the embeddings of whole sequences with those of pictures, this rank's part of the sequence."""
+        if pictures is None or not len(pictures.places_S):
+            embedded_TBD = anchored(embedded_TBD, (self.encoder, self.join))
+        else:
+            rows_NQD = self.join(pictures.features(self.encoder))
+            embedded_TBD = spliced(embedded_TBD, pictures.places_S, rows_NQD)
+        if self.config.sequence_parallel:
+            embedded_TBD = scatter_to_sequence_parallel_region(embedded_TBD)
+        return embedded_TBD
 
     def advance(
         self,
         tokens_N: Tensor,
         step: Step,
         received_ND: Tensor | None = None,
-        spliced: tuple[Tensor, Tensor] | None = None,
+        features: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Return the final norm's output [S, D] of the scored tokens of a step; of a pipeline stage that is not the
         last, all hidden states [N, D]. Its keys and values go to the step's cache.
 
-        `received_ND` is what the stage before this one returned; None: this is the first. `spliced` are places of
+        `received_ND` is what the stage before this one returned; None: this is the first. `features` are places of
         tokens, [P], and what stands there for their embeddings, [P, D].
         """
-        hidden_ND = self._begun(tokens_N, step.positions, spliced) if received_ND is None else received_ND
+        hidden_ND = self._begun(tokens_N, step.positions, features) if received_ND is None else received_ND
         for layer in self.decoder.layers:
             hidden_ND = layer.advance(hidden_ND, step)
         if self.post_process:
             hidden_ND = self.decoder.final_layernorm(hidden_ND)
         return hidden_ND
 
-    def _begun(self, tokens_N: Tensor, positions_N: Tensor, spliced: tuple[Tensor, Tensor] | None) -> Tensor:
+    def _begun(self, tokens_N: Tensor, positions_N: Tensor, features: tuple[Tensor, Tensor] | None) -> Tensor:
         """Return the embeddings of a step's tokens, [N, D]."""
         positions = positions_N[None]
         if self.position_embedding_type == "learned_absolute":
             positions = torch.stack([torch.zeros_like(positions), positions], dim=1)  # as stages.model.layers.glm
-        if spliced is None:
+        if features is None:
             embedded_N1D: Tensor = self.embedding(input_ids=tokens_N[None], position_ids=positions)
             return embedded_N1D[:, 0]
-        places_P, rows_PD = spliced
+        places_P, rows_PD = features
         embedded_N1D = self.embedding(input_ids=tokens_N.clamp(min=0)[None], position_ids=positions)
         return embedded_N1D[:, 0].index_copy(0, places_P, rows_PD.to(embedded_N1D))
 
@@ -208,9 +233,14 @@ def build_model(  # noqa: PLR0913
         share_embeddings_and_output_weights=config.tied_embeddings,
         position_embedding_type=_position_embedding(config, cached=cached),
         rotary_base=config.rope_theta,
+        # Pictures take places of the whole sequence.
+        scatter_embedding_sequence_parallel=config.eyes is None,
         vp_stage=chunk if interleaved else None,
     )
-    model.is_adapted = config.lora is not None
+    model.is_adapted, model.has_eyes = config.lora is not None, config.eyes is not None
+    if config.eyes and model.pre_process:
+        model.encoder = build_encoder(config.eyes.encoder, dtype)
+        model.join = build_join(config.eyes.join, config.eyes.encoder.dim, config.dim, dtype)
     if model.post_process and config.head != "lm":
         model.output_layer = {"scalar": ScalarHead, "none": HiddenHead}[config.head](settings)
     if config.position == "glm" and model.pre_process:
@@ -403,7 +433,7 @@ def drawn(tensor: ShardedTensor, config: Drawn, seed: int) -> Tensor:
 
     The prepended axes' offsets name the layer.
     """
-    shape = tensor.global_shape[tensor.prepend_axis_num :]
+    shape, config = tensor.global_shape[tensor.prepend_axis_num :], _of_part(config, tensor.key)
     if len(shape) == 1:
         return torch.zeros(shape) if tensor.key.endswith("bias") else torch.ones(shape)
     if tensor.key.endswith(ADAPTER_OUT):
@@ -416,3 +446,9 @@ def drawn(tensor: ShardedTensor, config: Drawn, seed: int) -> Tensor:
     name = f"{seed}/{tensor.key}/{tensor.global_offset[: tensor.prepend_axis_num]}"
     generator = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1)
     return torch.empty(shape).normal_(0.0, std, generator=generator)
+
+
+def _of_part(config: Drawn, name: str) -> Drawn:
+    """Return the settings of the part of a model that a weight belongs to."""
+    eyes = config.eyes if isinstance(config, ModelConfig) else None
+    return getattr(eyes, name.partition(".")[0]) if eyes and is_of_eyes(name) else config

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from stages.evaluate.backends.dialogue import Dialogue, FolderTemplate, MessagesTemplate, OwnTemplate, Template
-from stages.evaluate.backends.sight import Sight
+from stages.evaluate.backends.placing import Placing
 from stages.evaluate.backends.windows import SERVED, WindowLM
 from stages.evaluate.cells import Cell
 from stages.evaluate.config import EvaluateConfig
@@ -64,20 +64,20 @@ def open_endpoint(task: Task[EvaluateConfig], name: str, asked: str) -> WindowLM
 
 
 def dialogue_of(
-    task: Task[EvaluateConfig], cell: Cell, described: Description, sight: Sight | None = None
+    task: Task[EvaluateConfig], cell: Cell, described: Description, placing: Placing | None = None
 ) -> Dialogue | None:
-    """Return the conversation form of a cell; None: it is asked as plain text. `sight` has the pictures of messages.
+    """Return the conversation form of a cell; None: it is asked as plain text. `placing` has the pictures of messages.
 
     Raises ConfigError for a model without a chat template.
     """
     if cell.chat is None:
         return None
-    template = _template(task, cell.chat.template, model_name(task.unit, cell), described, sight)
+    template = _template(task, cell.chat.template, model_name(task.unit, cell), described, placing)
     return Dialogue(template, multiturn=cell.chat.multiturn, system=cell.chat.system)
 
 
 def _template(
-    task: Task[EvaluateConfig], name: str, model: str, described: Description, sight: Sight | None
+    task: Task[EvaluateConfig], name: str, model: str, described: Description, placing: Placing | None
 ) -> Template:
     if model in task.config.endpoints:
         is_chat = task.config.endpoints[model].api == "chat"
@@ -85,14 +85,14 @@ def _template(
     folder = task.inputs["checkpoints"][0].path
     if is_release(folder):
         return FolderTemplate(folder)
-    return own_template(name, folder, task.inputs["tokenizer"][0].path, sight)
+    return own_template(name, folder, task.inputs["tokenizer"][0].path, placing)
 
 
-def own_template(name: str, checkpoint: Path, tokenizer: Path, sight: Sight | None = None) -> OwnTemplate:
+def own_template(name: str, checkpoint: Path, tokenizer: Path, placing: Placing | None = None) -> OwnTemplate:
     """Return a template of ours for a checkpoint. Raises ConfigError for one that lacks its control tokens."""
     settings, codec = read_settings(checkpoint), Tokenizer(tokenizer)
     extra = settings.config.extra_tokens
     controls = {token: settings.config.token_id(token, settings.vocab_size) for token in extra}
-    positions_of = sight.positions if sight else None
+    positions_of = placing.positions if placing else None
     encoder = ChatEncoder(load_template(name), codec, controls, codec.eos_id, positions_of)
-    return OwnTemplate(encoder, codec, digest_of(name), sight)
+    return OwnTemplate(encoder, codec, digest_of(name), placing)

@@ -21,7 +21,7 @@ import jinja2
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as FastTokenizer
 
-from stages.evaluate.backends.sight import Sight
+from stages.evaluate.backends.placing import Placing
 from stages.formats.chat.chats import ROLES, Message, Part, text_message
 from stages.formats.chat.templates import ChatEncoder
 from stages.formats.pieces import TOKENIZER_JSON
@@ -117,9 +117,9 @@ def _role(name: str) -> Any:
 class OwnTemplate:
     """A template of templates/chat, for checkpoints of ours."""
 
-    def __init__(self, encoder: ChatEncoder, codec: Codec, identity: str, sight: Sight | None = None) -> None:
-        """`sight` has the positions of pictures in messages, as the encoder counts them; None: there are none."""
-        self._encoder, self._codec, self.identity, self._sight = encoder, codec, identity, sight
+    def __init__(self, encoder: ChatEncoder, codec: Codec, identity: str, placing: Placing | None = None) -> None:
+        """`placing` has the positions of pictures in messages, as the encoder counts them; None: there are none."""
+        self._encoder, self._codec, self.identity, self._placing = encoder, codec, identity, placing
         self.ends: tuple[int, ...] = () if encoder.end_id is None else (encoder.end_id,)
 
     def text(self, messages: Sequence[Message], begun: str) -> str:
@@ -141,9 +141,9 @@ class OwnTemplate:
     def _placed(self, ids: list[int], messages: Sequence[Message]) -> list[int]:
         """Return the tokens with the features of pictures at their positions."""
         keys = [part.key for message in messages for part in message.parts if part.type == "picture"]
-        if not keys or self._sight is None or self._encoder.picture_id is None:
+        if not keys or self._placing is None or self._encoder.picture_id is None:
             return ids
-        return self._sight.placed(ids, self._encoder.picture_id, keys)
+        return self._placing.placed(ids, self._encoder.picture_id, keys)
 
 
 class FolderTemplate:

@@ -50,7 +50,7 @@ class ReleaseFolder:
         """
         self.folder = folder
         self.config, self.vocab_size = from_config_json(read_config(folder / CONFIG_JSON), folder / CONFIG_JSON)
-        self.tensors = _tensors(folder)
+        self.tensors = read_folder_headers(folder)
         expected = {
             name: shape
             for part in slices(self.config)
@@ -130,7 +130,7 @@ def _number(path: Path, number: Any) -> int:
     return number
 
 
-def _tensors(folder: Path) -> dict[str, Header]:
+def read_folder_headers(folder: Path) -> dict[str, Header]:
     """Return the headers of a folder's tensors, by name."""
     if not (folder / INDEX).exists():
         if not (folder / WEIGHTS).is_file():

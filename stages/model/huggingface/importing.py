@@ -15,6 +15,7 @@ from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.load import DTYPES, LoadedModel, build_for_reading, join_group
 from stages.model.config import ModelConfig
 from stages.model.decoder import drawn, fill
+from stages.model.eyes import is_of_eyes
 from stages.model.huggingface.config import CONFIG_JSON, folder_differences, require_same_shape
 from stages.model.huggingface.folder import ReleaseFolder
 from stages.model.huggingface.tensors import EMBEDDING, HEAD, Slice, slices
@@ -44,9 +45,9 @@ def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer
     """Fill this rank's weights from a folder, in any layout.
 
     Rows of pieces and of extra tokens that the folder's vocabulary lacks, and padded rows, are the mean of its rows;
-    rows beyond the tokenizer's pieces are dropped, unless they are those of our extra tokens. Adapters and a head of
-    another kind are drawn from the seed. Raises DataError if the folder is of another shape than `config`, saying what
-    the recipe's model section has to be, or if its own tokenizer gives the pieces other ids.
+    rows beyond the tokenizer's pieces are dropped, unless they are those of our extra tokens. Adapters, eyes and
+    a head of another kind are drawn from the seed. Raises DataError if the folder is of another shape than `config`,
+    saying what the recipe's model section has to be, or if its own tokenizer gives the pieces other ids.
     """
     release = Release(folder)
     require_same_shape(folder / CONFIG_JSON, folder_differences(config, release.config))
@@ -78,7 +79,8 @@ def _fill(model: GPTModel, release: Release, rows: int, config: ModelConfig, see
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
         nonlocal last
-        if is_adapter(tensor.key) or (tensor.key == HEAD and release.config.head != config.head):
+        is_new_head = tensor.key == HEAD and release.config.head != config.head
+        if is_new_head or is_adapter(tensor.key) or is_of_eyes(tensor.key):
             return drawn(tensor, config, seed)
         part = parts[tensor.key, tensor.global_offset[: tensor.prepend_axis_num]]
         if part != last[0]:

@@ -1,4 +1,4 @@
-"""BLIP-2's Q-Former, a BERT whose tokens are learned queries that look at the features (arXiv:2301.12597, section 3)."""
+"""BLIP-2's Q-Former: a BERT whose tokens are learned queries that look at features (arXiv:2301.12597, section 3)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,14 @@ from stages.train.config import TrainingConfig
 from stages.train.engines.context import of_this_context_rank
 from stages.train.engines.frozen import columns, freeze
 from stages.train.engines.offload import activations_on_host
-from stages.train.engines.optimizer import build_optimizer, load_optimizer, loss_scale, on_host, optimizer_state
+from stages.train.engines.optimizer import (
+    build_optimizer,
+    load_optimizer,
+    loss_scale,
+    on_host,
+    optimizer_state,
+    with_weights,
+)
 from stages.train.objectives.base import Annotate, Batch, Forward, LossOf, LossOutputs, Model, Role, SetWeights
 
 
@@ -140,7 +147,7 @@ class MegatronEngine:
 
     def shares(self) -> Iterator[tuple[Parameter, Tensor, Tensor]]:
         """Yield this rank's share of the model: see Engine."""
-        for each in self.optimizer.chained_optimizers:
+        for each in with_weights(self.optimizer):
             weights = (*each.model_float16_groups, *each.model_fp32_groups)
             parts = (*each.shard_float16_groups, *each.shard_fp32_groups)
             owners = (*each.shard_fp32_from_float16_groups, *each.shard_fp32_groups)
@@ -155,7 +162,7 @@ class MegatronEngine:
         for group in self.optimizer.param_groups:
             # Megatron leaves both to its scheduler, which is not used: a multiplier alone exempts nothing from decay.
             group["lr"], group["weight_decay"] = lr, group["wd_mult"] * self.config.optimizer.weight_decay
-        for optimizer in self.optimizer.chained_optimizers:
+        for optimizer in with_weights(self.optimizer):
             clip_grad_by_total_norm_fp32(optimizer.get_parameters(), self.config.optimizer.clip_grad, self._norm)
         done = bool(self.optimizer.step_with_ready_grads())
         for host in self._hosts:

@@ -1,26 +1,34 @@
-"""A small exam on pictures, and eyes with random weights for a small model."""
+"""A small exam on pictures, and the shape of small eyes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 
 from stages.formats.chat.templates import PICTURE
 from stages.formats.pictures.collections import CollectionWriter, Picture, key_of
-from stages.generate.opening import Opened
-from stages.model.eyes import Eyes
-from stages.pictures.plan import Encoder, Fixed
 from tests.stages.evaluate.world import define
 from tests.stages.pictures.made import encoded
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 40), "blue": (30, 40, 220), "white": (250, 250, 250)}
 CONTROLS = ("<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|end|>", PICTURE)
-SIDE, QUERIES = 8, 3
+SIDE, QUERIES = 8, 4
+EYES: dict[str, Any] = {
+    "encoder": {
+        "picture_size": SIDE,
+        "patch_size": 4,
+        "num_layers": 2,
+        "dim": 16,
+        "num_heads": 2,
+        "init_std": 0.3,
+    },
+    "join": {"kind": "mlp", "init_std": 0.5},
+    "fit": "stretch",
+}
+"""Four positions a picture. Weights are large, so that pictures change answers."""
 CHOICE: dict[str, Any] = {
     "output_type": "multiple_choice",
     "doc_to_text": "{{question}}",
@@ -79,15 +87,3 @@ def make_exam(folder: Path, keys: Sequence[str]) -> list[Path]:
     colour = define(folder, "colour", {"test": rows}, **CHOICE)
     text = define(folder, "words", {"test": rows}, **{k: v for k, v in CHOICE.items() if k != "doc_to_image"})
     return [*whether, *colour, *text, *define(folder, "caption", {"test": rows}, **CAPTION)]
-
-
-def with_eyes(opened: Opened) -> Opened:
-    """Return a model with an encoder and join of random weights: three embeddings of a picture's mean colours."""
-    dim = opened.model.config.dim
-    weights = torch.randn(QUERIES, 3, dim, generator=torch.Generator().manual_seed(3))
-
-    def see(pixels_NCSS: torch.Tensor) -> torch.Tensor:
-        return torch.einsum("nc,qcd->nqd", pixels_NCSS.mean((2, 3)), weights)
-
-    eyes = Eyes(see=see, queries=QUERIES, scheme=Fixed(encoder=Encoder(size=SIDE, patch=4), fit="stretch"))
-    return replace(opened, model=replace(opened.model, eyes=eyes))

@@ -28,7 +28,6 @@ def test_a_picture_of_any_collection_is_found_by_its_key(tmp_path: Path) -> None
     album.require([key_of(one), key_of(two)])
     assert album.size(key_of(two)) == (90, 30)
     assert album.image(key_of(two)).tobytes() == drawn(90, 30, 2).tobytes()
-    assert album.picture(key_of(one)).data == one
 
 
 def test_a_small_copy_keeps_the_shape_and_is_no_larger(tmp_path: Path) -> None:
@@ -45,7 +44,7 @@ def test_an_unknown_key_and_a_picture_that_no_longer_loads_are_named(tmp_path: P
     album = Album([write(tmp_path / "one", broken)])
     with pytest.raises(DataError, match="lacks 1 of the pictures"):
         album.require(["../absent"])
-    with pytest.raises(DataError, match=f"{key_of(broken)}: truncated"):
+    with pytest.raises(DataError, match=f"{key_of(broken)}: a picture cannot be loaded .truncated"):
         album.image(key_of(broken))
     with pytest.raises(DataError, match="lacks 2 of the pictures"):
         Album([]).require(["a", "b"])

@@ -32,6 +32,7 @@ from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
 from stages.shared.task import Kin, Ranks, Task
 from stages.train.stage import TrainingStage
+from stages.vision.train.config import VisionTrainConfig
 from tests.stages.forks import fork_server
 from tests.stages.train.ranking_config import RankingConfig
 
@@ -49,6 +50,7 @@ LEARNED_FROM: dict[str, tuple[type[TrainingStage], str]] = {
     "align.sft": (AlignConfig, "chats"),
     "align.reward": (RewardConfig, "preferences"),
     "align.dpo": (DpoConfig, "preferences"),
+    "vision.train": (VisionTrainConfig, "chats"),
 }
 """Stages that train on packed rows, with the field of their data."""
 
@@ -254,7 +256,7 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
             "prompts": tuple(InputFile(path, path.stem) for path in sorted(data.glob("prompts*.jsonl"))),
             **{
                 name: (InputFile(Path(getattr(config, name)), ""),)
-                for name in ("rule", "policy", "reward")
+                for name in ("rule", "policy", "reward", "pictures", "encoder_from", "join_from")
                 if getattr(config, name, None)
             },
             "continue_from": (InputFile(Path(run.continue_from), ""),) if run.continue_from else (),

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Sequence
 from stages.evaluate.engine import Shown
 from stages.generate.features import feature_ids
 from stages.generate.plan import Tokens
-from stages.model.eyes import Eyes
+from stages.model.sight import Sight
 from stages.pictures.album import Album
 from stages.shared.errors import ConfigError
 
 
-class Sight:
+class Placing:
     """Joins an album to the eyes of a model. Without eyes prompts can be written and not answered: a picture has one
     position.
     """
 
-    def __init__(self, album: Album, eyes: Eyes | None) -> None:
+    def __init__(self, album: Album, eyes: Sight | None) -> None:
         self._album, self._eyes = album, eyes
         self._keys: dict[int, str] = {}
 
