@@ -143,8 +143,10 @@ def wilson(share: float, number: int) -> tuple[float, float]:
 
 
 def _ratio_stderr(metric: str, value: float, pairs: Sequence[Any]) -> float | None:
-    """Return the standard error of a perplexity or of bits per byte, of which a pair is (log likelihood, units) of a
-    document; of one of SHARES, of which it is a question's (part, whole).
+    """Return the standard error of a ratio of sums over documents or questions.
+
+    A pair is (log likelihood, units) of a document for a perplexity or bits per byte, and (part, whole) of a question
+    for one of SHARES.
 
     lm-eval computes none for these. The rate r = sum(-l) / sum(u) is a ratio of sums over documents. Its variance is
     n / (n - 1) * sum((-l - r u)^2) / sum(u)^2 (Cochran, Sampling Techniques, 1977, section 6.3). The delta method

@@ -1,4 +1,4 @@
-"""What became of questions on pictures, for people: the first ones with small pictures, and all answers as chats."""
+"""Answers to questions on pictures, for people: the first ones with small pictures, and all of them as chats."""
 
 from __future__ import annotations
 
