@@ -29,6 +29,9 @@ def test_every_path_that_a_readme_names_exists() -> None:
 
 
 ELSEWHERE = {
+    "stages/model/joins/base.py": "tests/stages/model/joins/test_build.py",
+    "stages/model/joins/projector.py": "tests/stages/model/joins/test_build.py",
+    "stages/model/huggingface/vision/tensors.py": "tests/stages/model/huggingface/vision/test_folder.py",
     "envs/check_gloo.py": "tests/jobs/checks/test_machine.py",
     "envs/check_node.py": "tests/jobs/checks/test_scheduler.py",
     "stages/sample/label/config.py": "tests/stages/sample/label/test_run.py",

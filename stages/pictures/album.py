@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from stages.formats.chat.rejects import Reject
-from stages.formats.pictures.collections import Collection
+from stages.formats.pictures.collections import Collection, Picture
 from stages.pictures.load import Bounds, load_picture
 from stages.pictures.plan import Size
 from stages.shared.errors import DataError
@@ -63,13 +63,7 @@ class Album:
     def image(self, key: str) -> Image.Image:
         """Return a picture as RGB. Raises KeyError if no collection has it, and DataError for bytes that changed."""
         collection, place = self._place(key)
-        found = collection[place]
-        bounds = Bounds(max_bytes=len(found.data), max_pixels=found.width * found.height)
-        try:
-            return load_picture(found.data, bounds=bounds)
-        except Reject as reject:
-            problem = f"a picture cannot be loaded ({reject.reason}: {reject.detail})"
-            raise DataError(collection.folder, problem, "Run the unit that wrote it again", record=key) from reject
+        return image_of(collection, collection[place])
 
     def thumbnail(self, key: str, side: int) -> str:
         """Return a picture as a data URL of WEBP, its longer side at most `side` pixels. Raises as `image` does."""
@@ -83,3 +77,14 @@ class Album:
         """Close the collections."""
         for collection in self._collections:
             collection.close()
+
+
+def image_of(collection: Collection, picture: Picture) -> Image.Image:
+    """Return a collection's picture as RGB. Raises DataError if it cannot be loaded."""
+    bounds = Bounds(max_bytes=len(picture.data), max_pixels=picture.width * picture.height)
+    try:
+        return load_picture(picture.data, bounds=bounds)
+    except Reject as reject:
+        problem = f"a picture cannot be loaded ({reject.reason}: {reject.detail})"
+        remedy = "Run the unit that wrote it again"
+        raise DataError(collection.folder, problem, remedy, record=picture.key) from reject

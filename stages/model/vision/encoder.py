@@ -44,8 +44,8 @@ class FullAttention(CausalAttention):
     """Attention over all tokens of a square, by torch's fused kernel."""
 
     def _mix(self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor | None) -> Tensor:
-        of_heads = (x.permute(1, 2, 0, 3) for x in (query, key, value))
-        mixed_BHTD = F.scaled_dot_product_attention(*of_heads, attn_mask=hidden, scale=self.scale)
+        query, key, value = (x.permute(1, 2, 0, 3) for x in (query, key, value))
+        mixed_BHTD = F.scaled_dot_product_attention(query, key, value, attn_mask=hidden, scale=self.scale)
         return mixed_BHTD.permute(2, 0, 1, 3).flatten(2)
 
 
@@ -80,7 +80,7 @@ class VisionEncoder(MegatronModule):
             tokens_NTD = torch.cat([self.class_token.expand(len(tokens_NTD), -1, -1), tokens_NTD], dim=1)
         tokens_NTD = tokens_NTD + self._positions(*grid_NDhw.shape[2:])
         hidden_TND = self.norm_before(tokens_NTD).transpose(0, 1).contiguous()
-        features_NTD = self.norm_after(self.blocks(hidden_TND, attention_mask=None).transpose(0, 1))
+        features_NTD: Tensor = self.norm_after(self.blocks(hidden_TND, attention_mask=None).transpose(0, 1))
         is_dropped = self.shape.has_class_token and not self.shape.class_token
         return features_NTD[:, 1:] if is_dropped else features_NTD
 
@@ -127,7 +127,9 @@ def build_encoder(config: VisionConfig, dtype: torch.dtype = torch.float32) -> V
         bias_activation_fusion=False,
         masked_softmax_fusion=False,
     )
-    return VisionEncoder(config, settings).to(device=device.device(), dtype=dtype)
+    encoder = VisionEncoder(config, settings)
+    encoder.to(device=device.device(), dtype=dtype)
+    return encoder
 
 
 def _layer_spec() -> ModuleSpec:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stages.model import device
 from stages.model.checkpoint.load import DTYPES
-from stages.model.decoder import Decoder, build_model, global_name
+from stages.model.decoder import Decoder, global_name
 from stages.train.config import TrainingConfig
 from stages.train.engines.context import of_this_context_rank
 from stages.train.objectives.base import Annotate, Batch, Model, Role
@@ -59,7 +59,7 @@ class FrozenModel:
         self._microbatch, self._seq_len = config.microbatch * rows, role.config.seq_len
         layout, dtype = config.layout, DTYPES[config.dtype]
         self.chunks = [
-            build_model(role.config, vocab_size, dtype, chunk=number, sp=layout.sp)
+            role.build(role.config, vocab_size, dtype, chunk=number, sp=layout.sp)
             for number in range(layout.interleave)
         ]
         for chunk in self.chunks:

@@ -19,7 +19,6 @@ from torch.nn import Parameter
 from stages.model import device
 from stages.model.checkpoint.load import DTYPES
 from stages.model.checkpoint.reading import WEIGHTS, tensors_of
-from stages.model.decoder import build_model
 from stages.train.config import TrainingConfig
 from stages.train.engines.context import of_this_context_rank
 from stages.train.engines.frozen import columns, freeze
@@ -42,7 +41,7 @@ class MegatronEngine:
         dtype, layout = DTYPES[config.dtype], config.layout
         self.config, self._role, self._rows = config, role, rows
         self.chunks = [
-            build_model(role.config, vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute)
+            role.build(role.config, vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute)
             for number in range(layout.interleave)
         ]
         freeze(self.chunks, role)

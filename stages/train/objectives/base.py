@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from megatron.core.models.gpt import GPTModel
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stages.model.config import ModelConfig
-from stages.model.decoder import initialise
+from stages.model.decoder import build_model, initialise
 from stages.model.eyes import is_of_eyes
 from stages.model.huggingface.tensors import EMBEDDING, HEAD
 from stages.model.layers.adapters import is_adapter
@@ -97,6 +97,9 @@ class Role:
     """A model that takes part in a step."""
 
     config: ModelConfig
+    build: Callable[..., Any] = build_model
+    """Builds a rank's part of the model, with the arguments of build_model: `config`'s decoder, or a model around it,
+    which brings weights to start from."""
     set_weights: SetWeights | None = None
     """Weights to start from; None: drawn from the seed."""
     frozen: tuple[str, ...] = ()

@@ -104,9 +104,9 @@ def import_encoder(encoder: VisionEncoder, folder: Path) -> None:
     fill(encoder, encoder_tensors(encoder.shape, folder))
 
 
-def encoder_tensors(config: VisionConfig, folder: Path) -> Callable[[ShardedTensor], Tensor]:
-    """Return the function that reads an encoder's full tensors from a folder, for `fill`. It raises as `import_encoder`
-    does.
+def encoder_tensors(config: VisionConfig, folder: Path, prefix: str = "") -> Callable[[ShardedTensor], Tensor]:
+    """Return the function that reads an encoder's full tensors from a folder, for `fill`; `prefix` stands before their
+    names in a larger model. It raises as `import_encoder` does.
     """
     found = VisionFolder(folder)
     require_same_encoder(folder / CONFIG_JSON, config, found.config)
@@ -114,7 +114,7 @@ def encoder_tensors(config: VisionConfig, folder: Path) -> Callable[[ShardedTens
     side = config.squares.side
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
-        part = parts[tensor.key, tensor.global_offset[: tensor.prepend_axis_num]]
+        part = parts[tensor.key.removeprefix(prefix), tensor.global_offset[: tensor.prepend_axis_num]]
         whole = found.read(part)
         if part.key == POSITIONS and len(whole) != config.num_positions:
             return resized_positions(whole, (side, side), has_class_token=config.has_class_token)
