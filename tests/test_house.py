@@ -45,6 +45,7 @@ ELSEWHERE = {
     "jobs/prune.py": "tests/jobs/test_history.py",
     "stages/jail/inside.py": "tests/stages/jail/test_jail.py",
     "jobs/nightly/chain.py": "tests/jobs/nightly/test_install.py",
+    "stages/formats/pictures/tars.py": "tests/stages/formats/pictures/test_collections.py",
     "stages/formats/alarms.py": "tests/jobs/nightly/test_night.py",
     "stages/teacher/keys.py": "tests/stages/teacher/test_teacher.py",
     "stages/teacher/meter.py": "tests/stages/teacher/test_teacher.py",
