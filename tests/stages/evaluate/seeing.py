@@ -9,7 +9,8 @@ from typing import Any
 from PIL import Image
 
 from stages.formats.chat.templates import PICTURE
-from stages.formats.pictures.collections import CollectionWriter, Picture, key_of
+from stages.formats.pictures.collections import CollectionWriter, Picture
+from stages.formats.pictures.tars import key_of
 from tests.stages.evaluate.world import define
 from tests.stages.pictures.made import encoded
 

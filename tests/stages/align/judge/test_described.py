@@ -10,7 +10,8 @@ from stages.align.answers import Prompt
 from stages.align.judge.described import described, descriptions
 from stages.align.judge.pairs import Pair
 from stages.formats.chat.chats import Message, Part
-from stages.formats.pictures.collections import CollectionWriter, Picture, key_of
+from stages.formats.pictures.collections import CollectionWriter, Picture
+from stages.formats.pictures.tars import key_of
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
 

@@ -10,7 +10,8 @@ from stages.align.label.config import LabelConfig
 from stages.align.label.desk import Desk
 from stages.align.label.pictures import read_picture
 from stages.formats.chat.chats import Message, Part
-from stages.formats.pictures.collections import CollectionWriter, Picture, key_of
+from stages.formats.pictures.collections import CollectionWriter, Picture
+from stages.formats.pictures.tars import key_of
 from stages.formats.preferences import Candidates, Response, read_candidates, write_candidates
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
