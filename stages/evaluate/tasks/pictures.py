@@ -23,7 +23,8 @@ from stages.pictures.album import Album
 from stages.shared.errors import ConfigError
 
 Doc = dict[str, Any]
-YES, NO = frozenset(("yes", "是", "有", "对", "是的")), frozenset(("no", "否", "不", "没有", "不对", "不是"))
+YES = frozenset(("yes", "true", "是", "是的", "有", "对"))
+NO = frozenset(("no", "false", "否", "不", "不是", "没有", "不对", "错"))
 """Answers of a yes/no question, without case."""
 SAYS_YES, NAMED = "says_yes", "named"
 """Metrics: the share of yes (POPE, arXiv:2305.10355, section 5.1), and of texts that name all words of a question."""
@@ -57,7 +58,7 @@ def show_pictures(task: ConfigurableTask, pictures: Pictures, album: Album | Non
         _show(task, _shuffled(task, album) if pictures == "shuffled" else None, album)
     docs = [*task.eval_docs]
     if task.OUTPUT_TYPE == "multiple_choice":
-        if docs and all(_yes_of(task.doc_to_choice(doc)) is not None for doc in docs):
+        if docs and all(yes_of(task.doc_to_choice(doc)) is not None for doc in docs):
             score_yes(task)
     elif docs and all(doc.get(WORDS) for doc in docs):
         score_named(task)
@@ -105,7 +106,7 @@ def _shuffled(task: ConfigurableTask, album: Album) -> dict[str, str]:
     return dict(zip(order, [*order[1:], order[0]], strict=True))
 
 
-def _yes_of(choices: Sequence[str]) -> int | None:
+def yes_of(choices: Sequence[str]) -> int | None:
     """Return the place of yes among the choices of a question; None: it is no yes/no question."""
     plain = [choice.strip().lower().rstrip(".。") for choice in choices]
     yes = [place for place, choice in enumerate(plain) if choice in YES]
@@ -118,7 +119,7 @@ def score_yes(task: ConfigurableTask) -> None:
     process = task.process_results
 
     def process_results(doc: Doc, results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
-        yes = _yes_of(task.doc_to_choice(doc))
+        yes = yes_of(task.doc_to_choice(doc))
         said = float(int(np.argmax([logprob for logprob, _ in results])) == yes)
         right = float(task.doc_to_target(doc) == yes)
         hit = said * right

@@ -15,7 +15,7 @@ from stages.evaluate.cells import Cell, Pictures
 from stages.evaluate.harness import Watched, measure, sample_records
 from stages.evaluate.scores import collect_scores
 from stages.evaluate.tasks.loading import load_cell, use_datasets
-from stages.evaluate.tasks.pictures import names_all, show_pictures
+from stages.evaluate.tasks.pictures import names_all, show_pictures, yes_of
 from stages.formats.results import Score
 from stages.pictures.album import Album
 from stages.shared.errors import ConfigError, DataError
@@ -122,6 +122,14 @@ def test_yes_and_no_have_popes_scores(world: World, tmp_path: Path) -> None:
     assert shuffled["f1"].value == pytest.approx(2 * hits / (2 * hits + right[1, 0] + right[0, 1]))
     low, high = shuffled["recall"].low, shuffled["recall"].high
     assert low is not None and high is not None and low < shuffled["recall"].value < high
+
+
+@pytest.mark.parametrize(
+    ("choices", "place"),
+    [(["No", "Yes."], 1), (["对", "错"], 0), (["没有", "有"], 1), (["yes", "maybe"], None), (["red", "green"], None)],
+)
+def test_yes_is_known_in_both_languages(choices: list[str], place: int | None) -> None:
+    assert yes_of(choices) == place
 
 
 def test_a_task_of_text_stays_as_it_is(world: World, tmp_path: Path) -> None:
