@@ -117,6 +117,8 @@ class Kinds:
     """The address of a running service: {"address": "http://host:port"}."""
     results: Kind = Kind("results", "results.json")
     samples: Kind = Kind("samples", "samples.jsonl")
+    seen: Kind = Kind("seen", "seen.json")
+    """Questions on pictures with their answers, to look at."""
     generations: Kind = Kind("generations", "generations.jsonl")
     alarm: Kind = Kind("alarm", "alarm.json")
     """Which tasks became worse, checkpoint by checkpoint."""

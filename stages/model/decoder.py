@@ -143,26 +143,37 @@ class Decoder(GPTModel):
             embedded_TBD = scatter_to_sequence_parallel_region(embedded_TBD)
         return embedded_TBD
 
-    def advance(self, tokens_N: Tensor, step: Step, received_ND: Tensor | None = None) -> Tensor:
+    def advance(
+        self,
+        tokens_N: Tensor,
+        step: Step,
+        received_ND: Tensor | None = None,
+        features: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """Return the final norm's output [S, D] of the scored tokens of a step; of a pipeline stage that is not the
         last, all hidden states [N, D]. Its keys and values go to the step's cache.
 
-        `received_ND` is what the stage before this one returned; None: this is the first.
+        `received_ND` is what the stage before this one returned; None: this is the first. `features` are places of
+        tokens, [P], and what stands there for their embeddings, [P, D].
         """
-        hidden_ND = self._begun(tokens_N, step.positions) if received_ND is None else received_ND
+        hidden_ND = self._begun(tokens_N, step.positions, features) if received_ND is None else received_ND
         for layer in self.decoder.layers:
             hidden_ND = layer.advance(hidden_ND, step)
         if self.post_process:
             hidden_ND = self.decoder.final_layernorm(hidden_ND)
         return hidden_ND
 
-    def _begun(self, tokens_N: Tensor, positions_N: Tensor) -> Tensor:
-        """Return the embeddings of a step's tokens."""
+    def _begun(self, tokens_N: Tensor, positions_N: Tensor, features: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Return the embeddings of a step's tokens, [N, D]."""
         positions = positions_N[None]
         if self.position_embedding_type == "learned_absolute":
             positions = torch.stack([torch.zeros_like(positions), positions], dim=1)  # as stages.model.layers.glm
-        embedded_N1D: Tensor = self.embedding(input_ids=tokens_N[None], position_ids=positions)
-        return embedded_N1D[:, 0]
+        if features is None:
+            embedded_N1D: Tensor = self.embedding(input_ids=tokens_N[None], position_ids=positions)
+            return embedded_N1D[:, 0]
+        places_P, rows_PD = features
+        embedded_N1D = self.embedding(input_ids=tokens_N.clamp(min=0)[None], position_ids=positions)
+        return embedded_N1D[:, 0].index_copy(0, places_P, rows_PD.to(embedded_N1D))
 
     def pack(self) -> None:
         """Lay out matrices in blocks: see stages.model.layers.packed. `forward` fails from now on."""

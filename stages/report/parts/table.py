@@ -19,6 +19,7 @@ FOLDERS = (
     "training",
     "alarm",
     "evaluation",
+    "seen",
     "rounds",
     "win_rates",
     "generations",
