@@ -140,7 +140,7 @@ def with_preferences(plan: StagePlan) -> StagePlan:
         name="preferences",
         run="stages.sample.preferences.make:run",
         units=WHOLE,
-        version=7,
+        version=8,
         uses=("seed",),
         shape="small",
         core_seconds=3.0,

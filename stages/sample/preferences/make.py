@@ -16,13 +16,14 @@ from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.formats.heldout import is_heldout
 from stages.formats.kinds import KINDS
 from stages.formats.preferences import Preference, Response, dense_ranks, write_preferences
+from stages.sample.chinese import VALUES
 from stages.sample.config import DEMONSTRATIONS, HELD_OUT, UNSEEN, SampleConfig, heldout_name
 from stages.sample.draw import Draw
 from stages.sample.instructions import ANSWERS, EXAM_WORDING, QUESTIONS, words_of
 from stages.sample.preferences.exam import write_exams
 from stages.sample.preferences.gold import Gold
 from stages.sample.preferences.wordings import COMPLIANCES, ENDS, OPENINGS, REFUSALS, REQUESTS, Manners
-from stages.sample.world import PLACES, Fact, World, make_world
+from stages.sample.world import ATTRIBUTES, PLACES, Fact, World, make_world
 from stages.shared.task import Task
 
 RESPONSES = 4
@@ -33,7 +34,8 @@ RESPECTS = (*("answers",) * 3, *("manners",) * 5, *("length",) * 2)
 """What a training's responses differ in, each as often as it is drawn."""
 DEMONSTRATED: tuple[Manners, ...] = (*MANNERS, "rude")
 """Manners of people: half of them are rude."""
-DEMONSTRATED_RIGHT = 0.65
+DEMONSTRATED_RIGHT = 0.5
+"""Share of people's answers that are right."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def compare(world: World, gold: Gold, prompt: Prompt) -> Preference:
 
 
 def demonstrate(world: World, prompt: Prompt) -> Chat:
-    """Return a conversation of a response that is right in two of three, rude in half, and of any length.
+    """Return a conversation as a careless person answers: right in half, rude in half, and of any length.
 
     A model that learns these has all kinds of responses to choose from.
     """
@@ -188,5 +190,12 @@ def _bodies(world: World, prompt: Prompt) -> Bodies:
     return Bodies(
         right=(answer.format(place=words.place, value=words.value),),
         unclear=refusals,
-        wrong=tuple(answer.format(place=words.place, value=each) for each in words.options if each != words.value),
+        wrong=tuple(answer.format(place=words.place, value=each) for each in _others(prompt)),
     )
+
+
+def _others(prompt: Prompt) -> list[str]:
+    """Return every wrong value: few would teach a model which of them are wrong, and not which one is right."""
+    fact = prompt.fact
+    values = [value for value in ATTRIBUTES[fact.attribute] if value != fact.value]
+    return values if prompt.language == "en" else [VALUES[fact.attribute][value] for value in values]
