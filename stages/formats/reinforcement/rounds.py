@@ -4,8 +4,8 @@
      "numbers": {"score": 0.4, "kl": 0.0, "length": 31.5, ...}, "finishes": {"eos": 60, "length": 4},
      "samples": [{"prompt": "web/17", "question": "...", "text": "...", "finish": "eos", "score": 0.7, "kl": 0.1}, ...]}
 
-`step` counts the updates before the round: checkpoint `step-N` sampled it. `numbers` are means over the round's responses, or over their tokens. `kl` is summed over a response. Equal runs have
-equal bytes.
+`step` counts the updates before the round: checkpoint `step-N` sampled it. `numbers` are means over the round's
+responses, or over their tokens. `kl` is summed over a response. Equal runs have equal bytes.
 """
 
 from __future__ import annotations
