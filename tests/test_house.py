@@ -29,6 +29,10 @@ def test_every_path_that_a_readme_names_exists() -> None:
 
 
 ELSEWHERE = {
+    "stages/model/joins/base.py": "tests/stages/model/joins/test_build.py",
+    "stages/model/joins/projector.py": "tests/stages/model/joins/test_build.py",
+    "stages/model/huggingface/vision/llava.py": "tests/stages/model/huggingface/vision/test_eyes.py",
+    "stages/model/huggingface/vision/tensors.py": "tests/stages/model/huggingface/vision/test_folder.py",
     "envs/check_gloo.py": "tests/jobs/checks/test_machine.py",
     "envs/check_node.py": "tests/jobs/checks/test_scheduler.py",
     "stages/sample/label/config.py": "tests/stages/sample/label/test_run.py",
@@ -61,8 +65,11 @@ ELSEWHERE = {
     "stages/model/huggingface/folder.py": "tests/stages/train/test_stage.py",
     "stages/model/huggingface/tensors.py": "tests/stages/model/huggingface/test_weights.py",
     "stages/train/state/same_model.py": "tests/stages/train/state/test_continuing.py",
-    "stages/align/chat_encoder.py": "tests/stages/align/sft/test_encode.py",
+    "stages/chats/encoder.py": "tests/stages/chats/test_encode.py",
+    "stages/chats/config.py": "tests/stages/align/sft/test_config.py",
+    "stages/chats/sources.py": "tests/stages/align/reward/test_measure.py",
     "stages/align/comparisons.py": "tests/stages/align/test_encode.py",
+    "stages/train/starts.py": "tests/stages/align/ppo/test_config.py",
     "stages/align/starts.py": "tests/stages/align/judge/test_config.py",
     "stages/align/judge/run.py": "tests/stages/align/judge/test_endpoint.py",
     "stages/align/judge/tally.py": "tests/stages/align/judge/test_endpoint.py",
@@ -86,6 +93,8 @@ ELSEWHERE = {
     "stages/text/blocks/page_data.py": "tests/stages/text/blocks/test_gate.py",
     "stages/text/compiled/arrays.py": "tests/stages/text/compiled/test_hash_table.py",
     "stages/text/rules/filters.py": "tests/stages/text/rules/test_quality.py",
+    "stages/formats/calls/questions.py": "tests/stages/tools/score/test_run.py",
+    "stages/formats/calls/scores.py": "tests/stages/tools/score/test_run.py",
     "stages/vision/pictures/samples.py": "tests/stages/vision/pictures/test_lists.py",
     "stages/web/settings.py": "tests/stages/web/test_config.py",
     "stages/web/unit_findings.py": "tests/stages/web/steps/test_documents.py",

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.align.chat_encoder import chat_encoder
 from stages.align.comparisons import HELD_OUT_IN, ComparisonStage, Ranked
-from stages.align.encoded import write_counts
+from stages.chats.encoded import write_counts
+from stages.chats.encoder import chat_encoder
 from stages.formats.chat.chats import Message, parse_chat, transcript
 from stages.formats.chat.compared import Compared, ComparedWriter
 from stages.formats.chat.packed import Example

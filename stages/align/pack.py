@@ -9,8 +9,8 @@ from typing import Any
 
 from stages.align.comparisons import HELD_OUT_IN, ComparisonStage
 from stages.align.encode import COMPARED, DEMONSTRATIONS, HELDOUT
-from stages.align.encoded import packed_source, places, rows_name, vocab_size
-from stages.align.packing import best_fit
+from stages.chats.encoded import packed_source, places, rows_name, vocab_size
+from stages.chats.packing import best_fit
 from stages.formats.chat.compared import Compared, ComparedRows, ComparedWriter
 from stages.formats.chat.packing import PackedSource, Packing, write_packing
 from stages.formats.kinds import KINDS

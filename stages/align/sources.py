@@ -1,15 +1,11 @@
-"""The packed sources of a training."""
+"""The packed sources of a training on compared responses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-
 from stages.align.comparisons import HELD_OUT_IN, ComparisonStage
-from stages.align.encoded import rows_name
+from stages.chats.encoded import rows_name
 from stages.shared.task import Task
 from stages.train.data.corpus import SourceDataset
-from stages.train.data.packed import PackedSource
 
 
 def source_names(task: Task[ComparisonStage]) -> list[str]:
@@ -22,14 +18,3 @@ def heldout_sources(task: Task[ComparisonStage]) -> list[SourceDataset]:
     (folder,) = task.steps["pack"]
     names = dict.fromkeys(file.source for field in HELD_OUT_IN for file in task.inputs.get(field, ()))
     return [SourceDataset(name, folder / rows_name(name, is_heldout=True)) for name in names]
-
-
-def packed_sources(names: Iterable[str], folder: Path, mixture: Mapping[str, float] | None) -> list[PackedSource]:
-    """Return the rows of sources as the step `pack` wrote them into a folder."""
-    return [
-        PackedSource(
-            rows=SourceDataset(name, folder / rows_name(name), (mixture or {}).get(name)),
-            heldout=SourceDataset(name, folder / rows_name(name, is_heldout=True)),
-        )
-        for name in names
-    ]

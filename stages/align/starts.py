@@ -1,26 +1,11 @@
-"""The one checkpoint of a section that another one reads, and the reward models among them."""
+"""The models of checkpoints that alignment starts from, and the reward models among them."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from stages.model.checkpoint.settings import PlannedModel, name_of, read_sealed
 from stages.model.config import ModelConfig
 from stages.shared.contract import InputFile
-from stages.shared.errors import ConfigError, DataError
-from stages.train.state.names import FINAL
-
-
-def final_checkpoint(field: str, files: Sequence[InputFile]) -> InputFile:
-    """Return the checkpoint to take: a section's final one, or the folder that is named.
-
-    Raises ConfigError if there is not exactly one.
-    """
-    if files[0].section:
-        files = [file for file in files if file.path.name == FINAL]
-    if len(files) != 1:
-        raise ConfigError(field, [file.where for file in files], "one folder")
-    return files[0]
+from stages.shared.errors import DataError
 
 
 def model_of(file: InputFile) -> ModelConfig:

@@ -18,9 +18,10 @@ def is_heldout(name: str, share: float) -> bool:
 def is_prompt_heldout(messages: Sequence[Message], share: float) -> bool:
     """Return whether a conversation is held out: by its first message that is not the system's.
 
-    Conversations with one prompt are on one side, in every data set of a run.
+    Conversations with one prompt, or about one picture, are on one side, in every data set of a run.
     """
     if not share:
         return False
     first = next((message for message in messages if message.role != "system"), messages[0])
-    return is_heldout(json.dumps([part._asdict() for part in first.parts], sort_keys=True), share)
+    parts = [part for part in first.parts if part.type == "picture"] or first.parts
+    return is_heldout(json.dumps([part._asdict() for part in parts], sort_keys=True), share)

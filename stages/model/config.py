@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from stages.model.eyes import EyesConfig
 from stages.shared.contract import Section
 from stages.shared.errors import ConfigError
 
@@ -111,6 +112,8 @@ class ModelConfig(Section):
     """Tokens with embedding rows of their own after the tokenizer's pieces, in the order of their ids."""
     lora: LoraConfig | None = None
     """Adapters, which a release merges; None: all weights are trained."""
+    eyes: EyesConfig | None = None
+    """Encoder and join for pictures, on the first pipeline stage; None: the model reads text alone."""
     init_std: float = Field(default=0.02, gt=0)
     """Standard deviation of the initial weights; projections back into the residual stream take it over
     sqrt(2 x num_layers) (Megatron-LM's scaled init, after GPT-2)."""
@@ -133,11 +136,21 @@ class ModelConfig(Section):
             raise ConfigError("model.extra_tokens", [*self.extra_tokens], wanted)
         if self.tied_embeddings and self.head != "lm":
             raise ConfigError("model.tied_embeddings", True, f"false with head {self.head}")
+        if self.eyes and self.position == "glm":
+            raise ConfigError("model.position", "glm", "rope or alibi with model.eyes")
         if self.moe and self.bias:
             raise ConfigError("model.bias", self.bias, "false with model.moe: experts have no biases")
         if self.moe and self.lora and {"fc1", "fc2"} & {*self.lora.targets}:
             raise ConfigError("model.lora.targets", [*self.lora.targets], "qkv, proj or both with model.moe")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_no_eyes(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out eyes that are none: a model of text alone keeps the identity that it had before there were any."""
+        values: dict[str, Any] = dump(self)
+        if values.get("eyes", ()) is None:
+            del values["eyes"]
+        return values
 
     @property
     def kv_heads(self) -> int:
@@ -202,7 +215,8 @@ class ModelConfig(Section):
         block = attention + experts * feed_forward + router + 2 * norm
         head = {"lm": 0 if self.tied_embeddings else rows, "scalar": 1, "none": 0}[self.head]
         tables = rows + head + 2 * self.num_positions
-        return self.num_layers * block + tables * self.dim + norm
+        eyes = self.eyes.num_parameters(self.dim) if self.eyes else 0
+        return self.num_layers * block + tables * self.dim + norm + eyes
 
 
 def padded_vocab_size(vocab_size: int, tp: int = 1) -> int:

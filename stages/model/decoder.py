@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -17,6 +17,7 @@ from megatron.core.models.gpt.gpt_layer_specs import (
     get_gpt_layer_local_spec,
     get_gpt_layer_with_transformer_engine_spec,
 )
+from megatron.core.tensor_parallel import scatter_to_sequence_parallel_region
 from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.moe import moe_utils
@@ -29,7 +30,9 @@ from megatron.core.transformer.transformer_block import (
 from torch import Tensor
 
 from stages.model.config import LoraConfig, ModelConfig
+from stages.model.eyes import is_of_eyes
 from stages.model.heads import HiddenHead, ScalarHead
+from stages.model.joins.build import build_join
 from stages.model.layers.adapters import ADAPTER_IN, ADAPTER_OUT, AdaptedColumns, AdaptedRows
 from stages.model.layers.attention import (
     AlibiAttention,
@@ -47,6 +50,8 @@ from stages.model.layers.steps import Step
 from stages.model.layers.swiglu import SwiGLU
 from stages.model.parallel import has_transformer_engine
 from stages.model.recompute import enable_recompute
+from stages.model.sight import Pictures, anchored, spliced
+from stages.model.vision.encoder import build_encoder
 from stages.shared.errors import ConfigError
 
 _NORMS = {"rmsnorm": RMSNorm, "layernorm": LayerNorm}
@@ -64,11 +69,25 @@ _RECOMPUTE: dict[Recompute, dict[str, Any]] = {
 }
 
 
+class Drawn(Protocol):
+    """What the draw of initial weights wants to know of a model: ModelConfig, VisionConfig, JoinConfig."""
+
+    @property
+    def init_std(self) -> float:
+        """Standard deviation."""
+
+    @property
+    def num_layers(self) -> int:
+        """Layers whose projections add to one residual stream."""
+
+
 class Decoder(GPTModel):
     """Megatron's decoder, which returns the head's output and computes no loss: that is an objective's business."""
 
     is_adapted = False
     """Whether layers have adapters."""
+    has_eyes = False
+    """Whether the model sees pictures; on the first pipeline stage it has the parts `encoder` and `join` then."""
 
     def forward(
         self,
@@ -77,31 +96,49 @@ class Decoder(GPTModel):
         hidden: Tensor | None = None,
         documents: Documents | None = None,
         noise: EmbeddingNoise | None = None,
+        pictures: Pictures | None = None,
     ) -> Tensor:
         """Return the head's output, such as this rank's part of the logits [B, T, V]; the hidden states [T, B, D] of a
         pipeline stage that is not the last.
 
         `hidden` is the mask of MaskedAttention; with `documents` a token sees its own document alone, and where these
-        have scored tokens, the output is of those alone, [1, S, V]. `noise` is added in training.
+        have scored tokens, the output is of those alone, [1, S, V]. `noise` is added in training. Features of
+        `pictures` take the places of embeddings.
         """
         embedded = None
-        if self.pre_process and self.training and (noise is not None or self.is_adapted):
-            embedded = self._embedded(tokens_BT, positions, noise)
+        is_changed = self.training and (noise is not None or self.is_adapted)
+        if self.pre_process and (is_changed or self.has_eyes):
+            embedded = self._embedded(tokens_BT, positions, noise, pictures)
         # Without labels Megatron copies the logits to return them; with labels they go through the method below.
         output: Tensor = super().forward(
             tokens_BT, positions, hidden, embedded, labels=tokens_BT, packed_seq_params=documents
         )
         return output
 
-    def _embedded(self, tokens_BT: Tensor, positions: Tensor, noise: EmbeddingNoise | None) -> Tensor:
+    def _embedded(
+        self, tokens_BT: Tensor, positions: Tensor, noise: EmbeddingNoise | None, pictures: Pictures | None
+    ) -> Tensor:
         """Return the embeddings, this rank's part of the sequence. They have a gradient also where the embedding is
         frozen: recomputed blocks have none behind an input without one.
         """
         embedded_TBD: Tensor = self.embedding(input_ids=tokens_BT, position_ids=positions)
+        if self.has_eyes:
+            embedded_TBD = self._seen(embedded_TBD, pictures)
         if noise is not None:
             rank = parallel_state.get_tensor_model_parallel_rank() if self.config.sequence_parallel else 0
             embedded_TBD = noise.added(embedded_TBD, first=rank * embedded_TBD.size(0))
         return embedded_TBD if embedded_TBD.requires_grad else embedded_TBD.requires_grad_(torch.is_grad_enabled())
+
+    def _seen(self, embedded_TBD: Tensor, pictures: Pictures | None) -> Tensor:
+        """Return the embeddings of whole sequences with those of pictures, this rank's part of the sequence."""
+        if pictures is None or not len(pictures.places_S):
+            embedded_TBD = anchored(embedded_TBD, (self.encoder, self.join))
+        else:
+            rows_NQD = self.join(pictures.features(self.encoder))
+            embedded_TBD = spliced(embedded_TBD, pictures.places_S, rows_NQD)
+        if self.config.sequence_parallel:
+            embedded_TBD = scatter_to_sequence_parallel_region(embedded_TBD)
+        return embedded_TBD
 
     def advance(self, tokens_N: Tensor, step: Step, received_ND: Tensor | None = None) -> Tensor:
         """Return the final norm's output [S, D] of the scored tokens of a step; of a pipeline stage that is not the
@@ -185,9 +222,14 @@ def build_model(  # noqa: PLR0913
         share_embeddings_and_output_weights=config.tied_embeddings,
         position_embedding_type=_position_embedding(config, cached=cached),
         rotary_base=config.rope_theta,
+        # Pictures take places of the whole sequence.
+        scatter_embedding_sequence_parallel=config.eyes is None,
         vp_stage=chunk if interleaved else None,
     )
-    model.is_adapted = config.lora is not None
+    model.is_adapted, model.has_eyes = config.lora is not None, config.eyes is not None
+    if config.eyes and model.pre_process:
+        model.encoder = build_encoder(config.eyes.encoder, dtype)
+        model.join = build_join(config.eyes.join, config.eyes.encoder.dim, config.dim, dtype)
     if model.post_process and config.head != "lm":
         model.output_layer = {"scalar": ScalarHead, "none": HiddenHead}[config.head](settings)
     if config.position == "glm" and model.pre_process:
@@ -346,7 +388,7 @@ def take_documents(model: GPTModel) -> None:
             layer.self_attention.core_attention = CausalAttention(model.config)
 
 
-def initialise(model: GPTModel, config: ModelConfig, seed: int) -> None:
+def initialise(model: MegatronModule, config: Drawn, seed: int) -> None:
     """Fill this rank's weights with its slices of full tensors, each drawn from the seed and the tensor's global name.
 
     Any TP x PP x DP starts from the same numbers, bit for bit. Costs each rank the drawing of its layers' full tensors,
@@ -356,7 +398,7 @@ def initialise(model: GPTModel, config: ModelConfig, seed: int) -> None:
 
 
 @torch.no_grad()
-def fill(model: GPTModel, full_tensor: Callable[[ShardedTensor], Tensor]) -> None:
+def fill(model: MegatronModule, full_tensor: Callable[[ShardedTensor], Tensor]) -> None:
     """Fill this rank's weights with its slices of full tensors: `full_tensor` returns the one that a part belongs to.
 
     The sharded state dict says where every local tensor lies in the global one. A tensor of a layer (and expert) is
@@ -375,12 +417,12 @@ def _place(tensor: ShardedTensor) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start, size in zip(offsets, tensor.local_shape, strict=True))
 
 
-def drawn(tensor: ShardedTensor, config: ModelConfig, seed: int) -> Tensor:
+def drawn(tensor: ShardedTensor, config: Drawn, seed: int) -> Tensor:
     """Return the whole tensor of one layer, float32, drawn from the seed and its name.
 
     The prepended axes' offsets name the layer.
     """
-    shape = tensor.global_shape[tensor.prepend_axis_num :]
+    shape, config = tensor.global_shape[tensor.prepend_axis_num :], _of_part(config, tensor.key)
     if len(shape) == 1:
         return torch.zeros(shape) if tensor.key.endswith("bias") else torch.ones(shape)
     if tensor.key.endswith(ADAPTER_OUT):
@@ -393,3 +435,9 @@ def drawn(tensor: ShardedTensor, config: ModelConfig, seed: int) -> Tensor:
     name = f"{seed}/{tensor.key}/{tensor.global_offset[: tensor.prepend_axis_num]}"
     generator = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1)
     return torch.empty(shape).normal_(0.0, std, generator=generator)
+
+
+def _of_part(config: Drawn, name: str) -> Drawn:
+    """Return the settings of the part of a model that a weight belongs to."""
+    eyes = config.eyes if isinstance(config, ModelConfig) else None
+    return getattr(eyes, name.partition(".")[0]) if eyes and is_of_eyes(name) else config

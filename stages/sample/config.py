@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -19,7 +19,8 @@ BLOCK = 200
 MIN_CHINESE = 0.2
 
 SUFFIX = ".warc.gz"
-LANGUAGES = ("en", "zh")
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 DEMONSTRATIONS = "demonstrations.jsonl"
 ANSWERS_EXAM, SCORER = "answers", "scorer.py"
 """Name of the exam about answers, and the file that scores it."""

@@ -52,6 +52,8 @@ class TrainingConfig(StageConfig):
     """Code version of the training."""
     starts: ClassVar[tuple[str, ...]] = ("init_from", "continue_from")
     """Input fields of weights that it starts from."""
+    sees: ClassVar[bool] = False
+    """Whether its batches have pictures."""
 
     continue_from: Annotated[Inputs | None, Reads(KINDS.state)] = None
     """A checkpoint of this project to start from: `from:section`, whose last one is taken, or a folder. Model and
@@ -147,8 +149,7 @@ class TrainingConfig(StageConfig):
                 raise ConfigError("steps", self.steps, f"{wanted} or absent with train_tokens {self.train_tokens}")
         if not self.attend_across_documents and self.layout.cp > 1:
             raise ConfigError("attend_across_documents", False, "true with layout.cp: it cuts sequences elsewhere")
-        if self.model.lora and self.engine == "deepspeed":
-            raise ConfigError("engine", self.engine, "megatron with model.lora: it freezes weights")
+        self._check_model()
         if self.heldout_every is not None and not self.heldout_batches:
             raise ConfigError("heldout_batches", 0, "at least 1 with heldout_every")
         if self.continue_step is not None and self.continue_from is None:
@@ -157,6 +158,15 @@ class TrainingConfig(StageConfig):
             raise ConfigError("earlier_steps", [*self.earlier_steps], "rising (for example [600, 900])")
         self._check_schedule(self.schedule.plans[0])
         return self
+
+    def _check_model(self) -> None:
+        """Raise ConfigError if this training cannot train such a model."""
+        if self.engine == "deepspeed":
+            for name in ("lora", "eyes"):
+                if getattr(self.model, name):
+                    raise ConfigError("engine", self.engine, f"megatron with model.{name}: it freezes weights")
+        if self.model.eyes and not self.sees:
+            raise ConfigError("model.eyes", self.model.eyes.model_dump(), f"absent: {self.stage} trains on text alone")
 
     def _check_schedule(self, first: int) -> None:
         """Raise ConfigError if the first plan's steps are too few."""

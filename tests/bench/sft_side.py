@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from stages.align.sft.config import AlignConfig
-from stages.align.sft.encode import EXAMPLES
+from stages.chats.encode import EXAMPLES
 from stages.formats.chat.packed import PackedRows
 from stages.formats.chat.packing import read_packing
 from stages.formats.chat.templates import load_template

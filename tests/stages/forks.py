@@ -16,6 +16,7 @@ PRELOADED = [
     "stages.evaluate.evaluation",
     "stages.pretrain.run",
     "stages.train.engines.deepspeed",
+    "stages.vision.contrastive.run",
     "tests.stages.train.ranking",
     "tests.stages.train.ranks",
 ]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from stages.align.answers import inspect_answers, policies_of
-from stages.align.starts import final_checkpoint, require_scores
+from stages.align.starts import require_scores
 from stages.formats.chat.judgements import JudgeKind
 from stages.formats.chat.templates import digest_of
 from stages.formats.kinds import KINDS
@@ -32,6 +32,7 @@ from stages.shared.contract import (
 )
 from stages.shared.errors import ConfigError, nearest
 from stages.teacher.settings import WriterSettings
+from stages.train.starts import final_checkpoint
 
 PROMPTS = Path(__file__).resolve().parents[3] / "templates" / "prompts" / "judge"
 PAIR = PROMPTS / "pair.yaml"

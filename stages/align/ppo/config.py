@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from stages.align.ppo.arrays import SAMPLE, in_rounds, number_of
 from stages.align.ppo.planning import EPISODE_BYTES, companions, sampler
-from stages.align.starts import final_checkpoint, model_of, require_scores
+from stages.align.starts import model_of, require_scores
 from stages.formats.chat.templates import digest_of, load_template
 from stages.formats.kinds import KINDS
 from stages.model.checkpoint.settings import name_of, require_fitting, require_tokenizer
@@ -28,6 +28,7 @@ from stages.train.planner.cost import PlannedTraining
 from stages.train.planner.shape import BYTES, Rounds, Workload
 from stages.train.sections import GuardConfig, LrScheduleConfig
 from stages.train.stage import TrainingStage
+from stages.train.starts import final_checkpoint
 from stages.train.state.names import AVERAGE
 
 STARTS = ("policy", "reward")

@@ -8,11 +8,11 @@ from typing import Protocol
 
 from megatron.core import parallel_state
 
-from stages.align.chat_encoder import chat_encoder
 from stages.align.policy import policy_digest
 from stages.align.ppo.config import PpoConfig
 from stages.align.prompts import Prompt, Prompts, read_prompts
 from stages.align.sampling import Sampler, planned
+from stages.chats.encoder import chat_encoder
 from stages.formats.kinds import KINDS
 from stages.formats.reinforcement.rollouts import Rollout, read_rollouts
 from stages.formats.tokenizer import Tokenizer

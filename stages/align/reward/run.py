@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.align.reward.config import RewardConfig
-from stages.align.sources import packed_sources, source_names
+from stages.align.sources import source_names
+from stages.chats.sources import packed_sources
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.task import Task
 from stages.train.data.comparisons import open_comparisons

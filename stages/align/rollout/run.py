@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from stages.align.chat_encoder import chat_encoder
 from stages.align.policy import policy_digest
 from stages.align.prompts import of_round, read_prompts
 from stages.align.rollout.config import SHARD, RolloutConfig
 from stages.align.sampling import Sampler, planned, share
+from stages.chats.encoder import chat_encoder
 from stages.formats.kinds import KINDS
 from stages.formats.reinforcement.rollouts import Rollout, read_rollouts, write_rollouts
 from stages.formats.tokenizer import Tokenizer

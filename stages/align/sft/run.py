@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.align.sft.config import AlignConfig
-from stages.align.sources import packed_sources
+from stages.chats.sources import packed_sources
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.task import Task
 from stages.train.data.datasets import TrainingData

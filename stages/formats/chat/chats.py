@@ -34,6 +34,10 @@ class Part(NamedTuple):
     """Name of the picture or of the sound in its collection."""
 
 
+def _shown(part: Part) -> str:
+    return part.text or f"[{part.type} {part.key}]"
+
+
 class Message(NamedTuple):
     """One turn."""
 
@@ -52,7 +56,7 @@ class Message(NamedTuple):
     @property
     def shown(self) -> str:
         """The message for people: parts that are no text by their type and name."""
-        return "\n".join(part.text or f"[{part.type} {part.key}]" for part in self.parts)
+        return "\n".join(map(_shown, self.parts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +76,7 @@ def text_message(role: Role, text: str) -> Message:
 
 def transcript(messages: Iterable[Message]) -> str:
     """Return messages in one line, for people to read."""
-    return " | ".join(f"{each.role}: {''.join(part.text for part in each.parts)}" for each in messages)
+    return " | ".join(f"{each.role}: {''.join(map(_shown, each.parts))}" for each in messages)
 
 
 def parse_chat(record: Mapping[str, Any], number: int) -> Chat:

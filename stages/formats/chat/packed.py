@@ -35,11 +35,23 @@ _WRITTEN_TOGETHER = 512
 _REMEDY = "Run the unit that wrote it again"
 
 
+class Placed(NamedTuple):
+    """A picture of an example."""
+
+    start: int
+    """Its first token."""
+    positions: int
+    """Tokens that it takes."""
+    key: str
+
+
 class Example(NamedTuple):
     """A conversation as tokens, or a part of it. Both arrays have one number a token."""
 
     tokens: NDArray[np.integer]
     is_learned: NDArray[np.bool_]
+    pictures: Sequence[Placed] = ()
+    """In order. Only stages/formats/chat/pictured.py writes them."""
 
 
 @dataclass(frozen=True)

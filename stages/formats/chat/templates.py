@@ -4,6 +4,8 @@ A template is a file of templates/chat. It lists, for each role, items: a contro
 {content} stands for the message. The items `answer` of the assistant are learned, and nothing else is. `<first>` is the
 token that the model was trained to see first.
 
+A picture of a message is a run of PICTURE tokens, as many as it has positions for the model; it is never learned.
+
 Every text is encoded where the template cuts it, so a mask cannot disagree with its ids, and text of a user can never
 become a control token. A cut is allowed only where the tokenizer puts no piece across it, whatever the text: then the
 ids are also those of the whole text, as `transformers` encodes it (see `to_jinja`). Spaces before a cut move behind it,
@@ -31,6 +33,8 @@ from stages.shared.settings import Settings
 FOLDER = Path(__file__).resolve().parents[3] / "templates" / "chat"
 FIRST, END = "<first>", "</s>"
 """Items of every template: the first token of training, and the tokenizer's end of sequence."""
+PICTURE = "<image>"
+"""Control token of a picture's positions, as LLaVA names it. The same letters in a text are letters."""
 CONTENT = "{content}"
 _MASKS = (b"\x00", b"\x01")
 """Masks of a token that is not learned, and of one that is."""
@@ -104,13 +108,21 @@ class Encoded:
 
 
 class Span(NamedTuple):
-    """A run of tokens, all learned or none: a control token, or a text of one message."""
+    """A run of tokens, all learned or none: a control token, a picture, or a text of one message."""
 
     text: str
-    """The text, or the name of the control token."""
+    """The text, the name of the control token, or the key of the picture."""
     control: int | None
     """Id of the control token; None: a text."""
     learned: bool
+    times: int = 1
+    """Times that the control token stands in a row: the positions of a picture."""
+
+
+Content = str | tuple[str | Span, ...]
+"""A message without its role: a text, or texts and pictures in order."""
+PositionsOf = Callable[[str], int]
+"""Returns the positions that the picture of a key takes. Raises Reject if there is no such picture."""
 
 
 class _Form(NamedTuple):
@@ -155,12 +167,21 @@ def load_template(name: str) -> ChatTemplate:
 class ChatEncoder:
     """Encodes conversations by a template with a tokenizer."""
 
-    def __init__(self, template: ChatTemplate, codec: Codec, controls: Mapping[str, int], first_id: int) -> None:
-        """`controls` has the id of each control token.
+    def __init__(
+        self,
+        template: ChatTemplate,
+        codec: Codec,
+        controls: Mapping[str, int],
+        first_id: int,
+        positions_of: PositionsOf | None = None,
+    ) -> None:
+        """`controls` has the id of each control token, that of PICTURE too if messages may have pictures, whose
+        positions `positions_of` returns. None: pictures are refused.
 
         Raises ConfigError for a control token without id, and for a template that this tokenizer cannot cut safely.
         """
         self._template, self._codec = template, codec
+        self._positions_of, self.picture_id = positions_of, controls.get(PICTURE)
         if missing := [name for name in template.controls if name not in controls]:
             raise ConfigError("template.controls", missing, "among the model's extra_tokens")
         self._ids = {**controls, FIRST: first_id, END: codec.eos_id}
@@ -207,7 +228,7 @@ class ChatEncoder:
     def cut(self, messages: Sequence[Message], *, last_only: bool = False) -> list[Span]:
         """Return a conversation where the template cuts it; with `last_only` the last answer alone is learned.
 
-        Raises ValueError for a role that the template lacks, and for a message that is not plain text.
+        Raises ValueError for a role that the template lacks, and for a part of a message that has no tokens here.
         """
         return _closed(self._spans(messages, last_only))
 
@@ -222,7 +243,7 @@ class ChatEncoder:
         skipped: list[int] = []
         for spans in conversations:
             is_behind_text = False
-            for text, control, _ in spans:
+            for text, control, *_ in spans:
                 if control is None:
                     # Tokenizers put a space before a text. A line break takes it, and is skipped with it.
                     texts.append("\n" + text if is_behind_text else text)
@@ -244,7 +265,7 @@ class ChatEncoder:
     def prompt_text(self, messages: Sequence[Message], begun: str = "") -> str:
         """Return a prompt as text, for people to read: control tokens by their names."""
         spans = _closed(self._prompt_spans(messages, begun), keeps_end=bool(begun))
-        return "".join(text for text, control, _ in spans if control is None or text != FIRST)
+        return "".join(text for text, control, *_ in spans if control is None or text != FIRST)
 
     @property
     def end_id(self) -> int | None:
@@ -263,7 +284,7 @@ class ChatEncoder:
         return spans
 
     def _spans(self, messages: Sequence[Message], last_only: bool) -> list[Span]:
-        contents = _contents(self._template, messages)
+        contents = _contents(self._template, [(each.role, self._content(each)) for each in messages])
         first = 0  # of the answers that are learned
         if last_only:
             first = max((number for number, (role, _) in enumerate(contents) if role == "assistant"), default=0)
@@ -277,13 +298,40 @@ class ChatEncoder:
                 raise ValueError(f"the template has no role {role}")
         return spans
 
+    def _content(self, message: Message) -> Content:
+        parts = message.parts
+        if self._positions_of is None or all(part.type == "text" for part in parts):
+            return message.text.strip() if self._template.trim else message.text
+        pieces = [
+            self._picture(part) if part.type == "picture" else Message(message.role, (part,)).text for part in parts
+        ]
+        return _trimmed(pieces) if self._template.trim else tuple(pieces)
 
-def _fill(spans: list[Span], form: _Form, content: str) -> None:
+    def _picture(self, part: Part) -> Span:
+        if self._positions_of is None or self.picture_id is None:
+            raise ValueError("a picture has no tokens")
+        return Span(part.key, self.picture_id, learned=False, times=self._positions_of(part.key))
+
+
+def _trimmed(pieces: Sequence[str | Span]) -> tuple[str | Span, ...]:
+    """Return the pieces of a message without white space at both ends."""
+    first, *rest = pieces
+    found = [first.lstrip() if isinstance(first, str) else first, *rest]
+    last = found[-1]
+    return (*found[:-1], last.rstrip() if isinstance(last, str) else last)
+
+
+def _fill(spans: list[Span], form: _Form, content: Content) -> None:
     """Append a message to spans. Spaces before a cut between two texts move behind it."""
+    if not isinstance(content, str):
+        for span in form.spans:
+            for each in _spread(span, content):
+                _append(spans, each)
+        return
     start = len(spans)
     spans += form.spans
     for place in form.texts:
-        text, _, learned = form.spans[place]
+        text, _, learned, _ = form.spans[place]
         text = text.replace(CONTENT, content)
         before = spans[start + place - 1] if start + place else None
         if before and before.control is None:
@@ -291,6 +339,39 @@ def _fill(spans: list[Span], form: _Form, content: str) -> None:
             spans[start + place - 1] = before._replace(text=kept)
             text = before.text[len(kept) :] + text
         spans[start + place] = Span(text, None, learned)
+
+
+def _append(spans: list[Span], span: Span) -> None:
+    """Append a span. Spaces before a cut between two texts move behind it."""
+    before = spans[-1] if spans else None
+    if span.control is None and before and before.control is None:
+        kept = before.text.rstrip(" ")
+        spans[-1] = before._replace(text=kept)
+        span = span._replace(text=before.text[len(kept) :] + span.text)
+    spans.append(span)
+
+
+def _spread(span: Span, content: Sequence[str | Span]) -> list[Span]:
+    """Return a span of a form with the pieces of a message in the place of its CONTENT. Neighbouring texts are one."""
+    if span.control is not None:
+        return [span]
+    first, *others = span.text.split(CONTENT)
+    pieces: list[str | Span] = [first]
+    for other in others:
+        pieces += [*content, other]
+    found = (piece for piece in _joined_texts(pieces) if piece)
+    return [each if isinstance(each, Span) else Span(each, None, span.learned) for each in found]
+
+
+def _joined_texts(pieces: Iterable[str | Span]) -> list[str | Span]:
+    """Return pieces with neighbouring texts as one."""
+    found: list[str | Span] = []
+    for piece in pieces:
+        if found and isinstance(piece, str) and isinstance(found[-1], str):
+            found[-1] += piece
+        else:
+            found.append(piece)
+    return found
 
 
 def _closed(spans: list[Span], *, keeps_end: bool = False) -> list[Span]:
@@ -310,40 +391,47 @@ def _joined(conversations: Iterable[Iterable[Span]], texts: Iterator[tuple[list[
     lengths = []
     for spans in conversations:
         start = len(ids)
-        for _, control, learned in spans:
+        for _, control, learned, times in spans:
             if control is None:
                 found, skipped = next(texts)
                 ids += found[skipped:] if skipped else found
-            else:
+            elif times == 1:
                 ids.append(control)
+            else:
+                ids += [control] * times
             is_answer += _MASKS[learned] * (len(ids) - len(is_answer))
         lengths.append(len(ids) - start)
     return Encoded(ids=ids, is_answer=is_answer, lengths=lengths)
 
 
-def _contents(template: ChatTemplate, messages: Sequence[Message]) -> list[tuple[Role, str]]:
-    """Return each message's role and text, with the system message where the template has it."""
-    found = [(message.role, message.text.strip() if template.trim else message.text) for message in messages]
+def _contents(template: ChatTemplate, messages: Sequence[tuple[Role, Content]]) -> list[tuple[Role, Content]]:
+    """Return each message's role and content, with the system message where the template has it."""
+    found = [*messages]
     if template.default_system is not None and (not found or found[0][0] != "system"):
         found.insert(0, ("system", template.default_system))
     if template.system_in_user is None:
         return found
-    folded: list[tuple[Role, str]] = []
-    system = None
-    for role, text in found:
+    folded: list[tuple[Role, Content]] = []
+    system: Content | None = None
+    for role, content in found:
         if role == "system":
-            system = text
+            system = content
         elif role == "user" and system is not None:
-            folded.append((role, _fold(template.system_in_user, {"{system}": system, CONTENT: text})))
+            folded.append((role, _fold(template.system_in_user, {"{system}": system, CONTENT: content})))
             system = None
         else:
-            folded.append((role, text))
+            folded.append((role, content))
     return folded
 
 
-def _fold(form: str, texts: Mapping[str, str]) -> str:
+def _fold(form: str, contents: Mapping[str, Content]) -> Content:
     """Return the form with its places filled, in one pass: a text may itself look like a place."""
-    return re.sub(r"\{system\}|\{content\}", lambda place: texts[place[0]], form)
+    pieces: list[str | Span] = []
+    for word in re.split(r"(\{system\}|\{content\})", form):
+        content = contents.get(word, word)
+        pieces += (content,) if isinstance(content, str) else content
+    found = _joined_texts(pieces)
+    return found[0] if len(found) == 1 and isinstance(found[0], str) else tuple(found)
 
 
 def _require_safe_cuts(template: ChatTemplate, probe: Sequence[Span], pieces: Sequence[str]) -> None:
@@ -367,8 +455,18 @@ def _require_safe_cuts(template: ChatTemplate, probe: Sequence[Span], pieces: Se
             )
 
 
-def to_jinja(template: ChatTemplate, first: str) -> str:
+_JOINED = (
+    "{% if content is not string %}{% set joined = namespace(text='') %}{% for part in content %}"
+    "{% set joined.text = joined.text + ('" + PICTURE + "' if part['type'] == 'image' else part['text']) %}"
+    "{% endfor %}{% set content = joined.text %}{% endif %}"
+)
+"""Makes one text of a message's parts."""
+
+
+def to_jinja(template: ChatTemplate, first: str, *, pictures: bool = False) -> str:
     """Return the template as `transformers` writes it, for a tokenizer whose first token is named `first`.
+
+    With `pictures` a message's content may be a list of parts: those of type `image` become PICTURE.
 
     `apply_chat_template` then gives the ids of ChatEncoder.encode, and with add_generation_prompt those of `prompt`. It
     reads a control token's name in a message as that token, which ChatEncoder does not.
@@ -389,6 +487,7 @@ def to_jinja(template: ChatTemplate, first: str) -> str:
     folded = template.system_in_user
     lines.append("{% set ns = namespace(system=none) %}" if folded else "")
     lines.append("{% for message in messages %}{% set content = message['content'] %}")
+    lines.append(_JOINED if pictures else "")
     if folded:
         lines.append("{% if message['role'] == 'system' %}{% set ns.system = " + content + " %}{% endif %}")
         words = re.split(r"(\{system\}|\{content\})", folded)

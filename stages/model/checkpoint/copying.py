@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from megatron.core.dist_checkpointing.mapping import ShardedTensor
 from megatron.core.models.gpt import GPTModel
 from torch import Tensor
@@ -13,6 +14,7 @@ from stages.model.checkpoint.reading import WEIGHTS, read_slice, verify
 from stages.model.checkpoint.settings import CheckpointSettings, read_settings, require_fitting
 from stages.model.config import ModelConfig
 from stages.model.decoder import drawn, fill
+from stages.model.eyes import is_of_eyes
 from stages.model.huggingface.tensors import EMBEDDING, HEAD
 from stages.model.huggingface.weights import with_rows
 from stages.model.layers.adapters import is_adapter
@@ -22,9 +24,9 @@ from stages.shared.errors import DataError
 def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: Tokenizer, seed: int) -> None:
     """Fill this rank's weights from a checkpoint of ours. Collective.
 
-    A head of another kind and new adapters are drawn from the seed, and the rows of tokens that the checkpoint lacks
-    are its mean row. Raises DataError if it is damaged, of another shape than `config`, or trained with another
-    tokenizer.
+    A head of another kind, new adapters and new eyes are drawn from the seed, and the rows of tokens that the
+    checkpoint lacks are its mean row. Raises DataError if it is damaged, of another shape than `config`, or trained
+    with another tokenizer.
     """
     verify(folder)
     found = read_settings(folder)
@@ -35,8 +37,7 @@ def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: 
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
         nonlocal last
-        is_new_head = tensor.key.startswith("output_layer.") and found.config.head != config.head
-        if is_new_head or (is_adapter(tensor.key) and not found.config.lora):
+        if _is_new(tensor.key, found.config, config):
             return drawn(tensor, config, seed)
         place = tensor.key, tuple(tensor.global_offset[: tensor.prepend_axis_num])
         if last is None or last[0] != place:
@@ -45,6 +46,31 @@ def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: 
         return last[1]
 
     fill(model, full_tensor)
+
+
+@torch.no_grad()
+def copy_part(model: GPTModel, part: str, folder: Path, config: ModelConfig) -> None:
+    """Fill a part of a model that each rank has whole, `join`, from a checkpoint of ours. Collective.
+
+    Raises DataError if the checkpoint is damaged, or has another such part or none.
+    """
+    verify(folder)
+    found = read_settings(folder).config
+    if config.eyes is None or found.eyes is None or found.eyes.join != config.eyes.join:
+        shown = found.eyes and found.eyes.join.model_dump()
+        raise DataError(folder, f"has another {part} ({shown})", f"Set model.eyes.{part} to it, or train a {part}")
+    for name, weight in getattr(model, part).named_parameters() if hasattr(model, part) else ():
+        whole = read_slice(folder, f"{WEIGHTS}{part}.{name}", ())
+        if whole.shape != weight.shape:
+            problem = f"{part}.{name} has shape {[*whole.shape]}, here {[*weight.shape]}"
+            raise DataError(folder, problem, f"Use a {part} between the same widths")
+        weight.copy_(whole)
+
+
+def _is_new(name: str, found: ModelConfig, config: ModelConfig) -> bool:
+    """Return whether a checkpoint of the model `found` lacks a weight of ours."""
+    is_new_head = name.startswith("output_layer.") and found.head != config.head
+    return is_new_head or (is_adapter(name) and not found.lora) or (is_of_eyes(name) and not found.eyes)
 
 
 def _with_our_rows(whole: Tensor, tensor: ShardedTensor, found: CheckpointSettings, config: ModelConfig) -> Tensor:

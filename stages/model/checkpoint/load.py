@@ -14,7 +14,9 @@ from stages.model.checkpoint.reading import WEIGHTS, read_tensors, tensors_of, v
 from stages.model.checkpoint.settings import RewardScale, read_settings
 from stages.model.config import ModelConfig
 from stages.model.decoder import Decoder, build_model
+from stages.model.eyes import PARTS
 from stages.model.layers.glm import as_generation
+from stages.model.sight import Sight
 from stages.shared.errors import DataError
 from stages.shared.task import Ranks
 
@@ -35,6 +37,13 @@ class LoadedModel:
     """Steps trained; 0 is untrained."""
     reward: RewardScale | None = None
     """Scale of a reward model's scores."""
+
+    @property
+    def eyes(self) -> Sight | None:
+        """The model's eyes; None: it reads text alone."""
+        if self.config.eyes is None:
+            return None
+        return Sight(self.config.eyes, *(getattr(self.model, part, None) for part in PARTS))
 
     @property
     def dtype(self) -> torch.dtype:

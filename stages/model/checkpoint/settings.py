@@ -18,8 +18,8 @@ from stages.shared.errors import ConfigError, DataError
 from stages.shared.files import read_json, sha256_file
 
 FREE = ("head", "extra_tokens")
-"""Settings of a model that may be others than those of the checkpoint whose weights it starts from. Adapters may be
-new."""
+"""Settings of a model that may be others than those of the checkpoint whose weights it starts from. Adapters and eyes
+may be new."""
 REWARD = "reward"
 """Key of a RewardScale in state.json."""
 WEIGHT_TYPES = ("fp32", "bf16", "fp16")
@@ -152,8 +152,9 @@ def require_fitting(checkpoint: Path, found: ModelConfig, config: ModelConfig) -
     other = {name: value for name, value in differences(config, found).items() if name not in FREE}
     if config.position == "glm" and config.seq_len != found.seq_len:
         other["seq_len"] = found.seq_len
-    if found.lora is None:
-        other.pop("lora", None)
+    for name in ("lora", "eyes"):
+        if getattr(found, name) is None:
+            other.pop(name, None)
     kept = config.extra_tokens[: len(found.extra_tokens)]
     if kept != found.extra_tokens:
         other["extra_tokens"] = [*found.extra_tokens]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stages.model.config import ModelConfig, MoEConfig
+from stages.model.eyes import PARTS
 from stages.shared.errors import DataError
 from stages.shared.files import read_json
 
@@ -140,6 +141,7 @@ def differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
             "num_kv_heads": model.kv_heads,
             "ffn_dim": model.ffn,
             "moe": model.moe and {"num_experts": model.moe.num_experts, "top_k": model.moe.top_k},
+            "eyes": model.eyes and model.eyes.model_dump(exclude={part: {"init_std"} for part in PARTS}),
         }
         for model in (wanted, found)
     )
@@ -151,9 +153,9 @@ def differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
 def folder_differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
     """Return what `differences` does, for a folder: config.json names no added tokens, and knows no adapters.
 
-    A head of another kind is new.
+    A head of another kind is new, and so are eyes that the folder lacks.
     """
-    free = ("extra_tokens", "lora", "head")
+    free = ("extra_tokens", "lora", "head", *(() if found.eyes else ("eyes",)))
     return {name: value for name, value in differences(wanted, found).items() if name not in free}
 
 

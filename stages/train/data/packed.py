@@ -85,14 +85,15 @@ class Epochs(Dataset[Batch]):
 
     def __init__(self, samples: Rows, name: str, seed: int) -> None:
         self._samples = samples
-        self._order = lru_cache(maxsize=2)(lambda epoch: _permutation(len(samples), f"{seed}/{name}/{epoch}"))
+        self._order = lru_cache(maxsize=2)(lambda epoch: permutation(len(samples), f"{seed}/{name}/{epoch}"))
 
     def __getitem__(self, number: int) -> Batch:
         epoch, place = divmod(number, len(self._samples))
         return self._samples[int(self._order(epoch)[place])]
 
 
-def _permutation(size: int, key: str) -> NDArray[np.int64]:
+def permutation(size: int, key: str) -> NDArray[np.int64]:
+    """Return an order of `size` samples that is a function of the key."""
     digest = hashlib.sha256(key.encode()).digest()
     return np.random.RandomState(np.frombuffer(digest, np.uint32)).permutation(size)
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import tee
 
 import torch
+import torch.distributed as dist
+from megatron.core import parallel_state
 from megatron.core.pipeline_parallel import get_forward_backward_func
 from torch import Tensor
 
 from stages.model import device
 from stages.model.checkpoint.load import DTYPES
-from stages.model.decoder import Decoder, build_model, global_name
+from stages.model.decoder import Decoder, global_name
 from stages.train.config import TrainingConfig
 from stages.train.engines.context import of_this_context_rank
 from stages.train.objectives.base import Annotate, Batch, Model, Role
@@ -57,7 +59,7 @@ class FrozenModel:
         self._microbatch, self._seq_len = config.microbatch * rows, role.config.seq_len
         layout, dtype = config.layout, DTYPES[config.dtype]
         self.chunks = [
-            build_model(role.config, vocab_size, dtype, chunk=number, sp=layout.sp)
+            role.build(role.config, vocab_size, dtype, chunk=number, sp=layout.sp)
             for number in range(layout.interleave)
         ]
         for chunk in self.chunks:
@@ -78,9 +80,9 @@ class FrozenModel:
 
 
 def freeze(chunks: Sequence[Decoder], role: Role) -> None:
-    """Freeze the weights of a role that are not trained.
+    """Freeze the weights of a role that are not trained. Collective.
 
-    Raises ValueError if nothing is left to train on this rank.
+    Raises ValueError if nothing is left to train on any pipeline stage.
     """
     trained = 0
     for chunk in chunks:
@@ -88,5 +90,7 @@ def freeze(chunks: Sequence[Decoder], role: Role) -> None:
             is_frozen = role.is_frozen(global_name(chunk, name))
             weight.requires_grad_(not is_frozen)
             trained += not is_frozen
-    if not trained:
-        raise ValueError(f"frozen {[*role.frozen]}: a pipeline stage has nothing to train. Use fewer stages")
+    everywhere = torch.tensor(trained, device=device.device())
+    dist.all_reduce(everywhere, group=parallel_state.get_pipeline_model_parallel_group())
+    if not everywhere:
+        raise ValueError(f"frozen {[*role.frozen]}: nothing is left to train")

@@ -19,12 +19,18 @@ from torch.nn import Parameter
 from stages.model import device
 from stages.model.checkpoint.load import DTYPES
 from stages.model.checkpoint.reading import WEIGHTS, tensors_of
-from stages.model.decoder import build_model
 from stages.train.config import TrainingConfig
 from stages.train.engines.context import of_this_context_rank
 from stages.train.engines.frozen import columns, freeze
 from stages.train.engines.offload import activations_on_host
-from stages.train.engines.optimizer import build_optimizer, load_optimizer, loss_scale, on_host, optimizer_state
+from stages.train.engines.optimizer import (
+    build_optimizer,
+    load_optimizer,
+    loss_scale,
+    on_host,
+    optimizer_state,
+    with_weights,
+)
 from stages.train.objectives.base import Annotate, Batch, Forward, LossOf, LossOutputs, Model, Role, SetWeights
 
 
@@ -35,7 +41,7 @@ class MegatronEngine:
         dtype, layout = DTYPES[config.dtype], config.layout
         self.config, self._role, self._rows = config, role, rows
         self.chunks = [
-            build_model(role.config, vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute)
+            role.build(role.config, vocab_size, dtype, chunk=number, sp=layout.sp, recompute=layout.recompute)
             for number in range(layout.interleave)
         ]
         freeze(self.chunks, role)
@@ -140,7 +146,7 @@ class MegatronEngine:
 
     def shares(self) -> Iterator[tuple[Parameter, Tensor, Tensor]]:
         """Yield this rank's share of the model: see Engine."""
-        for each in self.optimizer.chained_optimizers:
+        for each in with_weights(self.optimizer):
             weights = (*each.model_float16_groups, *each.model_fp32_groups)
             parts = (*each.shard_float16_groups, *each.shard_fp32_groups)
             owners = (*each.shard_fp32_from_float16_groups, *each.shard_fp32_groups)
@@ -155,7 +161,7 @@ class MegatronEngine:
         for group in self.optimizer.param_groups:
             # Megatron leaves both to its scheduler, which is not used: a multiplier alone exempts nothing from decay.
             group["lr"], group["weight_decay"] = lr, group["wd_mult"] * self.config.optimizer.weight_decay
-        for optimizer in self.optimizer.chained_optimizers:
+        for optimizer in with_weights(self.optimizer):
             clip_grad_by_total_norm_fp32(optimizer.get_parameters(), self.config.optimizer.clip_grad, self._norm)
         done = bool(self.optimizer.step_with_ready_grads())
         for host in self._hosts:

@@ -30,12 +30,18 @@ def build_optimizer(config: TrainingConfig, models: Sequence[DistributedDataPara
         # The loss has one scale, wherever fp16 overflows. Megatron gives each optimizer a scaler that sees its own
         # overflows alone.
         each.grad_scaler = optimizer.chained_optimizers[0].grad_scaler
+    for each in with_weights(optimizer):
         if "optimizer" in config.layout.offload:
             copies = [weight for group in each.shard_fp32_from_float16_groups for weight in group]
             each.optimizer = HostAdamW(each.optimizer, copies)
         else:
             _allocate_state(each)
     return optimizer
+
+
+def with_weights(optimizer: MegatronOptimizer) -> list[MegatronOptimizer]:
+    """Return the optimizers that update any weight: none on a pipeline stage whose weights are all frozen."""
+    return [each for each in optimizer.chained_optimizers if not each.is_stub_optimizer]
 
 
 def fuse_clipping() -> None:
@@ -72,7 +78,7 @@ def loss_scale(config: TrainingConfig) -> LossScaleConfig:
 
 def on_host(optimizer: MegatronOptimizer) -> list[HostAdamW]:
     """Return those that live in the host's memory."""
-    found = (each.optimizer for each in optimizer.chained_optimizers)
+    found = (each.optimizer for each in with_weights(optimizer))
     return [each for each in found if isinstance(each, HostAdamW)]
 
 
@@ -84,7 +90,7 @@ def optimizer_state(optimizer: MegatronOptimizer, weights: ShardedStateDict) -> 
     """
     shards = {shard.data: shard for shard in weights.values()}
     parts = {}
-    for each in optimizer.chained_optimizers:
+    for each in with_weights(optimizer):
         for weight, start in _shares(each):
             for kind, run in _runs(each, weight).items():
                 found = parts_of(shards[weight], weight.shape, run, start, f"optimizer.state.{kind}")
@@ -95,7 +101,7 @@ def optimizer_state(optimizer: MegatronOptimizer, weights: ShardedStateDict) -> 
 
 def load_optimizer(optimizer: MegatronOptimizer, state: StateDict) -> None:
     """Take over what is no tensor; tensors were read in place."""
-    for each in optimizer.chained_optimizers:
+    for each in with_weights(optimizer):
         for group in each.optimizer.param_groups:
             group["step"] = int(state["step"])  # where Transformer Engine's looks for it
             for weight in group["params"]:
@@ -122,7 +128,7 @@ def _runs(optimizer: MegatronOptimizer, weight: Parameter) -> dict[str, Tensor]:
 
 
 def _steps(optimizer: MegatronOptimizer) -> float:
-    for each in optimizer.chained_optimizers:
+    for each in with_weights(optimizer):
         for group in each.optimizer.param_groups:
             for weight in group["params"]:
                 return float(each.optimizer.state[weight].get("step", group.get("step", 0)))

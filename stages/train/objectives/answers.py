@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stages.model.layers.attention import documents_apart
 from stages.model.layers.noise import EmbeddingNoise, hashed
+from stages.model.sight import Pictures
 from stages.train.config import TrainingConfig
 from stages.train.objectives.base import Batch, Column, LossOf, Model, Objective, Role, SetWeights
 from stages.train.objectives.next_token import label_columns, label_loss
@@ -41,7 +42,13 @@ class LearnAnswers(Objective):
             apart.scored = scored_S = scored_tokens(batch["is_learned"], tokens)
             labels = {name: column_BT.t().flatten()[scored_S][None] for name, column_BT in labels.items()}
         noise = self._noise(batch) if self.noise else None
-        return model(tokens, positions, documents=apart, noise=noise), partial(label_loss, labels, z_loss=self.z_loss)
+        pictures = self.pictures(batch)
+        output = model(tokens, positions, documents=apart, noise=noise, pictures=pictures)
+        return output, partial(label_loss, labels, z_loss=self.z_loss)
+
+    def pictures(self, _batch: Batch) -> Pictures | None:
+        """Return the pictures of a batch: none unless overridden."""
+        return None
 
     def _noise(self, batch: Batch) -> EmbeddingNoise:
         """Return noise of at most alpha / sqrt(L D) for an example of L tokens: packing does not change its size."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from megatron.core.models.gpt import GPTModel
@@ -20,11 +20,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stages.model.config import ModelConfig
-from stages.model.decoder import initialise
+from stages.model.decoder import build_model, initialise
+from stages.model.eyes import is_of_eyes
 from stages.model.huggingface.tensors import EMBEDDING, HEAD
 from stages.model.layers.adapters import is_adapter
 from stages.model.layers.attention import Documents
 from stages.model.layers.noise import EmbeddingNoise
+from stages.model.sight import Pictures
 
 Batch = dict[str, Tensor]
 SetWeights = Callable[[GPTModel], None]
@@ -85,6 +87,7 @@ class Model(Protocol):
         hidden: Tensor | None = None,
         documents: Documents | None = None,
         noise: EmbeddingNoise | None = None,
+        pictures: Pictures | None = None,
     ) -> Tensor:
         """Return the head's output, or the hidden states of a pipeline stage that is not the last."""
 
@@ -94,12 +97,15 @@ class Role:
     """A model that takes part in a step."""
 
     config: ModelConfig
+    build: Callable[..., Any] = build_model
+    """Builds a rank's part of the model, with the arguments of build_model: `config`'s decoder, or a model around it,
+    which brings weights to start from."""
     set_weights: SetWeights | None = None
     """Weights to start from; None: drawn from the seed."""
     frozen: tuple[str, ...] = ()
     """Patterns (fnmatch) of names of weights, such as `decoder.layers.0.*`, that are not trained: they have no
-    gradient, no optimizer state and no part in the gradient's norm. `*`: the whole model. With adapters everything but
-    these and a scalar head is frozen."""
+    gradient, no optimizer state and no part in the gradient's norm. `*`: the whole model. With adapters the decoder's
+    weights are frozen, but for these and a scalar head."""
     each_step: bool = True
     """Of a frozen model: whether it takes part in every step. False: a feed runs it where it has use for it."""
     lr_ratio: float = 1.0
@@ -116,7 +122,7 @@ class Role:
     def is_frozen(self, name: str) -> bool:
         """Return whether a weight, by its global name, is not trained."""
         lora = self.config.lora
-        if lora and not is_adapter(name):
+        if lora and not is_adapter(name) and not is_of_eyes(name):
             is_new_head = name == HEAD and self.config.head == "scalar"
             return not (is_new_head or (lora.embeddings and name in (EMBEDDING, HEAD)))
         return any(fnmatchcase(name, pattern) for pattern in self.frozen)

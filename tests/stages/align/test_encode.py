@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from stages.align.encode import COMPARED, DEMONSTRATIONS, HELDOUT
-from stages.align.encoded import COUNTS, REJECTS
 from stages.align.pack import merged
+from stages.chats.encoded import COUNTS, REJECTS
 from stages.formats.chat.compared import ComparedRows
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.contract import InputFile

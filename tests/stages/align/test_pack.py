@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.align.encoded import rows_name
+from stages.chats.encoded import rows_name
 from stages.formats.chat.compared import ComparedRows
 from stages.formats.chat.packing import read_packing
 from stages.shared.contract import InputFile

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.align.chat_encoder import chat_encoder
 from stages.align.prompts import Prompt, of_round, permutation, read_prompts
+from stages.chats.encoder import chat_encoder
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.contract import InputFile

@@ -32,6 +32,8 @@ from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
 from stages.shared.task import Kin, Ranks, Task
 from stages.train.stage import TrainingStage
+from stages.vision.contrastive.config import ContrastiveConfig
+from stages.vision.train.config import VisionTrainConfig
 from tests.stages.forks import fork_server
 from tests.stages.train.ranking_config import RankingConfig
 
@@ -49,6 +51,7 @@ LEARNED_FROM: dict[str, tuple[type[TrainingStage], str]] = {
     "align.sft": (AlignConfig, "chats"),
     "align.reward": (RewardConfig, "preferences"),
     "align.dpo": (DpoConfig, "preferences"),
+    "vision.train": (VisionTrainConfig, "chats"),
 }
 """Stages that train on packed rows, with the field of their data."""
 
@@ -110,6 +113,8 @@ def settings(run: Run) -> TrainingStage:
         return kind.model_validate({field: "unused", "tokenizer": "unused", **start, **changed})
     if run.stage == "align.ppo":
         return PpoConfig(prompts="unused", tokenizer="unused", **changed)
+    if run.stage == "vision.contrastive":
+        return ContrastiveConfig(pictures="unused", tokenizer="unused", **changed)
     model = {**changed["model"], "head": "scalar"}
     return RankingConfig(pairs="unused", tokenizer="unused", **{**changed, "model": model})
 
@@ -251,10 +256,11 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
             "tokens": tuple(InputFile(path, path.stem) for path in sorted(data.glob("*.bin"))),
             **{field: tuple(packed) for _, field in LEARNED_FROM.values()},
             "tokenizer": (InputFile(data / "tokenizer.model", ""),),
+            "pictures": (InputFile(data / "pictures", "made"),),
             "prompts": tuple(InputFile(path, path.stem) for path in sorted(data.glob("prompts*.jsonl"))),
             **{
                 name: (InputFile(Path(getattr(config, name)), ""),)
-                for name in ("rule", "policy", "reward")
+                for name in ("rule", "policy", "reward", "encoder_from", "join_from")
                 if getattr(config, name, None)
             },
             "continue_from": (InputFile(Path(run.continue_from), ""),) if run.continue_from else (),

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from stages.formats.chat.chats import Message, text_message
-from stages.formats.chat.templates import FOLDER, ChatEncoder, ChatTemplate, load_template, to_jinja
+from stages.formats.chat.chats import Message, Part, text_message
+from stages.formats.chat.templates import FOLDER, PICTURE, ChatEncoder, ChatTemplate, load_template, to_jinja
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.errors import ConfigError, DataError
 from stages.tokenizer.config import TokenizerConfig
@@ -202,3 +202,68 @@ def test_a_role_that_the_template_lacks_is_an_error() -> None:
     made = ChatEncoder(load_template("vicuna"), Bytes(), {}, first_id=1)
     with pytest.raises(ValueError, match="no role tool"):
         made.encode([text_message("tool", "x")])
+
+
+LENGTHS = {"sheep": 3, "goat": 2}
+
+
+def seeing(name: str, tokenizer: Tokenizer) -> ChatEncoder:
+    """Return an encoder of chats with the pictures of LENGTHS."""
+    template = load_template(name)
+    names = (*template.controls, PICTURE)
+    controls = {control: tokenizer.vocab_size + number for number, control in enumerate(names)}
+    return ChatEncoder(template, tokenizer, controls, tokenizer.bos_id, LENGTHS.__getitem__)
+
+
+def shown(*pieces: str) -> Message:
+    """Return a user's message: names of LENGTHS are pictures, all else is text."""
+    parts = (Part("picture", key=piece) if piece in LENGTHS else Part("text", piece) for piece in pieces)
+    return Message("user", tuple(parts))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_stand_where_the_message_has_them_and_are_never_learned(name: str, tokenizer: Tokenizer) -> None:
+    made = seeing(name, tokenizer)
+    messages = [shown("look: ", "goat", " and {content} ", "sheep", "?"), text_message("assistant", "two animals")]
+    encoded = made.encode([*messages, shown("sheep"), text_message("assistant", "a sheep")])
+    places = [place for place, each in enumerate(encoded.ids) if each == made.picture_id]
+    runs = [place - number for number, place in enumerate(places)]
+    assert [runs.count(run) for run in dict.fromkeys(runs)] == [2, 3, 3]
+    assert not any(encoded.is_answer[place] for place in places)
+    plain = encoder(name, tokenizer).encode([text_message("user", "x"), messages[1], *chat("y", "a sheep")])
+    assert sum(encoded.is_answer) == sum(plain.is_answer)
+    between = encoded.ids[places[1] + 1 : places[2]]
+    assert tokenizer.decode(between).strip() == "and {content}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_name_of_the_token_of_pictures_is_plain_text_in_any_message(name: str, tokenizer: Tokenizer) -> None:
+    made = seeing(name, tokenizer)
+    messages = [shown("a <image> b"), text_message("assistant", "<image>"), shown("<image>", "goat", "<image>")]
+    encoded = made.encode(messages)
+    assert encoded.ids.count(made.picture_id or -1) == LENGTHS["goat"]
+    assert encoder(name, tokenizer).encode(messages[:2]).ids == encoded.ids[: len(made.encode(messages[:2]).ids)]
+
+
+def test_a_picture_between_two_spaces_moves_no_space_and_trims_at_the_ends_alone() -> None:
+    spaced = ChatTemplate(user=("USER: {content}",), assistant={"answer": ("{content}", "</s>")}, trim=True)  # type: ignore[arg-type]
+    made = ChatEncoder(spaced, Bytes(), {PICTURE: 300}, 258, LENGTHS.__getitem__)
+    encoded = made.encode([shown("  a ", "goat", " b "), text_message("assistant", "c")])
+    assert encoded.ids == [*b"USER: a ", 300, 300, *b" b", *b"c", 258]
+
+
+def test_a_system_message_folds_into_a_message_with_pictures() -> None:
+    folded = ChatTemplate(
+        user=("<u>", "{content}"),
+        controls=("<u>",),
+        system_in_user="[{system}]{content}",
+        assistant={"answer": ("{content}", "</s>")},  # type: ignore[arg-type]
+    )
+    made = ChatEncoder(folded, Bytes(), {PICTURE: 300, "<u>": 301}, 258, LENGTHS.__getitem__)
+    messages = [text_message("system", "{content}"), shown("goat", "b"), text_message("assistant", "c")]
+    assert made.encode(messages).ids == [301, *b"[{content}]", 300, 300, *b"b", *b"c", 258]
+
+
+def test_without_positions_a_picture_is_refused(tokenizer: Tokenizer) -> None:
+    with pytest.raises(ValueError, match="picture"):
+        encoder("stagecoach", tokenizer).encode([shown("goat")])

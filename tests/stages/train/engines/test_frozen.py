@@ -38,9 +38,9 @@ def test_frozen_weights_have_no_gradient_and_no_part_in_its_norm() -> None:
     assert norms[1] < norms[0]
 
 
-def test_a_rank_without_anything_to_train_is_refused() -> None:
+def test_a_model_without_anything_to_train_is_refused() -> None:
     parallel.start(Ranks())
-    with pytest.raises(ValueError, match="has nothing to train"):
+    with pytest.raises(ValueError, match="nothing is left to train"):
         build_engine(CONFIG, Role(config=CONFIG.model, frozen=("d*", "e*", "o*")), VOCABULARY)
 
 

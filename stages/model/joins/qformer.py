@@ -1,0 +1,82 @@
+"""BLIP-2's Q-Former: a BERT whose tokens are learned queries that look at features (arXiv:2301.12597, section 3)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from stages.model.joins.base import Attention, Join
+from stages.model.joins.config import JoinConfig
+
+_EPS = 1e-12
+"""BERT's (google-research/bert, modeling.py)."""
+
+
+class PostNormAttention(nn.Module):
+    """Attention, then the norm of its output and the input (post-LN)."""
+
+    def __init__(self, config: JoinConfig, width: int) -> None:
+        super().__init__()
+        self.attention = Attention(config.dim, width, config.num_heads)
+        self.out, self.norm = nn.Linear(config.dim, config.dim), nn.LayerNorm(config.dim, _EPS)
+
+    def forward(self, x_NTC: Tensor, seen_NSW: Tensor, visible: Tensor | None = None) -> Tensor:
+        """Return the tokens after they have looked at what is seen: see Attention."""
+        normed_NTC: Tensor = self.norm(x_NTC + self.out(self.attention(x_NTC, seen_NSW, visible)))
+        return normed_NTC
+
+
+class PostNormFeedForward(nn.Module):
+    """BERT's feed-forward block, then the norm of its output and the input."""
+
+    def __init__(self, config: JoinConfig) -> None:
+        super().__init__()
+        self.inner, self.out = nn.Linear(config.dim, config.ffn_dim), nn.Linear(config.ffn_dim, config.dim)
+        self.norm = nn.LayerNorm(config.dim, _EPS)
+
+    def forward(self, x_NTC: Tensor) -> Tensor:
+        """Return the tokens after the block."""
+        normed_NTC: Tensor = self.norm(x_NTC + self.out(F.gelu(self.inner(x_NTC))))
+        return normed_NTC
+
+
+class QFormerLayer(nn.Module):
+    """Queries attend to each other, in every second layer to the features, and pass a feed-forward block."""
+
+    def __init__(self, config: JoinConfig, width: int, number: int) -> None:
+        super().__init__()
+        self.own = PostNormAttention(config, config.dim)
+        self.cross = PostNormAttention(config, width) if number % 2 == 0 else None
+        self.feed_forward = PostNormFeedForward(config)
+
+    def forward(self, queries_NQC: Tensor, features_NPW: Tensor) -> Tensor:
+        """Return the queries after the layer."""
+        queries_NQC = self.own(queries_NQC, queries_NQC)
+        if self.cross is not None:
+            queries_NQC = self.cross(queries_NQC, features_NPW)
+        output_NQC: Tensor = self.feed_forward(queries_NQC)
+        return output_NQC
+
+
+class QFormerJoin(Join):
+    """Queries, layers and the matrix to the language model's width."""
+
+    def __init__(self, config: JoinConfig, width: int, dim: int) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.empty(1, config.queries, config.dim))
+        self.norm = nn.LayerNorm(config.dim, _EPS)
+        self.layers = nn.ModuleList(QFormerLayer(config, width, number) for number in range(config.num_layers))
+        self.out = nn.Linear(config.dim, dim)
+
+    def forward(self, features_NPW: Tensor) -> Tensor:
+        """Return the positions' embeddings, one of each query."""
+        embedded_NQD: Tensor = self.out(self.asked(features_NPW))
+        return embedded_NQD
+
+    def asked(self, features_NPW: Tensor) -> Tensor:
+        """Return the queries after all layers, [N, Q, C]."""
+        queries_NQC: Tensor = self.norm(self.queries).expand(len(features_NPW), -1, -1)
+        for layer in self.layers:
+            queries_NQC = layer(queries_NQC, features_NPW)
+        return queries_NQC

@@ -1,0 +1,126 @@
+"""Settings of `vision.contrastive`: an encoder learns to see from pictures and captions, for those who have none.
+
+train (once, on all ranks of the layout) -> encoder (once)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from stages.formats.kinds import KINDS
+from stages.formats.readings import Reading
+from stages.model.config import ModelConfig
+from stages.model.huggingface.config import CONFIG_JSON, read_config
+from stages.model.huggingface.vision.config import from_vision_json, require_same_encoder
+from stages.model.vision.config import VisionConfig
+from stages.pictures.plan import Fixed
+from stages.shared.contract import WHOLE, After, InputFile, Inputs, Output, Reads, StagePlan, Step
+from stages.shared.errors import ConfigError
+from stages.train.config import WEIGHTS
+from stages.train.stage import TrainingStage
+
+TRAIN, ENCODER = "train", "encoder"
+"""The steps."""
+_TEXT = ModelConfig(num_layers=2, dim=128, num_heads=4, seq_len=48, head="none")
+
+
+class ContrastiveConfig(TrainingStage):
+    """Trains a vision encoder and a decoder of text to give a picture and its caption the same direction."""
+
+    stage: ClassVar[str] = "vision.contrastive"
+    data: ClassVar[str] = "pictures"
+    run: ClassVar[str] = "stages.vision.contrastive.run:train"
+
+    pictures: Annotated[Inputs, Reads(KINDS.pictures)]
+    """Collections of pictures. Those without a caption are not trained on."""
+    encoder_from: Annotated[Inputs | None, Reads(KINDS.encoder)] = None
+    """A CLIP or SigLIP folder, or `from:` a section that trained one, to start from its encoder's weights; None: drawn
+    from the seed."""
+    encoder: Annotated[VisionConfig, WEIGHTS] = VisionConfig()
+    """The encoder. All of its layers are trained, whatever `layer` its features are taken from later."""
+    model: Annotated[ModelConfig, WEIGHTS] = _TEXT
+    """The decoder that reads captions, up to seq_len tokens of them; it is of no further use."""
+    fit: Annotated[Literal["crop", "pad", "stretch"], WEIGHTS] = "pad"
+    """How a picture becomes a square: its middle, all of it on the mean colour, or distorted."""
+    projection: Annotated[int, WEIGHTS] = Field(default=128, ge=1)
+    """Width of the space in which pictures and captions are compared."""
+    temperature: Annotated[float, WEIGHTS] = Field(default=0.07, gt=0)
+    """Temperature of the similarities at the start; it is learned (arXiv:2103.00020, section 2.5)."""
+
+    @model_validator(mode="after")
+    def _check_contrast(self) -> ContrastiveConfig:
+        if self.model.head != "none" or self.model.position == "glm":
+            wanted = "none, and a position that is not glm: a caption is read at its last token"
+            raise ConfigError("model.head", self.model.head, wanted)
+        if self.engine != "megatron" or self.layout.pp > 1 or self.layout.cp > 1:
+            raise ConfigError("layout", self.layout.model_dump(), "pp 1 and cp 1, with engine megatron: two towers")
+        if self.ramp is not None:
+            raise ConfigError("ramp", self.ramp.model_dump(), "absent: pairs of a step are each other's negatives")
+        together = self.global_batch // self.layout.dp
+        if self.microbatch != together:
+            wanted = f"global_batch / layout.dp ({together}): pairs of a step are each other's negatives"
+            raise ConfigError("microbatch", self.microbatch, wanted)
+        if self.global_batch < 2:
+            raise ConfigError("global_batch", self.global_batch, "at least 2: a pair alone has no negative")
+        if self.model.eyes is not None:
+            raise ConfigError("model.eyes", self.model.eyes.model_dump(), "absent: `encoder` is what sees")
+        self._check_absent()
+        return self
+
+    def _check_absent(self) -> None:
+        absent: dict[str, Any] = {
+            "mixture": self.mixture,
+            "init_from": self.init_from,
+            "layer_stats_every": self.layer_stats_every,
+            "continue_with": self.continue_with if self.continue_with == "weights" else None,
+        }
+        for name, value in absent.items():
+            if value is not None:
+                wanted = "everything" if name == "continue_with" else "absent"
+                raise ConfigError(name, value, f"{wanted} in vision.contrastive (encoder_from starts from an encoder)")
+
+    @property
+    def scheme(self) -> Fixed:
+        """The plan of a picture: one square."""
+        return Fixed(encoder=self.encoder.squares, fit=self.fit)
+
+    def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
+        """Return the two steps. The last one writes the encoder as a folder that transformers loads."""
+        made = super().plan(inputs)
+        (training,) = made.steps
+        given = ("encoder_from",) if self.encoder_from is not None else ()
+        training = replace(training, name=TRAIN, reads=(*training.reads, *given))
+        written = Step(
+            name=ENCODER,
+            run="stages.vision.contrastive.run:write",
+            units=WHOLE,
+            uses=("encoder",),
+            reads=(),
+            after=(After(TRAIN),),
+            shape="small",
+            core_seconds=30.0,
+            disk_mb=4e-6 * self.encoder.whole.num_parameters + 1,
+            mem_mb=1_000 + 8e-6 * self.encoder.whole.num_parameters,
+        )
+        outputs = [replace(each, step=TRAIN) for each in made.outputs]
+        encoder = Output(step=ENCODER, unit=WHOLE[0].key, kind=KINDS.encoder, source=ENCODER)
+        return StagePlan(steps=(training, written), outputs=(*outputs, encoder))
+
+    def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        """Raise DataError for an encoder to start from that is another one."""
+        super().inspect(inputs)
+        for file in inputs.get("encoder_from", ()):
+            if not file.section:
+                path = file.path / CONFIG_JSON
+                require_same_encoder(path, self.encoder, from_vision_json(read_config(path), path))
+
+    def _readings(self, _inputs: Mapping[str, tuple[InputFile, ...]]) -> list[Reading]:
+        """Return nothing: pictures are no tokens."""
+        return []
+
+
+Config = ContrastiveConfig
