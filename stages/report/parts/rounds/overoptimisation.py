@@ -50,7 +50,7 @@ def curves_of(section: str, rows: Iterable[RoundRow], results: Iterable[Results]
     found: dict[str, dict[int, float]] = {}
     for each in results:
         step = 0 if role_of(each.key.source) == UNTRAINED else training_step(each.key.source)
-        if step not in by_step or each.key.source.rpartition("/")[0] != section:
+        if step is None or step not in by_step or each.key.source.rpartition("/")[0] != section:
             continue
         for name, value in _main(each):
             found.setdefault(name, {})[step] = value
