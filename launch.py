@@ -102,6 +102,9 @@ def make_parser() -> argparse.ArgumentParser:
     repeated(verb("tune", about, "run"), "--set", "A.B=C", "another threshold; may be repeated")
     about = "serve a page, on this machine alone, on which people rank a run's candidates"
     repeated(verb("label", about, "run"), "--set", "A.B=C", "another setting of the page, such as label.port=8765")
+    made = verb("chat", "serve a run's models, with OpenAI's API and a page to talk to them", "run")
+    made.add_argument("section", nargs="?", help="section with models (default: the last one that trains)")
+    repeated(made, "--set", "A.B=C", "another setting of the server, such as chat.port=8765")
     verb("report", "write the report of a run in its present state", "run")
     made = verb("doctor", "check this machine or cluster, with a remedy for each problem")
     made.add_argument("--cluster", default="auto", help=CLUSTER_HELP)

@@ -20,8 +20,8 @@ CONSTRAINTS = REQUIREMENTS / "constraints.txt"
 """Exact versions of all packages, indirect dependencies included: output of pip freeze (envs/README.md)."""
 LEVELS = {
     "launcher": ("launcher",),
-    "stages": ("launcher", "web", "train", "evaluate", "teacher", "pictures"),
-    "test": ("launcher", "web", "train", "evaluate", "teacher", "pictures", "test"),
+    "stages": ("launcher", "web", "train", "evaluate", "teacher", "pictures", "tools", "serve"),
+    "test": ("launcher", "web", "train", "evaluate", "teacher", "pictures", "tools", "serve", "test"),
 }
 """Requirement files of each level, smallest level first; a larger level contains the smaller ones."""
 PYTHONS = {

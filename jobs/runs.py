@@ -29,7 +29,7 @@ from jobs.plan.crawl import OnGuess
 from jobs.plan.graph import Cut, Expand, External, Graph, Job, build_graph
 from jobs.plan.identity import NAMED, changed_files
 from jobs.plan.inputs import external_files
-from jobs.plan.recipe import Recipe
+from jobs.plan.recipe import Recipe, make_recipe
 from jobs.plan.validation import at_home
 from jobs.record import (
     REMEDY,
@@ -329,8 +329,11 @@ def open_run(roots: Sequence[Path], name: str) -> Run:
         where = ", ".join(map(str, roots))
         raise ConfigError("run", name, f"a run in {where}; {nearest(name, known) if known else 'there is none yet'}")
     record = read_record(paths)
-    recipe = recipe_of(paths, record)
-    cluster = cluster_of(paths, record)
+    return _recorded(paths, record, recipe_of(paths, record), cluster_of(paths, record))
+
+
+def _recorded(paths: RunPaths, record: dict[str, Any], recipe: Recipe, cluster: Cluster) -> Run:
+    """Return a run with the files and parts of its record. Raises DataError for a record that lacks files."""
 
     def expand(value: Any, setting: str, reads: Reads) -> Sequence[External]:
         rows = rows_of(value, setting)
@@ -345,6 +348,18 @@ def open_run(roots: Sequence[Path], name: str) -> Run:
     parts = _parts_of_record(record)
     graph = _built(recipe, cluster, paths, expand, lambda job: parts.get(job.name, {}))
     return Run(paths, recipe, cluster, graph, record)
+
+
+def with_section(run: Run, name: str, body: Mapping[str, Any], like: str) -> Run:
+    """Return a run with one more section, which alone is its target; writes nothing.
+
+    The section may read what section `like` reads from outside the run. Raises ConfigError for a body that is none.
+    """
+    recipe = make_recipe({**run.recipe.values, name: body, "targets": [name]})
+    files: dict[str, Any] = run.record.get("files", {})
+    known = {setting: rows for setting, rows in files.items() if setting.startswith(f"{like}.")}
+    known = {f"{name}.{setting.removeprefix(f'{like}.')}": rows for setting, rows in known.items()}
+    return _recorded(run.paths, {**run.record, "files": {**files, **known}}, recipe, run.cluster)
 
 
 def _built(recipe: Recipe, cluster: Cluster, paths: RunPaths, expand: Expand, cut: Cut) -> Graph:

@@ -28,6 +28,7 @@ from rich.text import Text
 from envs import bootstrap
 from jobs import show
 from jobs.advance import WATCH_S, advance
+from jobs.chat import CHAT, with_chat
 from jobs.checks.doctor import diagnose, print_findings
 from jobs.costs import with_unit_costs
 from jobs.display import confirm, console, log, warn
@@ -340,6 +341,13 @@ def tune(arguments: argparse.Namespace) -> int:
 def label(arguments: argparse.Namespace) -> int:
     """Serve the page on which people rank a run's candidates, until Ctrl-C."""
     return _tool(_opened(arguments), "label", arguments.set)
+
+
+def chat(arguments: argparse.Namespace) -> int:
+    """Serve a run's models on this machine, with a page to talk to them, until Ctrl-C."""
+    opened = _seen(arguments)
+    _have_stages(opened.cluster)
+    return _tool(with_chat(opened, arguments.section), CHAT, arguments.set)
 
 
 def report(arguments: argparse.Namespace) -> int:

@@ -31,6 +31,7 @@ def test_every_path_that_a_readme_names_exists() -> None:
 ELSEWHERE = {
     "stages/model/joins/base.py": "tests/stages/model/joins/test_build.py",
     "stages/model/joins/projector.py": "tests/stages/model/joins/test_build.py",
+    "stages/model/huggingface/vision/llava.py": "tests/stages/model/huggingface/vision/test_eyes.py",
     "stages/model/huggingface/vision/tensors.py": "tests/stages/model/huggingface/vision/test_folder.py",
     "envs/check_gloo.py": "tests/jobs/checks/test_machine.py",
     "envs/check_node.py": "tests/jobs/checks/test_scheduler.py",
@@ -94,6 +95,8 @@ ELSEWHERE = {
     "stages/text/blocks/page_data.py": "tests/stages/text/blocks/test_gate.py",
     "stages/text/compiled/arrays.py": "tests/stages/text/compiled/test_hash_table.py",
     "stages/text/rules/filters.py": "tests/stages/text/rules/test_quality.py",
+    "stages/formats/calls/questions.py": "tests/stages/tools/score/test_run.py",
+    "stages/formats/calls/scores.py": "tests/stages/tools/score/test_run.py",
     "stages/vision/pictures/samples.py": "tests/stages/vision/pictures/test_lists.py",
     "stages/web/settings.py": "tests/stages/web/test_config.py",
     "stages/web/unit_findings.py": "tests/stages/web/steps/test_documents.py",

@@ -65,6 +65,16 @@ class Kinds:
     """Responses to prompts that somebody may rank."""
     agreement: Kind = Kind("agreement", "agreement.json")
     """How far people who ranked the same responses agree."""
+    api_files: Kind = Kind("api_files")
+    """Listings of hubs, model cards, OpenAPI files and Python sources that describe APIs, brought by the user."""
+    apis: Kind = Kind("apis", "apis.jsonl")
+    """APIs in APIBench's ten fields."""
+    api_questions: Kind = Kind("api_questions", "questions.jsonl")
+    """Requests, each with the API that answers it."""
+    api_answers: Kind = Kind("api_answers", "answers.jsonl")
+    """A model's answers to requests."""
+    call_scores: Kind = Kind("call_scores", "call_scores.json")
+    """How often answers call the right API."""
     picture_files: Kind = Kind("picture_files")
     """Pictures with texts as they are published, brought by the user."""
     pictures: Kind = Kind("pictures", "pictures")

@@ -7,18 +7,18 @@ Texts reach the page as JSON and become text nodes there. The policy of the page
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from stages.align.label.desk import Desk
 from stages.formats.kinds import KINDS
 from stages.formats.preferences import read_candidates
 from stages.shared.errors import ConfigError, StagecoachError
+from stages.shared.page import HEADERS, LOCAL, is_known_host, is_token, new_token, page_address, tunnel
 from stages.shared.tool import ToolCall, ToolTable
 
 PAGE = Path(__file__).resolve().parents[3] / "templates" / "label"
@@ -28,13 +28,6 @@ FILES = {
     "label.js": ("label.js", "text/javascript"),
 }
 MAX_BODY = 64 << 10
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 def label(call: ToolCall) -> Iterator[ToolTable]:
@@ -49,8 +42,7 @@ def label(call: ToolCall) -> Iterator[ToolTable]:
     with Server(Desk(candidates, folder, call.changed.reasons, call.changed.seed), call.changed.port) as server:
         notes = (
             f"Open {server.address}",
-            "The page is for this machine alone; from yours: "
-            f"ssh -L {server.server_port}:127.0.0.1:{server.server_port} HOST",
+            f"The page is for this machine alone; from yours: {tunnel(server.server_port)}",
             f"Labels go to {folder}. Ctrl-C ends the page.",
             f"Afterwards: {call.command} --set '{call.section}.labels={folder}/*.jsonl'",
         )
@@ -65,12 +57,12 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, desk: Desk, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
-        self.desk, self.token = desk, secrets.token_urlsafe(16)
+        self.desk, self.token = desk, new_token()
 
     @property
     def address(self) -> str:
         """URL of the page, with the token that opens it."""
-        return f"http://127.0.0.1:{self.server_port}/{quote(self.token)}/"
+        return page_address("127.0.0.1", self.server_port, self.token)
 
 
 class _Refused(Exception):  # noqa: N818  (an outcome, not an error)
@@ -117,11 +109,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _route(self) -> str:
         """Return the path behind the token. Refuses another token, and another host (DNS rebinding)."""
-        port = self.server.server_port
-        if self.headers.get("Host") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+        if not is_known_host(self.headers.get("Host"), LOCAL):
             raise _Refused(HTTPStatus.FORBIDDEN, "another host")
         token, mark, route = urlsplit(self.path).path.removeprefix("/").partition("/")
-        if not mark or not secrets.compare_digest(token.encode(), self.server.token.encode()):
+        if not mark or not is_token(token, self.server.token):
             raise _Refused(HTTPStatus.FORBIDDEN, "another token: copy the whole address")
         return route
 

@@ -455,8 +455,18 @@ def _require_safe_cuts(template: ChatTemplate, probe: Sequence[Span], pieces: Se
             )
 
 
-def to_jinja(template: ChatTemplate, first: str) -> str:
+_JOINED = (
+    "{% if content is not string %}{% set joined = namespace(text='') %}{% for part in content %}"
+    "{% set joined.text = joined.text + ('" + PICTURE + "' if part['type'] == 'image' else part['text']) %}"
+    "{% endfor %}{% set content = joined.text %}{% endif %}"
+)
+"""Makes one text of a message's parts."""
+
+
+def to_jinja(template: ChatTemplate, first: str, *, pictures: bool = False) -> str:
     """Return the template as `transformers` writes it, for a tokenizer whose first token is named `first`.
+
+    With `pictures` a message's content may be a list of parts: those of type `image` become PICTURE.
 
     `apply_chat_template` then gives the ids of ChatEncoder.encode, and with add_generation_prompt those of `prompt`. It
     reads a control token's name in a message as that token, which ChatEncoder does not.
@@ -477,6 +487,7 @@ def to_jinja(template: ChatTemplate, first: str) -> str:
     folded = template.system_in_user
     lines.append("{% set ns = namespace(system=none) %}" if folded else "")
     lines.append("{% for message in messages %}{% set content = message['content'] %}")
+    lines.append(_JOINED if pictures else "")
     if folded:
         lines.append("{% if message['role'] == 'system' %}{% set ns.system = " + content + " %}{% endif %}")
         words = re.split(r"(\{system\}|\{content\})", folded)

@@ -153,9 +153,9 @@ def differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
 def folder_differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
     """Return what `differences` does, for a folder: config.json names no added tokens, and knows no adapters.
 
-    A head of another kind is new.
+    A head of another kind is new, and so are eyes that the folder lacks.
     """
-    free = ("extra_tokens", "lora", "head")
+    free = ("extra_tokens", "lora", "head", *(() if found.eyes else ("eyes",)))
     return {name: value for name, value in differences(wanted, found).items() if name not in free}
 
 

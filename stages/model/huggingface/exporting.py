@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from stages.formats.chat.templates import ChatTemplate
+from stages.formats.chat.templates import PICTURE, ChatTemplate
 from stages.formats.pieces import TOKENIZER_JSON
 from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.load import DTYPES
@@ -24,6 +24,8 @@ from stages.model.huggingface.folder import INDEX
 from stages.model.huggingface.folder import WEIGHTS as WHOLE
 from stages.model.huggingface.tensors import EMBEDDING, HEAD, Slice, shapes, slices
 from stages.model.huggingface.tokenizer import write_tokenizer
+from stages.model.huggingface.vision.eyes import EYES, eyes_tensors, write_processor
+from stages.model.huggingface.vision.llava import EYES_JSON, LANGUAGE, llava_json, unlike_llava
 from stages.model.huggingface.weights import split
 from stages.model.layers.adapters import ADAPTER_IN, ADAPTER_OUT, merged
 from stages.shared.errors import DataError
@@ -31,6 +33,9 @@ from stages.shared.files import flush_tree, replace_dir, write_json
 
 SHARD_BYTES = 5_000_000_000
 """Largest file of weights, as transformers' own; a single larger tensor gets a file of its own."""
+
+_DECODER = "decoder.safetensors"
+"""The decoder's weights beside those of eyes."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,21 @@ def export_checkpoint(
     aside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
+    if model.eyes and PICTURE not in model.extra_tokens:
+        raise DataError(checkpoint, f"no token {PICTURE} among model.extra_tokens", "Train it with the token")
+    described, prefix = _with_eyes(described, model, settings.vocab_size)
     shards = plan_shards(model, rows, dtype.itemsize, shard_bytes)
+    if prefix and len(shards) == 1:  # a file named WHOLE would hold all weights
+        shards = [replace(shards[0], name=_DECODER)]
     for shard in shards:
         tensors = dict(pair for part in shard.parts for pair in _tensors(checkpoint, model, part, rows))
-        save_file(tensors, aside / shard.name, metadata={"format": "pt"})
-    if len(shards) > 1:
-        files = {name: shard.name for shard in shards for part in shard.parts for name in part.names}
+        named = {prefix + name: tensor for name, tensor in tensors.items()}
+        save_file(named, aside / shard.name, metadata={"format": "pt"})
+    files = {prefix + name: shard.name for shard in shards for part in shard.parts for name in part.names}
+    seen = _write_eyes(checkpoint, model, aside) if model.eyes else []
+    if prefix:
+        files |= dict.fromkeys(seen, EYES)
+    if len(shards) > 1 or prefix:
         size = sum(shard.size for shard in shards)
         write_json(aside / INDEX, {"metadata": {"total_size": size}, "weight_map": files})
     if model.head == "scalar":
@@ -91,6 +105,26 @@ def export_checkpoint(
     flush_tree(aside)
     replace_dir(aside, folder)
     return model.num_parameters(rows)
+
+
+def _with_eyes(described: dict[str, Any], model: ModelConfig, vocab_size: int) -> tuple[dict[str, Any], str]:
+    """Return config.json's content, and what stands before the names of a decoder's tensors: those of a LLaVA where
+    transformers has the model's eyes.
+    """
+    if model.eyes is None or unlike_llava(model.eyes):
+        return described, ""
+    return llava_json(model.eyes, described, model.token_id(PICTURE, vocab_size)), LANGUAGE
+
+
+def _write_eyes(checkpoint: Path, model: ModelConfig, folder: Path) -> list[str]:
+    """Write a model's eyes, and the files of the processor where transformers has one; return the tensors' names."""
+    assert model.eyes is not None  # the caller's condition
+    tensors = eyes_tensors(model.eyes, model.dim, lambda key, index: read_slice(checkpoint, WEIGHTS + key, index))
+    save_file(tensors, folder / EYES, metadata={"format": "pt"})
+    write_json(folder / EYES_JSON, model.eyes.model_dump(mode="json"))
+    if not unlike_llava(model.eyes):
+        write_processor(folder, model.eyes, PICTURE)
+    return [*tensors]
 
 
 def _scale_json(scale: RewardScale | None, pieces: Tokenizer) -> dict[str, Any]:

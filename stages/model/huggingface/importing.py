@@ -19,6 +19,7 @@ from stages.model.eyes import is_of_eyes
 from stages.model.huggingface.config import CONFIG_JSON, folder_differences, require_same_shape
 from stages.model.huggingface.folder import ReleaseFolder
 from stages.model.huggingface.tensors import EMBEDDING, HEAD, Slice, slices
+from stages.model.huggingface.vision.eyes import EyesFolder
 from stages.model.huggingface.weights import join, with_rows
 from stages.model.layers.adapters import is_adapter
 from stages.shared.errors import DataError
@@ -35,7 +36,7 @@ class Release(ReleaseFolder):
         path = self.folder / self.tensors[name].file
         try:
             with safe_open(path, "pt") as file:
-                tensor: Tensor = file.get_tensor(name)
+                tensor: Tensor = file.get_tensor(self.prefix + name)
         except (OSError, SafetensorError) as error:
             raise DataError(path, f"unreadable ({error})", "Fetch it again", record=name) from error
         return tensor
@@ -75,14 +76,19 @@ def load_release(folder: Path) -> LoadedModel:
 def _fill(model: GPTModel, release: Release, rows: int, config: ModelConfig, seed: int) -> None:
     """Fill this rank's weights. Rows beyond `rows` are dropped, and rows that the folder lacks are its mean."""
     parts = {(part.key, part.index): part for part in slices(release.config)}
+    eyes = release.config.eyes and EyesFolder(release.folder, release.config.eyes, release.config.dim)
     last: tuple[Slice | None, Tensor] = (None, torch.empty(0))
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
         nonlocal last
         is_new_head = tensor.key == HEAD and release.config.head != config.head
-        if is_new_head or is_adapter(tensor.key) or is_of_eyes(tensor.key):
+        is_new = is_of_eyes(tensor.key) and not eyes
+        if is_new_head or is_adapter(tensor.key) or is_new:
             return drawn(tensor, config, seed)
-        part = parts[tensor.key, tensor.global_offset[: tensor.prepend_axis_num]]
+        index = tensor.global_offset[: tensor.prepend_axis_num]
+        if eyes and is_of_eyes(tensor.key):
+            return eyes.read(tensor.key, index)
+        part = parts[tensor.key, index]
         if part != last[0]:
             whole = release.read(part)
             if part.key in (EMBEDDING, HEAD):

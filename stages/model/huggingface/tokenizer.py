@@ -25,13 +25,15 @@ def write_tokenizer(tokenizer: Path, folder: Path, model: ModelConfig, template:
     end, unknown = (pieces.pieces()[number] for number in (pieces.eos_id, pieces.unk_id))
     padding = unknown if model.head == "scalar" else end  # a score is read at the last token that is no padding
     write_json(folder / TOKENIZER_JSON, _tokenizer_json(tokenizer.with_name(TOKENIZER_JSON), pieces, end, model))
-    settings = {
+    settings: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         **{"bos_token": end, "eos_token": end, "unk_token": unknown, "pad_token": padding},
         "clean_up_tokenization_spaces": False,
         "model_max_length": model.seq_len,
-        **({"chat_template": to_jinja(template, first=end)} if template else {}),
+        **({"chat_template": to_jinja(template, first=end, pictures=bool(model.eyes))} if template else {}),
     }
+    if template and model.eyes:  # a processor has its own
+        (folder / "chat_template.jinja").write_text(settings["chat_template"], encoding="utf-8")
     write_json(folder / "tokenizer_config.json", settings)
     if template and model.head == "lm":
         ids = {name: model.token_id(name, pieces.vocab_size) for name in template.controls}

@@ -18,14 +18,19 @@ def build_join(config: JoinConfig, width: int, dim: int, dtype: torch.dtype = to
     Weights are unset: see `initialise` and `fill` of stages.model.decoder. Raises ConfigError if the features do not
     fit.
     """
+    return _made(config, width, dim).to(device=device.device(), dtype=dtype)
+
+
+def join_shapes(config: JoinConfig, width: int, dim: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a join's weights by name. Takes no memory."""
+    with torch.device("meta"):
+        return {name: tuple(weight.shape) for name, weight in _made(config, width, dim).named_parameters()}
+
+
+def _made(config: JoinConfig, width: int, dim: int) -> Join:
     config.require_width(width)
-    join: Join
     if config.kind == "linear":
-        join = LinearJoin(width, dim)
-    elif config.kind == "mlp":
-        join = MlpJoin(width, dim)
-    elif config.kind == "qformer":
-        join = QFormerJoin(config, width, dim)
-    else:
-        join = AbstractorJoin(config, dim)
-    return join.to(device=device.device(), dtype=dtype)
+        return LinearJoin(width, dim)
+    if config.kind == "mlp":
+        return MlpJoin(width, dim)
+    return QFormerJoin(config, width, dim) if config.kind == "qformer" else AbstractorJoin(config, dim)

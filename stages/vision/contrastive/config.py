@@ -66,6 +66,8 @@ class ContrastiveConfig(TrainingStage):
             raise ConfigError("microbatch", self.microbatch, wanted)
         if self.global_batch < 2:
             raise ConfigError("global_batch", self.global_batch, "at least 2: a pair alone has no negative")
+        if self.model.eyes is not None:
+            raise ConfigError("model.eyes", self.model.eyes.model_dump(), "absent: `encoder` is what sees")
         self._check_absent()
         return self
 

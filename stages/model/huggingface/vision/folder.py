@@ -23,13 +23,7 @@ from stages.model.vision.encoder import VisionEncoder, resized_positions
 from stages.shared.errors import DataError
 from stages.shared.files import flush_tree, replace_dir, write_json
 
-_PREFIXES = (
-    "",
-    "vision_model.",
-    "model.vision_tower.",
-    "model.vision_tower.vision_model.",
-    "vision_tower.vision_model.",
-)
+_PREFIXES = ("", "vision_model.", "vision_tower.", "vision_tower.vision_model.", "model.vision_tower.")
 """What stands before the names of an encoder's tensors: transformers 5's folder of one alone, older and whole ones, and
 a LLaVA's."""
 _ANCHOR = "embeddings.patch_embedding.weight"

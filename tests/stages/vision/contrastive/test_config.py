@@ -44,6 +44,7 @@ def test_it_trains_and_then_writes_the_encoder() -> None:
         ({"mixture": {"a": 1.0}}, r"mixture = .*: must be absent"),
         ({"init_from": "/llama"}, r"init_from = '/llama': must be absent"),
         ({"continue_from": "/c", "continue_with": "weights"}, r"continue_with = 'weights': must be everything"),
+        ({"model": {"head": "none", "eyes": {}}}, r"model.eyes = .*: must be absent"),
         ({"encoder": {"dim": 33}}, r"encoder.dim = 33"),
     ],
 )

@@ -1,0 +1,171 @@
+"""Answers in the shape of OpenAI's API: whole ones and streams are made of the same pieces."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stages.generate.requests import Continuation
+from stages.generate.sampling import Logprobs
+from stages.serve.asked import ChatAsked, CompletionAsked, NamedTool
+from stages.serve.models import Model
+from stages.serve.tools import Arguments, CallBegin, CallReader, Text
+
+_REASONS = {"eos": "stop", "until": "stop", "mask": "stop"}
+"""Why a row ended, in OpenAI's words; what is not here was cut: `length`."""
+Record = dict[str, Any]
+
+
+def new_id(kind: str) -> str:
+    """Return an id that no other answer has."""
+    return f"{kind}-{secrets.token_hex(12)}"
+
+
+@dataclass
+class Counted:
+    """Tokens of a request."""
+
+    prompt: int
+    completion: int = 0
+
+    def add(self, answer: Continuation) -> None:
+        """Count an answer, with the token that ended it."""
+        self.completion += len(answer.tokens) + (answer.end is not None)
+
+    @property
+    def usage(self) -> Record:
+        """OpenAI's `usage`."""
+        total = self.prompt + self.completion
+        return {"prompt_tokens": self.prompt, "completion_tokens": self.completion, "total_tokens": total}
+
+
+@dataclass
+class ChatChoice:
+    """One answer of a chat as it grows. Each piece is a delta, as a stream has it; `message` adds them up."""
+
+    asked: ChatAsked
+    model: Model
+    reader: CallReader = field(init=False)
+    content: str = ""
+    calls: list[Record] = field(default_factory=list)
+    _is_begun: bool = False
+
+    def __post_init__(self) -> None:
+        self.reader = CallReader(reads_calls=bool(self.asked.tools) and self.asked.tool_choice != "none")
+
+    def deltas(self, text: str, *, is_end: bool = False) -> Iterator[Record]:
+        """Yield the deltas that more text makes."""
+        if text and not self._is_begun:
+            # A tokenizer puts a space before a text: the answer's first one is not the model's.
+            text, self._is_begun = text.removeprefix(" "), True
+        for piece in self.reader.read(text, is_end=is_end):
+            if isinstance(piece, Text):
+                if self.calls and not piece.text.strip():
+                    continue
+                self.content += piece.text
+                yield {"content": piece.text}
+            elif isinstance(piece, CallBegin):
+                yield {"tool_calls": [self._begin(piece)]}
+            elif isinstance(piece, Arguments):
+                self.calls[-1]["function"]["arguments"] += piece.text
+                yield {"tool_calls": [{"index": len(self.calls) - 1, "function": {"arguments": piece.text}}]}
+
+    def _begin(self, piece: CallBegin) -> Record:
+        call = {
+            "id": f"call_{secrets.token_hex(12)}",
+            "type": "function",
+            "function": {"name": piece.name, "arguments": ""},
+        }
+        self.calls.append(call)
+        return {"index": len(self.calls) - 1, **call, "function": {**call["function"]}}  # type: ignore[dict-item]
+
+    @property
+    def message(self) -> Record:
+        """The whole message."""
+        content = None if self.calls and not self.content else self.content
+        calls = {"tool_calls": self.calls} if self.calls else {}
+        return {"role": "assistant", "content": content, "refusal": None, **calls}
+
+    def finish(self, answer: Continuation) -> str:
+        """Return why the answer ended."""
+        reason = _REASONS.get(answer.stopped, "length")
+        is_named = isinstance(self.asked.tool_choice, NamedTool)
+        return "tool_calls" if reason == "stop" and self.calls and not is_named else reason
+
+    def logprobs(self, answer: Continuation) -> Record | None:
+        """Return the log probabilities of an answer's tokens; None: none are asked for."""
+        return {"content": _chat_logprobs(self.model, answer), "refusal": None} if self.asked.logprobs else None
+
+
+def envelope(kind: str, id: str, model: Model) -> Record:
+    """Return what every answer begins with."""
+    made = {"id": id, "object": kind, "created": int(time.time()), "model": model.name}
+    return {**made, "system_fingerprint": model.fingerprint}
+
+
+def _pairs(answer: Continuation) -> Iterator[tuple[int, Logprobs]]:
+    """Yield the sampled tokens of a text with their log probabilities; the one that ended it is no part of it."""
+    sampled = (token for place, token in enumerate(answer.tokens) if place not in answer.inserted)
+    return zip(sampled, answer.logprobs, strict=False)
+
+
+def _piece(model: Model, token: int) -> Record:
+    text, data = model.vocabulary.text_of(token)
+    return {"token": text, "bytes": [*data]}
+
+
+def _chat_logprobs(model: Model, answer: Continuation) -> list[Record]:
+    return [
+        {
+            **_piece(model, token),
+            "logprob": known.chosen,
+            "top_logprobs": [{**_piece(model, other), "logprob": logprob} for other, logprob in known.best],
+        }
+        for token, known in _pairs(answer)
+    ]
+
+
+def completion_logprobs(asked: CompletionAsked, model: Model, answer: Continuation) -> Record | None:
+    """Return the log probabilities of a completion in the older shape; None: none are asked for."""
+    if asked.logprobs is None:
+        return None
+    pairs = list(_pairs(answer))
+    tokens = [model.vocabulary.text_of(token)[0] for token, _ in pairs]
+    offsets, place = [], 0
+    for token in tokens:
+        offsets.append(place)
+        place += len(token)
+    best = [{model.vocabulary.text_of(other)[0]: value for other, value in known.best} for _, known in pairs]
+    return {
+        "tokens": tokens,
+        "token_logprobs": [known.chosen for _, known in pairs],
+        "top_logprobs": best,
+        "text_offset": offsets,
+    }
+
+
+def completion_finish(answer: Continuation) -> str:
+    """Return why a completion ended."""
+    return _REASONS.get(answer.stopped, "length")
+
+
+def chat_answer(id: str, model: Model, choices: Sequence[tuple[ChatChoice, Continuation]], counted: Counted) -> Record:
+    """Return a whole answer."""
+    listed = [
+        {
+            "index": place,
+            "message": choice.message,
+            "logprobs": choice.logprobs(answer),
+            "finish_reason": choice.finish(answer),
+        }
+        for place, (choice, answer) in enumerate(choices)
+    ]
+    return {**envelope("chat.completion", id, model), "choices": listed, "usage": counted.usage}
+
+
+def chunk(start: Mapping[str, Any], choice: Record | None, usage: Record | None = None) -> Record:
+    """Return a piece of a stream. `usage` belongs to the last one, which has no choice."""
+    return {**start, "choices": [] if choice is None else [choice], **({} if usage is None else {"usage": usage})}
