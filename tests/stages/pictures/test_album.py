@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.formats.pictures.collections import CollectionWriter, Picture, key_of
+from stages.formats.pictures.collections import CollectionWriter, Picture
+from stages.formats.pictures.tars import key_of
 from stages.pictures.album import Album
 from stages.shared.errors import DataError
 from tests.stages.vision.train.world import SIZES, write_pictures
