@@ -3,8 +3,8 @@
     python -m tests.bench.alignment RUN [--check]
 
 RUN is the folder of a finished run of the recipe `alignment`: `launch.py run alignment --cluster local`. Prints two
-tables. `--check` fails where an accuracy, the KL or the perplexity is worse than the README.md of `stages/align/reward` and
-`stages/align/ppo` have it. The gold score is printed and not checked: the policy exploits the reward model.
+tables. `--check` fails where an accuracy, the KL or the perplexity is worse than the README.md of `stages/align/reward`
+and `stages/align/ppo` have it. The gold score is printed and not checked: the policy exploits the reward model.
 """
 
 from __future__ import annotations
