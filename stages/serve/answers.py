@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from stages.formats.calls.stream import Begun, CallStream, Content, Event, Piece
 from stages.generate.requests import Continuation
 from stages.generate.sampling import Logprobs
 from stages.serve.asked import ChatAsked, CompletionAsked, NamedTool
 from stages.serve.models import Model
-from stages.serve.tools import Arguments, CallBegin, CallReader, Text
 
 _REASONS = {"eos": "stop", "until": "stop", "mask": "stop"}
 """Why a row ended, in OpenAI's words; what is not here was cut: `length`."""
@@ -48,39 +48,37 @@ class ChatChoice:
 
     asked: ChatAsked
     model: Model
-    reader: CallReader = field(init=False)
     content: str = ""
     calls: list[Record] = field(default_factory=list)
+    _stream: CallStream = field(default_factory=CallStream)
     _is_begun: bool = False
-
-    def __post_init__(self) -> None:
-        self.reader = CallReader(reads_calls=bool(self.asked.tools) and self.asked.tool_choice != "none")
 
     def deltas(self, text: str, *, is_end: bool = False) -> Iterator[Record]:
         """Yield the deltas that more text makes."""
         if text and not self._is_begun:
             # A tokenizer puts a space before a text: the answer's first one is not the model's.
             text, self._is_begun = text.removeprefix(" "), True
-        for piece in self.reader.read(text, is_end=is_end):
-            if isinstance(piece, Text):
-                if self.calls and not piece.text.strip():
-                    continue
-                self.content += piece.text
-                yield {"content": piece.text}
-            elif isinstance(piece, CallBegin):
-                yield {"tool_calls": [self._begin(piece)]}
-            elif isinstance(piece, Arguments):
-                self.calls[-1]["function"]["arguments"] += piece.text
-                yield {"tool_calls": [{"index": len(self.calls) - 1, "function": {"arguments": piece.text}}]}
+        for event in self._events(text, is_end):
+            if isinstance(event, Content):
+                self.content += event.text
+                yield {"content": event.text}
+            elif isinstance(event, Begun):
+                yield {"tool_calls": [self._begin(event)]}
+            elif isinstance(event, Piece):
+                self.calls[-1]["function"]["arguments"] += event.text
+                yield {"tool_calls": [{"index": len(self.calls) - 1, "function": {"arguments": event.text}}]}
 
-    def _begin(self, piece: CallBegin) -> Record:
-        call = {
-            "id": f"call_{secrets.token_hex(12)}",
-            "type": "function",
-            "function": {"name": piece.name, "arguments": ""},
-        }
-        self.calls.append(call)
-        return {"index": len(self.calls) - 1, **call, "function": {**call["function"]}}  # type: ignore[dict-item]
+    def _events(self, text: str, is_end: bool) -> list[Event]:
+        """Return what more text is. Without tools all is content."""
+        if not self.asked.tools or self.asked.tool_choice == "none":
+            return [Content(text)] if text else []
+        return [*self._stream.feed(text), *(self._stream.finish() if is_end else ())]
+
+    def _begin(self, event: Begun) -> Record:
+        function = {"name": event.name, "arguments": ""}
+        call = {"id": f"call_{secrets.token_hex(12)}", "type": "function"}
+        self.calls.append({**call, "function": {**function}})
+        return {"index": len(self.calls) - 1, **call, "function": function}
 
     @property
     def message(self) -> Record:
@@ -112,7 +110,7 @@ def _pairs(answer: Continuation) -> Iterator[tuple[int, Logprobs]]:
     return zip(sampled, answer.logprobs, strict=False)
 
 
-def _piece(model: Model, token: int) -> Record:
+def _named(model: Model, token: int) -> Record:
     text, data = model.vocabulary.text_of(token)
     return {"token": text, "bytes": [*data]}
 
@@ -120,9 +118,9 @@ def _piece(model: Model, token: int) -> Record:
 def _chat_logprobs(model: Model, answer: Continuation) -> list[Record]:
     return [
         {
-            **_piece(model, token),
+            **_named(model, token),
             "logprob": known.chosen,
-            "top_logprobs": [{**_piece(model, other), "logprob": logprob} for other, logprob in known.best],
+            "top_logprobs": [{**_named(model, other), "logprob": logprob} for other, logprob in known.best],
         }
         for token, known in _pairs(answer)
     ]

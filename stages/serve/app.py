@@ -232,7 +232,7 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _left(_: Request, error: Exception) -> Response:
-    return Response(status_code=499)  # nobody reads it
+    return Response(status_code=499)  # its client has left
 
 
 def make_app(service: Service) -> Starlette:

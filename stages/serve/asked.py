@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from stages.formats.calls.tool_calls import NAME
 from stages.serve.problems import Problem, wrong_field
 from stages.shared.settings import Settings
 
 MAX_STOPS, MAX_STOP_CHARS = 16, 256
 Stop = Annotated[str, StringConstraints(min_length=1, max_length=MAX_STOP_CHARS)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 """Name of a function, as OpenAI's API allows it."""
 Asked = TypeVar("Asked", bound="Common")
 

@@ -36,7 +36,7 @@ _NUMBER_BYTES = dict(zip(WEIGHT_TYPES, (4, 2, 2), strict=True))
 
 
 class Limits(Section):
-    """Most that callers may ask for. What is beyond is refused, and nobody waits for it."""
+    """Most that callers may ask for. What is beyond is refused at once."""
 
     rows: int = Field(default=MAX_ROWS, ge=1, le=1024)
     """Answers of a model that are sampled at once; others wait for their turn."""

@@ -14,10 +14,11 @@ import numpy as np
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 
+from stages.formats.calls.tool_calls import OPEN
 from stages.formats.chat.templates import SPACE, Codec
 from stages.serve.asked import ChatAsked, Function, NamedTool
 from stages.serve.problems import Problem
-from stages.serve.tools import BEGIN, head_of, tail
+from stages.serve.tools import TAIL, head_of
 
 NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 MAX_SCHEMA_CHARS = 200_000
@@ -130,12 +131,12 @@ def _of_tools(functions: Sequence[Function], asked: ChatAsked) -> str:
     is_free = choice in (None, "auto")
     lines = [f"call: {calls}", 'SPACE: " "', r"REST: /(.|\n)*/"]
     opening = "opening" if is_free else ""
-    lines.append(f"opening[lazy]: REST {json.dumps(BEGIN)}" if is_free else "")
+    lines.append(f"opening[lazy]: REST {json.dumps(OPEN)}" if is_free else "")
     for place, each in enumerate(functions):
         head = head_of(each.name)
-        head = head.removeprefix(BEGIN) if is_free else head
+        head = head.removeprefix(OPEN) if is_free else head
         schema = _json({**(each.parameters or NO_ARGUMENTS)}, f"tools[{place}].function.parameters")
-        lines.append(f"call_{place}: {opening} {json.dumps(head)} arguments_{place} {json.dumps(tail())}")
+        lines.append(f"call_{place}: {opening} {json.dumps(head)} arguments_{place} {json.dumps(TAIL)}")
         lines.append(f"arguments_{place}: {schema}")
     is_one = isinstance(choice, NamedTool) or asked.parallel_tool_calls is False
     count = {True: "?" if is_one else "*", False: "" if is_one else "+"}[is_free]

@@ -72,7 +72,7 @@ class _Server(uvicorn.Server):
 
 
 class Server:
-    """A server that listens already, so that its address can be told. Use as a context manager."""
+    """A server that listens already, so that its address is known. Use as a context manager."""
 
     def __init__(
         self, models: Mapping[str, Path], tokenizer: Path, config: ServeConfig, run_dir: Path, token: str

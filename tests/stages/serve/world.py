@@ -25,6 +25,7 @@ from tests.stages.model.saved import save_untrained, seal
 
 CONTROLS = load_template("stagecoach").controls
 SHAPE: dict[str, Any] = {"num_layers": 2, "dim": 64, "num_heads": 4, "ffn_dim": 128, "seq_len": 640, "init_std": 0.1}
+SMALL = ModelConfig(**SHAPE)
 TOKEN = "a-token"
 NAME = "tiny"
 QUESTION = [{"role": "user", "content": "What is the price of bread in Dover?"}]
@@ -40,7 +41,7 @@ TOOLS = [
 ]
 
 
-def write_models(folder: Path) -> tuple[dict[str, Path], Path]:
+def write_models(folder: Path, shape: ModelConfig = SMALL) -> tuple[dict[str, Path], Path]:
     """Write two models of chats, one that completes texts alone, and their tokenizer; return the folders, and it."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = folder / KINDS.tokenizer.file
@@ -49,7 +50,7 @@ def write_models(folder: Path) -> tuple[dict[str, Path], Path]:
     read = Tokenizer(tokenizer)
     found = {}
     for seed, (name, controls) in enumerate({NAME: CONTROLS, "other": CONTROLS, "base": ()}.items()):
-        config = ModelConfig(**SHAPE, extra_tokens=controls)
+        config = shape.model_copy(update={"extra_tokens": controls})
         found[name] = folder / name
         save_untrained(found[name], config, seed=seed + 1, vocab_size=read.vocab_size)
         state = read_json(found[name] / STATE)
