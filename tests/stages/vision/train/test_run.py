@@ -13,8 +13,11 @@ import pytest
 import torch
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 
-from stages.model.checkpoint.load import load_model
+from stages.model.checkpoint.copying import copy_part
+from stages.model.checkpoint.load import build_for_reading, load_model
+from stages.model.decoder import initialise
 from stages.shared.contract import InputFile
+from stages.shared.errors import DataError
 from tests.stages.harness import run_unit
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import CHECKPOINTED, Run, losses, train
@@ -129,3 +132,18 @@ def test_stopped_on_two_ranks_it_goes_on_with_the_same_samples_on_one(rows: str,
     going_on = training(tmp_path / "going_on", rows, continue_from="x")
     assert train(replace(going_on, continue_from=str(state))) == [0]
     assert losses(going_on)[-3:] == pytest.approx(losses(alone)[5:], abs=1e-4)
+
+
+def test_the_join_of_a_checkpoint_is_taken_whole_and_another_kind_is_refused(alone: Run) -> None:
+    there, config = load_model(alone.out / "final"), settings().model
+    model = build_for_reading(config, there.vocab_size, torch.float32)
+    initialise(model, config, seed=9)
+    copy_part(model, "join", alone.out / "final", config)
+    theirs, ours = (dict(each.named_parameters()) for each in (there.model, model))
+    for name in ours:
+        is_taken = name.startswith("join.")
+        assert torch.equal(ours[name], theirs[name]) or not is_taken
+    assert not torch.equal(ours["encoder.positions"], theirs["encoder.positions"])
+    linear = settings(model={"eyes": {**SETTINGS["model"]["eyes"], "join": {"kind": "linear"}}}).model
+    with pytest.raises(DataError, match="has another join"):
+        copy_part(model, "join", alone.out / "final", linear)
