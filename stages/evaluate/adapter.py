@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from stages.evaluate.answers import Answers
+from stages.evaluate.backends.placing import Placing
 from stages.evaluate.backends.windows import Prompt, Scored, Window, WindowLM, Written
 from stages.evaluate.engine import Engine
 from stages.generate.memory import MAX_ROWS, group_tokens
@@ -38,6 +41,8 @@ class CheckpointLM(WindowLM):
         self.model = model
         self.answers = answers
         self.batch_tokens = batch_tokens
+        self.placing: Placing | None = None
+        """The pictures of the prompts; None: there are none."""
         self.engine = Engine(model, tokenizer, batch_tokens, cache_mb)
 
     def write(self, prompts: list[Prompt]) -> list[Written]:
@@ -49,7 +54,7 @@ class CheckpointLM(WindowLM):
             numbers = order[start : start + _ROWS_A_GROUP]
             group = [requests[number] for number in numbers]
             rows = [[asdict(each.sampling), each.prompt, each.key, *each.ends] for each in group]
-            kept = self.answers.ask("generate", rows, partial(self.engine.generate, group))
+            kept = self.answers.ask("generate", rows, partial(self._generated, group))
             for number, each in zip(numbers, kept, strict=True):
                 found[number] = Written(each["text"], len(each["tokens"]), each["stopped"], tuple(each["tokens"]))
         return [found[index] for index in range(len(requests))]
@@ -60,9 +65,19 @@ class CheckpointLM(WindowLM):
         limit = group_tokens(self.model.config, self.batch_tokens)
         for group in plan_groups([inputs_of(window) for window in windows], limit):
             rows = [windows[index] for index in group]
-            kept = self.answers.ask("score", rows, partial(self.engine.score, rows))
+            kept = self.answers.ask("score", rows, partial(self._scores, rows))
             scored.update((index, (logprob, greedy)) for index, (logprob, greedy) in zip(group, kept, strict=True))
         return [scored[index] for index in range(len(windows))]
+
+    def _generated(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
+        if self.placing is not None:
+            self.engine.look(self.placing.shown(request.prompt for request in requests))
+        return self.engine.generate(requests)
+
+    def _scores(self, windows: Sequence[Window]) -> list[tuple[float, bool]]:
+        if self.placing is not None:
+            self.engine.look(self.placing.shown(given for given, _ in windows))
+        return self.engine.score(windows)
 
 
 def _request(prompt: Prompt) -> Request:

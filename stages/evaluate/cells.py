@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BeforeValidator, Field, model_validator
@@ -32,6 +32,9 @@ SUITES = Path(__file__).parent / "suites"
 
 
 Natural = Annotated[int, Field(ge=0)]
+Pictures = Literal["shown", "shuffled", "none"]
+"""Pictures of a task: its own, each that of another question, or no pictures. The last two are blind controls."""
+PICTURES: tuple[Pictures, ...] = get_args(Pictures)
 
 
 class ChatForm(Section):
@@ -84,6 +87,9 @@ class TaskSettings(Section):
     one for endpoints and for our own tasks. The scores are those of one unit."""
     chat: Chat = None
     """Ask through the model's chat template; null: the section's, false: as plain text."""
+    pictures: Pictures | tuple[Pictures, ...] | None = None
+    """Pictures that questions show, a cell each: `shown`, `shuffled` among the questions, `none`. null: all three for
+    tasks of `definitions` where the section has `pictures`, so that each score has its blind controls."""
 
     def given(self) -> dict[str, Any]:
         """Return the settings that are not the defaults. A job reads its settings back with all of them set."""
@@ -110,6 +116,7 @@ class Cell:
     parts: int | None = None
     chat: ChatForm | None = None
     """None: as plain text."""
+    pictures: Pictures = "shown"
 
     @property
     def is_ours(self) -> bool:
@@ -126,8 +133,14 @@ class Cell:
             self.variant,
             "" if self.repeats is None else f"{self.repeats}-times",
             self.chat.name if self.chat else "",
+            self.blind,
         )
         return "@".join(filter(None, (self.task, ",".join(filter(None, settings)))))
+
+    @property
+    def blind(self) -> str:
+        """Name of a blind control; empty: it is none."""
+        return "" if self.pictures == "shown" else f"pictures-{self.pictures}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +153,8 @@ class Asked:
     model: str = ""
     needs_chat: bool = False
     """Whether the model takes conversations alone, as the chat API of an endpoint does."""
+    has_pictures: bool = False
+    """Whether the section has pictures, which tasks of its own definitions show."""
 
 
 def cells_of(tasks: Sequence[TaskSettings], asked: Asked) -> tuple[Cell, ...]:
@@ -165,7 +180,10 @@ def _sweep(task: TaskSettings, asked: Asked) -> Iterator[Cell]:
     fixed = {leaf.shape.shots for leaf in read_index().leaves(task.task)} == {0}
     of_section = None if fixed else asked.num_fewshot  # as lm-eval does: a task with a fixed zero keeps it
     shots = _several(of_section if task.num_fewshot is None else task.num_fewshot)
-    for number, seed, variant in product(shots, _several(task.seed), _several(task.variant)):
+    shows = asked.has_pictures and task.task not in read_index()
+    pictures = task.pictures or (PICTURES if shows else "shown")
+    settings = product(shots, _several(task.seed), _several(task.variant), _several(pictures))
+    for number, seed, variant, shown in settings:
         yield Cell(
             task=task.task,
             num_fewshot=None if own == {number} and not variant else number,  # the same measurement as unasked
@@ -174,13 +192,15 @@ def _sweep(task: TaskSettings, asked: Asked) -> Iterator[Cell]:
             variant=variant,
             repeats=task.repeats,
             parts=task.parts,
-            chat=_form(asked.chat if task.chat is None else task.chat, asked),
+            chat=_form(asked.chat if task.chat is None else task.chat, asked, shows=shows),
+            pictures=shown,
         )
 
 
-def _form(chat: ChatForm | Literal[False] | None, asked: Asked) -> ChatForm | None:
+def _form(chat: ChatForm | Literal[False] | None, asked: Asked, *, shows: bool) -> ChatForm | None:
+    """Return the form of a task; one that shows pictures is a conversation unless the recipe says otherwise."""
     form = chat.of(asked.model) if chat else None
-    return form or (ChatForm() if asked.needs_chat else None)
+    return form or (ChatForm() if asked.needs_chat or (shows and chat is None) else None)
 
 
 def _several(value: Any) -> tuple[Any, ...]:

@@ -120,10 +120,12 @@ class EvaluateConfig(StageConfig):
     downloaded."""
     definitions: Annotated[Inputs | None, Reads(KINDS.definition)] = None
     """Own tasks in lm-eval's format (`mine.yaml`), variants (`piqa@mine.yaml`), and the files that these name."""
+    pictures: Annotated[Inputs | None, Reads(KINDS.pictures)] = None
+    """Collections of the pictures that tasks of `definitions` show, by the keys that `doc_to_image` names."""
     tasks: tuple[TaskSettings, ...] = (TaskSettings(task=PERPLEXITY),)
-    """Names of tasks, or mappings {task, num_fewshot, seed, limit, variant, repeats, parts, chat}; a list of shots,
-    seeds or variants makes several. A task is `perplexity`, `facts`, `generate`, a name of lm-eval or of `definitions`,
-    or a shipped suite: `suite:llama`."""
+    """Names of tasks, or mappings {task, num_fewshot, seed, limit, variant, repeats, parts, chat, pictures}; a list of
+    shots, seeds, variants or pictures makes several. A task is `perplexity`, `facts`, `generate`, a name of lm-eval or
+    of `definitions`, or a shipped suite: `suite:llama`."""
     num_fewshot: int | None = Field(default=None, ge=0)
     """Solved examples before each question, for tasks that name no number; None: each task's own. Ours have none."""
     limit: int | None = Field(default=None, ge=1)
@@ -151,7 +153,12 @@ class EvaluateConfig(StageConfig):
         """Return what a model is asked, in order. Raises ConfigError."""
         needs_chat = model in self.endpoints and self.endpoints[model].api == "chat"
         section = Asked(
-            num_fewshot=self.num_fewshot, limit=self.limit, chat=self.chat, model=model, needs_chat=needs_chat
+            num_fewshot=self.num_fewshot,
+            limit=self.limit,
+            chat=self.chat,
+            model=model,
+            needs_chat=needs_chat,
+            has_pictures=self.pictures is not None,
         )
         return cells_of(self.tasks, section)
 
@@ -180,7 +187,7 @@ class EvaluateConfig(StageConfig):
         outputs = [
             Output(step="", unit=unit.key, kind=kind, source=source, about=about_base(bases.get(name)))
             for (unit, cell, source), (name, _) in zip(planned, asked, strict=True)
-            for kind in offers(cell.task)
+            for kind in offers(cell, read[cell])
         ]
         steps = [
             _step(ANSWERS, "answer", (), self.layout),
@@ -296,6 +303,11 @@ class EvaluateConfig(StageConfig):
             raise ConfigError("checkpoints", self.checkpoints, "at least one checkpoint folder")
         if checkpoints and (found := len(inputs.get("tokenizer", ()))) != 1:
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
+        if self.pictures is not None and (self.endpoints or self.vllm):
+            wanted = (
+                "null with endpoints and vllm: checkpoints of ours see, others are asked in a section of text alone"
+            )
+            raise ConfigError("pictures", self.pictures, wanted)
         self._check_endpoints(asked, inputs)
         self._check_chat([*names_of(checkpoints), *self.endpoints])
         cells = tuple(dict.fromkeys(cell for _, cell in asked))
@@ -373,13 +385,13 @@ def _step(
         run=f"stages.evaluate.run:{function}",
         units=units,
         uses=(),
-        reads=("checkpoints", "tokenizer", "tokenizers", "datasets", "definitions", *NEEDS.values()),
+        reads=("checkpoints", "tokenizer", "tokenizers", "datasets", "definitions", "pictures", *NEEDS.values()),
         after=after,
         ranks=layout.ranks,
         resumes=True,
         shape="small" if layout.ranks == 1 else "generate",
         core_seconds=CORE_SECONDS,
-        version=5,
+        version=6,
         data=f"lm-eval {read_index().harness}",
     )
 
@@ -447,12 +459,16 @@ def read_by(cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str
         },
         "datasets": tuple(file for file in datasets if file.path in folders),
         "definitions": tuple(file for file in definitions if is_read(file.path, cell.task, cell.variant, names)),
+        "pictures": () if cell.is_ours or cell.task in read_index() else inputs.get("pictures", ()),
     }
 
 
-def offers(task: str) -> tuple[Kind, ...]:
-    """Return the kinds of file that a unit of this task writes."""
-    return (KINDS.generations,) if task == GENERATE else (KINDS.results, KINDS.samples)
+def offers(cell: Cell, read: Mapping[str, tuple[InputFile, ...]]) -> tuple[Kind, ...]:
+    """Return the kinds of file that a unit of a cell offers, given what it reads. Answers to blind ones are none."""
+    if cell.task == GENERATE:
+        return (KINDS.generations,)
+    seen = (KINDS.seen, *(() if cell.blind else (KINDS.rollouts,))) if read.get("pictures") else ()
+    return (KINDS.results, KINDS.samples, *seen)
 
 
 Config = EvaluateConfig

@@ -5,11 +5,14 @@ lm-eval, its data, the answers and the results are rank 0's alone: the other ran
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Literal
 
+from megatron.core import parallel_state
+
+from stages.generate.features import Features
 from stages.generate.generation import Generator
 from stages.generate.memory import MAX_ROWS, cache_bytes, generation_slots, scoring_slots, slot_bytes, weight_bytes
 from stages.generate.passes import Passes, layout
@@ -18,10 +21,15 @@ from stages.generate.scoring import Window, score
 from stages.generate.text import Codec
 from stages.model import parallel
 from stages.model.checkpoint.load import LoadedModel
+from stages.pictures.prepare import Square
 from stages.shared.errors import Checkpointed, StagecoachError
 
-Order = tuple[Literal["score", "generate", "end", "stop"], Sequence[Any]]
+Order = tuple[Literal["look", "score", "generate", "end", "stop"], Any]
 """What the ranks do next, and with what."""
+
+
+Shown = Mapping[str, Sequence[Square]]
+"""Squares of pictures, by key."""
 
 
 class Engine:
@@ -34,10 +42,20 @@ class Engine:
         """Tokens computed."""
         self._codec = codec
         self._batch = batch_tokens
+        self._features = Features()
         config, number, split = model.config, model.dtype.itemsize, layout()
         asked = None if cache_mb is None else cache_mb * 1_000_000
         self._slot = slot_bytes(config, number, split)
         self._cache = cache_bytes(weight_bytes(config, model.vocab_size, number, split), asked)
+
+    def look(self, shown: Shown) -> None:
+        """Encode the pictures of the next windows or requests, and forget all others. Without any, nothing happens.
+
+        Rank 0 calls it; the others `follow`.
+        """
+        if shown:
+            _order(("look", shown))
+            self._look(shown)
 
     def score(self, windows: Sequence[Window]) -> list[tuple[float, bool]]:
         """Return for each window the log probability of its wanted tokens in nats, and whether all are greedy.
@@ -56,7 +74,9 @@ class Engine:
         """Compute what rank 0 asks for until its block of `leading` ends. Raises Checkpointed if that stops."""
         while True:
             order, given = parallel.agree(None, patiently=True)
-            if order == "score":
+            if order == "look":
+                self._look(given)
+            elif order == "score":
                 self._score(given)
             elif order == "generate":
                 self._generate(given)
@@ -65,15 +85,25 @@ class Engine:
             else:
                 return
 
+    def _look(self, shown: Shown) -> None:
+        eyes = self.model.eyes
+        if eyes is None or not parallel_state.is_pipeline_first_stage():
+            return
+        self._features.keep(shown)
+        for key, squares in shown.items():
+            if key not in self._features:
+                self._features.add(key, eyes.rows(squares))
+
     def _score(self, windows: Sequence[Window]) -> list[tuple[float, bool]]:
-        passes = Passes(self.model, scoring_slots(self.model.config, self._batch))
+        passes = Passes(self.model, scoring_slots(self.model.config, self._batch), self._features)
         found = [(each.logprob, each.is_greedy) for each in score(passes, windows, self._batch)]
         self.tokens += passes.tokens
         return found
 
     def _generate(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
         wanted = [len(request.prompt) + request.sampling.max_tokens for request in requests]
-        passes = Passes(self.model, generation_slots(self.model.config, self._cache, self._slot, wanted))
+        slots = generation_slots(self.model.config, self._cache, self._slot, wanted)
+        passes = Passes(self.model, slots, self._features)
         generator = Generator(passes, self._codec, max_rows=MAX_ROWS, batch=self._batch)
         found = [asdict(done) for done in generator.generate(requests)]
         self.tokens += passes.tokens

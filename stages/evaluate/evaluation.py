@@ -14,6 +14,8 @@ from typing import Any
 from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
 from stages.evaluate.backends.asking import dialogue_of, endpoint_description, model_name, open_endpoint
+from stages.evaluate.backends.dialogue import Dialogue
+from stages.evaluate.backends.placing import Placing
 from stages.evaluate.backends.settings import VllmSettings
 from stages.evaluate.backends.vllm_engine import VllmLM, start_vllm
 from stages.evaluate.backends.windows import ADAPTER_VERSION, WindowLM
@@ -37,14 +39,18 @@ from stages.evaluate.sharing import answers_file, model_digest
 from stages.evaluate.tasks import submission
 from stages.evaluate.tasks.loading import is_submitted, load_cell, protocol_of, use_datasets
 from stages.evaluate.tasks.own import as_loaded, facts_tasks, perplexity_task
+from stages.evaluate.tasks.pictures import PROTOCOLS, show_pictures, shows_pictures
 from stages.evaluate.tasks.prompts import Window, drop_examples
+from stages.evaluate.tasks.seen import write_answers
 from stages.evaluate.tasks.toxicity import read_scorer, score_toxicity
 from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.generate.opening import Description, Opened, describe, is_release, open_checkpoint, open_release
 from stages.generate.sampling import Sampling
 from stages.model import parallel
+from stages.pictures.album import Album
 from stages.shared.contract import part_of, whole_of
+from stages.shared.errors import ConfigError
 from stages.shared.files import sha256_file, write_json
 from stages.shared.task import Task
 
@@ -78,6 +84,7 @@ def _with_model(task: Task[EvaluateConfig], cell: Cell, ask: Ask) -> dict[str, A
     with leading(), _answers(task, opened.identity, _asked(task.unit, cell)) as answers:
         batch, cache = task.config.batch_tokens, task.config.cache_mb
         adapter = CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id, cache)
+        adapter.placing = _placing(task, opened)
         return ask(task, cell, adapter)
 
 
@@ -89,11 +96,36 @@ def _with_vllm(task: Task[EvaluateConfig], cell: Cell, settings: VllmSettings, a
 
 
 def _ask(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
-    return _score(task, cell, _load_tasks(cell, task), model)
+    loaded = _load_tasks(cell, task)
+    _require_eyes(loaded, model)
+    return _score(task, cell, loaded, model)
+
+
+def _placing(task: Task[EvaluateConfig], opened: Opened | None) -> Placing | None:
+    """Return the pictures of a unit's questions for its model; None: it has no pictures."""
+    folders = _paths(task, "pictures")
+    return Placing(Album(folders), opened.model.eyes if opened else None) if folders else None
+
+
+def _dialogue(task: Task[EvaluateConfig], cell: Cell, answering: WindowLM | Replay) -> Dialogue | None:
+    placing = answering.placing if isinstance(answering, CheckpointLM) else _placing(task, None)
+    return dialogue_of(task, cell, _description(task, cell), placing)
+
+
+def _require_eyes(loaded: dict[str, Any], model: WindowLM) -> None:
+    """Raise ConfigError for a task on pictures and a model that reads text alone."""
+    has_eyes = isinstance(model, CheckpointLM) and model.model.eyes is not None
+    shown = next((name for name, each in loaded["tasks"].items() if shows_pictures(each)), None)
+    if shown and not has_eyes:
+        wanted = (
+            f"checkpoints with an encoder and a join for {shown} (stage vision.train), or `pictures: none` in its task"
+        )
+        raise ConfigError("checkpoints", None, wanted)
 
 
 def _answer(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
-    loaded, dialogue = _load_tasks(cell, task), dialogue_of(task, cell, _description(task, cell))
+    loaded, dialogue = _load_tasks(cell, task), _dialogue(task, cell, model)
+    _require_eyes(loaded, model)
     count = answer_share(model, loaded, cell.limit, part_of(task.unit), task.out, dialogue)
     return {"checkpoint": _source(task, cell), "task": cell.name, "requests": count}
 
@@ -108,7 +140,7 @@ def _generate(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[s
 def _score(
     task: Task[EvaluateConfig], cell: Cell, loaded: dict[str, Any], answering: WindowLM | Replay
 ) -> dict[str, Any]:
-    dialogue = dialogue_of(task, cell, _description(task, cell))
+    dialogue = _dialogue(task, cell, answering)
     model = Watched(answering, dialogue)
     measured = measure(model, loaded, cell.limit, dialogue.options if dialogue else None)
     results = Results(
@@ -119,12 +151,14 @@ def _score(
         dropped_examples=sum(getattr(each, "dropped_examples", 0) for each in loaded["tasks"].values()),
         withheld=answering.cut.withheld,
         unfinished=answering.cut.unfinished,
-        protocol=protocol_of(cell, _paths(task, "definitions")),
+        protocol=" ".join(filter(None, (protocol_of(cell, _paths(task, "definitions")), PROTOCOLS[cell.pictures]))),
         outcomes=collect_outcomes(measured),
         members={name: group.tasks for name, group in groups_of(loaded).items() if all(group.by_size.values())},
     )
     write_results(task.out / KINDS.results.file, results, without_samples(measured))
     write_lines(task.out / KINDS.samples.file, sample_records(measured))
+    if folders := _paths(task, "pictures"):
+        write_answers(task.out, loaded, measured, Album(folders))
     if is_submitted(cell, _paths(task, "definitions")):
         write_json(task.out / submission.FILE, submission.submission_of(measured["samples"], cell.task))
     return {
@@ -160,6 +194,10 @@ def _load_tasks(cell: Cell, task: Task[EvaluateConfig]) -> dict[str, Any]:
         score_toxicity(each, read_scorer(_paths(task, "toxicity")[0]))
     for each in loaded["tasks"].values():
         drop_examples(each, Window(described.seq_len, described.codec.encode))
+    folders = _paths(task, "pictures")
+    album = Album(folders) if folders else None
+    for each in loaded["tasks"].values():
+        show_pictures(each, cell.pictures, album)
     return loaded
 
 
@@ -186,7 +224,10 @@ def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, model: Watched) -> 
     described = _description(task, cell)
     endpoint = task.config.endpoints.get(model_name(task.unit, cell))
     variant = shipped_variants().get(with_variant(cell.task, cell.variant))
-    read = [*_paths(task, "heldout", "facts", "toxicity", "datasets", "definitions"), *([variant] if variant else [])]
+    read = [
+        *_paths(task, "heldout", "facts", "toxicity", "datasets", "definitions", "pictures"),
+        *([variant] if variant else []),
+    ]
     return EvaluationKey(
         checkpoint=described.identity,
         source=_source(task, cell),
@@ -194,7 +235,7 @@ def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, model: Watched) -> 
         num_fewshot=shots,
         seed=cell.seed,
         limit=cell.limit,
-        variant=cell.variant,
+        variant=",".join(filter(None, (cell.variant, cell.blind))),
         prompts=model.digest,
         data=files_digest(read),
         first_token=described.first_id,

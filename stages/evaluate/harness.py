@@ -29,6 +29,9 @@ def harness_name() -> str:
 class Watched(LM):
     """Passes requests on to a model, and digests them. `dialogue` makes its prompts; None: they are plain texts."""
 
+    MULTIMODAL = True
+    """lm-eval asks no other model for tasks on pictures."""
+
     def __init__(self, model: LM, dialogue: Dialogue | None = None) -> None:
         super().__init__()
         self.model = model

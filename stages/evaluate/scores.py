@@ -11,6 +11,9 @@ from stages.formats.results import Outcomes, Score, metric_name
 from stages.shared.contract import unique_keys
 
 BITS = "bits_per_byte"
+PRECISION, RECALL, F1 = "precision", "recall", "f1"
+SHARES = (PRECISION, RECALL, F1)
+"""Metrics that are ratios of sums over questions: what counts, over what could count."""
 Z = 1.959963984540054
 """Standard errors on each side of a 95 % interval of a normal value."""
 HASH_CHARS = 16
@@ -140,7 +143,10 @@ def wilson(share: float, number: int) -> tuple[float, float]:
 
 
 def _ratio_stderr(metric: str, value: float, pairs: Sequence[Any]) -> float | None:
-    """Return the standard error of a perplexity or of bits per byte; a pair is (log likelihood, units) of a document.
+    """Return the standard error of a ratio of sums over documents or questions.
+
+    A pair is (log likelihood, units) of a document for a perplexity or bits per byte, and (part, whole) of a question
+    for one of SHARES.
 
     lm-eval computes none for these. The rate r = sum(-l) / sum(u) is a ratio of sums over documents. Its variance is
     n / (n - 1) * sum((-l - r u)^2) / sum(u)^2 (Cochran, Sampling Techniques, 1977, section 6.3). The delta method
@@ -149,9 +155,14 @@ def _ratio_stderr(metric: str, value: float, pairs: Sequence[Any]) -> float | No
     if len(pairs) < 2 or not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
         return None
     units = sum(unit for _, unit in pairs)
-    rate = sum(-logprob for logprob, _ in pairs) / units
-    squares = sum((-logprob - rate * unit) ** 2 for logprob, unit in pairs)
+    if not units:
+        return None
+    sign = 1 if metric in SHARES else -1
+    rate = sum(sign * part for part, _ in pairs) / units
+    squares = sum((sign * part - rate * unit) ** 2 for part, unit in pairs)
     stderr: float = math.sqrt(len(pairs) / (len(pairs) - 1) * squares) / units
+    if metric in SHARES:
+        return stderr
     return stderr / math.log(2) if metric == BITS else stderr * value
 
 

@@ -58,7 +58,7 @@ def _items(task: Task[EvaluateConfig], names: Sequence[str]) -> dict[str, dict[s
     keys = task.config.asked(task.inputs["checkpoints"])
     found: dict[str, dict[str, Items]] = {}
     for (name, cell), folder in zip(keys, task.steps[""], strict=True):
-        if cell.task != GENERATE and name in names:
+        if cell.task != GENERATE and name in names and not cell.blind:  # a control is to stay at chance
             scores = questions(read_results(folder / KINDS.results.file), cell)
             if scores:
                 found.setdefault(cell.name, {})[name] = scores

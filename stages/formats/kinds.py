@@ -79,6 +79,8 @@ class Kinds:
     """Pictures with texts as they are published, brought by the user."""
     pictures: Kind = Kind("pictures", "pictures")
     """A folder: content-addressed tars of pictures, with an index."""
+    sounds: Kind = Kind("sounds", "sounds")
+    """A folder: content-addressed tars of sounds with their words, with an index."""
     verdicts: Kind = Kind("verdicts", "verdicts.jsonl")
     """Verdicts on pairs of answers, by people, models or rules."""
     judgement: Kind = Kind("judgement", "judgement.json")
@@ -115,6 +117,8 @@ class Kinds:
     """The address of a running service: {"address": "http://host:port"}."""
     results: Kind = Kind("results", "results.json")
     samples: Kind = Kind("samples", "samples.jsonl")
+    seen: Kind = Kind("seen", "seen.json")
+    """Questions on pictures with their answers, to look at."""
     generations: Kind = Kind("generations", "generations.jsonl")
     alarm: Kind = Kind("alarm", "alarm.json")
     """Which tasks became worse, checkpoint by checkpoint."""

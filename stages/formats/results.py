@@ -25,13 +25,16 @@ from stages.shared.files import write_atomic, write_json
 
 UNTRAINED = "untrained"
 """Source of the checkpoint that a training writes before its first step: scores are compared with it."""
+PICTURES = "pictures"
+"""Of the last argument of a sample's request: the keys of the pictures that it shows."""
 OURS = "stagecoach"
 """The one name that is added to lm-eval's results."""
 MAJORITY = "maj@"
 """Beginning of the metrics of a vote: `maj@100`."""
 # fmt: off
 MAIN_METRICS = (
-    "acc_answer", "acc", "acc_norm", MAJORITY, "exact_match", "pass@1", "pass_at_1", "em", "f1", "bits_per_byte",
+    "acc_answer", "acc", "acc_norm", MAJORITY, "named", "exact_match", "pass@1", "pass_at_1", "em", "f1",
+    "bits_per_byte",
 )
 # fmt: on
 """The main metric of a task is its first one in this order; with a variant, a vote comes before all."""

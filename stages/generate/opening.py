@@ -107,6 +107,7 @@ def _release(folder: Path) -> Description:
 def open_checkpoint(folder: Path, tokenizer: Path) -> Opened:
     """Return a checkpoint of ours. Collective. Raises DataError as `describe` does, and for damaged weights."""
     model = load_model(folder)
+    model.model.pack()
     return Opened(**vars(_checkpoint(folder, tokenizer)), model=model)
 
 
@@ -116,7 +117,9 @@ def open_release(folder: Path) -> Opened:
     The first token is the one that the tokenizer puts before a text; where it puts none, its BOS, or else its EOS.
     Raises DataError for a damaged folder, or one without a tokenizer.
     """
-    return Opened(**vars(_release(folder)), model=load_release(folder))
+    model = load_release(folder)
+    model.model.pack()
+    return Opened(**vars(_release(folder)), model=model)
 
 
 class FolderTokenizer:

@@ -15,6 +15,7 @@ from megatron.core import parallel_state
 from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_region
 from torch import Tensor
 
+from stages.generate.features import Features
 from stages.generate.layout import EngineLayout
 from stages.generate.memory import BLOCK_SLOTS
 from stages.generate.plan import PlannedStep, seen_by
@@ -40,11 +41,12 @@ def layout() -> EngineLayout:
 class Passes:
     """A model with a cache of its own."""
 
-    def __init__(self, model: LoadedModel, slots: int) -> None:
-        """Take no memory yet: the cache's `slots` come with the first step."""
+    def __init__(self, model: LoadedModel, slots: int, features: Features | None = None) -> None:
+        """Take no memory yet: the cache's `slots` come with the first step. `features` are for ids below 0."""
         if model.config.head != "lm":
             raise ValueError(f"a model with head {model.config.head} has no logits")
         self.model = model
+        self.features = features or Features()
         # The fused kernel holds scores of 16 bits in more; matrix products would round them.
         is_exact = device.device().type == "cpu" and model.dtype in (torch.float32, torch.float64)
         self.cache = Cache(slots, positions=model.config.seq_len, block=BLOCK_SLOTS if is_exact else None)
@@ -72,8 +74,10 @@ class Passes:
             scored=None if is_whole else torch.tensor(chosen, device=place),
             seen_by_scored=seen if is_whole else seen_by(seen, chosen),
         )
-        received = None if parallel_state.is_pipeline_first_stage() else self._received(len(planned.tokens))
-        hidden = self.model.model.advance(tokens_N, step, received)
+        if parallel_state.is_pipeline_first_stage():
+            hidden = self.model.model.advance(tokens_N, step, features=self.features.spliced(planned.tokens))
+        else:
+            hidden = self.model.model.advance(tokens_N, step, self._received(len(planned.tokens)))
         for start, to, count in planned.copies:
             self.cache.copy(start, to, count)
         self.tokens += len(planned.tokens)

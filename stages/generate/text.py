@@ -35,7 +35,7 @@ class RowText:
         self._codec = codec
         self._until = [stop for stop in until if stop]
         self._overlap = max((len(stop) for stop in self._until), default=1) - 1
-        self._window = list(prompt[-_CONTEXT:])
+        self._window = [token for token in prompt[-_CONTEXT:] if token >= 0]  # a picture has no text
         self._read = len(self._window)
         self._text = ""
         self.is_stopped = False

@@ -138,6 +138,9 @@ class ModelConfig(Section):
             raise ConfigError("model.tied_embeddings", True, f"false with head {self.head}")
         if self.eyes and self.position == "glm":
             raise ConfigError("model.position", "glm", "rope or alibi with model.eyes")
+        if self.eyes and self.eyes.square_positions >= self.seq_len:
+            wanted = f"more than the {self.eyes.square_positions} positions of a picture, which is never cut"
+            raise ConfigError("model.seq_len", self.seq_len, f"{wanted} (for example {2 * self.eyes.square_positions})")
         if self.moe and self.bias:
             raise ConfigError("model.bias", self.bias, "false with model.moe: experts have no biases")
         if self.moe and self.lora and {"fc1", "fc2"} & {*self.lora.targets}:

@@ -17,7 +17,7 @@ from megatron.core.models.gpt.gpt_layer_specs import (
     get_gpt_layer_local_spec,
     get_gpt_layer_with_transformer_engine_spec,
 )
-from megatron.core.tensor_parallel import scatter_to_sequence_parallel_region
+from megatron.core.tensor_parallel import ColumnParallelLinear, scatter_to_sequence_parallel_region
 from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.moe import moe_utils
@@ -45,6 +45,7 @@ from stages.model.layers.experts import Router
 from stages.model.layers.glm import BlockPositions
 from stages.model.layers.noise import EmbeddingNoise
 from stages.model.layers.norm import LayerNorm, RMSNorm
+from stages.model.layers.packed import pack, product
 from stages.model.layers.scored_layer import ScoredLayer
 from stages.model.layers.steps import Step
 from stages.model.layers.swiglu import SwiGLU
@@ -86,6 +87,8 @@ class Decoder(GPTModel):
 
     is_adapted = False
     """Whether layers have adapters."""
+    is_packed = False
+    """Whether matrices are in blocks: the model then only advances."""
     has_eyes = False
     """Whether the model sees pictures; on the first pipeline stage it has the parts `encoder` and `join` then."""
 
@@ -140,34 +143,57 @@ class Decoder(GPTModel):
             embedded_TBD = scatter_to_sequence_parallel_region(embedded_TBD)
         return embedded_TBD
 
-    def advance(self, tokens_N: Tensor, step: Step, received_ND: Tensor | None = None) -> Tensor:
+    def advance(
+        self,
+        tokens_N: Tensor,
+        step: Step,
+        received_ND: Tensor | None = None,
+        features: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """Return the final norm's output [S, D] of the scored tokens of a step; of a pipeline stage that is not the
         last, all hidden states [N, D]. Its keys and values go to the step's cache.
 
-        `received_ND` is what the stage before this one returned; None: this is the first.
+        `received_ND` is what the stage before this one returned; None: this is the first. `features` are places of
+        tokens, [P], and what stands there for their embeddings, [P, D].
         """
-        hidden_ND = self._begun(tokens_N, step.positions) if received_ND is None else received_ND
+        hidden_ND = self._begun(tokens_N, step.positions, features) if received_ND is None else received_ND
         for layer in self.decoder.layers:
             hidden_ND = layer.advance(hidden_ND, step)
         if self.post_process:
             hidden_ND = self.decoder.final_layernorm(hidden_ND)
         return hidden_ND
 
-    def _begun(self, tokens_N: Tensor, positions_N: Tensor) -> Tensor:
-        """Return the embeddings of a step's tokens."""
+    def _begun(self, tokens_N: Tensor, positions_N: Tensor, features: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Return the embeddings of a step's tokens, [N, D]."""
         positions = positions_N[None]
         if self.position_embedding_type == "learned_absolute":
             positions = torch.stack([torch.zeros_like(positions), positions], dim=1)  # as stages.model.layers.glm
-        embedded_N1D: Tensor = self.embedding(input_ids=tokens_N[None], position_ids=positions)
-        return embedded_N1D[:, 0]
+        if features is None:
+            embedded_N1D: Tensor = self.embedding(input_ids=tokens_N[None], position_ids=positions)
+            return embedded_N1D[:, 0]
+        places_P, rows_PD = features
+        embedded_N1D = self.embedding(input_ids=tokens_N.clamp(min=0)[None], position_ids=positions)
+        return embedded_N1D[:, 0].index_copy(0, places_P, rows_PD.to(embedded_N1D))
+
+    def pack(self) -> None:
+        """Lay out matrices in blocks: see stages.model.layers.packed. `forward` fails from now on."""
+        for layer in self.decoder.layers:
+            layer.pack()
+        if self.post_process and type(self.output_layer) is ColumnParallelLinear and not self._has_tied_head:
+            pack(self.output_layer)
+        self.is_packed = True
+
+    @property
+    def _has_tied_head(self) -> bool:
+        return bool(self.share_embeddings_and_output_weights)
 
     def logits(self, hidden_SD: Tensor) -> Tensor:
         """Return this rank's part of the logits, [S, V], for what `advance` returned."""
-        is_tied = self.share_embeddings_and_output_weights
+        is_tied = self._has_tied_head
         table_VD: Tensor = self.shared_embedding_or_output_weight() if is_tied else self.output_layer.weight
-        if hidden_SD.is_cpu and hidden_SD.size(0) < _FEW_ROWS:
+        if hidden_SD.is_cpu and hidden_SD.size(0) < _FEW_ROWS and not table_VD.is_mkldnn:
             return (table_VD @ hidden_SD.t()).t().contiguous()
-        return F.linear(hidden_SD, table_VD)
+        return product(hidden_SD, table_VD)
 
     def compute_language_model_loss(self, _labels: Tensor, output_TBV: Tensor) -> Tensor:
         """Return the head's output, [B, T, V]: a view. No loss is computed here, though Megatron names it so."""

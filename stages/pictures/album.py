@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,21 @@ class Album:
         collection = self._collections[number]
         return collection, row - (int(self._ends[number]) - len(collection))
 
+    def _has(self, key: str) -> bool:
+        try:
+            self._place(key)
+        except KeyError:
+            return False
+        return True
+
+    def require(self, keys: Iterable[str]) -> None:
+        """Raise DataError, naming one, for pictures that no collection has."""
+        missing = {key for key in keys if not self._has(key)}
+        if missing:
+            place = self._collections[-1].folder if self._collections else Path("pictures")
+            remedy = "Give all collections of these pictures in `pictures`"
+            raise DataError(place, f"lacks {len(missing)} of the pictures", remedy, record=ascii(min(missing)))
+
     def size(self, key: str) -> Size:
         """Return the width and height of a picture, upright. Raises KeyError if no collection has it."""
         collection, place = self._place(key)
@@ -47,6 +64,14 @@ class Album:
         """Return a picture as RGB. Raises KeyError if no collection has it, and DataError for bytes that changed."""
         collection, place = self._place(key)
         return image_of(collection, collection[place])
+
+    def thumbnail(self, key: str, side: int) -> str:
+        """Return a picture as a data URL of WEBP, its longer side at most `side` pixels. Raises as `image` does."""
+        image = self.image(key)
+        image.thumbnail((side, side))
+        file = io.BytesIO()
+        image.save(file, "WEBP", quality=80, method=4)
+        return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
     def close(self) -> None:
         """Close the collections."""

@@ -44,12 +44,13 @@ def collect(files: Iterable[InputFile], run_dir: Path, made: float, parts: Mappi
 
 
 def _blocks(name: str, part: Part, files: list[InputFile], run_dir: Path, made: float) -> list[Block]:
-    kinds = {kind.name for kind in part.kinds}
+    kinds, beside = ({kind.name for kind in some} for some in (part.kinds, part.beside))
     sections = list(dict.fromkeys(file.section for file in files if _is_main(file, part))) if part.kinds else [""]
     blocks = []
     for number, section in enumerate(sections, start=1):
         own = [file for file in files if file.section == section and file.kind in kinds]
-        found = tuple(file for file in own if file.path.exists())
+        others = [file for file in files if file.section != section and file.kind in beside]
+        found = tuple(file for file in (*own, *others) if file.path.exists())
         material = Material(section=section, files=found, run_dir=run_dir, made=made)
         block = Block(
             part=name,

@@ -59,7 +59,8 @@ class Material:
     section: str
     """Empty for a part that belongs to the whole run."""
     files: tuple[InputFile, ...]
-    """The section's files of the part's kinds, in plan order. All of them exist."""
+    """The section's files of the part's kinds, and other sections' of `Part.beside`, in plan order. All of them
+    exist."""
     run_dir: Path
     made: float
     """Unix time of the report."""
@@ -78,6 +79,8 @@ class Part:
     """Kinds of file that it reads. Each section that makes the first kind is shown; the other kinds are optional. A
     part without kinds is shown once, for the run."""
     show: Callable[[Material], View | Missing]
+    beside: tuple[Kind, ...] = ()
+    """Kinds of file that it reads of all other sections, too."""
     card: str = ""
     """Label of its card while nothing can be shown; empty: no card."""
     meanwhile: str = ""

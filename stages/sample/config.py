@@ -56,6 +56,10 @@ class SampleConfig(StageConfig):
     """Make comparisons about the world, too: four responses to a prompt with their ranking, to train on and held out,
     and conversations whose answers are of all kinds."""
 
+    edits: bool = False
+    """Make comparisons for a preference pretraining, too: four answers to a prompt that differ in the truth alone, as
+    edits of a page do. None is about what the held-out comparisons of `preferences` hold out."""
+
     @model_validator(mode="after")
     def _fits(self) -> SampleConfig:
         if self.dumps[0] == self.dumps[1]:
@@ -91,7 +95,8 @@ class SampleConfig(StageConfig):
         facts = Output(step="", unit=units[0].key, kind=KINDS.facts, source="sample")
         made = StagePlan(steps=(step,), outputs=(*outputs, facts))
         made = with_instructions(made) if self.instructions else made
-        return with_preferences(made) if self.preferences else made
+        made = with_preferences(made) if self.preferences else made
+        return with_edits(made) if self.edits else made
 
     @property
     def num_chinese(self) -> int:
@@ -141,7 +146,7 @@ def with_preferences(plan: StagePlan) -> StagePlan:
         name="preferences",
         run="stages.sample.preferences.make:run",
         units=WHOLE,
-        version=7,
+        version=8,
         uses=("seed",),
         shape="small",
         core_seconds=3.0,
@@ -155,6 +160,20 @@ def with_preferences(plan: StagePlan) -> StagePlan:
         *((KINDS.definition, name, "") for name in (*exams, SCORER)),
     )
     return _with(plan, step, made)
+
+
+def with_edits(plan: StagePlan) -> StagePlan:
+    """Return a plan with the step that writes comparisons for a preference pretraining."""
+    step = Step(
+        name="edits",
+        run="stages.sample.preferences.make:edits",
+        units=WHOLE,
+        uses=("seed",),
+        shape="small",
+        core_seconds=2.0,
+        disk_mb=2.0,
+    )
+    return _with(plan, step, ((KINDS.preferences, "", "edits"),))
 
 
 def _with(plan: StagePlan, step: Step, made: Iterable[tuple[Kind, str, str]]) -> StagePlan:

@@ -4,6 +4,8 @@ read           read (a unit a file)
 self_instruct  generate (once, in rounds) -> answer (a unit a share of the instructions)
 alpaca         generate (once, in rounds)
 evol_instruct  evolve (a unit a share of the pool, each in rounds)
+llava          show (a unit a share of the pictures)
+curate         curate (a unit a share of the descriptions)
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ Format = Literal["alpaca", "belle", "dolly", "oasst", "self_instruct", "sharegpt
 Threads = Literal["best", "all"]
 Operation = Literal["constraints", "deepen", "concretize", "reasoning", "complicate_input", "breadth"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
-Method = Literal["read", "self_instruct", "alpaca", "evol_instruct"]
+Shown = Literal["conversation", "detail", "complex"]
+SHOWN: tuple[Shown, ...] = get_args(Shown)
+Method = Literal["read", "self_instruct", "alpaca", "evol_instruct", "llava", "curate"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 FIELDS: Mapping[Format, Fields] = {
@@ -118,8 +122,32 @@ class EvolInstructSettings(Section):
     """Operations to draw from, with equal probability."""
 
 
+class LlavaSettings(Section):
+    """LLaVA's instructions about pictures (arXiv:2304.08485, section 3): the teacher sees captions and boxes."""
+
+    kinds: tuple[Shown, ...] = Field(default=SHOWN, min_length=1)
+    """`conversation`: several questions and answers. `detail`: one description. `complex`: one question to reason on.
+    Each picture is asked for every kind."""
+    language: str = "en"
+    """Language of prompts and instructions: a file of `templates/prompts` (`en`, `zh`)."""
+    max_boxes: int = Field(default=40, ge=0)
+    """Most boxes in a prompt, the largest first."""
+
+
+class CurateSettings(Section):
+    """MiniGPT-4's curation (arXiv:2304.10592, section 3.2): the teacher mends descriptions of pictures."""
+
+    language: str = "en"
+    """Language of prompts and descriptions: a file of `templates/prompts` (`en`, `zh`)."""
+    min_words: int = Field(default=20, ge=1)
+    """Fewest words of a description that was mended; in scripts without spaces each character counts."""
+    max_new_words: float = Field(default=0.3, ge=0, le=1)
+    """Largest share of the different words of a mended description that are not in the first one: the teacher does not
+    see the picture."""
+
+
 class SynthesizeConfig(StageConfig):
-    """Reads published instruction data, or lets a teacher write some. One of the four methods."""
+    """Reads published instruction data, or lets a teacher write some. One of the six methods."""
 
     stage: ClassVar[str] = "synthesize"
 
@@ -127,12 +155,17 @@ class SynthesizeConfig(StageConfig):
     """Data for `read`: a mapping, such as `{dolly: /data/dolly.jsonl}`. For `self_instruct` and `alpaca` the
     seed tasks, in Self-Instruct's format."""
     chats: Annotated[Inputs | None, Reads(KINDS.chats)] = None
-    """Pool that `evol_instruct` starts from: chats of one question and one answer."""
+    """Pool that `evol_instruct` starts from: chats of one question and one answer. For `curate` the descriptions: chats
+    of one request with a picture, and one answer."""
+    pictures: Annotated[Inputs | None, Reads(KINDS.pictures)] = None
+    """Pictures with captions, and boxes where they have some, for `llava`."""
     read: dict[str, ReadySettings] | None = None
     """Sources of published data by the names in `files`."""
     self_instruct: SelfInstructSettings | None = None
     alpaca: AlpacaSettings | None = None
     evol_instruct: EvolInstructSettings | None = None
+    llava: LlavaSettings | None = None
+    curate: CurateSettings | None = None
     teacher: WriterSettings | None = None
     """The model that writes, for every method but `read`."""
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -189,8 +222,8 @@ class SynthesizeConfig(StageConfig):
                 raise ConfigError("files", file.where, f"seed tasks with {shown(FIELDS[format_])}")
 
     def _check_inputs(self, method: Method) -> None:
-        wanted = "chats" if method == "evol_instruct" else "files"
-        for field in ("files", "chats"):
+        wanted = _WANTED[method]
+        for field in ("files", "chats", "pictures"):
             if field != wanted and getattr(self, field) is not None:
                 raise ConfigError(field, getattr(self, field), f"left out: {method} reads {wanted}")
         if getattr(self, wanted) is None:
@@ -222,9 +255,9 @@ class SynthesizeConfig(StageConfig):
         uses = (method, "teacher.model", "parameters", "originals", "seed")
         prompts = hashlib.sha256(prompts_of(method, getattr(self, method).language).read_bytes()).hexdigest()
         common: dict[str, Any] = {"uses": uses, "data": prompts, "resumes": True, "core_seconds": 60.0}
-        if method == "evol_instruct":
-            run = "stages.synthesize.run:evolve"
-            return (Step(name="evolve", run=run, units=parts(self.shares), reads=("chats",), **common),)
+        if method in _SHARED:
+            name, run = _SHARED[method]
+            return (Step(name=name, run=run, units=parts(self.shares), reads=(_WANTED[method],), **common),)
         generate = Step(name="generate", run="stages.synthesize.run:generate", units=WHOLE, reads=("files",), **common)
         if method == "alpaca":
             return (generate,)
@@ -239,11 +272,28 @@ class SynthesizeConfig(StageConfig):
         return (generate, answer)
 
 
+_SHARED: Mapping[Method, tuple[str, str]] = {
+    "evol_instruct": ("evolve", "stages.synthesize.run:evolve"),
+    "llava": ("show", "stages.synthesize.pictured:show"),
+    "curate": ("curate", "stages.synthesize.pictured:curate"),
+}
+"""Name and function of the step of methods whose units are shares of their input."""
+_WANTED: Mapping[Method, str] = {
+    "read": "files",
+    "self_instruct": "files",
+    "alpaca": "files",
+    "evol_instruct": "chats",
+    "llava": "pictures",
+    "curate": "chats",
+}
+"""The input of each method."""
 _EXAMPLES: Mapping[Method, str] = {
     "read": "{dolly: /data/dolly.jsonl}",
     "self_instruct": "/data/seed_tasks.jsonl",
     "alpaca": "/data/seed_tasks.jsonl",
     "evol_instruct": "from:read",
+    "llava": "from:pictures",
+    "curate": "from:described",
 }
 
 

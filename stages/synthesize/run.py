@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 from stages.formats.chat.chats import Chat, read_chats, write_chats
-from stages.formats.chat.syntheses import Synthesis, write_synthesis
+from stages.formats.chat.syntheses import Synthesis
 from stages.formats.kinds import KINDS
 from stages.shared.contract import unique_keys
 from stages.shared.errors import DataError
@@ -17,16 +14,14 @@ from stages.synthesize.answering import Instances, chat_of, plain, worded
 from stages.synthesize.bootstrap import Pool
 from stages.synthesize.config import AlpacaSettings, SynthesizeConfig
 from stages.synthesize.evolution import Evolution
-from stages.synthesize.pool import Rejected, families, read_instructions, read_seeds, split_pool, write_rows
+from stages.synthesize.findings import counts, origin_of, share_of, synthesis_of, written
+from stages.synthesize.pool import families, read_instructions, read_seeds, split_pool, write_rows
 from stages.synthesize.ready.reading import ReadyFile
 from stages.synthesize.wording import Wording
 from stages.teacher.asking import Asker
 
-Item = TypeVar("Item")
-INSTRUCTIONS, REJECTED = "instructions.jsonl", "rejected.jsonl"
-"""Files of units: instructions that were kept, with their parents; whatever was rejected, with its reason."""
-SAMPLES = 10
-"""Rejected ones of each reason that the report shows."""
+INSTRUCTIONS = "instructions.jsonl"
+"""File of a unit: instructions that were kept, with their parents."""
 
 
 def read(task: Task[SynthesizeConfig]) -> dict[str, Any]:
@@ -51,7 +46,7 @@ def read(task: Task[SynthesizeConfig]) -> dict[str, Any]:
         mended=dict(ready.mended),
         samples=tuple(ready.rejects.samples),
     )
-    return _written(task, synthesis)
+    return written(task, synthesis)
 
 
 def generate(task: Task[SynthesizeConfig]) -> dict[str, Any]:
@@ -68,13 +63,13 @@ def generate(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     with Asker(task, config.require_teacher()) as asker:
         pool.grow(asker)
     if not pool.kept:
-        raise DataError("teacher", f"no instruction was kept ({_counts(pool.rejected)})", "Look at its answers")
+        raise DataError("teacher", f"no instruction was kept ({counts(pool.rejected)})", "Look at its answers")
     write_rows(task.out / INSTRUCTIONS, pool.kept)
     if isinstance(settings, AlpacaSettings):
         made = [*(seeds + others if config.originals else []), *pool.kept]
-        write_chats(task.out / KINDS.chats.file, plain(made, _origin(config, wording)))
+        write_chats(task.out / KINDS.chats.file, plain(made, origin_of(config, wording)))
     known = {each.id: each for each in (*seeds, *pool.kept)}
-    synthesis = _synthesis(
+    synthesis = synthesis_of(
         task,
         asker,
         pool.rejected,
@@ -84,7 +79,7 @@ def generate(task: Task[SynthesizeConfig]) -> dict[str, Any]:
         rounds=tuple(pool.rounds),
         families=families(known, [each.id for each in reversed(pool.kept)]),
     )
-    return _written(task, synthesis)
+    return written(task, synthesis)
 
 
 def answer(task: Task[SynthesizeConfig]) -> dict[str, Any]:
@@ -93,18 +88,18 @@ def answer(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     assert settings is not None
     wording = Wording(config.method, settings.language, config.parameters)
     instructions = read_instructions(task.steps["generate"][0] / INSTRUCTIONS)
-    share = _share(instructions, task.place, config.shares)
+    share = share_of(instructions, task.place, config.shares)
     with Asker(task, config.require_teacher()) as asker:
         instances = Instances(asker, wording, settings.max_instances, config.seed)
         made = list(instances.of(share))
     seeds, others = read_seeds(task.inputs["files"]) if config.originals and task.place == 0 else ([], [])
-    everything, origin = (*seeds, *others, *made), _origin(config, wording)
+    everything, origin = (*seeds, *others, *made), origin_of(config, wording)
     chats = worded(everything, wording, config.seed, origin) if settings.formats else plain(everything, origin)
     write_chats(task.out / KINDS.chats.file, chats)
-    synthesis = _synthesis(
+    synthesis = synthesis_of(
         task, asker, instances.rejected, noun="instance", candidates=len(made) + len(instances.rejected), kept=len(made)
     )
-    return _written(task, synthesis)
+    return written(task, synthesis)
 
 
 def evolve(task: Task[SynthesizeConfig]) -> dict[str, Any]:
@@ -114,11 +109,11 @@ def evolve(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     wording = Wording(config.method, settings.language, config.parameters)
     chats = [chat for file in task.inputs["chats"] for chat in read_chats(file.path)]
     named = list(zip(unique_keys(chat.id for chat in chats), chats, strict=True))
-    pool, unfit = split_pool(_share(named, task.place, config.shares))
+    pool, unfit = split_pool(share_of(named, task.place, config.shares))
     evolution = Evolution([instruction for instruction, _ in pool], settings, wording, config.seed)
     with Asker(task, config.require_teacher()) as asker:
         evolution.run(asker)
-    origin = _origin(config, wording)
+    origin = origin_of(config, wording)
     made: list[Chat] = []
     for (_, chat), (_, *evolved) in zip(pool, evolution.lines, strict=True):
         made += [chat] if config.originals else []
@@ -128,7 +123,7 @@ def evolve(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     kept = list(evolution.evolved())
     known = {each.id: each for line in evolution.lines for each in line}
     oldest_lines = sorted(evolution.lines, key=len, reverse=True)
-    synthesis = _synthesis(
+    synthesis = synthesis_of(
         task,
         asker,
         rejected,
@@ -138,42 +133,4 @@ def evolve(task: Task[SynthesizeConfig]) -> dict[str, Any]:
         rounds=tuple(evolution.rounds),
         families=families(known, [line[-1].id for line in oldest_lines if len(line) > 1]),
     )
-    return _written(task, synthesis)
-
-
-def _origin(config: SynthesizeConfig, wording: Wording) -> dict[str, str]:
-    """Return what the provenance of all chats of a section has in common."""
-    return {"source": config.method, "teacher": config.require_teacher().model, "prompts": wording.digest}
-
-
-def _share(items: Sequence[Item], place: int, shares: int) -> Sequence[Item]:
-    return items[len(items) * place // shares : len(items) * (place + 1) // shares]
-
-
-def _counts(rejected: Iterable[Rejected]) -> dict[str, int]:
-    return dict(Counter(each.reason for each in rejected))
-
-
-def _synthesis(task: Task[SynthesizeConfig], asker: Asker, rejected: Sequence[Rejected], **found: Any) -> Synthesis:
-    """Return the findings of a unit that asked. Side effect: writes all that it rejected."""
-    write_rows(task.out / REJECTED, rejected)
-    seen: Counter[str] = Counter()
-    samples = []
-    for each in rejected:
-        seen[each.reason] += 1
-        if seen[each.reason] <= SAMPLES:
-            samples.append(asdict(each))
-    return Synthesis(
-        method=task.config.method,
-        requests=dict(asker.requests),
-        prompt_tokens=asker.prompt_tokens,
-        answer_tokens=asker.answer_tokens,
-        rejected=_counts(rejected),
-        samples=tuple(samples),
-        **found,
-    )
-
-
-def _written(task: Task[SynthesizeConfig], synthesis: Synthesis) -> dict[str, Any]:
-    write_synthesis(task.out / KINDS.synthesis.file, synthesis)
-    return {"candidates": synthesis.candidates, "kept": synthesis.kept, "rejected": synthesis.rejected}
+    return written(task, synthesis)

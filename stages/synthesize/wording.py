@@ -27,12 +27,16 @@ class Wording:
         self._parameters = parameters
 
     def request(self, prompt: str, draw: int = 0, **values: Any) -> Request:
-        """Return the request that a prompt makes of some values."""
+        """Return the request that a prompt makes of some values, after its system message and its examples."""
         chosen = self._values[prompt]
         parameters = {**chosen["parameters"], **self._parameters}
         kept = {name: value for name, value in parameters.items() if value is not None}
-        content = render(chosen["text"], **values)
-        return Request(messages=({"role": "user", "content": content},), parameters=kept, draw=draw)
+        messages = [{"role": "system", "content": chosen["system"]}] if "system" in chosen else []
+        for example in chosen.get("examples", ()):
+            messages.append({"role": "user", "content": render(chosen["text"], **example["values"])})
+            messages.append({"role": "assistant", "content": example["answer"]})
+        messages.append({"role": "user", "content": render(chosen["text"], **values)})
+        return Request(messages=tuple(messages), parameters=kept, draw=draw)
 
     def words(self, name: str) -> list[str]:
         """Return a list of words or texts."""

@@ -81,9 +81,18 @@ function draw() {
 
 function turn(message) {
   const made = element("div", `turn ${message.role}`);
-  const text = element("div", "text", message.text);
+  const text = element("div", "text");
+  text.append(...message.parts.map(part));
   text.dir = "auto";
   made.append(element("span", "role", message.role), text);
+  return made;
+}
+
+function part(found, place) {
+  if (!found.picture) return document.createTextNode(place ? `\n${found.text}` : found.text);
+  const made = element("img", "picture");
+  made.src = found.picture;
+  made.alt = `picture ${found.text}`;
   return made;
 }
 

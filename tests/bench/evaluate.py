@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ from typing import Any
 
 from stages.generate.memory import engine_memory, scoring_slots
 from tests.bench.compare import Comparison, add_options, one_core, show
-from tests.bench.evaluate_requests import data
+from tests.bench.evaluate_requests import OFFLINE, data
 from tests.bench.evaluate_world import MODEL, VARIANTS, begin_with_bos, llama_pieces, make_world
 
 ROOT = Path(__file__).parents[2]
@@ -46,15 +47,13 @@ class Row:
     """Stock's best batch size."""
     asked: float
     unit: str = "request"
-    cache_mb: int | None = None
-    """Our memory for cached keys; None: the default, which is as much as the weights."""
 
 
 ROWS = (
     Row("mmlu", 8, 8.0),
     Row("arc_easy", 1, 5.0),
     Row("piqa", 16, 1.2),
-    Row("gsm8k", 8, 2.0, "text", cache_mb=512),
+    Row("gsm8k", 8, 2.0, "text"),
     Row("ragged", 24, 2.0, "text"),
 )
 TOKENS, MEMORY, START = 1 / 1.15, 1.0, 1 / 0.6
@@ -65,11 +64,11 @@ APART = 1e-3
 """Nats by which a log-likelihood may differ from stock's."""
 
 
-def turn(world: Path, side: str, task: str, batch: int, cache_mb: int | None = None) -> dict[str, Any]:
+def turn(world: Path, side: str, task: str, batch: int) -> dict[str, Any]:
     """Return what a process of its own measured."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.bench.evaluate_side", side, str(world), task, str(batch)]
-    command += [] if cache_mb is None else [str(cache_mb)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    environment = {**os.environ, **OFFLINE}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     if done.returncode:
         raise RuntimeError(f"{side} on {task} failed:\n{done.stderr[-3000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -78,10 +77,7 @@ def turn(world: Path, side: str, task: str, batch: int, cache_mb: int | None = N
 
 def compare(world: Path, row: Row, rounds: int) -> list[Comparison]:
     """Return the rates of both sides, and for scores the tokens."""
-    turns = [
-        (turn(world, "ours", row.task, STEP, row.cache_mb), turn(world, "stock", row.task, row.batch))
-        for _ in range(rounds)
-    ]
+    turns = [(turn(world, "ours", row.task, STEP), turn(world, "stock", row.task, row.batch)) for _ in range(rounds)]
     ours, theirs = (min((pair[at] for pair in turns), key=lambda found: found["seconds"]) for at in (0, 1))
     agree(row.task, ours["answers"], theirs["answers"])
     count = len(ours["answers"])

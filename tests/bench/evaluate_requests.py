@@ -15,6 +15,8 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
+OFFLINE = dict.fromkeys(("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_EVALUATE_OFFLINE", "TRANSFORMERS_OFFLINE"), "1")
+"""The environment of both sides: lm-eval otherwise asks the network again and again."""
 SUBJECT = "high_school_biology"
 ADDED = 64
 """Tokens of a generation."""

@@ -2,7 +2,7 @@
 
 Each side imports its own packages alone: they are a part of its memory and of its start.
 
-python -m tests.bench.evaluate_side ours|stock WORLD TASK BATCH [CACHE_MB]
+python -m tests.bench.evaluate_side ours|stock WORLD TASK BATCH
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from tests.bench.evaluate_requests import data, requests_of
 def main() -> None:
     """Print one line of JSON."""
     side, world, task, batch = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    cache_mb = int(sys.argv[5]) if len(sys.argv) > 5 else None
     torch.set_num_threads(1)
     root = data()
     assert root is not None, "the caller has looked"
     requests = requests_of(task, root)
-    model: Any = ours(world, batch, cache_mb) if side == "ours" else stock(world, batch)
+    model: Any = ours(world, batch) if side == "ours" else stock(world, batch)
     loaded_mb = _resident_mb()
     is_text = bool(requests) and requests[0].request_type == "generate_until"
     began = time.process_time()
@@ -51,18 +50,18 @@ def _resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
-def ours(world: Path, batch: int, cache_mb: int | None) -> Any:
+def ours(world: Path, batch: int) -> Any:
     """Return the stage's adapter, as the stage makes it."""
-    from stages.model import compiler  # noqa: PLC0415  not in stock's memory and start, as all that follows
+    from stages.evaluate.run import leave_out  # noqa: PLC0415  not in stock's memory and start, as all that follows
 
-    compiler.leave_out()
+    leave_out()
     from stages.evaluate.evaluation import Answers, CheckpointLM, open_checkpoint, open_release  # noqa: PLC0415
 
     checkpoint = world / "checkpoint"
     is_ours = checkpoint.exists()
     opened = open_checkpoint(checkpoint, world / "tokenizer.model") if is_ours else open_release(world / "release")
     answers = Answers(world / "none.jsonl", str(time.time_ns()), lambda: False, lambda done: None)
-    return CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id, cache_mb)
+    return CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id)
 
 
 def stock(world: Path, batch: int) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -35,10 +35,11 @@ from stages.teacher.settings import WriterSettings
 from stages.train.starts import final_checkpoint
 
 PROMPTS = Path(__file__).resolve().parents[3] / "templates" / "prompts" / "judge"
-PAIR = PROMPTS / "pair.yaml"
-"""The question to an endpoint."""
+Form = Literal["better", "scores"]
+QUESTIONS: Mapping[Form, Path] = {"better": PROMPTS / "pair.yaml", "scores": PROMPTS / "scores.yaml"}
+"""The question to an endpoint, by the form of its answer."""
 RUBRICS = PROMPTS / "rubrics"
-READS = ("answers", "reward", "tokenizer")
+READS = ("answers", "reward", "tokenizer", "pictures")
 """Input fields."""
 SHARE = "share"
 
@@ -67,6 +68,11 @@ class JudgeConfig(StageConfig):
     rubrics: tuple[str, ...] = Field(default=("helpful", "harmless", "honest"), min_length=1)
     """Criteria of an endpoint: names in `templates/prompts/judge/rubrics`, or paths of text files from `/` or `~`. Each
     pair is judged by each of them, and the majority decides."""
+    form: Form = "better"
+    """Answer of an endpoint. `better`: reasons, then scores and the better response in the last line. `scores`: two
+    scores from 1 to 10 alone in the first line, then reasons, as LLaVA's judge answers; the higher score is better."""
+    pictures: Annotated[Inputs | None, Reads(KINDS.pictures)] = None
+    """Collections of the pictures in prompts. An endpoint reads their captions and boxes in the pictures' place."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the API in place of the prompt's, such as `{max_tokens: 2048}`. null leaves one out."""
     controls: int = Field(default=20, ge=0)
@@ -82,7 +88,8 @@ class JudgeConfig(StageConfig):
             raise ConfigError("reward", self.reward, "given, or `teacher` in its place, and not both")
         if (self.reward is None) != (self.tokenizer is None):
             raise ConfigError("tokenizer", self.tokenizer, "given with reward, and only with it")
-        others, owner = (("template", "margin"), "reward") if self.teacher else (("rubrics", "parameters"), "teacher")
+        of_teacher = ("form", "parameters", "pictures", "rubrics")
+        others, owner = (("template", "margin"), "reward") if self.teacher else (of_teacher, "teacher")
         for name in sorted({*others} & self.model_fields_set):
             raise ConfigError(name, getattr(self, name), f"absent: it belongs to {owner}")
         return self
@@ -134,7 +141,8 @@ class JudgeConfig(StageConfig):
         """Return the digest of the files that the judge reads besides its inputs."""
         if self.teacher is None:
             return digest_of(self.template)
-        return hashlib.sha256(b"".join(path.read_bytes() for path in (PAIR, *self.rubric_paths().values()))).hexdigest()
+        paths = (QUESTIONS[self.form], *self.rubric_paths().values())
+        return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
     def rubric_paths(self) -> dict[str, Path]:
         """Return the file of each rubric by the rubric's name. Raises ConfigError for one that is none."""

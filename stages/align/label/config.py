@@ -32,6 +32,8 @@ class LabelConfig(StageConfig):
     then give win rates, too."""
     against: str | None = None
     """With answers, the name of the policy that all others are compared with."""
+    pictures: Annotated[Inputs | None, Reads(KINDS.pictures)] = None
+    """Collections of the pictures in prompts; the page shows them. null: it shows their names."""
     labels: Annotated[Inputs | None, Reads(KINDS.preferences)] = None
     """Files that the page wrote, such as `runs/NAME/labels/SECTION/*.jsonl`: they become preferences, with the
     agreement of the labellers."""
@@ -59,7 +61,8 @@ class LabelConfig(StageConfig):
         """
         if self.answers is not None:
             policies_of(inputs.get("answers", ()), self.against)
-        collect = _step("collect", inputs, "candidates" if self.answers is None else "answers")
+        shown = ("candidates" if self.answers is None else "answers", *(["pictures"] if self.pictures else []))
+        collect = _step("collect", inputs, *shown)
         if self.labels is None:
             return StagePlan(steps=(collect,), outputs=())
         compared = () if self.answers is None else (KINDS.judgement, KINDS.verdicts)
@@ -75,14 +78,14 @@ class LabelConfig(StageConfig):
         inspect_answers(inputs.get("answers", ()))
 
 
-def _step(name: str, inputs: Mapping[str, tuple[InputFile, ...]], field: str) -> Step:
-    mb = sum(file.mb for file in inputs.get(field, ()))
+def _step(name: str, inputs: Mapping[str, tuple[InputFile, ...]], *fields: str) -> Step:
+    mb = sum(file.mb for field in fields for file in inputs.get(field, ()))
     return Step(
         name=name,
         run=f"stages.align.label.run:{name}",
         units=WHOLE,
         uses=("against",),
-        reads=(field,),
+        reads=fields,
         core_seconds=1.0 + 0.2 * mb,
         mem_mb=200 + 10 * mb,
         disk_mb=2 * mb,

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from stages.align.label.pictures import read_picture
+from stages.formats.chat.chats import Message, Part
 from stages.formats.preferences import Candidates, Preference, read_preferences, to_line
 
 NAME = re.compile(r"\w[\w .-]{0,39}")
@@ -25,9 +27,18 @@ NAME = re.compile(r"\w[\w .-]{0,39}")
 class Desk:
     """Candidates, and the folder of labels."""
 
-    def __init__(self, candidates: Sequence[Candidates], folder: Path, reasons: Sequence[str], seed: int) -> None:
+    def __init__(
+        self,
+        candidates: Sequence[Candidates],
+        folder: Path,
+        reasons: Sequence[str],
+        seed: int,
+        collected: Path | None = None,
+    ) -> None:
+        """`collected` is the folder in which copies of the pictures are; None: there are none."""
         self.items: Mapping[str, Candidates] = {each.key: each for each in candidates}
         self._folder, self._reasons, self._seed = folder, reasons, seed
+        self._collected = collected
         self._skipped: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
@@ -104,11 +115,21 @@ class Desk:
         order = self._order(labeller, item)
         return {
             "key": key,
-            "prompt": [{"role": message.role, "text": message.shown} for message in item.prompt],
+            "prompt": [{"role": message.role, "parts": self._parts(message)} for message in item.prompt],
             "responses": [item.responses[place].text for place in order],
             "ranks": [label.ranks[place] for place in order] if label else None,
             "given": list(label.reasons) if label else [],
         }
+
+    def _parts(self, message: Message) -> list[dict[str, str]]:
+        """Return the parts of a message: texts, and pictures with their names."""
+        return [self._part(part) for part in message.parts]
+
+    def _part(self, part: Part) -> dict[str, str]:
+        url = ""
+        if part.type == "picture" and self._collected is not None:
+            url = read_picture(self._collected, part.key)
+        return {"picture": url, "text": part.key} if url else {"text": part.shown}
 
     def _candidates(self, key: str) -> Candidates:
         if key not in self.items:

@@ -9,6 +9,7 @@ from typing import Any
 from stages.align.answers import join_answers
 from stages.align.label.agreement import agreement, latest
 from stages.align.label.config import LabelConfig
+from stages.align.label.pictures import keys_of, write_pictures
 from stages.align.win_rates import win_rates
 from stages.formats.chat.agreements import write_agreement
 from stages.formats.chat.judgements import Judgement, Verdict, write_judgement, write_verdicts
@@ -26,12 +27,14 @@ from stages.shared.task import Task
 
 
 def collect(task: Task[LabelConfig]) -> dict[str, Any]:
-    """Write all candidates in one file, each once. Raises DataError if there are none."""
+    """Write all candidates in one file, each once, and their pictures. Raises DataError if there are none."""
     found = list(_candidates(task))
     if not found:
         raise DataError(task.inputs["candidates"][0].path, "no candidates", "Add a prompt with two responses")
     different = {each.key: each for each in found}
     write_candidates(task.out / KINDS.candidates.file, different.values())
+    if collections := task.inputs.get("pictures"):
+        write_pictures(task.out, keys_of(found), collections)
     return {"candidates": len(different), "repeated": len(found) - len(different)}
 
 

@@ -37,9 +37,11 @@ def label(call: ToolCall) -> Iterator[ToolTable]:
     """
     if not call.done["collect"]:
         raise ConfigError("candidates", call.config.candidates, f"collected first: `{call.command}`")
-    candidates = list(read_candidates(call.done["collect"][0] / KINDS.candidates.file))
+    (collected,) = call.done["collect"]
+    candidates = list(read_candidates(collected / KINDS.candidates.file))
     folder = call.run_dir / "labels" / call.section
-    with Server(Desk(candidates, folder, call.changed.reasons, call.changed.seed), call.changed.port) as server:
+    desk = Desk(candidates, folder, call.changed.reasons, call.changed.seed, collected)
+    with Server(desk, call.changed.port) as server:
         notes = (
             f"Open {server.address}",
             f"The page is for this machine alone; from yours: {tunnel(server.server_port)}",

@@ -60,7 +60,7 @@ class PpoConfig(TrainingStage):
     """Reinforcement learning from a score: PPO, or with `advantages` GRPO or REINFORCE with a baseline."""
 
     stage: ClassVar[str] = "align.ppo"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     run: ClassVar[str] = "stages.align.ppo.run:ppo"
     starts: ClassVar[tuple[str, ...]] = (*TrainingStage.starts, *STARTS)
 

@@ -166,7 +166,8 @@ class Rounds:
             next_beta = phases.next_beta(beta, numbers["kl"], target, config.kl.horizon, config.episodes)
         if dist.get_rank() == 0:
             rollouts = scored(rollouts, episodes.scores.tolist())
-            about = {"round": number, "policy": policy, "beta": beta, "next_beta": next_beta}
+            step = number * config.updates
+            about = {"round": number, "step": step, "policy": policy, "beta": beta, "next_beta": next_beta}
             samples = _shown(rollouts[:SHOWN], episodes)
             _write(folder, {**about, "numbers": numbers, "samples": samples}, episodes, rollouts)
 

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from stages.evaluate.backends.dialogue import Dialogue, FolderTemplate, MessagesTemplate, OwnTemplate, Template
+from stages.evaluate.backends.placing import Placing
 from stages.evaluate.backends.windows import SERVED, WindowLM
 from stages.evaluate.cells import Cell
 from stages.evaluate.config import EvaluateConfig
@@ -62,30 +63,36 @@ def open_endpoint(task: Task[EvaluateConfig], name: str, asked: str) -> WindowLM
     return EndpointLM(name, settings, teacher, tokenizer_of(task))
 
 
-def dialogue_of(task: Task[EvaluateConfig], cell: Cell, described: Description) -> Dialogue | None:
-    """Return the conversation form of a cell; None: it is asked as plain text.
+def dialogue_of(
+    task: Task[EvaluateConfig], cell: Cell, described: Description, placing: Placing | None = None
+) -> Dialogue | None:
+    """Return the conversation form of a cell; None: it is asked as plain text. `placing` has the pictures of messages.
 
     Raises ConfigError for a model without a chat template.
     """
     if cell.chat is None:
         return None
-    template = _template(task, cell.chat.template, model_name(task.unit, cell), described)
+    template = _template(task, cell.chat.template, model_name(task.unit, cell), described, placing)
     return Dialogue(template, multiturn=cell.chat.multiturn, system=cell.chat.system)
 
 
-def _template(task: Task[EvaluateConfig], name: str, model: str, described: Description) -> Template:
+def _template(
+    task: Task[EvaluateConfig], name: str, model: str, described: Description, placing: Placing | None
+) -> Template:
     if model in task.config.endpoints:
         is_chat = task.config.endpoints[model].api == "chat"
         return MessagesTemplate(described.codec) if is_chat else FolderTemplate(task.inputs["tokenizers"][0].path)
     folder = task.inputs["checkpoints"][0].path
-    return (
-        FolderTemplate(folder) if is_release(folder) else own_template(name, folder, task.inputs["tokenizer"][0].path)
-    )
+    if is_release(folder):
+        return FolderTemplate(folder)
+    return own_template(name, folder, task.inputs["tokenizer"][0].path, placing)
 
 
-def own_template(name: str, checkpoint: Path, tokenizer: Path) -> OwnTemplate:
+def own_template(name: str, checkpoint: Path, tokenizer: Path, placing: Placing | None = None) -> OwnTemplate:
     """Return a template of ours for a checkpoint. Raises ConfigError for one that lacks its control tokens."""
     settings, codec = read_settings(checkpoint), Tokenizer(tokenizer)
     extra = settings.config.extra_tokens
     controls = {token: settings.config.token_id(token, settings.vocab_size) for token in extra}
-    return OwnTemplate(ChatEncoder(load_template(name), codec, controls, codec.eos_id), codec, digest_of(name))
+    positions_of = placing.positions if placing else None
+    encoder = ChatEncoder(load_template(name), codec, controls, codec.eos_id, positions_of)
+    return OwnTemplate(encoder, codec, digest_of(name), placing)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,8 @@ import jinja2
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as FastTokenizer
 
-from stages.formats.chat.chats import ROLES, Message, text_message
+from stages.evaluate.backends.placing import Placing
+from stages.formats.chat.chats import ROLES, Message, Part, text_message
 from stages.formats.chat.templates import ChatEncoder
 from stages.formats.pieces import TOKENIZER_JSON
 from stages.generate.text import Codec
@@ -64,6 +65,14 @@ class Conversation(str):
         made = super().__new__(cls, template.text(messages, begun))
         made.template, made.messages, made.begun = template, tuple(messages), begun
         return made
+
+    def showing(self, keys: Iterable[str]) -> Conversation:
+        """Return the conversation with pictures before the text of its last question."""
+        place = max(place for place, message in enumerate(self.messages) if message.role == "user")
+        asked = self.messages[place]
+        parts = (*(Part("picture", key=key) for key in keys), *asked.parts)
+        messages = (*self.messages[:place], asked._replace(parts=parts), *self.messages[place + 1 :])
+        return Conversation(self.template, messages, self.begun)
 
     def ids(self, answer: str = "") -> list[int]:
         """Return the tokens of the conversation, and of an answer in it."""
@@ -108,8 +117,9 @@ def _role(name: str) -> Any:
 class OwnTemplate:
     """A template of templates/chat, for checkpoints of ours."""
 
-    def __init__(self, encoder: ChatEncoder, codec: Codec, identity: str) -> None:
-        self._encoder, self._codec, self.identity = encoder, codec, identity
+    def __init__(self, encoder: ChatEncoder, codec: Codec, identity: str, placing: Placing | None = None) -> None:
+        """`placing` has the positions of pictures in messages, as the encoder counts them; None: there are none."""
+        self._encoder, self._codec, self.identity, self._placing = encoder, codec, identity, placing
         self.ends: tuple[int, ...] = () if encoder.end_id is None else (encoder.end_id,)
 
     def text(self, messages: Sequence[Message], begun: str) -> str:
@@ -118,14 +128,22 @@ class OwnTemplate:
 
     def ids(self, messages: Sequence[Message], begun: str, answer: str = "") -> list[int]:
         """Return the tokens of the prompt, and of an answer that continues it."""
-        return self._encoder.prompt(messages, begun + answer if answer else begun.rstrip(" "))
+        ids = self._encoder.prompt(messages, begun + answer if answer else begun.rstrip(" "))
+        return self._placed(ids, messages)
 
     def given_ids(self, messages: Sequence[Message], begun: str) -> list[int]:
         """Return the tokens of the prompt without white space at its end."""
         ids = self._encoder.prompt(messages, begun.rstrip())
         while ids and self._codec.decode(ids[-1:]).isspace():
             ids.pop()
-        return ids
+        return self._placed(ids, messages)
+
+    def _placed(self, ids: list[int], messages: Sequence[Message]) -> list[int]:
+        """Return the tokens with the features of pictures at their positions."""
+        keys = [part.key for message in messages for part in message.parts if part.type == "picture"]
+        if not keys or self._placing is None or self._encoder.picture_id is None:
+            return ids
+        return self._placing.placed(ids, self._encoder.picture_id, keys)
 
 
 class FolderTemplate:

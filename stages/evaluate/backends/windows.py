@@ -156,7 +156,7 @@ class WindowLM(LM):
         wholes, keys = [], []
         first_border: dict[tuple[Any, ...], int] = {}
         for request in requests:
-            context, continuation = request.args
+            context, continuation = request.args[:2]
             if (type(context), context) not in alone:
                 alone[type(context), context] = self._given_ids(context)
             whole = self._whole_ids(context, continuation)
@@ -189,9 +189,15 @@ class WindowLM(LM):
         return [make_disjoint_window(window) for window in rolling]
 
     def _fitting(self, context: list[int], room: int) -> list[int]:
-        """Return a context of at most `room` tokens: the first token and the last ones. Counts what is cut."""
+        """Return a context of at most `room` tokens: the first token and the last ones. Counts what is cut.
+
+        Raises ConfigError for a context with pictures: half a picture is none.
+        """
         if len(context) <= room:
             return context
+        if min(context) < 0:
+            wanted = f"pictures and questions of at most {room} positions together, which this model takes"
+            raise ConfigError("pictures", f"{len(context)} positions", wanted)
         self.cut.requests += 1
         self.cut.tokens += len(context) - room
         return [*context[:1], *context[len(context) - room + 1 :]]

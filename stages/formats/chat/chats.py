@@ -33,9 +33,10 @@ class Part(NamedTuple):
     key: str = ""
     """Name of the picture or of the sound in its collection."""
 
-
-def _shown(part: Part) -> str:
-    return part.text or f"[{part.type} {part.key}]"
+    @property
+    def shown(self) -> str:
+        """The part for people: one that is no text by its type and name."""
+        return self.text or f"[{self.type} {self.key}]"
 
 
 class Message(NamedTuple):
@@ -56,7 +57,7 @@ class Message(NamedTuple):
     @property
     def shown(self) -> str:
         """The message for people: parts that are no text by their type and name."""
-        return "\n".join(map(_shown, self.parts))
+        return "\n".join(part.shown for part in self.parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ def text_message(role: Role, text: str) -> Message:
 
 def transcript(messages: Iterable[Message]) -> str:
     """Return messages in one line, for people to read."""
-    return " | ".join(f"{each.role}: {''.join(map(_shown, each.parts))}" for each in messages)
+    return " | ".join(f"{each.role}: {''.join(part.shown for part in each.parts)}" for each in messages)
 
 
 def parse_chat(record: Mapping[str, Any], number: int) -> Chat:

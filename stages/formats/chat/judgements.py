@@ -95,6 +95,14 @@ class WinRate:
     scores: tuple[float, float] | None
     """Mean scores of the policy's answers and of the others; None: there are none."""
 
+    @property
+    def relative(self) -> float | None:
+        """Mean score of the policy's answers over that of the others, as LLaVA has it (arXiv:2304.08485, section 5).
+
+        None without scores, and for rewards, which may be negative.
+        """
+        return self.scores[0] / self.scores[1] if self.scores and min(self.scores) > 0 else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.formats.chat.packed import Example, PackedRows, PackedWriter, Placed
-from stages.formats.pictures.collections import KEY_CHARS
+from stages.formats.pictures.tars import KEY_CHARS
 from stages.shared.errors import DataError
 
 PICTURES = ".pictures"

@@ -97,9 +97,13 @@ class LoadedModel:
         return scores_BT1[..., 0].gather(1, last_B.to(tokens_BT.device)[:, None])[:, 0]
 
     def _taken(self, tokens_BT: Tensor, head: str, outputs: str) -> Tensor:
-        """Return the tokens on the device. Raises ValueError if the model has another head, or takes fewer tokens."""
+        """Return the tokens on the device. Raises ValueError if the model has another head, takes fewer tokens, or is
+        packed.
+        """
         if self.config.head != head:
             raise ValueError(f"a model with head {self.config.head} has no {outputs}")
+        if self.model.is_packed:
+            raise ValueError("a packed model advances only: load it again")
         if tokens_BT.size(1) > self.seq_len:
             raise ValueError(f"{tokens_BT.size(1)} tokens: the model takes at most {self.seq_len}")
         return tokens_BT.to(device.device())

@@ -6,8 +6,9 @@ tokens, and the few between them, are one batch of matrix products, and nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -41,8 +42,10 @@ class Rows:
     owners: Tensor
     """1 where a block is a row's, else 0, [R, J]."""
 
-    def attend(self, query_NHD: Tensor, keys_KCD: Tensor, values_KCD: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        """Return the mixed values of the rows, [R, H, D], and their log-sum-exps, [H, R, 1]."""
+    def attend(
+        self, query_NHD: Tensor, keys_KCD: Tensor, values_KCD: Tensor, scale: float
+    ) -> tuple[Tensor, Callable[[], Tensor]]:
+        """Return the mixed values of the rows, [R, H, D], and what returns their log-sum-exps, [H, R, 1]."""
         groups, width = keys_KCD.size(0), query_NHD.size(2)
         count, block, rows = self.hidden.size(0), self.hidden.size(2), self.tokens.size(0)
         asked_JKGD = query_NHD.index_select(0, self.asking).view(count, groups, -1, width)
@@ -57,7 +60,7 @@ class Rows:
             for shares_jGB, value_jBD, mixed_jGD in zip(*(part.unbind(0) for part in parts), strict=True):
                 torch.bmm(shares_jGB, value_jBD, out=mixed_jGD)
         mixed_KRX: Tensor = self.owners @ mixed_KJGD.flatten(2)
-        return mixed_KRX.transpose(0, 1).reshape(rows, -1, width), _log_sums(of_rows, shares_KRGX)
+        return mixed_KRX.transpose(0, 1).reshape(rows, -1, width), partial(_log_sums, of_rows, shares_KRGX)
 
     def _scores(self, asked_JKGD: Tensor, keys_KCD: Tensor, scale: float) -> Tensor:
         """Return the scores of each block, and of one more in which all are -inf, [K, J + 1, G, B]."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import torch
 import torch.distributed as dist
-import torch.nn.functional as F  # noqa: N812
 from megatron.core.tensor_parallel import ColumnParallelLinear, RowParallelLinear
 from megatron.core.transformer.mlp import MLP
 from megatron.core.transformer.transformer_layer import TransformerLayer
 from torch import Tensor
 
 from stages.model.layers.attention import Documents
+from stages.model.layers.packed import pack, product
 from stages.model.layers.steps import Step
 
-# Shape suffixes: N = new tokens, S = scored tokens, D = width of the residual stream, F = inner width, H = heads of
-# this rank, K = key/value heads of this rank, G = heads a key/value head and two, E = head width.
+_PIECE = 256
+"""Rows of a feed-forward block at a time, on a CPU."""
+
+# Shape suffixes: N = new tokens, n = some of them, S = scored tokens, D = width of the residual stream, F = inner
+# width, H = heads of this rank, K = key/value heads of this rank, G = heads a key/value head and two, E = head width.
 
 
 class ScoredLayer(TransformerLayer):
@@ -49,10 +54,32 @@ class ScoredLayer(TransformerLayer):
         hidden_ND = _rows(attention.linear_proj, mixed).add_(hidden_ND)
         return self._fed_forward(self.pre_mlp_layernorm(hidden_ND)).add_(hidden_ND)
 
+    def pack(self) -> None:
+        """Lay out the matrices in blocks that `advance` multiplies with itself: see stages.model.layers.packed."""
+        attention = self.self_attention
+        matrices = [attention.linear_proj]
+        if not self._shares_heads:
+            matrices.append(attention.linear_qkv)
+        if self._is_dense:
+            matrices += [self.mlp.linear_fc1, self.mlp.linear_fc2]
+        for linear in matrices:
+            if type(linear) in (ColumnParallelLinear, RowParallelLinear):
+                pack(linear)
+
+    @property
+    def _shares_heads(self) -> bool:
+        """Whether ranks share a key/value head."""
+        return bool(self.self_attention.config.num_query_groups < self.self_attention.world_size)
+
+    @property
+    def _is_dense(self) -> bool:
+        """Whether the feed-forward block is neither experts nor one of Transformer Engine's."""
+        return type(self.mlp) is MLP and isinstance(self.mlp.linear_fc1, ColumnParallelLinear)
+
     def _query_key_value(self, normed_ND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries [N, H, E], keys and values [N, K, E]."""
         attention = self.self_attention
-        if attention.config.num_query_groups < attention.world_size:  # ranks share a key/value head
+        if self._shares_heads:
             query, key, value = attention.get_query_key_value_tensors(normed_ND[:, None], None)
             return query[:, 0], key[:, 0], value[:, 0]
         joint = _columns(attention.linear_qkv, normed_ND)
@@ -61,16 +88,29 @@ class ScoredLayer(TransformerLayer):
         return joint_NKGE[:, :, :-2].flatten(1, 2), joint_NKGE[:, :, -2], joint_NKGE[:, :, -1]
 
     def _fed_forward(self, normed_ND: Tensor) -> Tensor:
-        if type(self.mlp) is MLP and isinstance(self.mlp.linear_fc1, ColumnParallelLinear):
-            inner_NF = _columns(self.mlp.linear_fc1, normed_ND)
-            return _rows(self.mlp.linear_fc2, self.mlp.activation_func(inner_NF))
-        return _by_module(self.mlp, normed_ND)  # experts, and Transformer Engine's blocks
+        if self._is_dense:
+            return _by_pieces(self._fed_forward_few, normed_ND)
+        return _by_module(self.mlp, normed_ND)
+
+    def _fed_forward_few(self, normed_nD: Tensor) -> Tensor:
+        inner_nF = _columns(self.mlp.linear_fc1, normed_nD)
+        return _rows(self.mlp.linear_fc2, self.mlp.activation_func(inner_nF))
+
+
+def _by_pieces(function: Callable[[Tensor], Tensor], x_ND: Tensor) -> Tensor:
+    """Return the function of the rows, on a CPU of some at a time: what lies between is large."""
+    if not x_ND.is_cpu or x_ND.size(0) <= _PIECE:
+        return function(x_ND)
+    found_ND = torch.empty_like(x_ND)
+    for few_nD, found_nD in zip(x_ND.split(_PIECE), found_ND.split(_PIECE), strict=True):
+        found_nD.copy_(function(few_nD))
+    return found_ND
 
 
 def _columns(linear: Any, x: Tensor) -> Tensor:
     """Return the product with a matrix whose output is split over ranks, with its bias."""
     if type(linear) is ColumnParallelLinear:
-        return F.linear(x, linear.weight, linear.bias)
+        return product(x, linear.weight, linear.bias)
     return _by_module(linear, x)
 
 
@@ -78,10 +118,10 @@ def _rows(linear: Any, x: Tensor) -> Tensor:
     """Return the product with a matrix whose input is split over ranks, with its bias."""
     if type(linear) is not RowParallelLinear:
         return _by_module(linear, x)
-    product = F.linear(x, linear.weight)
+    found = product(x, linear.weight)
     if linear.tp_group.size() > 1:
-        dist.all_reduce(product, group=linear.tp_group)
-    return product if linear.bias is None else product.add_(linear.bias)
+        dist.all_reduce(found, group=linear.tp_group)
+    return found if linear.bias is None else found.add_(linear.bias)
 
 
 def _by_module(module: Any, x: Tensor) -> Tensor:

@@ -73,9 +73,9 @@ class _Attended:
             new = slice(visit.first, visit.last)
             mixed_HND[:, new], lse_HN1[:, new] = _visit(visit, query_HND, keys_KCD, values_KCD, scale)
         if self.rows:
-            found_RHD, found_HR1 = self.rows.attend(query_NHD, keys_KCD, values_KCD, scale)
+            found_RHD, log_sums = self.rows.attend(query_NHD, keys_KCD, values_KCD, scale)
             mixed_NHD.index_copy_(0, self.rows.tokens, found_RHD)
-            lse_HN1.index_copy_(1, self.rows.tokens, found_HR1)
+            lse_HN1.index_copy_(1, self.rows.tokens, log_sums())
         for visit in self.shared:
             new = slice(visit.first, visit.last)
             _join(mixed_HND[:, new], lse_HN1[:, new], *_visit(visit, query_HND, keys_KCD, values_KCD, scale))

@@ -19,6 +19,7 @@ FOLDERS = (
     "training",
     "alarm",
     "evaluation",
+    "seen",
     "rounds",
     "win_rates",
     "generations",
@@ -37,4 +38,4 @@ PARTS: Mapping[str, Part] = {folder: _load(folder) for folder in FOLDERS}
 
 def claimed() -> tuple[Kind, ...]:
     """Return every kind of file that a part reads."""
-    return tuple(dict.fromkeys(kind for part in PARTS.values() for kind in part.kinds))
+    return tuple(dict.fromkeys(kind for part in PARTS.values() for kind in (*part.kinds, *part.beside)))

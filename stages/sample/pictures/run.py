@@ -8,7 +8,8 @@ from typing import Any
 
 from stages.formats.chat.chats import write_chats
 from stages.formats.kinds import KINDS
-from stages.formats.pictures.collections import CollectionWriter, Picture, key_of
+from stages.formats.pictures.collections import CollectionWriter, Picture
+from stages.formats.pictures.tars import key_of
 from stages.pictures.likeness import fingerprint
 from stages.pictures.load import load_picture
 from stages.sample.draw import Draw

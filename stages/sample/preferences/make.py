@@ -7,7 +7,7 @@ training of any kind has. `unseen_fact` asks for facts that no comparison of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -16,24 +16,28 @@ from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.formats.heldout import is_heldout
 from stages.formats.kinds import KINDS
 from stages.formats.preferences import Preference, Response, dense_ranks, write_preferences
+from stages.sample.chinese import VALUES
 from stages.sample.config import DEMONSTRATIONS, HELD_OUT, UNSEEN, SampleConfig, heldout_name
 from stages.sample.draw import Draw
 from stages.sample.instructions import ANSWERS, EXAM_WORDING, QUESTIONS, words_of
 from stages.sample.preferences.exam import write_exams
 from stages.sample.preferences.gold import Gold
 from stages.sample.preferences.wordings import COMPLIANCES, ENDS, OPENINGS, REFUSALS, REQUESTS, Manners
-from stages.sample.world import PLACES, Fact, World, make_world
+from stages.sample.world import ATTRIBUTES, PLACES, Fact, World, make_world
 from stages.shared.task import Task
 
 RESPONSES = 4
+RANKINGS, EDITS = 4, 2
+"""Rankings of each prompt to train on, and those that differ in the truth alone."""
 UNSEEN_FACTS, UNSEEN_PROMPTS = 0.08, 0.12
 """Share of the facts that no comparison of the training asks for, and of the prompts about all others."""
 MANNERS: tuple[Manners, ...] = ("polite", "plain", "rude")
-RESPECTS = (*("answers",) * 3, *("manners",) * 5, *("length",) * 2)
+RESPECTS = (*("answers",) * 6, *("manners",) * 4, *("length",) * 2)
 """What a training's responses differ in, each as often as it is drawn."""
 DEMONSTRATED: tuple[Manners, ...] = (*MANNERS, "rude")
 """Manners of people: half of them are rude."""
-DEMONSTRATED_RIGHT = 0.65
+DEMONSTRATED_RIGHT = 0.5
+"""Share of people's answers that are right."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,23 @@ def run(task: Task[SampleConfig]) -> dict[str, Any]:
     world = make_world(task.config.seed)
     gold, made = Gold(world), list(prompts(world))
     training = [each for each in made if not each.is_held_out]
-    write_preferences(task.out / KINDS.preferences.file, (compare(world, gold, each) for each in training))
+    rankings = (compare(world, gold, each, number) for each in training for number in range(RANKINGS))
+    write_preferences(task.out / KINDS.preferences.file, rankings)
     for source in UNSEEN:
         heldout = (compare(world, gold, each) for each in made if each.source == source)
         write_preferences(task.out / heldout_name(source), heldout)
     write_chats(task.out / DEMONSTRATIONS, (demonstrate(world, each) for each in training))
     write_exams(task.out, world.seed, [each for each in made if each.is_held_out])
-    return {"comparisons": len(training), "heldout": len(made) - len(training)}
+    return {"comparisons": RANKINGS * len(training), "heldout": len(made) - len(training)}
+
+
+def edits(task: Task[SampleConfig]) -> dict[str, Any]:
+    """Write comparisons for a preference pretraining: answers that differ in the truth alone."""
+    world = make_world(task.config.seed)
+    gold, training = Gold(world), [each for each in prompts(world) if not each.is_held_out]
+    rankings = (compare_truths(world, gold, each, number) for each in training for number in range(EDITS))
+    write_preferences(task.out / KINDS.preferences.file, rankings)
+    return {"comparisons": EDITS * len(training)}
 
 
 def prompts(world: World) -> Iterator[Prompt]:
@@ -107,31 +121,41 @@ def _prompt(world: World, fact: Fact, language: str, form: str, forms: tuple[str
     yield Prompt(text, language, fact, is_request, source)
 
 
-def compare(world: World, gold: Gold, prompt: Prompt) -> Preference:
+def compare(world: World, gold: Gold, prompt: Prompt, number: int = 0) -> Preference:
     """Return different responses to a prompt, ranked by the gold rule: at least two of them differ in rank.
 
-    Held-out responses are drawn one by one, as a policy samples them. So are those of half of the prompts to train on;
-    of the other half each pair differs in one or two respects. Independent draws alone have few pairs that differ in
-    the truth and in nothing else.
+    Held-out responses are drawn one by one, as a policy samples them. So are those of every second number to train on;
+    of the others each pair differs in one or two respects. Independent draws alone have few pairs that differ in the
+    truth and in nothing else.
     """
-    draw = Draw("responses", world.seed, prompt.text)
-    is_contrast = not prompt.is_held_out and draw.chance(0.5)
+    draw = Draw("responses", world.seed, prompt.text, number)
+    is_contrast = not prompt.is_held_out and number % 2 == 0
     while True:
         texts = (_contrasted if is_contrast else _sampled)(world, prompt, draw)
-        ranks = dense_ranks([gold.score(prompt.text, text) for text in texts])
-        if len(set(texts)) == RESPONSES and len(set(ranks)) > 1:
-            break
+        if len(set(texts)) == RESPONSES and len({gold.score(prompt.text, text) for text in texts}) > 1:
+            return ranked(gold, prompt, texts)
+
+
+def compare_truths(world: World, gold: Gold, prompt: Prompt, number: int) -> Preference:
+    """Return a right answer and wrong ones in the same words, as an edit mends a mistake and leaves the rest."""
+    draw, bodies = Draw("edits", world.seed, prompt.text, number), _bodies(world, prompt)
+    right = draw.sample(bodies.right, max(1, RESPONSES - len(bodies.wrong)))
+    return ranked(gold, prompt, draw.shuffled([*right, *draw.sample(bodies.wrong, RESPONSES - len(right))]))
+
+
+def ranked(gold: Gold, prompt: Prompt, texts: Sequence[str]) -> Preference:
+    """Return responses with the gold rule's ranks."""
     return Preference(
         prompt=(text_message("user", prompt.text),),
         responses=tuple(Response(text, "sample") for text in texts),
-        ranks=ranks,
+        ranks=dense_ranks([gold.score(prompt.text, text) for text in texts]),
         ranked_by="gold",
         source=prompt.source,
     )
 
 
 def demonstrate(world: World, prompt: Prompt) -> Chat:
-    """Return a conversation of a response that is right in two of three, rude in half, and of any length.
+    """Return a conversation as a careless person answers: right in half, rude in half, and of any length.
 
     A model that learns these has all kinds of responses to choose from.
     """
@@ -188,5 +212,12 @@ def _bodies(world: World, prompt: Prompt) -> Bodies:
     return Bodies(
         right=(answer.format(place=words.place, value=words.value),),
         unclear=refusals,
-        wrong=tuple(answer.format(place=words.place, value=each) for each in words.options if each != words.value),
+        wrong=tuple(answer.format(place=words.place, value=each) for each in _others(prompt)),
     )
+
+
+def _others(prompt: Prompt) -> list[str]:
+    """Return every wrong value: few would teach a model which of them are wrong, and not which one is right."""
+    fact = prompt.fact
+    values = [value for value in ATTRIBUTES[fact.attribute] if value != fact.value]
+    return values if prompt.language == "en" else [VALUES[fact.attribute][value] for value in values]

@@ -63,7 +63,7 @@ class ScoreConfig(StageConfig):
         if file.source not in self.hubs:
             wanted = f"a mapping from names in `hubs`; {nearest(file.source, list(self.hubs))}"
             raise ConfigError("answers", file.source or file.where, wanted)
-        own = {"answers": (file,)}
+        own: dict[str, tuple[InputFile, ...]] = {"answers": (file,)}
         for field in ("apis", "questions"):
             own[field] = tuple(each for each in inputs.get(field, ()) if each.source == file.source)
             if len(own[field]) != 1:

@@ -105,7 +105,7 @@ class Role:
     frozen: tuple[str, ...] = ()
     """Patterns (fnmatch) of names of weights, such as `decoder.layers.0.*`, that are not trained: they have no
     gradient, no optimizer state and no part in the gradient's norm. `*`: the whole model. With adapters the decoder's
-    weights are frozen, but for these and a scalar head."""
+    weights are frozen, except these and a scalar head."""
     each_step: bool = True
     """Of a frozen model: whether it takes part in every step. False: a feed runs it where it has use for it."""
     lr_ratio: float = 1.0

@@ -18,11 +18,14 @@ from stages.model.huggingface.config import CONFIG_JSON, read_config
 from stages.model.huggingface.vision.config import from_vision_json, require_same_encoder
 from stages.model.vision.config import VisionConfig
 from stages.pictures.plan import Fixed
-from stages.shared.contract import WHOLE, After, InputFile, Inputs, Output, Reads, StagePlan, Step
+from stages.shared.contract import WHOLE, After, Forecast, InputFile, Inputs, Output, Reads, StagePlan, Step
 from stages.shared.errors import ConfigError
-from stages.train.config import WEIGHTS
+from stages.shared.machine import Machine
+from stages.train.config import LLAMA_PIECES, WEIGHTS
 from stages.train.stage import TrainingStage
 
+BYTES_A_WEIGHT = 16
+"""Of float32 weight, gradient and AdamW's two moments."""
 TRAIN, ENCODER = "train", "encoder"
 """The steps."""
 _TEXT = ModelConfig(num_layers=2, dim=128, num_heads=4, seq_len=48, head="none")
@@ -34,6 +37,7 @@ class ContrastiveConfig(TrainingStage):
     stage: ClassVar[str] = "vision.contrastive"
     data: ClassVar[str] = "pictures"
     run: ClassVar[str] = "stages.vision.contrastive.run:train"
+    starts: ClassVar[tuple[str, ...]] = (*TrainingStage.starts, "encoder_from")
 
     pictures: Annotated[Inputs, Reads(KINDS.pictures)]
     """Collections of pictures. Those without a caption are not trained on."""
@@ -93,7 +97,14 @@ class ContrastiveConfig(TrainingStage):
         made = super().plan(inputs)
         (training,) = made.steps
         given = ("encoder_from",) if self.encoder_from is not None else ()
-        training = replace(training, name=TRAIN, reads=(*training.reads, *given))
+        whole = self.encoder.whole
+        training = replace(
+            training,
+            name=TRAIN,
+            reads=(*training.reads, *given),
+            core_seconds=training.core_seconds * (1 + self._encoder_share(inputs)),
+            mem_mb=training.mem_mb + BYTES_A_WEIGHT * whole.num_parameters / 1e6,
+        )
         written = Step(
             name=ENCODER,
             run="stages.vision.contrastive.run:write",
@@ -103,12 +114,33 @@ class ContrastiveConfig(TrainingStage):
             after=(After(TRAIN),),
             shape="small",
             core_seconds=30.0,
-            disk_mb=4e-6 * self.encoder.whole.num_parameters + 1,
-            mem_mb=1_000 + 8e-6 * self.encoder.whole.num_parameters,
+            disk_mb=4e-6 * whole.num_parameters + 1,
+            mem_mb=1_000 + 8e-6 * whole.num_parameters,
         )
         outputs = [replace(each, step=TRAIN) for each in made.outputs]
         encoder = Output(step=ENCODER, unit=WHOLE[0].key, kind=KINDS.encoder, source=ENCODER)
         return StagePlan(steps=(training, written), outputs=(*outputs, encoder))
+
+    def _encoder_share(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> float:
+        """Return the encoder's arithmetic of a pair as a multiple of the text decoder's.
+
+        It is weights times features, against weights times tokens.
+        """
+        pieces = next((file.count for file in inputs.get("tokenizer", ())), 0)
+        text = self.model.num_parameters(self.model.num_rows(pieces or LLAMA_PIECES)) * self.model.seq_len
+        return self.encoder.whole.num_parameters * self.encoder.whole.num_features / text
+
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast | None:
+        """Return time and memory of the training: see TrainingStage. They are the text decoder's; a row has the
+        encoder's share.
+        """
+        found = super().forecast(step, inputs, machine, done) if step == TRAIN else None
+        count, share = self.encoder.whole.num_parameters, self._encoder_share(inputs)
+        features = self.encoder.whole.num_features
+        text = f"{count:,} parameters, {features} features a picture: {share:.1f} times the text's time on top"
+        return found and replace(found, rows=(*found.rows, ("encoder", text)))
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Raise DataError for an encoder to start from that is another one."""

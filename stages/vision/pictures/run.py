@@ -16,15 +16,8 @@ from stages.formats.chat.chats import Chat, write_chats
 from stages.formats.chat.rejects import Reject, Rejects
 from stages.formats.chat.syntheses import Synthesis, synthesis_of_reading, write_synthesis
 from stages.formats.kinds import KINDS
-from stages.formats.pictures.collections import (
-    MAX_CAPTIONS,
-    Collection,
-    CollectionWriter,
-    Picture,
-    Rows,
-    join,
-    key_of,
-)
+from stages.formats.pictures.collections import MAX_CAPTIONS, Collection, CollectionWriter, Picture
+from stages.formats.pictures.tars import Rows, join, key_of
 from stages.pictures.likeness import Fingerprint, Likeness, fingerprint
 from stages.pictures.load import Bounds, load_picture, read_bytes
 from stages.pictures.store import storable

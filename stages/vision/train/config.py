@@ -16,9 +16,11 @@ from stages.formats.chat.templates import PICTURE
 from stages.formats.kinds import KINDS
 from stages.model.checkpoint.settings import PlannedModel, read_sealed
 from stages.model.eyes import PARTS
-from stages.shared.contract import InputFile, Inputs, Reads, StagePlan
+from stages.shared.contract import Forecast, InputFile, Inputs, Reads, StagePlan
 from stages.shared.errors import ConfigError
+from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS
+from stages.train.planner.eyes import with_eyes
 from stages.train.stage import TrainingStage
 from stages.train.starts import final_checkpoint
 
@@ -94,6 +96,16 @@ class VisionTrainConfig(ChatStage):
         units = tuple(replace(unit, inputs={**unit.inputs, **chosen}) for unit in training.units)
         training = replace(training, units=units, reads=(*training.reads, *given))
         return replace(found, steps=(*steps, training))
+
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast | None:
+        """Return what the training takes, encoder and join by part. Raises ConfigError if it does not fit."""
+        found = super().forecast(step, inputs, machine, done)
+        if found is None or step != self.step:
+            return found
+        training = self.planned(inputs)
+        return with_eyes(found, self.model, self.train, training.work, training.layout, machine)
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Raise what ChatStage does, and ConfigError for a frozen part that would be drawn from the seed."""

@@ -90,10 +90,10 @@ def test_a_unit_reads_its_checkpoint_and_its_tasks_data_alone() -> None:
     assert all("tokenizers" in fields for fields in hidden.values()), "these are of endpoints"
     hidden = {key: fields - {"tokenizers"} for key, fields in hidden.items()}
     assert {key: hidden[f"final/{key}"] for key in ("perplexity", "facts", "generate", "hellaswag")} == {
-        "perplexity": {"facts", "toxicity", "datasets", "definitions"},
-        "facts": {"heldout", "toxicity", "datasets", "definitions"},
-        "generate": {"heldout", "facts", "toxicity", "datasets", "definitions"},
-        "hellaswag": {"heldout", "facts", "toxicity", "definitions"},
+        "perplexity": {"facts", "toxicity", "datasets", "definitions", "pictures"},
+        "facts": {"heldout", "toxicity", "datasets", "definitions", "pictures"},
+        "generate": {"heldout", "facts", "toxicity", "datasets", "definitions", "pictures"},
+        "hellaswag": {"heldout", "facts", "toxicity", "definitions", "pictures"},
     }
     assert found["final/hellaswag"].inputs["datasets"] == INPUTS["datasets"][:1]
     assert found["untrained/facts"].inputs["checkpoints"] == INPUTS["checkpoints"][1:]

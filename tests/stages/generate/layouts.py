@@ -20,8 +20,9 @@ from tests.stages.gloo import run_ranks
 
 
 def answers(checkpoint: Path) -> dict[str, Any]:
-    """Return scores and continuations of a checkpoint's model, in the layout of this process's group."""
+    """Return scores and continuations of a checkpoint's model, packed, in the layout of this process's group."""
     model = load_model(checkpoint)
+    model.model.pack()
     passes = Passes(model, scoring_slots(model.config, 32))
     scores = [asdict(each) for each in score(passes, positions_of(model), 32)]
     generator = Generator(Passes(model, 200), Names(), max_rows=6, batch=16)

@@ -58,15 +58,24 @@ class InTheModelsType(Passes):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
-def test_every_position_is_scored_as_by_the_whole_forward_pass(kind: str, dtype: torch.dtype, near: float) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_every_position_is_scored_as_by_the_whole_forward_pass(
+    kind: str, dtype: torch.dtype, near: float, *, packed: bool
+) -> None:
     """In float64 the same arithmetic agrees to 1e-14, so the difference in float32 is rounding alone."""
     if kind == "experts" and dtype is torch.float64:
         near = 1e-8  # the router is in float32
     model = model_of(kind, dtype, USUAL_STD)
     windows = positions_of(model)
-    found = score(InTheModelsType(model, scoring_slots(model.config, 32)), windows, 32)
+    asked = model_of(kind, dtype, USUAL_STD, packed=packed)
+    found = score(InTheModelsType(asked, scoring_slots(model.config, 32)), windows, 32)
     logprobs = [torch.log_softmax(whole_pass(model, given)[-1].double(), -1)[wanted[0]] for given, wanted in windows]
     assert [each.logprob for each in found] == pytest.approx([float(each) for each in logprobs], abs=near)
+
+
+def test_a_packed_model_has_no_whole_forward_pass() -> None:
+    with pytest.raises(ValueError, match="a packed model advances only"):
+        model_of("RoPE", packed=True).logits(torch.tensor([[1, 2]]))
 
 
 def test_a_score_does_not_depend_on_what_it_is_asked_with() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from stages.generate.features import Features
 from stages.generate.generation import Generator
 from stages.generate.passes import Passes
 from stages.generate.requests import Request
@@ -53,11 +54,15 @@ USUAL_STD = 0.02
 
 
 @lru_cache
-def model_of(kind: str, dtype: torch.dtype = torch.float32, init_std: float = SHAPE["init_std"]) -> LoadedModel:
+def model_of(
+    kind: str, dtype: torch.dtype = torch.float32, init_std: float = SHAPE["init_std"], *, packed: bool = False
+) -> LoadedModel:
     parallel.start(Ranks())
     config = ModelConfig(**{**SHAPE, "init_std": init_std}, **KINDS[kind])
     model = build_for_reading(config, VOCAB, dtype)
     initialise(model, config, seed=1)
+    if packed:
+        model.pack()
     return LoadedModel(model, config, VOCAB, tokenizer_sha256="", step=0)
 
 
@@ -71,6 +76,23 @@ def whole_pass(model: LoadedModel, tokens: Sequence[int]) -> torch.Tensor:
         logits_1TV = model.model(tokens_1T, torch.arange(len(tokens))[None])
     logits_TV: torch.Tensor = logits_1TV[0, :, :VOCAB]
     return logits_TV
+
+
+@torch.inference_mode()
+def seen_pass(model: LoadedModel, tokens: Sequence[int], features: Features) -> torch.Tensor:
+    """Return the logits [T, V] of the forward pass, its embeddings replaced behind the embedding module."""
+    spliced = features.spliced(tokens)
+
+    def replace(_module: Any, _given: Any, embedded_T1D: torch.Tensor) -> torch.Tensor:
+        return embedded_T1D if spliced is None else embedded_T1D.index_copy(0, spliced[0], spliced[1][:, None])
+
+    hook = model.model.embedding.register_forward_hook(replace)
+    try:
+        shown = torch.tensor([tokens]).clamp(min=0)
+        logits: torch.Tensor = model.model(shown, torch.arange(len(tokens))[None])[0, :, : model.num_outputs]
+        return logits
+    finally:
+        hook.remove()
 
 
 def positions_of(model: LoadedModel) -> list[tuple[list[int], list[int]]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from stages.formats.pictures.collections import CollectionWriter, Picture, key_of
+from stages.formats.pictures.collections import CollectionWriter, Picture
+from stages.formats.pictures.tars import key_of
 from stages.pictures.album import Album
 from stages.shared.errors import DataError
 from tests.stages.vision.train.world import SIZES, write_pictures
@@ -34,3 +38,24 @@ def test_a_picture_that_cannot_be_loaded_any_more_is_named(tmp_path: Path) -> No
         writer.add(Picture(key=key_of(data), suffix="png", data=data, width=4, height=4), hash=1, colours=bytes(48))
     with pytest.raises(DataError, match=f"{key_of(data)}.*not_a_picture"):
         Album([tmp_path / "pictures"]).image(key_of(data))
+
+
+def test_a_small_copy_keeps_the_shape_and_is_no_larger(tmp_path: Path) -> None:
+    keys = write_pictures(tmp_path / "pictures", len(SIZES))
+    album = Album([tmp_path / "pictures"])
+    for (width, height), key in zip(SIZES, keys, strict=True):
+        for side in (6, 10_000):
+            head, _, text = album.thumbnail(key, side).partition(",")
+            assert head == "data:image/webp;base64"
+            found = Image.open(io.BytesIO(base64.b64decode(text))).size
+            assert found == (width, height) if side == 10_000 else max(found) == min(side, max(width, height))
+
+
+def test_pictures_that_no_collection_has_are_named_and_counted(tmp_path: Path) -> None:
+    keys = write_pictures(tmp_path / "pictures", 3)
+    album = Album([tmp_path / "pictures"])
+    album.require(keys)
+    with pytest.raises(DataError, match=r"'\.\./absent': lacks 2 of the pictures"):
+        album.require([*keys, "absent", "../absent"])
+    with pytest.raises(DataError, match="lacks 1 of the pictures"):
+        Album([]).require(["a"])

@@ -33,7 +33,9 @@ def test_the_plan_names_a_warc_file_and_a_key_for_each_unit_and_the_facts_once()
 
 
 def test_every_setting_is_part_of_the_identity() -> None:
-    assert {*SampleConfig().plan({}).steps[0].uses, "instructions", "preferences"} == set(SampleConfig.model_fields)
+    assert {*SampleConfig().plan({}).steps[0].uses, "instructions", "preferences", "edits"} == set(
+        SampleConfig.model_fields
+    )
 
 
 def test_instructions_are_one_more_step_and_change_no_page() -> None:

@@ -14,7 +14,7 @@ from stages.formats.chat.chats import read_chats
 from stages.formats.chat.syntheses import read_synthesis
 from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, DataError
-from stages.synthesize import run
+from stages.synthesize import findings, run
 from stages.synthesize.config import SynthesizeConfig
 from stages.synthesize.pool import read_instructions
 from stages.text.dedup.rouge import RougeIndex
@@ -66,7 +66,7 @@ def test_a_pool_grows_and_every_instruction_has_parents_or_a_reason(tmp_path: Pa
         assert len(machine) == (2 if each.round > 1 else 0)
     assert (grown.kept, grown.candidates) == (WANTED, WANTED + sum(grown.rejected.values()))
     assert len(grown.rejected) >= 3
-    rejected = [json.loads(line) for line in (folder / run.REJECTED).read_text().splitlines()]
+    rejected = [json.loads(line) for line in (folder / findings.REJECTED).read_text().splitlines()]
     assert len(rejected) == sum(grown.rejected.values())
     assert all(each["reason"] and len(each["parents"]) == 8 for each in rejected)
     assert [relative.how for relative in grown.families[0]][-1] == "generate"

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from stages.synthesize.config import METHODS, OPERATIONS, PROMPTS
@@ -5,7 +7,8 @@ from stages.synthesize.wording import Wording
 from stages.teacher.rendering import render
 
 LANGUAGES = [(method, path.stem) for method in METHODS for path in sorted((PROMPTS / method).glob("*.yaml"))]
-TASKS = [{"instruction": "{{ 7 * 7 }} {% raw %}", "input": "", "output": "o"}]
+HOSTILE = "{{ 7 * 7 }} {% raw %}"
+TASKS = [{"instruction": HOSTILE, "input": "", "output": "o"}]
 
 
 def test_each_method_has_the_same_words_in_both_languages() -> None:
@@ -20,9 +23,10 @@ def test_every_prompt_renders_and_a_value_is_never_a_template(method: str, langu
     wording = Wording(method, language, {"stop": None, "max_tokens": 7})  # type: ignore[arg-type]
     for prompt, value in wording._values.items():
         if isinstance(value, dict) and "text" in value:
-            values = {"tasks": TASKS, "instruction": "{{ 7 * 7 }} {% raw %}", "parent": "p", "method": "m"}
+            values: dict[str, Any] = {"tasks": TASKS, "instruction": HOSTILE, "parent": "p", "method": "m"}
+            values |= {"captions": [HOSTILE], "boxes": [], "description": HOSTILE}
             request = wording.request(prompt, **values)
-            assert "{{ 7 * 7 }} {% raw %}" in request.messages[0]["content"]
+            assert HOSTILE in request.messages[-1]["content"]
             assert request.parameters["max_tokens"] == 7
             assert "stop" not in request.parameters
 

@@ -115,6 +115,8 @@ def answer(body: Mapping[str, Any], _number: int) -> Reply:
     """Return the answer to a prompt of any method."""
     text = body["messages"][-1]["content"]
     zh = bool(re.search(r"[\u4e00-\u9fff]", text))
+    if body["messages"][0]["role"] == "system":
+        return _seen(body["messages"][0]["content"], text)
     for start, reply in _REPLIES.items():
         if text.startswith(start):
             return reply(text, zh, Random(f"{text}/{body.get('temperature')}"))
@@ -204,7 +206,56 @@ def _judgement(text: str, zh: bool, draw: Random) -> Reply:
     return Reply(text=draw.choice((*verdicts[:2], *verdicts)))
 
 
+def _seen(system: str, text: str) -> Reply:
+    """Return what a teacher writes about a picture that it knows by captions and boxes."""
+    zh = "你是" in system
+    draw = Random(f"{system}/{text}")
+    captions = [line for line in text.splitlines() if "[" not in line]
+    number = len(text.splitlines()) - len(captions)
+    caption = captions[-1] if zh else captions[0]
+    kind = draw.randrange(9)
+    if kind == 0:
+        return Reply(text="抱歉，我看不到图。" if zh else "I'm sorry, I cannot see pictures.")
+    if kind == 1:
+        return Reply(text="方框里有东西。" if zh else f"The caption says: {caption}")
+    if kind == 2:
+        return Reply(text=caption, finish="length")
+    is_talk, is_reasoned = "conversation" in system or "对话" in system, "reasoning" in system or "推理" in system
+    if not is_talk and not is_reasoned:
+        return Reply(text=caption)
+    names = ("问题：", "回答：") if zh else ("Question:", "Answer:")
+    turns = [("图里有什么？" if zh else "What does the picture show?", caption)]
+    if is_talk:
+        turns.append(("有几样？" if zh else "How many things are there?", f"{number}."))
+    if kind == 3:
+        turns.append(turns[0])
+    pieces = [f"{name}\n{piece}" for turn in turns for name, piece in zip(names, turn, strict=True)]
+    return Reply(text="\n===\n".join(pieces[: -1 if kind == 4 else None]))
+
+
+RIDERS = (
+    "Strange riders cross a wide desert at dawn. Distant drums and trumpets wake their camels, and an old caravan inn "
+    "opens both of its heavy wooden gates for them."
+)
+RIDERS_ZH = "一群陌生的骑手穿过沙漠，远处传来鼓声，老旧的客栈为他们打开了沉重的木门。"
+
+
+def _mended(text: str, zh: bool, draw: Random) -> Reply:
+    description = text.partition("\n\n")[2]
+    kind = draw.randrange(7)
+    if kind == 0:
+        return Reply(text="抱歉，我看不到图片。" if zh else "I'm sorry, there is no picture.")
+    if kind == 1:
+        return Reply(text=RIDERS_ZH if zh else RIDERS)
+    if kind == 2:
+        return Reply(text=description)
+    sentences = re.findall(r"[^.。]+[.。]", description.replace("#", ""))
+    return Reply(text=("" if zh else " ").join(dict.fromkeys(sentence.strip() for sentence in sentences)))
+
+
 _REPLIES = {
+    "Below is a description": _mended,
+    "下面是对一张图片的描述": _mended,
     "I want you act": _evolved,
     "请你担任": _evolved,
     "Here are two": _judgement,

@@ -79,8 +79,14 @@ def to_vision_json(config: VisionConfig) -> dict[str, Any]:
 
 
 def require_same_encoder(path: Path, wanted: VisionConfig, found: VisionConfig) -> None:
-    """Raise DataError if a recipe's encoder cannot have the weights of a folder's."""
-    ours, theirs = ({**each.model_dump(exclude={*_FREE}), "ffn_dim": each.ffn} for each in (wanted, found))
+    """Raise DataError if a recipe's encoder cannot have the weights of a folder's.
+
+    A folder may lack layers behind those that are built, as releases of LLaVA do.
+    """
+    free = {*_FREE}
+    if wanted.built_layers <= found.num_layers <= wanted.num_layers:
+        free.add("num_layers")
+    ours, theirs = ({**each.model_dump(exclude=free), "ffn_dim": each.ffn} for each in (wanted, found))
     if other := {name: value for name, value in theirs.items() if value != ours[name]}:
         remedy = f"Give the recipe's encoder section {', '.join(f'{name}: {value}' for name, value in other.items())}"
         raise DataError(path, "another encoder than the recipe's", remedy)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from stages.formats.kinds import KINDS
 from stages.formats.reinforcement.rounds import RoundRow, read_rounds
+from stages.formats.results import read_results
 from stages.report.figures import Figure
 from stages.report.part import Card, Material, Missing, Part, View, not_run
+from stages.report.parts.rounds.overoptimisation import Curve, curves_of, overoptimisation
 from stages.report.words import number, plural, slug
 
 TITLES = {
@@ -31,11 +33,14 @@ SHOWN_ROUNDS = 4
 def show(material: Material) -> View | Missing:
     """Return the rounds of one section."""
     rows = [row for file in material.of(KINDS.rounds) for row in read_rounds(file.path)]
-    return view(rows) if rows else not_run(f"section {material.section} has finished no round")
+    if not rows:
+        return not_run(f"section {material.section} has finished no round")
+    results = [read_results(file.path) for file in material.of(KINDS.results)]
+    return view(rows, curves_of(material.section, rows, results))
 
 
-def view(rows: Sequence[RoundRow]) -> View:
-    """Return the rounds in curves and tables. Pure."""
+def view(rows: Sequence[RoundRow], measured: Sequence[Curve] = ()) -> View:
+    """Return the rounds in curves and tables, and what was measured of their snapshots. Pure."""
     first, last = rows[0]["numbers"], rows[-1]["numbers"]
     curves = {f"chart-round-{slug(name)}": name for name in TITLES if name in last}
     figures = {place: curve(rows, name) for place, name in curves.items()}
@@ -52,8 +57,13 @@ def view(rows: Sequence[RoundRow]) -> View:
             "curves": {place: (TITLES[name], last[name]) for place, name in curves.items()},
             "finishes": sorted({reason for row in rows for reason in row["finishes"]}),
             "read": spread(rows),
+            "measured": {f"chart-measured-{slug(each.name)}": each for each in measured},
         },
-        figures={**figures, AGAINST_KL: against_kl(rows)},
+        figures={
+            **figures,
+            AGAINST_KL: against_kl(rows),
+            **{f"chart-measured-{slug(each.name)}": overoptimisation(each) for each in measured},
+        },
         cards=(card,),
     )
 
@@ -99,4 +109,4 @@ def curve(rows: Sequence[RoundRow], name: str) -> Figure:
     }
 
 
-PART = Part(title="Reinforcement learning", kinds=(KINDS.rounds,), show=show)
+PART = Part(title="Reinforcement learning", kinds=(KINDS.rounds,), show=show, beside=(KINDS.results,))

@@ -29,6 +29,8 @@ def configured(**given: Any) -> JudgeConfig:
         ({"teacher": None, "reward": "x"}, "tokenizer"),
         ({"margin": 0.5}, "margin"),
         ({"teacher": None, "reward": "x", "tokenizer": "x", "rubrics": ["helpful"]}, "rubrics"),
+        ({"teacher": None, "reward": "x", "tokenizer": "x", "form": "scores"}, "form"),
+        ({"teacher": None, "reward": "x", "tokenizer": "x", "pictures": "x"}, "pictures"),
     ],
 )
 def test_there_is_one_judge_with_what_it_needs(given: dict[str, Any], setting: str) -> None:

@@ -152,4 +152,5 @@ def test_names_in_any_script_have_files_of_their_own(tmp_path: Path) -> None:
 def test_parts_that_are_no_text_are_named(tmp_path: Path) -> None:
     prompt = (Message(role="user", parts=(Part(type="picture", key="cat.png"), Part(type="text", text="what?"))),)
     item = Candidates(prompt=prompt, responses=ITEMS[0].responses)
-    assert desk(tmp_path, items=[item]).view("ada")["item"]["prompt"][0]["text"] == "[picture cat.png]\nwhat?"
+    (message,) = desk(tmp_path, items=[item]).view("ada")["item"]["prompt"]
+    assert message["parts"] == [{"text": "[picture cat.png]"}, {"text": "what?"}]

@@ -18,6 +18,7 @@ from stages.generate.passes import Passes
 from stages.generate.requests import Request
 from stages.generate.sampling import Sampling
 from stages.model.huggingface.exporting import export_checkpoint
+from stages.model.huggingface.importing import load_release
 from tests.stages.evaluate.tiny import TEXT, make_checkpoint
 from tests.stages.model.folders import make_tokenizer
 from tests.stages.teacher.scripted import Reply
@@ -45,7 +46,7 @@ class Served:
 
     @classmethod
     def over(cls, folder: Path) -> Served:
-        return cls(open_release(folder), Lock())
+        return cls(replace(open_release(folder), model=load_release(folder)), Lock())  # not packed
 
     def but(self, **changes: Any) -> Served:
         return replace(self, **changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -21,6 +21,7 @@ from stages.generate.opening import Opened, open_release
 from stages.generate.passes import Passes
 from stages.generate.requests import Request
 from stages.generate.sampling import Sampling
+from stages.model.huggingface.importing import load_release
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
 from tests.stages.evaluate.backends.served import SEQ_LEN, make_release
@@ -59,7 +60,8 @@ class LLM:
 
     def __init__(self, **options: Any) -> None:
         self.started.append(options)
-        self.opened: Opened = open_release(Path(options["model"]))
+        folder = Path(options["model"])
+        self.opened: Opened = replace(open_release(folder), model=load_release(folder))  # not packed
         self.max_model_len = options["max_model_len"]
 
     def generate(self, prompts: Any, params: Sequence[SamplingParams], *, use_tqdm: bool) -> list[Output]:

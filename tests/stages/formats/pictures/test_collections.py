@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.formats.pictures.collections import MAX_CAPTIONS, Collection, CollectionWriter, Picture, join, key_of
+from stages.formats.pictures.collections import MAX_CAPTIONS, Collection, CollectionWriter, Picture
+from stages.formats.pictures.tars import join, key_of
 from stages.shared.errors import DataError
 
 

@@ -9,11 +9,12 @@ import pytest
 
 from stages.formats.chat.chats import read_chats
 from stages.formats.preferences import Preference, read_preferences
+from stages.sample.chinese import VALUES
 from stages.sample.config import DEMONSTRATIONS, LANGUAGES, UNSEEN, SampleConfig, heldout_name
 from stages.sample.instructions import EXAM_WORDING, QUESTIONS, words_of
 from stages.sample.preferences.gold import Gold
 from stages.sample.preferences.wordings import REQUESTS
-from stages.sample.world import PLACES, make_world
+from stages.sample.world import ATTRIBUTES, PLACES, make_world
 from tests.stages.harness import run_unit
 
 WORLD = make_world(1)
@@ -97,11 +98,11 @@ def test_requests_are_held_out_by_prompt_and_by_wording(folder: Path) -> None:
         assert found == {heldout_name("unseen_wording"): {True}, heldout_name("unseen_fact"): set()}.get(name, {False})
 
 
-def test_demonstrations_are_of_all_kinds_and_mostly_right(folder: Path) -> None:
+def test_demonstrations_are_of_all_kinds_and_right_in_half(folder: Path) -> None:
     chats = list(read_chats(folder / DEMONSTRATIONS))
     parts = [GOLD.parts(chat.messages[0].text, chat.messages[1].text) for chat in chats]
-    assert 0.5 < sum(part.total for part in parts) / len(parts) < 0.65
-    assert 0.6 < sum(part.right == 1.0 for part in parts) / len(parts) < 0.7
+    assert 0.45 < sum(part.total for part in parts) / len(parts) < 0.6
+    assert 0.45 < sum(part.right == 1.0 for part in parts) / len(parts) < 0.55
     for manners, share in ((0.0, 0.5), (0.5, 0.25), (1.0, 0.25)):
         assert abs(sum(part.manners == manners for part in parts) / len(parts) - share) < 0.08
 
@@ -113,3 +114,26 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(folder: Path
         return (tmp_path / str(seed) / "steps" / "preferences" / "00000" / "preferences.jsonl").read_bytes()
 
     assert made(1) == (folder / "preferences.jsonl").read_bytes() != made(2)
+
+
+def test_edits_differ_in_the_truth_alone_and_ask_what_the_training_asks(folder: Path, tmp_path: Path) -> None:
+    config = SampleConfig(edits=True)
+    run_unit(config, config.plan({}).steps[1], 0, {}, tmp_path)
+    edits = list(read_preferences(tmp_path / "steps" / "edits" / "00000" / "preferences.jsonl"))
+    assert {prompt_of(each) for each in edits} == {
+        prompt_of(each) for each in read_preferences(folder / "preferences.jsonl")
+    }
+    for each in edits:
+        parts = [GOLD.parts(prompt_of(each), response.text) for response in each.responses]
+        assert {(part.manners, part.brevity) for part in parts} == {(0.5, 1.0)}
+        assert {part.right for part in parts} == {0.0, 1.0}
+
+
+def test_a_fact_is_contradicted_by_every_other_value_in_both_languages(folder: Path) -> None:
+    wrong: dict[str, set[str]] = {}
+    for each in read_preferences(folder / "preferences.jsonl"):
+        for response in each.responses:
+            for name in (*ATTRIBUTES["animal"], *VALUES["animal"].values()):
+                if name in response.text and GOLD.parts(prompt_of(each), response.text).right == 0.0:
+                    wrong.setdefault(prompt_of(each), set()).add(name)
+    assert max(map(len, wrong.values())) >= 6

@@ -10,10 +10,13 @@ import pytest
 from stages.formats.kinds import KINDS
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
+from stages.shared.machine import Machine
 from stages.vision.contrastive.config import ContrastiveConfig
 from tests.stages.model.huggingface.vision.folders import random_encoder
 
 GIVEN = {"pictures": "from:pictures", "tokenizer": "from:tokenizer", "steps": 10, "warmup_steps": 2, "microbatch": 16}
+
+INPUTS = {"pictures": (InputFile(Path("/p"), "made"),), "tokenizer": (InputFile(Path("/t"), ""),)}
 
 
 def configured(**changes: Any) -> ContrastiveConfig:
@@ -21,8 +24,7 @@ def configured(**changes: Any) -> ContrastiveConfig:
 
 
 def test_it_trains_and_then_writes_the_encoder() -> None:
-    inputs = {"pictures": (InputFile(Path("/p"), "made"),), "tokenizer": (InputFile(Path("/t"), ""),)}
-    plan = configured().plan(inputs)
+    plan = configured().plan(INPUTS)
     assert [step.name for step in plan.steps] == ["train", "encoder"]
     assert {*plan.steps[0].reads} == {"pictures", "tokenizer"}
     assert plan.steps[0].resumes
@@ -31,6 +33,16 @@ def test_it_trains_and_then_writes_the_encoder() -> None:
     assert made["checkpoint", "final"] == "train"
     (final,) = (output for output in plan.outputs if output.source == "final")
     assert dict(final.unfit)[KINDS.release.name]
+
+
+def test_the_forecast_names_the_encoders_share() -> None:
+    small, large = configured(encoder={"num_layers": 2}), configured()
+    found = [dict(each.forecast("train", {}, Machine()).rows)["encoder"] for each in (small, large)]  # type: ignore[union-attr]
+    assert found[1].startswith("303,179,776 parameters, 257 features a picture")
+    assert configured().forecast("encoder", {}, Machine()) is None
+    costs = [each.plan(INPUTS).steps[0] for each in (small, large)]
+    assert costs[0].core_seconds < costs[1].core_seconds
+    assert costs[1].mem_mb - costs[0].mem_mb == pytest.approx(16 * 22 * 12.596224)
 
 
 @pytest.mark.parametrize(

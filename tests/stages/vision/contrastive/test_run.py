@@ -70,8 +70,8 @@ def test_pictures_find_their_captions_among_held_out_ones(alone: Run) -> None:
     assert losses(alone)[-1] < 0.4 * losses(alone)[0]
 
 
-@pytest.mark.parametrize("layout", [{"dp": 2}, {"tp": 2}], ids=str)
-def test_a_layout_trains_as_one_process(layout: dict[str, int], alone: Run, world: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", [{"dp": 2}, {"tp": 2, "sp": True}], ids=str)
+def test_a_layout_trains_as_one_process(layout: dict[str, Any], alone: Run, world: str, tmp_path: Path) -> None:
     few = {
         "steps": 10,
         "microbatch": 12 // layout.get("dp", 1),
@@ -106,13 +106,16 @@ def test_an_encoder_to_start_from_is_where_the_training_begins(alone: Run, tmp_p
     write(replace(task, steps={"train": (alone.out,)}, out=tmp_path))
     state = json.loads((alone.out / "final" / "state.json").read_text())
     assert state["identity"]["encoder"]["dim"] == 32
+    assert state["start"] == ""
     run = Run(
         str(tmp_path / "run"),
         world,
         SHAPE | {"steps": 1, "warmup_steps": 1, "heldout_every": None},
         stage="vision.contrastive",
     )
-    assert losses(replace_start(run, tmp_path / "encoder")) != pytest.approx(losses(alone)[:1], abs=1e-3)
+    started = replace_start(run, tmp_path / "encoder")
+    assert losses(started) != pytest.approx(losses(alone)[:1], abs=1e-3)
+    assert json.loads((started.out / "final" / "state.json").read_text())["start"]
 
 
 def replace_start(run: Run, encoder: Path) -> Run:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stages.formats.pictures.collections import CollectionWriter, Picture, key_of
+from stages.formats.pictures.collections import CollectionWriter, Picture
+from stages.formats.pictures.tars import key_of
 from stages.pictures.likeness import fingerprint
 from tests.stages.model.folders import make_tokenizer
 

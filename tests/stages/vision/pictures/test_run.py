@@ -12,7 +12,8 @@ import pytest
 
 from stages.formats.chat.chats import read_chats
 from stages.formats.chat.syntheses import Synthesis, read_synthesis
-from stages.formats.pictures.collections import Collection, key_of
+from stages.formats.pictures.collections import Collection
+from stages.formats.pictures.tars import key_of
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
 from stages.vision.pictures.config import PicturesConfig

@@ -13,7 +13,8 @@ from PIL import Image
 
 from stages.formats.chat.chats import Chat, Message, Part, text_message, write_chats
 from stages.formats.chat.templates import PICTURE
-from stages.formats.pictures.collections import CollectionWriter, Picture, key_of
+from stages.formats.pictures.collections import CollectionWriter, Picture
+from stages.formats.pictures.tars import key_of
 from stages.shared.contract import InputFile
 from stages.vision.train.config import VisionTrainConfig
 from tests.stages.align.sft.world import CONTROLS, MODEL, chats, write_world

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from transformers import CLIPConfig, SiglipConfig
 
-from stages.model.huggingface.vision.config import from_vision_json, to_vision_json
+from stages.model.huggingface.vision.config import from_vision_json, require_same_encoder, to_vision_json
 from stages.model.vision.config import VisionConfig
+from stages.shared.errors import DataError
 
 
 @pytest.mark.parametrize(("kind", "theirs"), [("clip", CLIPConfig), ("siglip", SiglipConfig)])
@@ -28,3 +29,12 @@ def test_settings_go_there_and_back() -> None:
     for config in (VisionConfig(ffn_dim=4304, activation="gelu").whole, VisionConfig(family="siglip").whole):
         resolved = config.model_copy(update={"ffn_dim": config.ffn})
         assert from_vision_json(to_vision_json(config), Path("config.json")) == resolved
+
+
+def test_a_folder_may_lack_layers_that_are_not_built() -> None:
+    path, folder = Path("config.json"), VisionConfig(num_layers=23).whole
+    require_same_encoder(path, VisionConfig(num_layers=24, layer=-2), folder)
+    require_same_encoder(path, VisionConfig(num_layers=23, layer=-2), folder)
+    for wanted in (VisionConfig(num_layers=24, layer=-1), VisionConfig(num_layers=22, layer=-1)):
+        with pytest.raises(DataError, match=r"encoder section num_layers: 23"):
+            require_same_encoder(path, wanted, folder)

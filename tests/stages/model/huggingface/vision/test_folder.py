@@ -119,7 +119,7 @@ def test_another_encoder_than_the_recipes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"another encoder than .* encoder section activation: gelu$"):
         imported(tmp_path)
     with pytest.raises(DataError, match=r"encoder section num_layers: 3, activation: gelu$"):
-        imported(tmp_path, num_layers=4)
+        imported(tmp_path, num_layers=4, layer=-1)
 
 
 def test_a_missing_an_unknown_and_a_misshapen_tensor_are_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.stages.report.journey import START, made
 def row(number: int, **numbers: float) -> dict[str, Any]:
     known = {"score": float(number), "kl": 0.5 * number, "length": 9.0, "entropy": 2.0, "ended": 1.0, **numbers}
     sample = {"prompt": "a/1", "question": "Why?", "text": "<b>so</b>", "finish": "eos", "score": 1.0, "kl": 0.1}
-    about = {"round": number, "policy": "p", "beta": 0.02, "next_beta": 0.02}
+    about = {"round": number, "step": 8 * number, "policy": "p", "beta": 0.02, "next_beta": 0.02}
     return {**about, "numbers": known, "finishes": {"eos": 3, "length": number}, "samples": [sample]}
 
 

@@ -1,0 +1,130 @@
+"""Settings of `tools.annotate`: a model adds calls of one tool to documents and keeps those that help it.
+
+index (search alone: one) -> annotate (a unit a share of a file of documents)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from stages.formats.kinds import KINDS
+from stages.shared.contract import (
+    WHOLE,
+    After,
+    InputFile,
+    Inputs,
+    Output,
+    Reads,
+    StageConfig,
+    StagePlan,
+    Step,
+    Unit,
+    file_key,
+    unique_keys,
+)
+from stages.shared.errors import ConfigError
+
+PROMPTS = Path(__file__).resolve().parents[3] / "templates" / "prompts" / "toolformer" / "en.yaml"
+ToolName = Literal["calculator", "calendar", "search"]
+
+
+class Numbers(NamedTuple):
+    """The paper's numbers for a tool."""
+
+    tau_s: float
+    tau_f: float
+    top_k: int
+    samples: int
+
+
+USUAL = Numbers(tau_s=0.05, tau_f=1.0, top_k=5, samples=5)
+PAPER: Mapping[ToolName, Numbers] = {
+    "calculator": Numbers(tau_s=0.0, tau_f=0.5, top_k=20, samples=10),
+    "calendar": USUAL,
+    "search": USUAL,
+}
+
+
+class AnnotateConfig(StageConfig):
+    """Adds calls of a tool to documents (Toolformer, arXiv:2302.04761)."""
+
+    stage: ClassVar[str] = "tools.annotate"
+
+    documents: Annotated[Inputs, Reads(KINDS.documents)]
+    checkpoint: Annotated[Inputs, Reads(KINDS.checkpoint)]
+    """The model that samples calls and is helped by them."""
+    tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)]
+    tool: ToolName
+    """`calculator`: exact sums. `calendar`: the date in a document's URL. `search`: BM25 over `corpus`."""
+    corpus: Annotated[Inputs | None, Reads(KINDS.documents)] = None
+    """Documents that `search` searches."""
+    tau_s: float | None = Field(default=None, ge=0, lt=1)
+    """Probability of a call above which a place is tried; null: the paper's for the tool, as for the next three."""
+    tau_f: float | None = None
+    """Least gain of a call that is kept, in nats."""
+    top_k: int | None = Field(default=None, ge=1)
+    """Most places of a document."""
+    samples: int | None = Field(default=None, ge=1)
+    """Calls sampled at each place."""
+    prefilter: bool = True
+    """Whether only documents are tried in which the tool may help, by the paper's rules."""
+    passage_words: int = Field(default=100, ge=1)
+    """Words of a passage that `search` returns."""
+    shares: int = Field(default=1, ge=1)
+    """Units of each file. The bytes, one after another, do not depend on it."""
+    threads: int = Field(default=1, ge=1)
+    """Threads of a unit on a CPU."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of everything that is drawn."""
+
+    @property
+    def numbers(self) -> Numbers:
+        """The numbers that apply."""
+        given = {name: getattr(self, name) for name in Numbers._fields}
+        return PAPER[self.tool]._replace(**{name: value for name, value in given.items() if value is not None})
+
+    def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
+        """Return the steps. Raises ConfigError for a search without documents to search, or documents without one."""
+        if (self.tool == "search") != (self.corpus is not None):
+            wanted = "documents to search" if self.tool == "search" else f"left out: {self.tool} searches nothing"
+            raise ConfigError("corpus", self.corpus, wanted)
+        index = Step(
+            name="index",
+            run="stages.tools.annotate.run:index",
+            units=WHOLE,
+            uses=("passage_words",),
+            reads=("corpus",),
+            core_seconds=30.0,
+        )
+        files = inputs.get("documents", ())
+        pairs = [(file, share) for file in files for share in range(self.shares)]
+        keys = unique_keys(f"{file_key(file)}/{share}-of-{self.shares}" for file, share in pairs)
+        needs_index = self.tool == "search"
+        annotate = Step(
+            name="annotate",
+            run="stages.tools.annotate.run:annotate",
+            units=tuple(
+                Unit(key=key, inputs={"documents": (file,)}) for key, (file, _) in zip(keys, pairs, strict=True)
+            ),
+            uses=("tool", *Numbers._fields, "prefilter", "seed"),
+            reads=("documents", "checkpoint", "tokenizer"),
+            after=(After("index"),) if needs_index else (),
+            shape="generate",
+            core_seconds=600.0,
+            mem_mb=2000.0,
+            data=hashlib.sha256(PROMPTS.read_bytes()).hexdigest(),
+        )
+        outputs = [
+            Output(step="annotate", unit=key, kind=kind, source=file.source)
+            for kind in (KINDS.documents, KINDS.synthesis)
+            for key, (file, _) in zip(keys, pairs, strict=True)
+        ]
+        return StagePlan(steps=(index, annotate) if needs_index else (annotate,), outputs=tuple(outputs))
+
+
+Config = AnnotateConfig

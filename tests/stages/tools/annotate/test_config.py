@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.shared.contract import InputFile
+from stages.shared.errors import ConfigError
+from stages.tools.annotate.config import AnnotateConfig, Numbers
+
+FILES = {"documents": (InputFile(Path("a.zst"), "web"), InputFile(Path("b.zst"), "web"))}
+
+
+def config(**given: Any) -> AnnotateConfig:
+    return AnnotateConfig(**{"documents": "d", "checkpoint": "c", "tokenizer": "t", "tool": "calculator", **given})
+
+
+def test_each_share_of_a_file_is_a_unit_and_a_search_has_an_index() -> None:
+    plan = config(shares=2).plan(FILES)
+    assert [step.name for step in plan.steps] == ["annotate"]
+    keys = ["web/a.zst/0-of-2", "web/a.zst/1-of-2", "web/b.zst/0-of-2", "web/b.zst/1-of-2"]
+    assert [unit.key for unit in plan.steps[0].units] == keys
+    assert [step.name for step in config(tool="search", corpus="x").plan(FILES).steps] == ["index", "annotate"]
+
+
+def test_the_papers_numbers_apply_unless_others_are_given() -> None:
+    assert config().numbers == Numbers(0.0, 0.5, 20, 10)
+    assert config(tool="calendar", tau_f=0.0).numbers == Numbers(0.05, 0.0, 5, 5)
+
+
+@pytest.mark.parametrize("given", [{"tool": "search"}, {"corpus": "x"}])
+def test_a_search_and_its_corpus_belong_together(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="corpus = "):
+        config(**given).plan(FILES)
