@@ -25,6 +25,7 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.generation.streamers import BaseStreamer
 
+from stages.formats.pieces import TOKENIZER_JSON
 from stages.formats.tokenizer import Tokenizer
 from stages.generate.requests import Continuation, Growth, Request
 from stages.generate.text import RowText
@@ -35,6 +36,7 @@ from stages.serve.answering import Answering
 from stages.serve.config import ServeConfig
 from stages.serve.models import Model, loader
 from stages.serve.server import Server
+from stages.tokenizer.hf import to_tokenizer_json
 from tests.bench.compare import Comparison, add_options, one_core, show
 from tests.stages.serve.world import CONTROLS, NAME, TOKEN, serving, write_models
 
@@ -145,6 +147,7 @@ def compare(rounds: int) -> list[Comparison]:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         models, tokenizer = write_models(folder / "models", MODEL)
+        tokenizer.with_name(TOKENIZER_JSON).write_text(to_tokenizer_json(tokenizer.read_bytes()), encoding="utf-8")
         export_checkpoint(models[NAME], folder / "release", tokenizer)
         one = {NAME: models[NAME]}
         ours = stack.enter_context(serving(one, tokenizer))

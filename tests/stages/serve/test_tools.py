@@ -20,5 +20,5 @@ def test_tools_are_declared_one_a_line() -> None:
 def test_a_call_is_written_as_it_is_read() -> None:
     odd = json.dumps({"t": "</tool_call>", "u": '"}}{[<tool_call>', "v": [{"a": {}}, []]}, ensure_ascii=False)
     read = read_tool_calls("Well. " + written_call("f", odd) + written_call("g", "{}"))
-    assert (read.content, read.problems) == ("Well. ", [])
+    assert (read.content, read.problems) == ("Well.", [])
     assert [(call.name, call.arguments) for call in read.calls] == [("f", odd), ("g", "{}")]
