@@ -71,12 +71,18 @@ def planned_eyes(model: ModelConfig, eyes: EyesConfig, trained: Collection[str],
     parts = []
     for name in PARTS:
         is_trained, count = name in trained, counts[name]
-        taken = count * (work.width + (MASTER[work.dtype] if is_trained else 0))
-        taken += is_trained * squares * kept[name] * work.width
+        beside = MASTER[work.dtype] if is_trained else 0
+        passing = squares * kept[name] * work.width if is_trained else 0.0
         # Forward; the weights' gradient; and the input's, which the part before needs if it learns.
         passes = 1 + is_trained + (is_trained and (name == "encoder" or "encoder" in trained))
         parts.append(
-            EyesPart(name=name, parameters=count, is_trained=is_trained, bytes=taken, operations=passes * passed[name])
+            EyesPart(
+                name=name,
+                parameters=count,
+                is_trained=is_trained,
+                bytes=count * (work.width + beside) + passing,
+                operations=passes * passed[name],
+            )
         )
     return PlannedEyes(parts=tuple(parts), positions=eyes.square_positions, rows_squares=squares)
 

@@ -21,7 +21,7 @@ from stages.formats.chat.templates import PICTURE
 from stages.formats.results import read_results, read_samples
 from stages.formats.seen import read_seen
 from stages.generate.features import Features
-from stages.generate.opening import open_checkpoint
+from stages.model.checkpoint.load import load_model
 from stages.model.checkpoint.settings import read_settings
 from stages.pictures.album import Album
 from stages.shared.contract import InputFile
@@ -69,9 +69,9 @@ def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inp
         *(f"{task}@chat{blind}" for task in ("colour", "caption") for blind in BLIND),
         "words@chat",
     }
-    opened = open_checkpoint(inputs["checkpoints"][0].path, inputs["tokenizer"][0].path)
+    model = load_model(inputs["checkpoints"][0].path)
     album = Album([inputs["pictures"][0].path])
-    placing, features = Placing(album, opened.model.eyes), Features()
+    placing, features = Placing(album, model.eyes), Features()
     template = own_template("stagecoach", inputs["checkpoints"][0].path, inputs["tokenizer"][0].path, placing)
     for blind in BLIND:
         for sample in list(read_samples(found[f"colour@chat{blind}"]["samples"]))[:3]:
@@ -83,13 +83,13 @@ def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inp
             given = conversation.given_ids()
             assert sum(token < 0 for token in given) == QUERIES * len(keys)
             for key, squares in placing.shown([given]).items():
-                assert opened.model.eyes is not None
-                features.add(key, opened.model.eyes.rows(squares))
+                assert model.eyes is not None
+                features.add(key, model.eyes.rows(squares))
             for (_, choice, *_), (logprob, _) in zip(
                 sample.arguments, [each[0] for each in sample.responses], strict=True
             ):
                 whole = conversation.ids(choice)
-                expected = torch.log_softmax(seen_pass(opened.model, whole, features).double(), -1)
+                expected = torch.log_softmax(seen_pass(model, whole, features).double(), -1)
                 wanted = sum(float(expected[at - 1, whole[at]]) for at in range(len(given), len(whole)))
                 assert float(logprob) == pytest.approx(wanted, abs=1e-5)
 
