@@ -9,7 +9,7 @@ import pytest
 from stages.formats.reinforcement.rounds import read_rounds, write_rounds
 from stages.shared.errors import DataError
 
-ROW = {"round": 0, "policy": "p", "beta": 0.1, "next_beta": 0.2, "numbers": {"kl": 1 / 3}, "finishes": {"eos": 2}}
+ROW = {"round": 0, "step": 0, "policy": "p", "beta": 0.1, "next_beta": 0.2, "numbers": {"kl": 1 / 3}, "finishes": {}}
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_the_forecast_names_the_encoders_share() -> None:
         ({"mixture": {"a": 1.0}}, r"mixture = .*: must be absent"),
         ({"init_from": "/llama"}, r"init_from = '/llama': must be absent"),
         ({"continue_from": "/c", "continue_with": "weights"}, r"continue_with = 'weights': must be everything"),
-        ({"model": {"head": "none", "eyes": {}}}, r"model.eyes = .*: must be absent"),
+        ({"model": {"head": "none", "seq_len": 512, "eyes": {}}}, r"model.eyes = .*: must be absent"),
         ({"encoder": {"dim": 33}}, r"encoder.dim = 33"),
     ],
 )
