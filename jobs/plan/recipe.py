@@ -24,7 +24,7 @@ from stages.shared.contract import FROM, ReadsRun, StageConfig
 from stages.shared.errors import ConfigError, nearest
 
 STAGES = Path(__file__).resolve().parents[2] / "stages"
-ROOMS = ("model", "train")
+ROOMS = ("chats", "model", "train")
 """Folders with settings that are no stages: what several stages share."""
 Swept = Mapping[str, Sequence[str]]
 """Names of a swept section's combinations, by section."""
