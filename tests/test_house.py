@@ -32,6 +32,8 @@ ELSEWHERE = {
     "stages/model/joins/base.py": "tests/stages/model/joins/test_build.py",
     "stages/model/joins/projector.py": "tests/stages/model/joins/test_build.py",
     "stages/model/huggingface/vision/llava.py": "tests/stages/model/huggingface/vision/test_eyes.py",
+    "stages/model/huggingface/reading.py": "tests/stages/model/huggingface/test_importing.py",
+    "stages/sample/exams.py": "tests/stages/sample/pictures/test_exams.py",
     "stages/model/huggingface/vision/tensors.py": "tests/stages/model/huggingface/vision/test_folder.py",
     "envs/check_gloo.py": "tests/jobs/checks/test_machine.py",
     "envs/check_node.py": "tests/jobs/checks/test_scheduler.py",

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from stages.formats.chat.templates import digest_of, load_template
+from stages.formats.chat.templates import digest_of, load_template, require_controls
 from stages.formats.kinds import KINDS
 from stages.formats.preferences import Preference
 from stages.formats.readings import Reading
@@ -79,9 +79,7 @@ class ComparisonStage(TrainingStage):
     def _check_comparisons(self) -> ComparisonStage:
         if self.model.position == "glm":
             raise ConfigError("model.position", "glm", "rope or alibi: GLM's mask does not keep responses apart")
-        if absent := [name for name in self.control_tokens() if name not in self.model.extra_tokens]:
-            wanted = f"a list with the control tokens of template {self.template}, {', '.join(absent)} too"
-            raise ConfigError("model.extra_tokens", [*self.model.extra_tokens], wanted)
+        require_controls(self.template, self.control_tokens(), self.model.extra_tokens)
         if self.heldout_batches and not self.heldout and self.heldout_preferences is None:
             wanted = "above 0 with heldout_batches (for example 0.02), or heldout_preferences"
             raise ConfigError("heldout", self.heldout, wanted)

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from stages.formats.chat.templates import digest_of, load_template
+from stages.formats.chat.templates import digest_of, load_template, require_controls
 from stages.formats.kinds import KINDS
 from stages.formats.pieces import count_pieces
 from stages.formats.readings import Reading
@@ -84,10 +84,7 @@ class ChatStage(TrainingStage):
             raise ConfigError("model.head", self.model.head, "lm: tokens are predicted")
         if self.model.position == "glm":
             raise ConfigError("model.position", "glm", "rope or alibi: GLM's mask does not keep examples apart")
-        controls = load_template(self.template).controls
-        if absent := [name for name in controls if name not in self.model.extra_tokens]:
-            wanted = f"a list with the control tokens of template {self.template}, {', '.join(absent)} too"
-            raise ConfigError("model.extra_tokens", [*self.model.extra_tokens], wanted)
+        require_controls(self.template, load_template(self.template).controls, self.model.extra_tokens)
         if self.model.lora and self.init_from is None and self.continue_from is None:
             raise ConfigError("model.lora", self.model.lora.model_dump(), "absent without init_from or continue_from")
         if self.heldout_batches and not self.heldout:

@@ -23,6 +23,7 @@ from stages.sample.chinese import PLACE_NAMES, VALUES
 from stages.sample.config import EXAMS, HELD_OUT, LANGUAGES, SampleConfig, exam_name, seeds_name, task_name
 from stages.sample.content import TONGUES
 from stages.sample.draw import Draw
+from stages.sample.exams import of_rows
 from stages.sample.generate import write_lines
 from stages.sample.world import ATTRIBUTES, Fact, World, choices, make_world
 from stages.shared.task import Task
@@ -238,8 +239,7 @@ def _write_exam(folder: Path, world: World, exam: str, language: str) -> None:
     """Write the rows and their definition for lm-eval."""
     name = exam_name(exam, language)
     write_lines(folder / f"{name}.jsonl", exam_rows(world, exam, language))
-    data = {"dataset_path": "json", "dataset_kwargs": {"data_files": {"test": f"{name}.jsonl"}}, "test_split": "test"}
-    definition = {"task": name, **data, **_SCORED[exam], "target_delimiter": DELIMITERS[language]}
+    definition = {**of_rows(name), **_SCORED[exam], "target_delimiter": DELIMITERS[language]}
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(definition, sort_keys=False), encoding="utf-8")
 
 

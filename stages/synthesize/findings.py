@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
+from stages.formats.chat.chats import Chat, read_chats
 from stages.formats.chat.syntheses import Synthesis, write_synthesis
 from stages.formats.kinds import KINDS
+from stages.shared.contract import unique_keys
 from stages.shared.task import Task
 from stages.synthesize.config import SynthesizeConfig
 from stages.synthesize.pool import Rejected, write_rows
@@ -30,6 +32,13 @@ def origin_of(config: SynthesizeConfig, wording: Wording) -> dict[str, str]:
 def share_of(items: Sequence[Item], place: int, shares: int) -> Sequence[Item]:
     """Return the part of some items that belongs to a unit."""
     return items[len(items) * place // shares : len(items) * (place + 1) // shares]
+
+
+def own_chats(task: Task[SynthesizeConfig]) -> Sequence[tuple[str, Chat]]:
+    """Return this unit's share of the chats, each with a name that no other has."""
+    chats = [chat for file in task.inputs["chats"] for chat in read_chats(file.path)]
+    named = list(zip(unique_keys(chat.id for chat in chats), chats, strict=True))
+    return share_of(named, task.place, task.config.shares)
 
 
 def counts(rejected: Iterable[Rejected]) -> dict[str, int]:

@@ -6,14 +6,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from stages.formats.chat.chats import read_chats, write_chats
+from stages.formats.chat.chats import write_chats
 from stages.formats.kinds import KINDS
 from stages.formats.pictures.collections import Collection, Picture
-from stages.shared.contract import unique_keys
 from stages.shared.task import Task
 from stages.synthesize.config import SynthesizeConfig
 from stages.synthesize.curation import Curation
-from stages.synthesize.findings import origin_of, share_of, synthesis_of, written
+from stages.synthesize.findings import origin_of, own_chats, share_of, synthesis_of, written
 from stages.synthesize.seeing import Seeing
 from stages.synthesize.wording import Wording
 from stages.teacher.asking import Asker
@@ -51,9 +50,7 @@ def curate(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     config, settings = task.config, task.config.curate
     assert settings is not None
     wording = Wording(config.method, settings.language, config.parameters)
-    chats = [chat for file in task.inputs["chats"] for chat in read_chats(file.path)]
-    named = list(zip(unique_keys(chat.id for chat in chats), chats, strict=True))
-    share = share_of(named, task.place, config.shares)
+    share = own_chats(task)
     with Asker(task, config.require_teacher()) as asker:
         curation = Curation(asker, wording, settings)
         kept = list(curation.of(share, origin_of(config, wording)))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from stages.formats.chat.chats import Chat, read_chats, write_chats
+from stages.formats.chat.chats import Chat, write_chats
 from stages.formats.chat.syntheses import Synthesis
 from stages.formats.kinds import KINDS
-from stages.shared.contract import unique_keys
 from stages.shared.errors import DataError
 from stages.shared.task import Task
 from stages.synthesize.answering import Instances, chat_of, plain, worded
 from stages.synthesize.bootstrap import Pool
 from stages.synthesize.config import AlpacaSettings, SynthesizeConfig
 from stages.synthesize.evolution import Evolution
-from stages.synthesize.findings import counts, origin_of, share_of, synthesis_of, written
+from stages.synthesize.findings import counts, origin_of, own_chats, share_of, synthesis_of, written
 from stages.synthesize.pool import families, read_instructions, read_seeds, split_pool, write_rows
 from stages.synthesize.ready.reading import ReadyFile
 from stages.synthesize.wording import Wording
@@ -107,9 +106,7 @@ def evolve(task: Task[SynthesizeConfig]) -> dict[str, Any]:
     config, settings = task.config, task.config.evol_instruct
     assert settings is not None
     wording = Wording(config.method, settings.language, config.parameters)
-    chats = [chat for file in task.inputs["chats"] for chat in read_chats(file.path)]
-    named = list(zip(unique_keys(chat.id for chat in chats), chats, strict=True))
-    pool, unfit = split_pool(share_of(named, task.place, config.shares))
+    pool, unfit = split_pool(own_chats(task))
     evolution = Evolution([instruction for instruction, _ in pool], settings, wording, config.seed)
     with Asker(task, config.require_teacher()) as asker:
         evolution.run(asker)

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from stages.align.ppo.arrays import SAMPLE, in_rounds, number_of
 from stages.align.ppo.planning import EPISODE_BYTES, companions, sampler
 from stages.align.starts import model_of, require_scores
-from stages.formats.chat.templates import digest_of, load_template
+from stages.formats.chat.templates import digest_of, load_template, require_controls
 from stages.formats.kinds import KINDS
 from stages.model.checkpoint.settings import name_of, require_fitting, require_tokenizer
 from stages.model.config import ModelConfig
@@ -159,10 +159,7 @@ class PpoConfig(TrainingStage):
             raise ConfigError(
                 "model.position", "glm", "rope or alibi: GLM reads a text in another order than it samples"
             )
-        controls = load_template(self.template).controls
-        if absent := [name for name in controls if name not in self.model.extra_tokens]:
-            wanted = f"a list with the control tokens of template {self.template}, {', '.join(absent)} too"
-            raise ConfigError("model.extra_tokens", [*self.model.extra_tokens], wanted)
+        require_controls(self.template, load_template(self.template).controls, self.model.extra_tokens)
         if self.max_new_tokens >= self.model.seq_len:
             wanted = f"less than model.seq_len ({self.model.seq_len}), which holds the prompt too"
             raise ConfigError("max_new_tokens", self.max_new_tokens, wanted)

@@ -151,6 +151,13 @@ def digest_of(name: str) -> str:
     return sha256_file(template_path(name))
 
 
+def require_controls(template: str, controls: Iterable[str], extra_tokens: Sequence[str]) -> None:
+    """Raise ConfigError if a model's `extra_tokens` lack control tokens of a template."""
+    if absent := [name for name in controls if name not in extra_tokens]:
+        wanted = f"a list with the control tokens of template {template}, {', '.join(absent)} too"
+        raise ConfigError("model.extra_tokens", [*extra_tokens], wanted)
+
+
 def load_template(name: str) -> ChatTemplate:
     """Return a template by its name in templates/chat or by the path of a file.
 

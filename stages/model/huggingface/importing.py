@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from megatron.core.dist_checkpointing.mapping import ShardedTensor
 from megatron.core.models.gpt import GPTModel
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stages.formats.tokenizer import Tokenizer
@@ -18,11 +17,11 @@ from stages.model.decoder import drawn, fill
 from stages.model.eyes import is_of_eyes
 from stages.model.huggingface.config import CONFIG_JSON, folder_differences, require_same_shape
 from stages.model.huggingface.folder import ReleaseFolder
+from stages.model.huggingface.reading import read_tensor
 from stages.model.huggingface.tensors import EMBEDDING, HEAD, Slice, slices
 from stages.model.huggingface.vision.eyes import EyesFolder
 from stages.model.huggingface.weights import join, with_rows
 from stages.model.layers.adapters import is_adapter
-from stages.shared.errors import DataError
 
 
 class Release(ReleaseFolder):
@@ -33,13 +32,7 @@ class Release(ReleaseFolder):
         return join(self.config, part.key, [self._tensor(name) for name in part.names])
 
     def _tensor(self, name: str) -> Tensor:
-        path = self.folder / self.tensors[name].file
-        try:
-            with safe_open(path, "pt") as file:
-                tensor: Tensor = file.get_tensor(self.prefix + name)
-        except (OSError, SafetensorError) as error:
-            raise DataError(path, f"unreadable ({error})", "Fetch it again", record=name) from error
-        return tensor
+        return read_tensor(self.folder / self.tensors[name].file, name, self.prefix)
 
 
 def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: Tokenizer, seed: int) -> None:

@@ -9,6 +9,7 @@ from annotated_types import Ge, Le
 
 from stages.formats.kinds import KINDS
 from stages.sample.config import LANGUAGES
+from stages.sample.exams import exam_files
 from stages.shared.contract import InputFile, Kind, Output, StageConfig, StagePlan, Step, parts
 
 UNIT = 20_000
@@ -83,11 +84,6 @@ def choice_exam(aspect: str, language: str) -> str:
 def free_exam(aspect: str, language: str) -> str:
     """Return the name of an exam with free answers."""
     return f"tell_{aspect}_{language}"
-
-
-def exam_files(name: str) -> tuple[str, str]:
-    """Return the names of an exam's definition and of its rows."""
-    return f"{name}.yaml", f"{name}.jsonl"
 
 
 Config = PicturesConfig

@@ -13,11 +13,12 @@ import yaml
 
 from stages.sample.config import LANGUAGES, Language
 from stages.sample.draw import Draw
+from stages.sample.exams import CHOICE, exam_files, generated, of_rows
 from stages.sample.generate import write_lines
 from stages.sample.instructions import DELIMITERS
 from stages.sample.pictures.captions import DESCRIBE, caption, wanted
 from stages.sample.pictures.chats import Shown
-from stages.sample.pictures.config import CAPTIONS_EXAM, FREE, WHETHER_EXAM, choice_exam, exam_files, free_exam
+from stages.sample.pictures.config import CAPTIONS_EXAM, FREE, WHETHER_EXAM, choice_exam, free_exam
 from stages.sample.pictures.questions import ASPECTS, Asked, Aspect, Question, asked, choice, free, whether
 from stages.sample.pictures.scenes import ANIMALS, COLOURS, FEW
 from stages.sample.pictures.words import number_words, word
@@ -33,16 +34,15 @@ def write_exams(folder: Path, shown: Sequence[Shown], seed: int) -> None:
     made: dict[str, tuple[list[Row], Row]] = {}
     for language in LANGUAGES:
         for aspect in ASPECTS:
-            made[choice_exam(aspect, language)] = _choices(shown, seed, aspect, language), _CHOICE
+            made[choice_exam(aspect, language)] = _choices(shown, seed, aspect, language), CHOICE
         for aspect in FREE:
             scored = _free_answers(_pattern(aspect, language))
             made[free_exam(aspect, language)] = _frees(shown, seed, aspect, language), scored
-        made[f"{WHETHER_EXAM}_{language}"] = _whethers(shown, seed, language), _CHOICE
+        made[f"{WHETHER_EXAM}_{language}"] = _whethers(shown, seed, language), CHOICE
         made[f"{CAPTIONS_EXAM}_{language}"] = _captions(shown, seed, language), _DESCRIBED
     for name, (rows, scored) in made.items():
         definition, lines = exam_files(name)
-        data = {"dataset_path": "json", "dataset_kwargs": {"data_files": {"test": lines}}, "test_split": "test"}
-        head = {"task": name, **data, "doc_to_image": ["picture"], "doc_to_text": "{{question}}"}
+        head = {**of_rows(name), "doc_to_image": ["picture"], "doc_to_text": "{{question}}"}
         value = {**head, **scored, "target_delimiter": DELIMITERS[name.rpartition("_")[2]]}
         write_lines(folder / lines, rows)
         (folder / definition).write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -123,17 +123,7 @@ def _pattern(aspect: Aspect, language: Language) -> str:
     return rf"\b({alternatives})\b" if language == "en" else f"({alternatives})"
 
 
-_CHOICE: Row = {
-    "output_type": "multiple_choice",
-    "doc_to_choice": "choices",
-    "doc_to_target": "answer",
-    "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
-}
-_GENERATED: Row = {
-    "output_type": "generate_until",
-    "doc_to_target": "{{value}}",
-    "generation_kwargs": {"until": ["\n"], "max_gen_toks": MAX_TOKENS, "do_sample": False},
-}
+_GENERATED = generated(MAX_TOKENS)
 _EXACT: Row = {"metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}]}
 _DESCRIBED: Row = {**_GENERATED, **_EXACT}
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import yaml
 
 from stages.sample.config import ANSWERS_EXAM, LANGUAGES, SCORER, exam_name
+from stages.sample.exams import of_rows
 from stages.sample.generate import write_lines
 from stages.sample.preferences.gold import Gold
 from stages.sample.world import make_world
@@ -66,7 +67,6 @@ def _gold(seed: int) -> Gold:
 
 def _definition(name: str) -> str:
     """Return an exam's definition. Answers are sampled at temperature 1, as a policy samples them."""
-    data = {"dataset_path": "json", "dataset_kwargs": {"data_files": {"test": f"{name}.jsonl"}}, "test_split": "test"}
     asked = {
         "output_type": "generate_until",
         "doc_to_text": "{{question}}",
@@ -77,6 +77,6 @@ def _definition(name: str) -> str:
         {"metric": metric, "aggregation": "mean", "higher_is_better": True}
         for metric in ("gold", *(f"gold_{part}" for part in PARTS))
     ]
-    head = yaml.safe_dump({"task": name, **data, **asked}, sort_keys=False)
+    head = yaml.safe_dump({**of_rows(name), **asked}, sort_keys=False)
     tail = yaml.safe_dump({"metric_list": metrics}, sort_keys=False)
     return f"{head}process_results: !function {Path(SCORER).stem}.score\n{tail}"

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge
 
 from stages.formats.kinds import KINDS
+from stages.sample.exams import exam_files
 from stages.shared.contract import InputFile, Kind, Output, StageConfig, StagePlan, Step, parts
 
 UNIT = 5_000
@@ -50,11 +51,6 @@ class SpeechConfig(StageConfig):
             for kind, name in ((KINDS.sounds, ""), *(made if self.purpose == "exam" else [(KINDS.chats, "")]))
         ]
         return StagePlan(steps=(step,), outputs=tuple(outputs))
-
-
-def exam_files(name: str) -> tuple[str, str]:
-    """Return the names of an exam's definition and of its rows."""
-    return f"{name}.yaml", f"{name}.jsonl"
 
 
 Config = SpeechConfig

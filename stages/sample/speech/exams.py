@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 
 from stages.sample.draw import Draw
+from stages.sample.exams import CHOICE, exam_files, generated, of_rows
 from stages.sample.generate import write_lines
 from stages.sample.speech.chats import WRITE, Spoken, question
-from stages.sample.speech.config import ANSWERS_EXAM, FACTS_EXAM, SCORER, WORDS_EXAM, exam_files
+from stages.sample.speech.config import ANSWERS_EXAM, FACTS_EXAM, SCORER, WORDS_EXAM
 
 MAX_TOKENS = 64
 CODE = f'''"""Scores the words of a sound."""
@@ -30,8 +31,8 @@ def write_exams(folder: Path, spoken: Sequence[Spoken], seed: int) -> None:
         right = {"choices": list(found.options), "answer": found.options.index(found.value)}
         (asked if each.sentence.answer else heard).append(_row(each, question=found.text, value=found.value, **right))
     _write(folder, WORDS_EXAM, words, _WORDS)
-    _write(folder, ANSWERS_EXAM, heard, yaml.safe_dump(_CHOICE, sort_keys=False))
-    _write(folder, FACTS_EXAM, asked, yaml.safe_dump(_CHOICE, sort_keys=False))
+    _write(folder, ANSWERS_EXAM, heard, yaml.safe_dump(CHOICE, sort_keys=False))
+    _write(folder, FACTS_EXAM, asked, yaml.safe_dump(CHOICE, sort_keys=False))
     (folder / SCORER).write_text(CODE, encoding="utf-8")
 
 
@@ -41,8 +42,7 @@ def _row(spoken: Spoken, **values: Any) -> Row:
 
 def _write(folder: Path, name: str, rows: Sequence[Row], scored: str) -> None:
     definition, lines = exam_files(name)
-    data = {"dataset_path": "json", "dataset_kwargs": {"data_files": {"test": lines}}, "test_split": "test"}
-    head = {"task": name, **data, "doc_to_audio": ["sound"], "doc_to_text": "{{question}}", "target_delimiter": " "}
+    head = {**of_rows(name), "doc_to_audio": ["sound"], "doc_to_text": "{{question}}", "target_delimiter": " "}
     write_lines(folder / lines, rows)
     (folder / definition).write_text(yaml.safe_dump(head, sort_keys=False) + scored, encoding="utf-8")
 
@@ -67,16 +67,8 @@ def _words(text: str) -> list[str]:
     return "".join(each if each.isalnum() else " " for each in text.lower()).split()
 
 
-_CHOICE: Row = {
-    "output_type": "multiple_choice",
-    "doc_to_choice": "choices",
-    "doc_to_target": "answer",
-    "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
-}
 _GENERATED: Row = {
-    "output_type": "generate_until",
-    "doc_to_target": "{{value}}",
-    "generation_kwargs": {"until": ["\n"], "max_gen_toks": MAX_TOKENS, "do_sample": False},
+    **generated(MAX_TOKENS),
     "metric_list": [{"metric": "word_accuracy", "aggregation": "mean", "higher_is_better": True}],
 }
 _WORDS = f"{yaml.safe_dump(_GENERATED, sort_keys=False)}process_results: !function {Path(SCORER).stem}.score\n"

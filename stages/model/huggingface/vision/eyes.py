@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stages.model.eyes import EyesConfig
 from stages.model.huggingface.folder import read_folder_headers, read_headers
+from stages.model.huggingface.reading import read_tensor
 from stages.model.huggingface.tensors import Slice
 from stages.model.huggingface.vision.llava import EYES_JSON, strategy, unlike_llava
 from stages.model.huggingface.vision.tensors import join, shape, slices, split
@@ -113,10 +113,4 @@ class EyesFolder:
         return join(self._eyes.encoder, part.key, [self._tensor(self._prefix + name) for name in part.names])
 
     def _tensor(self, name: str) -> Tensor:
-        path = self._folder / self._headers[name].file
-        try:
-            with safe_open(path, "pt") as file:
-                tensor: Tensor = file.get_tensor(name)
-        except (OSError, SafetensorError) as error:
-            raise DataError(path, f"unreadable ({error})", "Fetch it again", record=name) from error
-        return tensor
+        return read_tensor(self._folder / self._headers[name].file, name)

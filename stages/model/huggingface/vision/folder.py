@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from megatron.core.dist_checkpointing.mapping import ShardedTensor
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from stages.model.decoder import fill
 from stages.model.huggingface.config import CONFIG_JSON, read_config
 from stages.model.huggingface.folder import TYPES, WEIGHTS, Header, read_folder_headers
+from stages.model.huggingface.reading import read_tensor
 from stages.model.huggingface.tensors import Slice
 from stages.model.huggingface.vision.config import from_vision_json, require_same_encoder, to_vision_json
 from stages.model.huggingface.vision.tensors import POSITIONS, join, shape, slices, split
@@ -69,13 +69,7 @@ class VisionFolder:
     def _tensor(self, name: str) -> Tensor:
         if name not in self._tensors:
             raise DataError(self.folder, f"lacks tensor {self._prefix}{name}", "Use a folder with the final norm")
-        path = self.folder / self._tensors[name].file
-        try:
-            with safe_open(path, "pt") as file:
-                tensor: Tensor = file.get_tensor(self._prefix + name)
-        except (OSError, SafetensorError) as error:
-            raise DataError(path, f"unreadable ({error})", "Fetch it again", record=name) from error
-        return tensor
+        return read_tensor(self.folder / self._tensors[name].file, name, self._prefix)
 
 
 def _check(folder: Path, name: str, header: Header | None, expected: tuple[int, ...]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from stages.sample.pictures.config import CHOICES, PicturesConfig, exam_files, exam_names
+from stages.sample.exams import exam_files
+from stages.sample.pictures.config import CHOICES, PicturesConfig, exam_names
 from stages.sample.pictures.questions import ASPECTS
 
 

@@ -13,8 +13,9 @@ import pytest
 from stages.evaluate.catalog.definitions import check_definitions
 from stages.evaluate.cells import Cell
 from stages.evaluate.tasks.loading import load_cell, use_datasets
+from stages.sample.exams import exam_files
 from stages.sample.pictures.chats import Shown
-from stages.sample.pictures.config import exam_files, exam_names
+from stages.sample.pictures.config import exam_names
 from stages.sample.pictures.exams import MOST_ROWS, write_exams
 from stages.sample.pictures.questions import asked
 from stages.sample.pictures.scenes import scene

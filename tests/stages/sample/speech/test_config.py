@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from stages.sample.speech.config import EXAMS, SCORER, SpeechConfig, exam_files
+from stages.sample.exams import exam_files
+from stages.sample.speech.config import EXAMS, SCORER, SpeechConfig
 
 
 def test_each_purpose_offers_sounds_and_its_texts_from_one_section() -> None:

@@ -12,8 +12,9 @@ import pytest
 from stages.evaluate.catalog.definitions import check_definitions
 from stages.evaluate.cells import Cell
 from stages.evaluate.tasks.loading import load_cell, use_datasets
+from stages.sample.exams import exam_files
 from stages.sample.speech.chats import Spoken
-from stages.sample.speech.config import EXAMS, SCORER, exam_files
+from stages.sample.speech.config import EXAMS, SCORER
 from stages.sample.speech.exams import score, word_accuracy, write_exams
 from stages.sample.speech.sentences import sentence
 
