@@ -112,7 +112,7 @@ def test_stop_keeps_what_was_written(browser: Browser, server: Server, monkeypat
 
     def wait(text: str, until: Sequence[str]) -> int:
         seen.append(text)
-        if len(seen) == 12:
+        if len(list(filter(None, seen))) == 2:  # the page has the first
             goes_on.wait(300)
         return 0
 
@@ -122,13 +122,13 @@ def test_stop_keeps_what_was_written(browser: Browser, server: Server, monkeypat
         put(browser, "temperature", "0")
         put(browser, "text", str(QUESTION[0]["content"]))
         browser.press(ENTER)
-        browser.wait("return (document.querySelector('.assistant .prose')?.textContent.length ?? 0) > 5")
+        browser.wait("return (document.querySelector('.assistant .prose')?.textContent.length ?? 0) > 0")
         browser.press(ESCAPE)
         browser.wait(IDLE)
     finally:
         goes_on.set()
     assert "stopped" in browser.ask("return document.querySelector('.assistant .facts').textContent")
-    assert len(texts(browser)[1]) > 5
+    assert texts(browser)[1]
 
 
 def test_two_models_answer_side_by_side_and_one_goes_on(browser: Browser, server: Server) -> None:
