@@ -42,7 +42,7 @@ class Known(NamedTuple):
 
 
 def empty_known(slots: int = SLOTS, letters: int = LETTERS) -> Known:
-    """Return an empty table of known chunks: 54 MB, most of which is touched only when it fills."""
+    """Return an empty table of known chunks. It takes 54 MB when it is full."""
     return Known(
         np.zeros(slots, np.uint64),
         np.zeros((slots, 4), np.int64),
