@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from stages.formats.chat.chats import to_record
-from stages.sample.pictures.chats import Shown, described, questioned
+from stages.sample.config import LANGUAGES
+from stages.sample.pictures.captions import wanted
+from stages.sample.pictures.chats import Shown, described, questioned, told
 from stages.sample.pictures.scenes import scene
 
 SHOWN = [Shown(number, f"{number:032x}", scene(1, "questions", number), number % 20 == 7) for number in range(300)]
@@ -40,3 +42,25 @@ def test_captions_are_asked_for_in_both_languages() -> None:
     english, chinese = described(SHOWN[0], 1)
     assert english.messages[1].text.isascii()
     assert not chinese.messages[1].text.isascii()
+
+
+def test_a_told_chat_is_text_that_names_what_its_picture_would_show() -> None:
+    languages: Counter[tuple[str, ...]] = Counter()
+    for number in range(100):
+        english, chinese, asked = told(number, 1)
+        for chat in (english, chinese, asked):
+            assert {part.type for message in chat.messages for part in message.parts} == {"text"}
+            text = chat.messages[0].text
+            names = {
+                language: all(any(each in text for each in words) for words in wanted(scene(1, "told", number), language))
+                for language in LANGUAGES
+            }
+            assert any(names.values())
+            languages[chat.id[-2:], *(language for language in LANGUAGES if names[language])] += 1
+    for language in LANGUAGES:  # the caption is in either language, whatever the request is in
+        assert min(languages[language, "en"], languages[language, "zh"]) > 30
+
+
+def test_what_is_told_is_not_what_exams_show() -> None:
+    exam = {scene(1, "exam", number) for number in range(400)}
+    assert not exam & {scene(1, "told", number) for number in range(2_000)}
