@@ -31,7 +31,8 @@ SHUFFLED, NONE = "pictures-shuffled", "pictures-none"
 FACTS = ("facts", "facts_zh", "questions_en", "questions_zh")
 ERRORS = 2.6
 """Standard errors above chance at which a control is above it: of twelve controls at chance, one in twenty is."""
-JOINED, SEEING, BEFORE = "joined/final", "seeing/final", "instructed/final"
+JOINED, SEEING, BEFORE = "seeing/untrained", "seeing/final", "instructed/final"
+"""The model after stage 1, with which stage 2 starts; after stage 2; and before both."""
 
 
 class Cell(NamedTuple):
@@ -93,7 +94,7 @@ def read_cells(run: Path, job: str, metric: str) -> Cells:
 def captions(run: Path) -> Cells:
     """Return the captions of animals alone."""
     found = {}
-    for key, cell in read_cells(run, "described", "named").items():
+    for key, cell in read_cells(run, "seen", "named").items():
         rows = (unit_dir(run, "seen_exam") / f"{key[1]}.jsonl").read_text(encoding="utf-8").splitlines()
         is_of_animals = [json.loads(row)["scene"] == "animals" for row in rows]
         values = tuple(value for value, keep in zip(cell.values, is_of_animals, strict=True) if keep)

@@ -31,7 +31,7 @@ class PicturesConfig(StageConfig):
 
     purpose: Purpose
     """`captions`: chats that ask for a caption. `questions`: chats of one to three questions. `told`: both, without
-    pictures: a caption stands in the picture's place. `exam`: tasks for `evaluate`, on combinations that no picture of
+    pictures: notes stand in the picture's place. `exam`: tasks for `evaluate`, on combinations that no picture of
     the other purposes has."""
     seed: Annotated[int, Ge(0)] = 1
     """Draws the world and its pictures, as `sample.seed`."""

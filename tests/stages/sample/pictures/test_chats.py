@@ -44,7 +44,7 @@ def test_captions_are_asked_for_in_both_languages() -> None:
     assert not chinese.messages[1].text.isascii()
 
 
-def test_a_told_chat_is_text_that_names_what_its_picture_would_show() -> None:
+def test_a_told_chat_is_text_with_notes_of_its_scene() -> None:
     languages: Counter[tuple[str, str]] = Counter()
     for number in range(100):
         shown = scene(1, "told", number)
@@ -53,7 +53,7 @@ def test_a_told_chat_is_text_that_names_what_its_picture_would_show() -> None:
             text = chat.messages[0].text
             told_in = [each for each in LANGUAGES if all(any(map(text.count, words)) for words in wanted(shown, each))]
             languages[chat.id[7:], told_in[0]] += 1
-    for request in ("en", "zh"):  # the caption is in either language, whatever the request is in
+    for request in ("en", "zh"):  # notes are in either language, whatever the request is in
         assert min(languages[request, language] for language in LANGUAGES) > 30
 
 
