@@ -14,7 +14,15 @@ from stages.conductor.plans import FILE_ARGUMENTS, MAX_ARGUMENT, REFERENCE, Plan
 from stages.formats.chat.rejects import Reject
 from stages.formats.conducted.records import Delegated
 
-_NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?![\w])")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.,])(?:(?<!\S)-)?[0-9]+(?:[.,][0-9]+)*(?![A-Za-z0-9_])")
+WORDS: Mapping[str, str] = {
+    **{word: str(n) for n, word in enumerate(("one", "two", "three", "four", "five", "six"), start=1)},
+    **{word: str(n) for n, word in enumerate(("seven", "eight", "nine", "ten", "eleven", "twelve"), start=7)},
+    **{word: str(n) for n, word in enumerate("一二三四五六七八九十", start=1)},
+    "两": "2",
+}
+_ENGLISH = "|".join(word for word in WORDS if word.isascii())
+_WORD = re.compile(rf"\b(?:{_ENGLISH})\b|[一二两三四五六七八九十]", re.IGNORECASE)
 _SUFFIXES: Mapping[str, frozenset[str]] = {
     "image": frozenset(("png", "jpg", "webp", "gif", "bmp", "tiff")),
     "audio": frozenset(("wav", "mp3", "flac", "ogg")),
@@ -54,8 +62,11 @@ def _text(task: str, name: str, text: str, results: Mapping[int, Delegated]) -> 
 
 
 def _number(text: str) -> str:
-    """Return the only number of a result, as a sum needs it; the result itself if it has none or several."""
-    found = _NUMBER.findall(text)
+    """Return the only number of a result, as a sum needs it, in digits or as a word up to twelve.
+
+    The result itself if it has none or several.
+    """
+    found = _NUMBER.findall(text) or [WORDS[word.lower()] for word in _WORD.findall(text)]
     return found[0] if len(found) == 1 else text
 
 

@@ -9,7 +9,6 @@ from threading import Thread
 from types import TracebackType
 from typing import NamedTuple, Protocol
 
-from stages.teacher.asking import without_thoughts
 from stages.teacher.request import Answer, Request
 
 
@@ -45,11 +44,16 @@ class Front:
         self._asked.put(None)
         self._thread.join()
 
+    @property
+    def waiting(self) -> int:
+        """Requests that are in no batch yet."""
+        return self._asked.qsize()
+
     def ask(self, prompt: str, request: Request) -> Answer:
-        """Return the answer to a request, without thoughts. Raises what the asker raises."""
+        """Return the answer to a request. Raises what the asker raises."""
         asked = _Asked(prompt, request, Future())
         self._asked.put(asked)
-        return without_thoughts(asked.answer.result())
+        return asked.answer.result()
 
     def _work(self) -> None:
         while (first := self._asked.get()) is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from time import monotonic
 from typing import Any
 
 from stages.conductor.arguments import resolved
@@ -26,6 +27,8 @@ Ask = Callable[[str, Request], Answer]
 """Asks the controller: the prompt's name (`plan`, `choose`, `answer`), and the request. From several threads."""
 Perform = Callable[[int, Expert, Mapping[str, str], Mapping[str, str]], Performed]
 """Has an expert do a task, by its number, with arguments that are texts and that are artefacts."""
+Note = Callable[[str, float], object]
+"""Notes the seconds of a step: `plan`, `task 0`, `answer`."""
 CHAT_TASKS = frozenset(("text-generation", "conversational", "text2text-generation"))
 """A plan of one of these alone is an answer without experts, as in the paper's code."""
 
@@ -42,6 +45,10 @@ class Asked:
     """Messages before it."""
 
 
+def _ignore(*_: object) -> None:
+    """Note nothing."""
+
+
 class Conductor:
     """A controller with its experts."""
 
@@ -53,17 +60,24 @@ class Conductor:
         self.offered = tuple(sorted({entry.task for entry in self._entries}))
         """Tasks for which there are experts."""
 
-    def conduct(self, asked: Asked) -> Conducted:
-        """Return the answer to a request with its record."""
+    def conduct(self, asked: Asked, note: Note = _ignore) -> Conducted:
+        """Return the answer to a request with its record. `note` is called with the seconds of each step."""
+        start = monotonic()
         planning = self._exchange("plan", plan_request(asked.text, asked.files, self.offered, asked.context))
+        note("plan", monotonic() - start)
         plan = _plan(planning)
         is_chat = len(plan.tasks) == 1 and plan.tasks[0].task in CHAT_TASKS
 
         def work(task: PlannedTask, needs: Mapping[int, Delegated]) -> Delegated:
-            return self._delegate(asked, task, needs)
+            start = monotonic()
+            done = self._delegate(asked, task, needs)
+            note(f"task {task.id}", monotonic() - start)
+            return done
 
         results = [] if is_chat else execute(plan.tasks, work, self._workers)
+        start = monotonic()
         answering = self._exchange("answer", answer_request(asked.text, results, asked.context))
+        note("answer", monotonic() - start)
         return Conducted(
             id=asked.id,
             text=asked.text,

@@ -30,7 +30,8 @@ def execute(tasks: Sequence[PlannedTask], work: Work, workers: int) -> list[Dele
                 else:
                     needs = {need: done[need] for need in task.dep}
                     running[pool.submit(work, task, needs)] = task.id
-            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+            ended = wait(running, return_when=FIRST_COMPLETED).done if running else set()
+            for future in sorted(ended, key=running.__getitem__):  # of several errors always the same one
                 done[running.pop(future)] = future.result()
     return [done[task.id] for task in tasks]
 

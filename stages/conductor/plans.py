@@ -40,6 +40,7 @@ FILE_ARGUMENTS = frozenset(("image", "audio", "video", "document"))
 """Arguments that are files; all others are texts."""
 MAX_TASKS, MAX_ARGUMENTS, MAX_ARGUMENT = 100, 20, 20_000
 """Tasks of a plan, arguments of a task, and characters of an argument."""
+MAX_STARTS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +104,14 @@ def _records(reply: str) -> tuple[list[Mapping[str, Any]], list[str]]:
 
 
 def objects_in(text: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the outermost JSON objects of a text in order. Brackets that close nothing are skipped."""
+    """Yield the outermost JSON objects of a text in order. Brackets that close nothing are skipped.
+
+    Gives up after MAX_STARTS brackets: each may be followed to the end of the text.
+    """
     at = text.find("{")
-    while at >= 0:
+    for _ in range(MAX_STARTS):
+        if at < 0:
+            return
         brackets = Brackets()
         end = brackets.feed(text, at)
         if end is None:

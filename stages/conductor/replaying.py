@@ -25,11 +25,13 @@ def replay(record: Conducted) -> Conducted:
 
     Raises ReplayError, naming the request, if a prompt or a call is none of the record's.
     """
-    replies = {_key(each.messages, each.parameters): each for each in _exchanges(record)}
+    replies = {
+        Request(messages=each.messages, parameters=each.parameters).digest(""): each for each in _exchanges(record)
+    }
     results = {each.id: each for each in record.tasks}
 
     def ask(name: str, request: Request) -> Answer:
-        found = replies.get(_key(request.messages, request.parameters))
+        found = replies.get(request.digest(""))
         if found is None:
             raise ReplayError(f"request {record.id!r}: its record has no reply to this prompt: {name}")
         return Answer(text=found.reply, finish=found.finish)  # type: ignore[arg-type]
@@ -42,10 +44,6 @@ def replay(record: Conducted) -> Conducted:
 
     asked = Asked(id=record.id, text=record.text, files=record.files, context=record.context)
     return Conductor(ask, list(_experts(record)), perform, workers=1).conduct(asked)
-
-
-def _key(messages: object, parameters: object) -> str:
-    return repr((messages, parameters))
 
 
 def _exchanges(record: Conducted) -> Iterator[Exchange]:

@@ -43,7 +43,7 @@ def plan_request(text: str, files: Iterable[str], offered: Sequence[str], contex
         if set(example["needs"]) <= set(offered):
             asked = render(prompt["user"], request=example["request"], files=example["files"])
             shown += [_message("user", asked), _message("assistant", example["plan"])]
-    user = render(prompt["user"], request=text, files=list(files))
+    user = render(prompt["user"], request=text, files=sorted(files))
     return _request("plan", [*shown, *recent(context), _message("user", user)], tasks=tasks)
 
 

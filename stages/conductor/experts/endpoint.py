@@ -15,6 +15,7 @@ from stages.conductor.wording import endpoint_prompt
 from stages.formats.chat.rejects import Reject
 from stages.formats.conducted.requests import data_url
 from stages.teacher.request import Answer, Request
+from stages.teacher.teacher import TeacherError
 
 MAX_BYTES = 20 << 20
 """Size of a file that is sent."""
@@ -28,7 +29,12 @@ def endpoint_expert(entry: Entry, ask: Callable[[Request], Answer]) -> Expert:
 
     def run(call: Call) -> Made:
         prompt = _prompt(entry.task, call.texts)
-        answer = ask(Request(messages=({"role": "user", "content": _content(prompt, call)},), parameters=PARAMETERS))
+        try:
+            answer = ask(
+                Request(messages=({"role": "user", "content": _content(prompt, call)},), parameters=PARAMETERS)
+            )
+        except TeacherError as error:  # its endpoint is down: the request goes on without it
+            raise Reject("no_answer", str(error)) from error
         if answer.finish not in ("stop", "length"):
             raise Reject("no_answer" if answer.finish == "unanswered" else answer.finish, answer.text)
         return Made(text=answer.text.strip(), asked=prompt)

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal, get_args
 
 from stages.conductor.expert import Call, Expert, Made
 from stages.conductor.experts.process import ExpertProcess
 from stages.conductor.selection import Entry
 from stages.shared.errors import DataError
 
-FolderTask = Literal["text-classification", "token-classification", "image-classification"]
-FOLDER_TASKS: tuple[FolderTask, ...] = get_args(FolderTask)
 
+def folder_process(name: str, task: str, folder: Path, timeout_s: float) -> ExpertProcess:
+    """Return the process of a model that does one of FOLDER_TASKS (stages/conductor/settings.py).
 
-def folder_process(name: str, task: FolderTask, folder: Path, timeout_s: float) -> ExpertProcess:
-    """Return the process of a model. Raises DataError for a folder without safetensors: pickles are not loaded."""
+    Raises DataError for a folder without safetensors: pickles are not loaded.
+    """
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         raise DataError(folder, "no config.json with safetensors", "Save the model with save_pretrained")
     command = [sys.executable, "-m", "stages.conductor.experts.pipeline", task, str(folder)]

@@ -35,7 +35,8 @@ def open_model(task: str, folder: Path) -> Callable[[Mapping[str, str]], str]:
     make: Any = transformers.pipeline  # its types know literal tasks alone
     model = getattr(transformers, _CLASSES[task]).from_pretrained(folder, use_safetensors=True, **_SAFE).eval()
     if task == "image-classification":
-        processor = transformers.AutoImageProcessor.from_pretrained(folder, **_SAFE)
+        processors: Any = transformers.AutoImageProcessor
+        processor = processors.from_pretrained(folder, **_SAFE)
         see = make(task, model=model, image_processor=processor, device="cpu")
         return lambda request: _labels(see(_picture(request["image"]), top_k=BEST))
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_SAFE)
