@@ -1,0 +1,56 @@
+"""Exams on notes as tasks of lm-eval: the model goes on from the begin of a note, and its answer is read without calls.
+
+Each is asked with the tools and without them. A row has the date of its note, which the calendar tells.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stages.sample.config import LANGUAGES, exam_name
+from stages.sample.exams import exam_files, generated, of_rows
+from stages.sample.generate import write_lines
+from stages.sample.tools.config import EXAMS, NOTE_TOOLS, NoteTool
+from stages.sample.tools.notes import Note, notes
+
+MAX_TOKENS = 96
+"""Of an answer with its call and result."""
+_ANSWERS: dict[NoteTool, str] = {
+    "calculator": r"\d+",
+    "calendar": r"[A-Z][a-z]+, [A-Z][a-z]+ \d+, \d+",
+    "search": r"[A-Z][a-z]+",
+}
+"""The first text of this form answers."""
+
+
+def write_exams(folder: Path, seed: int, count: int) -> dict[str, int]:
+    """Write the rows and the definition of each exam in each language; return their numbers of rows."""
+    rows = {}
+    for tool in NOTE_TOOLS:
+        found = list(notes(seed, tool, True, len(LANGUAGES) * count, "asked"))
+        for language in LANGUAGES:
+            name = exam_name(EXAMS[tool], language)
+            definition, lines = exam_files(name)
+            asked = [_row(each) for each in found if each.language == language]
+            write_lines(folder / lines, asked)
+            head = {**of_rows(name), "doc_to_text": "{{question}}", "target_delimiter": ""}
+            (folder / definition).write_text(yaml.safe_dump({**head, **_scored(tool)}, sort_keys=False), "utf-8")
+            rows[name] = len(asked)
+    return rows
+
+
+def _row(note: Note) -> dict[str, Any]:
+    question = note.begin.rstrip() if note.language == "en" else note.begin
+    return {"id": note.id, "question": question, "value": note.answer, "date": note.day.isoformat()}
+
+
+def _scored(tool: NoteTool) -> dict[str, Any]:
+    first = {"function": "regex", "regex_pattern": f"({_ANSWERS[tool]})", "group_select": 0}
+    return {
+        **generated(MAX_TOKENS),
+        "filter_list": [{"name": "first", "filter": [first, {"function": "take_first"}]}],
+        "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
+    }
