@@ -17,17 +17,19 @@ NoteTool = Literal["calculator", "calendar", "search"]
 NOTE_TOOLS: tuple[NoteTool, ...] = get_args(NoteTool)
 EXAMS: Mapping[NoteTool, str] = {"calculator": "sums", "calendar": "dates", "search": "news"}
 """Name of each tool's exam; each is a task a language."""
+QUESTIONS = "asked_"
+"""Before the name of an exam whose questions are those of a conversation."""
 Purpose = Literal["apis", "requests", "new_requests", "demonstrations", "notes", "news", "exam"]
 MADE: Mapping[Purpose, tuple[tuple[Kind, str, str], ...]] = {
     "apis": ((KINDS.api_files, OPENAPI, "town"), (KINDS.api_files, LISTING, "models")),
     "requests": ((KINDS.api_questions, "", "requests"),),
     "new_requests": ((KINDS.api_questions, "", "new_requests"),),
-    "demonstrations": ((KINDS.documents, "", "demonstrations"),),
+    "demonstrations": ((KINDS.documents, "", "demonstrations"), (KINDS.chats, "", "demonstrations")),
     "notes": ((KINDS.documents, "", "notes"),),
     "news": ((KINDS.documents, "", "news"),),
     "exam": tuple(
         (KINDS.definition, file, "")
-        for name in EXAMS.values()
+        for name in (*EXAMS.values(), *(f"{QUESTIONS}{name}" for name in EXAMS.values()))
         for language in LANGUAGES
         for file in exam_files(exam_name(name, language))
     ),
@@ -43,9 +45,9 @@ class ToolsConfig(StageConfig):
     purpose: Purpose
     """`apis`: an OpenAPI file and a listing of models. `requests`: requests to train on. `new_requests`: requests in
     wordings, with places and numbers, and about unknown things that no request to train on has. `notes`: texts in which
-    `tool` helps. `demonstrations`: such texts of all tools with their calls, as a person writes them, for a model that
-    shall sample calls. `news`: pages that came after the others. `exam`: tasks on sums, dates and news that no note
-    has."""
+    `tool` helps. `demonstrations`: such texts of all tools with their calls, as a person writes them, and conversations
+    whose answers call a tool. `news`: pages that came after the others. `exam`: tasks on sums, dates and news that no
+    note has."""
     tool: NoteTool = "calculator"
     """The tool of `notes`."""
     seed: Annotated[int, Ge(0)] = 1

@@ -1,10 +1,11 @@
-"""Exams on notes as tasks of lm-eval: the model goes on from the begin of a note, and its answer is read without calls.
+"""Exams on notes as tasks of lm-eval: the model goes on from the begin of a note, or answers a question about it.
 
-Each is asked with the tools and without them. A row has the date of its note, which the calendar tells.
+Each is asked with the tools and without them, and read without calls. A row has its note's date for the calendar.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 from stages.sample.config import LANGUAGES, exam_name
 from stages.sample.exams import exam_files, generated, of_rows
 from stages.sample.generate import write_lines
-from stages.sample.tools.config import EXAMS, NOTE_TOOLS, NoteTool
+from stages.sample.tools.config import EXAMS, NOTE_TOOLS, QUESTIONS, NoteTool
 from stages.sample.tools.notes import Note, notes
 
 MAX_TOKENS = 96
@@ -31,10 +32,10 @@ def write_exams(folder: Path, seed: int, count: int) -> dict[str, int]:
     rows = {}
     for tool in NOTE_TOOLS:
         found = list(notes(seed, tool, True, len(LANGUAGES) * count, "asked"))
-        for language in LANGUAGES:
-            name = exam_name(EXAMS[tool], language)
+        for prefix, language in product(("", QUESTIONS), LANGUAGES):
+            name = exam_name(prefix + EXAMS[tool], language)
             definition, lines = exam_files(name)
-            asked = [_row(each) for each in found if each.language == language]
+            asked = [_row(each, bool(prefix)) for each in found if each.language == language]
             write_lines(folder / lines, asked)
             head = {**of_rows(name), "doc_to_text": "{{question}}", "target_delimiter": ""}
             (folder / definition).write_text(yaml.safe_dump({**head, **_scored(tool)}, sort_keys=False), "utf-8")
@@ -42,8 +43,9 @@ def write_exams(folder: Path, seed: int, count: int) -> dict[str, int]:
     return rows
 
 
-def _row(note: Note) -> dict[str, Any]:
-    question = note.begin.rstrip() if note.language == "en" else note.begin
+def _row(note: Note, is_asked: bool) -> dict[str, Any]:
+    begin = note.begin.rstrip() if note.language == "en" else note.begin
+    question = note.question if is_asked else begin
     return {"id": note.id, "question": question, "value": note.answer, "date": note.day.isoformat()}
 
 

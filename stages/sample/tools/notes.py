@@ -32,10 +32,26 @@ SUMS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 """Begins of a sum and its expression."""
+SUM_QUESTIONS = {
+    "en": (
+        "What do {a} loaves at {b} coins each cost in {place}?",
+        "How many things are {a} lamps and {b} bells of {place}?",
+        "In {place} I have {a} coins and spend {b}. How many are left?",
+    ),
+    "zh": (
+        "在{place}买{a}个面包，每个{b}铜钱，要付多少？",
+        "{place}的{a}盏灯和{b}只铃合计多少件？",
+        "我在{place}有{a}枚铜钱，用去{b}枚，还有多少？",
+    ),
+}
 SUM_ENDS = {"en": (" coins.", " things.", " coins."), "zh": ("铜钱。", "件。", "枚。")}
 DATES: dict[str, tuple[str, ...]] = {
     "en": ("The market of {place} is open, for today is ", "This was written in {place}. Today is "),
     "zh": ("{place}的集市开了，今天是", "写于{place}，今天是"),
+}
+DATE_QUESTIONS = {
+    "en": ("What day is today in {place}?", "I am in {place}. Which day is it?"),
+    "zh": ("{place}今天是几号？", "我在{place}，今天是哪一天？"),
 }
 FIRST_DAY = date(2026, 1, 1)
 DAYS = 1460
@@ -44,6 +60,10 @@ NEWS = "The new mayor of {place} is {name}, say the papers of {place}."
 ASKED = {
     "en": ("The mayor of {place} is ", "In {place} the mayor is "),
     "zh": ("{place}的镇长是", "如今{place}的镇长叫"),
+}
+NEWS_QUESTIONS = {
+    "en": ("Who is the mayor of {place}?", "Tell me the mayor of {place}."),
+    "zh": ("{place}的镇长是谁？", "请说出{place}的镇长。"),
 }
 NAMES = words(
     "Abel Ada Agnes Albert Alice Amos Anna Arthur Basil Bella Bruno Cara Cecil Clara Colin Cora Daisy Dora Edgar",
@@ -61,6 +81,8 @@ class Note:
 
     id: str
     language: str
+    question: str
+    """What a person asks whose answer the note has."""
     begin: str
     """Text before the call."""
     answer: str
@@ -86,6 +108,12 @@ class Note:
         )
 
     @property
+    def reply(self) -> str:
+        """The answer to the question, with the call."""
+        between = " " if self.language == "en" else ""
+        return f"{write_call(self.tool, self.input, self.result)}{between}{self.answer}{self.end}"
+
+    @property
     def prefixed(self) -> str:
         """The call, then the text."""
         return f"{write_call(self.tool, self.input, self.result)} {self.text}"
@@ -108,6 +136,7 @@ def _sum(draw: Draw, id_: str, language: str, seed: int, held_out: bool) -> Note
     return Note(
         id=id_,
         language=language,
+        question=SUM_QUESTIONS[language][form].format(**values),
         begin=begin.format(**values),
         answer=result.removesuffix(".00"),
         end=SUM_ENDS[language][form],
@@ -129,6 +158,7 @@ def _day(draw: Draw, id_: str, language: str, seed: int, held_out: bool) -> Note
     return Note(
         id=id_,
         language=language,
+        question=draw.pick(DATE_QUESTIONS[language]).format(place=place),
         begin=draw.pick(DATES[language]).format(place=place),
         answer=said.removeprefix("Today is ").removesuffix("."),
         end=END[language],
@@ -165,6 +195,7 @@ def _news(draw: Draw, id_: str, language: str, seed: int, held_out: bool) -> Not
     return Note(
         id=id_,
         language=language,
+        question=draw.pick(NEWS_QUESTIONS[language]).format(place=shown),
         begin=draw.pick(ASKED[language]).format(place=shown),
         answer=name,
         end=END[language],

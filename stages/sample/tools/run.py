@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from stages.formats.calls.questions import write_questions
+from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.formats.documents import DocumentWriter
 from stages.formats.kinds import KINDS
 from stages.sample.tools.config import LISTING, NOTE_TOOLS, OPENAPI, ToolsConfig
@@ -38,6 +39,7 @@ def run(task: Task[ToolsConfig]) -> dict[str, Any]:
         case "demonstrations":
             made = [each for tool in NOTE_TOOLS for each in notes(config.seed, tool, False, config.count, "shown")]
             shown = [(each, each.prefixed if place % 2 else each.called) for place, each in enumerate(made)]
+            write_chats(out / KINDS.chats.file, map(_chat, made))
             return {"documents": _write(out / KINDS.documents.file, map(_document, *zip(*shown, strict=True)))}
         case "notes":
             plain = notes(config.seed, config.tool, False, config.count, "plain")
@@ -53,6 +55,11 @@ def _write(path: Path, documents: Iterable[dict[str, Any]]) -> int:
         for document in documents:
             writer.write(document)
     return writer.count
+
+
+def _chat(note: Note) -> Chat:
+    messages = (text_message("user", note.question), text_message("assistant", note.reply))
+    return Chat(id=note.id, messages=messages, provenance={"source": SOURCE})
 
 
 def _document(note: Note, text: str) -> dict[str, Any]:

@@ -13,6 +13,6 @@ def test_each_purpose_offers_its_kind_from_one_section() -> None:
     for purpose, kind in wanted.items():
         plan = ToolsConfig.model_validate({"purpose": purpose}).plan({})
         assert {output.kind.name for output in plan.outputs} == {kind}
-    assert len(plan.outputs) == 4 * len(EXAMS)
+    assert len(plan.outputs) == 8 * len(EXAMS)
     with pytest.raises(ValidationError):
         ToolsConfig.model_validate({"purpose": "answers"})

@@ -21,6 +21,10 @@ def test_the_filter_reads_the_answer_of_every_note_and_no_question_holds_it(tmp_
         texts = {note.id: note for note in notes(1, tool, True, 40, "asked")}
         for language in LANGUAGES:
             name = exam_name(EXAMS[tool], language)
+            asked = (tmp_path / f"asked_{name}.jsonl").read_text().splitlines()
+            assert [json.loads(line)["question"] for line in asked] == [
+                note.question for note in texts.values() if note.language == language
+            ]
             definition = yaml.safe_load((tmp_path / f"{name}.yaml").read_text())
             (pattern,) = (each["filter"][0]["regex_pattern"] for each in definition["filter_list"])
             for line in (tmp_path / f"{name}.jsonl").read_text().splitlines():

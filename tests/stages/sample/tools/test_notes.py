@@ -27,6 +27,8 @@ def test_the_call_stands_before_the_answer_and_leaves_the_text(tool: NoteTool) -
         assert without_calls(note.called) == note.text == without_calls(note.prefixed)
         assert note.called[call.end :].lstrip().startswith(note.answer)
         assert note.answer in note.result
+        assert without_calls(note.reply).startswith(note.answer)
+        assert note.answer not in note.question.split()
 
 
 def test_results_are_those_of_the_tools() -> None:
