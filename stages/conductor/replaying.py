@@ -57,14 +57,14 @@ def _exchanges(record: Conducted) -> Iterator[Exchange]:
 
 
 def _experts(record: Conducted) -> Iterator[Expert]:
-    """Yield the experts that a record names, and one for each task that was offered and not planned."""
+    """Yield the experts that a record names, and one for each task that was offered and not begun."""
     seen: set[tuple[str, str]] = set()
     for task in record.tasks:
         for each in task.candidates:
             if (task.task, each.id) not in seen:
                 seen.add((task.task, each.id))
                 yield _expert(each.id, task.task, each.description)
-    known = {task.task for task in record.tasks}
+    known = {task for task, _ in seen}
     yield from (_expert(f"{name} of the record", name, "") for name in record.offered if name not in known)
 
 

@@ -45,6 +45,13 @@ def test_a_record_replays_to_the_same_bytes_without_a_model() -> None:
     assert conducted_line(again) == conducted_line(record)
 
 
+def test_a_skipped_task_has_its_expert_in_the_prompt_too() -> None:
+    failing = {"task": "calculator", "args": {"text": "1 +"}}
+    record = conducted(plan(failing, {"task": "search", "args": {"text": "<GENERATED>-0"}}))
+    assert [task.state for task in record.tasks] == ["failed", "skipped"]
+    assert replay(record) == record
+
+
 @pytest.mark.parametrize("reply", ["[]", "no plan"])
 def test_a_request_without_experts_replays_too(reply: str) -> None:
     record = conducted(reply)

@@ -14,9 +14,9 @@ from stages.report.words import percent
 
 MAX_SHOWN = 8
 """Requests that are shown."""
-WIDTH, HEIGHT, GAP_X, GAP_Y = 168, 34, 44, 12
+WIDTH, HEIGHT, GAP_X, GAP_Y = 190, 34, 40, 12
 """Size of a task in a graph, and the space between tasks."""
-CONTROLS = {"plans": "plans", "another": "plan of another request", "random": "random plan"}
+CONTROLS = {"plans": "the controller's plans", "another": "plan of another request", "random": "random plan"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ def show(material: Material) -> View | Missing:
 
 def view(units: Sequence[PlanScores]) -> View:
     """Return the tables over all units, and requests to read. Pure."""
-    rows = [(CONTROLS[kind], [(measure, _sum(units, kind, measure)) for measure in MEASURES]) for kind in PLAN_KINDS]
+    rows = [
+        (kind, CONTROLS[kind], [(measure, _sum(units, kind, measure)) for measure in MEASURES]) for kind in PLAN_KINDS
+    ]
     languages = sorted({language for unit in units for language in unit.answers})
     answers = [(language, _answered(units, language)) for language in languages]
     f1 = _sum(units, "plans", "nodes").f1

@@ -47,7 +47,8 @@ def test_units_are_summed_and_requests_are_shown_with_their_graphs(tmp_path: Pat
     shown = show(Material(section="planned", files=files, run_dir=tmp_path, made=START))
     assert isinstance(shown, View)
     assert [(card.value, card.note) for card in shown.cards] == [(0.75, "8 requests")]
-    assert dict(shown.values["rows"])["plans"][0] == ("nodes", Overlap(right=6, planned=8, wanted=8))
+    (kind, _, cells), *_ = shown.values["rows"]
+    assert (kind, cells[0]) == ("plans", ("nodes", Overlap(right=6, planned=8, wanted=8)))
     assert dict(shown.values["answers"])["en"] == Answered(right=4, of=6, by_chance=2)
     build_report(tmp_path, files, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
