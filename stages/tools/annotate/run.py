@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,11 +21,11 @@ from stages.model import parallel
 from stages.shared.files import write_atomic
 from stages.shared.task import Task
 from stages.teacher.rendering import render
-from stages.tools.annotate.config import PROMPTS, AnnotateConfig, ToolName
-from stages.tools.search import make_index, open_index, passages_of
+from stages.toolbox.dates import date_in
+from stages.toolbox.search import make_index, open_index, passages_of
+from stages.toolbox.tools import calculator, calendar, search
+from stages.tools.annotate.config import PROMPTS, AnnotateConfig
 from stages.tools.toolformer.annotating import KEPT, Annotator, Candidate, Execute, Tool
-from stages.tools.toolformer.calculator import calculate
-from stages.tools.toolformer.dates import date_in, today_is
 from stages.tools.toolformer.engine import EngineModel
 from stages.tools.toolformer.prefilters import can_calculate, has_date
 
@@ -53,7 +53,7 @@ def annotate(task: Task[AnnotateConfig]) -> dict[str, Any]:
     prompt = str(yaml.safe_load(PROMPTS.read_bytes())[config.tool])
     tool = Tool(
         name=config.tool.capitalize(),
-        execute=_tool(task, documents),
+        execute=_execute(task, documents),
         prompt=lambda text: render(prompt, passage=text),
         **config.numbers._asdict(),
     )
@@ -88,32 +88,11 @@ def _may_help(config: AnnotateConfig, name: str, document: Document) -> bool:
     return True
 
 
-def _tool(task: Task[AnnotateConfig], documents: Mapping[str, Document]) -> Execute:
-    tools: Mapping[ToolName, Callable[[], Execute]] = {
-        "calculator": lambda: lambda given, _: calculate(given),
-        "calendar": lambda: lambda given, name: _date(given, documents[name]),
-        "search": lambda: _search(task),
-    }
-    return tools[task.config.tool]()
-
-
-def _date(given: str, document: Document) -> str:
-    day = date_in(document["url"])
-    if given or day is None:
-        raise Reject("bad_input", f"the calendar takes no input, and got {given!r}")
-    return today_is(day)
-
-
-def _search(task: Task[AnnotateConfig]) -> Execute:
-    passages = open_index(task.steps["index"][0] / "index")
-
-    def search(given: str, _: str) -> str:
-        found = passages.search(given, 1)
-        if not found:
-            raise Reject("nothing_found", given)
-        return found[0].text
-
-    return search
+def _execute(task: Task[AnnotateConfig], documents: Mapping[str, Document]) -> Execute:
+    if task.config.tool == "calendar":
+        return lambda given, name: calendar(lambda: date_in(documents[name]["url"])).answer(given)
+    tool = calculator() if task.config.tool == "calculator" else search(open_index(task.steps["index"][0] / "index"))
+    return lambda given, _: tool.answer(given)
 
 
 def _written(

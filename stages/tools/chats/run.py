@@ -10,9 +10,9 @@ from stages.formats.calls.questions import Question, read_questions
 from stages.formats.chat.chats import Chat, text_message, write_chats
 from stages.formats.kinds import KINDS
 from stages.shared.task import Task
+from stages.toolbox.search import make_index
 from stages.tools.chats.config import ChatsConfig
 from stages.tools.gorilla.wording import answer_of, document_of, question_of
-from stages.tools.search import make_index
 
 Retrieve = Callable[[Question], list[str]]
 

@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from itertools import combinations
 
-from stages.tools.toolformer.dates import date_in
+from stages.toolbox.dates import date_in
 
 WINDOW = 100
 """Words in which the calculator's numbers must stand."""

@@ -7,8 +7,8 @@ import pytest
 
 from stages.formats.calls.inline import without_calls
 from stages.formats.chat.rejects import Reject
+from stages.toolbox.calculator import calculate
 from stages.tools.toolformer.annotating import Annotated, Annotator, Tokens, Tool, Window
-from stages.tools.toolformer.calculator import calculate
 
 TEXT = "3 cats and 4 dogs are 7.00 animals"
 PLACE = TEXT.index(" 7")

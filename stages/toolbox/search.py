@@ -1,4 +1,4 @@
-"""Search by BM25 over passages, with an index in a folder. Retrieval of APIs' documents and Toolformer's search use it.
+"""Search by BM25 over passages, with an index in a folder. Retrieval of APIs' documents uses it, too.
 
 bm25s scores all passages for a word at once and keeps them in arrays; rank_bm25 walks through every passage a query.
 """

@@ -7,7 +7,7 @@ import pytest
 
 from stages.formats.calls.apis import read_apis
 from stages.shared.errors import DataError
-from stages.tools.search import SearchIndex, make_index, open_index, passages_of
+from stages.toolbox.search import SearchIndex, make_index, open_index, passages_of
 
 PASSAGES = [
     "The Mill of Brook sells flour.",

@@ -8,7 +8,7 @@ import pytest
 
 from stages.formats.calls.inline import InlineCall, find_calls
 from stages.formats.chat.rejects import Reject
-from stages.tools.toolformer.calculator import calculate, rounded
+from stages.toolbox.calculator import calculate, rounded
 
 
 @pytest.mark.parametrize(

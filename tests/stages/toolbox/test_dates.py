@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from stages.tools.toolformer.dates import date_in, today_is
+from stages.toolbox.dates import date_in, today_is
 
 
 @pytest.mark.parametrize(
