@@ -21,6 +21,7 @@ from stages.generate.scoring import Window, score
 from stages.generate.text import Codec
 from stages.model import parallel
 from stages.model.checkpoint.load import LoadedModel
+from stages.pictures.plan import Size
 from stages.pictures.prepare import Square
 from stages.shared.errors import Checkpointed, StagecoachError
 
@@ -28,8 +29,8 @@ Order = tuple[Literal["look", "score", "generate", "end", "stop"], Any]
 """What the ranks do next, and with what."""
 
 
-Shown = Mapping[str, Sequence[Square]]
-"""Squares of pictures, by key."""
+Shown = Mapping[str, tuple[Size, Sequence[Square]]]
+"""Size and squares of pictures, by key."""
 
 
 class Engine:
@@ -90,9 +91,9 @@ class Engine:
         if eyes is None or not parallel_state.is_pipeline_first_stage():
             return
         self._features.keep(shown)
-        for key, squares in shown.items():
+        for key, (size, squares) in shown.items():
             if key not in self._features:
-                self._features.add(key, eyes.rows(squares))
+                self._features.add(key, eyes.rows(squares, size))
 
     def _score(self, windows: Sequence[Window]) -> list[tuple[float, bool]]:
         passes = Passes(self.model, scoring_slots(self.model.config, self._batch), self._features)

@@ -137,8 +137,9 @@ class Decoder(GPTModel):
         if pictures is None or not len(pictures.places_S):
             embedded_TBD = anchored(embedded_TBD, (self.encoder, self.join))
         else:
-            rows_NQD = self.join(pictures.features(self.encoder))
-            embedded_TBD = spliced(embedded_TBD, pictures.places_S, rows_NQD)
+            layouts = () if self.join.newline is None else pictures.layouts
+            rows_SD = self.join.positions(pictures.features(self.encoder), layouts)
+            embedded_TBD = spliced(embedded_TBD, pictures.places_S, rows_SD)
         if self.config.sequence_parallel:
             embedded_TBD = scatter_to_sequence_parallel_region(embedded_TBD)
         return embedded_TBD
@@ -255,7 +256,8 @@ def build_model(  # noqa: PLR0913
     model.is_adapted, model.has_eyes = config.lora is not None, config.eyes is not None
     if config.eyes and model.pre_process:
         model.encoder = build_encoder(config.eyes.encoder, dtype)
-        model.join = build_join(config.eyes.join, config.eyes.encoder.dim, config.dim, dtype)
+        newline = config.eyes.any_resolution is not None
+        model.join = build_join(config.eyes.join, config.eyes.encoder.dim, config.dim, dtype, newline=newline)
     if model.post_process and config.head != "lm":
         model.output_layer = {"scalar": ScalarHead, "none": HiddenHead}[config.head](settings)
     if config.position == "glm" and model.pre_process:

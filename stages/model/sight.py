@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from stages.model import device
 from stages.model.eyes import EyesConfig
-from stages.pictures.plan import Size
+from stages.model.joins.base import Join
+from stages.pictures.plan import Layout, Size
 from stages.pictures.prepare import CLIP, SIGLIP, Normalisation, Square, normalised, squares
 
 # Shape suffixes: T = tokens of a sequence, B = sequences, D = width of the residual stream, S = positions of all
@@ -31,16 +32,19 @@ class Pictures(Protocol):
     def places_S(self) -> Tensor:  # noqa: N802
         """The placeholders, each as t x B + b, in order of the pictures: int64, on the device."""
 
+    @property
+    def layouts(self) -> Sequence[Layout]:
+        """How each picture is cut, in order."""
+
     def features(self, encode: Encode) -> Tensor:
         """Return the features [N, P, W] of all squares in order; `encode` makes those that are not known."""
 
 
-def spliced(embedded_TBD: Tensor, places_S: Tensor, rows_NQD: Tensor) -> Tensor:
+def spliced(embedded_TBD: Tensor, places_S: Tensor, rows_SD: Tensor) -> Tensor:
     """Return the embeddings with the rows of pictures at their places.
 
     Raises ValueError if there are more or fewer rows than places.
     """
-    rows_SD = rows_NQD.flatten(0, 1)
     if len(rows_SD) != len(places_S):
         raise ValueError(f"{len(places_S)} positions are planned for pictures, and their features take {len(rows_SD)}")
     return embedded_TBD.flatten(0, 1).index_copy(0, places_S, rows_SD.to(embedded_TBD.dtype)).view_as(embedded_TBD)
@@ -58,7 +62,7 @@ def anchored(embedded_TBD: Tensor, parts: Sequence[nn.Module]) -> Tensor:
 class Sight:
     """Eyes that are ready to look at pictures, on the first pipeline stage of a loaded model."""
 
-    def __init__(self, config: EyesConfig, encoder: nn.Module | None, join: nn.Module | None) -> None:
+    def __init__(self, config: EyesConfig, encoder: nn.Module | None, join: Join | None) -> None:
         """None: this pipeline stage has no eyes, and knows the plan alone."""
         self.config, self._encoder, self._join = config, encoder, join
         self.normalisation = NORMALISATIONS[config.normalisation]
@@ -78,13 +82,12 @@ class Sight:
         return squares(image, self.config.scheme, self.normalisation)
 
     @torch.inference_mode()
-    def rows(self, squares: Sequence[Square]) -> Tensor:
-        """Return the embeddings [S, D] of the squares of a picture. Collective over tensor parallel ranks.
+    def rows(self, squares: Sequence[Square], size: Size) -> Tensor:
+        """Return the embeddings [S, D] of a picture of a size from its squares. Collective over tensor parallel ranks.
 
         Raises ValueError on a pipeline stage without eyes.
         """
         if self._encoder is None or self._join is None:
             raise ValueError("a pipeline stage that is not the first has no eyes")
         pixels = torch.from_numpy(normalised(squares, self.normalisation)).to(device.device())
-        rows_NQD: Tensor = self._join(self._encoder(pixels))
-        return rows_NQD.flatten(0, 1)
+        return self._join.positions(self._encoder(pixels), [self.config.scheme.layout(size)])

@@ -48,4 +48,6 @@ class Placing:
         if keys and self._eyes is None:
             wanted = "checkpoints with an encoder and a join for tasks on pictures (for example of `vision.train`)"
             raise ConfigError("checkpoints", None, wanted)
-        return {key: self._eyes.squares(self._album.image(key)) for key in keys} if self._eyes else {}
+        if self._eyes is None:
+            return {}
+        return {key: (self._album.size(key), self._eyes.squares(self._album.image(key))) for key in keys}

@@ -16,6 +16,7 @@ from stages.model import device
 from stages.model.eyes import EyesConfig
 from stages.model.sight import NORMALISATIONS, Encode
 from stages.pictures.album import Album
+from stages.pictures.plan import Layout
 from stages.pictures.prepare import Square, normalised, squares
 
 # Shape suffixes: N = squares, C = 3 channels, H = pixels of a side, P = features of a square, W = width of a feature.
@@ -34,10 +35,11 @@ class Gallery:
     def __init__(self, album: Album, eyes: EyesConfig, keys: NDArray[np.bytes_], *, memory_mb: int) -> None:
         """`keys` are sorted, and the album has all of them. Pixels, or features, take at most `memory_mb`."""
         self._album, self._eyes, self.keys = album, eyes, keys
-        self.counts: NDArray[np.int64] = np.array(
-            [eyes.squares(album.size(key.decode())) for key in keys], dtype=np.int64
-        )
+        self._sizes = [album.size(key.decode()) for key in keys]
+        self.counts: NDArray[np.int64] = np.array([eyes.squares(size) for size in self._sizes], dtype=np.int64)
         """Squares of each picture."""
+        self.positions: NDArray[np.int64] = np.array([eyes.positions(size) for size in self._sizes], dtype=np.int64)
+        """Positions of each picture."""
         self._ends = np.cumsum(self.counts)
         side, self._bytes = eyes.encoder.picture_size, memory_mb * _MB
         self._most = max(1, self._bytes // (3 * side**2))
@@ -69,6 +71,11 @@ class Gallery:
         inner = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         numbers: NDArray[np.int64] = np.repeat(starts, counts) + inner
         return numbers
+
+    def layouts(self, numbers: Sequence[int]) -> list[Layout]:
+        """Return how the pictures of squares are cut, in order, given all squares of each."""
+        pictures = [self._picture(number) for number in numbers if number == self._first(number)]
+        return [self._eyes.scheme.layout(self._sizes[picture]) for picture in pictures]
 
     def expect(self, numbers: Iterable[int]) -> None:
         """Begin to decode the pictures of squares. Side effect: forgets those that were wanted least recently."""

@@ -65,7 +65,7 @@ def open_gallery(sources: Sequence[PackedSource], album: Album, eyes: EyesConfig
         _require_in(album, rows.path, np.unique(rows.places["key"]))
     gallery = Gallery(album, eyes, keys, memory_mb=memory_mb)
     for rows in files:
-        planned = gallery.counts[np.searchsorted(keys, rows.places["key"])] * eyes.square_positions
+        planned = gallery.positions[np.searchsorted(keys, rows.places["key"])]
         wrong = np.flatnonzero(planned != rows.places["positions"])
         if len(wrong):
             place = rows.places[wrong[0]]

@@ -9,6 +9,7 @@ from megatron.core import parallel_state
 from torch import Tensor
 
 from stages.model.sight import Encode, Pictures
+from stages.pictures.plan import Layout
 from stages.train.config import TrainingConfig
 from stages.train.data.gallery import Gallery
 from stages.train.objectives.answers import LearnAnswers
@@ -25,6 +26,11 @@ class SeenPictures:
     places_S: Tensor  # noqa: N815
     squares: list[int]
     gallery: Gallery
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """How each picture is cut, in order."""
+        return self.gallery.layouts(self.squares)
 
     def features(self, encode: Encode) -> Tensor:
         """Return the features of all squares, in order."""

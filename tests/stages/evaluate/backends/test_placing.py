@@ -82,9 +82,9 @@ def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inp
             assert prompt == conversation
             given = conversation.given_ids()
             assert sum(token < 0 for token in given) == QUERIES * len(keys)
-            for key, squares in placing.shown([given]).items():
+            for key, (size, squares) in placing.shown([given]).items():
                 assert model.eyes is not None
-                features.add(key, model.eyes.rows(squares))
+                features.add(key, model.eyes.rows(squares, size))
             for (_, choice, *_), (logprob, _) in zip(
                 sample.arguments, [each[0] for each in sample.responses], strict=True
             ):
