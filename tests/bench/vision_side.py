@@ -60,7 +60,7 @@ def config(world: Path) -> VisionTrainConfig:
 
 
 def inputs(world: Path) -> dict[str, tuple[InputFile, ...]]:
-    """Return pictures of COCO's sizes, chats about them with captions of 1 to 40 words, tokenizer and encoder."""
+    """Return pictures of COCO's sizes, chats about them with captions of 4 to 24 words, tokenizer and encoder."""
     if not (world / "chats.jsonl").exists():
         write_world(world)
         draw, chats = random.Random(3), []
@@ -72,7 +72,7 @@ def inputs(world: Path) -> dict[str, tuple[InputFile, ...]]:
                 data = stored.getvalue()
                 key = key_of(data)
                 writer.add(Picture(key=key, suffix="jpg", data=data, width=width, height=height), number, bytes(48))
-                words = draw.choices(["price", "bread", "milk", "Amble", "Corby", "is", "the"], k=draw.randint(1, 40))
+                words = draw.choices(["price", "bread", "milk", "Amble", "Corby", "is", "the"], k=draw.randint(4, 24))
                 chats.append(Chat(id=str(number), messages=about(key, answer=" ".join(words))))
         write_chats(world / "chats.jsonl", chats)
         torch.manual_seed(0)

@@ -53,7 +53,8 @@ class VisionTrainConfig(ChatStage):
     """A folder with the encoder, as transformers saves CLIP, SigLIP or LLaVA, or `from:` a contrastive training; None:
     that of `continue_from`, else drawn from the seed."""
     join_from: Annotated[Inputs | None, Reads(KINDS.checkpoint)] = None
-    """A checkpoint of this stage whose join is taken; None: that of `continue_from`, else drawn from the seed."""
+    """A checkpoint of this stage, or of vision.qformer, whose join is taken; None: that of `continue_from`, else drawn
+    from the seed."""
     features: Annotated[Literal["auto", "cached", "each_step"], WEIGHTS] = "auto"
     """Whether the features of a frozen encoder are kept in the host's memory, so that each rank encodes a picture once;
     features that need more than `cache_mb` are not. auto: kept where a rank reads its pictures more than once."""
