@@ -193,6 +193,40 @@ def test_an_expert_whose_endpoint_is_down_is_told_and_all_else_is_done(
     assert chat.answer == "You are welcome."
 
 
+def test_candidates_are_those_of_the_catalogue_in_its_order_and_the_controllers_choice_is_asked(
+    tmp_path: Path,
+) -> None:
+    names = ("t5-base", "gpt3-finnish-small", "own")
+    lines = [{"id": name, "task": "translation", "likes": 3, "description": f"{name} " * 99} for name in names[:2]]
+    (tmp_path / "models.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in [{"id": "x", "task": "y"}, *lines])
+    )
+    write_requests(tmp_path / "r.jsonl", [ToolRequest(id="1", text="Translate hello.")])
+
+    def rule(body: Mapping[str, Any], _number: int) -> Reply:
+        system = system_of(body)
+        if system.startswith("You split"):
+            return Reply(text='[{"task": "translation", "id": 0, "dep": [-1], "args": {"text": "hello"}}]')
+        return Reply(text='{"id": "own"}' if system.startswith("You choose") else f"by {body['model']}")
+
+    with ScriptedTeacher(rule) as server:
+        endpoints = {name: {"url": server.url, "model": name} for name in names}
+        experts = {name: {"tasks": ["translation"], "likes": 1} for name in reversed(names)}
+        controller = {"url": server.url, "model": "m"}
+        for order, wanted in (("list", names), ("likes", names)):
+            values = {"requests": "r", "controller": controller, "endpoints": endpoints, "experts": experts}
+            config = ConductConfig.model_validate({**values, "catalogue": "c", "order": order})
+            inputs = {
+                "requests": (InputFile(tmp_path / "r.jsonl", ""),),
+                "catalogue": (InputFile(tmp_path / "models.jsonl", ""),),
+            }
+            outputs = run_stage(config, inputs, tmp_path / order)
+            (task,) = read_conducted(outputs["conducted"][0].path)[0].tasks
+            assert tuple(each.id for each in task.candidates) == wanted
+            assert len(task.candidates[0].description) == 100
+            assert (task.expert, task.result.text) == ("own", "by own")
+
+
 def test_our_own_server_is_a_controller(tmp_path: Path) -> None:
     write_requests(tmp_path / "r.jsonl", [ToolRequest(id="1", text="What is the price of bread in Dover?")])
     with serving(*write_models(tmp_path / "models")) as server:
