@@ -3,7 +3,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 from collections.abc import Mapping
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from stages.tools.score_plans.config import ScorePlansConfig
 from tests.stages.harness import run_stage, unit_folder
 from tests.stages.serve.world import NAME, serving, write_models
 from tests.stages.teacher.scripted import Reply, ScriptedTeacher
-from tests.stages.tools.conduct.town import Town, system_of
+from tests.stages.tools.conduct.town import Town, conduct, system_of
 
 DATA = Path(__file__).parents[5] / "shared" / "data" / "hugginggpt" / "taskbench_hf_user_requests.jsonl"
 REQUESTS = 28
@@ -51,15 +53,13 @@ def corpus(path: Path) -> InputFile:
 def records(root: Path, rule: Any, requests: InputFile, **settings: Any) -> list[Conducted]:
     """Return the records that a controller behind an endpoint leads to."""
     with ScriptedTeacher(rule) as server:
-        endpoint = {"url": server.url, "model": "m"}
-        values = {"requests": "r", "controller": endpoint, **settings}
-        if "experts" in settings:
-            values["endpoints"] = dict.fromkeys(settings["experts"], endpoint)
-        inputs = {"requests": (requests,)}
-        if "corpus" in settings:
-            root.mkdir(exist_ok=True)
-            inputs["corpus"] = (corpus(root / "documents.jsonl.zst"),)
-        outputs = run_stage(ConductConfig.model_validate(values), inputs, root / "run")
+        return answered(root, server.url, requests, settings)
+
+
+def answered(root: Path, url: str, requests: InputFile, settings: Mapping[str, Any]) -> list[Conducted]:
+    root.mkdir(exist_ok=True)
+    documents = corpus(root / "documents.jsonl.zst") if "corpus" in settings else None
+    outputs = conduct(root / "run", url, requests, documents, settings)
     return [record for file in outputs["conducted"] for record in read_conducted(file.path)]
 
 
@@ -142,33 +142,37 @@ def test_500_real_requests_are_planned_and_answered_whatever_the_controller_writ
     assert all(replay(record) == record for record in found)
 
 
-def test_a_run_that_ends_midway_goes_on_and_writes_the_same_bytes(
+def test_a_run_that_is_killed_midway_goes_on_and_writes_the_same_bytes(
     town: tuple[InputFile, list[ToolRequest]], tmp_path: Path
 ) -> None:
     file, requests = town
-    rule = Town(1, requests).reply
-    counted = [0]
+    rule, asked = Town(1, requests).reply, [0]
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    documents = corpus(killed / "documents.jsonl.zst")
 
-    def failing(body: Mapping[str, Any], number: int) -> Reply:
-        counted[0] += 1
-        return rule(body, number) if counted[0] < 40 else Reply(status=401, text="no more")
-
-    with pytest.raises(Exception, match="a key that"):
-        records(tmp_path / "killed", failing, file, **WORLD)
-    done = list((tmp_path / "killed" / "run" / "work").rglob("records/*.jsonl"))
-    assert 0 < len(done) < REQUESTS
-    asked = [0]
-
-    def counting(body: Mapping[str, Any], number: int) -> Reply:
+    def deadly(body: Mapping[str, Any], number: int) -> Reply:
         asked[0] += 1
+        if asked[0] == 60:
+            child.kill()
         return rule(body, number)
 
-    for path in (tmp_path / "killed" / "run" / name for name in ("attempts", "steps")):
+    with ScriptedTeacher(deadly) as server:
+        arguments = (killed / "run", server.url, file, documents, WORLD)
+        child = get_context("spawn").Process(target=conduct, args=arguments)
+        child.start()
+        child.join(120)
+        assert child.exitcode == -signal.SIGKILL
+    done = list((killed / "run" / "work").rglob("records/*.jsonl"))
+    assert 0 < len(done) < REQUESTS
+    asked[0] = 60  # one more would be a kill of nobody
+    for path in (killed / "run" / name for name in ("attempts", "steps")):
         shutil.rmtree(path)
-    again = records(tmp_path / "killed", counting, file, **WORLD)
+    again = records(killed, deadly, file, **WORLD)
+    new = asked[0] - 60
     whole = records(tmp_path / "whole", rule, file, **WORLD)
     assert list(map(conducted_line, again)) == list(map(conducted_line, whole))
-    assert asked[0] < sum(2 + len(record.tasks) for record in whole) - len(done)
+    assert 0 < new < sum(2 + len(record.tasks) for record in whole) - 2 * len(done)
 
 
 def test_an_expert_whose_endpoint_is_down_is_told_and_all_else_is_done(
