@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -57,8 +57,13 @@ NEEDS = {PERPLEXITY: "heldout", FACTS: "facts", "realtoxicityprompts@words": "to
 """Input that one of our own tasks, or a shipped variant, needs."""
 SETTINGS = {PERPLEXITY: ("perplexity",), GENERATE: ("generate",)}
 """Settings that change the results of one of our own tasks. Those of other tasks are in the name of the cell."""
+MEDIA = ("pictures", "sounds")
+"""Inputs that tasks of `definitions` show, or have heard."""
 ANSWERS = "answers"
 """The step whose units answer a part of a cell's requests."""
+
+
+ToolName = Literal["calculator", "calendar", "search"]
 
 
 class PerplexityConfig(Section):
@@ -122,10 +127,20 @@ class EvaluateConfig(StageConfig):
     """Own tasks in lm-eval's format (`mine.yaml`), variants (`piqa@mine.yaml`), and the files that these name."""
     pictures: Annotated[Inputs | None, Reads(KINDS.pictures)] = None
     """Collections of the pictures that tasks of `definitions` show, by the keys that `doc_to_image` names."""
+    sounds: Annotated[Inputs | None, Reads(KINDS.sounds)] = None
+    """Collections of the sounds that tasks of `definitions` have, by the keys that `doc_to_audio` names. A section has
+    pictures or sounds."""
+    toolbox: tuple[ToolName, ...] = ()
+    """Tools that checkpoints may call in generated answers, in Toolformer's notation, for tasks that say `tools: used`.
+    The calendar tells the `date` of a task's row, as 2026-11-27."""
+    corpus: Annotated[Inputs | None, Reads(KINDS.documents)] = None
+    """Documents that the tool `search` searches."""
+    passage_words: int = Field(default=100, ge=1)
+    """Words of a passage that `search` returns."""
     tasks: tuple[TaskSettings, ...] = (TaskSettings(task=PERPLEXITY),)
-    """Names of tasks, or mappings {task, num_fewshot, seed, limit, variant, repeats, parts, chat, pictures}; a list of
-    shots, seeds, variants or pictures makes several. A task is `perplexity`, `facts`, `generate`, a name of lm-eval or
-    of `definitions`, or a shipped suite: `suite:llama`."""
+    """Names of tasks, or mappings {task, num_fewshot, seed, limit, variant, repeats, parts, chat, pictures, sounds,
+    tools}; a list of shots, seeds, variants, pictures, sounds or tools makes several. A task is `perplexity`, `facts`,
+    `generate`, a name of lm-eval or of `definitions`, or a shipped suite: `suite:llama`."""
     num_fewshot: int | None = Field(default=None, ge=0)
     """Solved examples before each question, for tasks that name no number; None: each task's own. Ours have none."""
     limit: int | None = Field(default=None, ge=1)
@@ -159,6 +174,7 @@ class EvaluateConfig(StageConfig):
             model=model,
             needs_chat=needs_chat,
             has_pictures=self.pictures is not None,
+            has_sounds=self.sounds is not None,
         )
         return cells_of(self.tasks, section)
 
@@ -179,7 +195,7 @@ class EvaluateConfig(StageConfig):
             **{name: name for name in self.endpoints},
         }
         bases = self._bases(checkpoints)
-        read = {cell: read_by(cell, inputs) for _, cell in asked}
+        read = {cell: {**read_by(cell, inputs), **self._searched(cell, inputs)} for _, cell in asked}
         models = self._models(inputs)
         planned = [
             (self._unit(name, cell, {**models[name], **read[cell]}), cell, sources[name]) for name, cell in asked
@@ -273,7 +289,7 @@ class EvaluateConfig(StageConfig):
         return Unit(
             key=f"{model}/{cell.name}",
             inputs=read,
-            uses=SETTINGS.get(cell.task, ()),
+            uses=("toolbox", "passage_words") if cell.tools == "used" else SETTINGS.get(cell.task, ()),
             parts=self._parts(model, cell),
             data=hashlib.sha256(b"\n".join(parts)).hexdigest() if parts else "",
         )
@@ -292,10 +308,19 @@ class EvaluateConfig(StageConfig):
         """Return the parts of a cell; None: as its cost asks for.
 
         Parts make no endpoint faster. A perplexity of parts would differ in its last bits: our own tasks stay whole.
+        Tasks with tools do, too: their calls are written beside the scores.
         """
-        if cell.parts is None and (model in self.endpoints or cell.is_ours):
+        if cell.tools or (cell.parts is None and (model in self.endpoints or cell.is_ours)):
             return 1
         return cell.parts
+
+    def _check_media(self) -> None:
+        for field in MEDIA:
+            if (given := getattr(self, field)) is not None and (self.endpoints or self.vllm):
+                wanted = "null with endpoints and vllm, which are asked in a section of text alone"
+                raise ConfigError(field, given, wanted)
+        if self.pictures is not None and self.sounds is not None:
+            raise ConfigError("sounds", self.sounds, "null with pictures: a model sees or hears")
 
     def _check(self, asked: Sequence[tuple[str, Cell]], inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         checkpoints = inputs.get("checkpoints", ())
@@ -303,11 +328,8 @@ class EvaluateConfig(StageConfig):
             raise ConfigError("checkpoints", self.checkpoints, "at least one checkpoint folder")
         if checkpoints and (found := len(inputs.get("tokenizer", ()))) != 1:
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
-        if self.pictures is not None and (self.endpoints or self.vllm):
-            wanted = (
-                "null with endpoints and vllm: checkpoints of ours see, others are asked in a section of text alone"
-            )
-            raise ConfigError("pictures", self.pictures, wanted)
+        self._check_media()
+        self._check_tools(asked, inputs)
         self._check_endpoints(asked, inputs)
         self._check_chat([*names_of(checkpoints), *self.endpoints])
         cells = tuple(dict.fromkeys(cell for _, cell in asked))
@@ -323,6 +345,20 @@ class EvaluateConfig(StageConfig):
             raise ConfigError("definitions", self.definitions, "files with a *.yaml among them (for example mine/*)")
         for cell in cells:
             check_cell(cell, datasets, definitions)
+
+    def _searched(self, cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str, tuple[InputFile, ...]]:
+        return {"corpus": inputs.get("corpus", ()) if cell.tools == "used" else ()}
+
+    def _check_tools(self, asked: Sequence[tuple[str, Cell]], inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        """Raise ConfigError for tools that no checkpoint can call, and a search without documents."""
+        cells = [cell for _, cell in asked if cell.tools]
+        if cells and not self.toolbox:
+            raise ConfigError("toolbox", [], f"names of tools for {cells[0].name!r} (for example [calculator])")
+        if cells and (self.endpoints or self.vllm):
+            raise ConfigError("toolbox", self.toolbox, "empty with endpoints and vllm: they run no tool of ours")
+        if ("search" in self.toolbox) != bool(inputs.get("corpus")):
+            wanted = "documents to search" if "search" in self.toolbox else "null: `toolbox` has no search"
+            raise ConfigError("corpus", self.corpus, wanted)
 
     def _check_chat(self, names: list[str]) -> None:
         """Raise ConfigError for a conversation with a model that is not here."""
@@ -385,7 +421,10 @@ def _step(
         run=f"stages.evaluate.run:{function}",
         units=units,
         uses=(),
-        reads=("checkpoints", "tokenizer", "tokenizers", "datasets", "definitions", "pictures", *NEEDS.values()),
+        reads=(
+            *("checkpoints", "tokenizer", "tokenizers", "datasets", "definitions", *MEDIA, "corpus"),
+            *NEEDS.values(),
+        ),
         after=after,
         ranks=layout.ranks,
         resumes=True,
@@ -459,7 +498,7 @@ def read_by(cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str
         },
         "datasets": tuple(file for file in datasets if file.path in folders),
         "definitions": tuple(file for file in definitions if is_read(file.path, cell.task, cell.variant, names)),
-        "pictures": () if cell.is_ours or cell.task in read_index() else inputs.get("pictures", ()),
+        **{field: () if cell.is_ours or cell.task in read_index() else inputs.get(field, ()) for field in MEDIA},
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
 from stages.evaluate.backends.asking import dialogue_of, endpoint_description, model_name, open_endpoint
+from stages.evaluate.backends.calling import UnitTools, open_tools
 from stages.evaluate.backends.dialogue import Dialogue
 from stages.evaluate.backends.placing import Placing
 from stages.evaluate.backends.settings import VllmSettings
@@ -39,7 +40,7 @@ from stages.evaluate.sharing import answers_file, model_digest
 from stages.evaluate.tasks import submission
 from stages.evaluate.tasks.loading import is_submitted, load_cell, protocol_of, use_datasets
 from stages.evaluate.tasks.own import as_loaded, facts_tasks, perplexity_task
-from stages.evaluate.tasks.pictures import PROTOCOLS, show_pictures, shows_pictures
+from stages.evaluate.tasks.perceived import Shelves, medium_of, protocol, show
 from stages.evaluate.tasks.prompts import Window, drop_examples
 from stages.evaluate.tasks.seen import write_answers
 from stages.evaluate.tasks.toxicity import read_scorer, score_toxicity
@@ -47,13 +48,17 @@ from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.generate.opening import Description, Opened, describe, is_release, open_checkpoint, open_release
 from stages.generate.sampling import Sampling
+from stages.generate.text import Codec
 from stages.model import parallel
 from stages.pictures.album import Album
+from stages.pictures.sounds import SoundShelf
 from stages.shared.contract import part_of, whole_of
 from stages.shared.errors import ConfigError
 from stages.shared.files import sha256_file, write_json
 from stages.shared.task import Task
 
+CALLS = "calls.jsonl"
+"""What a unit's model wrote with tools, calls included."""
 Ask = Callable[[Task[EvaluateConfig], Cell, WindowLM], dict[str, Any]]
 """Asks a unit's model and writes what comes of it; returns the summary."""
 
@@ -79,12 +84,15 @@ def _with_model(task: Task[EvaluateConfig], cell: Cell, ask: Ask) -> dict[str, A
         return _with_vllm(task, cell, task.config.vllm, ask) if task.ranks.rank == 0 else {}
     opened = open_model(task)
     if not parallel.is_first():
-        Engine(opened.model, opened.codec, task.config.batch_tokens, task.config.cache_mb).follow()
+        engine = Engine(opened.model, opened.codec, task.config.batch_tokens, task.config.cache_mb)
+        engine.tools = _tools(task, cell, opened.codec)
+        engine.follow()
         return {}
     with leading(), _answers(task, opened.identity, _asked(task.unit, cell)) as answers:
         batch, cache = task.config.batch_tokens, task.config.cache_mb
         adapter = CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id, cache)
         adapter.placing = _placing(task, opened)
+        adapter.engine.tools = _tools(task, cell, opened.codec)
         return ask(task, cell, adapter)
 
 
@@ -97,14 +105,28 @@ def _with_vllm(task: Task[EvaluateConfig], cell: Cell, settings: VllmSettings, a
 
 def _ask(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
     loaded = _load_tasks(cell, task)
-    _require_eyes(loaded, model)
+    _require_sense(loaded, model)
     return _score(task, cell, loaded, model)
 
 
+def _tools(task: Task[EvaluateConfig], cell: Cell, codec: Codec) -> UnitTools | None:
+    """Return the tools of a unit; None: its task has none."""
+    if cell.tools is None:
+        return None
+    names = task.config.toolbox if cell.tools == "used" else ()
+    return open_tools(names, _paths(task, "corpus"), task.config.passage_words, codec)
+
+
 def _placing(task: Task[EvaluateConfig], opened: Opened | None) -> Placing | None:
-    """Return the pictures of a unit's questions for its model; None: it has no pictures."""
-    folders = _paths(task, "pictures")
-    return Placing(Album(folders), opened.model.eyes if opened else None) if folders else None
+    """Return the pictures or sounds of a unit's questions for its model; None: it has none."""
+    shelf = next(iter(_shelves(task).values()), None)
+    return Placing(shelf, opened.model.sense if opened else None) if shelf else None
+
+
+def _shelves(task: Task[EvaluateConfig]) -> Shelves:
+    """Return the collections of a unit."""
+    kinds: dict[str, type[Album | SoundShelf]] = {"pictures": Album, "sounds": SoundShelf}
+    return {field: kind(folders) for field, kind in kinds.items() if (folders := _paths(task, field))}
 
 
 def _dialogue(task: Task[EvaluateConfig], cell: Cell, answering: WindowLM | Replay) -> Dialogue | None:
@@ -112,20 +134,21 @@ def _dialogue(task: Task[EvaluateConfig], cell: Cell, answering: WindowLM | Repl
     return dialogue_of(task, cell, _description(task, cell), placing)
 
 
-def _require_eyes(loaded: dict[str, Any], model: WindowLM) -> None:
-    """Raise ConfigError for a task on pictures and a model that reads text alone."""
-    has_eyes = isinstance(model, CheckpointLM) and model.model.eyes is not None
-    shown = next((name for name, each in loaded["tasks"].items() if shows_pictures(each)), None)
-    if shown and not has_eyes:
-        wanted = (
-            f"checkpoints with an encoder and a join for {shown} (stage vision.train), or `pictures: none` in its task"
-        )
-        raise ConfigError("checkpoints", None, wanted)
+def _require_sense(loaded: dict[str, Any], model: WindowLM) -> None:
+    """Raise ConfigError for a task on pictures or sounds and a model that does not perceive them."""
+    config = model.model.config if isinstance(model, CheckpointLM) else None
+    for name, each in loaded["tasks"].items():
+        if (medium := medium_of(each)) is None:
+            continue
+        sense, stage = {"pictures": ("eyes", "vision.train"), "sounds": ("ears", "speech.train")}[medium.field]
+        if getattr(config, sense, None) is None:
+            parts = f"checkpoints with an encoder and a join for {name} (stage {stage})"
+            raise ConfigError("checkpoints", None, f"{parts}, or `{medium.field}: none` in its task")
 
 
 def _answer(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
     loaded, dialogue = _load_tasks(cell, task), _dialogue(task, cell, model)
-    _require_eyes(loaded, model)
+    _require_sense(loaded, model)
     count = answer_share(model, loaded, cell.limit, part_of(task.unit), task.out, dialogue)
     return {"checkpoint": _source(task, cell), "task": cell.name, "requests": count}
 
@@ -151,7 +174,7 @@ def _score(
         dropped_examples=sum(getattr(each, "dropped_examples", 0) for each in loaded["tasks"].values()),
         withheld=answering.cut.withheld,
         unfinished=answering.cut.unfinished,
-        protocol=" ".join(filter(None, (protocol_of(cell, _paths(task, "definitions")), PROTOCOLS[cell.pictures]))),
+        protocol=" ".join(filter(None, (protocol_of(cell, _paths(task, "definitions")), protocol(cell)))),
         outcomes=collect_outcomes(measured),
         members={name: group.tasks for name, group in groups_of(loaded).items() if all(group.by_size.values())},
     )
@@ -159,6 +182,8 @@ def _score(
     write_lines(task.out / KINDS.samples.file, sample_records(measured))
     if folders := _paths(task, "pictures"):
         write_answers(task.out, loaded, measured, Album(folders))
+    if isinstance(answering, CheckpointLM) and cell.tools:
+        write_lines(task.out / CALLS, answering.called)
     if is_submitted(cell, _paths(task, "definitions")):
         write_json(task.out / submission.FILE, submission.submission_of(measured["samples"], cell.task))
     return {
@@ -194,10 +219,9 @@ def _load_tasks(cell: Cell, task: Task[EvaluateConfig]) -> dict[str, Any]:
         score_toxicity(each, read_scorer(_paths(task, "toxicity")[0]))
     for each in loaded["tasks"].values():
         drop_examples(each, Window(described.seq_len, described.codec.encode))
-    folders = _paths(task, "pictures")
-    album = Album(folders) if folders else None
+    shelves = _shelves(task)
     for each in loaded["tasks"].values():
-        show_pictures(each, cell.pictures, album)
+        show(each, cell, shelves)
     return loaded
 
 
@@ -225,7 +249,7 @@ def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, model: Watched) -> 
     endpoint = task.config.endpoints.get(model_name(task.unit, cell))
     variant = shipped_variants().get(with_variant(cell.task, cell.variant))
     read = [
-        *_paths(task, "heldout", "facts", "toxicity", "datasets", "definitions", "pictures"),
+        *_paths(task, "heldout", "facts", "toxicity", "datasets", "definitions", "pictures", "corpus"),
         *([variant] if variant else []),
     ]
     return EvaluationKey(
@@ -235,7 +259,7 @@ def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, model: Watched) -> 
         num_fewshot=shots,
         seed=cell.seed,
         limit=cell.limit,
-        variant=",".join(filter(None, (cell.variant, cell.blind))),
+        variant=",".join(filter(None, (cell.variant, cell.blind, cell.calling))),
         prompts=model.digest,
         data=files_digest(read),
         first_token=described.first_id,

@@ -31,8 +31,10 @@ from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
 from stages.shared.task import Kin, Ranks, Task
+from stages.speech.train.config import SpeechTrainConfig
 from stages.train.stage import TrainingStage
 from stages.vision.contrastive.config import ContrastiveConfig
+from stages.vision.qformer.config import QFormerConfig
 from stages.vision.train.config import VisionTrainConfig
 from tests.stages.forks import fork_server
 from tests.stages.train.ranking_config import RankingConfig
@@ -52,6 +54,7 @@ LEARNED_FROM: dict[str, tuple[type[TrainingStage], str]] = {
     "align.reward": (RewardConfig, "preferences"),
     "align.dpo": (DpoConfig, "preferences"),
     "vision.train": (VisionTrainConfig, "chats"),
+    "speech.train": (SpeechTrainConfig, "chats"),
 }
 """Stages that train on packed rows, with the field of their data."""
 
@@ -115,6 +118,8 @@ def settings(run: Run) -> TrainingStage:
         return PpoConfig(prompts="unused", tokenizer="unused", **changed)
     if run.stage == "vision.contrastive":
         return ContrastiveConfig(pictures="unused", tokenizer="unused", **changed)
+    if run.stage == "vision.qformer":
+        return QFormerConfig(pictures="unused", tokenizer="unused", **changed)
     model = {**changed["model"], "head": "scalar"}
     return RankingConfig(pairs="unused", tokenizer="unused", **{**changed, "model": model})
 
@@ -257,6 +262,7 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
             **{field: tuple(packed) for _, field in LEARNED_FROM.values()},
             "tokenizer": (InputFile(data / "tokenizer.model", ""),),
             "pictures": (InputFile(data / "pictures", "made"),),
+            "sounds": (InputFile(data / "sounds", "made"),),
             "prompts": tuple(InputFile(path, path.stem) for path in sorted(data.glob("prompts*.jsonl"))),
             **{
                 name: (InputFile(Path(getattr(config, name)), ""),)

@@ -17,25 +17,29 @@ from stages.evaluate.backends.dialogue import Conversation
 from stages.evaluate.backends.placing import Placing
 from stages.evaluate.config import EvaluateConfig
 from stages.formats.chat.chats import Message, Part, read_chats, text_message
-from stages.formats.chat.templates import PICTURE
-from stages.formats.results import read_results, read_samples
+from stages.formats.chat.templates import PICTURE, SOUND
+from stages.formats.kinds import KINDS
+from stages.formats.results import Results, read_results, read_samples
 from stages.formats.seen import read_seen
 from stages.generate.features import Features
 from stages.model.checkpoint.load import load_model
 from stages.model.checkpoint.settings import read_settings
 from stages.pictures.album import Album
+from stages.pictures.sounds import SoundShelf
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
 from tests.stages.evaluate.seeing import CHOICE, CONTROLS, EYES, QUERIES, make_exam, make_pictures
 from tests.stages.evaluate.tiny import make_checkpoint, train_tokenizer
+from tests.stages.evaluate.units import Inputs, flat, run_units
 from tests.stages.evaluate.world import define
 from tests.stages.generate.tiny import seen_pass
+from tests.stages.gloo import run_ranks
 from tests.stages.harness import run_stage
+from tests.stages.speech.train.world import EARS, write_sounds
 
 COUNT = 8
 BLIND = ("", ",pictures-shuffled", ",pictures-none")
 TASKS = [{"task": "colour"}, {"task": "caption"}, {"task": "words", "pictures": "shown"}]
-Inputs = dict[str, tuple[InputFile, ...]]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,10 @@ def evaluated(inputs: Inputs, folder: Path, **given: Any) -> dict[str, dict[str,
     return found
 
 
+def scored(results: Results) -> list[tuple[str, float]]:
+    return [(score.metric, score.value) for score in results.scores]
+
+
 def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inputs: Inputs, tmp_path: Path) -> None:
     found = evaluated(inputs, tmp_path)
     assert set(found) == {
@@ -71,7 +79,7 @@ def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inp
     }
     model = load_model(inputs["checkpoints"][0].path)
     album = Album([inputs["pictures"][0].path])
-    placing, features = Placing(album, model.eyes), Features()
+    placing, features = Placing(album, model.sense), Features()
     template = own_template("stagecoach", inputs["checkpoints"][0].path, inputs["tokenizer"][0].path, placing)
     for blind in BLIND:
         for sample in list(read_samples(found[f"colour@chat{blind}"]["samples"]))[:3]:
@@ -83,8 +91,8 @@ def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inp
             given = conversation.given_ids()
             assert sum(token < 0 for token in given) == QUERIES * len(keys)
             for key, squares in placing.shown([given]).items():
-                assert model.eyes is not None
-                features.add(key, model.eyes.rows(squares))
+                assert model.sense is not None
+                features.add(key, model.sense.rows(squares))
             for (_, choice, *_), (logprob, _) in zip(
                 sample.arguments, [each[0] for each in sample.responses], strict=True
             ):
@@ -92,6 +100,63 @@ def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inp
                 expected = torch.log_softmax(seen_pass(model, whole, features).double(), -1)
                 wanted = sum(float(expected[at - 1, whole[at]]) for at in range(len(given), len(whole)))
                 assert float(logprob) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_model_with_ears_is_asked_with_sounds_with_those_of_others_and_with_none(
+    inputs: Inputs, tmp_path: Path
+) -> None:
+    tokenizer = inputs["tokenizer"][0].path
+    ears = {**EARS, "join": {"kind": "mlp", "init_std": 0.5}}
+    make_checkpoint(tmp_path / "hears", tokenizer, extra_tokens=(*CONTROLS[:-1], SOUND), ears=ears)
+    keys = [*write_sounds(tmp_path / "sounds", COUNT)]
+    rows = [{"sound": key, "question": "Which?", "choices": ["red", "blue"], "answer": 0} for key in keys]
+    task = {name: value for name, value in CHOICE.items() if name != "doc_to_image"}
+    files = define(tmp_path / "own", "tone", {"test": rows}, **task, doc_to_audio=["sound"])
+    given = {
+        "checkpoints": (InputFile(tmp_path / "hears", "hears", 1.0),),
+        "tokenizer": inputs["tokenizer"],
+        "sounds": (InputFile(tmp_path / "sounds", "sounds", 1.0),),
+        "definitions": tuple(InputFile(path, path.name, 1.0) for path in files),
+    }
+    found = evaluated(given, tmp_path / "run", pictures=None, sounds="x", tasks=[{"task": "tone"}])
+    assert set(found) == {"tone@chat", "tone@chat,sounds-shuffled", "tone@chat,sounds-none"}
+    model, features = load_model(tmp_path / "hears"), Features()
+    placing = Placing(SoundShelf([tmp_path / "sounds"]), model.sense)
+    template = own_template("stagecoach", tmp_path / "hears", tokenizer, placing)
+    heard = {}
+    for cell, files_of in found.items():
+        sample = next(iter(read_samples(files_of["samples"])))
+        (_, *rest), *_ = sample.arguments
+        heard[cell] = rest[1]["pictures"] if len(rest) > 1 else []
+        message = Message("user", (*(Part("audio", key=key) for key in heard[cell]), Part("text", "Which?")))
+        conversation = Conversation(template, (message,), "")
+        for key, cut in placing.shown([conversation.given_ids()]).items():
+            assert model.sense is not None
+            features.add(key, model.sense.rows(cut))
+        whole, start = conversation.ids("red"), len(conversation.given_ids())
+        expected = torch.log_softmax(seen_pass(model, whole, features).double(), -1)
+        wanted = sum(float(expected[at - 1, whole[at]]) for at in range(start, len(whole)))
+        assert float(sample.responses[0][0][0]) == pytest.approx(wanted, abs=1e-5)
+    assert [len(each) for each in heard.values()].count(1) == 2
+    assert heard["tone@chat"] != heard["tone@chat,sounds-shuffled"]
+    with pytest.raises(ConfigError, match="sounds = 'x': must be null with pictures"):
+        evaluated({**given, **inputs}, tmp_path / "both", sounds="x")
+
+
+@pytest.mark.parametrize("layout", [{"tp": 2}, {"pp": 2}], ids=str)
+def test_a_layout_gives_the_answers_of_one_process(layout: dict[str, int], inputs: Inputs, tmp_path: Path) -> None:
+    settings = {"pictures": "x", "definitions": "x", "tasks": TASKS, "batch_tokens": 16, "layout": layout}
+    alone = evaluated(inputs, tmp_path / "alone")
+    assert run_ranks(2, run_units, EvaluateConfig.model_validate(settings), inputs, tmp_path) == [0, 0]
+    for cell, files in alone.items():
+        there = tmp_path / f"sees-{cell}"
+        one, other = read_results(files["results"]), read_results(there / KINDS.results.file)
+        assert [(each.metric, each.value) for each in other.scores] == [
+            (each.metric, each.value) for each in one.scores
+        ]
+        answers = [[list(each.responses) for each in read_samples(path)] for path in
+                   (there / KINDS.samples.file, files["samples"])]  # fmt: skip
+        assert flat(answers[0]) == pytest.approx(flat(answers[1]), abs=1e-4)
 
 
 def test_batches_and_parts_change_no_answer_and_what_is_seen_is_written(inputs: Inputs, tmp_path: Path) -> None:
