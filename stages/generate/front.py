@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
@@ -106,12 +107,12 @@ class Front:
 
 
 def _settle(future: Future[Continuation], outcome: Continuation | BaseException) -> None:
-    if future.done():  # cancelled, or failed in its hook
-        return
-    if isinstance(outcome, BaseException):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
+    # A future that failed in its hook is settled, and a caller may cancel one at any moment from another thread.
+    with suppress(InvalidStateError):
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
 def _guarded(request: Request, future: Future[Continuation]) -> Request:

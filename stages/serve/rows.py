@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from time import monotonic
 from typing import NamedTuple
 
 from stages.generate.front import Front
 from stages.generate.requests import Continuation, Growth, Hook, Request, Stop
+from stages.serve.gallery import NOTHING, Held
 
 
 class Grown(NamedTuple):
@@ -32,8 +34,14 @@ class Ended(NamedTuple):
 class Rows:
     """Use as a context manager: rows whose caller has left end at their next token."""
 
-    def __init__(self, front: Front, requests: Sequence[Request], *, streams: bool, seconds: float) -> None:
-        """Submit the rows. Without `streams` a row gives its end alone. A row ends after `seconds`, as if too long."""
+    def __init__(
+        self, front: Front, requests: Sequence[Request], *, streams: bool, seconds: float, held: Held = NOTHING
+    ) -> None:
+        """Submit the rows. Without `streams` a row gives its end alone. A row ends after `seconds`, as if too long.
+
+        `held` is released when the engine is done with the last row.
+        """
+        self._held, self._ended = held, count(1)
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Grown | Future[Continuation]] = asyncio.Queue()
         self._streams, self._deadline = streams, monotonic() + seconds
@@ -44,7 +52,7 @@ class Rows:
             hook: Hook = partial(self._grow, place, request.sampling.until)
             self._places[front.submit(replace(request, hook=hook))] = place
         for future in self._places:
-            future.add_done_callback(self._tell)
+            future.add_done_callback(self._end)
 
     def __enter__(self) -> Rows:
         return self
@@ -77,6 +85,11 @@ class Rows:
                 self._tell(Grown(place, text[self._sent[place] : end]))
                 self._sent[place] = end
         return None
+
+    def _end(self, future: Future[Continuation]) -> None:
+        if next(self._ended) == len(self._places):
+            self._held.release()
+        self._tell(future)
 
     def _tell(self, event: Grown | Future[Continuation]) -> None:
         if not self._loop.is_closed():

@@ -34,8 +34,8 @@ from stages.model.huggingface.exporting import export_checkpoint
 from stages.serve import answering
 from stages.serve.answering import Answering
 from stages.serve.config import ServeConfig
+from stages.serve.http.server import Server
 from stages.serve.models import Model, loader
-from stages.serve.server import Server
 from stages.tokenizer.hf import to_tokenizer_json
 from tests.bench.compare import Comparison, add_options, one_core, show
 from tests.stages.serve.world import CONTROLS, NAME, TOKEN, serving, write_models

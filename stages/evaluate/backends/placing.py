@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from stages.evaluate.engine import Shown
-from stages.generate.features import feature_ids
+from stages.generate.features import feature_ids, placed
 from stages.generate.plan import Tokens
 from stages.model.sight import Sight
 from stages.pictures.album import Album
@@ -31,16 +31,9 @@ class Placing:
 
         Text never has this id: the runs are those of `keys`, in order.
         """
-        found, place = [], 0
-        for key in keys:
-            start = ids.index(picture_id, place)
-            rows = feature_ids(key, self.positions(key))
-            self._keys[rows[0]] = key
-            found += [*ids[place:start], *rows]
-            place = start + len(rows)
-        rest = ids[place:]
-        assert picture_id not in rest, "more positions of pictures than planned"
-        return [*found, *rest]
+        named = [(key, self.positions(key)) for key in keys]
+        self._keys.update((feature_ids(key, 1)[0], key) for key, _ in named)
+        return placed(ids, picture_id, named)
 
     def shown(self, prompts: Iterable[Tokens | Sequence[int]]) -> Shown:
         """Return the squares of the pictures in prompts, by key. Raises ConfigError for a model without eyes."""

@@ -20,6 +20,7 @@ FOLDERS = (
     "alarm",
     "evaluation",
     "seen",
+    "calls",
     "rounds",
     "win_rates",
     "generations",

@@ -8,7 +8,8 @@ from pathlib import Path
 import openai
 import pytest
 
-from stages.serve.server import Server
+from stages.serve.http.server import Server
+from tests.stages.serve.taught import TOOLBOX, write_taught
 from tests.stages.serve.world import serving, write_models
 
 Models = tuple[dict[str, Path], Path]
@@ -24,6 +25,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 def server(models: Models) -> Iterator[Server]:
     """A server of all models."""
     with serving(*models) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the model that knows one conversation, with tools of its own."""
+    made = write_taught(tmp_path_factory.mktemp("taught"))
+    with serving(*made, toolbox=TOOLBOX) as served:
         yield served
 
 
