@@ -35,6 +35,8 @@ Natural = Annotated[int, Field(ge=0)]
 Pictures = Literal["shown", "shuffled", "none"]
 """Pictures of a task: its own, each that of another question, or no pictures. The last two are blind controls."""
 PICTURES: tuple[Pictures, ...] = get_args(Pictures)
+ToolUse = Literal["used", "withheld"]
+"""Tools in generated answers: the model may call them, or it may begin no call, whatever it learned: the control."""
 
 
 class ChatForm(Section):
@@ -91,6 +93,10 @@ class TaskSettings(Section):
     """Pictures that questions show, a cell each: `shown`, `shuffled` among the questions, `none`. null: all three for
     tasks of `definitions` where the section has `pictures`, so that each score has its blind controls."""
 
+    tools: ToolUse | tuple[ToolUse, ...] | None = None
+    """Tools of the section in generated answers, a cell each: `used`, or `withheld` from a model that learned them.
+    null: the model writes as it likes, and nothing is run."""
+
     def given(self) -> dict[str, Any]:
         """Return the settings that are not the defaults. A job reads its settings back with all of them set."""
         plain = TaskSettings(task=self.task)
@@ -117,6 +123,7 @@ class Cell:
     chat: ChatForm | None = None
     """None: as plain text."""
     pictures: Pictures = "shown"
+    tools: ToolUse | None = None
 
     @property
     def is_ours(self) -> bool:
@@ -134,6 +141,7 @@ class Cell:
             "" if self.repeats is None else f"{self.repeats}-times",
             self.chat.name if self.chat else "",
             self.blind,
+            self.calling,
         )
         return "@".join(filter(None, (self.task, ",".join(filter(None, settings)))))
 
@@ -141,6 +149,11 @@ class Cell:
     def blind(self) -> str:
         """Name of a blind control; empty: it is none."""
         return "" if self.pictures == "shown" else f"pictures-{self.pictures}"
+
+    @property
+    def calling(self) -> str:
+        """Name of the use of tools; empty: the task has none."""
+        return {None: "", "used": "tools", "withheld": "tools-withheld"}[self.tools]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,8 +195,8 @@ def _sweep(task: TaskSettings, asked: Asked) -> Iterator[Cell]:
     shots = _several(of_section if task.num_fewshot is None else task.num_fewshot)
     shows = asked.has_pictures and task.task not in read_index()
     pictures = task.pictures or (PICTURES if shows else "shown")
-    settings = product(shots, _several(task.seed), _several(task.variant), _several(pictures))
-    for number, seed, variant, shown in settings:
+    sweeps = (shots, *map(_several, (task.seed, task.variant, pictures, task.tools)))
+    for number, seed, variant, shown, tools in product(*sweeps):
         yield Cell(
             task=task.task,
             num_fewshot=None if own == {number} and not variant else number,  # the same measurement as unasked
@@ -194,6 +207,7 @@ def _sweep(task: TaskSettings, asked: Asked) -> Iterator[Cell]:
             parts=task.parts,
             chat=_form(asked.chat if task.chat is None else task.chat, asked, shows=shows),
             pictures=shown,
+            tools=tools,
         )
 
 

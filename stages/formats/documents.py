@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import orjson
 import zstandard
 
 from stages.shared.errors import DataError
@@ -56,13 +57,21 @@ def read_documents(path: Path) -> Iterator[dict[str, Any]]:
         with path.open("rb") as file:
             for line in _lines(file):
                 line_number += 1
-                document = json.loads(line)
+                document = _parsed(line)
                 if not isinstance(document, dict) or not isinstance(document.get("text"), str):
                     raise ValueError("not an object with a text")
                 yield document
     except (ValueError, zstandard.ZstdError) as error:
         remedy = "Make zstd-compressed JSONL with a string `text` on every line"
         raise DataError(path, f"unreadable ({error})", remedy, record=line_number) from error
+
+
+def _parsed(line: bytes) -> Any:
+    """Return the value of a line. orjson is four times as fast, but refuses lone surrogates, NaN and huge integers."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -71,10 +71,14 @@ class Kinds:
     """APIs in APIBench's ten fields."""
     api_questions: Kind = Kind("api_questions", "questions.jsonl")
     """Requests, each with the API that answers it."""
-    api_answers: Kind = Kind("api_answers", "answers.jsonl")
-    """A model's answers to requests."""
     call_scores: Kind = Kind("call_scores", "call_scores.json")
     """How often answers call the right API."""
+    tool_requests: Kind = Kind("tool_requests", "requests.jsonl")
+    """Requests with files that a conductor answers, and the right plans where they are known."""
+    conducted: Kind = Kind("conducted", "conducted.jsonl")
+    """Conducted requests: plans, experts, results and answers."""
+    plan_scores: Kind = Kind("plan_scores", "plan_scores.json")
+    """How far plans are the right ones."""
     picture_files: Kind = Kind("picture_files")
     """Pictures with texts as they are published, brought by the user."""
     pictures: Kind = Kind("pictures", "pictures")

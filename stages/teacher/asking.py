@@ -30,13 +30,15 @@ class Asker:
     different requests, answered now or before: they do not depend on kills.
     """
 
-    def __init__(self, task: Task[StageConfig], settings: WriterSettings) -> None:
-        own = answers_folder(task.run_dir, task.section)
+    def __init__(self, task: Task[StageConfig], settings: WriterSettings, name: str = "") -> None:
+        """`name` is that of one of several teachers of a section: each has answers, rate and budget of its own."""
+        section = f"{task.section}.{name}" if name else task.section
+        own = answers_folder(task.run_dir, section)
         # An attempt has files of its own: an earlier one may still be writing when Slurm starts its successor.
-        writer = hashlib.sha256(str(task.out.relative_to(task.run_dir)).encode()).hexdigest()[:16]
+        writer = hashlib.sha256(f"{task.out.relative_to(task.run_dir)}{name}".encode()).hexdigest()[:16]
         self.model = settings.model
         self._store = AnswerStore(Path(settings.answers).expanduser() if settings.answers else own, writer)
-        meter = Meter(spent_file(task.run_dir, task.section), writer, settings.budget, settings.requests_per_minute)
+        meter = Meter(spent_file(task.run_dir, section), writer, settings.budget, settings.requests_per_minute)
         self._teacher = Teacher(settings, self._store, meter, should_stop=task.should_stop, progress=task.progress)
         self._asked: set[str] = set()
         self.requests: Counter[str] = Counter()

@@ -11,6 +11,6 @@ _ENVIRONMENT = jinja2.Environment(
 )
 
 
-def render(text: str, **values: Any) -> str:
+def render(text: str, /, **values: Any) -> str:
     """Return a template of ours with values in it. What a value holds is never read as a template."""
     return _ENVIRONMENT.from_string(text).render(**values)

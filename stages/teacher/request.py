@@ -24,8 +24,8 @@ Finish = Literal["stop", "length", "filter", "refused", "unanswered"]
 class Request:
     """One question to a teacher. Equal requests have one answer; another `draw` asks for another one."""
 
-    messages: tuple[Mapping[str, str], ...] = ()
-    """Chat messages: role and content."""
+    messages: tuple[Mapping[str, Any], ...] = ()
+    """Chat messages: role and content, which is a text or a list of OpenAI's parts (text, picture, sound)."""
     prompt: str | tuple[int, ...] | None = None
     """Text or token ids to continue or to score, in place of messages."""
     scored: int = 0
@@ -49,7 +49,10 @@ class Request:
         A token of a prompt has at least one byte; chat formats add a few a message. Without max_tokens an answer is
         taken to be of 4,096.
         """
-        prompt = sum(len(_bytes(text)) + 16 for message in self.messages for text in message.values())
+        texts = (
+            value if isinstance(value, str) else json.dumps(value) for each in self.messages for value in each.values()
+        )
+        prompt = sum(len(_bytes(text)) + 16 for text in texts)
         if self.prompt is not None:
             prompt = len(_bytes(self.prompt) if isinstance(self.prompt, str) else self.prompt)
         return prompt, int(self.parameters.get("max_tokens") or 4096)

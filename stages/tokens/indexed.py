@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from megatron.core.datasets.indexed_dataset import DType, IndexedDatasetBuilder
 
+from stages.text.compiled.arrays import I32
+
 
 class DatasetWriter:
     """Writes one dataset; use as a context manager. Ids are uint16 for a vocabulary below 65,500, else int32."""
@@ -18,7 +20,7 @@ class DatasetWriter:
         self.documents = 0
         self.tokens = 0
 
-    def write(self, ids: Sequence[int]) -> None:
+    def write(self, ids: Sequence[int] | I32) -> None:
         """Append one document, its end-of-sequence id included."""
         self._builder.add_document(np.asarray(ids), [len(ids)])
         self.documents += 1

@@ -22,6 +22,7 @@ FOLDERS = (
     "seen",
     "calls",
     "rounds",
+    "plans",
     "win_rates",
     "generations",
     "timeline",

@@ -1,10 +1,10 @@
-"""Captions of a scene in English and Chinese, and the words that a caption of it has to name."""
+"""Captions of a scene in English and Chinese, the words that a caption of it has to name, and notes without grammar."""
 
 from __future__ import annotations
 
 from stages.sample.config import Language
 from stages.sample.draw import Draw
-from stages.sample.pictures.scenes import Animals, Flag, Pair, Scene, Stall
+from stages.sample.pictures.scenes import OPPOSITE, Animals, Flag, Pair, Scene, Stall
 from stages.sample.pictures.words import PLURALS, counted, named, unit, word
 
 DESCRIBE: dict[Language, tuple[str, ...]] = {
@@ -40,6 +40,8 @@ _STALL: dict[Language, tuple[str, ...]] = {
     "zh": ("图里是有{colour}顶的摊位，面包要{price}铜钱。", "有{colour}顶的摊位卖面包，要{price}铜钱。"),
 }
 
+_FLAG_WORD: dict[Language, str] = {"en": "flag", "zh": "旗子"}
+
 
 def caption(scene: Scene, is_grey: bool, language: Language, draw: Draw) -> str:
     """Return a caption; that of a grey picture names no colour."""
@@ -68,6 +70,31 @@ def wanted(scene: Scene, language: Language) -> list[list[str]]:
             return [[word(each, language)] for each in (scene.colour, scene.second, scene.pattern)]
         case Stall():
             return [[word(each, language)] for each in (scene.colour, scene.price)]
+
+
+def notes(scene: Scene, language: Language, draw: Draw) -> str:
+    """Return what a picture shows as words alone. Those of a thing stand together, in a drawn order."""
+    match scene:
+        case Animals():
+            things = [[counted(scene.count, scene.animal, language), *_words(language, scene.colour, scene.animal)]]
+            things[0] += [word(scene.side, language)] if scene.side else []
+        case Pair():
+            sides = (scene.side, OPPOSITE[scene.side])
+            found = zip(scene.animals, scene.colours, sides, strict=True)
+            things = [_words(language, *each) for each in found]
+        case Flag():
+            things = [
+                [_FLAG_WORD[language], word(scene.colour, language)],
+                _words(language, scene.pattern, scene.second),
+            ]
+        case Stall():
+            things = [_words(language, scene.colour, scene.price)]
+    before, between = (", ", " ") if language == "en" else ("，", "")
+    return before.join(between.join(draw.shuffled(each)) for each in draw.shuffled(things))
+
+
+def _words(language: Language, *values: str) -> list[str]:
+    return [word(each, language) for each in values]
 
 
 def _nouns(animal: str, language: Language) -> list[str]:

@@ -1,16 +1,19 @@
-"""Chats about pictures of the world: requests for a caption, and one to three questions of mixed forms."""
+"""Chats about pictures of the world: requests for a caption, and one to three questions of mixed forms.
+
+A told chat has notes in the picture's place. It teaches a model of text to answer from what it is shown.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.formats.chat.chats import Chat, Message, Part, text_message
 from stages.sample.config import LANGUAGES, Language
 from stages.sample.draw import Draw
-from stages.sample.pictures.captions import DESCRIBE, caption
+from stages.sample.pictures.captions import DESCRIBE, caption, notes
 from stages.sample.pictures.questions import WHETHER, Asked, Question, asked, choice, free, whether
-from stages.sample.pictures.scenes import Scene
+from stages.sample.pictures.scenes import Scene, scene
 
 MOST_TURNS = 3
 PICTURE_FIRST = 0.5
@@ -60,6 +63,20 @@ def questioned(shown: Shown, seed: int) -> Chat:
         user = text_message("user", question.text) if messages else _pictured(shown, question.text, draw)
         messages += [user, text_message("assistant", question.sentence)]
     return _chat(f"{shown.number:06d}", messages)
+
+
+def told(number: int, seed: int) -> list[Chat]:
+    """Return the chats about a scene that nobody paints: notes, often in the other language, stand for it."""
+    shown = Shown(number, f"told-{number}", scene(seed, "told", number), is_grey=False)
+    return [_told(chat, shown, seed) for chat in (*described(shown, seed), questioned(shown, seed))]
+
+
+def _told(chat: Chat, shown: Shown, seed: int) -> Chat:
+    draw = Draw("told", seed, shown.key, chat.id)
+    first, *others = chat.messages
+    text = notes(shown.scene, language_of(draw), draw)
+    parts = (text if part.type == "picture" else part.text for part in first.parts)
+    return replace(chat, messages=(text_message("user", " ".join(parts)), *others))
 
 
 def _question(about: Asked, language: Language, draw: Draw) -> Question:

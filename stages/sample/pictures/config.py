@@ -1,4 +1,4 @@
-"""Settings of `sample.pictures`: rendered pictures of the closed world, for one purpose."""
+"""Settings of `sample.pictures`: rendered pictures of the closed world, or what they show in words, for one purpose."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from annotated_types import Ge, Le
 from stages.formats.kinds import KINDS
 from stages.sample.config import LANGUAGES
 from stages.sample.exams import exam_files
+from stages.sample.pictures.scenes import Purpose
 from stages.shared.contract import InputFile, Kind, Output, StageConfig, StagePlan, Step, parts
 
 UNIT = 20_000
 """Most pictures of a unit."""
 PICTURE_SECONDS = 0.006
+TOLD_SECONDS, TOLD_MB = 0.0004, 0.001
+"""Of a picture's chats alone."""
 WHETHER_EXAM, CAPTIONS_EXAM = "see_whether", "see_captions"
 CHOICES = ("colour", "animal", "count", "many", "position", "price", "pattern")
 FREE: tuple[Literal["colour", "animal", "count"], ...] = ("colour", "animal", "count")
@@ -26,9 +29,10 @@ class PicturesConfig(StageConfig):
 
     stage: ClassVar[str] = "sample.pictures"
 
-    purpose: Literal["captions", "questions", "exam"]
-    """`captions`: chats that ask for a caption. `questions`: chats of one to three questions. `exam`: tasks for
-    `evaluate`, on combinations that no picture of the other purposes has."""
+    purpose: Purpose
+    """`captions`: chats that ask for a caption. `questions`: chats of one to three questions. `told`: both, without
+    pictures: notes stand in the picture's place. `exam`: tasks for `evaluate`, on combinations that no picture of
+    the other purposes has."""
     seed: Annotated[int, Ge(0)] = 1
     """Draws the world and its pictures, as `sample.seed`."""
     pictures: Annotated[int, Ge(20)] = 4_000
@@ -39,16 +43,17 @@ class PicturesConfig(StageConfig):
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return one step; an exam is one unit."""
         count = 1 if self.purpose == "exam" else -(-self.pictures // UNIT)
-        mb = self.pictures / count * self.size**2 * 1.3e-6
+        shows = self.purpose != "told"
+        mb = self.pictures / count * (self.size**2 * 1.3e-6 if shows else TOLD_MB)
         step = Step(
             name="",
             run="stages.sample.pictures.run:run",
             units=parts(count),
             uses=("purpose", "seed", "pictures", "size"),
-            core_seconds=2.0 + self.pictures / count * PICTURE_SECONDS,
+            core_seconds=2.0 + self.pictures / count * (PICTURE_SECONDS if shows else TOLD_SECONDS),
             disk_mb=mb,
         )
-        kinds = [(KINDS.pictures, ""), *self._texts()]
+        kinds = [*([(KINDS.pictures, "")] if shows else []), *self._texts()]
         outputs = [
             Output(step="", unit=unit.key, kind=kind, name=name, source=self.purpose)
             for unit in step.units

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from stages.model.config import ModelConfig
 from stages.model.eyes import PARTS, EyesConfig
+from stages.model.joins.config import JoinConfig
 from stages.shared.contract import Forecast
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
@@ -18,8 +19,8 @@ PICTURED = 0.5
 """Share of a row's positions that pictures take; assumed."""
 MASTER = {"fp32": 12, "bf16": 16, "fp16": 16}
 """Bytes of a trained weight beside itself: a float32 gradient, two moments, and of 16 bits a float32 weight."""
-KEPT = 16
-"""Numbers as wide as a feature that a trained block keeps for its backward pass, for each feature."""
+KEPT = 21
+"""Numbers as wide as a token that a trained block keeps for its backward pass, for each token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,9 @@ class PlannedEyes:
     positions: int
     """Of a square."""
     rows_squares: float
-    """Squares of a row, if pictures take PICTURED of it."""
+    """Squares of a row."""
+    share: str
+    """Where that number is from."""
 
     @property
     def bytes(self) -> float:
@@ -56,9 +59,21 @@ class PlannedEyes:
         return self.rows_squares * sum(part.operations for part in self.parts)
 
 
-def planned_eyes(model: ModelConfig, eyes: EyesConfig, trained: Collection[str], work: Workload) -> PlannedEyes:
-    """Return the parts of a model with eyes; `trained` names those that learn."""
-    squares = PICTURED * model.seq_len / eyes.square_positions
+def planned_eyes(
+    model: ModelConfig,
+    eyes: EyesConfig,
+    trained: Collection[str],
+    work: Workload,
+    *,
+    microbatch: int = 1,
+    squares: float | None = None,
+) -> PlannedEyes:
+    """Return the parts of a model with eyes; `trained` names those that learn, `squares` are those of a row.
+
+    None: as many as take PICTURED of its positions.
+    """
+    share = f"pictures take {PICTURED:.0%} of the rows" if squares is None else "each row has one"
+    squares = PICTURED * model.seq_len / eyes.square_positions if squares is None else squares
     encoder, join = eyes.encoder, eyes.join
     features = encoder.num_features + (encoder.has_class_token and not encoder.class_token)
     attention = encoder.built_layers * 4 * features**2 * encoder.dim
@@ -67,12 +82,15 @@ def planned_eyes(model: ModelConfig, eyes: EyesConfig, trained: Collection[str],
         "join": 2 * join.num_parameters(encoder.dim, model.dim) * max(features, eyes.square_positions),
     }
     counts = {"encoder": encoder.num_parameters, "join": join.num_parameters(encoder.dim, model.dim)}
-    kept = {"encoder": encoder.built_layers * KEPT * features * encoder.dim, "join": KEPT * features * model.dim}
+    kept = {
+        "encoder": encoder.built_layers * KEPT * features * encoder.dim,
+        "join": _kept_by(join, encoder.dim, model.dim, features),
+    }
     parts = []
     for name in PARTS:
         is_trained, count = name in trained, counts[name]
         beside = MASTER[work.dtype] if is_trained else 0
-        passing = squares * kept[name] * work.width if is_trained else 0.0
+        passing = microbatch * squares * kept[name] * work.width if is_trained else 0.0
         # Forward; the weights' gradient; and the input's, which the part before needs if it learns.
         passes = 1 + is_trained + (is_trained and (name == "encoder" or "encoder" in trained))
         parts.append(
@@ -84,19 +102,24 @@ def planned_eyes(model: ModelConfig, eyes: EyesConfig, trained: Collection[str],
                 operations=passes * passed[name],
             )
         )
-    return PlannedEyes(parts=tuple(parts), positions=eyes.square_positions, rows_squares=squares)
+    return PlannedEyes(parts=tuple(parts), positions=eyes.square_positions, rows_squares=squares, share=share)
+
+
+def _kept_by(join: JoinConfig, width: int, dim: int, features: int) -> int:
+    """Return the numbers that a trained join keeps of a square: its input, and what its layers keep."""
+    if join.kind in ("linear", "mlp"):
+        return features * (width + (2 * dim if join.kind == "mlp" else 0))
+    asked = 2 * features * join.dim  # keys and values of the features
+    return features * width + join.num_layers * (KEPT * join.queries * join.dim + asked)
 
 
 def with_eyes(
-    found: Forecast, model: ModelConfig, trained: Collection[str], work: Workload, layout: Layout, machine: Machine
+    found: Forecast, model: ModelConfig, eyes: PlannedEyes, work: Workload, layout: Layout, machine: Machine
 ) -> Forecast:
     """Return the forecast of a decoder's training with its eyes: rows by part, and their time and memory added.
 
     Raises ConfigError if a GPU cannot hold them beside the decoder. The time takes no features from a cache.
     """
-    if model.eyes is None:
-        return found
-    eyes = planned_eyes(model, model.eyes, trained, work)
     taken = eyes.bytes + 1e9 * sum(found.data["memory_gb"].values())
     if machine.gpu and taken > machine.gpu.memory_gb * 1e9:
         wanted = f"a layout whose GPUs hold {size(eyes.bytes)} of encoder and join beside {size(taken - eyes.bytes)}"
@@ -124,4 +147,4 @@ def _rows(eyes: PlannedEyes, model: ModelConfig, hours: float) -> Iterator[tuple
         f"{short(part.operations)} operations a square"
         for part in eyes.parts
     )
-    yield "eyes", f"{'; '.join(parts)}; {hours:.2g} h if pictures take {PICTURED:.0%} of the rows and none is kept"
+    yield "eyes", f"{'; '.join(parts)}; {hours:.2g} h if {eyes.share} and none is kept"

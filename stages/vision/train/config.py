@@ -20,7 +20,7 @@ from stages.shared.contract import Forecast, InputFile, Inputs, Reads, StagePlan
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS
-from stages.train.planner.eyes import with_eyes
+from stages.train.planner.eyes import planned_eyes, with_eyes
 from stages.train.stage import TrainingStage
 from stages.train.starts import final_checkpoint
 
@@ -102,10 +102,11 @@ class VisionTrainConfig(ChatStage):
     ) -> Forecast | None:
         """Return what the training takes, encoder and join by part. Raises ConfigError if it does not fit."""
         found = super().forecast(step, inputs, machine, done)
-        if found is None or step != self.step:
+        if found is None or step != self.step or self.model.eyes is None:
             return found
         training = self.planned(inputs)
-        return with_eyes(found, self.model, self.train, training.work, training.layout, machine)
+        eyes = planned_eyes(self.model, self.model.eyes, self.train, training.work, microbatch=self.microbatch)
+        return with_eyes(found, self.model, eyes, training.work, training.layout, machine)
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Raise what ChatStage does, and ConfigError for a frozen part that would be drawn from the seed."""

@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
 from collections.abc import Mapping
-from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.run import run
 from stages.formats.documents import DocumentWriter
 from stages.formats.kinds import KINDS
 from stages.formats.results import read_results
-from stages.model import parallel
 from stages.model.config import MoEConfig
 from stages.shared.contract import InputFile
-from stages.shared.errors import Checkpointed, DataError
-from stages.shared.task import Ranks, Task
 from tests.stages.evaluate.tiny import TEXT, make_checkpoint, train_tokenizer
+from tests.stages.evaluate.units import KILLED, STOPPED, Inputs, flat, run_units
 from tests.stages.evaluate.world import CHOICE, GENERATED, define, questions
 from tests.stages.gloo import run_ranks
 from tests.stages.model.folders import random_release
 
-Inputs = dict[str, tuple[InputFile, ...]]
 TASKS: list[dict[str, Any]] = [
     {"task": "perplexity"},
     {"task": "choices", "num_fewshot": 1, "limit": 5},
     {"task": "texts", "limit": 5},
+    {"task": "texts", "limit": 5, "tools": "used"},
 ]
-KILLED, STOPPED = "killed", "stopped"
 
 
 @pytest.fixture(scope="module")
@@ -67,41 +60,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 
 def config_of(layout: Mapping[str, int]) -> EvaluateConfig:
     settings = {"tasks": TASKS, "heldout": "x", "perplexity": {"documents": 3}, "batch_tokens": 16, "layout": layout}
+    settings["toolbox"] = ["calculator", "calendar"]
     return EvaluateConfig.model_validate(settings)
-
-
-def run_units(ranks: Ranks, layout: Mapping[str, int], inputs: Inputs, folder: Path, end: str = "") -> None:
-    """Run the units in order as one rank, and note how each ended. `end` is what happens within the first one."""
-    config = config_of(layout)
-    *_, step = config.plan(inputs).steps
-    (folder / f"pid-{ranks.rank}").write_text(str(os.getpid()))
-    for unit in step.units:
-        name = unit.key.replace("/", "-")
-        out, work = folder / name, folder / "work" / name
-        for path in (out, work):
-            path.mkdir(parents=True, exist_ok=True)
-        given = {field: unit.inputs.get(field, inputs.get(field, ())) for field in step.reads}
-        places = {"out": out, "work": work, "shared": folder / "shared", "run_dir": folder}
-        asked = count()
-        task = Task(
-            config=config, step="", unit=unit.key, inputs=given, ranks=ranks, **places,
-            should_stop=lambda asked=asked: end == STOPPED and next(asked) > 0,  # type: ignore[misc]
-            progress=partial(kill_the_other, folder) if end == KILLED else lambda done: None,
-        )  # fmt: skip
-        try:
-            run(task)
-        except DataError as error:
-            (folder / f"{name}-{ranks.rank}").write_text(str(error))
-        except Checkpointed:
-            (folder / f"{name}-{ranks.rank}").write_text(STOPPED)
-            break
-    parallel.stop()
-
-
-def kill_the_other(folder: Path, done: int) -> None:
-    """Kill rank 1 once two groups are answered."""
-    if done == 2:
-        os.kill(int((folder / "pid-1").read_text()), signal.SIGKILL)
 
 
 def of(inputs: Inputs, source: str, **others: tuple[InputFile, ...]) -> Inputs:
@@ -112,7 +72,7 @@ def of(inputs: Inputs, source: str, **others: tuple[InputFile, ...]) -> Inputs:
 def alone(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return what one process makes of all units."""
     folder = tmp_path_factory.mktemp("alone")
-    assert run_ranks(1, run_units, {}, inputs, folder) == [0]
+    assert run_ranks(1, run_units, config_of({}), inputs, folder) == [0]
     return folder
 
 
@@ -133,12 +93,6 @@ def require_equal(folder: Path, alone: Path, source: str) -> None:
             assert flat(ours_["resps"]) == pytest.approx(flat(theirs_["resps"]), abs=1e-4)
 
 
-def flat(value: Any) -> list[Any]:
-    if isinstance(value, list):
-        return [number for each in value for number in flat(each)]
-    return [value if isinstance(value, str) else float(value)]
-
-
 @pytest.mark.parametrize(
     ("layout", "source"),
     [({"tp": 2}, "release"), ({"pp": 2}, "dense"), ({"pp": 2}, "release"), ({"ep": 2}, "experts")],
@@ -147,23 +101,23 @@ def flat(value: Any) -> list[Any]:
 def test_a_layout_gives_the_results_of_one_process(
     layout: dict[str, int], source: str, inputs: Inputs, alone: Path, tmp_path: Path
 ) -> None:
-    assert run_ranks(2, run_units, layout, of(inputs, source), tmp_path) == [0, 0]
+    assert run_ranks(2, run_units, config_of(layout), of(inputs, source), tmp_path) == [0, 0]
     require_equal(tmp_path, alone, source)
 
 
 def test_a_unit_goes_on_where_its_rank_was_killed_or_asked_to_stop(inputs: Inputs, alone: Path, tmp_path: Path) -> None:
     dense, layout, unit = of(inputs, "dense"), {"tp": 2}, "dense-perplexity"
-    codes = run_ranks(2, run_units, layout, dense, tmp_path, KILLED)
+    codes = run_ranks(2, run_units, config_of(layout), dense, tmp_path, KILLED)
     assert codes[1] == -signal.SIGKILL
     assert codes[0] not in (None, 0), "the first rank ends when it loses the other one"
     assert not (tmp_path / unit / KINDS.results.file).exists()
     assert len(kept(tmp_path)) == 2
     shutil.rmtree(tmp_path / unit)
-    assert run_ranks(2, run_units, layout, dense, tmp_path, STOPPED) == [0, 0]
+    assert run_ranks(2, run_units, config_of(layout), dense, tmp_path, STOPPED) == [0, 0]
     assert [(tmp_path / f"{unit}-{rank}").read_text() for rank in range(2)] == [STOPPED] * 2
     before = kept(tmp_path)
     assert len(before) == 3
-    assert run_ranks(2, run_units, layout, dense, tmp_path) == [0, 0]
+    assert run_ranks(2, run_units, config_of(layout), dense, tmp_path) == [0, 0]
     assert kept(tmp_path)[:3] == before
     require_equal(tmp_path, alone, "dense")
 

@@ -132,7 +132,7 @@ class ScriptedTeacher:
 def _body(reply: Reply, body: Mapping[str, Any]) -> bytes:
     if reply.status != 200:
         return json.dumps({"error": {"message": reply.text, "type": "scripted"}}).encode()
-    prompt = sum(len(message["content"].split()) for message in body["messages"])
+    prompt = sum(len(str(message["content"]).split()) for message in body["messages"])
     return json.dumps(
         {
             "id": "1",

@@ -18,7 +18,8 @@ from stages.evaluate.backends.placing import Placing
 from stages.evaluate.config import EvaluateConfig
 from stages.formats.chat.chats import Message, Part, read_chats, text_message
 from stages.formats.chat.templates import PICTURE
-from stages.formats.results import read_results, read_samples
+from stages.formats.kinds import KINDS
+from stages.formats.results import Results, read_results, read_samples
 from stages.formats.seen import read_seen
 from stages.generate.features import Features
 from stages.model.checkpoint.load import load_model
@@ -28,14 +29,15 @@ from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
 from tests.stages.evaluate.seeing import CHOICE, CONTROLS, EYES, QUERIES, make_exam, make_pictures
 from tests.stages.evaluate.tiny import make_checkpoint, train_tokenizer
+from tests.stages.evaluate.units import Inputs, flat, run_units
 from tests.stages.evaluate.world import define
 from tests.stages.generate.tiny import seen_pass
+from tests.stages.gloo import run_ranks
 from tests.stages.harness import run_stage
 
 COUNT = 8
 BLIND = ("", ",pictures-shuffled", ",pictures-none")
 TASKS = [{"task": "colour"}, {"task": "caption"}, {"task": "words", "pictures": "shown"}]
-Inputs = dict[str, tuple[InputFile, ...]]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,10 @@ def evaluated(inputs: Inputs, folder: Path, **given: Any) -> dict[str, dict[str,
         for file in files:
             found.setdefault(file.unit.partition("/")[2], {})[kind] = file.path
     return found
+
+
+def scored(results: Results) -> list[tuple[str, float]]:
+    return [(score.metric, score.value) for score in results.scores]
 
 
 def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inputs: Inputs, tmp_path: Path) -> None:
@@ -92,6 +98,22 @@ def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inp
                 expected = torch.log_softmax(seen_pass(model, whole, features).double(), -1)
                 wanted = sum(float(expected[at - 1, whole[at]]) for at in range(len(given), len(whole)))
                 assert float(logprob) == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("layout", [{"tp": 2}, {"pp": 2}], ids=str)
+def test_a_layout_gives_the_answers_of_one_process(layout: dict[str, int], inputs: Inputs, tmp_path: Path) -> None:
+    settings = {"pictures": "x", "definitions": "x", "tasks": TASKS, "batch_tokens": 16, "layout": layout}
+    alone = evaluated(inputs, tmp_path / "alone")
+    assert run_ranks(2, run_units, EvaluateConfig.model_validate(settings), inputs, tmp_path) == [0, 0]
+    for cell, files in alone.items():
+        there = tmp_path / f"sees-{cell}"
+        one, other = read_results(files["results"]), read_results(there / KINDS.results.file)
+        assert [(each.metric, each.value) for each in other.scores] == [
+            (each.metric, each.value) for each in one.scores
+        ]
+        answers = [[list(each.responses) for each in read_samples(path)] for path in
+                   (there / KINDS.samples.file, files["samples"])]  # fmt: skip
+        assert flat(answers[0]) == pytest.approx(flat(answers[1]), abs=1e-4)
 
 
 def test_batches_and_parts_change_no_answer_and_what_is_seen_is_written(inputs: Inputs, tmp_path: Path) -> None:

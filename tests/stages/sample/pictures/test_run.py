@@ -35,6 +35,12 @@ def test_a_section_makes_what_it_promises_and_the_same_bytes_again(purpose: str,
         assert {key for key in named if key} == {each.key for each in pictures}
 
 
+def test_what_is_told_has_no_pictures(tmp_path: Path) -> None:
+    made = run_stage(PicturesConfig(purpose="told", pictures=40), {}, tmp_path)
+    assert set(made) == {"chats"}
+    assert len([*read_chats(made["chats"][0].path)]) == 3 * 40
+
+
 def test_pictures_do_not_depend_on_how_they_are_divided_into_units(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from stages.conductor.plans import objects_in
 from stages.formats.jsonl import parse_lines
-from stages.tools.conductor.plans import objects_in
 
 Order = Literal["list", "likes", "downloads"]
 LOOKED_AT, CANDIDATES, DESCRIPTION = 10, 5, 100

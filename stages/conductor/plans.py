@@ -18,7 +18,7 @@ from stages.formats.calls.scan import Brackets
 from stages.formats.calls.tool_calls import parse_object
 from stages.formats.chat.rejects import Reject
 
-TASKS = frozenset(
+PAPER_TASKS = frozenset(
     (
         *("token-classification", "text2text-generation", "summarization", "translation", "question-answering"),
         *("conversational", "text-generation", "sentence-similarity", "tabular-classification", "object-detection"),
@@ -30,8 +30,17 @@ TASKS = frozenset(
         *("normal-text-to-image", "openpose-text-to-image", "seg-text-to-image"),
     )
 )
-_REFERENCE = re.compile(r"<GENERATED(?:>-(\d{1,6})|-(\d{1,6})>)")
-_MAX_TASKS = 100
+"""The 35 tasks of the paper's prompt."""
+OWN_TASKS = frozenset(("calculator", "calendar", "search", "text-classification"))
+"""Tasks that experts of this project do besides; the paper's catalogue has models of the last one."""
+TASKS = PAPER_TASKS | OWN_TASKS
+REFERENCE = re.compile(r"<GENERATED(?:>-(\d{1,6})|-(\d{1,6})>)")
+"""A result of a task within an argument."""
+FILE_ARGUMENTS = frozenset(("image", "audio", "video", "document"))
+"""Arguments that are files; all others are texts."""
+MAX_TASKS, MAX_ARGUMENTS, MAX_ARGUMENT = 100, 20, 20_000
+"""Tasks of a plan, arguments of a task, and characters of an argument."""
+MAX_STARTS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +77,13 @@ def parse_plan(reply: str) -> Plan:
     """Return the plan of a model's reply: an empty one if the reply holds no task. Never raises."""
     records, repairs = _records(reply)
     drafts: list[PlannedTask] = []
-    for record in records[:_MAX_TASKS]:
+    for record in records[:MAX_TASKS]:
         try:
             drafts.append(_task(record, {each.id for each in drafts}))
         except Reject as reject:
             repairs.append(f"{reject.reason}: {reject.detail}")
-    if len(records) > _MAX_TASKS:
-        repairs.append(f"{len(records) - _MAX_TASKS} tasks beyond {_MAX_TASKS} left out")
+    if len(records) > MAX_TASKS:
+        repairs.append(f"{len(records) - MAX_TASKS} tasks beyond {MAX_TASKS} left out")
     return _checked(_unfolded(drafts, repairs), repairs)
 
 
@@ -95,9 +104,14 @@ def _records(reply: str) -> tuple[list[Mapping[str, Any]], list[str]]:
 
 
 def objects_in(text: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the outermost JSON objects of a text in order. Brackets that close nothing are skipped."""
+    """Yield the outermost JSON objects of a text in order. Brackets that close nothing are skipped.
+
+    Gives up after MAX_STARTS brackets: each may be followed to the end of the text.
+    """
     at = text.find("{")
-    while at >= 0:
+    for _ in range(MAX_STARTS):
+        if at < 0:
+            return
         brackets = Brackets()
         end = brackets.feed(text, at)
         if end is None:
@@ -120,6 +134,9 @@ def _task(record: Mapping[str, Any], known: set[int]) -> PlannedTask:
     if not isinstance(args, dict):
         raise Reject("bad args", f"{args!r} of task {number}")
     texts = {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in args.items()}
+    longest = max(map(len, (*texts, *texts.values())), default=0)
+    if longest > MAX_ARGUMENT or len(texts) > MAX_ARGUMENTS:
+        raise Reject("bad args", f"{len(texts)} of up to {longest} characters, of task {number}")
     stated = record.get("dep")
     listed = [each for each in stated if type(each) is int and each >= 0] if isinstance(stated, list) else []
     return PlannedTask(id=number, task=str(name), dep=tuple(listed), args=texts)
@@ -127,7 +144,7 @@ def _task(record: Mapping[str, Any], known: set[int]) -> PlannedTask:
 
 def references(text: str) -> list[int]:
     """Return the ids of the tasks whose results a text names, in order, each once."""
-    return list(dict.fromkeys(int(found[1] or found[2]) for found in _REFERENCE.finditer(text)))
+    return list(dict.fromkeys(int(found[1] or found[2]) for found in REFERENCE.finditer(text)))
 
 
 def _unfolded(tasks: Sequence[PlannedTask], repairs: list[str]) -> list[PlannedTask]:
@@ -140,6 +157,9 @@ def _unfolded(tasks: Sequence[PlannedTask], repairs: list[str]) -> list[PlannedT
             found.append(task)
             continue
         parts = [part.strip() for part in task.args[listed].split(",")]
+        if len(tasks) + len(parts) > MAX_TASKS:
+            repairs.append(f"task {task.id}: {len(parts)} results would make more than {MAX_TASKS} tasks")
+            continue
         ids = [task.id, *range(free, free + len(parts) - 1)]
         free += len(parts) - 1
         repairs.append(f"task {task.id} unfolded to {', '.join(map(str, ids))}")
@@ -152,7 +172,7 @@ def _unfolded(tasks: Sequence[PlannedTask], repairs: list[str]) -> list[PlannedT
 
 def _is_list(text: str) -> bool:
     parts = [part.strip() for part in text.split(",")]
-    return len(parts) > 1 and all(_REFERENCE.fullmatch(part) for part in parts)
+    return len(parts) > 1 and all(REFERENCE.fullmatch(part) for part in parts)
 
 
 def _checked(tasks: Sequence[PlannedTask], repairs: list[str]) -> Plan:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from stages.tools.conductor.plans import Plan, objects_in, parse_plan, references
+from stages.conductor.plans import Plan, objects_in, parse_plan, references
 
-DEMOS = Path(__file__).parents[5] / "shared" / "data" / "hugginggpt" / "demo_parse_task.json"
+DEMOS = Path(__file__).parents[4] / "shared" / "data" / "hugginggpt" / "demo_parse_task.json"
 
 
 def plan(*tasks: dict[str, Any]) -> Plan:

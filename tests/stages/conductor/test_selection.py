@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.tools.conductor.selection import Entry, candidates, choice_of, read_catalogue
+from stages.conductor.selection import Entry, candidates, choice_of, read_catalogue
 
-CATALOGUE = Path(__file__).parents[5] / "shared" / "data" / "hugginggpt" / "p0_models.jsonl"
+CATALOGUE = Path(__file__).parents[4] / "shared" / "data" / "hugginggpt" / "p0_models.jsonl"
 SHOWN = [Entry("a/b", "translation", 1, 1, ""), Entry("c", "translation", 1, 1, "")]
 
 
