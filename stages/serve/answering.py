@@ -223,5 +223,6 @@ def _too_late() -> Problem:
 def open_answering(files: Files, config: ServeConfig, run_dir: Path) -> Answering:
     """Return what answers for the models of a server. Loads none yet."""
     toolbox = open_toolbox(config, files.corpus, run_dir / INDEXES)
-    setting = Setting(limits=config.limits, toolbox=toolbox)
+    among = config.inline_among if config.notation == "inline" else None
+    setting = Setting(limits=config.limits, toolbox=toolbox, inline_among=among)
     return Answering([*files.models], loader(files.models, files.tokenizer, config), setting)

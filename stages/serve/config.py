@@ -92,6 +92,11 @@ class ServeConfig(StageConfig):
     toolbox: tuple[ToolName, ...] = ()
     """Tools that the server runs for requests that ask for them. `calculator`: exact sums. `calendar`: today's date.
     `search`: BM25 over `corpus`."""
+    notation: Literal["calls", "inline"] = "calls"
+    """Form of the calls that the server runs. `calls`: OpenAI's, for models that chat with declared tools. `inline`:
+    Toolformer's, `[Calculator(2*3) -> 6.00]` within the text, for models that were trained on annotated texts."""
+    inline_among: int = Field(default=1, ge=1)
+    """A call within a text begins where its first token is among so many likeliest ones; Toolformer's paper has 10."""
     corpus: Annotated[Inputs | None, Reads(KINDS.documents)] = None
     """Documents that `search` searches."""
     passage_words: int = Field(default=100, ge=1)
@@ -121,7 +126,7 @@ class ServeConfig(StageConfig):
             run="stages.serve.run:serve",
             units=WHOLE,
             uses=(
-                *("checkpoints", "template", "toolbox", "passage_words"),
+                *("checkpoints", "template", "toolbox", "notation", "inline_among", "passage_words"),
                 *("host", "port", "threads", "cache_mb", "limits"),
             ),
             reads=("models", "tokenizer", "corpus"),

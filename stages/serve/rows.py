@@ -12,7 +12,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from stages.generate.front import Front
-from stages.generate.requests import Continuation, Growth, Hook, Request, Stop
+from stages.generate.requests import Continuation, Growth, Hook, Insert, Request, Stop
 from stages.serve.gallery import NOTHING, Held
 
 
@@ -49,7 +49,7 @@ class Rows:
         self._sent = [0] * len(requests)
         self._places: dict[Future[Continuation], int] = {}
         for place, request in enumerate(requests):
-            hook: Hook = partial(self._grow, place, request.sampling.until)
+            hook: Hook = partial(self._grow, place, request)
             self._places[front.submit(replace(request, hook=hook))] = place
         for future in self._places:
             future.add_done_callback(self._end)
@@ -72,19 +72,19 @@ class Rows:
                 place, answer = self._places[event], event.result()
                 yield Ended(place, answer.text[self._sent[place] :], answer)
 
-    def _grow(self, place: int, until: Sequence[str], growth: Growth) -> Stop | None:
-        """Hook of a row, in the engine's thread."""
+    def _grow(self, place: int, request: Request, growth: Growth) -> Stop | Insert | None:
+        """Hook of a row, in the engine's thread. The request's own hook comes last."""
         if self._has_left:
             return Stop("left")
         if monotonic() > self._deadline:
             return Stop("time")
         if self._streams:
             text = growth.text
-            end = len(text) - held_back(text, until)
+            end = len(text) - held_back(text, request.sampling.until)
             if end > self._sent[place]:
                 self._tell(Grown(place, text[self._sent[place] : end]))
                 self._sent[place] = end
-        return None
+        return request.hook(growth) if request.hook else None
 
     def _end(self, future: Future[Continuation]) -> None:
         if next(self._ended) == len(self._places):

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.formats.calls.tool_calls import ToolCall
 from stages.formats.chat.chats import Message, text_message
+from stages.generate.calls import Calling
 from stages.generate.requests import Continuation, Request
 from stages.serve.answers import ChatChoice, Counted, Record
 from stages.serve.asked import ChatAsked, Function, Tool
@@ -32,6 +33,14 @@ class Setting:
 
     limits: Limits
     toolbox: Toolbox
+    inline_among: int | None = None
+    """The server's tools are called within texts, in Toolformer's notation: a call begins where its first token is
+    among so many likeliest ones. None: they are called as OpenAI's API has it."""
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether the server's tools are called within texts."""
+        return self.inline_among is not None
 
 
 class Talk:
@@ -40,8 +49,8 @@ class Talk:
     def __init__(self, asked: ChatAsked, model: Model, setting: Setting) -> None:
         """Raises Problem for what cannot be answered."""
         self.model, self._setting = model, setting
-        self._own = frozenset(asked.server_tools or ())
-        self.asked = _with_own_tools(asked, setting.toolbox)
+        self.asked = _with_own_tools(asked, setting)
+        self._own = frozenset() if setting.is_inline else frozenset(asked.server_tools or ())
         self._messages, media = read_messages(asked.messages, setting.limits)
         self._declare()
         self._rounds = 0
@@ -83,7 +92,15 @@ class Talk:
         logprobs = (asked.top_logprobs or 0) if asked.logprobs else None
         found = self.model.requests(prompt, asked, left, logprobs, masks)
         self.counted.prompt += len(prompt)
-        return found
+        return [self._calling(request) for request in found] if self._setting.is_inline else found
+
+    def _calling(self, request: Request) -> Request:
+        """Return a row that may call tools within its text, or that may not, whatever the model learned."""
+        names, box = self.asked.server_tools, self._setting.toolbox
+        own = box.only(names) if names else None
+        run = (lambda call: own.inline(call).text) if own else None
+        calling = Calling(codec=self.model.tokenizer, run=run, among=self._setting.inline_among or 1)
+        return replace(request, hook=calling.hook, steer=calling.steer)
 
     def calls(self, answer: Continuation) -> list[ToolCall]:
         """Return the calls of a row that the server now runs; []: the answer is whole.
@@ -141,15 +158,17 @@ def _turn(choice: ChatChoice, results: Sequence[Record]) -> Iterator[Message]:
         yield text_message("tool", result["content"])
 
 
-def _with_own_tools(asked: ChatAsked, toolbox: Toolbox) -> ChatAsked:
+def _with_own_tools(asked: ChatAsked, setting: Setting) -> ChatAsked:
     """Return the request with the server's tools that it asks for among its tools. Raises Problem."""
     names = asked.server_tools or ()
-    known = {function.name: function for function in toolbox.functions}
+    known = {function.name: function for function in setting.toolbox.functions}
     if unknown := next((name for name in names if name not in known), None):
         offered = ", ".join(known) or "none"
         raise Problem(f"server_tools: {unknown!r} is not run here; offered: {offered}", param="server_tools")
     if names and ((asked.n or 1) > 1 or asked.logprobs):
         raise Problem("server_tools: must be absent with n above 1 or logprobs", param="server_tools")
+    if setting.is_inline:
+        return asked  # the model knows its tools
     tools = [
         Tool(
             type="function",

@@ -33,6 +33,22 @@ function prose(text) {
   return found.filter((each) => each.textContent);
 }
 
+// A text with the calls that stand in it as cards: [Calculator(2*3) -> 6.00]. The text itself keeps them.
+const INLINE = /\s?\[([A-Z][a-z]+)\(([^\n]{0,1000}?)\) -> ((?:\\.|[^\\\[\]\n])*)\]/g;
+
+function told(node, text, actions) {
+  const found = [];
+  let start = 0;
+  for (const call of text.matchAll(INLINE)) {
+    const [whole, name, given, written] = call;
+    const result = { text: written.replace(/\\([\\[\]])/g, "$1"), isProblem: written.startsWith("error: ") };
+    const shown = { id: `${node.id}-${call.index}`, name: name.toLowerCase(), arguments: given, result };
+    found.push(...prose(text.slice(start, call.index)), callCard(node, shown, actions));
+    start = call.index + whole.length;
+  }
+  return [...found, ...prose(text.slice(start))];
+}
+
 function attachment(part) {
   if (part.kind === "sound") {
     const made = element("audio");
@@ -153,7 +169,7 @@ export function body(conversation, node, actions) {
     scroll.setAttribute("aria-label", "Plan");
     scroll.append(drawPlan(plan));
     made.append(scroll);
-  } else made.append(...prose(rest));
+  } else made.append(...(node.role === "assistant" ? told(node, rest, actions) : prose(rest)));
   if (isGrowing && !rest && node.calls.every((call) => call.result)) made.append(element("span", "waiting", "…"));
   if (node.problem) made.append(element("p", "problem", node.problem));
   return made;

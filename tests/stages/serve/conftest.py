@@ -29,10 +29,22 @@ def server(models: Models) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the model that knows one conversation, with tools of its own."""
-    made = write_taught(tmp_path_factory.mktemp("taught"))
-    with serving(*made, toolbox=TOOLBOX) as served:
+def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Path], Path, list[Path]]:
+    """The model that knows one conversation, its tokenizer and its documents."""
+    return write_taught(tmp_path_factory.mktemp("taught"))
+
+
+@pytest.fixture(scope="session")
+def taught(known: tuple[dict[str, Path], Path, list[Path]]) -> Iterator[Server]:
+    """A server of it, with tools of its own."""
+    with serving(*known, toolbox=TOOLBOX) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def inline(known: tuple[dict[str, Path], Path, list[Path]]) -> Iterator[Server]:
+    """A server of it whose tools are called within texts."""
+    with serving(*known, toolbox=TOOLBOX, notation="inline") as served:
         yield served
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ RESULTS = {SUM: "391.00", LOOKUP: TEXTS[0]}
 ANSWERS = {SUM: "They cost 391 pence.", LOOKUP: "Ada Lock keeps it.", ASK_PLAN: json.dumps(PLAN)}
 
 
+INLINE, INLINE_ANSWER = "How much is 17 times 23?", "It is [Calculator(17*23) -> 391.00] 391."
+
+
 def picture(colour: tuple[int, int, int]) -> bytes:
     """Return a picture of a stall, as PNG."""
     file = io.BytesIO()
@@ -105,8 +109,9 @@ def write_taught(folder: Path) -> tuple[dict[str, Path], Path, list[Path]]:
         ]
     )
     dialogues = [conversation(colour, head) for colour in SEES]
+    dialogues.append([text_message("user", INLINE), text_message("assistant", INLINE_ANSWER)])
     tokenizer = folder / KINDS.tokenizer.file
-    texts = [part.text for message in dialogues[0] for part in message.parts] * 20
+    texts = [part.text for each in dialogues[1:] for message in each for part in message.parts] * 20
     texts += [message.text for chat in chats(100, seed=9) for message in chat.messages]
     tokenizer.write_bytes(train(texts, TokenizerConfig(documents="unused", vocab_size=512)))
     shape: dict[str, Any] = {"num_layers": 2, "dim": 64, "num_heads": 4, "ffn_dim": 160, "seq_len": 1024}
@@ -126,7 +131,7 @@ def _teach(folder: Path, config: ModelConfig, tokenizer: Tokenizer, dialogues: S
         "stagecoach", config, tokenizer, lambda _: config.eyes.square_positions if config.eyes else 0
     )
     rows = []
-    for dialogue, colour in zip(dialogues, SEES, strict=True):
+    for dialogue, colour in zip_longest(dialogues, SEES, fillvalue=RED):
         encoded = encoder.encode(dialogue)
         squares = sight.squares(Image.new("RGB", (120, 90), colour))
         pixels = torch.from_numpy(normalised(squares, sight.normalisation))

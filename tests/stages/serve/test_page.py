@@ -13,7 +13,19 @@ from stages.formats.chat.chats import parse_chat
 from stages.serve import rows
 from stages.serve.http.server import Server
 from tests.stages.report.browser import CHROMIUM, DRIVER, Browser
-from tests.stages.serve.taught import ANSWERS, ASK_PLAN, LOOK, LOOKUP, RED, RESULTS, SEES, SUM, picture
+from tests.stages.serve.taught import (
+    ANSWERS,
+    ASK_PLAN,
+    INLINE,
+    INLINE_ANSWER,
+    LOOK,
+    LOOKUP,
+    RED,
+    RESULTS,
+    SEES,
+    SUM,
+    picture,
+)
 from tests.stages.serve.world import QUESTION
 
 ENTER, ESCAPE, UP = "\ue007", "\ue00c", "\ue013"
@@ -213,6 +225,17 @@ def test_a_picture_a_sum_a_lookup_and_a_plan_in_one_conversation(browser: Browse
     assert chat.messages[0].parts[0].type == "picture"
     assert browser.complaints() == []
     assert [url for url in browser.requests() if not url.startswith(taught.address)] == []
+
+
+def test_a_call_within_a_text_is_a_card(browser: Browser, inline: Server) -> None:
+    visit(browser, inline, 360)
+    put(browser, "temperature", "0")
+    send(browser, INLINE)
+    assert browser.ask(CARDS) == [[False, "calculator", "17*23 → 391.00"]]
+    parts = "return [...document.querySelectorAll('.assistant .prose')].map(e => e.textContent.trim())"
+    assert browser.ask(parts) == ["It is", "391."]
+    exported = browser.ask("return import('./store.js').then(m => m.exported(new m.Store(() => 0).current))")
+    assert [message.text for message in parse_chat(json.loads(exported), 0).messages] == [INLINE, INLINE_ANSWER]
 
 
 def plant(browser: Browser) -> None:

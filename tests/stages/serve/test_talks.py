@@ -35,6 +35,8 @@ from tests.stages.serve.taught import (
     ANSWERS,
     BLUE,
     CALLS,
+    INLINE,
+    INLINE_ANSWER,
     LOOK,
     LOOKUP,
     NAME,
@@ -123,6 +125,17 @@ def test_a_client_that_runs_the_calls_itself_gets_the_same_answer(taught: Server
     told = {"role": "tool", "tool_call_id": called["id"], "content": RESULTS[SUM]}
     messages += [{"role": "assistant", "content": None, "tool_calls": [called]}, told]
     assert chat(taught, messages, server_tools=None, tools=tools)["message"]["content"] == ANSWERS[SUM]
+
+
+def test_a_call_within_a_text_gets_its_result_where_it_stands(inline: Server) -> None:
+    asked = [{"role": "user", "content": INLINE}]
+    assert chat(inline, asked)["message"]["content"] == INLINE_ANSWER
+    withheld = chat(inline, asked, server_tools=None)["message"]["content"]
+    assert "[" not in withheld
+    body = {**OWN, "messages": asked, "stream": True}
+    lines = call(inline, "/v1/chat/completions", body)[1].split("\n\n")
+    pieces = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+    assert "".join(piece["choices"][0]["delta"].get("content", "") for piece in pieces) == INLINE_ANSWER
 
 
 @pytest.mark.parametrize(
