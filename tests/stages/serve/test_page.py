@@ -26,6 +26,7 @@ from tests.stages.serve.taught import (
     SUM,
     picture,
 )
+from tests.stages.serve.test_parts import wave
 from tests.stages.serve.world import QUESTION
 
 ENTER, ESCAPE, UP = "\ue007", "\ue00c", "\ue013"
@@ -236,6 +237,25 @@ def test_a_call_within_a_text_is_a_card(browser: Browser, inline: Server) -> Non
     assert browser.ask(parts) == ["It is", "391."]
     exported = browser.ask("return import('./store.js').then(m => m.exported(new m.Store(() => 0).current))")
     assert [message.text for message in parse_chat(json.loads(exported), 0).messages] == [INLINE, INLINE_ANSWER]
+
+
+def test_a_voice_is_recorded_or_taken_from_a_file_and_sent_as_sound(browser: Browser, server: Server) -> None:
+    visit(browser, server)
+    click(browser, "Record your voice")
+    browser.wait("return document.getElementById('record').ariaPressed === 'true'")
+    browser.wait("return new Promise(done => setTimeout(() => done(true), 300))")
+    click(browser, "End the recording")
+    browser.wait("return document.querySelectorAll('#attached li').length === 1")
+    send(browser, "What do you hear?")
+    assert browser.ask("return document.querySelector('.user audio').src").startswith("data:audio/wav;base64,UklGR")
+    assert "hears no sounds" in browser.ask("return document.querySelector('.assistant .problem').textContent")
+    browser.ask(
+        "const data = new DataTransfer();"
+        f"data.items.add(new File([Uint8Array.from({[*wave()]})], 'said.wav', {{type: 'audio/wav'}}));"
+        "document.dispatchEvent(new DragEvent('drop', {dataTransfer: data}))"
+    )
+    browser.wait("return document.querySelectorAll('#attached li').length === 1")
+    assert browser.ask("return document.querySelector('#attached span').textContent") == "said.wav"
 
 
 def plant(browser: Browser) -> None:
