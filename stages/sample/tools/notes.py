@@ -7,7 +7,7 @@ cannot know it there, and with the call it can. Held-out notes have numbers, dat
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 
@@ -118,6 +118,17 @@ class Note:
     def prefixed(self) -> str:
         """The call, then the text."""
         return f"{write_call(self.tool, self.input, self.result)} {self.text}"
+
+
+def demonstrations(seed: int, tool: NoteTool, count: int) -> Iterator[Note]:
+    """Yield notes that show calls. Each has news of its own, which no page tells: a model shall copy, not know them."""
+    for number, note in enumerate(notes(seed, tool, False, count, "shown")):
+        yield _retold(note, Draw("shown", seed, tool, number).pick(NAMES)) if tool == "search" else note
+
+
+def _retold(note: Note, name: str) -> Note:
+    """Return a note of news with another name."""
+    return replace(note, answer=name, result=note.result.replace(f" is {note.answer},", f" is {name},"))
 
 
 def notes(seed: int, tool: NoteTool, held_out: bool, count: int, name: str) -> Iterator[Note]:
