@@ -20,7 +20,7 @@ from stages.shared.contract import Forecast, InputFile, Inputs, Reads, StagePlan
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS
-from stages.train.planner.senses import with_sense
+from stages.train.planner.senses import planned_sense, with_sense
 from stages.train.stage import TrainingStage
 from stages.train.starts import final_checkpoint
 
@@ -97,10 +97,11 @@ class SensingStage(ChatStage):
     ) -> Forecast | None:
         """Return what the training takes, encoder and join by part. Raises ConfigError if it does not fit."""
         found = super().forecast(step, inputs, machine, done)
-        if found is None or step != self.step:
+        if found is None or step != self.step or self.model.sense is None:
             return found
         training = self.planned(inputs)
-        return with_sense(found, self.model, self.train, training.work, training.layout, machine)
+        sense = planned_sense(self.model, self.model.sense, self.train, training.work, microbatch=self.microbatch)
+        return with_sense(found, self.model, sense, training.work, training.layout, machine)
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Raise what ChatStage does, and ConfigError for a frozen part that would be drawn from the seed."""

@@ -85,7 +85,7 @@ class Conductor:
             context=asked.context,
             offered=self.offered,
             planning=planning,
-            plan=tuple(map(asdict, plan.tasks)),
+            plan=tuple({**asdict(task), "dep": list(task.dep)} for task in plan.tasks),
             repairs=plan.repairs,
             tasks=tuple(results),
             answering=answering,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stages.conductor.artefacts import Artefacts
 from stages.conductor.selection import Entry
 from stages.formats.chat.rejects import Reject
 from stages.formats.conducted.records import Performed
@@ -61,6 +62,18 @@ class Expert:
     entry: Entry
     run: Callable[[Call], Made]
     """Called from several threads at once."""
+
+
+def performer(
+    artefacts: Artefacts, attempts: int
+) -> Callable[[int, Expert, Mapping[str, str], Mapping[str, str]], Performed]:
+    """Return the function by which a Conductor has experts do tasks. Files are artefacts of one folder."""
+
+    def have_done(_number: int, expert: Expert, texts: Mapping[str, str], files: Mapping[str, str]) -> Performed:
+        call = Call(texts=texts, files={name: artefacts.path(file) for name, file in files.items()})
+        return perform(expert, call, artefacts.add, attempts)
+
+    return have_done
 
 
 def perform(expert: Expert, call: Call, keep: Callable[[bytes, str], str], attempts: int) -> Performed:

@@ -2,16 +2,20 @@
 
 Plans are read and repaired again, candidates and choices, arguments and prompts are made again. If one of them is not
 what the record holds, the replay says which: the code has changed, or the record was.
+
+    python -m stages.conductor.replaying conducted.jsonl ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from stages.conductor.conducting import Asked, Conductor
 from stages.conductor.expert import Call, Expert, Made
 from stages.conductor.selection import Entry
-from stages.formats.conducted.records import Conducted, Exchange, Performed
+from stages.formats.conducted.records import Conducted, Exchange, Performed, conducted_line, read_conducted
 from stages.shared.errors import StagecoachError
 from stages.teacher.request import Answer, Request
 
@@ -53,14 +57,14 @@ def _exchanges(record: Conducted) -> Iterator[Exchange]:
 
 
 def _experts(record: Conducted) -> Iterator[Expert]:
-    """Yield the experts that a record names, and one for each task that was offered and not planned."""
+    """Yield the experts that a record names, and one for each task that was offered and not begun."""
     seen: set[tuple[str, str]] = set()
     for task in record.tasks:
         for each in task.candidates:
             if (task.task, each.id) not in seen:
                 seen.add((task.task, each.id))
                 yield _expert(each.id, task.task, each.description)
-    known = {task.task for task in record.tasks}
+    known = {task for task, _ in seen}
     yield from (_expert(f"{name} of the record", name, "") for name in record.offered if name not in known)
 
 
@@ -70,3 +74,24 @@ def _expert(name: str, task: str, description: str) -> Expert:
 
     entry = Entry(id=name, task=task, likes=0, downloads=0, description=description)
     return Expert(entry=entry, run=run)
+
+
+def main(paths: Sequence[str]) -> int:
+    """Replay the records of files, and print how many lead to their own answers. Returns the exit status."""
+    records = [record for path in paths for record in read_conducted(Path(path))]
+    failed = 0
+    for record in records:
+        try:
+            is_same = conducted_line(replay(record)) == conducted_line(record)
+            problem = "" if is_same else f"request {record.id!r}: another answer"
+        except ReplayError as error:
+            problem = str(error)
+        failed += bool(problem)
+        if problem:
+            print(problem, file=sys.stderr)
+    print(f"{len(records) - failed} of {len(records)} records replay to the same bytes")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

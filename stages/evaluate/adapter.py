@@ -12,6 +12,7 @@ from stages.evaluate.answers import Answers
 from stages.evaluate.backends.placing import Placing
 from stages.evaluate.backends.windows import Prompt, Scored, Window, WindowLM, Written
 from stages.evaluate.engine import Engine
+from stages.formats.calls.inline import without_calls
 from stages.generate.memory import MAX_ROWS, group_tokens
 from stages.generate.plan import plan_groups
 from stages.generate.requests import Request
@@ -44,6 +45,8 @@ class CheckpointLM(WindowLM):
         self.placing: Placing | None = None
         """The pictures of the prompts; None: there are none."""
         self.engine = Engine(model, tokenizer, batch_tokens, cache_mb)
+        self.called: list[dict[str, str]] = []
+        """What was written with tools, calls included: {prompt, text}."""
 
     def write(self, prompts: list[Prompt]) -> list[Written]:
         """Return the continuation of each prompt."""
@@ -52,11 +55,13 @@ class CheckpointLM(WindowLM):
         found: dict[int, Written] = {}
         for start in range(0, len(order), _ROWS_A_GROUP):
             numbers = order[start : start + _ROWS_A_GROUP]
-            group = [requests[number] for number in numbers]
+            group, days = [requests[number] for number in numbers], [prompts[number].day for number in numbers]
             rows = [[asdict(each.sampling), each.prompt, each.key, *each.ends] for each in group]
-            kept = self.answers.ask("generate", rows, partial(self._generated, group))
+            rows += [[self.engine.tools.identity, *days]] if self.engine.tools else []
+            kept = self.answers.ask("generate", rows, partial(self._generated, group, days))
             for number, each in zip(numbers, kept, strict=True):
-                found[number] = Written(each["text"], len(each["tokens"]), each["stopped"], tuple(each["tokens"]))
+                text = self._answered(prompts[number], each["text"])
+                found[number] = Written(text, len(each["tokens"]), each["stopped"], tuple(each["tokens"]))
         return [found[index] for index in range(len(requests))]
 
     def score_windows(self, windows: list[Window]) -> list[Scored]:
@@ -69,10 +74,17 @@ class CheckpointLM(WindowLM):
             scored.update((index, (logprob, greedy)) for index, (logprob, greedy) in zip(group, kept, strict=True))
         return [scored[index] for index in range(len(windows))]
 
-    def _generated(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
+    def _answered(self, prompt: Prompt, text: str) -> str:
+        """Return a continuation without its calls, which tasks do not know."""
+        if self.engine.tools is None:
+            return text
+        self.called.append({"prompt": str(prompt.context), "text": text})
+        return without_calls(text)
+
+    def _generated(self, requests: Sequence[Request], days: Sequence[str]) -> list[dict[str, Any]]:
         if self.placing is not None:
             self.engine.look(self.placing.shown(request.prompt for request in requests))
-        return self.engine.generate(requests)
+        return self.engine.generate(requests, days)
 
     def _scores(self, windows: Sequence[Window]) -> list[tuple[float, bool]]:
         if self.placing is not None:

@@ -35,6 +35,8 @@ Natural = Annotated[int, Field(ge=0)]
 Shown = Literal["shown", "shuffled", "none"]
 """Pictures or sounds of a task: its own, each that of another question, or none. The last two are blind controls."""
 SHOWN: tuple[Shown, ...] = get_args(Shown)
+ToolUse = Literal["used", "withheld"]
+"""Tools in generated answers: the model may call them, or it may begin no call, whatever it learned: the control."""
 
 
 class ChatForm(Section):
@@ -93,6 +95,10 @@ class TaskSettings(Section):
     sounds: Shown | tuple[Shown, ...] | None = None
     """Sounds that questions have, a cell each, as `pictures`."""
 
+    tools: ToolUse | tuple[ToolUse, ...] | None = None
+    """Tools of the section in generated answers, a cell each: `used`, or `withheld` from a model that learned them.
+    null: the model writes as it likes, and nothing is run."""
+
     def given(self) -> dict[str, Any]:
         """Return the settings that are not the defaults. A job reads its settings back with all of them set."""
         plain = TaskSettings(task=self.task)
@@ -120,6 +126,7 @@ class Cell:
     """None: as plain text."""
     pictures: Shown = "shown"
     sounds: Shown = "shown"
+    tools: ToolUse | None = None
 
     @property
     def is_ours(self) -> bool:
@@ -137,6 +144,7 @@ class Cell:
             "" if self.repeats is None else f"{self.repeats}-times",
             self.chat.name if self.chat else "",
             self.blind,
+            self.calling,
         )
         return "@".join(filter(None, (self.task, ",".join(filter(None, settings)))))
 
@@ -145,6 +153,11 @@ class Cell:
         """Name of a blind control; empty: it is none."""
         controls = {"pictures": self.pictures, "sounds": self.sounds}
         return ",".join(f"{field}-{shown}" for field, shown in controls.items() if shown != "shown")
+
+    @property
+    def calling(self) -> str:
+        """Name of the use of tools; empty: the task has none."""
+        return {None: "", "used": "tools", "withheld": "tools-withheld"}[self.tools]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,8 +203,8 @@ def _sweep(task: TaskSettings, asked: Asked) -> Iterator[Cell]:
     shows = is_own and (asked.has_pictures or asked.has_sounds)
     pictures = task.pictures or (SHOWN if is_own and asked.has_pictures else "shown")
     sounds = task.sounds or (SHOWN if is_own and asked.has_sounds else "shown")
-    settings = product(shots, *map(_several, (task.seed, task.variant, pictures, sounds)))
-    for number, seed, variant, seen, heard in settings:
+    sweeps = (shots, *map(_several, (task.seed, task.variant, pictures, sounds, task.tools)))
+    for number, seed, variant, seen, heard, tools in product(*sweeps):
         yield Cell(
             task=task.task,
             num_fewshot=None if own == {number} and not variant else number,  # the same measurement as unasked
@@ -203,6 +216,7 @@ def _sweep(task: TaskSettings, asked: Asked) -> Iterator[Cell]:
             chat=_form(asked.chat if task.chat is None else task.chat, asked, shows=shows),
             pictures=seen,
             sounds=heard,
+            tools=tools,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -61,6 +61,9 @@ MEDIA = ("pictures", "sounds")
 """Inputs that tasks of `definitions` show, or have heard."""
 ANSWERS = "answers"
 """The step whose units answer a part of a cell's requests."""
+
+
+ToolName = Literal["calculator", "calendar", "search"]
 
 
 class PerplexityConfig(Section):
@@ -127,10 +130,17 @@ class EvaluateConfig(StageConfig):
     sounds: Annotated[Inputs | None, Reads(KINDS.sounds)] = None
     """Collections of the sounds that tasks of `definitions` have, by the keys that `doc_to_audio` names. A section has
     pictures or sounds."""
+    toolbox: tuple[ToolName, ...] = ()
+    """Tools that checkpoints may call in generated answers, in Toolformer's notation, for tasks that say `tools: used`.
+    The calendar tells the `date` of a task's row, as 2026-11-27."""
+    corpus: Annotated[Inputs | None, Reads(KINDS.documents)] = None
+    """Documents that the tool `search` searches."""
+    passage_words: int = Field(default=100, ge=1)
+    """Words of a passage that `search` returns."""
     tasks: tuple[TaskSettings, ...] = (TaskSettings(task=PERPLEXITY),)
-    """Names of tasks, or mappings {task, num_fewshot, seed, limit, variant, repeats, parts, chat, pictures, sounds}; a
-    list of shots, seeds, variants, pictures or sounds makes several. A task is `perplexity`, `facts`, `generate`, a
-    name of lm-eval or of `definitions`, or a shipped suite: `suite:llama`."""
+    """Names of tasks, or mappings {task, num_fewshot, seed, limit, variant, repeats, parts, chat, pictures, sounds,
+    tools}; a list of shots, seeds, variants, pictures, sounds or tools makes several. A task is `perplexity`, `facts`,
+    `generate`, a name of lm-eval or of `definitions`, or a shipped suite: `suite:llama`."""
     num_fewshot: int | None = Field(default=None, ge=0)
     """Solved examples before each question, for tasks that name no number; None: each task's own. Ours have none."""
     limit: int | None = Field(default=None, ge=1)
@@ -185,7 +195,7 @@ class EvaluateConfig(StageConfig):
             **{name: name for name in self.endpoints},
         }
         bases = self._bases(checkpoints)
-        read = {cell: read_by(cell, inputs) for _, cell in asked}
+        read = {cell: {**read_by(cell, inputs), **self._searched(cell, inputs)} for _, cell in asked}
         models = self._models(inputs)
         planned = [
             (self._unit(name, cell, {**models[name], **read[cell]}), cell, sources[name]) for name, cell in asked
@@ -279,7 +289,7 @@ class EvaluateConfig(StageConfig):
         return Unit(
             key=f"{model}/{cell.name}",
             inputs=read,
-            uses=SETTINGS.get(cell.task, ()),
+            uses=("toolbox", "passage_words") if cell.tools == "used" else SETTINGS.get(cell.task, ()),
             parts=self._parts(model, cell),
             data=hashlib.sha256(b"\n".join(parts)).hexdigest() if parts else "",
         )
@@ -298,8 +308,9 @@ class EvaluateConfig(StageConfig):
         """Return the parts of a cell; None: as its cost asks for.
 
         Parts make no endpoint faster. A perplexity of parts would differ in its last bits: our own tasks stay whole.
+        Tasks with tools do, too: their calls are written beside the scores.
         """
-        if cell.parts is None and (model in self.endpoints or cell.is_ours):
+        if cell.tools or (cell.parts is None and (model in self.endpoints or cell.is_ours)):
             return 1
         return cell.parts
 
@@ -318,6 +329,7 @@ class EvaluateConfig(StageConfig):
         if checkpoints and (found := len(inputs.get("tokenizer", ()))) != 1:
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
         self._check_media()
+        self._check_tools(asked, inputs)
         self._check_endpoints(asked, inputs)
         self._check_chat([*names_of(checkpoints), *self.endpoints])
         cells = tuple(dict.fromkeys(cell for _, cell in asked))
@@ -333,6 +345,20 @@ class EvaluateConfig(StageConfig):
             raise ConfigError("definitions", self.definitions, "files with a *.yaml among them (for example mine/*)")
         for cell in cells:
             check_cell(cell, datasets, definitions)
+
+    def _searched(self, cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str, tuple[InputFile, ...]]:
+        return {"corpus": inputs.get("corpus", ()) if cell.tools == "used" else ()}
+
+    def _check_tools(self, asked: Sequence[tuple[str, Cell]], inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        """Raise ConfigError for tools that no checkpoint can call, and a search without documents."""
+        cells = [cell for _, cell in asked if cell.tools]
+        if cells and not self.toolbox:
+            raise ConfigError("toolbox", [], f"names of tools for {cells[0].name!r} (for example [calculator])")
+        if cells and (self.endpoints or self.vllm):
+            raise ConfigError("toolbox", self.toolbox, "empty with endpoints and vllm: they run no tool of ours")
+        if ("search" in self.toolbox) != bool(inputs.get("corpus")):
+            wanted = "documents to search" if "search" in self.toolbox else "null: `toolbox` has no search"
+            raise ConfigError("corpus", self.corpus, wanted)
 
     def _check_chat(self, names: list[str]) -> None:
         """Raise ConfigError for a conversation with a model that is not here."""
@@ -395,7 +421,10 @@ def _step(
         run=f"stages.evaluate.run:{function}",
         units=units,
         uses=(),
-        reads=("checkpoints", "tokenizer", "tokenizers", "datasets", "definitions", *MEDIA, *NEEDS.values()),
+        reads=(
+            *("checkpoints", "tokenizer", "tokenizers", "datasets", "definitions", *MEDIA, "corpus"),
+            *NEEDS.values(),
+        ),
         after=after,
         ranks=layout.ranks,
         resumes=True,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from megatron.core import parallel_state
 
+from stages.evaluate.backends.calling import UnitTools
 from stages.generate.features import Features
 from stages.generate.generation import Generator
 from stages.generate.memory import MAX_ROWS, cache_bytes, generation_slots, scoring_slots, slot_bytes, weight_bytes
@@ -37,6 +38,8 @@ class Engine:
     def __init__(self, model: LoadedModel, codec: Codec, batch_tokens: int, cache_mb: int | None = None) -> None:
         """Take `batch_tokens` a step, and for a generation's cache `cache_mb` at most: see stages.generate.memory."""
         self.model = model
+        self.tools: UnitTools | None = None
+        """Tools that texts may call, the same on all ranks; None: there are none, and nothing is kept from calling."""
         self.tokens = 0
         """Tokens computed."""
         self._codec = codec
@@ -65,10 +68,13 @@ class Engine:
         _order(("score", windows))
         return self._score(windows)
 
-    def generate(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
-        """Return the continuation of each request, as plain data. Rank 0 calls it; the others `follow`."""
-        _order(("generate", requests))
-        return self._generate(requests)
+    def generate(self, requests: Sequence[Request], days: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Return the continuation of each request, as plain data. Rank 0 calls it; the others `follow`.
+
+        `days` are the dates that the calendar tells in each; with tools there is one for each request.
+        """
+        _order(("generate", (requests, days)))
+        return self._generate(requests, days)
 
     def follow(self) -> None:
         """Compute what rank 0 asks for until its block of `leading` ends. Raises Checkpointed if that stops."""
@@ -79,7 +85,7 @@ class Engine:
             elif order == "score":
                 self._score(given)
             elif order == "generate":
-                self._generate(given)
+                self._generate(*given)
             elif order == "stop":
                 raise Checkpointed
             else:
@@ -100,7 +106,9 @@ class Engine:
         self.tokens += passes.tokens
         return found
 
-    def _generate(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
+    def _generate(self, requests: Sequence[Request], days: Sequence[str]) -> list[dict[str, Any]]:
+        if self.tools is not None:
+            requests = [self.tools.on(request, day) for request, day in zip(requests, days, strict=True)]
         wanted = [len(request.prompt) + request.sampling.max_tokens for request in requests]
         slots = generation_slots(self.model.config, self._cache, self._slot, wanted)
         passes = Passes(self.model, slots, self._features)

@@ -14,6 +14,7 @@ from typing import Any
 from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
 from stages.evaluate.backends.asking import dialogue_of, endpoint_description, model_name, open_endpoint
+from stages.evaluate.backends.calling import UnitTools, open_tools
 from stages.evaluate.backends.dialogue import Dialogue
 from stages.evaluate.backends.placing import Placing
 from stages.evaluate.backends.settings import VllmSettings
@@ -47,6 +48,7 @@ from stages.formats.kinds import KINDS
 from stages.formats.results import EvaluationKey, Generation, Results, write_generations, write_lines, write_results
 from stages.generate.opening import Description, Opened, describe, is_release, open_checkpoint, open_release
 from stages.generate.sampling import Sampling
+from stages.generate.text import Codec
 from stages.model import parallel
 from stages.pictures.album import Album
 from stages.pictures.sounds import SoundShelf
@@ -55,6 +57,8 @@ from stages.shared.errors import ConfigError
 from stages.shared.files import sha256_file, write_json
 from stages.shared.task import Task
 
+CALLS = "calls.jsonl"
+"""What a unit's model wrote with tools, calls included."""
 Ask = Callable[[Task[EvaluateConfig], Cell, WindowLM], dict[str, Any]]
 """Asks a unit's model and writes what comes of it; returns the summary."""
 
@@ -80,12 +84,15 @@ def _with_model(task: Task[EvaluateConfig], cell: Cell, ask: Ask) -> dict[str, A
         return _with_vllm(task, cell, task.config.vllm, ask) if task.ranks.rank == 0 else {}
     opened = open_model(task)
     if not parallel.is_first():
-        Engine(opened.model, opened.codec, task.config.batch_tokens, task.config.cache_mb).follow()
+        engine = Engine(opened.model, opened.codec, task.config.batch_tokens, task.config.cache_mb)
+        engine.tools = _tools(task, cell, opened.codec)
+        engine.follow()
         return {}
     with leading(), _answers(task, opened.identity, _asked(task.unit, cell)) as answers:
         batch, cache = task.config.batch_tokens, task.config.cache_mb
         adapter = CheckpointLM(opened.model, opened.codec, answers, batch, opened.first_id, cache)
         adapter.placing = _placing(task, opened)
+        adapter.engine.tools = _tools(task, cell, opened.codec)
         return ask(task, cell, adapter)
 
 
@@ -100,6 +107,14 @@ def _ask(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, A
     loaded = _load_tasks(cell, task)
     _require_sense(loaded, model)
     return _score(task, cell, loaded, model)
+
+
+def _tools(task: Task[EvaluateConfig], cell: Cell, codec: Codec) -> UnitTools | None:
+    """Return the tools of a unit; None: its task has none."""
+    if cell.tools is None:
+        return None
+    names = task.config.toolbox if cell.tools == "used" else ()
+    return open_tools(names, _paths(task, "corpus"), task.config.passage_words, codec)
 
 
 def _placing(task: Task[EvaluateConfig], opened: Opened | None) -> Placing | None:
@@ -167,6 +182,8 @@ def _score(
     write_lines(task.out / KINDS.samples.file, sample_records(measured))
     if folders := _paths(task, "pictures"):
         write_answers(task.out, loaded, measured, Album(folders))
+    if isinstance(answering, CheckpointLM) and cell.tools:
+        write_lines(task.out / CALLS, answering.called)
     if is_submitted(cell, _paths(task, "definitions")):
         write_json(task.out / submission.FILE, submission.submission_of(measured["samples"], cell.task))
     return {
@@ -232,7 +249,7 @@ def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, model: Watched) -> 
     endpoint = task.config.endpoints.get(model_name(task.unit, cell))
     variant = shipped_variants().get(with_variant(cell.task, cell.variant))
     read = [
-        *_paths(task, "heldout", "facts", "toxicity", "datasets", "definitions", "pictures"),
+        *_paths(task, "heldout", "facts", "toxicity", "datasets", "definitions", "pictures", "corpus"),
         *([variant] if variant else []),
     ]
     return EvaluationKey(
@@ -242,7 +259,7 @@ def _key(task: Task[EvaluateConfig], cell: Cell, shots: int, model: Watched) -> 
         num_fewshot=shots,
         seed=cell.seed,
         limit=cell.limit,
-        variant=",".join(filter(None, (cell.variant, cell.blind))),
+        variant=",".join(filter(None, (cell.variant, cell.blind, cell.calling))),
         prompts=model.digest,
         data=files_digest(read),
         first_token=described.first_id,

@@ -71,8 +71,6 @@ class Kinds:
     """APIs in APIBench's ten fields."""
     api_questions: Kind = Kind("api_questions", "questions.jsonl")
     """Requests, each with the API that answers it."""
-    api_answers: Kind = Kind("api_answers", "answers.jsonl")
-    """A model's answers to requests."""
     call_scores: Kind = Kind("call_scores", "call_scores.json")
     """How often answers call the right API."""
     tool_requests: Kind = Kind("tool_requests", "requests.jsonl")

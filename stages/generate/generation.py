@@ -145,7 +145,9 @@ class Generator:
     def _choices(self, rows: Sequence[Row], logits_RV: Tensor) -> Tensor:
         """Return what is known of each row's next token: see `_columns`."""
         columns = _columns(rows)
-        tokens_R = choose(_masked(rows, logits_RV), [row.request.sampling for row in rows], [row.draw for row in rows])
+        masked_RV = _masked(rows, logits_RV)
+        tokens_R = choose(masked_RV, [row.request.sampling for row in rows], [row.draw for row in rows])
+        _take_wanted(rows, masked_RV, tokens_R)
         known = [tokens_R[:, None]]
         if columns > 1:
             chosen_R, ids_RN, best_RN = logprobs_of(logits_RV, tokens_R, (columns - 2) // 2)
@@ -154,7 +156,7 @@ class Generator:
 
 
 def _masked(rows: Sequence[Row], logits_RV: Tensor) -> Tensor:
-    if all(row.allowed is None for row in rows):
+    if all(row.allowed is None and not (row.steer and row.steer.banned) for row in rows):
         return logits_RV
     masked_RV = logits_RV.clone()
     for row, logits_V in zip(rows, masked_RV, strict=True):
@@ -162,7 +164,18 @@ def _masked(rows: Sequence[Row], logits_RV: Tensor) -> Tensor:
             kept = torch.tensor(row.allowed, device=logits_V.device)
             values = logits_V[kept]
             logits_V.fill_(-torch.inf)[kept] = values
+        if row.steer and row.steer.banned:
+            logits_V[torch.tensor(row.steer.banned, device=logits_V.device)] = -torch.inf
     return masked_RV
+
+
+def _take_wanted(rows: Sequence[Row], logits_RV: Tensor, tokens_R: Tensor) -> None:
+    """Put the token that a row wants in the place of its choice if fewer than `among` tokens are likelier."""
+    for row, logits_V, token in zip(rows, logits_RV, tokens_R, strict=True):
+        if row.steer and row.steer.wanted is not None:
+            wanted = logits_V[row.steer.wanted]
+            if (logits_V > wanted).sum() < row.steer.among and wanted > -torch.inf:
+                token.fill_(row.steer.wanted)
 
 
 def _columns(rows: Sequence[Row]) -> int:

@@ -40,6 +40,22 @@ Allowed = Callable[[Sequence[int]], Sequence[int] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Steer:
+    """Changes the choice of a row's next token."""
+
+    wanted: int | None = None
+    """The token that is chosen if it is among the likeliest."""
+    among: int = 1
+    """Number of the likeliest."""
+    banned: Tokens = ()
+    """Tokens that do not come."""
+
+
+Steering = Callable[[Sequence[int]], Steer | None]
+"""Returns how the next choice is changed, given the tokens after the prompt; None: not at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """A prompt to continue."""
 
@@ -52,6 +68,7 @@ class Request:
     """Tokens that end the row as the end-of-sequence token does, such as the end of a chat template's message."""
     hook: Hook | None = None
     allowed: Allowed | None = None
+    steer: Steering | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from stages.generate.plan import PlannedStep
 from stages.generate.prefixes import Node, path_of
-from stages.generate.requests import Continuation, Growth, Insert, Request, Stop
+from stages.generate.requests import Continuation, Growth, Insert, Request, Steer, Stop
 from stages.generate.sampling import Logprobs, uniform
 from stages.generate.text import Codec, RowText
 
@@ -36,6 +36,8 @@ class Row:
     logprobs: list[Logprobs] = field(default_factory=list)
     allowed: Sequence[int] | None = None
     """Tokens that may come next; None: all."""
+    steer: Steer | None = None
+    """Change of the next choice."""
     stopped: str = ""
     end: int | None = None
     """The token that ended it."""
@@ -76,11 +78,12 @@ class Row:
                 return
 
     def ask_mask(self) -> None:
-        """Find out which tokens may come next."""
+        """Find out which tokens may come next, and how their choice is changed."""
         if self.request.allowed:
             self.allowed = self.request.allowed(self.tokens)
             if self.allowed is not None and not self.allowed:
                 self.stopped = "mask"
+        self.steer = self.request.steer(self.tokens) if self.request.steer else None
 
     def answer(self) -> Continuation:
         """Return what came after the prompt."""

@@ -17,6 +17,7 @@ PRELOADED = [
     "stages.pretrain.run",
     "stages.train.engines.deepspeed",
     "stages.vision.contrastive.run",
+    "stages.vision.qformer.run",
     "tests.stages.train.ranking",
     "tests.stages.train.ranks",
 ]

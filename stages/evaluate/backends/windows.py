@@ -58,6 +58,8 @@ class Prompt:
     sampling: Sampling
     draw: int
     """Number of the prompt among the equal ones: each is another sample."""
+    day: str = ""
+    """Date that a calendar tells, as 2026-11-27; empty: none."""
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -112,7 +114,7 @@ class WindowLM(LM):
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """Return the continuation of each context, cut before the first stop text."""
         asked = [(request.args[0], read_sampling(request.args[1])) for request in requests]
-        found = self.generate(asked)
+        found = self.generate(asked, [str(request.doc.get("date", "")) for request in requests])
         self.cut.unfinished += sum(done.stopped == "length" for done in found)
         return [self._answer(context, done.text) for (context, _), done in zip(asked, found, strict=True)]
 
@@ -125,13 +127,16 @@ class WindowLM(LM):
         is_indented = not isinstance(context, Conversation) and context[-1:].isspace()
         return text if is_indented or not self._drops_space else text.removeprefix(" ")
 
-    def generate(self, asked: Sequence[tuple[str, Sampling]]) -> list[Written]:
-        """Return the continuation of each context. Equal contexts draw for themselves, the first, the second ..."""
+    def generate(self, asked: Sequence[tuple[str, Sampling]], days: Sequence[str] = ()) -> list[Written]:
+        """Return the continuation of each context. Equal contexts draw for themselves, the first, the second ...
+
+        `days` are the dates that a calendar tells in each; none where there is no calendar.
+        """
         seen: Counter[tuple[int, ...]] = Counter()
         prompts = []
-        for context, sampling in asked:
+        for (context, sampling), day in zip(asked, days or [""] * len(asked), strict=True):
             ids = tuple(self._fitting(self.context_ids(context), self._prompt_room(sampling)))
-            prompts.append(Prompt(context=context, ids=ids, sampling=sampling, draw=seen[ids]))
+            prompts.append(Prompt(context=context, ids=ids, sampling=sampling, draw=seen[ids], day=day))
             seen[ids] += 1
         return self.write(prompts)
 

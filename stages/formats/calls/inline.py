@@ -123,7 +123,7 @@ def input_of(arguments: str) -> str:
 def write_call(tool: str, text: str, result: str | None = None) -> str:
     """Return a call without the space before it. It reads back the same, whatever the texts hold."""
     arguments = text if _is_plain(text) else json.dumps(text, ensure_ascii=False)
-    shown = "" if result is None else ARROW + _written(result)
+    shown = "" if result is None else ARROW + write_result(result)
     return f"[{tool}({arguments}){shown}{STOP}"
 
 
@@ -134,7 +134,8 @@ def _is_plain(text: str) -> bool:
     return is_whole and text == text.strip() and "\n" not in text and input_of(text) == text
 
 
-def _written(result: str) -> str:
+def write_result(result: str) -> str:
+    """Return a result as it stands behind the arrow: one line, in which brackets cannot end the call."""
     line = " ".join(result.split())
     is_plain = "\\" not in line and _end_of_result(line + STOP, 0) == len(line)
     return line if is_plain else _SPECIAL.sub(r"\\\g<0>", line)

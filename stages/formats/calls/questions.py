@@ -1,8 +1,8 @@
 """The formats of questions about APIs and of answers to them, one JSON object a line, as Gorilla publishes them.
 
 question   {"question_id": 7, "text": "...", "api_data": {an API}}; published ones have `code` ("###Instruction: ...")
-           in place of `text`, and the line's number, from 1, as id
-answer     {"question_id": 7, "text": "..."}
+           in place of `text`, and the line's number, from 1, as id. null as `api_data`: no API answers the request
+answer     {"question_id": 7, "text": "..."}, or a rollout, whose `prompt` ends in the id: "heldout/7"
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ INSTRUCTION, OUTPUT = "###Instruction:", "###Output:"
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A request that one API answers."""
+    """A request that one API answers, or none."""
 
     id: str
     text: str
-    api: Api
+    api: Api | None
+    """With the arguments of the request, where it gives some."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,25 +53,28 @@ def _question(record: Any, number: int) -> Question:
     text = record["text"] if "text" in record else record["code"].partition(OUTPUT)[0].partition(INSTRUCTION)[2]
     if not isinstance(text, str):
         raise TypeError(f"text {text!r}: must be a text")
-    return Question(
-        id=str(record.get("question_id", number)), text=text.strip(), api=parse_api(record["api_data"], number)
-    )
+    api = None if record["api_data"] is None else parse_api(record["api_data"], number)
+    return Question(id=str(record.get("question_id", number)), text=text.strip(), api=api)
 
 
 def write_questions(path: Path, questions: Iterable[Question]) -> None:
     """Write one question a line, in order, atomically."""
-    records = ({"question_id": each.id, "text": each.text, "api_data": asdict(each.api)} for each in questions)
+    records = (
+        {"question_id": each.id, "text": each.text, "api_data": asdict(each.api) if each.api else None}
+        for each in questions
+    )
     lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     write_atomic(path, "".join(lines).encode("utf-8", "replace"))
 
 
 def read_answers(path: Path) -> list[Answer]:
     """Return the answers of a file in order. Raises DataError, naming file and line, for a line that is none."""
-    remedy = "Write one JSON object a line: {question_id, text}"
+    remedy = "Write one JSON object a line: {question_id, text}, or give rollouts"
     return list(parse_lines(path, _answer, "not an answer", remedy, skips_blank=True))
 
 
 def _answer(record: Any, number: int) -> Answer:
     if not isinstance(record["text"], str):
         raise TypeError(f"text {record['text']!r}: must be a text")
-    return Answer(question=str(record.get("question_id", number)), text=record["text"])
+    id_ = record["prompt"].rpartition("/")[2] if "prompt" in record else record.get("question_id", number)
+    return Answer(question=str(id_), text=record["text"])

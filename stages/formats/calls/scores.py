@@ -14,10 +14,13 @@ from typing import Any, Literal, get_args
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
 
-Hub = Literal["torchhub", "tensorflow", "huggingface"]
-Verdict = Literal["correct", "wrong", "hallucination", "noformat", "unparsed"]
-"""`wrong`: an API of another domain. `noformat`: no `api_call`. `unparsed`: no call that parses (strict mode alone)."""
+Hub = Literal["torchhub", "tensorflow", "huggingface", "functions"]
+Verdict = Literal["correct", "wrong", "hallucination", "noformat", "unparsed", "refused", "called"]
+"""`wrong`: an API of another domain; of functions another API, or other arguments. `hallucination`: no API of the file.
+`noformat`: no `api_call`. `unparsed`: no call that parses (strict mode alone). On a request that no API serves the
+verdict is `refused` or `called`."""
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+UNSERVED: tuple[Verdict, ...] = ("refused", "called")
 Mode = Literal["published", "strict"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
@@ -55,9 +58,12 @@ class CallScores:
     """Some of those, to read: verdicts, the answer, and the API of each mode."""
 
     def share(self, mode: Mode, verdict: Verdict) -> float:
-        """Return the share of a verdict, from 0 to 1: `correct` is the accuracy. 0 without answers."""
+        """Return the share of a verdict, from 0 to 1: `correct` is the accuracy. 0 without answers.
+
+        `refused` and `called` are shares of the requests that no API serves, the others of those that one serves.
+        """
         counts = self.modes[mode]
-        total = sum(counts.values())
+        total = sum(count for each, count in counts.items() if (each in UNSERVED) == (verdict in UNSERVED))
         return counts.get(verdict, 0) / total if total else 0.0
 
 

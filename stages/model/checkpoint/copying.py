@@ -52,7 +52,8 @@ def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: 
 def copy_part(model: GPTModel, part: str, folder: Path, config: ModelConfig) -> None:
     """Fill a part that each rank has whole, a join or a speech encoder, from a checkpoint of ours. Collective.
 
-    Raises DataError if the checkpoint is damaged, or has another such part or none.
+    A Q-Former that was trained without a language model has no matrix to one: the model's own stays as it is. Raises
+    DataError if the checkpoint is damaged, or has another such part or none.
     """
     verify(folder)
     found = read_settings(folder).config
@@ -62,6 +63,8 @@ def copy_part(model: GPTModel, part: str, folder: Path, config: ModelConfig) -> 
         remedy = f"Set model.{'eyes' if config.eyes else 'ears'}.{part} to it, or train a {part}"
         raise DataError(folder, f"has another {part} ({shown})", remedy)
     for name, weight in getattr(model, part).named_parameters() if hasattr(model, part) else ():
+        if found.head == "none" and name.startswith("out."):
+            continue
         whole = read_slice(folder, f"{WEIGHTS}{part}.{name}", ())
         if whole.shape != weight.shape:
             problem = f"{part}.{name} has shape {[*whole.shape]}, here {[*weight.shape]}"

@@ -11,6 +11,7 @@ from stages.formats.kinds import KINDS
 from stages.formats.pieces import TOKENIZER_JSON
 from stages.formats.tokenizer import Tokenizer
 from stages.model.config import ModelConfig
+from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
 
 
@@ -18,13 +19,17 @@ def write_tokenizer(tokenizer: Path, folder: Path, model: ModelConfig, template:
     """Write the tokenizer's files. Its texts begin with the end-of-sequence token, as every document of the training
     does, so that a reader of the folder needs no flag.
 
-    Raises ValueError for a template whose control tokens are not among the model's extra tokens.
+    Raises ValueError for a template whose control tokens are not among the model's extra tokens, and DataError if no
+    tokenizer.json lies beside the tokenizer.
     """
     shutil.copyfile(tokenizer, folder / KINDS.tokenizer.file)
     pieces = Tokenizer(tokenizer)
     end, unknown = (pieces.pieces()[number] for number in (pieces.eos_id, pieces.unk_id))
     padding = unknown if model.head == "scalar" else end  # a score is read at the last token that is no padding
-    write_json(folder / TOKENIZER_JSON, _tokenizer_json(tokenizer.with_name(TOKENIZER_JSON), pieces, end, model))
+    fast = tokenizer.with_name(TOKENIZER_JSON)
+    if not fast.is_file():
+        raise DataError(tokenizer, f"no {TOKENIZER_JSON} beside it", "Merge vocabularies with `order: last`")
+    write_json(folder / TOKENIZER_JSON, _tokenizer_json(fast, pieces, end, model))
     settings: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         **{"bos_token": end, "eos_token": end, "unk_token": unknown, "pad_token": padding},

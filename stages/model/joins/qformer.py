@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stages.model.joins.base import Attention, Join
 from stages.model.joins.config import JoinConfig
 
-_EPS = 1e-12
+EPS = 1e-12
 """BERT's (google-research/bert, modeling.py)."""
 
 
@@ -19,7 +19,7 @@ class PostNormAttention(nn.Module):
     def __init__(self, config: JoinConfig, width: int) -> None:
         super().__init__()
         self.attention = Attention(config.dim, width, config.num_heads)
-        self.out, self.norm = nn.Linear(config.dim, config.dim), nn.LayerNorm(config.dim, _EPS)
+        self.out, self.norm = nn.Linear(config.dim, config.dim), nn.LayerNorm(config.dim, EPS)
 
     def forward(self, x_NTC: Tensor, seen_NSW: Tensor, visible: Tensor | None = None) -> Tensor:
         """Return the tokens after they have looked at what is seen: see Attention."""
@@ -33,7 +33,7 @@ class PostNormFeedForward(nn.Module):
     def __init__(self, config: JoinConfig) -> None:
         super().__init__()
         self.inner, self.out = nn.Linear(config.dim, config.ffn_dim), nn.Linear(config.ffn_dim, config.dim)
-        self.norm = nn.LayerNorm(config.dim, _EPS)
+        self.norm = nn.LayerNorm(config.dim, EPS)
 
     def forward(self, x_NTC: Tensor) -> Tensor:
         """Return the tokens after the block."""
@@ -52,31 +52,50 @@ class QFormerLayer(nn.Module):
 
     def forward(self, queries_NQC: Tensor, features_NPW: Tensor) -> Tensor:
         """Return the queries after the layer."""
-        queries_NQC = self.own(queries_NQC, queries_NQC)
+        return self.looked(self.own(queries_NQC, queries_NQC), features_NPW)
+
+    def looked(self, queries_NQC: Tensor, features_NPW: Tensor) -> Tensor:
+        """Return the queries after what follows the attention to each other."""
         if self.cross is not None:
             queries_NQC = self.cross(queries_NQC, features_NPW)
         output_NQC: Tensor = self.feed_forward(queries_NQC)
         return output_NQC
 
 
-class QFormerJoin(Join):
-    """Queries, layers and the matrix to the language model's width."""
+class QFormer(nn.Module):
+    """Queries and layers. The norm is that of embeddings, of queries and of text."""
 
-    def __init__(self, config: JoinConfig, width: int, dim: int) -> None:
+    def __init__(self, config: JoinConfig, width: int) -> None:
         super().__init__()
         self.queries = nn.Parameter(torch.empty(1, config.queries, config.dim))
-        self.norm = nn.LayerNorm(config.dim, _EPS)
+        self.norm = nn.LayerNorm(config.dim, EPS)
         self.layers = nn.ModuleList(QFormerLayer(config, width, number) for number in range(config.num_layers))
+
+    @property
+    def blocks(self) -> list[QFormerLayer]:
+        """The layers by their type."""
+        return [layer for layer in self.layers if isinstance(layer, QFormerLayer)]
+
+    def asked(self, features_NPW: Tensor) -> Tensor:
+        """Return the queries after all layers, [N, Q, C]."""
+        return self.states(features_NPW)[-1]
+
+    def states(self, features_NPW: Tensor) -> list[Tensor]:
+        """Return the queries before each layer, and after the last one, each [N, Q, C]."""
+        states = [self.norm(self.queries).expand(len(features_NPW), -1, -1)]
+        for layer in self.layers:
+            states.append(layer(states[-1], features_NPW))
+        return states
+
+
+class QFormerJoin(QFormer, Join):
+    """A Q-Former and the matrix to the language model's width."""
+
+    def __init__(self, config: JoinConfig, width: int, dim: int) -> None:
+        super().__init__(config, width)
         self.out = nn.Linear(config.dim, dim)
 
     def forward(self, features_NPW: Tensor) -> Tensor:
         """Return the positions' embeddings, one of each query."""
         embedded_NQD: Tensor = self.out(self.asked(features_NPW))
         return embedded_NQD
-
-    def asked(self, features_NPW: Tensor) -> Tensor:
-        """Return the queries after all layers, [N, Q, C]."""
-        queries_NQC: Tensor = self.norm(self.queries).expand(len(features_NPW), -1, -1)
-        for layer in self.layers:
-            queries_NQC = layer(queries_NQC, features_NPW)
-        return queries_NQC

@@ -21,6 +21,7 @@ FOLDERS = (
     "evaluation",
     "seen",
     "rounds",
+    "plans",
     "win_rates",
     "generations",
     "timeline",

@@ -28,6 +28,7 @@ from stages.shared.contract import (
     unique_keys,
 )
 from stages.shared.errors import ConfigError
+from stages.train.starts import final_checkpoint
 
 PROMPTS = Path(__file__).resolve().parents[3] / "templates" / "prompts" / "toolformer" / "en.yaml"
 ToolName = Literal["calculator", "calendar", "search"]
@@ -57,7 +58,7 @@ class AnnotateConfig(StageConfig):
 
     documents: Annotated[Inputs, Reads(KINDS.documents)]
     checkpoint: Annotated[Inputs, Reads(KINDS.checkpoint)]
-    """The model that samples calls and is helped by them."""
+    """The model that samples calls and is helped by them: a section's final checkpoint, or a folder."""
     tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)]
     tool: ToolName
     """`calculator`: exact sums. `calendar`: the date in a document's URL. `search`: BM25 over `corpus`."""
@@ -71,12 +72,15 @@ class AnnotateConfig(StageConfig):
     """Most places of a document."""
     samples: int | None = Field(default=None, ge=1)
     """Calls sampled at each place."""
+    prompted: bool = True
+    """Whether demonstrations stand before each text, as in the paper. false: the model was fine-tuned on some, since it
+    is too small to follow a prompt."""
     prefilter: bool = True
     """Whether only documents are tried in which the tool may help, by the paper's rules."""
     passage_words: int = Field(default=100, ge=1)
     """Words of a passage that `search` returns."""
     shares: int = Field(default=1, ge=1)
-    """Units of each file. The bytes, one after another, do not depend on it."""
+    """Units of each file. The documents and candidates of all of them together do not depend on it."""
     threads: int = Field(default=1, ge=1)
     """Threads of a unit on a CPU."""
     seed: int = Field(default=0, ge=0)
@@ -104,19 +108,22 @@ class AnnotateConfig(StageConfig):
         files = inputs.get("documents", ())
         pairs = [(file, share) for file in files for share in range(self.shares)]
         keys = unique_keys(f"{file_key(file)}/{share}-of-{self.shares}" for file, share in pairs)
+        checkpoint = final_checkpoint("checkpoint", inputs["checkpoint"])
         needs_index = self.tool == "search"
         annotate = Step(
             name="annotate",
             run="stages.tools.annotate.run:annotate",
             units=tuple(
-                Unit(key=key, inputs={"documents": (file,)}) for key, (file, _) in zip(keys, pairs, strict=True)
+                Unit(key=key, inputs={"documents": (file,), "checkpoint": (checkpoint,)})
+                for key, (file, _) in zip(keys, pairs, strict=True)
             ),
-            uses=("tool", *Numbers._fields, "prefilter", "seed"),
+            uses=("tool", *Numbers._fields, "prompted", "prefilter", "seed"),
             reads=("documents", "checkpoint", "tokenizer"),
             after=(After("index"),) if needs_index else (),
             shape="generate",
             core_seconds=600.0,
             mem_mb=2000.0,
+            version=2,
             data=hashlib.sha256(PROMPTS.read_bytes()).hexdigest(),
         )
         outputs = [

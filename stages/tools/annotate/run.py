@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -31,6 +32,8 @@ from stages.tools.toolformer.prefilters import can_calculate, has_date
 
 CANDIDATES = "candidates.jsonl"
 """Every call that was sampled, with its numbers and the reason why it was kept or not."""
+BATCH = 16
+"""Documents, one after another in their file, that are annotated together."""
 Document = Mapping[str, Any]
 
 
@@ -49,8 +52,7 @@ def annotate(task: Task[AnnotateConfig]) -> dict[str, Any]:
     parallel.start(task.ranks)
     opened = open_checkpoint(task.inputs["checkpoint"][0].path, task.inputs["tokenizer"][0].path)
     documents = _share(task)
-    fit = {name: document for name, document in documents.items() if _may_help(config, name, document)}
-    prompt = str(yaml.safe_load(PROMPTS.read_bytes())[config.tool])
+    prompt = str(yaml.safe_load(PROMPTS.read_bytes())[config.tool]) if config.prompted else ""
     tool = Tool(
         name=config.tool.capitalize(),
         execute=_execute(task, documents),
@@ -60,16 +62,20 @@ def annotate(task: Task[AnnotateConfig]) -> dict[str, Any]:
     annotator = Annotator(EngineModel(opened, config.seed), tool)
     rejects = Rejects()
     candidates: list[Candidate] = []
+    unfit = 0
     with DocumentWriter(task.out / KINDS.documents.file) as writer:
-        for found in annotator.annotate((name, document["text"]) for name, document in fit.items()):
+        for batch in _batches(documents):
+            fit = [(name, documents[name]["text"]) for name in batch if _may_help(config, name, documents[name])]
+            unfit += len(batch) - len(fit)
+            for found in annotator.annotate(fit):
+                if isinstance(found, Reject):
+                    rejects.add(found)
+                    continue
+                candidates += found.candidates
+                if found.text != documents[found.document]["text"]:
+                    writer.write({**documents[found.document], "text": found.text})
             task.progress(len(candidates))
-            if isinstance(found, Reject):
-                rejects.add(found)
-                continue
-            candidates += found.candidates
-            if found.text != documents[found.document]["text"]:
-                writer.write({**documents[found.document], "text": found.text})
-    return _written(task, candidates, rejects, {"documents": writer.count, "unfit": len(documents) - len(fit)})
+    return _written(task, candidates, rejects, {"documents": writer.count, "unfit": unfit})
 
 
 def _share(task: Task[AnnotateConfig]) -> dict[str, Document]:
@@ -77,7 +83,13 @@ def _share(task: Task[AnnotateConfig]) -> dict[str, Document]:
     (file,) = task.inputs["documents"]
     place = task.place % task.config.shares
     found = enumerate(read_documents(file.path))
-    return {f"{number}": document for number, document in found if number % task.config.shares == place}
+    return {f"{number}": document for number, document in found if number // BATCH % task.config.shares == place}
+
+
+def _batches(documents: Mapping[str, Document]) -> Iterator[list[str]]:
+    """Yield the names of the documents that are one batch of the model: the same in any number of shares."""
+    for _, names in groupby(documents, lambda name: int(name) // BATCH):
+        yield [*names]
 
 
 def _may_help(config: AnnotateConfig, name: str, document: Document) -> bool:

@@ -38,7 +38,8 @@ class ChatsConfig(StageConfig):
     apis: Annotated[Inputs, Reads(KINDS.apis)]
     """APIs whose documents are searched."""
     retrievers: tuple[Retriever, ...] = Field(default=("none", "bm25", "oracle"), min_length=1)
-    """`none`: the question alone. `bm25`: with the documents that BM25 finds. `oracle`: with the right document."""
+    """`none`: the question alone. `bm25`: with the documents that BM25 finds. `oracle`: with the right document; where
+    no API serves the request, with BM25's best."""
     documents: Annotated[int, Ge(1)] = 1
     """Documents that `bm25` adds to a question."""
 

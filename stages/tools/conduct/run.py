@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 from stages.conductor.artefacts import Artefacts
 from stages.conductor.asking import Front
 from stages.conductor.conducting import Asked, Conductor
-from stages.conductor.expert import Call, Expert, perform
+from stages.conductor.expert import Expert, performer
 from stages.conductor.experts.endpoint import endpoint_expert
 from stages.conductor.experts.folder import folder_expert, folder_process
 from stages.conductor.experts.tools import tool_expert
 from stages.conductor.selection import Entry
 from stages.conductor.settings import EndpointSettings
-from stages.formats.conducted.records import Conducted, Performed, conducted_line, read_conducted, write_conducted
+from stages.formats.conducted.records import Conducted, conducted_line, read_conducted, write_conducted
 from stages.formats.conducted.requests import ToolRequest, read_requests
 from stages.formats.documents import read_documents
 from stages.formats.kinds import KINDS
@@ -90,12 +90,7 @@ def _conductor(task: Task[ConductConfig], stack: ExitStack, artefacts: Artefacts
         if name not in known:
             own = Entry(CONTROLLER, name, 0, 0, "the controller itself")
             experts.append(endpoint_expert(own, _asking(ask, "expert")))
-
-    def have_done(_number: int, expert: Expert, texts: Mapping[str, str], files: Mapping[str, str]) -> Performed:
-        call = Call(texts=texts, files={name: artefacts.path(file) for name, file in files.items()})
-        return perform(expert, call, artefacts.add, config.attempts)
-
-    return Conductor(ask.ask, experts, have_done, config.workers)
+    return Conductor(ask.ask, experts, performer(artefacts, config.attempts), config.workers)
 
 
 def _tools(task: Task[ConductConfig]) -> Iterator[Tool]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stages.formats.calls.apis import Api
+from stages.formats.calls.questions import Question
 from stages.formats.calls.scores import MODES, VERDICTS, CallScores, CallVerdict, Hub, Verdict
 from stages.tools.gorilla.published import MARK, Match, PublishedMatcher, answered_code
 from stages.tools.gorilla.strict import Strict, StrictMatcher
@@ -22,14 +23,17 @@ class Scorer:
         self._apis, self._hub = apis, hub
         self._published, self._strict = PublishedMatcher(calls, hub), StrictMatcher(calls, hub)
 
-    def score(self, question: str, text: str, domain: str) -> CallVerdict:
-        """Return the verdicts on an answer; `domain` is that of the question's API."""
+    def score(self, question: Question, text: str) -> CallVerdict:
+        """Return the verdicts on an answer. Raises ValueError for a question without an API: hubs publish none."""
+        if question.api is None:
+            raise ValueError(f"question {question.id} has no API")
+        domain = question.api.domain
         code = answered_code(text, self._hub)
         match = Match(-1) if code is None else self._published.match(code)
         strict = self._strict.match(text)
         ours = self._strict_api(strict, domain)
         row = CallVerdict(
-            question=question,
+            question=question.id,
             published="noformat" if code is None else self._verdict(match.api, domain),
             published_api=match.api,
             strict=self._strict_verdict(text, strict, ours, domain),

@@ -41,7 +41,8 @@ class StrictMatcher:
         """`calls` are the APIs' calls in the order of the file."""
         self._apis: dict[str, list[tuple[int, CodeCall]]] = defaultdict(list)
         for place, code in enumerate(calls):
-            call = next((each for each in calls_in(parse(code.encode())) if each.arguments), None)
+            found = calls_in(parse(code.encode()))
+            call = next((each for each in found if each.arguments or hub == "functions"), None)
             if call:
                 required = tuple(each for at, each in enumerate(call.arguments) if _is_required(each, at, hub))
                 self._apis[call.name].append((place, CodeCall(call.name, required)))
@@ -64,6 +65,8 @@ class StrictMatcher:
 def _is_required(argument: Argument, place: int, hub: Hub) -> bool:
     if hub == "torchhub":
         return argument.name in ("repo_or_dir", "model") or (not argument.name and place < 2)
+    if hub == "functions":
+        return bool(argument.value != argument.name)
     return hub == "huggingface" or argument.name in ("", "model")
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from stages.formats.calls.apis import Api
 
 REFERENCE = "Use this API documentation for reference:"
+REFUSAL = "No API fits this request."
+"""The answer to a request that no API serves."""
 
 
 def document_of(api: Api) -> str:
@@ -23,8 +25,10 @@ def question_of(text: str, documents: Sequence[str]) -> str:
     return "\n".join([text, *(f"{REFERENCE} {document}" for document in documents)])
 
 
-def answer_of(api: Api) -> str:
-    """Return the answer that calls an API, in the published sections."""
+def answer_of(api: Api | None) -> str:
+    """Return the answer that calls an API, in the published sections; None: the refusal."""
+    if api is None:
+        return REFUSAL
     sections = {
         "domain": api.domain,
         "api_call": api.api_call,

@@ -69,11 +69,11 @@ def write(task: Task[QuestionsConfig]) -> dict[str, Any]:
 
 def _request(config: QuestionsConfig, api: Api, place: int, seeds: Sequence[Question]) -> Request:
     """Return the request for an API. Its examples are drawn by its place, from other APIs' seeds if there are any."""
-    others = [seed for seed in seeds if seed.api != api] or list(seeds)
+    others = [seed for seed in seeds if seed.api not in (api, None)] or list(seeds)
     drawn = random.Random(f"{config.seed}/{place}").sample(others, min(config.examples, len(others)))
     chosen = yaml.safe_load(PROMPTS.read_bytes())[PROMPT]
     parameters = {**chosen["parameters"], **config.parameters}
-    examples = [{"document": document_of(each.api), "text": each.text} for each in drawn]
+    examples = [{"document": document_of(each.api), "text": each.text} for each in drawn if each.api]
     content = render(chosen["text"], count=config.per_api, examples=examples, document=document_of(api))
     kept = {name: value for name, value in parameters.items() if value is not None}
     return Request(messages=({"role": "user", "content": content},), parameters=kept)

@@ -30,15 +30,16 @@ class ScoreConfig(StageConfig):
 
     stage: ClassVar[str] = "tools.score"
 
-    answers: Annotated[Inputs, Reads(KINDS.api_answers)]
-    """Answers by the name of their APIs, such as `{torchhub: /data/responses/*.jsonl}`."""
+    answers: Annotated[Inputs, Reads(KINDS.rollouts)]
+    """Answers by the name of their APIs, such as `{torchhub: /data/responses/*.jsonl}`, or `align.rollout`'s."""
     apis: Annotated[Inputs, Reads(KINDS.apis)]
     """One file of APIs for each of these names. Its order counts: the published mode takes the first that matches."""
     questions: Annotated[Inputs, Reads(KINDS.api_questions)]
     """One file of questions for each of these names."""
     hubs: dict[str, Hub]
     """Required arguments of each name's calls, as the hub's scorer has them. `torchhub`: repo_or_dir and model.
-    `tensorflow`: model and positional ones. `huggingface`: all."""
+    `tensorflow`: model and positional ones. `huggingface`: all. `functions`: those of each question's own call; an
+    argument whose value is its name (`place='place'`) stands for any value."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the step. Raises ConfigError where names and files do not belong together."""
@@ -47,6 +48,7 @@ class ScoreConfig(StageConfig):
         step = Step(
             name="",
             run="stages.tools.score.run:score",
+            version=2,
             units=tuple(self._unit(key, file, inputs) for key, file in zip(keys, answers, strict=True)),
             uses=(),
             reads=("answers", "apis", "questions"),

@@ -9,12 +9,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from stages.formats.calls.apis import Api, read_apis
-from stages.formats.calls.questions import Answer, Question, read_answers, read_questions
-from stages.formats.calls.scores import CallVerdict, write_call_scores
+from stages.formats.calls.questions import Answer, read_answers, read_questions
+from stages.formats.calls.scores import CallVerdict, Mode, Verdict, write_call_scores
 from stages.formats.kinds import KINDS
 from stages.shared.errors import DataError
 from stages.shared.files import write_atomic
 from stages.shared.task import Task
+from stages.tools.gorilla.functions import FunctionScorer
 from stages.tools.gorilla.scoring import Scorer, scores_of
 from stages.tools.score.config import ScoreConfig
 
@@ -24,7 +25,10 @@ SAMPLES, SHOWN_CHARS = 5, 400
 
 
 def score(task: Task[ScoreConfig]) -> dict[str, Any]:
-    """Write verdicts and scores; return the published mode's numbers. Raises DataError for answers to no question."""
+    """Write verdicts and scores; return the published mode's numbers, of functions the strict mode's.
+
+    Raises DataError for answers to no question.
+    """
     (file,), (apis_file,), (questions_file,) = (task.inputs[name] for name in ("answers", "apis", "questions"))
     hub = task.config.hubs[file.source]
     apis, questions = read_apis(apis_file.path), read_questions(questions_file.path)
@@ -33,17 +37,15 @@ def score(task: Task[ScoreConfig]) -> dict[str, Any]:
     if unknown or not answers:
         problem = f"no question has the id {unknown[0]!r}" if unknown else "no answers"
         raise DataError(file.path, problem, f"Give answers to the questions of {questions_file.path}")
-    rows = _rows(Scorer(apis, hub), answers, questions)
+    scorer = FunctionScorer(apis) if hub == "functions" else Scorer(apis, hub)
+    rows = [scorer.score(questions[each.question], each.text) for each in answers]
     lines = "".join(json.dumps(asdict(row), sort_keys=True) + "\n" for row in rows)
     write_atomic(task.out / VERDICTS, lines)
     scores = replace(scores_of(task.unit, hub, rows), samples=tuple(_samples(rows, answers, apis)))
     write_call_scores(task.out / KINDS.call_scores.file, scores)
-    shares = {name: round(scores.share("published", name), 6) for name in ("correct", "hallucination")}
-    return {"answers": len(answers), **shares}
-
-
-def _rows(scorer: Scorer, answers: Sequence[Answer], questions: Mapping[str, Question]) -> list[CallVerdict]:
-    return [scorer.score(each.question, each.text, questions[each.question].api.domain) for each in answers]
+    shown: tuple[Verdict, ...] = ("correct", "hallucination", *(("refused",) if hub == "functions" else ()))
+    mode: Mode = "strict" if hub == "functions" else "published"
+    return {"answers": len(answers), **{name: round(scores.share(mode, name), 6) for name in shown}}
 
 
 def _samples(

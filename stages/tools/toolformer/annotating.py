@@ -5,7 +5,7 @@ Every call that was sampled is a candidate with its numbers and the reason why i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import exp
 from typing import Protocol
@@ -95,6 +95,18 @@ class Annotated:
 
 
 @dataclass(frozen=True)
+class _Text:
+    """A text to annotate."""
+
+    name: str
+    text: str
+    tokens: Tokens
+    prompt: Tokens
+    places: Sequence[tuple[int, int]]
+    """Tokens and characters before each place at which a call may stand."""
+
+
+@dataclass(frozen=True)
 class _Spot:
     """A place in a text at which calls are sampled."""
 
@@ -115,35 +127,45 @@ class Annotator:
     def __init__(self, model: Model, tool: Tool) -> None:
         self._model, self._tool = model, tool
 
-    def annotate(self, texts: Iterable[tuple[str, str]]) -> Iterator[Annotated | Reject]:
-        """Yield each text, given as (name, text), with its calls; Reject(`too_long`) for one beyond the model's length.
+    def annotate(self, texts: Sequence[tuple[str, str]]) -> list[Annotated | Reject]:
+        """Return each text, given as (name, text), with its calls; Reject(`too_long`) for one that does not fit.
 
-        A text's draws are named by the text: they do not depend on its neighbours.
+        A text's draws are named by the text. The texts are one batch of the model: numbers depend on it in the last
+        bits.
         """
-        for name, text in texts:
-            try:
-                spots = self._spots(name, text)
-            except Reject as reject:
-                yield reject
-                continue
-            yield self._joined(name, text, self._candidates(spots))
+        read = [self._read(name, text) for name, text in texts]
+        spots = self._spots([each for each in read if isinstance(each, _Text)])
+        candidates: dict[str, list[Candidate]] = {}
+        for each in self._candidates(spots):
+            candidates.setdefault(each.document, []).append(each)
+        return [
+            each if isinstance(each, Reject) else self._joined(each.name, each.text, candidates.get(each.name, ()))
+            for each in read
+        ]
 
-    def _spots(self, name: str, text: str) -> list[_Spot]:
-        """Return the places of a text at which a call is likeliest."""
+    def _read(self, name: str, text: str) -> _Text | Reject:
         model = self._model
         tokens = model.encode(text)
         prompt = (*model.first, *model.encode(self._tool.prompt(text)))
         if len(prompt) + len(tokens) + len(model.start) > model.max_tokens:
-            raise Reject("too_long", f"{name}: {len(prompt) + len(tokens)} tokens")
+            return Reject("too_long", f"{name}: {len(prompt) + len(tokens)} tokens")
         places = [
             (at, len(before)) for at in range(len(tokens)) if text.startswith(before := model.decode(tokens[:at]))
         ]
-        logprobs = model.score([((*prompt, *tokens[:at]), model.start) for at, _ in places])
-        chances = [exp(logprob) for logprob in logprobs]
-        return [
-            _Spot(name, tokens, *places[number], chances[number], (*prompt, *tokens[: places[number][0]]))
-            for number in positions(chances, self._tool.tau_s, self._tool.top_k)
-        ]
+        return _Text(name, text, tokens, prompt, places)
+
+    def _spots(self, texts: Sequence[_Text]) -> list[_Spot]:
+        """Return the places of the texts at which a call is likeliest, in order."""
+        windows = [((*each.prompt, *each.tokens[:at]), self._model.start) for each in texts for at, _ in each.places]
+        logprobs = iter(self._model.score(windows))
+        found = []
+        for each in texts:
+            chances = [exp(next(logprobs)) for _ in each.places]
+            for number in positions(chances, self._tool.tau_s, self._tool.top_k):
+                at, place = each.places[number]
+                asked = (*each.prompt, *each.tokens[:at])
+                found.append(_Spot(each.name, each.tokens, at, place, chances[number], asked))
+        return found
 
     def _candidates(self, spots: Sequence[_Spot]) -> list[Candidate]:
         """Return the calls of all spots, in order: executed, and scored where there is a result."""

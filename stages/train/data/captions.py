@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from stages.formats.pictures.collections import Collection
+from stages.formats.pictures.collections import Collection, Picture
 from stages.formats.tokenizer import Tokenizer
 from stages.model.sight import NORMALISATIONS
 from stages.pictures.album import image_of
@@ -23,8 +23,12 @@ from stages.shared.files import sampled_digest
 from stages.train.config import TrainingConfig
 from stages.train.data.datasets import TrainingData
 from stages.train.data.feed import InOrder
+from stages.train.data.gallery import Gallery
 from stages.train.data.packed import permutation
 from stages.train.objectives.base import Batch
+
+PictureOf = Callable[[Collection, Picture], Batch]
+"""Returns the columns of a picture of a collection."""
 
 
 class CaptionedPictures(Dataset[Batch]):
@@ -37,14 +41,13 @@ class CaptionedPictures(Dataset[Batch]):
         self,
         places: Sequence[tuple[Collection, int]],
         tokenizer: Tokenizer,
-        seq_len: int,
-        scheme: Fixed,
-        normalisation: str,
+        text_len: int,
+        picture_of: PictureOf,
         seed: int,
     ) -> None:
-        """Take the pictures at places in collections. Their captions are cut to `seq_len` tokens."""
-        self._places, self._tokenizer, self._seq_len, self._seed = places, tokenizer, seq_len, seed
-        self._scheme, self._normalisation = scheme, NORMALISATIONS[normalisation]
+        """Take the pictures at places in collections. Their captions are cut to `text_len` tokens."""
+        self._places, self._tokenizer, self._text_len, self._seed = places, tokenizer, text_len, seed
+        self._picture_of = picture_of
         self._order = lru_cache(maxsize=2)(lambda epoch: permutation(len(places), f"{seed}/pictures/{epoch}"))
 
     def __len__(self) -> int:
@@ -56,22 +59,21 @@ class CaptionedPictures(Dataset[Batch]):
         picture = collection[row]
         caption = picture.captions[_digest(f"{self._seed}/{number}") % len(picture.captions)]
         tokens, last = self._encoded(caption)
-        image = image_of(collection, picture)
-        (pixels_CSS,) = normalised(squares(image, self._scheme, self._normalisation), self._normalisation)
         return {
             "tokens": torch.from_numpy(tokens),
-            "position_ids": torch.arange(self._seq_len),
+            "position_ids": torch.arange(self._text_len),
             "last": torch.tensor(last),
-            "pixels": torch.from_numpy(pixels_CSS),
+            "number": torch.tensor(number),
             "caption": torch.tensor(_digest(caption)),
             "picture": torch.tensor(_digest(picture.key)),
+            **self._picture_of(collection, picture),
         }
 
     def _encoded(self, caption: str) -> tuple[NDArray[np.int64], int]:
         """Return a caption between two end-of-text tokens, padded with them, and the place of the second."""
         end = self._tokenizer.eos_id
-        ids = self._tokenizer.encode(caption)[: self._seq_len - 2]
-        tokens = np.full(self._seq_len, end, np.int64)
+        ids = self._tokenizer.encode(caption)[: self._text_len - 2]
+        tokens = np.full(self._text_len, end, np.int64)
         tokens[1 : len(ids) + 1] = ids
         return tokens, len(ids) + 1
 
@@ -80,18 +82,45 @@ def _digest(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8], "big") >> 1
 
 
+def pixels_of(scheme: Fixed, normalisation: str) -> PictureOf:
+    """Return the function that decodes a picture to the pixels of one square, normalised."""
+    colours = NORMALISATIONS[normalisation]
+
+    def columns(collection: Collection, picture: Picture) -> Batch:
+        (pixels_CSS,) = normalised(squares(image_of(collection, picture), scheme, colours), colours)
+        return {"pixels": torch.from_numpy(pixels_CSS)}
+
+    return columns
+
+
+def squares_in(gallery: Gallery) -> PictureOf:
+    """Return the function that finds a picture's squares in a gallery. Side effect: they begin to be decoded."""
+
+    def columns(_collection: Collection, picture: Picture) -> Batch:
+        numbers = gallery.squares_of(np.array([picture.key], dtype=gallery.keys.dtype))
+        gallery.expect(numbers.tolist())
+        return {"squares": torch.from_numpy(numbers)}
+
+    return columns
+
+
+def captioned(files: Sequence[InputFile]) -> list[tuple[Collection, int]]:
+    """Return the places of all pictures of collections that have a caption."""
+    collections = [Collection(file.path) for file in files]
+    return [(each, int(row)) for each in collections for row in np.flatnonzero(each.rows["captions"])]
+
+
 def open_captions(
-    files: Sequence[InputFile], config: TrainingConfig, tokenizer: Tokenizer, scheme: Fixed, normalisation: str
+    files: Sequence[InputFile], config: TrainingConfig, tokenizer: Tokenizer, text_len: int, picture_of: PictureOf
 ) -> TrainingData:
     """Return the pairs of collections, all pictures with a caption; a share of them is held out.
 
     Raises DataError if fewer are left than a step takes.
     """
-    collections = [Collection(file.path) for file in files]
-    places = [(each, int(row)) for each in collections for row in np.flatnonzero(each.rows["captions"])]
+    places = captioned(files)
     order = permutation(len(places), f"{config.seed}/heldout")
     chosen = [places[place] for place in order]
-    about = (tokenizer, config.model.seq_len, scheme, normalisation, config.seed)
+    about = (tokenizer, text_len, picture_of, config.seed)
     apart, used = chosen[: config.heldout_sequences], chosen[config.heldout_sequences :]
     if len(used) < config.global_batch:
         problem = f"{len(places)} pictures with captions, {len(used)} of them to train on"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from stages.model.config import ModelConfig
 from stages.model.ears import EarsConfig
 from stages.model.eyes import EyesConfig
+from stages.model.joins.config import JoinConfig
 from stages.model.senses import PARTS, Sense
 from stages.model.speech.config import SpeechEncoderConfig
 from stages.shared.contract import Forecast
@@ -21,8 +22,8 @@ PERCEIVED = 0.5
 """Share of a row's positions that pictures or sounds take; assumed."""
 MASTER = {"fp32": 12, "bf16": 16, "fp16": 16}
 """Bytes of a trained weight beside itself: a float32 gradient, two moments, and of 16 bits a float32 weight."""
-KEPT = 16
-"""Numbers as wide as a feature that a trained block keeps for its backward pass, for each feature."""
+KEPT = 21
+"""Numbers as wide as a token that a trained block keeps for its backward pass, for each token."""
 KEPT_SPEECH = 40
 """The same of a Conformer block, which has two feed-forward blocks and a convolution."""
 FRAMES = 100
@@ -52,7 +53,9 @@ class PlannedSense:
     positions: float
     """Of a square or second."""
     rows_units: float
-    """Squares or seconds of a row, if they take PERCEIVED of it."""
+    """Squares or seconds of a row."""
+    share: str
+    """Where that number is from."""
 
     @property
     def bytes(self) -> float:
@@ -76,10 +79,23 @@ class _Unit:
     """Numbers that a part keeps for its backward pass."""
 
 
-def planned_sense(model: ModelConfig, sense: Sense, trained: Collection[str], work: Workload) -> PlannedSense:
-    """Return the parts of a model with eyes or ears; `trained` names those that learn."""
+def planned_sense(
+    model: ModelConfig,
+    sense: Sense,
+    trained: Collection[str],
+    work: Workload,
+    *,
+    microbatch: int = 1,
+    units: float | None = None,
+) -> PlannedSense:
+    """Return the parts of a model with eyes or ears; `trained` names those that learn, `units` are those of a row.
+
+    A unit is a square of a picture or a second of sound. None: as many as take PERCEIVED of the row's positions.
+    """
+    noun = "pictures" if isinstance(sense, EyesConfig) else "sounds"
+    share = f"{noun} take {PERCEIVED:.0%} of the rows" if units is None else "each row has one"
     unit = _square(sense, model.dim) if isinstance(sense, EyesConfig) else _second(sense, model.dim)
-    units = PERCEIVED * model.seq_len / unit.positions
+    units = PERCEIVED * model.seq_len / unit.positions if units is None else units
     counts = {
         "encoder": sense.encoder.num_parameters,
         "join": sense.join.num_parameters(sense.width, model.dim),
@@ -88,7 +104,7 @@ def planned_sense(model: ModelConfig, sense: Sense, trained: Collection[str], wo
     for name in PARTS:
         is_trained, count = name in trained, counts[name]
         beside = MASTER[work.dtype] if is_trained else 0
-        passing = units * unit.kept[name] * work.width if is_trained else 0.0
+        passing = microbatch * units * unit.kept[name] * work.width if is_trained else 0.0
         # Forward; the weights' gradient; and the input's, which the part before needs if it learns.
         passes = 1 + is_trained + (is_trained and (name == "encoder" or "encoder" in trained))
         parts.append(
@@ -100,7 +116,7 @@ def planned_sense(model: ModelConfig, sense: Sense, trained: Collection[str], wo
                 operations=passes * unit.passed[name],
             )
         )
-    return PlannedSense(parts=tuple(parts), positions=unit.positions, rows_units=units)
+    return PlannedSense(parts=tuple(parts), positions=unit.positions, rows_units=units, share=share)
 
 
 def _square(eyes: EyesConfig, dim: int) -> _Unit:
@@ -114,8 +130,19 @@ def _square(eyes: EyesConfig, dim: int) -> _Unit:
             "encoder": 2 * encoder.num_parameters * features + attention,
             "join": 2 * join.num_parameters(encoder.dim, dim) * joined,
         },
-        kept={"encoder": encoder.built_layers * KEPT * features * encoder.dim, "join": KEPT * features * dim},
+        kept={
+            "encoder": encoder.built_layers * KEPT * features * encoder.dim,
+            "join": _kept_by(join, encoder.dim, dim, features),
+        },
     )
+
+
+def _kept_by(join: JoinConfig, width: int, dim: int, features: int) -> int:
+    """Return the numbers that a trained join keeps of a square: its input, and what its layers keep."""
+    if join.kind in ("linear", "mlp"):
+        return features * (width + (2 * dim if join.kind == "mlp" else 0))
+    asked = 2 * features * join.dim  # keys and values of the features
+    return features * width + join.num_layers * (KEPT * join.queries * join.dim + asked)
 
 
 def _second(ears: EarsConfig, dim: int) -> _Unit:
@@ -150,15 +177,12 @@ def _stem(encoder: SpeechEncoderConfig) -> float:
 
 
 def with_sense(
-    found: Forecast, model: ModelConfig, trained: Collection[str], work: Workload, layout: Layout, machine: Machine
+    found: Forecast, model: ModelConfig, planned: PlannedSense, work: Workload, layout: Layout, machine: Machine
 ) -> Forecast:
     """Return the forecast of a decoder's training with its sense: rows by part, and their time and memory added.
 
     Raises ConfigError if a GPU cannot hold them beside the decoder. The time takes no features from a cache.
     """
-    if model.sense is None:
-        return found
-    planned = planned_sense(model, model.sense, trained, work)
     taken = planned.bytes + 1e9 * sum(found.data["memory_gb"].values())
     if machine.gpu and taken > machine.gpu.memory_gb * 1e9:
         rest = size(taken - planned.bytes)
@@ -189,4 +213,4 @@ def _rows(planned: PlannedSense, model: ModelConfig, hours: float) -> Iterator[t
         f"{short(part.operations)} operations a {unit}"
         for part in planned.parts
     )
-    yield sense, f"{'; '.join(parts)}; {hours:.2g} h if {noun} take {PERCEIVED:.0%} of the rows and none is kept"
+    yield sense, f"{'; '.join(parts)}; {hours:.2g} h if {planned.share} and none is kept"

@@ -24,9 +24,9 @@ class Recorder:
     """
 
     def __init__(self, work: Path, config: TrainingConfig, models: Models, vocab_size: int, done: int) -> None:
-        self._config = config
+        self._config, self._main = config, models.main
         self._clock = RankClock(models.chunks)
-        self._statistics = LayerStatistics(models.main, config.model.num_layers)
+        self._statistics: LayerStatistics | None = None
         self._step = done
         self._reading: RankReading | None = None
         self._layers: list[LayerRow] = []
@@ -45,12 +45,13 @@ class Recorder:
 
     def start(self, step: int) -> None:
         """Begin step `step`, counted from 1."""
-        self._step, self._reading, self._layers = step, None, []
+        self._step, self._reading, self._layers, self._statistics = step, None, [], None
         if self._log:
             self._log.start_step()
         if self._is_logged:
             self._clock.start()
         if self._has_layers:
+            self._statistics = LayerStatistics(self._main, self._config.model.num_layers)
             self._statistics.start()
 
     def batches(self, batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -61,7 +62,7 @@ class Recorder:
         """Take the step's readings, if it has any. Before the update: they read weights and gradient."""
         if self._is_logged:
             self._reading = self._clock.read()
-        if self._has_layers:
+        if self._statistics is not None:
             self._layers = self._statistics.read(self._step)
 
     def end(self, record: StepRecord, best: Best | None) -> None:

@@ -23,6 +23,7 @@ from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
 from stages.train.config import LLAMA_PIECES, WEIGHTS
 from stages.train.stage import TrainingStage
+from stages.train.together import require_absent, require_together
 
 BYTES_A_WEIGHT = 16
 """Of float32 weight, gradient and AdamW's two moments."""
@@ -60,16 +61,7 @@ class ContrastiveConfig(TrainingStage):
         if self.model.head != "none" or self.model.position == "glm":
             wanted = "none, and a position that is not glm: a caption is read at its last token"
             raise ConfigError("model.head", self.model.head, wanted)
-        if self.engine != "megatron" or self.layout.pp > 1 or self.layout.cp > 1:
-            raise ConfigError("layout", self.layout.model_dump(), "pp 1 and cp 1, with engine megatron: two towers")
-        if self.ramp is not None:
-            raise ConfigError("ramp", self.ramp.model_dump(), "absent: pairs of a step are each other's negatives")
-        together = self.global_batch // self.layout.dp
-        if self.microbatch != together:
-            wanted = f"global_batch / layout.dp ({together}): pairs of a step are each other's negatives"
-            raise ConfigError("microbatch", self.microbatch, wanted)
-        if self.global_batch < 2:
-            raise ConfigError("global_batch", self.global_batch, "at least 2: a pair alone has no negative")
+        require_together(self)
         if self.model.eyes is not None:
             raise ConfigError("model.eyes", self.model.eyes.model_dump(), "absent: `encoder` is what sees")
         self._check_absent()
@@ -82,10 +74,7 @@ class ContrastiveConfig(TrainingStage):
             "layer_stats_every": self.layer_stats_every,
             "continue_with": self.continue_with if self.continue_with == "weights" else None,
         }
-        for name, value in absent.items():
-            if value is not None:
-                wanted = "everything" if name == "continue_with" else "absent"
-                raise ConfigError(name, value, f"{wanted} in vision.contrastive (encoder_from starts from an encoder)")
+        require_absent(self.stage, absent)
 
     @property
     def scheme(self) -> Fixed:

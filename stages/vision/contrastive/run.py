@@ -16,7 +16,7 @@ from stages.model.huggingface.tensors import Slice
 from stages.model.huggingface.vision.folder import export_encoder
 from stages.model.vision.towers import ENCODER, TowersBuilder
 from stages.shared.task import Ranks, Task
-from stages.train.data.captions import open_captions
+from stages.train.data.captions import open_captions, pixels_of
 from stages.train.data.datasets import TrainingData
 from stages.train.objectives.base import Role
 from stages.train.objectives.contrastive import Contrast
@@ -35,8 +35,8 @@ def train(task: Task[ContrastiveConfig]) -> dict[str, Any]:
     role = Role(config=config.model, build=build, set_weights=weights)
 
     def open_data(_work: Path) -> TrainingData:
-        files = task.inputs["pictures"]
-        return open_captions(files, config, tokenizer, config.scheme, config.encoder.family)
+        picture_of = pixels_of(config.scheme, config.encoder.family)
+        return open_captions(task.inputs["pictures"], config, tokenizer, config.model.seq_len, picture_of)
 
     return train_and_compare(task, Contrast(role, config.encoder.picture_size), tokenizer, open_data)
 

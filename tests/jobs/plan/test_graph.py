@@ -403,7 +403,7 @@ def shipped(name: str) -> Graph:
         if isinstance(value, Mapping):
             return [External(InputFile(Path(path), key), [key, path]) for key, path in value.items()]
         one = setting.startswith("ppo") and setting.endswith((".policy", ".reward"))
-        is_one = reads.kind in (KINDS.tokenizer, KINDS.state) or one
+        is_one = reads.kind in (KINDS.tokenizer, KINDS.state, KINDS.release) or one
         names = [f"{number:03}" for number in range(1 if is_one else 100)]
         return [External(InputFile(Path(each), "a"), ["a", each]) for each in names]
 

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from stages.conductor.conducting import Asked
 from stages.conductor.expert import Call
+from stages.conductor.experts.process import ExpertProcess
 from stages.conductor.plans import PAPER_TASKS
 from stages.formats.chat.rejects import Reject
 from stages.teacher.request import Answer, Request
@@ -74,6 +79,43 @@ def test_an_expert_that_fails_is_told_and_what_needs_it_too() -> None:
         "Not done: task 2, calculator (needs_another: needs task 0, which was not done).",
     ]
     assert '"no result": "killed: the process of eyes' in found.answering.messages[1]["content"]
+
+
+SLEEPER = """
+import json, pathlib, sys, time
+print(json.dumps({"ready": "x"}), flush=True)
+for line in sys.stdin:
+    flag = pathlib.Path(sys.argv[1])
+    if not flag.exists():
+        flag.touch()
+        time.sleep(60)
+    print(json.dumps({"text": "The bread costs 7 coins."}), flush=True)
+"""
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_killed_process_of_an_expert_is_told_or_has_a_successor(attempts: int, tmp_path: Path) -> None:
+    flag = tmp_path / "asleep"
+
+    def kill(child: ExpertProcess) -> None:
+        while not flag.exists():
+            threading.Event().wait(0.005)
+        assert child.pid
+        os.kill(child.pid, signal.SIGKILL)
+
+    with ExpertProcess("eyes", [sys.executable, "-c", SLEEPER, str(flag)], 50) as child:
+        killer = threading.Thread(target=kill, args=(child,))
+        killer.start()
+        eyes = expert("visual-question-answering", lambda _: str(child.call({})["text"]), "eyes")
+        experts = [eyes, expert("translation", translate), expert("calculator", lambda c: calculate(c.text("text")))]
+        found = conductor(controller(PLAN), *experts, attempts=attempts).conduct(STALL)
+        killer.join()
+    if attempts == 1:
+        assert "by eyes (killed: the process of eyes ended by signal 9)" in found.answer
+        assert [task.state for task in found.tasks] == ["failed", "skipped", "skipped"]
+    else:
+        assert [task.state for task in found.tasks] == ["done", "done", "done"]
+        assert (found.tasks[0].result.attempts, found.tasks[2].result.text) == (2, "21.00")
 
 
 def test_a_task_without_an_expert_is_told() -> None:

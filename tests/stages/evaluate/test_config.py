@@ -88,7 +88,8 @@ def test_a_unit_reads_its_checkpoint_and_its_tasks_data_alone() -> None:
     found = units(INPUTS, tasks=("perplexity", "facts", "generate", "hellaswag"))
     hidden = {key: {name for name, files in each.inputs.items() if not files} for key, each in found.items()}
     assert all("tokenizers" in fields for fields in hidden.values()), "these are of endpoints"
-    hidden = {key: fields - {"tokenizers"} for key, fields in hidden.items()}
+    assert all("corpus" in fields for fields in hidden.values()), "it is searched by tools"
+    hidden = {key: fields - {"tokenizers", "corpus"} for key, fields in hidden.items()}
     assert {key: hidden[f"final/{key}"] for key in ("perplexity", "facts", "generate", "hellaswag")} == {
         "perplexity": {"facts", "toxicity", "datasets", "definitions", "pictures"},
         "facts": {"heldout", "toxicity", "datasets", "definitions", "pictures"},
@@ -394,3 +395,28 @@ def test_code_without_a_jail_is_refused_before_anything_is_queued(monkeypatch: p
         with pytest.raises(ConfigError, match=f"tasks = '{task}': .* and this machine cannot make a jail"):
             own(tasks=[task]).inspect({})
     own(tasks=["piqa"]).inspect({})
+
+
+def test_a_task_with_tools_is_a_cell_a_use_and_reads_what_is_searched_where_they_are_used() -> None:
+    corpus = (InputFile(Path("news.zst"), "news"),)
+    task = {"task": "gsm8k", "tools": ["used", "withheld"]}
+    settings = {"toolbox": ["calculator", "search"], "corpus": "x", "datasets": "x"}
+    found = EvaluateConfig.model_validate({"tasks": [task], **settings}).cells("final")
+    assert [cell.name for cell in found] == ["gsm8k@tools", "gsm8k@tools-withheld"]
+    made = units({**INPUTS, "corpus": corpus}, tasks=[{"task": "hellaswag", "tools": ["used", "withheld"]}], **settings)
+    assert [made[f"final/hellaswag@{name}"].inputs["corpus"] for name in ("tools", "tools-withheld")] == [corpus, ()]
+    assert made["final/hellaswag@tools"].parts == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [
+        ({"tasks": [{"task": "hellaswag", "tools": "used"}]}, "toolbox"),
+        ({"tasks": ["hellaswag"], "toolbox": ["search"]}, "corpus"),
+    ],
+)
+def test_tools_that_are_missing_and_a_search_without_documents_are_refused(
+    settings: dict[str, Any], where: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{where} = "):
+        units(INPUTS, **settings)

@@ -28,6 +28,7 @@ TASKS: list[dict[str, Any]] = [
     {"task": "perplexity"},
     {"task": "choices", "num_fewshot": 1, "limit": 5},
     {"task": "texts", "limit": 5},
+    {"task": "texts", "limit": 5, "tools": "used"},
 ]
 
 
@@ -59,6 +60,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 
 def config_of(layout: Mapping[str, int]) -> EvaluateConfig:
     settings = {"tasks": TASKS, "heldout": "x", "perplexity": {"documents": 3}, "batch_tokens": 16, "layout": layout}
+    settings["toolbox"] = ["calculator", "calendar"]
     return EvaluateConfig.model_validate(settings)
 
 

@@ -34,6 +34,7 @@ from stages.shared.task import Kin, Ranks, Task
 from stages.speech.train.config import SpeechTrainConfig
 from stages.train.stage import TrainingStage
 from stages.vision.contrastive.config import ContrastiveConfig
+from stages.vision.qformer.config import QFormerConfig
 from stages.vision.train.config import VisionTrainConfig
 from tests.stages.forks import fork_server
 from tests.stages.train.ranking_config import RankingConfig
@@ -117,6 +118,8 @@ def settings(run: Run) -> TrainingStage:
         return PpoConfig(prompts="unused", tokenizer="unused", **changed)
     if run.stage == "vision.contrastive":
         return ContrastiveConfig(pictures="unused", tokenizer="unused", **changed)
+    if run.stage == "vision.qformer":
+        return QFormerConfig(pictures="unused", tokenizer="unused", **changed)
     model = {**changed["model"], "head": "scalar"}
     return RankingConfig(pairs="unused", tokenizer="unused", **{**changed, "model": model})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import sentencepiece
@@ -52,11 +53,11 @@ PARTS = [
 ]
 
 
-def model(**settings: Any) -> bytes:
+def model(lines: Sequence[str] = LINES, **settings: Any) -> bytes:
     """Return a model of at most 380 pieces, by default with LLaMA's settings."""
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(LINES),
+        sentence_iterator=iter(lines),
         model_writer=written,
         **{
             "model_type": "bpe",

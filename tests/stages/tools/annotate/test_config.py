@@ -9,7 +9,10 @@ from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
 from stages.tools.annotate.config import AnnotateConfig, Numbers
 
-FILES = {"documents": (InputFile(Path("a.zst"), "web"), InputFile(Path("b.zst"), "web"))}
+FILES = {
+    "documents": (InputFile(Path("a.zst"), "web"), InputFile(Path("b.zst"), "web")),
+    "checkpoint": (InputFile(Path("c"), ""),),
+}
 
 
 def config(**given: Any) -> AnnotateConfig:

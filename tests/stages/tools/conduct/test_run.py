@@ -22,6 +22,7 @@ from stages.shared.contract import InputFile
 from stages.tools.conduct.config import ConductConfig
 from stages.tools.score_plans.config import ScorePlansConfig
 from tests.stages.harness import run_stage, unit_folder
+from tests.stages.serve.world import NAME, serving, write_models
 from tests.stages.teacher.scripted import Reply, ScriptedTeacher
 from tests.stages.tools.conduct.town import Town, system_of
 
@@ -190,6 +191,23 @@ def test_an_expert_whose_endpoint_is_down_is_told_and_all_else_is_done(
     assert "Not done: task 0, visual-question-answering by eyes (no_answer: http://127.0.0.1:9/v1" in seen.answer
     assert [task.state for task in seen.tasks] == ["failed", "skipped", "skipped"]
     assert chat.answer == "You are welcome."
+
+
+def test_our_own_server_is_a_controller(tmp_path: Path) -> None:
+    write_requests(tmp_path / "r.jsonl", [ToolRequest(id="1", text="What is the price of bread in Dover?")])
+    with serving(*write_models(tmp_path / "models")) as server:
+        (tmp_path / "address.json").write_text(json.dumps({"address": server.address}))
+        inputs = {
+            "requests": (InputFile(tmp_path / "r.jsonl", ""),),
+            "services": (InputFile(tmp_path / "address.json", "controller"),),
+        }
+        values = {"requests": "r", "controller": {"model": NAME}, "services": "s"}
+        outputs = run_stage(ConductConfig.model_validate(values), inputs, tmp_path / "run")
+    (record,) = read_conducted(outputs["conducted"][0].path)
+    assert record.planning.finish == "refused"  # a window of 640 tokens holds no prompt of a plan
+    assert record.repairs == ("no plan: the controller's answer is refused",)
+    assert (record.answer, record.answering.finish) == (record.answering.reply.strip(), "length")
+    assert replay(record) == record
 
 
 def greeting(body: Mapping[str, Any], _number: int) -> Reply:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages.formats.calls.apis import Api, read_apis
-from stages.formats.calls.questions import read_answers, read_questions
+from stages.formats.calls.questions import Question, read_answers, read_questions
 from stages.formats.calls.scores import CallVerdict
 from stages.tools.gorilla.scoring import Scorer, scores_of
 
@@ -17,6 +17,7 @@ APIS = [
     Api(domain="Sound", api_call="torch.hub.load(repo_or_dir='a/v', model='net_sound')"),
     Api(domain="Sound", api_call="torch.hub.load(repo_or_dir='A/V', model='net')"),
 ]
+ASKED = Question(id="1", text="Look", api=APIS[0])
 
 
 def answer(code: str) -> str:
@@ -44,14 +45,12 @@ def answer(code: str) -> str:
 def test_each_row_has_both_verdicts_and_the_reason_of_a_difference(
     text: str, published: tuple[str, int], strict: tuple[str, int], why: str
 ) -> None:
-    row = Scorer(APIS, "torchhub").score("1", text, "Vision")
+    row = Scorer(APIS, "torchhub").score(ASKED, text)
     assert ((row.published, row.published_api), (row.strict, row.strict_api), row.why) == (published, strict, why)
 
 
 def test_accuracy_and_hallucination_are_shares_of_all_answers() -> None:
-    rows = [
-        Scorer(APIS, "torchhub").score("1", answer(code), "Vision") for code in ("torch.hub.load('a/v', 'net')", "f(1)")
-    ]
+    rows = [Scorer(APIS, "torchhub").score(ASKED, answer(code)) for code in ("torch.hub.load('a/v', 'net')", "f(1)")]
     scores = scores_of("mine", "torchhub", [*rows, rows[0], rows[1]])
     for mode in ("published", "strict"):
         assert (scores.share(mode, "correct"), scores.share(mode, "hallucination")) == (0.5, 0.5)  # type: ignore[arg-type]
@@ -67,9 +66,7 @@ def rows() -> dict[str, list[CallVerdict]]:
     scorer = Scorer(read_apis(DATA / "torchhub_api.jsonl"), "torchhub")
     questions = read_questions(DATA / "torchhub_eval.json")
     return {
-        path.name: [
-            scorer.score(each.question, each.text, questions[each.question].api.domain) for each in read_answers(path)
-        ]
+        path.name: [scorer.score(questions[each.question], each.text) for each in read_answers(path)]
         for path in sorted((DATA / "responses").iterdir())
     }
 

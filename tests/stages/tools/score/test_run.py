@@ -34,7 +34,10 @@ def test_answers_are_counted_by_verdict_with_samples_of_differences(tmp_path: Pa
     answers = ["api_call: hall.add(a=1)", "api_call: hall.name('x y')", "api_call: hall.fly()"]
     folder = run(tmp_path, list(zip((0, 1, "0"), answers, strict=True)))
     scores = read_call_scores(folder / "call_scores.json")
-    assert scores.modes["published"] == {"correct": 2, "wrong": 0, "hallucination": 1, "noformat": 0, "unparsed": 0}
+    assert {name: count for name, count in scores.modes["published"].items() if count} == {
+        "correct": 2,
+        "hallucination": 1,
+    }
     assert scores.modes["strict"]["correct"] == 1
     assert scores.reasons == {"other_value": 1}
     assert [(each["question"], each["published_call"]) for each in scores.samples] == [("1", "hall.name(a='x')")]
@@ -54,3 +57,21 @@ def test_questions_read_back(tmp_path: Path) -> None:
     (tmp_path / "q.jsonl").write_text((tmp_path / "q.jsonl").read_text() * 2)
     with pytest.raises(DataError, match="an id stands twice"):
         read_questions(tmp_path / "q.jsonl")
+
+
+def test_rollouts_answer_and_calls_of_functions_need_the_requests_own_arguments(tmp_path: Path) -> None:
+    write_apis(tmp_path / "apis.jsonl", [Api(domain="Boats", api_call="hire(place='place')")])
+    asked = [
+        Question(id="a", text="A boat in Amble", api=Api(domain="Boats", api_call="hire(place='Amble')")),
+        Question(id="b", text="A saw", api=None),
+    ]
+    write_questions(tmp_path / "questions.jsonl", asked)
+    texts = {"a": "api_call: hire(place='Amble')", "b": "No API fits this request."}
+    rows = [{"prompt": f"new/none/{name}", "text": text} for name, text in texts.items()]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = ScoreConfig(answers="a", apis="b", questions="c", hubs={"town": "functions"})
+    names = ("answers", "apis", "questions")
+    inputs = {name: (InputFile(tmp_path / f"{name}.jsonl", "town"),) for name in names}
+    (file,) = run_stage(config, inputs, tmp_path / "run")["call_scores"]
+    scores = read_call_scores(file.path)
+    assert (scores.share("strict", "correct"), scores.share("strict", "refused")) == (1.0, 1.0)

@@ -54,9 +54,15 @@ def test_a_text_is_annotated_the_same_beside_any_other(model: EngineModel) -> No
         samples=3,
     )
     texts = [("one", "ab cd 1"), ("two", "xyz 7")]
-    together = list(Annotator(model, tool).annotate(texts))
-    assert together == [each for text in texts for each in Annotator(model, tool).annotate([text])]
-    assert all(isinstance(each, Annotated) and len(each.candidates) == 9 for each in together)
+    together = Annotator(model, tool).annotate(texts)
+    alone = [each for text in texts for each in Annotator(model, tool).annotate([text])]
+    for one, other in zip(together, alone, strict=True):
+        assert isinstance(one, Annotated)
+        assert isinstance(other, Annotated)
+        assert (one.document, one.text, len(one.candidates)) == (other.document, other.text, 9)
+        for mine, theirs in zip(one.candidates, other.candidates, strict=True):
+            assert (mine.place, mine.written, mine.reason) == (theirs.place, theirs.written, theirs.reason)
+            assert (mine.probability, mine.gain or 0.0) == pytest.approx((theirs.probability, theirs.gain or 0.0), 1e-4)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from stages.formats.tokenizer import Tokenizer
 from stages.pictures.plan import Encoder, Fixed
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
-from stages.train.data.captions import CaptionedPictures, open_captions
+from stages.train.data.captions import CaptionedPictures, open_captions, pixels_of
 from stages.vision.contrastive.config import ContrastiveConfig
 from tests.stages.vision.contrastive.world import write_world
 
-SCHEME = Fixed(encoder=Encoder(size=16, patch=4))
+PIXELS = pixels_of(Fixed(encoder=Encoder(size=16, patch=4)), "clip")
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +23,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_world(tmp_path_factory.mktemp("pairs"), count=18)
 
 
-def pairs(world: Path, seed: int = 1, seq_len: int = 24) -> CaptionedPictures:
+def pairs(world: Path, seed: int = 1, text_len: int = 24) -> CaptionedPictures:
     collection, tokenizer = Collection(world / "pictures"), Tokenizer(world / "tokenizer.model")
     places = [(collection, row) for row in range(len(collection))]
-    return CaptionedPictures(places, tokenizer, seq_len, SCHEME, "clip", seed)
+    return CaptionedPictures(places, tokenizer, text_len, PIXELS, seed)
 
 
 def settings(**changes: object) -> ContrastiveConfig:
@@ -51,7 +51,7 @@ def test_a_caption_stands_between_two_ends_and_is_read_at_the_second(world: Path
     assert tokens[0] == tokens[last] == tokenizer.eos_id
     assert tokenizer.decode(tokens[1:last]).strip().startswith("a ")
     assert {*tokens[last:]} == {tokenizer.eos_id}
-    cut = pairs(world, seq_len=5)[0]
+    cut = pairs(world, text_len=5)[0]
     assert (cut["tokens"][:4].tolist(), int(cut["last"])) == (tokens[:4], 4)
     assert sample["pixels"].shape == (3, 16, 16)
 
@@ -67,7 +67,7 @@ def test_equal_captions_have_equal_numbers(world: Path) -> None:
 def test_held_out_pictures_are_never_trained_on(world: Path) -> None:
     files, tokenizer = [InputFile(world / "pictures", "made")], Tokenizer(world / "tokenizer.model")
     config = settings(heldout_batches=1, heldout_every=1)
-    data = open_captions(files, config, tokenizer, SCHEME, "clip")
+    data = open_captions(files, config, tokenizer, 24, PIXELS)
     assert isinstance(data.heldout, CaptionedPictures)
     held = {int(data.heldout[number]["picture"]) for number in range(6)}
     trained = {int(sample["picture"]) for step in range(3) for sample in data.feed.take(step, {}, None)[0]}  # type: ignore[arg-type]
@@ -75,4 +75,4 @@ def test_held_out_pictures_are_never_trained_on(world: Path) -> None:
     assert len(trained) == 12
     assert not held & trained
     with pytest.raises(DataError, match=r"18 pictures with captions, 0 of them to train on. A step takes 6"):
-        open_captions(files, settings(heldout_batches=3), tokenizer, SCHEME, "clip")
+        open_captions(files, settings(heldout_batches=3), tokenizer, 24, PIXELS)

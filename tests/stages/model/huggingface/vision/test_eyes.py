@@ -14,6 +14,7 @@ from transformers import AutoProcessor, LlavaForConditionalGeneration
 
 from stages.formats.chat.templates import PICTURE, load_template
 from stages.formats.tokenizer import Tokenizer
+from stages.model import parallel
 from stages.model.checkpoint.load import LoadedModel, load_model
 from stages.model.checkpoint.names import STATE
 from stages.model.config import ModelConfig
@@ -22,6 +23,8 @@ from stages.model.huggingface.importing import load_release
 from stages.pictures.prepare import normalised
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
+from stages.shared.task import Ranks
+from tests.stages.forks import fork_server
 from tests.stages.model.folders import SHAPE, VOCAB_SIZE, make_tokenizer
 from tests.stages.model.huggingface.vision.ranks import OURS
 from tests.stages.model.saved import save_untrained, seal
@@ -41,6 +44,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "tiles": {"encoder": ENCODER, "join": MLP, "max_tiles": 4},
 }
 TEMPLATE = load_template("stagecoach")
+PICTURE_ID = VOCAB_SIZE + len(TEMPLATE.controls)
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +82,10 @@ class Seen:
 
 @torch.no_grad()
 def logits_of(model: LoadedModel, ids: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
-    picture_id = VOCAB_SIZE + len(TEMPLATE.controls)
     positions = torch.arange(ids.size(1)).expand_as(ids)
-    seen = Seen(model, pixels, ids, picture_id)
+    seen = Seen(model, pixels, ids, PICTURE_ID)
     logits: torch.Tensor = model.model(ids, positions, perceived=seen)
-    return logits[..., : picture_id + 1]
+    return logits[..., : PICTURE_ID + 1]
 
 
 @pytest.mark.parametrize("eyes", LLAVAS.values(), ids=LLAVAS)
@@ -118,6 +121,25 @@ def test_a_release_comes_back_bit_for_bit(eyes: dict[str, Any], tokenizer: Path,
     for name, weight in ours.model.named_parameters():
         rows = VOCAB_SIZE if name.endswith(("word_embeddings.weight", "output_layer.weight")) else len(weight)
         assert torch.equal(weight[:rows], again.model.get_parameter(name)[:rows]), name
+
+
+def answered(folder: str, out: str) -> None:
+    """Load a release, and save its logits of a picture: what a process of its own does."""
+    parallel.start(Ranks())
+    model, ids = load_release(Path(folder)), torch.tensor([[*[PICTURE_ID] * 16, 7, 8, 9]])
+    pixels = torch.linspace(-1, 1, 3 * 28 * 28).view(1, 3, 28, 28)
+    torch.save(logits_of(model, ids, pixels), out)
+
+
+def test_another_process_gets_the_same_logits_bit_for_bit(tokenizer: Path, tmp_path: Path) -> None:
+    _, folder = released(tmp_path, tokenizer, LLAVAS["llava"])
+    one, other = (str(tmp_path / name) for name in ("one.pt", "other.pt"))
+    answered(str(folder), one)
+    process = fork_server().Process(target=answered, args=(str(folder), other))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert torch.equal(torch.load(one, weights_only=True), torch.load(other, weights_only=True))
 
 
 def test_eyes_without_one_of_their_tensors_are_refused(tokenizer: Path, tmp_path: Path) -> None:
