@@ -28,7 +28,8 @@ class SpeechTrainConfig(SensingStage):
     ctc: Annotated[float, WEIGHTS] = Field(default=0.0, ge=0)
     """Weight of a token of a sound's transcript at the sound's own positions, by CTC (Graves et al., ICML 2006), beside
     1 of a learned token. An encoder from nothing learns by it (for example 0.3). A transcript needs at least as many
-    positions as tokens, and one more for each token that follows itself."""
+    positions as tokens, and one more for each token that follows itself. The reported loss has it; `ctc` in the metrics
+    is it alone, a token."""
     sounds: Annotated[Inputs, Reads(KINDS.sounds)]
     """Collections with the sounds that the chats name."""
     encoder_from: Annotated[Inputs | None, Reads(KINDS.checkpoint)] = None

@@ -93,6 +93,12 @@ def ctc_losses(logits_SV: Tensor, batch: Batch, blank: int) -> Tensor:
         return logits_SV.new_zeros(0, dtype=torch.float32)
     scores_TNV = nn.utils.rnn.pad_sequence(logits_SV.float().log_softmax(-1).split(lengths_N.tolist()))
     losses_N: Tensor = F.ctc_loss(
-        scores_TNV, batch["spoken"], lengths_N, words_N, blank=blank, reduction="none", zero_infinity=True
+        scores_TNV,
+        batch["spoken"].to(logits_SV.device),
+        lengths_N,
+        words_N,
+        blank=blank,
+        reduction="none",
+        zero_infinity=True,
     )
     return losses_N * (words_N > 0).to(losses_N)
