@@ -75,10 +75,10 @@ class Gallery:
     def look(self, images: Mapping[str, Image]) -> None:
         """Encode those pictures that are not known yet. They must be held."""
         for key, image in images.items():
-            squares = [] if key in self._features else self._eyes.squares(image)
+            cut = None if key in self._features else self._eyes.cut(image)
             with self._encoding:
-                if key not in self._features:
-                    self._features.add(key, self._eyes.rows(squares))
+                if cut is not None and key not in self._features:
+                    self._features.add(key, self._eyes.rows(cut))
 
     def use(self, keys: Iterable[str]) -> None:
         """Count one more use of each picture."""

@@ -27,6 +27,7 @@ from stages.generate.passes import Passes
 from stages.generate.requests import Allowed, Request
 from stages.generate.sampling import Sampling
 from stages.model import parallel
+from stages.model.sight import Sight
 from stages.serve.asked import Common
 from stages.serve.config import ServeConfig
 from stages.serve.gallery import NOTHING, Gallery, Held
@@ -44,8 +45,9 @@ class Model:
         self.tokenizer = tokenizer
         self._opened, self._limits = opened, config.limits
         passes = _passes(opened, config)
-        eyes = opened.model.eyes
-        self._gallery = Gallery(eyes, passes.features, 2 * passes.cache.slots) if eyes else None
+        sense = opened.model.sense
+        room = 2 * passes.cache.slots
+        self._gallery = Gallery(sense, passes.features, room) if isinstance(sense, Sight) else None
         self.encoder = _encoder(opened, tokenizer, config.template, self._gallery)
         generator = Generator(passes, tokenizer, max_rows=config.limits.rows, batch=BATCH_TOKENS)
         self.front = Front(generator).__enter__()
@@ -107,9 +109,10 @@ class Model:
         except ValueError as error:
             raise Problem(f"messages: {error}", param="messages") from error
         keys = [part.key for message in messages for part in message.parts if part.type == "picture"]
-        if not keys or self._gallery is None or self.encoder.picture_id is None:
+        placeholder = self.encoder.perceived.get("picture")
+        if not keys or self._gallery is None or placeholder is None:
             return tuple(ids)
-        return tuple(placed(ids, self.encoder.picture_id, [(key, self._gallery.positions(key)) for key in keys]))
+        return tuple(placed(ids, placeholder, [(key, self._gallery.positions(key)) for key in keys]))
 
     def text_prompt(self, prompt: str | Sequence[int]) -> tuple[int, ...]:
         """Return the tokens of a text behind the first token, or token ids as they are. Raises Problem for no ids."""
