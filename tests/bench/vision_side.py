@@ -29,7 +29,7 @@ from stages.pictures.album import Album
 from stages.shared.contract import InputFile
 from stages.shared.task import Ranks
 from stages.train.data.gallery import Gallery
-from stages.train.data.pictured import open_gallery, open_pictured
+from stages.train.data.pictured import Given, open_gallery, open_pictured
 from stages.vision.train.config import VisionTrainConfig
 from tests.bench.compare import one_core
 from tests.bench.pictures import COCO
@@ -138,7 +138,7 @@ def samples_of(world: Path) -> list[list[Sample]]:
     gallery = open_gallery(sources, Album([world / "pictures"]), eyes, 1)
     gallery.is_cached = True  # nothing is decoded ahead
     picture_id = made.model.token_id(PICTURE, tokenizer.vocab_size)
-    data = open_pictured(sources, made, gallery, picture_id, "each_step")
+    data = open_pictured(sources, made, Given(gallery, picture_id), "each_step")
     steps = []
     for step in range(STEPS):
         rows = data.feed.take(step, {}, None)[0]  # type: ignore[arg-type]  # an order needs no state
@@ -150,11 +150,11 @@ def _apart(row: dict[str, torch.Tensor], gallery: Gallery) -> list[Sample]:
     """Return the samples of a packed row."""
     learned = torch.where(row["loss_mask"] > 0, row["labels"], -100)
     labels = torch.cat([torch.tensor([-100]), learned[:-1]])
-    keys, found, start = row["squares"].tolist(), [], 0
+    keys, found, start = row["units"].tolist(), [], 0
     for length in row["document_lengths"].tolist():
         part = slice(start, start + length)
         start += length
-        if row["is_picture"][part].any():  # the last one may be padding
+        if row["is_placed"][part].any():  # the last one may be padding
             key = gallery.keys[keys[len(found)]].decode()
             found.append(Sample(row["tokens"][part], labels[part], key))
     return found

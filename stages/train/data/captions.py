@@ -97,7 +97,7 @@ def squares_in(gallery: Gallery) -> PictureOf:
     """Return the function that finds a picture's squares in a gallery. Side effect: they begin to be decoded."""
 
     def columns(_collection: Collection, picture: Picture) -> Batch:
-        numbers = gallery.squares_of(np.array([picture.key], dtype=gallery.keys.dtype))
+        numbers = gallery.units_of(np.array([picture.key], dtype=gallery.keys.dtype))
         gallery.expect(numbers.tolist())
         return {"squares": torch.from_numpy(numbers)}
 

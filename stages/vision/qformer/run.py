@@ -15,7 +15,7 @@ from stages.pictures.album import Album
 from stages.shared.task import Task
 from stages.train.data.captions import captioned, open_captions, squares_in
 from stages.train.data.datasets import TrainingData
-from stages.train.data.gallery import Gallery
+from stages.train.data.gallery import Gallery, PictureGallery
 from stages.train.objectives.asking import LearnToAsk
 from stages.train.objectives.base import Role
 from stages.train.run import train_and_compare
@@ -43,7 +43,7 @@ def _gallery(task: Task[QFormerConfig]) -> Gallery:
     """Return the pictures with a caption; their features are kept if they fit."""
     config, files = task.config, task.inputs["pictures"]
     keys = np.array(sorted({collection.rows["key"][row] for collection, row in captioned(files)}))
-    gallery = Gallery(Album([file.path for file in files]), config.model.eyes, keys, memory_mb=config.cache_mb)
+    gallery = PictureGallery(Album([file.path for file in files]), config.model.eyes, keys, memory_mb=config.cache_mb)
     if config.features == "auto":
         gallery.keep_features(DTYPES[config.dtype])
     return gallery
