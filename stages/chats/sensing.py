@@ -46,7 +46,8 @@ class SensingStage(ChatStage):
     are [join] and [join, decoder] (arXiv:2304.08485, section 4.2), mPLUG-Owl's first one [encoder, join]
     (arXiv:2304.14178, section 3.2). With model.lora `decoder` means its adapters."""
     join_from: Annotated[Inputs | None, Reads(KINDS.checkpoint)] = None
-    """A checkpoint of this stage whose join is taken; None: that of `continue_from`, else drawn from the seed."""
+    """A checkpoint of this stage, or for pictures of vision.qformer, whose join is taken; None: that of
+    `continue_from`, else drawn from the seed."""
     features: Annotated[Literal["auto", "cached", "each_step"], WEIGHTS] = "auto"
     """Whether the features of a frozen encoder are kept in the host's memory, so that each rank encodes a picture or
     sound once; features that need more than `cache_mb` are not. auto: kept where a rank reads them more than once."""

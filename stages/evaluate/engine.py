@@ -28,8 +28,8 @@ Order = tuple[Literal["look", "score", "generate", "end", "stop"], Any]
 """What the ranks do next, and with what."""
 
 
-Shown = Mapping[str, Sequence[Any]]
-"""Squares of pictures or pieces of sounds, by key."""
+Shown = Mapping[str, Any]
+"""Pictures or sounds as their encoder takes them, by key."""
 
 
 class Engine:

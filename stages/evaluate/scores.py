@@ -9,13 +9,12 @@ from typing import Any
 
 from stages.formats.results import Outcomes, Score, metric_name
 from stages.shared.contract import unique_keys
+from stages.shared.statistics import Z, wilson
 
 BITS = "bits_per_byte"
 PRECISION, RECALL, F1 = "precision", "recall", "f1"
 SHARES = (PRECISION, RECALL, F1)
 """Metrics that are ratios of sums over questions: what counts, over what could count."""
-Z = 1.959963984540054
-"""Standard errors on each side of a 95 % interval of a normal value."""
 HASH_CHARS = 16
 
 
@@ -133,13 +132,6 @@ def pass_at(texts: int, right: int, k: int) -> float:
     Source: Chen et al., Evaluating Large Language Models Trained on Code, 2021, equation 1.
     """
     return 1.0 - math.comb(texts - right, k) / math.comb(texts, k)
-
-
-def wilson(share: float, number: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of `number` questions (Wilson, JASA 22, 1927, 209-212)."""
-    center = (share + Z * Z / (2 * number)) / (1 + Z * Z / number)
-    half = Z * math.sqrt(share * (1 - share) / number + Z * Z / (4 * number * number)) / (1 + Z * Z / number)
-    return max(0.0, center - half), min(1.0, center + half)
 
 
 def _ratio_stderr(metric: str, value: float, pairs: Sequence[Any]) -> float | None:

@@ -73,6 +73,8 @@ class Kinds:
     """Requests, each with the API that answers it."""
     call_scores: Kind = Kind("call_scores", "call_scores.json")
     """How often answers call the right API."""
+    catalogue: Kind = Kind("catalogue")
+    """Models of a hub by task, with likes and downloads, brought by the user."""
     tool_requests: Kind = Kind("tool_requests", "requests.jsonl")
     """Requests with files that a conductor answers, and the right plans where they are known."""
     conducted: Kind = Kind("conducted", "conducted.jsonl")

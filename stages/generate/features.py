@@ -29,6 +29,22 @@ def feature_ids(key: str, count: int) -> Tokens:
     return tuple(range(-1 - first, -1 - first - count, -1))
 
 
+def placed(ids: Sequence[int], picture_id: int, shown: Iterable[tuple[str, int]]) -> list[int]:
+    """Return a prompt in which each picture's run of `picture_id` became the ids of its rows.
+
+    `shown` has the keys of the pictures in order, each with its positions. Text never has `picture_id`.
+    """
+    found: list[int] = []
+    place = 0
+    for key, count in shown:
+        start = ids.index(picture_id, place)
+        found += [*ids[place:start], *feature_ids(key, count)]
+        place = start + count
+    rest = ids[place:]
+    assert picture_id not in rest, "more positions of pictures than planned"
+    return [*found, *rest]
+
+
 class Features:
     """Rows of this process by their ids."""
 
@@ -46,14 +62,18 @@ class Features:
             if not self._rows.keys().isdisjoint(ids):
                 raise ValueError(f"the features of {key} have ids of another picture's")
             self._rows.update(zip(ids, rows_PD.unbind(), strict=True))
-            self._ids[key] = ids
+            self._ids[key] = ids  # last: another thread may ask whether the key is there
         return self._ids[key]
 
     def keep(self, keys: Iterable[str]) -> None:
         """Forget all pictures but these."""
         for key in self._ids.keys() - set(keys):
-            for token in self._ids.pop(key):
-                del self._rows[token]
+            self.forget(key)
+
+    def forget(self, key: str) -> None:
+        """Forget a picture; one that is not known stays so."""
+        for token in self._ids.pop(key, ()):
+            del self._rows[token]
 
     def spliced(self, tokens: Sequence[int]) -> Spliced | None:
         """Return the places and rows of the ids below 0; None: there are none. Raises ValueError for unknown ones."""

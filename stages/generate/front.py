@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from types import TracebackType
 
 from stages.generate.generation import Generator
-from stages.generate.requests import Continuation, Growth, Insert, Request, Stop
+from stages.generate.requests import Continuation, Growth, Insert, Request, Steer, Stop
 
 _Asked = tuple[Request, "Future[Continuation]"]
 
@@ -106,19 +107,19 @@ class Front:
 
 
 def _settle(future: Future[Continuation], outcome: Continuation | BaseException) -> None:
-    if future.done():  # cancelled, or failed in its hook
-        return
-    if isinstance(outcome, BaseException):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
+    # A future that failed in its hook is settled, and a caller may cancel one at any moment from another thread.
+    with suppress(InvalidStateError):
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
 def _guarded(request: Request, future: Future[Continuation]) -> Request:
     """Return the request with hooks whose errors are its own future's, and that end its row once it is cancelled."""
 
     def hook(growth: Growth) -> Stop | Insert | None:
-        if future.cancelled():
+        if future.done():  # cancelled, or failed
             return Stop("cancelled")
         try:
             return request.hook(growth) if request.hook else None
@@ -133,4 +134,16 @@ def _guarded(request: Request, future: Future[Continuation]) -> Request:
             _settle(future, error)
             return ()
 
-    return replace(request, hook=hook, allowed=allowed if request.allowed else None)
+    def steer(tokens: Sequence[int]) -> Steer | None:
+        try:
+            return request.steer(tokens) if request.steer else None
+        except Exception as error:  # as above; the row ends at its hook
+            _settle(future, error)
+            return None
+
+    return replace(
+        request,
+        hook=hook,
+        allowed=allowed if request.allowed else None,
+        steer=steer if request.steer else None,
+    )

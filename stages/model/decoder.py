@@ -140,8 +140,9 @@ class Decoder(GPTModel):
         if perceived is None or not len(perceived.places_S):
             embedded_TBD = anchored(embedded_TBD, (self.encoder, self.join))
         else:
-            rows_NQD = self.join(perceived.features(self.encoder))
-            embedded_TBD = spliced(embedded_TBD, perceived.places_S, rows_NQD)
+            layouts = () if self.join.newline is None else perceived.layouts
+            rows_SD = self.join.positions(perceived.features(self.encoder), layouts)
+            embedded_TBD = spliced(embedded_TBD, perceived.places_S, rows_SD)
         if self.config.sequence_parallel:
             embedded_TBD = scatter_to_sequence_parallel_region(embedded_TBD)
         return embedded_TBD
@@ -258,7 +259,8 @@ def build_model(  # noqa: PLR0913
     model.is_adapted, model.has_sense = config.lora is not None, config.sense is not None
     if config.sense and model.pre_process:
         model.encoder = _encoder(config.sense, dtype)
-        model.join = build_join(config.sense.join, config.sense.width, config.dim, dtype)
+        newline = config.eyes is not None and config.eyes.any_resolution is not None
+        model.join = build_join(config.sense.join, config.sense.width, config.dim, dtype, newline=newline)
     if model.post_process and config.head != "lm":
         model.output_layer = {"scalar": ScalarHead, "none": HiddenHead}[config.head](settings)
     if config.position == "glm" and model.pre_process:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from PIL.Image import Image
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from stages.model import device
 from stages.model.eyes import EyesConfig
+from stages.model.joins.base import Join
 from stages.pictures.plan import Size
 from stages.pictures.prepare import CLIP, SIGLIP, Normalisation, Square, normalised, squares
 
@@ -20,10 +22,17 @@ from stages.pictures.prepare import CLIP, SIGLIP, Normalisation, Square, normali
 NORMALISATIONS: dict[str, Normalisation] = {"clip": CLIP, "siglip": SIGLIP}
 
 
+class Cut(NamedTuple):
+    """A picture as the encoder takes it."""
+
+    size: Size
+    squares: Sequence[Square]
+
+
 class Sight:
     """Eyes that are ready to look at pictures, on the first pipeline stage of a loaded model."""
 
-    def __init__(self, config: EyesConfig, encoder: nn.Module | None, join: nn.Module | None) -> None:
+    def __init__(self, config: EyesConfig, encoder: nn.Module | None, join: Join | None) -> None:
         """None: this pipeline stage has no eyes, and knows the plan alone."""
         self.config, self._encoder, self._join = config, encoder, join
         self.normalisation = NORMALISATIONS[config.normalisation]
@@ -38,18 +47,17 @@ class Sight:
         """Return the positions of a picture of a size (width, height)."""
         return self.config.positions(size)
 
-    def cut(self, image: Image) -> list[Square]:
+    def cut(self, image: Image) -> Cut:
         """Return the squares of an RGB picture, as in training."""
-        return squares(image, self.config.scheme, self.normalisation)
+        return Cut(image.size, squares(image, self.config.scheme, self.normalisation))
 
     @torch.inference_mode()
-    def rows(self, cut: Sequence[Square]) -> Tensor:
-        """Return the embeddings [S, D] of the squares of a picture. Collective over tensor parallel ranks.
+    def rows(self, cut: Cut) -> Tensor:
+        """Return the embeddings [S, D] of a picture. Collective over tensor parallel ranks.
 
         Raises ValueError on a pipeline stage without eyes.
         """
         if self._encoder is None or self._join is None:
             raise ValueError("a pipeline stage that is not the first has no eyes")
-        pixels = torch.from_numpy(normalised(cut, self.normalisation)).to(device.device())
-        rows_NQD: Tensor = self._join(self._encoder(pixels))
-        return rows_NQD.flatten(0, 1)
+        pixels = torch.from_numpy(normalised(cut.squares, self.normalisation)).to(device.device())
+        return self._join.positions(self._encoder(pixels), [self.config.scheme.layout(cut.size)])

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from stages.pictures.plan import Layout
+
 # Shape suffixes: T = tokens of a sequence, B = sequences, D = width of the residual stream, S = positions of all
 # pictures or sounds, N = squares, P = features of a square, W = width of a feature, Q = positions of a square.
 
@@ -22,18 +24,21 @@ class Perceived(Protocol):
     def places_S(self) -> Tensor:  # noqa: N802
         """The placeholders, each as t x B + b, in order: int64, on the device."""
 
+    @property
+    def layouts(self) -> Sequence[Layout]:
+        """How each picture is cut, in order; of sounds nothing."""
+
     def features(self, encode: Encode) -> Tensor:
         """Return the features [N, P, W] of all squares in order, or [1, S, W] of all sounds; `encode` makes those that
         are not known.
         """
 
 
-def spliced(embedded_TBD: Tensor, places_S: Tensor, rows_NQD: Tensor) -> Tensor:
+def spliced(embedded_TBD: Tensor, places_S: Tensor, rows_SD: Tensor) -> Tensor:
     """Return the embeddings with rows at their places.
 
     Raises ValueError if there are more or fewer rows than places.
     """
-    rows_SD = rows_NQD.flatten(0, 1)
     if len(rows_SD) != len(places_S):
         raise ValueError(f"{len(places_S)} positions are planned for features, and these take {len(rows_SD)}")
     return embedded_TBD.flatten(0, 1).index_copy(0, places_S, rows_SD.to(embedded_TBD.dtype)).view_as(embedded_TBD)

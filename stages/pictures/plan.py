@@ -58,6 +58,9 @@ class Layout:
     """Place of a further square with the whole picture."""
     kept: Size
     """Rows and columns of the features that are kept of the tiles, the padding cut off; 0 of an extreme shape."""
+    shown: Size
+    """Rows and columns that hold the picture, in the middle of the tiles' features; more than `kept` where these are
+    interpolated down."""
     positions: int
 
     @property
@@ -87,6 +90,7 @@ class Fixed:
             tiles=(1, 1),
             fitted=(self.encoder.size, self.encoder.size),
             kept=(side, side),
+            shown=(side, side),
             positions=self.encoder.positions,
         )
 
@@ -113,13 +117,15 @@ class AnyResolution:
         """Return the layout of a picture."""
         _check(size)
         tiles = self._best(size)
-        kept = self._kept(size, tiles)
+        shown = self._shown(size, tiles)
+        kept = self._kept(shown)
         canvas = tiles[0] * self.encoder.size, tiles[1] * self.encoder.size
         return Layout(
             tiles=tiles,
             fitted=_fitted(size, canvas),
             overview="first",
             kept=kept,
+            shown=shown,
             positions=self.encoder.positions + kept[0] * (kept[1] + 1),
         )
 
@@ -138,7 +144,7 @@ class AnyResolution:
 
         return max(self.tiles, key=worth)
 
-    def _kept(self, size: Size, tiles: Size) -> Size:
+    def _shown(self, size: Size, tiles: Size) -> Size:
         """Return the rows and columns of features that hold the picture."""
         width, height = size
         rows, columns = tiles[1] * self.encoder.side, tiles[0] * self.encoder.side
@@ -146,6 +152,11 @@ class AnyResolution:
             rows -= (rows - height * columns // width) // 2 * 2
         else:
             columns -= (columns - width * rows // height) // 2 * 2
+        return rows, columns
+
+    def _kept(self, shown: Size) -> Size:
+        """Return the rows and columns that the model interpolates those to; the same up to `max_tiles`."""
+        rows, columns = shown
         most = self.max_tiles * self.encoder.side**2
         # The model interpolates to these floats (transformers and LLaVA-NeXT); IEEE 754 rounds both operations exactly.
         ratio = sqrt(rows * columns / most) if most else 1.0
@@ -188,6 +199,7 @@ class ClosestShape:
             fitted=(columns * self.encoder.size, rows * self.encoder.size),
             overview="last" if has_overview else "",
             kept=(rows * side, columns * side),
+            shown=(rows * side, columns * side),
             positions=(columns * rows + has_overview) * self.encoder.positions,
         )
 

@@ -1,6 +1,6 @@
 """Answers requests: a body becomes rows of an engine, and their texts become answers or streams.
 
-    body -> asked (typed, bounded) -> messages -> tokens, sampling, grammar -> rows -> pieces -> answer or stream
+    body -> asked (typed, bounded) -> talk: messages, tokens, sampling, grammar -> rows -> pieces -> answer or stream
 
 What takes long happens in threads: the event loop stays free.
 """
@@ -8,15 +8,18 @@ What takes long happens in threads: the event loop stays free.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
-from stages.formats.chat.chats import text_message
+from stages.formats.calls.functions import function_record
+from stages.formats.calls.tool_calls import ToolCall
 from stages.generate.requests import Continuation, Request
 from stages.serve.answers import (
-    ChatChoice,
     Counted,
+    Finish,
     Record,
     chat_answer,
     chunk,
@@ -25,15 +28,17 @@ from stages.serve.answers import (
     envelope,
     new_id,
 )
-from stages.serve.asked import ChatAsked, Common, CompletionAsked, parse_asked, prompts_of
-from stages.serve.config import Limits, ServeConfig
-from stages.serve.grammars import Mask, grammar_of
+from stages.serve.asked import ChatAsked, CompletionAsked, parse_asked, prompts_of
+from stages.serve.config import ServeConfig
+from stages.serve.http.server import Files
 from stages.serve.models import Model, loader
-from stages.serve.parts import read_messages
+from stages.serve.own_tools import open_toolbox
 from stages.serve.problems import Problem
 from stages.serve.rows import Ended, Rows
-from stages.serve.tools import declared
+from stages.serve.talks import Setting, Talk, count_choices
 
+INDEXES = "indexes"
+"""Folder of a run with the indexes of its servers' searches."""
 Answer = Record | AsyncIterator[Record]
 _GRACE_S = 5.0
 """Time after the deadline of its rows in which a request's answer must be there."""
@@ -42,9 +47,10 @@ _GRACE_S = 5.0
 class Answering:
     """All models of a server."""
 
-    def __init__(self, names: Sequence[str], load: Callable[[str], Model], limits: Limits) -> None:
+    def __init__(self, names: Sequence[str], load: Callable[[str], Model], setting: Setting) -> None:
         """`load` is called in one thread at a time."""
-        self._names, self._load, self._limits = names, load, limits
+        self._names, self._load, self._setting = names, load, setting
+        self._limits = setting.limits
         self._models: dict[str, Model] = {}
         self._loading = asyncio.Lock()
 
@@ -63,16 +69,19 @@ class Answering:
                 self._models[name] = await asyncio.to_thread(self._load, name)
         return self._models[name]
 
+    @property
+    def tools(self) -> list[Record]:
+        """The tools that the server runs, as the API has tools."""
+        return [function_record(function) for function in self._setting.toolbox.functions]
+
     async def chat(self, body: bytes) -> Answer:
         """Answer /v1/chat/completions. Raises Problem."""
         asked = await asyncio.to_thread(parse_asked, ChatAsked, body)
         model = await self.model(asked.model)
-        requests = await asyncio.to_thread(self._chat_requests, asked, model)
-        counted = Counted(len(requests[0].prompt))
-        choices = [ChatChoice(asked, model) for _ in requests]
+        talk = await asyncio.to_thread(Talk, asked, model, self._setting)
         if asked.stream:
-            return self._bounded(self._chat_stream(asked, model, requests, choices, counted))
-        return await self._in_time(self._whole_chat(model, requests, choices, counted))
+            return self._bounded(self._chat_stream(talk))
+        return await self._in_time(self._whole_chat(talk))
 
     async def complete(self, body: bytes) -> Answer:
         """Answer /v1/completions. Raises Problem."""
@@ -83,41 +92,17 @@ class Answering:
             return self._bounded(self._completion_stream(asked, model, requests, counted))
         return await self._in_time(self._whole_completion(asked, model, requests, counted))
 
-    def _chat_requests(self, asked: ChatAsked, model: Model) -> list[Request]:
-        messages = read_messages(asked.messages, self._limits)
-        if asked.tools and asked.tool_choice != "none":
-            if len(asked.tools) > self._limits.tools:
-                raise Problem(f"tools: {len(asked.tools)} of them, at most {self._limits.tools}", param="tools")
-            text = declared([tool.function for tool in asked.tools])
-            has_system = messages[0].role == "system"
-            first = f"{messages[0].text}\n\n{text}" if has_system else text
-            messages[: int(has_system)] = [text_message("system", first)]
-        prompt = model.chat_prompt(messages)
-        grammar = grammar_of(asked)
-        count = self._choices(asked)
-        masks = [Mask(model.vocabulary, *grammar) if grammar else None for _ in range(count)]
-        wanted = asked.max_completion_tokens if asked.max_tokens is None else asked.max_tokens
-        return model.requests(prompt, asked, wanted, (asked.top_logprobs or 0) if asked.logprobs else None, masks)
-
     def _completion_requests(self, asked: CompletionAsked, model: Model) -> tuple[list[Request], Counted]:
         prompts = [model.text_prompt(prompt) for prompt in prompts_of(asked)]
-        count = self._choices(asked, len(prompts))
+        count = count_choices(asked.n, self._limits, len(prompts))
         masks = [None] * (count // len(prompts))
         limit = 16 if asked.max_tokens is None else asked.max_tokens
         found = [each for prompt in prompts for each in model.requests(prompt, asked, limit, asked.logprobs, masks)]
         return found, Counted(sum(map(len, prompts)))
 
-    def _choices(self, asked: Common, prompts: int = 1) -> int:
-        """Return the number of rows. Raises Problem for too many."""
-        count = (asked.n or 1) * prompts
-        if not 0 < count <= self._limits.choices:
-            param = "n" if prompts == 1 else "prompt"
-            raise Problem(f"{param}: {count} answers, must be from 1 to {self._limits.choices}", param=param)
-        return count
-
-    def _rows(self, model: Model, requests: Sequence[Request], *, streams: bool) -> Rows:
+    def _rows(self, model: Model, requests: Sequence[Request], **changes: Any) -> Rows:
         try:
-            return Rows(model.front, requests, streams=streams, seconds=self._limits.seconds)
+            return Rows(model.front, requests, **{"seconds": self._limits.seconds, **changes})
         except RuntimeError as error:
             raise Problem("the engine has ended", status=HTTPStatus.SERVICE_UNAVAILABLE) from error
 
@@ -131,40 +116,52 @@ class Answering:
                     counted.add(event.answer)
         return [found[place] for place in range(len(requests))]
 
-    async def _whole_chat(
-        self, model: Model, requests: Sequence[Request], choices: Sequence[ChatChoice], counted: Counted
-    ) -> Record:
-        answers = await self._ends(model, requests, counted)
-        for choice, answer in zip(choices, answers, strict=True):
-            for _ in choice.deltas(answer.text, is_end=True):
-                pass
-        return chat_answer(new_id("chatcmpl"), model, [*zip(choices, answers, strict=True)], counted)
+    async def _pieces(self, talk: Talk, *, streams: bool) -> AsyncIterator[tuple[int, Record | Finish]]:
+        """Yield the deltas of the answers of a conversation, by their places, and how each one ends."""
+        deadline = monotonic() + self._limits.seconds
+        with talk:
+            while True:
+                calls: list[ToolCall] = []
+                timing = {"seconds": deadline - monotonic(), "held": talk.held()}
+                with self._rows(talk.model, talk.requests, streams=streams, **timing) as rows:
+                    async for event in rows.events():
+                        choice, is_end = talk.choices[event.place], isinstance(event, Ended)
+                        for delta in choice.deltas(event.text, is_end=is_end):
+                            yield event.place, delta
+                        if isinstance(event, Ended):
+                            talk.counted.add(event.answer)
+                            calls = talk.calls(event.answer)
+                            if not calls:
+                                yield event.place, choice.finish(event.answer)
+                if not calls:
+                    return
+                results = await talk.run(calls)
+                yield 0, {"tool_results": results}
+                if not await asyncio.to_thread(talk.go_on, results):
+                    yield 0, Finish("length")
+                    return
 
-    async def _chat_stream(
-        self,
-        asked: ChatAsked,
-        model: Model,
-        requests: Sequence[Request],
-        choices: Sequence[ChatChoice],
-        counted: Counted,
-    ) -> AsyncIterator[Record]:
-        start = envelope("chat.completion.chunk", new_id("chatcmpl"), model)
+    async def _whole_chat(self, talk: Talk) -> Record:
+        found: dict[int, Finish] = {}
+        async for place, piece in self._pieces(talk, streams=False):
+            if isinstance(piece, Finish):
+                found[place] = piece
+        ends = [(choice, found[place]) for place, choice in enumerate(talk.choices)]
+        return chat_answer(new_id("chatcmpl"), talk.model, ends, talk.counted)
 
-        def piece(place: int, delta: Record, reason: str | None = None, logprobs: Record | None = None) -> Record:
+    async def _chat_stream(self, talk: Talk) -> AsyncIterator[Record]:
+        start = envelope("chat.completion.chunk", new_id("chatcmpl"), talk.model)
+
+        def piece(place: int, delta: Record, end: Finish | None = None) -> Record:
+            logprobs, reason = (end.logprobs, end.reason) if end else (None, None)
             return chunk(start, {"index": place, "delta": delta, "logprobs": logprobs, "finish_reason": reason})
 
-        with self._rows(model, requests, streams=True) as rows:
-            for place in range(len(requests)):
-                yield piece(place, {"role": "assistant", "content": ""})
-            async for event in rows.events():
-                choice = choices[event.place]
-                for delta in choice.deltas(event.text, is_end=isinstance(event, Ended)):
-                    yield piece(event.place, delta)
-                if isinstance(event, Ended):
-                    counted.add(event.answer)
-                    yield piece(event.place, {}, choice.finish(event.answer), choice.logprobs(event.answer))
-        if asked.stream_options and asked.stream_options.include_usage:
-            yield chunk(start, None, counted.usage)
+        for place in range(len(talk.choices)):
+            yield piece(place, {"role": "assistant", "content": ""})
+        async for place, found in self._pieces(talk, streams=True):
+            yield piece(place, {}, found) if isinstance(found, Finish) else piece(place, found)
+        if talk.asked.stream_options and talk.asked.stream_options.include_usage:
+            yield chunk(start, None, talk.counted.usage)
 
     async def _whole_completion(
         self, asked: CompletionAsked, model: Model, requests: Sequence[Request], counted: Counted
@@ -223,6 +220,9 @@ def _too_late() -> Problem:
     return Problem("no answer in time", code="timeout", status=HTTPStatus.GATEWAY_TIMEOUT)
 
 
-def open_answering(folders: Mapping[str, Path], tokenizer: Path, config: ServeConfig) -> Answering:
-    """Return what answers for the checkpoints in `folders`, by the names of their models. Loads none yet."""
-    return Answering([*folders], loader(folders, tokenizer, config), config.limits)
+def open_answering(files: Files, config: ServeConfig, run_dir: Path) -> Answering:
+    """Return what answers for the models of a server. Loads none yet."""
+    toolbox = open_toolbox(config, files.corpus, run_dir / INDEXES)
+    among = config.inline_among if config.notation == "inline" else None
+    setting = Setting(limits=config.limits, toolbox=toolbox, inline_among=among)
+    return Answering([*files.models], loader(files.models, files.tokenizer, config), setting)

@@ -6,9 +6,10 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from stages.formats.calls.stream import Begun, CallStream, Content, Event, Piece
+from stages.formats.calls.tool_calls import ToolCall
 from stages.generate.requests import Continuation
 from stages.generate.sampling import Logprobs
 from stages.serve.asked import ChatAsked, CompletionAsked, NamedTool
@@ -28,7 +29,7 @@ def new_id(kind: str) -> str:
 class Counted:
     """Tokens of a request."""
 
-    prompt: int
+    prompt: int = 0
     completion: int = 0
 
     def add(self, answer: Continuation) -> None:
@@ -42,6 +43,13 @@ class Counted:
         return {"prompt_tokens": self.prompt, "completion_tokens": self.completion, "total_tokens": total}
 
 
+class Finish(NamedTuple):
+    """The end of an answer of a chat."""
+
+    reason: str
+    logprobs: Record | None = None
+
+
 @dataclass
 class ChatChoice:
     """One answer of a chat as it grows. Each piece is a delta, as a stream has it; `message` adds them up."""
@@ -49,9 +57,16 @@ class ChatChoice:
     asked: ChatAsked
     model: Model
     content: str = ""
+    """Of this round, as `calls`."""
     calls: list[Record] = field(default_factory=list)
+    steps: list[Record] = field(default_factory=list)
+    """Messages of the rounds before, whose calls the server ran, with the results."""
     _stream: CallStream = field(default_factory=CallStream)
     _is_begun: bool = False
+    _earlier: int = 0
+    """Calls of the rounds before."""
+    _problem: str = ""
+    """Of a call that is none."""
 
     def deltas(self, text: str, *, is_end: bool = False) -> Iterator[Record]:
         """Yield the deltas that more text makes."""
@@ -66,7 +81,30 @@ class ChatChoice:
                 yield {"tool_calls": [self._begin(event)]}
             elif isinstance(event, Piece):
                 self.calls[-1]["function"]["arguments"] += event.text
-                yield {"tool_calls": [{"index": len(self.calls) - 1, "function": {"arguments": event.text}}]}
+                yield {"tool_calls": [{"index": self._index, "function": {"arguments": event.text}}]}
+            else:
+                self._problem = self._problem or event.problem
+
+    @property
+    def _index(self) -> int:
+        """Number of the last call in the whole answer."""
+        return self._earlier + len(self.calls) - 1
+
+    @property
+    def called(self) -> list[ToolCall]:
+        """The calls of this round."""
+        return [ToolCall(each["function"]["name"], each["function"]["arguments"], each["id"]) for each in self.calls]
+
+    def is_whole(self, answer: Continuation) -> bool:
+        """Whether this round has ended by itself, each of its calls with arguments that can be read."""
+        return answer.stopped in _REASONS and not self._problem
+
+    def next_round(self, results: Sequence[Record]) -> None:
+        """Begin a round behind the results of this one's calls."""
+        self.steps += [{"role": "assistant", "content": self.content or None, "tool_calls": self.calls}]
+        self.steps += [{"role": "tool", **result} for result in results]
+        self._earlier += len(self.calls)
+        self.content, self.calls, self._stream, self._is_begun = "", [], CallStream(), False
 
     def _events(self, text: str, is_end: bool) -> list[Event]:
         """Return what more text is. Without tools all is content."""
@@ -78,24 +116,23 @@ class ChatChoice:
         function = {"name": event.name, "arguments": ""}
         call = {"id": f"call_{secrets.token_hex(12)}", "type": "function"}
         self.calls.append({**call, "function": {**function}})
-        return {"index": len(self.calls) - 1, **call, "function": function}
+        return {"index": self._index, **call, "function": function}
 
     @property
     def message(self) -> Record:
         """The whole message."""
         content = None if self.calls and not self.content else self.content
         calls = {"tool_calls": self.calls} if self.calls else {}
-        return {"role": "assistant", "content": content, "refusal": None, **calls}
+        steps = {"steps": self.steps} if self.steps else {}
+        return {"role": "assistant", "content": content, "refusal": None, **calls, **steps}
 
-    def finish(self, answer: Continuation) -> str:
-        """Return why the answer ended."""
+    def finish(self, answer: Continuation) -> Finish:
+        """Return why the answer ended, and the log probabilities of its tokens if they are asked for."""
         reason = _REASONS.get(answer.stopped, "length")
-        is_named = isinstance(self.asked.tool_choice, NamedTool)
-        return "tool_calls" if reason == "stop" and self.calls and not is_named else reason
-
-    def logprobs(self, answer: Continuation) -> Record | None:
-        """Return the log probabilities of an answer's tokens; None: none are asked for."""
-        return {"content": _chat_logprobs(self.model, answer), "refusal": None} if self.asked.logprobs else None
+        if reason == "stop" and self.calls and not isinstance(self.asked.tool_choice, NamedTool):
+            reason = "tool_calls"
+        known = {"content": _chat_logprobs(self.model, answer), "refusal": None} if self.asked.logprobs else None
+        return Finish(reason, known)
 
 
 def envelope(kind: str, id: str, model: Model) -> Record:
@@ -150,16 +187,11 @@ def completion_finish(answer: Continuation) -> str:
     return _REASONS.get(answer.stopped, "length")
 
 
-def chat_answer(id: str, model: Model, choices: Sequence[tuple[ChatChoice, Continuation]], counted: Counted) -> Record:
+def chat_answer(id: str, model: Model, choices: Sequence[tuple[ChatChoice, Finish]], counted: Counted) -> Record:
     """Return a whole answer."""
     listed = [
-        {
-            "index": place,
-            "message": choice.message,
-            "logprobs": choice.logprobs(answer),
-            "finish_reason": choice.finish(answer),
-        }
-        for place, (choice, answer) in enumerate(choices)
+        {"index": place, "message": choice.message, "logprobs": finish.logprobs, "finish_reason": finish.reason}
+        for place, (choice, finish) in enumerate(choices)
     ]
     return {**envelope("chat.completion", id, model), "choices": listed, "usage": counted.usage}
 

@@ -66,7 +66,7 @@ class Call(Settings):
     function: CalledFunction
 
 
-class MessageAsked(Settings):
+class StepAsked(Settings):
     """A message. `content` is checked in stages/serve/parts.py, which names its parts."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
@@ -76,6 +76,16 @@ class MessageAsked(Settings):
     tool_calls: tuple[Call, ...] | None = None
     tool_call_id: str | None = None
     refusal: None = None
+    reason: str | None = None
+    """Accepted, as `seconds`: a result of this server may be sent back as it is."""
+    seconds: float | None = None
+
+
+class MessageAsked(StepAsked):
+    """A message with the steps that this server ran for it, if it is an answer that is sent back."""
+
+    steps: tuple[StepAsked, ...] | None = None
+    """Messages that stand before it."""
 
 
 class Shape(Settings):
@@ -157,6 +167,8 @@ class ChatAsked(Common):
     logprobs: bool | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     tools: tuple[Tool, ...] | None = None
+    server_tools: tuple[Name, ...] | None = None
+    """Tools that the server runs, by name. An addition to OpenAI's parameters; calls of all others are the client's."""
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     """False: one call at most."""
@@ -165,7 +177,7 @@ class ChatAsked(Common):
 
     @model_validator(mode="after")
     def _choice_of_tools(self) -> ChatAsked:
-        names = [tool.function.name for tool in self.tools or ()]
+        names = [*(tool.function.name for tool in self.tools or ()), *(self.server_tools or ())]
         if len(set(names)) < len(names):
             raise ValueError("tools: must have different names")
         choice = self.tool_choice

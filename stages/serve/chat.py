@@ -9,7 +9,7 @@ from types import FrameType
 
 from stages.model.checkpoint.names import COMPLETE
 from stages.serve.config import ServeConfig
-from stages.serve.server import Server
+from stages.serve.http.server import Files, Server
 from stages.shared.errors import ConfigError
 from stages.shared.page import LOCAL, new_token, tunnel
 from stages.shared.tool import ToolCall, ToolTable
@@ -27,7 +27,9 @@ def chat(call: ToolCall) -> Iterator[ToolTable]:
     if not folders or not tokenizer.is_file():
         raise ConfigError("models", [*chosen], f"trained first: `{call.command}`")
     warnings.simplefilter("ignore")  # libraries' own, which would hide the address
-    with Server(folders, tokenizer, config, call.run_dir, new_token()) as server:
+    corpus = [file.path for file in call.inputs.get("corpus", ())]
+    files = Files(models=folders, tokenizer=tokenizer, corpus=corpus)
+    with Server(files, config, call.run_dir, new_token()) as server:
         base = f"{server.address}v1"
         notes = (
             f"Open {server.address}",

@@ -6,7 +6,7 @@ One step, a service: it runs until it is stopped, and its address is a file. `la
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,7 @@ from stages.shared.errors import ConfigError, nearest
 from stages.shared.page import LOCAL
 from stages.train.state.names import FINAL
 
+ToolName = Literal["calculator", "calendar", "search"]
 _NUMBER_BYTES = dict(zip(WEIGHT_TYPES, (4, 2, 2), strict=True))
 
 
@@ -54,10 +55,16 @@ class Limits(Section):
     """Tokens of an answer; those that a request does not limit have no more either."""
     tools: int = Field(default=128, ge=1)
     """Tools that a request declares."""
+    tool_rounds: int = Field(default=4, ge=1)
+    """Times that the server runs calls for one answer. Later calls are left to the client."""
+    tool_seconds: float = Field(default=10.0, gt=0)
+    """Time of a call that the server runs."""
+    tool_result_chars: int = Field(default=2000, ge=1)
+    """Size of the result of a call that the server runs. A longer one is cut."""
     pictures: int = Field(default=16, ge=0)
     """Pictures and sounds of a request."""
     picture_megapixels: int = Field(default=32, ge=1)
-    """Size of a picture, in 1e6 pixels."""
+    """Size of all pictures of a request, in 1e6 pixels."""
     sound_seconds: int = Field(default=600, ge=1)
     """Length of a sound."""
     seconds: int = Field(default=600, ge=1)
@@ -82,6 +89,18 @@ class ServeConfig(StageConfig):
     template: str = "stagecoach"
     """Chat template: a name in `templates/chat`, or the path of a file. A model without its control tokens completes
     texts, and does not chat."""
+    toolbox: tuple[ToolName, ...] = ()
+    """Tools that the server runs for requests that ask for them. `calculator`: exact sums. `calendar`: today's date.
+    `search`: BM25 over `corpus`."""
+    notation: Literal["calls", "inline"] = "calls"
+    """Form of the calls that the server runs. `calls`: OpenAI's, for models that chat with declared tools. `inline`:
+    Toolformer's, `[Calculator(2*3) -> 6.00]` within the text, for models that were trained on annotated texts."""
+    inline_among: int = Field(default=1, ge=1)
+    """A call within a text begins where its first token is among so many likeliest ones; Toolformer's paper has 10."""
+    corpus: Annotated[Inputs | None, Reads(KINDS.documents)] = None
+    """Documents that `search` searches."""
+    passage_words: int = Field(default=100, ge=1)
+    """Words of a passage that `search` returns."""
     host: str = Field(default=LOCAL[0], min_length=1)
     """IP address to listen on: 127.0.0.1 is this machine alone, 0.0.0.0 all its networks. Clients need the token."""
     port: int = Field(default=0, ge=0, le=65535)
@@ -99,12 +118,18 @@ class ServeConfig(StageConfig):
         chosen = self.chosen(inputs.get("models", ()))
         if (found := len(inputs.get("tokenizer", ()))) != 1:
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
+        if ("search" in self.toolbox) != (self.corpus is not None):
+            wanted = "documents to search" if self.corpus is None else "left out: no tool searches them"
+            raise ConfigError("corpus", self.corpus, wanted)
         step = Step(
             name="",
             run="stages.serve.run:serve",
             units=WHOLE,
-            uses=("checkpoints", "template", "host", "port", "threads", "cache_mb", "limits"),
-            reads=("models", "tokenizer"),
+            uses=(
+                *("checkpoints", "template", "toolbox", "notation", "inline_among", "passage_words"),
+                *("host", "port", "threads", "cache_mb", "limits"),
+            ),
+            reads=("models", "tokenizer", "corpus"),
             data=digest_of(self.template),
             is_service=True,
             shape="serve",

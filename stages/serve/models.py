@@ -14,9 +14,11 @@ from pathlib import Path
 
 import torch
 
+from stages.chats.encoder import chat_encoder
 from stages.formats.chat.chats import Message
 from stages.formats.chat.templates import ChatEncoder, load_template
 from stages.formats.tokenizer import Tokenizer
+from stages.generate.features import placed
 from stages.generate.front import Front
 from stages.generate.generation import Generator
 from stages.generate.memory import BATCH_TOKENS, cache_bytes, generation_slots, slot_bytes, weight_bytes
@@ -27,7 +29,9 @@ from stages.generate.sampling import Sampling
 from stages.model import parallel
 from stages.serve.asked import Common
 from stages.serve.config import ServeConfig
+from stages.serve.gallery import NOTHING, Gallery, Held
 from stages.serve.grammars import Vocabulary
+from stages.serve.parts import Media
 from stages.serve.problems import Problem
 from stages.shared.task import Ranks
 
@@ -39,8 +43,12 @@ class Model:
         self.name, self.created = name, int(time.time())
         self.tokenizer = tokenizer
         self._opened, self._limits = opened, config.limits
-        self.encoder = _encoder(opened, tokenizer, config.template)
-        self.front = Front(_generator(opened, tokenizer, config)).__enter__()
+        passes = _passes(opened, config)
+        eyes = opened.model.eyes
+        self._gallery = Gallery(eyes, passes.features, 2 * passes.cache.slots) if eyes else None
+        self.encoder = _encoder(opened, tokenizer, config.template, self._gallery)
+        generator = Generator(passes, tokenizer, max_rows=config.limits.rows, batch=BATCH_TOKENS)
+        self.front = Front(generator).__enter__()
 
     def close(self) -> None:
         """Answer what was asked, then end."""
@@ -63,8 +71,31 @@ class Model:
         end = self.encoder.end_id if self.encoder else None
         return () if end is None else (end,)
 
+    def show(self, media: Media) -> Held:
+        """Let the model look at what a request shows; return the hold of it, for the prompts and rows of the request.
+
+        Raises Problem, which names the part, for a model that does not see or hear, and for pictures without room.
+        """
+        for shown in media.sounds.values():
+            raise Problem(f"{shown.param}: this model hears no sounds", param=shown.param, code="no_hearing")
+        if self._gallery is None:
+            for picture in media.pictures.values():
+                raise Problem(f"{picture.param}: this model sees no pictures", param=picture.param, code="no_vision")
+            return NOTHING
+        images = {key: shown.value for key, shown in media.pictures.items()}
+        held = self._gallery.hold(images)
+        try:
+            if sum(map(self._gallery.positions, images)) > self._opened.seq_len:
+                problem = f"the pictures take more than the {self._opened.seq_len} positions of {self.name}"
+                raise Problem(problem, param="messages", code="context_length_exceeded")
+            self._gallery.look(images)
+        except BaseException:
+            held.release()
+            raise
+        return held
+
     def chat_prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """Return the tokens of a conversation up to where the assistant answers.
+        """Return the tokens of a conversation up to where the assistant answers. Its pictures must be held.
 
         Raises Problem for a model without a chat template, and for a role that the template lacks.
         """
@@ -72,9 +103,13 @@ class Model:
             wanted = "completes texts, and was not trained to chat: use /v1/completions"
             raise Problem(f"model: {self.name} {wanted}", param="model", code="no_chat")
         try:
-            return tuple(self.encoder.prompt(messages))
+            ids = self.encoder.prompt(messages)
         except ValueError as error:
             raise Problem(f"messages: {error}", param="messages") from error
+        keys = [part.key for message in messages for part in message.parts if part.type == "picture"]
+        if not keys or self._gallery is None or self.encoder.picture_id is None:
+            return tuple(ids)
+        return tuple(placed(ids, self.encoder.picture_id, [(key, self._gallery.positions(key)) for key in keys]))
 
     def text_prompt(self, prompt: str | Sequence[int]) -> tuple[int, ...]:
         """Return the tokens of a text behind the first token, or token ids as they are. Raises Problem for no ids."""
@@ -115,23 +150,22 @@ class Model:
         ]
 
 
-def _encoder(opened: Opened, tokenizer: Tokenizer, name: str) -> ChatEncoder | None:
+def _encoder(opened: Opened, tokenizer: Tokenizer, name: str, gallery: Gallery | None) -> ChatEncoder | None:
     """Return the encoder of conversations; None for a model without the template's control tokens."""
-    template, model = load_template(name), opened.model.config
-    if any(control not in model.extra_tokens for control in template.controls):
+    model = opened.model.config
+    if any(control not in model.extra_tokens for control in load_template(name).controls):
         return None
-    controls = {control: model.token_id(control, tokenizer.vocab_size) for control in template.controls}
-    return ChatEncoder(template, tokenizer, controls, first_id=opened.first_id)
+    return chat_encoder(name, model, tokenizer, gallery.positions if gallery else None)
 
 
-def _generator(opened: Opened, tokenizer: Tokenizer, config: ServeConfig) -> Generator:
-    """Return an engine with room for as many whole contexts as the cache may hold."""
+def _passes(opened: Opened, config: ServeConfig) -> Passes:
+    """Return the model with room for as many whole contexts as the cache may hold."""
     model, number = opened.model, opened.model.dtype.itemsize
     asked = None if config.cache_mb is None else config.cache_mb * 1_000_000
     most = cache_bytes(weight_bytes(model.config, model.vocab_size, number), asked)
     rows = config.limits.rows
     slots = generation_slots(model.config, most, slot_bytes(model.config, number), [model.seq_len] * rows)
-    return Generator(Passes(model, slots), tokenizer, max_rows=rows, batch=BATCH_TOKENS)
+    return Passes(model, slots)
 
 
 def loader(folders: Mapping[str, Path], tokenizer: Path, config: ServeConfig) -> Callable[[str], Model]:

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from time import monotonic
 from typing import NamedTuple
 
 from stages.generate.front import Front
-from stages.generate.requests import Continuation, Growth, Hook, Request, Stop
+from stages.generate.requests import Continuation, Growth, Hook, Insert, Request, Stop
+from stages.serve.gallery import NOTHING, Held
 
 
 class Grown(NamedTuple):
@@ -32,8 +34,14 @@ class Ended(NamedTuple):
 class Rows:
     """Use as a context manager: rows whose caller has left end at their next token."""
 
-    def __init__(self, front: Front, requests: Sequence[Request], *, streams: bool, seconds: float) -> None:
-        """Submit the rows. Without `streams` a row gives its end alone. A row ends after `seconds`, as if too long."""
+    def __init__(
+        self, front: Front, requests: Sequence[Request], *, streams: bool, seconds: float, held: Held = NOTHING
+    ) -> None:
+        """Submit the rows. Without `streams` a row gives its end alone. A row ends after `seconds`, as if too long.
+
+        `held` is released when the engine is done with the last row.
+        """
+        self._held, self._ended = held, count(1)
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Grown | Future[Continuation]] = asyncio.Queue()
         self._streams, self._deadline = streams, monotonic() + seconds
@@ -41,10 +49,10 @@ class Rows:
         self._sent = [0] * len(requests)
         self._places: dict[Future[Continuation], int] = {}
         for place, request in enumerate(requests):
-            hook: Hook = partial(self._grow, place, request.sampling.until)
+            hook: Hook = partial(self._grow, place, request)
             self._places[front.submit(replace(request, hook=hook))] = place
         for future in self._places:
-            future.add_done_callback(self._tell)
+            future.add_done_callback(self._end)
 
     def __enter__(self) -> Rows:
         return self
@@ -64,19 +72,24 @@ class Rows:
                 place, answer = self._places[event], event.result()
                 yield Ended(place, answer.text[self._sent[place] :], answer)
 
-    def _grow(self, place: int, until: Sequence[str], growth: Growth) -> Stop | None:
-        """Hook of a row, in the engine's thread."""
+    def _grow(self, place: int, request: Request, growth: Growth) -> Stop | Insert | None:
+        """Hook of a row, in the engine's thread. The request's own hook comes last."""
         if self._has_left:
             return Stop("left")
         if monotonic() > self._deadline:
             return Stop("time")
         if self._streams:
             text = growth.text
-            end = len(text) - held_back(text, until)
+            end = len(text) - held_back(text, request.sampling.until)
             if end > self._sent[place]:
                 self._tell(Grown(place, text[self._sent[place] : end]))
                 self._sent[place] = end
-        return None
+        return request.hook(growth) if request.hook else None
+
+    def _end(self, future: Future[Continuation]) -> None:
+        if next(self._ended) == len(self._places):
+            self._held.release()
+        self._tell(future)
 
     def _tell(self, event: Grown | Future[Continuation]) -> None:
         if not self._loop.is_closed():

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.serve.config import ServeConfig
-from stages.serve.server import Server
+from stages.serve.http.server import Files, Server
 from stages.shared.files import write_atomic
 from stages.shared.page import new_token
 from stages.shared.task import Task
@@ -18,8 +18,9 @@ TOKEN = "token"
 def serve(task: Task[ServeConfig]) -> dict[str, Any]:
     """Serve until someone says stop. The address is offered once the first model is loaded."""
     folders = {name: file.path for name, file in task.config.chosen(task.inputs["models"]).items()}
-    tokenizer = task.inputs["tokenizer"][0].path
-    with Server(folders, tokenizer, task.config, task.run_dir, _token(task.work)) as server:
+    corpus = [file.path for file in task.inputs.get("corpus", ())]
+    files = Files(models=folders, tokenizer=task.inputs["tokenizer"][0].path, corpus=corpus)
+    with Server(files, task.config, task.run_dir, _token(task.work)) as server:
         server.run(task.should_stop, lambda: task.serve(server.address.rstrip("/")))
     return {}
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+Z = 1.959963984540054
+"""Standard errors on each side of a 95 % interval of a normal value."""
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -15,3 +19,10 @@ def holm(values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, values[number] * (len(values) - place)))
         corrected[number] = largest
     return corrected
+
+
+def wilson(share: float, number: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of `number` questions (Wilson, JASA 22, 1927, 209-212)."""
+    center = (share + Z * Z / (2 * number)) / (1 + Z * Z / number)
+    half = Z * math.sqrt(share * (1 - share) / number + Z * Z / (4 * number * number)) / (1 + Z * Z / number)
+    return max(0.0, center - half), min(1.0, center + half)

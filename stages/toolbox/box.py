@@ -5,7 +5,7 @@ Both notations of calls end here: OpenAI's (stages/formats/calls/tool_calls.py) 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import BoundedSemaphore, Thread
@@ -58,6 +58,10 @@ class Toolbox:
     def functions(self) -> list[Function]:
         """The tools as OpenAI's API declares them."""
         return [tool.function for tool in self.tools.values()]
+
+    def only(self, names: Collection[str]) -> Toolbox:
+        """Return a box of some of the tools, with the same bounds."""
+        return Toolbox([tool for name, tool in self.tools.items() if name in names], self._bounds)
 
     def call(self, call: ToolCall) -> Outcome:
         """Return the outcome of a call in OpenAI's notation. Never raises for what a model wrote."""

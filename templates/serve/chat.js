@@ -1,7 +1,7 @@
 // The chat page: joins the stored conversations, the server and the view.
 
 import { Recorder, read } from "./media.js";
-import { bodyOf, isReady, models, stream } from "./server.js";
+import { bodyOf, isReady, models, ownTools, stream } from "./server.js";
 import { Store, add, before, children, exported, newId, path } from "./store.js";
 import { body as bodyElement, element, row } from "./view.js";
 
@@ -13,6 +13,8 @@ let attached = [];
 let editing = null;
 let recorder = null;
 let names = [];
+let offered = [];
+let isOffered = Promise.resolve(); // until the tools that the server runs are known
 
 function say(text, isProblem = false) {
   find("status").textContent = text;
@@ -22,7 +24,7 @@ function say(text, isProblem = false) {
 const actions = {
   isOpen: (id) => opened.get(id),
   setOpen: (id, isOpen) => opened.set(id, isOpen),
-  resultOf: (node, call) => Object.values(store.current.nodes).find((each) => each.role === "tool" && each.callId === call.id),
+  resultOf: (node, call) => call.result || Object.values(store.current.nodes).find((each) => each.role === "tool" && each.callId === call.id),
   choose(node) {
     store.current.chosen[node.parent || ""] = node.id;
     store.save();
@@ -114,10 +116,14 @@ function take(node, piece, began) {
   if (!choice) return;
   if (choice.delta.content) node.text += choice.delta.content;
   for (const each of choice.delta.tool_calls || []) {
-    node.calls[each.index] ??= { id: each.id, name: each.function.name, arguments: "", began: performance.now() };
-    const call = node.calls[each.index];
-    call.arguments += each.function.arguments || "";
-    call.ms = performance.now() - call.began;
+    node.calls[each.index] ??= { id: each.id, name: each.function.name, arguments: "", at: node.text.length, turn: node.turn || 0 };
+    node.calls[each.index].arguments += each.function.arguments || "";
+  }
+  for (const each of choice.delta.tool_results || []) {
+    const call = node.calls.find((other) => other.id === each.tool_call_id);
+    if (!call) continue;
+    Object.assign(call, { result: { text: each.content, isProblem: !!each.reason }, ms: 1000 * each.seconds });
+    node.turn = call.turn + 1;
   }
   if (choice.finish_reason) node.finish = choice.finish_reason;
   node.ms = performance.now() - began;
@@ -131,7 +137,8 @@ async function grow(conversation, node) {
   let earlier = before(conversation, node);
   for (;;) {
     try {
-      const body = bodyOf(earlier, node.model, conversation.settings);
+      await isOffered;
+      const body = bodyOf(earlier, node.model, conversation.settings, offered);
       await stream(body, control.signal, (piece) => {
         take(node, piece, began);
         store.saveSoon();
@@ -200,6 +207,24 @@ function areToolsRight() {
   find("tools-problem").textContent = problem;
   if (problem) showSettings(true);
   return !problem;
+}
+
+function drawOwnTools() {
+  const boxes = offered.map((name) => {
+    const made = element("label", "choice");
+    const box = element("input");
+    box.type = "checkbox";
+    box.checked = !store.current.settings.unused.includes(name);
+    box.addEventListener("change", () => {
+      const others = store.current.settings.unused.filter((each) => each !== name);
+      store.current.settings.unused = box.checked ? others : [...others, name];
+      store.save();
+    });
+    made.append(box, name);
+    return made;
+  });
+  find("own-tools").replaceChildren(element("legend", "", "Tools that the server runs"), ...boxes);
+  find("own-tools").hidden = !offered.length;
 }
 
 function drawAttached() {
@@ -272,6 +297,7 @@ function load() {
   find("model").value = conversation.model;
   find("other").value = conversation.other;
   for (const name of FIELDS) find(name).value = conversation.settings[name];
+  drawOwnTools();
   find("text").value = conversation.draft;
   editing = null;
   attached = [];
@@ -311,6 +337,10 @@ function option(value, text) {
 
 async function begin() {
   names = await models();
+  isOffered = ownTools().then((found) => {
+    offered = found;
+    drawOwnTools();
+  }, () => {}); // without its tools: the state of the server is said below
   find("model").replaceChildren(...names.map((name) => option(name, name)));
   find("other").replaceChildren(option("", "Compare with…"), ...names.map((name) => option(name, `and ${name}`)));
   find("other").hidden = names.length < 2;

@@ -54,6 +54,7 @@ export function drawPlan(tasks) {
   const height = Math.max(...rows.values()) * (HEIGHT + GAP_Y) - GAP_Y + 2;
   const words = tasks.map((each) => `${each.task}${each.dep.some((need) => places.has(need)) ? ` after task ${each.dep.filter((need) => places.has(need)).join(", ")}` : ""}`);
   const made = element("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `A plan of ${tasks.length} tasks: ${words.join("; ")}`, class: "plan" });
+  made.style.minWidth = `${0.75 * width}px`; // a narrow screen makes it smaller, and scrolls what is still too wide
   for (const each of tasks) {
     const [x, y] = places.get(each.id);
     for (const need of each.dep.filter((id) => places.has(id))) {

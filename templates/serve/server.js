@@ -1,5 +1,7 @@
 // Asks the server that this page came from, by OpenAI's API.
 
+import { messagesOf } from "./store.js";
+
 export class Problem extends Error {
   constructor(error) {
     super(error.message);
@@ -19,6 +21,13 @@ export async function models() {
   const answer = await fetch("v1/models");
   if (!answer.ok) throw await problemOf(answer);
   return (await answer.json()).data.map((each) => each.id);
+}
+
+// Names of the tools that the server runs.
+export async function ownTools() {
+  const answer = await fetch("v1/tools");
+  if (!answer.ok) throw await problemOf(answer);
+  return (await answer.json()).data.map((each) => each.function.name);
 }
 
 export async function isReady() {
@@ -44,8 +53,9 @@ function message(node) {
   return { role: node.role, content: content(node), ...(calls.length ? { tool_calls: calls } : {}) };
 }
 
-export function bodyOf(nodes, model, settings) {
-  const messages = nodes.map(message);
+export function bodyOf(nodes, model, settings, offered) {
+  const messages = nodes.flatMap(messagesOf).map(message);
+  const own = offered.filter((name) => !settings.unused.includes(name));
   if (settings.system) messages.unshift({ role: "system", content: settings.system });
   const tools = settings.tools.trim() ? JSON.parse(settings.tools) : [];
   return {
@@ -57,6 +67,7 @@ export function bodyOf(nodes, model, settings) {
     max_tokens: Number(settings.tokens),
     ...(settings.seed === "" ? {} : { seed: Number(settings.seed) }),
     ...(tools.length ? { tools } : {}),
+    ...(own.length ? { server_tools: own } : {}),
   };
 }
 

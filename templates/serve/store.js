@@ -1,7 +1,7 @@
 // Conversations as trees of messages, kept in this browser. An edit or another answer is a branch: nothing is replaced.
 
 const KEY = "stagecoach-chats";
-const DEFAULTS = { system: "", temperature: 0.7, tokens: 256, seed: "", tools: "" };
+const DEFAULTS = { system: "", temperature: 0.7, tokens: 256, seed: "", tools: "", unused: [] };
 
 export const newId = () => crypto.getRandomValues(new Uint32Array(3)).join("-");
 
@@ -96,9 +96,25 @@ export function before(conversation, node) {
   return found;
 }
 
+// A node as messages. Calls that the server ran, with their results, stand before the text that followed them.
+export function messagesOf(node) {
+  const found = [];
+  let start = 0;
+  const ran = node.calls.filter((call) => call.result);
+  for (const turn of new Set(ran.map((call) => call.turn))) {
+    const calls = ran.filter((call) => call.turn === turn);
+    const end = calls.at(-1).at;
+    found.push({ role: node.role, text: node.text.slice(start, end), parts: [], calls });
+    found.push(...calls.map((call) => ({ role: "tool", text: call.result.text, callId: call.id, parts: [], calls: [] })));
+    start = end;
+  }
+  const rest = { ...node, text: node.text.slice(start), calls: node.calls.filter((call) => !call.result) };
+  return found.length && !rest.text && !rest.calls.length ? found : [...found, rest];
+}
+
 // The format of chats: one JSON object a line. Pictures and sounds have their digests as keys.
 export function exported(conversation) {
-  const messages = path(conversation).map((node) => ({
+  const messages = path(conversation).flatMap(messagesOf).map((node) => ({
     role: node.role,
     parts: [
       ...node.parts.map((part) => ({ type: part.kind === "sound" ? "audio" : "picture", key: part.key })),

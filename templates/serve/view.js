@@ -33,6 +33,22 @@ function prose(text) {
   return found.filter((each) => each.textContent);
 }
 
+// A text with the calls that stand in it as cards: [Calculator(2*3) -> 6.00]. The text itself keeps them.
+const INLINE = /\s?\[([A-Z][a-z]+)\(([^\n]{0,1000}?)\) -> ((?:\\.|[^\\\[\]\n])*)\]/g;
+
+function told(node, text, actions) {
+  const found = [];
+  let start = 0;
+  for (const call of text.matchAll(INLINE)) {
+    const [whole, name, given, written] = call;
+    const result = { text: written.replace(/\\([\\[\]])/g, "$1"), isProblem: written.startsWith("error: ") };
+    const shown = { id: `${node.id}-${call.index}`, name: name.toLowerCase(), arguments: given, result };
+    found.push(...prose(text.slice(start, call.index)), callCard(node, shown, actions));
+    start = call.index + whole.length;
+  }
+  return [...found, ...prose(text.slice(start))];
+}
+
 function attachment(part) {
   if (part.kind === "sound") {
     const made = element("audio");
@@ -57,7 +73,20 @@ function pretty(text) {
 }
 
 function seconds(ms) {
+  if (ms < 1) return "under 1 ms";
   return ms < 950 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+// A call in one line: its values, and what came of it.
+function gist(call, result) {
+  let values = [call.arguments];
+  try {
+    values = Object.values(JSON.parse(call.arguments)).map((each) => (typeof each === "string" ? each : JSON.stringify(each)));
+  } catch {
+    // it is still being written
+  }
+  const given = values.join(", ");
+  return result === undefined ? given : `${given}${given ? " → " : ""}${result.text.split("\n", 1)[0]}`;
 }
 
 function callCard(node, call, actions) {
@@ -66,7 +95,10 @@ function callCard(node, call, actions) {
   made.open = actions.isOpen(call.id) ?? (result === undefined && node.state !== "growing");
   made.addEventListener("toggle", () => actions.setOpen(call.id, made.open));
   const head = element("summary");
-  head.append(element("span", "name", call.name), element("span", "time", call.ms === undefined ? "" : seconds(call.ms)));
+  const line = element("span", "gist", gist(call, result));
+  line.dir = "auto";
+  head.append(element("span", "name", call.name), line, element("span", "time", call.ms === undefined ? "" : seconds(call.ms)));
+  made.classList.toggle("failed", !!result?.isProblem);
   const given = element("pre", "code", pretty(call.arguments));
   given.tabIndex = 0;
   made.append(head, element("p", "caption", "Arguments"), given, element("p", "caption", "Result"));
@@ -79,7 +111,7 @@ function callCard(node, call, actions) {
     text.rows = 2;
     text.setAttribute("aria-label", `Result of ${call.name}`);
     made.append(text, button("Give the result", `Give the result of ${call.name}`, () => actions.giveResult(node, call, text.value), ""));
-  } else made.append(element("p", "hint", "The call is being written."));
+  } else made.append(element("p", "hint", "The call is being written or run."));
   return made;
 }
 
@@ -121,7 +153,15 @@ export function body(conversation, node, actions) {
     shown.append(...node.parts.map(attachment));
     made.append(shown);
   }
-  const plan = node.role === "assistant" && node.state !== "growing" ? planOf(node.text) : null;
+  const isGrowing = node.state === "growing";
+  let start = 0;
+  for (const call of node.calls) {
+    const at = call.at ?? node.text.length; // a card stands where its call was written
+    made.append(...prose(node.text.slice(start, at)), callCard(node, call, actions));
+    start = at;
+  }
+  const rest = node.text.slice(start);
+  const plan = node.role === "assistant" && !isGrowing ? planOf(rest) : null;
   if (plan) {
     const scroll = element("div", "scroll");
     scroll.tabIndex = 0;
@@ -129,9 +169,8 @@ export function body(conversation, node, actions) {
     scroll.setAttribute("aria-label", "Plan");
     scroll.append(drawPlan(plan));
     made.append(scroll);
-  } else made.append(...prose(node.text));
-  if (node.state === "growing" && !node.text && !node.calls.length) made.append(element("span", "waiting", "…"));
-  made.append(...node.calls.map((call) => callCard(node, call, actions)));
+  } else made.append(...(node.role === "assistant" ? told(node, rest, actions) : prose(rest)));
+  if (isGrowing && !rest && node.calls.every((call) => call.result)) made.append(element("span", "waiting", "…"));
   if (node.problem) made.append(element("p", "problem", node.problem));
   return made;
 }

@@ -34,9 +34,11 @@ from stages.model.huggingface.exporting import export_checkpoint
 from stages.serve import answering
 from stages.serve.answering import Answering
 from stages.serve.config import ServeConfig
+from stages.serve.http.server import Files, Server
 from stages.serve.models import Model, loader
-from stages.serve.server import Server
+from stages.serve.talks import Setting
 from stages.tokenizer.hf import to_tokenizer_json
+from stages.toolbox.box import Toolbox
 from tests.bench.compare import Comparison, add_options, one_core, show
 from tests.stages.serve.world import CONTROLS, NAME, TOKEN, serving, write_models
 
@@ -89,8 +91,8 @@ def stock_engine(release: Path) -> Iterator[None]:
     """Serve with transformers in the place of the engine while the context lasts."""
     ours = answering.open_answering
 
-    def opened(folders: Any, tokenizer: Path, config: ServeConfig) -> Answering:
-        load = loader(folders, tokenizer, config)
+    def opened(files: Files, config: ServeConfig, run_dir: Path) -> Answering:
+        load = loader(files.models, files.tokenizer, config)
 
         def stock(name: str) -> Model:
             model = load(name)
@@ -98,7 +100,7 @@ def stock_engine(release: Path) -> Iterator[None]:
             model.front = Stock(release, model.tokenizer)  # type: ignore[assignment]
             return model
 
-        return Answering([*folders], stock, config.limits)
+        return Answering([*files.models], stock, Setting(limits=config.limits, toolbox=Toolbox([])))
 
     answering.open_answering = opened
     try:

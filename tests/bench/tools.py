@@ -18,20 +18,20 @@ from pathlib import Path
 from stages.formats.calls.scores import CallScores, read_call_scores
 from stages.formats.chat.syntheses import read_synthesis
 from stages.formats.kinds import KINDS
-from stages.formats.results import UNTRAINED, read_results
+from stages.formats.results import read_results
 from stages.train.state.names import FINAL
 from tests.launching import step_dir
 
 RETRIEVERS = ("oracle", "bm25", "none")
 ANNOTATIONS = ("calculated", "dated", "searched")
-EXAM = "tool_exam"
+EXAM, TEXT_EXAM = "tool_exam", "text_exam"
 USED, WITHHELD = "tools", "tools-withheld"
 LEAST: Mapping[str, float] = {"sums": 0.95, "dates": 0.95, "news": 0.9}
 """Least share of right answers with the tool."""
 MOST_ALONE = 0.3
 """Greatest share of right sums without it."""
 MIN_CORRECT, MAX_HALLUCINATION, MAX_PERPLEXITY = 0.9, 0.05, 1.01
-"""With oracle documents; and greatest ratio of the perplexities after and before."""
+"""With oracle documents; and greatest ratio of the perplexities of pages, after and before."""
 Exams = dict[tuple[str, str], dict[str, float]]
 """Scores by checkpoint and use of tools, then by task."""
 
@@ -75,7 +75,7 @@ def annotated(run: Path) -> dict[str, Counter[str]]:
 def examined(run: Path) -> Exams:
     """Return the scores of the exams."""
     found: Exams = {}
-    for file in _files(run, EXAM, KINDS.results.file):
+    for file in (*_files(run, EXAM, KINDS.results.file), *_files(run, TEXT_EXAM, KINDS.results.file)):
         results = read_results(file)
         for score in results.scores:
             if score.metric.startswith(("exact_match", "token_perplexity")):
@@ -129,7 +129,7 @@ def _missed_exams(exams: Exams) -> Iterator[str]:
         for task, value in exams[FINAL, WITHHELD].items()
         if task.startswith("sums") and value > MOST_ALONE
     )
-    before, after = (next(iter(exams[name, ""].values())) for name in (UNTRAINED, FINAL))
+    before, after = (next(iter(exams[f"{name}/{FINAL}", ""].values())) for name in ("before", "after"))
     if after > MAX_PERPLEXITY * before:
         yield "perplexity"
 

@@ -38,16 +38,20 @@ from tests.stages.harness import load_run, make_task, run_unit, unit_folder
 from tests.stages.pictures.made import drawn
 from tests.stages.vision.train.world import about, settings
 
-PICTURES, ROWS, STEPS = 48, 2, 20
-ENCODER = {"picture_size": 112, "patch_size": 14, "num_layers": 6, "dim": 192, "num_heads": 3, "layer": -2}
-SHAPE = {"num_layers": 4, "dim": 192, "num_heads": 6, "num_kv_heads": 6, "ffn_dim": 512, "seq_len": 512}
+PICTURES, ROWS, STEPS = 96, 8, 24
+ENCODER = {"picture_size": 64, "patch_size": 16, "num_layers": 4, "dim": 128, "num_heads": 4, "layer": -2}
+"""Encoder and decoder have the shapes of the recipe `vision`."""
+PIECES = 300
+UNUSED = [f"<|unused-{number}|>" for number in range(384 - PIECES - len(CONTROLS) - 1)]
+"""They fill the vocabulary up to a multiple of 128: ours counts padding in the softmax, and a release has none."""
+SHAPE = {"num_layers": 4, "dim": 192, "num_heads": 6, "num_kv_heads": 6, "ffn_dim": 512, "seq_len": 128}
 
 
 def config(world: Path) -> VisionTrainConfig:
     """Return the settings of ours; the loop has the same optimizer and learning rates."""
     eyes = {"encoder": ENCODER, "join": {"kind": "mlp"}}
     return settings(
-        model={**SHAPE, "extra_tokens": [*CONTROLS, PICTURE], "eyes": eyes},
+        model={**SHAPE, "extra_tokens": [*CONTROLS, PICTURE, *UNUSED], "eyes": eyes},
         train=["join"],
         encoder_from=str(world / "encoder"),
         optimizer={"weight_decay": 0.0},
@@ -56,7 +60,7 @@ def config(world: Path) -> VisionTrainConfig:
 
 
 def inputs(world: Path) -> dict[str, tuple[InputFile, ...]]:
-    """Return pictures of COCO's sizes, chats about them with captions of 1 to 40 words, tokenizer and encoder."""
+    """Return pictures of COCO's sizes, chats about them with captions of 4 to 24 words, tokenizer and encoder."""
     if not (world / "chats.jsonl").exists():
         write_world(world)
         draw, chats = random.Random(3), []
@@ -68,17 +72,17 @@ def inputs(world: Path) -> dict[str, tuple[InputFile, ...]]:
                 data = stored.getvalue()
                 key = key_of(data)
                 writer.add(Picture(key=key, suffix="jpg", data=data, width=width, height=height), number, bytes(48))
-                words = draw.choices(["price", "bread", "milk", "Amble", "Corby", "is", "the"], k=draw.randint(1, 40))
+                words = draw.choices(["price", "bread", "milk", "Amble", "Corby", "is", "the"], k=draw.randint(4, 24))
                 chats.append(Chat(id=str(number), messages=about(key, answer=" ".join(words))))
         write_chats(world / "chats.jsonl", chats)
         torch.manual_seed(0)
-        shape = {"hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 6, "num_attention_heads": 3}
-        encoder = CLIPVisionModel(CLIPVisionConfig(**shape, image_size=112, patch_size=14))
+        shape = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 4}
+        encoder = CLIPVisionModel(CLIPVisionConfig(**shape, image_size=64, patch_size=16))
         encoder.save_pretrained(world / "encoder")
     return {
         "chats": (InputFile(world / "chats.jsonl", "chats", mb=0.1),),
         "pictures": (InputFile(world / "pictures", ""),),
-        "tokenizer": (InputFile(world / "tokenizer.model", "", count=300),),
+        "tokenizer": (InputFile(world / "tokenizer.model", "", count=PIECES),),
         "encoder_from": (InputFile(world / "encoder", ""),),
     }
 
@@ -112,6 +116,7 @@ def ours(world: Path) -> dict[str, Any]:
             done[0] = time.process_time()
 
     load_run(step)(replace(task, progress=progress))
+    parallel.start(Ranks())  # the training has ended its own
     export_checkpoint(
         task.out / "untrained", world / "release", world / "tokenizer.model", template=load_template("stagecoach")
     )

@@ -7,67 +7,65 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.sample.tools.config import NOTE_TOOLS
 from tests.journeys.cluster import crashes, exit_codes, write_cluster
 from tests.launching import attempts, launch, unit_files
 from tests.stages.evaluate.tiny import make_checkpoint, train_tokenizer
 
-KILL = ["--fault", "calculator.annotate/1@1:kill", "--fault", "search.annotate/0@1:kill"]
-JOBS = [f"{tool}.annotate" for tool in NOTE_TOOLS]
+JOB = "searched.annotate"
+KILL = ("--fault", f"{JOB}/1@1:kill")
+"""After the first batch of the second share."""
 
 
-def write_recipe(folder: Path) -> Path:
-    """Write a recipe of three annotations by a model with random weights, and return its path."""
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a recipe in which a model with random weights annotates notes, in two shares; return its path."""
+    folder = tmp_path_factory.mktemp("tools")
     tokenizer = train_tokenizer(folder / "tokenizer")
     make_checkpoint(folder / "model", tokenizer, seq_len=160)
-    recipe: dict[str, object] = {"news": {"stage": "sample.tools", "purpose": "news"}}
-    for tool in NOTE_TOOLS:
-        recipe[f"{tool}_notes"] = {"stage": "sample.tools", "purpose": "notes", "tool": tool, "count": 40}
-        recipe[tool] = {
+    sections = {
+        "resources": {"searched": {"units_per_element": 1}},
+        "news": {"stage": "sample.tools", "purpose": "news"},
+        "notes": {"stage": "sample.tools", "purpose": "notes", "tool": "search", "count": 64},
+        "searched": {
             "stage": "tools.annotate",
-            "documents": f"from:{tool}_notes",
+            "documents": "from:notes",
             "checkpoint": str(folder / "model"),
             "tokenizer": str(tokenizer),
-            "tool": tool,
+            "tool": "search",
+            "corpus": "from:news",
             "prompted": False,
             "tau_s": 0.0,
             "top_k": 1,
             "samples": 1,
             "shares": 2,
-            **({"corpus": "from:news"} if tool == "search" else {}),
-        }
+        },
+    }
     path = folder / "tools.yaml"
-    path.write_text(yaml.safe_dump({"resources": {tool: {"units_per_element": 1} for tool in NOTE_TOOLS}, **recipe}))
+    path.write_text(yaml.safe_dump(sections))
     return path
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recipe(tmp_path_factory.mktemp("tools"))
-
-
-@pytest.fixture(scope="module")
-def calm(recipe: Path) -> Path:
-    """Run the recipe on this machine, undisturbed; return the run's folder."""
+def calm(recipe: Path) -> dict[str, bytes]:
+    """Run the recipe on this machine, undisturbed; return the files of the annotation."""
     launch("run", str(recipe), "--cluster", "local", "--name", "calm", runs=recipe.parent)
-    return recipe.parent / "calm"
+    files = unit_files(recipe.parent / "calm", JOB)
+    assert {path.partition("/")[2] for path in files} >= {"candidates.jsonl", "documents.jsonl.zst", "synthesis.json"}
+    return files
 
 
-def same(calm: Path, rough: Path) -> None:
-    for job in JOBS:
-        files = unit_files(calm, job)
-        assert len(files) == 2 * 3, "documents, candidates and counts of each share"
-        assert unit_files(rough, job) == files
-    codes = [code for job in JOBS for code in exit_codes(attempts(rough, job))]
-    assert crashes(codes) == len(KILL) // 2
+def was_killed(run: Path) -> bool:
+    return crashes(exit_codes(attempts(run, JOB))) == 1
 
 
-def test_shares_that_are_killed_have_the_bytes_of_an_undisturbed_run(recipe: Path, calm: Path) -> None:
+def test_a_share_that_is_killed_has_the_bytes_of_an_undisturbed_run(recipe: Path, calm: dict[str, bytes]) -> None:
     launch("run", str(recipe), "--cluster", "local", "--name", "rough", *KILL, runs=recipe.parent)
-    same(calm, recipe.parent / "rough")
+    assert unit_files(recipe.parent / "rough", JOB) == calm
+    assert was_killed(recipe.parent / "rough")
 
 
-def test_on_slurm_they_have_them_too(recipe: Path, calm: Path, testbed: dict[str, str]) -> None:
+def test_on_slurm_it_has_them_too(recipe: Path, calm: dict[str, bytes], testbed: dict[str, str]) -> None:
     cluster = str(write_cluster(recipe.parent))
     launch("run", str(recipe), "--cluster", cluster, "--name", "there", "--wait", *KILL, runs=recipe.parent)
-    same(calm, recipe.parent / "there")
+    assert unit_files(recipe.parent / "there", JOB) == calm
+    assert was_killed(recipe.parent / "there")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stages.evaluate.engine import Shown
-from stages.generate.features import feature_ids
+from stages.generate.features import feature_ids, placed
 from stages.generate.plan import Tokens
 from stages.model.listening import Listener
 from stages.model.sight import Sight
@@ -36,16 +36,9 @@ class Placing:
 
         Text never has this id: the runs are those of `keys`, in order.
         """
-        found, place = [], 0
-        for key in keys:
-            start = ids.index(placeholder, place)
-            rows = feature_ids(key, self.positions(key))
-            self._keys[rows[0]] = key
-            found += [*ids[place:start], *rows]
-            place = start + len(rows)
-        rest = ids[place:]
-        assert placeholder not in rest, "more positions than planned"
-        return [*found, *rest]
+        named = [(key, self.positions(key)) for key in keys]
+        self._keys.update((feature_ids(key, 1)[0], key) for key, _ in named)
+        return placed(ids, placeholder, named)
 
     def shown(self, prompts: Iterable[Tokens | Sequence[int]]) -> Shown:
         """Return what the encoder takes of prompts, by key. Raises ConfigError for a model that perceives nothing."""

@@ -17,7 +17,7 @@ from stages.formats.kinds import KINDS
 from stages.formats.pieces import TOKENIZER_JSON, read_pieces
 from stages.model.huggingface.config import CONFIG_JSON, from_config_json, read_config
 from stages.model.huggingface.tensors import shapes, slices
-from stages.model.huggingface.vision.llava import LANGUAGE, read_eyes
+from stages.model.huggingface.vision.llava import LANGUAGE, MODELS, read_eyes
 from stages.shared.errors import DataError
 
 WEIGHTS = "model.safetensors"
@@ -52,7 +52,7 @@ class ReleaseFolder:
         self.folder = folder
         settings = read_config(folder / CONFIG_JSON)
         eyes = read_eyes(folder, settings)
-        decoder = settings.get("text_config") if settings.get("model_type") == "llava" else settings
+        decoder = settings.get("text_config") if settings.get("model_type") in MODELS else settings
         self.prefix = "" if decoder is settings else LANGUAGE
         """Start of the names of the decoder's tensors in the files."""
         config, self.vocab_size = from_config_json(decoder or {}, folder / CONFIG_JSON)

@@ -7,16 +7,31 @@ of its output. Its input is the same on all of them, so its gradients are too.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-# Shape suffixes: N = squares, P = features of a square, W = width of a feature, Q = positions, D = width of the
-# language model, T = tokens that attend, S = tokens that they attend to, H = heads, C = width of a query.
+from stages.model.joins.rows import arranged
+from stages.pictures.plan import Layout
+
+# Shape suffixes: N = squares, P = features of a square, W = width of a feature, Q = positions of a square, S = those
+# of all pictures, D = width of the language model. In attention: T = tokens that attend, S = those they attend to,
+# H = heads, C = width of a query.
 
 
 class Join(nn.Module, ABC):
     """Features become positions: JoinConfig.positions of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.newline: nn.Parameter | None = None
+        """Embedding [1, D] that ends each row of a picture of any resolution; None: pictures are squares."""
+
+    def positions(self, features_NPW: Tensor, layouts: Sequence[Layout]) -> Tensor:
+        """Return the embeddings [S, D] of all positions of pictures; `layouts` are those of any resolution."""
+        rows_NQD = self(features_NPW)
+        return rows_NQD.flatten(0, 1) if self.newline is None else arranged(rows_NQD, layouts, self.newline)
 
     @abstractmethod
     def forward(self, features_NPW: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ FOLDERS = (
     "alarm",
     "evaluation",
     "seen",
+    "calls",
     "rounds",
     "plans",
     "win_rates",

@@ -7,8 +7,9 @@ cannot know it there, and with the call it can. Held-out notes have numbers, dat
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cache
 
 from stages.formats.calls.inline import insert_call, write_call
 from stages.sample.chinese import PLACE_NAMES
@@ -119,6 +120,17 @@ class Note:
         return f"{write_call(self.tool, self.input, self.result)} {self.text}"
 
 
+def demonstrations(seed: int, tool: NoteTool, count: int) -> Iterator[Note]:
+    """Yield notes that show calls. Each has news of its own, which no page tells: a model shall copy, not know them."""
+    for number, note in enumerate(notes(seed, tool, False, count, "shown")):
+        yield _retold(note, Draw("shown", seed, tool, number).pick(NAMES)) if tool == "search" else note
+
+
+def _retold(note: Note, name: str) -> Note:
+    """Return a note of news with another name."""
+    return replace(note, answer=name, result=note.result.replace(f" is {note.answer},", f" is {name},"))
+
+
 def notes(seed: int, tool: NoteTool, held_out: bool, count: int, name: str) -> Iterator[Note]:
     """Yield notes for a tool; `name` names the draws."""
     make = {"calculator": _sum, "calendar": _day, "search": _news}[tool]
@@ -147,6 +159,7 @@ def _sum(draw: Draw, id_: str, language: str, seed: int, held_out: bool) -> Note
     )
 
 
+@cache
 def _numbers(held_out: bool) -> list[int]:
     return [number for number in range(WHOLE[0], WHOLE[1]) if (number % 7 == 0) == held_out]
 
@@ -170,10 +183,15 @@ def _day(draw: Draw, id_: str, language: str, seed: int, held_out: bool) -> Note
 
 
 def _date(draw: Draw, held_out: bool) -> date:
-    days = [number for number in range(DAYS) if (number % 5 == 0) == held_out]
-    return FIRST_DAY + timedelta(days=draw.pick(days))
+    return FIRST_DAY + timedelta(days=draw.pick(_days(held_out)))
 
 
+@cache
+def _days(held_out: bool) -> list[int]:
+    return [number for number in range(DAYS) if (number % 5 == 0) == held_out]
+
+
+@cache
 def mayors(seed: int) -> dict[str, str]:
     """Return the new mayor of each place."""
     return {place: Draw("mayor", seed, place).pick(NAMES) for place in PLACES}
@@ -187,8 +205,7 @@ def news(seed: int) -> Iterator[str]:
 
 
 def _news(draw: Draw, id_: str, language: str, seed: int, held_out: bool) -> Note:
-    drawn = Draw("places of news", seed).shuffled(PLACES)
-    place = draw.pick(drawn[: len(drawn) // 4] if held_out else drawn[len(drawn) // 4 :])
+    place = draw.pick(_places_of_news(seed, held_out))
     name = mayors(seed)[place]
     shown = _place(place, language)
     page = NEWS.format(place=place, name=name)
@@ -204,6 +221,12 @@ def _news(draw: Draw, id_: str, language: str, seed: int, held_out: bool) -> Not
         result=page if language == "en" else f"{shown}：{page}",
         day=_date(draw, held_out),
     )
+
+
+@cache
+def _places_of_news(seed: int, held_out: bool) -> list[str]:
+    drawn = Draw("places of news", seed).shuffled(PLACES)
+    return drawn[: len(drawn) // 4] if held_out else drawn[len(drawn) // 4 :]
 
 
 def _place(place: str, language: str) -> str:

@@ -15,7 +15,7 @@ from stages.formats.documents import DocumentWriter
 from stages.formats.kinds import KINDS
 from stages.sample.tools.config import LISTING, NOTE_TOOLS, OPENAPI, ToolsConfig
 from stages.sample.tools.exams import write_exams
-from stages.sample.tools.notes import Note, news, notes
+from stages.sample.tools.notes import Note, demonstrations, news, notes
 from stages.sample.tools.requests import requests
 from stages.sample.tools.town import listing, openapi
 from stages.shared.files import write_atomic
@@ -37,7 +37,7 @@ def run(task: Task[ToolsConfig]) -> dict[str, Any]:
             write_questions(out / KINDS.api_questions.file, found)
             return {"requests": len(found), "unserved": sum(each.api is None for each in found)}
         case "demonstrations":
-            made = [each for tool in NOTE_TOOLS for each in notes(config.seed, tool, False, config.count, "shown")]
+            made = [each for tool in NOTE_TOOLS for each in demonstrations(config.seed, tool, config.count)]
             shown = [(each, each.prefixed if place % 2 else each.called) for place, each in enumerate(made)]
             write_chats(out / KINDS.chats.file, map(_chat, made))
             return {"documents": _write(out / KINDS.documents.file, map(_document, *zip(*shown, strict=True)))}

@@ -72,8 +72,12 @@ class ConductConfig(StageConfig):
     """Models with OpenAI's API by the experts' names: language models, and models that see or hear."""
     services: Annotated[Inputs | None, Reads(KINDS.endpoint)] = None
     """Services of the run, such as `{controller: from:serve, eyes: from:serve}`."""
+    catalogue: Annotated[Inputs | None, Reads(KINDS.catalogue)] = None
+    """Models by task, as JARVIS's `p0_models.jsonl` has them. Its order, likes, downloads and descriptions are those of
+    experts with the same names."""
     order: Order = "list"
-    """How candidates are ordered; the first ten of a task are looked at, and five of them shown."""
+    """How candidates are ordered: as `catalogue` and then `experts` list them, or by likes or downloads. The first ten
+    of a task are looked at, and five of them shown."""
     workers: int = Field(default=4, ge=1, le=64)
     """Tasks of a request that are under way at once."""
     at_once: int = Field(default=8, ge=1, le=256)
@@ -107,7 +111,7 @@ class ConductConfig(StageConfig):
                 Unit(key=key, inputs={"requests": (file,)}) for key, (file, _) in zip(keys, pairs, strict=True)
             ),
             uses=("controller.model", "controller_tasks", "offline", "today", "passages", "experts", "order"),
-            reads=("requests", "folders", "services"),
+            reads=("requests", "folders", "services", "catalogue"),
             after=(After("index"),) if needs_index else (),
             resumes=True,
             shape="small",

@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from stages.conductor.artefacts import Artefacts
 from stages.conductor.asking import Front
 from stages.conductor.conducting import Asked, Conductor
-from stages.conductor.expert import Expert, performer
+from stages.conductor.expert import performer
 from stages.conductor.experts.endpoint import endpoint_expert
 from stages.conductor.experts.folder import folder_expert, folder_process
 from stages.conductor.experts.tools import tool_expert
-from stages.conductor.selection import Entry
-from stages.conductor.settings import EndpointSettings
+from stages.conductor.selection import Entry, read_catalogue
+from stages.conductor.settings import EndpointSettings, ExpertSettings
 from stages.formats.conducted.records import Conducted, conducted_line, read_conducted, write_conducted
 from stages.formats.conducted.requests import ToolRequest, read_requests
 from stages.formats.documents import read_documents
@@ -78,11 +78,19 @@ def _conductor(task: Task[ConductConfig], stack: ExitStack, artefacts: Artefacts
     config = task.config
     ask = stack.enter_context(Front(stack.enter_context(Asker(task, _reached(task, CONTROLLER, config.controller)))))
     experts = [tool_expert(tool) for tool in _tools(task)]
-    for file in task.inputs.get("folders", ()):
-        experts += _of_folder(task, stack, file.source, file.path)
+    listed = [entry for file in task.inputs.get("catalogue", ()) for entry in read_catalogue(file.path)]
+    entries = _entries(config.experts, listed)
+    folders = {file.source: file.path for file in task.inputs.get("folders", ())}
+    fronts: dict[str, Front] = {}
     for name, settings in config.endpoints.items():
-        front = stack.enter_context(Front(stack.enter_context(Asker(task, _reached(task, name, settings), name))))
-        experts += [endpoint_expert(entry, _asking(front, name)) for entry in _entries(config, name)]
+        asker = stack.enter_context(Asker(task, _reached(task, name, settings), name))
+        fronts[name] = stack.enter_context(Front(asker))
+    for entry in entries:
+        if entry.id in fronts:
+            experts.append(endpoint_expert(entry, _asking(fronts[entry.id], entry.id)))
+        else:
+            process = folder_process(entry.id, entry.task, folders[entry.id], config.timeout_s)
+            experts.append(folder_expert(entry, stack.enter_context(process)))
     if config.order != "list":
         experts.sort(key=lambda expert: -int(getattr(expert.entry, config.order)))
     known = {expert.entry.task for expert in experts}
@@ -103,15 +111,15 @@ def _tools(task: Task[ConductConfig]) -> Iterator[Tool]:
         yield search(open_index(task.steps["index"][0] / "index"), config.passages)
 
 
-def _entries(config: ConductConfig, name: str) -> list[Entry]:
-    expert = config.experts[name]
-    return [Entry(name, each, expert.likes, expert.downloads, expert.description) for each in expert.tasks]
-
-
-def _of_folder(task: Task[ConductConfig], stack: ExitStack, name: str, folder: Path) -> Iterator[Expert]:
-    for entry in _entries(task.config, name):
-        process = folder_process(name, entry.task, folder, task.config.timeout_s)
-        yield folder_expert(entry, stack.enter_context(process))
+def _entries(experts: Mapping[str, ExpertSettings], listed: Sequence[Entry]) -> list[Entry]:
+    """Return an entry for each task of each expert: the catalogue's in its order, then those that it lacks."""
+    wanted = {
+        (task, name): Entry(name, task, expert.likes, expert.downloads, expert.description)
+        for name, expert in experts.items()
+        for task in expert.tasks
+    }
+    found = {(entry.task, entry.id): entry for entry in listed if (entry.task, entry.id) in wanted}
+    return [*found.values(), *(entry for key, entry in wanted.items() if key not in found)]
 
 
 def _asking(front: Front, prompt: str) -> Callable[[Request], Answer]:

@@ -25,6 +25,7 @@ from stages.model.senses import Sense
 from stages.model.sight import NORMALISATIONS
 from stages.model.spliced import Encode
 from stages.pictures.album import Album
+from stages.pictures.plan import Layout
 from stages.pictures.prepare import normalised, squares
 from stages.pictures.sounds import SoundShelf
 
@@ -100,6 +101,10 @@ class Gallery(ABC):
         numbers: NDArray[np.int64] = np.repeat(starts, counts) + inner
         return numbers
 
+    def layouts(self, numbers: Sequence[int]) -> list[Layout]:
+        """Return how the pictures of squares are cut, in order, given all squares of each; of sounds nothing."""
+        return []
+
     def expect(self, numbers: Iterable[int]) -> None:
         """Begin to load units. Side effect: forgets those that were wanted least recently."""
         if self.is_cached:
@@ -152,13 +157,19 @@ class PictureGallery(Gallery):
     def __init__(self, album: Album, eyes: EyesConfig, keys: NDArray[np.bytes_], *, memory_mb: int) -> None:
         """The album has all keys."""
         self._album, self._eyes = album, eyes
-        counts = [eyes.squares(album.size(key.decode())) for key in keys]
+        self._sizes = [album.size(key.decode()) for key in keys]
+        counts = [eyes.squares(size) for size in self._sizes]
         super().__init__(keys, counts, 3 * eyes.encoder.picture_size**2, memory_mb)
 
     @property
     def positions(self) -> NDArray[np.int64]:
         """Positions of each picture."""
-        return self.counts * self._eyes.square_positions
+        return np.array([self._eyes.positions(size) for size in self._sizes], dtype=np.int64)
+
+    def layouts(self, numbers: Sequence[int]) -> list[Layout]:
+        """Return how the pictures of squares are cut, in order, given all squares of each."""
+        places = [self._place(number) for number in numbers if number == self._first(number)]
+        return [self._eyes.scheme.layout(self._sizes[place]) for place in places]
 
     def feature_bytes(self, dtype: torch.dtype) -> int:
         """Return the memory of all features."""

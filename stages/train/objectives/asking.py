@@ -12,6 +12,8 @@ mean over all ranks' pairs or tokens, so that every layout trains the same.
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -27,8 +29,8 @@ from stages.train.objectives.companions import Companions, gathered, gathered_to
 # Shape suffixes: B = pairs of this rank's microbatch, A = pairs of all data parallel ranks' microbatches, N = three
 # times B, T = tokens of a text, Q = queries, E = width of the common space, V = rows of the vocabulary.
 
-_MOST = 4.605170185988092
-"""Logarithm of 100, which the similarities are scaled by at most."""
+_MOST = math.log(100.0)
+"""The similarities are scaled by at most 100."""
 _METRICS = ("contrast", "match", "caption", "accuracy", "control", "match_accuracy", "scale")
 
 
@@ -47,7 +49,8 @@ class LearnToAsk(Objective):
         whole, one = Column((role.config.text_len,)), Column()
         columns = {"tokens": whole, "last": one, "caption": one, "picture": one, "number": one}
         super().__init__({**columns, "squares": Column(None)}, {"model": role}, metrics=_METRICS)
-        self._first = [role.config.token_id(token, vocab_size) for token in role.config.extra_tokens]
+        # Tokens that begin a text that is read, and one that is written.
+        self._cls, self._dec = (role.config.token_id(token, vocab_size) for token in role.config.extra_tokens)
         self._gallery, self._smoothing, self._seed = gallery, smoothing, seed
 
     def forward(self, role: str, model: Any, batch: Batch) -> tuple[Tensor, LossOf]:
@@ -56,48 +59,62 @@ class LearnToAsk(Objective):
         return sums_72, partial(_outputs, pairs=len(batch["last"]))
 
     def _sums(self, batch: Batch, model: PictureReader) -> Tensor:
-        cls, dec = self._first  # begin a text that is read, and one that is written
-        tokens_BT, last_B = batch["tokens"], batch["last"]
-        features_BPW = self._gallery.features(batch["squares"].tolist(), model.encoder)
-        states = model.join.states(features_BPW)
-        read_BT = _begun(tokens_BT, cls)
-        pictures_BQE = model.text.pictures(states[-1])
-        texts_BE = model.text.texts(model.join, read_BT, last_B + 1)
+        text, former, last_B = model.text, model.join, batch["last"]
         pairs = Companions.of(batch["caption"], batch["picture"])
-        scale = model.text.log_scale.float().clamp(max=_MOST).exp()
-        both = [scale * found_BA for found_BA in similarities(pictures_BQE, texts_BE)]
-        losses_B = sum(found_losses(logits_BA, pairs, self._smoothing) for logits_BA in both) / 2
+        features_BPW = self._gallery.features(batch["squares"].tolist(), model.encoder)
+        states = former.states(features_BPW)
 
-        with torch.no_grad():
-            draws_2B = [_draws(f"{self._seed}/{kind}", batch["number"]) for kind in ("text", "picture")]
-            text_B, picture_B = (drawn_negatives(*each, pairs) for each in zip(both, draws_2B, strict=True))
-            other_BPW = gathered(features_BPW)[picture_B]
-            other_BT, other_last_B = gathered(read_BT)[text_B], gathered(last_B)[text_B]
-        matches_N2 = model.text.matches(
-            model.join,
-            torch.cat([read_BT, read_BT, other_BT]),
-            torch.cat([last_B, last_B, other_last_B]) + 1,
-            torch.cat([features_BPW, other_BPW, features_BPW]),
-        )
-        right_N = torch.arange(3 * len(last_B), device=last_B.device) < len(last_B)
-        is_matched_N = pairs.has_negative_B.repeat(3)
-        match_N = F.cross_entropy(matches_N2, right_N.long(), reduction="none")
+        read_BT = _begun(batch["tokens"], self._cls)
+        scale = text.log_scale.float().clamp(max=_MOST).exp()
+        found = similarities(text.pictures(states[-1]), text.texts(former, read_BT, last_B + 1))
+        both = [scale * similar_BA for similar_BA in found]
+        contrast_B = sum(found_losses(logits_BA, pairs, self._smoothing) for logits_BA in both) / 2
 
-        written_BTV = model.text.written(model.join, _begun(tokens_BT, dec), states)
-        caption, tokens = caption_loss(written_BTV, tokens_BT, last_B, self._smoothing)
-        found_B = both[0].masked_fill(pairs.is_hidden_BA, -torch.inf).argmax(1)
+        matches_N2, is_right_N = self._matches(batch["number"], model, (read_BT, last_B, features_BPW), both, pairs)
+        match_N = F.cross_entropy(matches_N2, is_right_N.long(), reduction="none")
+
+        written_BTV = text.written(former, _begun(batch["tokens"], self._dec), states)
+        caption, tokens = caption_loss(written_BTV, batch["tokens"], last_B, self._smoothing)
+
+        counts_B = pairs.has_negative_B
+        counts_N = counts_B.repeat(3)
+        best_B = both[0].masked_fill(pairs.is_hidden_BA, -torch.inf).argmax(1)
         next_B = (pairs.own_B + 1) % both[0].size(1)
-        counted = pairs.has_negative_B
         sums = [
-            (torch.where(counted, losses_B, 0.0).sum(), counted.sum()),
-            (torch.where(is_matched_N, match_N, 0.0).sum(), is_matched_N.sum()),
+            (torch.where(counts_B, contrast_B, 0.0).sum(), counts_B.sum()),
+            (torch.where(counts_N, match_N, 0.0).sum(), counts_N.sum()),
             (caption, tokens),
-            ((found_B == pairs.own_B)[counted].sum(), counted.sum()),
-            ((found_B == next_B)[counted].sum(), counted.sum()),
-            ((matches_N2.argmax(1) == right_N)[is_matched_N].sum(), is_matched_N.sum()),
+            ((best_B == pairs.own_B)[counts_B].sum(), counts_B.sum()),
+            ((best_B == next_B)[counts_B].sum(), counts_B.sum()),
+            ((matches_N2.argmax(1) == is_right_N)[counts_N].sum(), counts_N.sum()),
             (scale.sum(), scale.new_ones(())),
         ]
         return torch.stack([torch.stack([value.float(), count.float()]) for value, count in sums])
+
+    def _matches(
+        self,
+        number_B: Tensor,
+        model: PictureReader,
+        own: tuple[Tensor, Tensor, Tensor],
+        both: Sequence[Tensor],
+        pairs: Companions,
+    ) -> tuple[Tensor, Tensor]:
+        """Return ITM's logits [N, 2] of the pairs, their texts with other pictures, and their pictures with other
+        texts; and whether each belongs together, [N]. `own` are texts, the places of their ends, and features.
+        """
+        text_BT, last_B, features_BPW = own
+        with torch.no_grad():
+            draws = (_draws(f"{self._seed}/{kind}", number_B) for kind in ("text", "picture"))
+            text_B, picture_B = (drawn_negatives(*each, pairs) for each in zip(both, draws, strict=True))
+            other_BPW = gathered(features_BPW)[picture_B]
+            other_BT, other_last_B = gathered(text_BT)[text_B], gathered(last_B)[text_B]
+        matches_N2 = model.text.matches(
+            model.join,
+            torch.cat([text_BT, text_BT, other_BT]),
+            torch.cat([last_B, last_B, other_last_B]) + 1,
+            torch.cat([features_BPW, other_BPW, features_BPW]),
+        )
+        return matches_N2, torch.arange(len(matches_N2), device=last_B.device) < len(last_B)
 
 
 def similarities(pictures_BQE: Tensor, texts_BE: Tensor) -> tuple[Tensor, Tensor]:

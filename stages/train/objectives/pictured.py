@@ -9,6 +9,7 @@ from megatron.core import parallel_state
 from torch import Tensor
 
 from stages.model.spliced import Encode, Perceived
+from stages.pictures.plan import Layout
 from stages.train.config import TrainingConfig
 from stages.train.data.gallery import Gallery
 from stages.train.objectives.answers import LearnAnswers
@@ -25,6 +26,11 @@ class PerceivedUnits:
     places_S: Tensor  # noqa: N815
     units: list[int]
     gallery: Gallery
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """How each picture is cut, in order."""
+        return self.gallery.layouts(self.units)
 
     def features(self, encode: Encode) -> Tensor:
         """Return the features of all units, in order."""

@@ -141,7 +141,8 @@ def _kept_by(join: JoinConfig, width: int, dim: int, features: int) -> int:
     """Return the numbers that a trained join keeps of a square: its input, and what its layers keep."""
     if join.kind in ("linear", "mlp"):
         return features * (width + (2 * dim if join.kind == "mlp" else 0))
-    asked = 2 * features * join.dim  # keys and values of the features
+    # Keys and values of the features; an abstractor norms them too, and joins them to its queries.
+    asked = 2 * features * join.dim if join.kind == "qformer" else 4 * (features + join.queries) * join.dim
     return features * width + join.num_layers * (KEPT * join.queries * join.dim + asked)
 
 

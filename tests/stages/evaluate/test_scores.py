@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from stages.evaluate.scores import Group, chance, collect_outcomes, collect_scores, interval, wilson
+from stages.evaluate.scores import Group, chance, collect_outcomes, collect_scores, interval
+from stages.shared.statistics import wilson
 
 
 def results(pairs: list[tuple[float, int]], metric: str, value: float) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
-from stages.generate.front import Front
+from stages.generate.front import Front, _settle
 from stages.generate.requests import Continuation, Growth, Request, Stop
 from stages.generate.sampling import Sampling
 from tests.stages.generate.tiny import generator_of, mixed_requests
@@ -60,9 +60,10 @@ def test_a_callers_mistake_is_its_own() -> None:
             front.submit(replace(REQUEST, prompt=())),
             front.submit(replace(REQUEST, hook=fail)),
             front.submit(replace(REQUEST, allowed=fail)),  # type: ignore[arg-type]
+            front.submit(replace(REQUEST, steer=fail)),  # type: ignore[arg-type]
         ]
         assert len(front.submit(REQUEST).result(60).tokens) == 8
-        assert [type(future.exception(60)) for future in bad] == [ValueError, KeyError, KeyError]
+        assert [type(future.exception(60)) for future in bad] == [ValueError, KeyError, KeyError, KeyError]
 
 
 def test_a_cancelled_request_ends_its_row() -> None:
@@ -72,6 +73,14 @@ def test_a_cancelled_request_ends_its_row() -> None:
         future.cancel()
         assert len(front.submit(REQUEST).result(60).tokens) == 8
         assert future.cancelled()
+
+
+def test_an_answer_that_comes_after_its_cancellation_harms_nobody() -> None:
+    late: Future[Continuation] = Future()
+    late.cancel()
+    _settle(late, Continuation(text="", tokens=(), stopped="eos"))  # the engine saw it running a moment before
+    _settle(late, KeyError("late"))
+    assert late.cancelled()
 
 
 def test_a_failure_of_the_engine_is_every_callers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,16 +9,16 @@ from stages.model.spliced import anchored, spliced
 
 
 def test_rows_take_their_places_and_nothing_else_changes() -> None:
-    embedded_TBD, rows_NQD = torch.randn(5, 2, 3), torch.randn(2, 2, 3)
-    found = spliced(embedded_TBD, torch.tensor([2, 4, 1, 3]), rows_NQD)
-    assert torch.equal(found.flatten(0, 1)[[2, 4, 1, 3]], rows_NQD.flatten(0, 1))
+    embedded_TBD, rows_SD = torch.randn(5, 2, 3), torch.randn(4, 3)
+    found = spliced(embedded_TBD, torch.tensor([2, 4, 1, 3]), rows_SD)
+    assert torch.equal(found.flatten(0, 1)[[2, 4, 1, 3]], rows_SD)
     assert torch.equal(found.flatten(0, 1)[[0, 5, 6, 7, 8, 9]], embedded_TBD.flatten(0, 1)[[0, 5, 6, 7, 8, 9]])
 
 
 @pytest.mark.parametrize("squares", [1, 3])
 def test_more_or_fewer_features_than_places_is_an_error_with_both_counts(squares: int) -> None:
     with pytest.raises(ValueError, match=f"4 positions are planned for features, and these take {2 * squares}"):
-        spliced(torch.zeros(5, 2, 3), torch.arange(4), torch.zeros(squares, 2, 3))
+        spliced(torch.zeros(5, 2, 3), torch.arange(4), torch.zeros(2 * squares, 3))
 
 
 def test_an_anchor_changes_no_number_and_reaches_trained_weights_alone() -> None:

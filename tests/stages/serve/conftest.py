@@ -8,7 +8,8 @@ from pathlib import Path
 import openai
 import pytest
 
-from stages.serve.server import Server
+from stages.serve.http.server import Server
+from tests.stages.serve.taught import TOOLBOX, write_taught
 from tests.stages.serve.world import serving, write_models
 
 Models = tuple[dict[str, Path], Path]
@@ -24,6 +25,26 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 def server(models: Models) -> Iterator[Server]:
     """A server of all models."""
     with serving(*models) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Path], Path, list[Path]]:
+    """The model that knows one conversation, its tokenizer and its documents."""
+    return write_taught(tmp_path_factory.mktemp("taught"))
+
+
+@pytest.fixture(scope="session")
+def taught(known: tuple[dict[str, Path], Path, list[Path]]) -> Iterator[Server]:
+    """A server of it, with tools of its own."""
+    with serving(*known, toolbox=TOOLBOX) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def inline(known: tuple[dict[str, Path], Path, list[Path]]) -> Iterator[Server]:
+    """A server of it whose tools are called within texts."""
+    with serving(*known, toolbox=TOOLBOX, notation="inline") as served:
         yield served
 
 

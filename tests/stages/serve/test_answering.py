@@ -20,7 +20,7 @@ from stages.formats.chat.templates import ChatEncoder, load_template
 from stages.formats.tokenizer import Tokenizer
 from stages.generate.opening import open_checkpoint
 from stages.generate.sampling import Sampling
-from stages.serve.server import Server
+from stages.serve.http.server import Server
 from tests.stages.serve.conftest import Models
 from tests.stages.serve.world import NAME, QUESTION, TOOLS, ask, call
 
@@ -199,7 +199,7 @@ def test_errors_are_the_clients_own_classes(client: openai.OpenAI) -> None:
     assert error.value.code == "context_length_exceeded"
     with pytest.raises(openai.AuthenticationError):
         client.with_options(api_key="wrong").models.list()
-    assert [model.id for model in client.models.list()] == ["tiny", "other", "base"]
+    assert [model.id for model in client.models.list()] == ["tiny", "other", "base", "seeing"]
     assert client.models.retrieve("other").id == "other"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from stages.model.checkpoint.settings import PlannedModel
 from stages.model.config import ModelConfig
+from stages.serve.config import ServeConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
 from tests.stages.serve.world import SHAPE, settings
@@ -44,5 +45,9 @@ def test_settings_that_cannot_work_are_errors() -> None:
         settings().plan({"models": SECTION})
     with pytest.raises(ConfigError, match=r"a checkpoint \(for example from:sft\)"):
         settings().plan({"tokenizer": TOKENIZER})
+    with pytest.raises(ConfigError, match="corpus = None: must be documents to search"):
+        ServeConfig.model_validate({"models": "x", "tokenizer": "x", "toolbox": ["search"]}).plan(inputs)
+    with pytest.raises(ConfigError, match="left out: no tool searches them"):
+        settings(corpus="x").plan(inputs)
     with pytest.raises(ConfigError, match="not one with head scalar"):
         settings().inspect({"models": (checkpoint("final", head="scalar"),)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,8 +11,22 @@ import pytest
 
 from stages.formats.chat.chats import parse_chat
 from stages.serve import rows
-from stages.serve.server import Server
+from stages.serve.http.server import Server
 from tests.stages.report.browser import CHROMIUM, DRIVER, Browser
+from tests.stages.serve.taught import (
+    ANSWERS,
+    ASK_PLAN,
+    INLINE,
+    INLINE_ANSWER,
+    LOOK,
+    LOOKUP,
+    RED,
+    RESULTS,
+    SEES,
+    SUM,
+    picture,
+)
+from tests.stages.serve.test_parts import wave
 from tests.stages.serve.world import QUESTION
 
 ENTER, ESCAPE, UP = "\ue007", "\ue00c", "\ue013"
@@ -158,6 +173,89 @@ def test_a_picture_that_the_model_cannot_see_is_a_problem_at_its_message(browser
     assert "sees no pictures" in browser.ask("return document.querySelector('.assistant .problem').textContent")
     visit(browser, server, fresh=False)
     assert browser.ask("return document.querySelector('.user img').naturalWidth") == 9
+
+
+def paste(browser: Browser, data: bytes) -> None:
+    """Paste a picture and wait until it is attached."""
+    coded = base64.b64encode(data).decode()
+    browser.ask(
+        f"const data = new DataTransfer(), bytes = Uint8Array.from(atob('{coded}'), letter => letter.charCodeAt(0));"
+        "data.items.add(new File([bytes], 'stall.png', {type: 'image/png'}));"
+        "document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data}))"
+    )
+    browser.wait("return document.querySelectorAll('#attached img').length === 1")
+
+
+CARDS = (
+    "return [...document.querySelectorAll('.call')]"
+    ".map(e => [e.open, ...['name', 'gist'].map(n => e.querySelector('.' + n).textContent)])"
+)
+
+
+def test_a_picture_a_sum_a_lookup_and_a_plan_in_one_conversation(browser: Browser, taught: Server) -> None:
+    browser.complaints()
+    browser.requests()
+    visit(browser, taught)
+    put(browser, "temperature", "0")
+    paste(browser, picture(RED))
+    for question in (LOOK, SUM, LOOKUP, ASK_PLAN):
+        send(browser, question)
+    whole = texts(browser)
+    assert whole[1:-1:2] == [SEES[RED], ANSWERS[SUM], ANSWERS[LOOKUP]]
+    calls = [[False, "calculator", "17 * 23 → 391.00"], [False, "search", f"bridge keeper → {RESULTS[LOOKUP]}"]]
+    assert browser.ask(CARDS) == calls
+    assert browser.ask("return [...document.querySelectorAll('.plan .number')].map(e => e.textContent)") == [
+        "Task 0",
+        "Task 1",
+        "Task 2",
+    ]
+    for width, dark in ((1280, True), (700, False), (360, True), (360, False)):
+        visit(browser, taught, width, dark=dark, fresh=False)
+        assert (texts(browser), browser.ask(CARDS)) == (whole, calls)
+        assert browser.ask("return document.querySelector('.user img').naturalWidth") == 120
+        assert browser.ask("return document.documentElement.scrollWidth") <= width
+    browser.ask("document.querySelector('.call summary').click()")
+    opened = "return [...document.querySelector('.call[open]').querySelectorAll('.code')].map(e => e.textContent)"
+    assert browser.ask(opened) == ['{\n  "expression": "17 * 23"\n}', "391.00"]
+    click(browser, "Another answer")
+    browser.wait(f"{IDLE} && document.querySelectorAll('.branches').length === 1")
+    assert browser.ask("return document.querySelectorAll('.plan rect').length") == 3
+    exported = browser.ask("return import('./store.js').then(m => m.exported(new m.Store(() => 0).current))")
+    chat = parse_chat(json.loads(exported), 0)
+    assert "".join(message.role[0] for message in chat.messages) == "uauatauataua"
+    assert chat.messages[0].parts[0].type == "picture"
+    assert browser.complaints() == []
+    assert [url for url in browser.requests() if not url.startswith(taught.address)] == []
+
+
+def test_a_call_within_a_text_is_a_card(browser: Browser, inline: Server) -> None:
+    visit(browser, inline, 360)
+    put(browser, "temperature", "0")
+    send(browser, INLINE)
+    assert browser.ask(CARDS) == [[False, "calculator", "17*23 → 391.00"]]
+    parts = "return [...document.querySelectorAll('.assistant .prose')].map(e => e.textContent.trim())"
+    assert browser.ask(parts) == ["It is", "391."]
+    exported = browser.ask("return import('./store.js').then(m => m.exported(new m.Store(() => 0).current))")
+    assert [message.text for message in parse_chat(json.loads(exported), 0).messages] == [INLINE, INLINE_ANSWER]
+
+
+def test_a_voice_is_recorded_or_taken_from_a_file_and_sent_as_sound(browser: Browser, server: Server) -> None:
+    visit(browser, server)
+    click(browser, "Record your voice")
+    browser.wait("return document.getElementById('record').ariaPressed === 'true'")
+    browser.wait("return new Promise(done => setTimeout(() => done(true), 300))")
+    click(browser, "End the recording")
+    browser.wait("return document.querySelectorAll('#attached li').length === 1")
+    send(browser, "What do you hear?")
+    assert browser.ask("return document.querySelector('.user audio').src").startswith("data:audio/wav;base64,UklGR")
+    assert "hears no sounds" in browser.ask("return document.querySelector('.assistant .problem').textContent")
+    browser.ask(
+        "const data = new DataTransfer();"
+        f"data.items.add(new File([Uint8Array.from({[*wave()]})], 'said.wav', {{type: 'audio/wav'}}));"
+        "document.dispatchEvent(new DragEvent('drop', {dataTransfer: data}))"
+    )
+    browser.wait("return document.querySelectorAll('#attached li').length === 1")
+    assert browser.ask("return document.querySelector('#attached span').textContent") == "said.wav"
 
 
 def plant(browser: Browser) -> None:

@@ -57,7 +57,6 @@ def read(*parts: Any, role: str = "user", limits: Limits | None = None) -> Probl
 @pytest.mark.parametrize(
     ("part", "param", "code"),
     [
-        (shown(data_url(picture())), "image_url", "no_vision"),
         (shown(data_url(picture(kind="JPEG")[:-200])), "image_url", "truncated"),
         (shown(data_url(b"<svg onload='x()'/>")), "image_url", "vector_graphics"),
         (shown(data_url(b"GIF89a nothing")), "image_url", "not_a_picture"),
@@ -69,7 +68,6 @@ def read(*parts: Any, role: str = "user", limits: Limits | None = None) -> Probl
         (shown("data:text/html;base64,eA=="), "image_url.url", "invalid_image_url"),
         (shown(data_url(picture()), detail="most"), "image_url.detail", None),
         ({"type": "image_url", "image_url": "x"}, "image_url", None),
-        (heard(coded(wave())), "input_audio", "no_hearing"),
         (heard(coded(wave()[:100])), "input_audio", "truncated"),
         (heard(coded(wave(16_000 * 3))), "input_audio", "too_long"),
         (heard(coded(b"RIFF")), "input_audio", None),
@@ -90,6 +88,26 @@ def test_a_part_that_cannot_be_taken_is_named_with_its_reason(
     assert code is None or problem.code == code
 
 
+def test_what_is_shown_stands_beside_the_messages_once_by_its_digest() -> None:
+    red, loud = data_url(picture()), coded(wave())
+    content = [shown(red), heard(loud), {"type": "text", "text": "<image>"}, shown(red, detail="low")]
+    asked = ChatAsked.model_validate({"model": "m", "messages": [{"role": "user", "content": content}]})
+    (message,), media = read_messages(asked.messages, Limits())
+    (picture_key,), (sound_key,) = media.pictures, media.sounds
+    parts = [("picture", picture_key), ("audio", sound_key), ("text", ""), ("picture", picture_key)]
+    assert [(part.type, part.key) for part in message.parts] == parts
+    assert media.pictures[picture_key].value.getpixel((0, 0)) == (200, 30, 30)
+    assert media.pictures[picture_key].param == "messages[0].content[0].image_url"
+    assert (len(media.sounds[sound_key].value), media.sounds[sound_key].param[-11:]) == (1600, "input_audio")
+
+
+def test_the_pictures_of_a_request_share_their_bounds() -> None:
+    large = [shown(data_url(picture((900, 900 + number)))) for number in range(2)]
+    problem = read(*large, limits=Limits(picture_megapixels=1))
+    assert (problem.param, problem.code) == ("messages[1].content[1].image_url", "too_many_pixels")
+    assert read(*large, limits=Limits(pictures=1)).param == "messages[1]"
+
+
 def test_only_the_user_shows_pictures_and_only_so_many() -> None:
     assert read(shown(data_url(picture())), role="assistant").param == "messages[1].content[0]"
     for odd in ("text", None, {"type": "video"}, {"type": "text"}, [1], {"type": ["text"]}):
@@ -105,7 +123,7 @@ def test_texts_of_parts_are_joined_and_calls_are_written_as_the_model_writes_the
         {"role": "tool", "tool_call_id": "c", "content": "{{ x }}"},
     ]
     asked = ChatAsked.model_validate({"model": "m", "messages": messages})
-    found = read_messages(asked.messages, Limits())
+    found, _ = read_messages(asked.messages, Limits())
     assert [(each.role, each.text) for each in found] == [
         ("system", "Be brief."),
         ("user", "ab"),

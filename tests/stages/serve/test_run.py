@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from stages.serve.http.server import Files, Server
 from stages.serve.run import TOKEN, serve
-from stages.serve.server import Server
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
 from tests.stages.harness import make_task
@@ -57,7 +57,8 @@ def test_an_address_is_offered_and_is_the_same_after_a_requeue(models: Models, t
 
 def test_a_model_that_cannot_be_loaded_ends_the_service_with_its_error(models: Models, tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
-    with Server({"broken": tmp_path / "broken"}, models[1], settings(), tmp_path, "x") as server:  # noqa: SIM117
+    files = Files(models={"broken": tmp_path / "broken"}, tokenizer=models[1])
+    with Server(files, settings(), tmp_path, "x") as server:  # noqa: SIM117
         with pytest.raises(DataError, match="broken"):
             server.run(lambda: False)
 
@@ -65,9 +66,10 @@ def test_a_model_that_cannot_be_loaded_ends_the_service_with_its_error(models: M
 def test_a_port_that_is_set_and_taken_is_an_error_and_the_runs_own_port_gives_way(
     models: Models, tmp_path: Path
 ) -> None:
-    with Server(*models, settings(), tmp_path, "x") as one, Server(*models, settings(), tmp_path, "x") as other:
+    files = Files(models=models[0], tokenizer=models[1])
+    with Server(files, settings(), tmp_path, "x") as one, Server(files, settings(), tmp_path, "x") as other:
         assert one.port != other.port
         with pytest.raises(ConfigError, match=f"port = {one.port}: must be free on this machine"):
-            Server(*models, settings(port=one.port), tmp_path, "x")
+            Server(files, settings(port=one.port), tmp_path, "x")
     with pytest.raises(ConfigError, match=r"host = .203\.0\.113\.7.: must be"):
-        Server(*models, settings(host="203.0.113.7"), tmp_path, "x")
+        Server(files, settings(host="203.0.113.7"), tmp_path, "x")

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
+import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stages.formats.chat.templates import load_template
+from PIL import Image
+
+from stages.formats.chat.templates import PICTURE, load_template
+from stages.formats.documents import DocumentWriter
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.names import STATE
 from stages.model.config import ModelConfig
+from stages.model.eyes import EyesConfig
 from stages.serve.config import ServeConfig
-from stages.serve.server import Server
+from stages.serve.http.server import Files, Server
 from stages.shared.files import read_json, write_json
 from stages.tokenizer.config import TokenizerConfig
 from stages.tokenizer.spm import train
 from tests.stages.align.sft.world import chats
+from tests.stages.evaluate.seeing import EYES
 from tests.stages.model.saved import save_untrained, seal
 
 CONTROLS = load_template("stagecoach").controls
 SHAPE: dict[str, Any] = {"num_layers": 2, "dim": 64, "num_heads": 4, "ffn_dim": 128, "seq_len": 640, "init_std": 0.1}
 SMALL = ModelConfig(**SHAPE)
+CHATS: dict[str, Any] = {"extra_tokens": CONTROLS}
 TOKEN = "a-token"
-NAME = "tiny"
+NAME, SEEING = "tiny", "seeing"
 QUESTION = [{"role": "user", "content": "What is the price of bread in Dover?"}]
 ADD = {
     "type": "object",
@@ -42,32 +50,43 @@ TOOLS = [
 
 
 def write_models(folder: Path, shape: ModelConfig = SMALL) -> tuple[dict[str, Path], Path]:
-    """Write two models of chats, one that completes texts alone, and their tokenizer; return the folders, and it."""
+    """Write two models of chats, one that completes texts alone, one that sees, and their tokenizer; return all."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = folder / KINDS.tokenizer.file
     texts = [message.text for chat in chats(200, seed=9) for message in chat.messages]
     tokenizer.write_bytes(train(texts, TokenizerConfig(documents="unused", vocab_size=300)))
     read = Tokenizer(tokenizer)
     found = {}
-    for seed, (name, controls) in enumerate({NAME: CONTROLS, "other": CONTROLS, "base": ()}.items()):
-        config = shape.model_copy(update={"extra_tokens": controls})
+    sees = {"extra_tokens": (*CONTROLS, PICTURE), "eyes": EyesConfig.model_validate(EYES)}
+    made: dict[str, dict[str, Any]] = {NAME: CHATS, "other": CHATS, "base": {"extra_tokens": ()}, SEEING: sees}
+    for seed, (name, changes) in enumerate(made.items()):
         found[name] = folder / name
-        save_untrained(found[name], config, seed=seed + 1, vocab_size=read.vocab_size)
+        save_untrained(found[name], shape.model_copy(update=changes), seed=seed + 1, vocab_size=read.vocab_size)
         state = read_json(found[name] / STATE)
         write_json(found[name] / STATE, state | {"tokenizer_sha256": read.sha256})
         seal(found[name])
     return found, tokenizer
 
 
+def corpus_of(folder: Path, texts: Sequence[str]) -> list[Path]:
+    """Write texts as a file of documents."""
+    with DocumentWriter(folder / KINDS.documents.file) as writer:
+        for number, text in enumerate(texts):
+            writer.write({"id": str(number), "text": text})
+    return [folder / KINDS.documents.file]
+
+
 def settings(**changes: Any) -> ServeConfig:
-    return ServeConfig.model_validate({"models": "x", "tokenizer": "x", **changes})
+    given = {"models": "x", "tokenizer": "x", **({"corpus": "x"} if "search" in changes.get("toolbox", ()) else {})}
+    return ServeConfig.model_validate({**given, **changes})
 
 
 @contextmanager
-def serving(models: dict[str, Path], tokenizer: Path, **changes: Any) -> Iterator[Server]:
+def serving(models: dict[str, Path], tokenizer: Path, corpus: Sequence[Path] = (), **changes: Any) -> Iterator[Server]:
     """Serve while the context lasts, once the first model is loaded."""
     ready, stop = threading.Event(), threading.Event()
-    with Server(models, tokenizer, settings(**changes), tokenizer.parent, TOKEN) as server:
+    files = Files(models=models, tokenizer=tokenizer, corpus=corpus)
+    with Server(files, settings(**changes), tokenizer.parent, TOKEN) as server:
         thread = threading.Thread(target=server.run, args=(stop.is_set, ready.set))
         thread.start()
         try:
@@ -92,6 +111,23 @@ def call(
     text = answer.read().decode()
     connection.close()
     return answer.status, json.loads(text) if text.startswith("{") else text, answer.headers
+
+
+def data_url(data: bytes) -> str:
+    """Return a picture as the API takes it."""
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+
+def png(colour: tuple[int, int, int], size: tuple[int, int] = (9, 8)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def showing(*pictures: bytes, text: str = "Which colour?") -> dict[str, Any]:
+    """Return a message of a user with pictures."""
+    parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": data_url(each)}} for each in pictures]
+    return {"role": "user", "content": [*parts, {"type": "text", "text": text}]}
 
 
 def ask(server: Server, **changes: Any) -> tuple[int, Any]:

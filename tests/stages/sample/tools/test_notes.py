@@ -8,7 +8,7 @@ import pytest
 
 from stages.formats.calls.inline import InlineCall, find_calls, without_calls
 from stages.sample.tools.config import NOTE_TOOLS, NoteTool
-from stages.sample.tools.notes import Note, mayors, news, notes
+from stages.sample.tools.notes import Note, demonstrations, mayors, news, notes
 from stages.toolbox.calculator import calculate
 from stages.toolbox.dates import today_is
 from stages.toolbox.search import make_index
@@ -58,3 +58,11 @@ def test_held_out_notes_have_other_numbers_dates_and_places() -> None:
 
 def test_every_place_has_a_mayor_in_both_languages() -> None:
     assert len([*news(1)]) == 2 * len(mayors(1))
+
+
+def test_demonstrations_of_news_tell_other_names_than_the_pages() -> None:
+    shown = [*demonstrations(1, "search", 120)]
+    known = [*notes(1, "search", False, 120, "shown")]
+    assert [each.begin for each in shown] == [each.begin for each in known]
+    assert sum(one.answer != other.answer for one, other in zip(shown, known, strict=True)) > 100
+    assert all(f" is {each.answer}," in each.result for each in shown)

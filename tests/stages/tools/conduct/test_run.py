@@ -3,7 +3,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 from collections.abc import Mapping
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from stages.tools.score_plans.config import ScorePlansConfig
 from tests.stages.harness import run_stage, unit_folder
 from tests.stages.serve.world import NAME, serving, write_models
 from tests.stages.teacher.scripted import Reply, ScriptedTeacher
-from tests.stages.tools.conduct.town import Town, system_of
+from tests.stages.tools.conduct.town import Town, conduct, system_of
 
 DATA = Path(__file__).parents[5] / "shared" / "data" / "hugginggpt" / "taskbench_hf_user_requests.jsonl"
 REQUESTS = 28
@@ -51,15 +53,13 @@ def corpus(path: Path) -> InputFile:
 def records(root: Path, rule: Any, requests: InputFile, **settings: Any) -> list[Conducted]:
     """Return the records that a controller behind an endpoint leads to."""
     with ScriptedTeacher(rule) as server:
-        endpoint = {"url": server.url, "model": "m"}
-        values = {"requests": "r", "controller": endpoint, **settings}
-        if "experts" in settings:
-            values["endpoints"] = dict.fromkeys(settings["experts"], endpoint)
-        inputs = {"requests": (requests,)}
-        if "corpus" in settings:
-            root.mkdir(exist_ok=True)
-            inputs["corpus"] = (corpus(root / "documents.jsonl.zst"),)
-        outputs = run_stage(ConductConfig.model_validate(values), inputs, root / "run")
+        return answered(root, server.url, requests, settings)
+
+
+def answered(root: Path, url: str, requests: InputFile, settings: Mapping[str, Any]) -> list[Conducted]:
+    root.mkdir(exist_ok=True)
+    documents = corpus(root / "documents.jsonl.zst") if "corpus" in settings else None
+    outputs = conduct(root / "run", url, requests, documents, settings)
     return [record for file in outputs["conducted"] for record in read_conducted(file.path)]
 
 
@@ -142,33 +142,37 @@ def test_500_real_requests_are_planned_and_answered_whatever_the_controller_writ
     assert all(replay(record) == record for record in found)
 
 
-def test_a_run_that_ends_midway_goes_on_and_writes_the_same_bytes(
+def test_a_run_that_is_killed_midway_goes_on_and_writes_the_same_bytes(
     town: tuple[InputFile, list[ToolRequest]], tmp_path: Path
 ) -> None:
     file, requests = town
-    rule = Town(1, requests).reply
-    counted = [0]
+    rule, asked = Town(1, requests).reply, [0]
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    documents = corpus(killed / "documents.jsonl.zst")
 
-    def failing(body: Mapping[str, Any], number: int) -> Reply:
-        counted[0] += 1
-        return rule(body, number) if counted[0] < 40 else Reply(status=401, text="no more")
-
-    with pytest.raises(Exception, match="a key that"):
-        records(tmp_path / "killed", failing, file, **WORLD)
-    done = list((tmp_path / "killed" / "run" / "work").rglob("records/*.jsonl"))
-    assert 0 < len(done) < REQUESTS
-    asked = [0]
-
-    def counting(body: Mapping[str, Any], number: int) -> Reply:
+    def deadly(body: Mapping[str, Any], number: int) -> Reply:
         asked[0] += 1
+        if asked[0] == 60:
+            child.kill()
         return rule(body, number)
 
-    for path in (tmp_path / "killed" / "run" / name for name in ("attempts", "steps")):
+    with ScriptedTeacher(deadly) as server:
+        arguments = (killed / "run", server.url, file, documents, WORLD)
+        child = get_context("spawn").Process(target=conduct, args=arguments)
+        child.start()
+        child.join(120)
+        assert child.exitcode == -signal.SIGKILL
+    done = list((killed / "run" / "work").rglob("records/*.jsonl"))
+    assert 0 < len(done) < REQUESTS
+    asked[0] = 60  # one more would be a kill of nobody
+    for path in (killed / "run" / name for name in ("attempts", "steps")):
         shutil.rmtree(path)
-    again = records(tmp_path / "killed", counting, file, **WORLD)
+    again = records(killed, deadly, file, **WORLD)
+    new = asked[0] - 60
     whole = records(tmp_path / "whole", rule, file, **WORLD)
     assert list(map(conducted_line, again)) == list(map(conducted_line, whole))
-    assert asked[0] < sum(2 + len(record.tasks) for record in whole) - len(done)
+    assert 0 < new < sum(2 + len(record.tasks) for record in whole) - 2 * len(done)
 
 
 def test_an_expert_whose_endpoint_is_down_is_told_and_all_else_is_done(
@@ -191,6 +195,40 @@ def test_an_expert_whose_endpoint_is_down_is_told_and_all_else_is_done(
     assert "Not done: task 0, visual-question-answering by eyes (no_answer: http://127.0.0.1:9/v1" in seen.answer
     assert [task.state for task in seen.tasks] == ["failed", "skipped", "skipped"]
     assert chat.answer == "You are welcome."
+
+
+def test_candidates_are_those_of_the_catalogue_in_its_order_and_the_controllers_choice_is_asked(
+    tmp_path: Path,
+) -> None:
+    names = ("t5-base", "gpt3-finnish-small", "own")
+    lines = [{"id": name, "task": "translation", "likes": 3, "description": f"{name} " * 99} for name in names[:2]]
+    (tmp_path / "models.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in [{"id": "x", "task": "y"}, *lines])
+    )
+    write_requests(tmp_path / "r.jsonl", [ToolRequest(id="1", text="Translate hello.")])
+
+    def rule(body: Mapping[str, Any], _number: int) -> Reply:
+        system = system_of(body)
+        if system.startswith("You split"):
+            return Reply(text='[{"task": "translation", "id": 0, "dep": [-1], "args": {"text": "hello"}}]')
+        return Reply(text='{"id": "own"}' if system.startswith("You choose") else f"by {body['model']}")
+
+    with ScriptedTeacher(rule) as server:
+        endpoints = {name: {"url": server.url, "model": name} for name in names}
+        experts = {name: {"tasks": ["translation"], "likes": 1} for name in reversed(names)}
+        controller = {"url": server.url, "model": "m"}
+        for order, wanted in (("list", names), ("likes", names)):
+            values = {"requests": "r", "controller": controller, "endpoints": endpoints, "experts": experts}
+            config = ConductConfig.model_validate({**values, "catalogue": "c", "order": order})
+            inputs = {
+                "requests": (InputFile(tmp_path / "r.jsonl", ""),),
+                "catalogue": (InputFile(tmp_path / "models.jsonl", ""),),
+            }
+            outputs = run_stage(config, inputs, tmp_path / order)
+            (task,) = read_conducted(outputs["conducted"][0].path)[0].tasks
+            assert tuple(each.id for each in task.candidates) == wanted
+            assert len(task.candidates[0].description) == 100
+            assert (task.expert, task.result.text) == ("own", "by own")
 
 
 def test_our_own_server_is_a_controller(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from stages.formats.conducted.requests import ToolRequest, data_url
@@ -18,6 +19,9 @@ from stages.sample.pictures.scenes import Animals, Scene, Stall
 from stages.sample.pictures.words import counted, named
 from stages.sample.requests.wordings import request
 from stages.sample.world import make_world
+from stages.shared.contract import InputFile
+from stages.tools.conduct.config import ConductConfig
+from tests.stages.harness import run_stage
 from tests.stages.teacher.scripted import Reply
 
 Fault = Callable[[str], str]
@@ -80,6 +84,17 @@ class Town:
             case Animals():
                 return f"There are {counted(scene.count, scene.animal, 'en')}."
         raise ValueError(scene)
+
+
+def conduct(
+    folder: Path, url: str, requests: InputFile, documents: InputFile | None, settings: Mapping[str, Any]
+) -> dict[str, tuple[InputFile, ...]]:
+    """Run the stage with an endpoint that is controller and experts."""
+    endpoint = {"url": url, "model": "m"}
+    endpoints = dict.fromkeys(settings.get("experts", {}), endpoint)
+    values = {"requests": "r", "controller": endpoint, "endpoints": endpoints, **settings}
+    inputs = {"requests": (requests,), **({"corpus": (documents,)} if documents else {})}
+    return run_stage(ConductConfig.model_validate(values), inputs, folder)
 
 
 def translated(content: str) -> str:

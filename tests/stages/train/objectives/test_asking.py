@@ -122,7 +122,7 @@ def test_the_loss_is_the_sum_of_the_three_of_lavis(model: PictureReader, monkeyp
     assert [shown[name] for name in ("contrast", "match", "caption")] == pytest.approx(
         [each.item() for each in (itc, itm, itg)], abs=1e-5
     )
-    assert float(found.total / found.count) == pytest.approx((itc + itm + itg).item(), abs=1e-5)
+    assert (found.total / found.count).item() == pytest.approx((itc + itm + itg).item(), abs=1e-5)
     assert shown["accuracy"] == (similar.argmax(1) == torch.arange(PAIRS)).float().mean()
     assert shown["scale"] == pytest.approx(5.0)
     trained = {name: each for name, each in model.named_parameters() if not name.startswith("encoder.")}
@@ -140,7 +140,7 @@ def test_a_step_of_equal_captions_learns_to_write_alone(model: PictureReader) ->
     for name in ("contrast", "match"):
         assert found.metrics[name].tolist() == [0.0, 0.0]
     total, count = found.metrics["caption"]
-    assert float(found.total / found.count) == pytest.approx(float(total / count), abs=1e-5)
+    assert (found.total / found.count).item() == pytest.approx((total / count).item(), abs=1e-5)
     trained = {name: each for name, each in model.named_parameters() if not name.startswith("encoder.")}
     for name, gradient in zip(trained, torch.autograd.grad(found.total, trained.values()), strict=True):
         assert gradient.isfinite().all(), name

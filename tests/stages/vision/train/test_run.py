@@ -9,15 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 
+from stages.formats.chat.pictured import PicturedRows
 from stages.model.checkpoint.copying import copy_part
 from stages.model.checkpoint.load import build_for_reading, load_model
 from stages.model.decoder import initialise
+from stages.pictures.album import Album
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
+from stages.vision.train.config import VisionTrainConfig
 from tests.stages.harness import run_unit
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import CHECKPOINTED, Run, losses, train
@@ -36,8 +40,11 @@ ADAPTED: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def rows(seen: World, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Folder of packed rows, with the tokenizer."""
-    folder = tmp_path_factory.mktemp("rows")
-    config = settings(**HELD)
+    return packed_rows(seen, tmp_path_factory.mktemp("rows"), settings(**HELD))
+
+
+def packed_rows(seen: World, folder: Path, config: VisionTrainConfig) -> str:
+    """Encode and pack chats; return the folder of the rows, with the tokenizer and the pictures."""
     encode, pack, _ = config.plan(seen).steps
     for place in range(len(encode.units)):
         run_unit(config, encode, place, seen, folder)
@@ -147,3 +154,24 @@ def test_the_join_of_a_checkpoint_is_taken_whole_and_another_kind_is_refused(alo
     linear = settings(model={"eyes": {**SETTINGS["model"]["eyes"], "join": {"kind": "linear"}}}).model
     with pytest.raises(DataError, match="has another join"):
         copy_part(model, "join", alone.out / "final", linear)
+
+
+def test_pictures_of_any_resolution_are_planned_trained_and_looked_at_alike(seen: World, tmp_path: Path) -> None:
+    eyes = {**SETTINGS["model"]["eyes"], "any_resolution": "llava"}
+    model = {"model": {**SETTINGS["model"], "eyes": eyes, "seq_len": 128}}
+    packed = packed_rows(seen, tmp_path / "encoded", settings(**HELD, **model))
+    run = training(tmp_path / "run", packed, **model)
+    assert train(run) == [0]
+    assert losses(run)[-1] < losses(run)[0]
+    before, after = (load_model(run.out / name) for name in ("untrained", "final"))
+    assert not torch.equal(before.model.join.newline, after.model.join.newline)
+    album = Album([seen["pictures"][0].path])
+    places = np.concatenate([PicturedRows(path).places for path in Path(packed).glob("rows-*.bin")])
+    assert len({*places["positions"].tolist()}) == 3, "one count for each size of the pictures"
+    assert after.eyes is not None
+    for place in places[:6]:
+        key = place["key"].decode()
+        rows_SD = after.sense.rows(after.sense.cut(album.load(key)))
+        assert len(rows_SD) == place["positions"]
+        ends = (rows_SD == after.model.join.newline).all(1).sum()
+        assert ends == after.config.eyes.scheme.layout(album.size(key)).kept[0]  # type: ignore[union-attr]

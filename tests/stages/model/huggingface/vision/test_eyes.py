@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from transformers import AutoProcessor, LlavaForConditionalGeneration
+from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaForConditionalGeneration
 
 from stages.formats.chat.templates import PICTURE, load_template
 from stages.formats.tokenizer import Tokenizer
@@ -36,14 +36,17 @@ LLAVAS: dict[str, dict[str, Any]] = {
     "llava": {"encoder": ENCODER, "join": MLP},
     "class token, crop": {"encoder": {**ENCODER, "class_token": True, "layer": -1}, "join": MLP, "fit": "crop"},
     "siglip, stretch": {"encoder": {**ENCODER, "family": "siglip"}, "join": MLP, "fit": "stretch"},
+    "any resolution": {"encoder": ENCODER, "join": MLP, "any_resolution": "llava"},
 }
 OTHERS: dict[str, dict[str, Any]] = {
     "linear": {"encoder": ENCODER, "join": {"kind": "linear", "init_std": 0.15}},
     "qformer": {"encoder": ENCODER, "join": {"kind": "qformer", **SMALL}},
     "abstractor": {"encoder": {**ENCODER, "layer": -1, "final_norm": True}, "join": {"kind": "abstractor", **SMALL}},
     "tiles": {"encoder": ENCODER, "join": MLP, "max_tiles": 4},
+    "onevision": {"encoder": ENCODER, "join": MLP, "any_resolution": "onevision"},
 }
 TEMPLATE = load_template("stagecoach")
+SIZE = (80, 60)
 PICTURE_ID = VOCAB_SIZE + len(TEMPLATE.controls)
 
 
@@ -65,8 +68,8 @@ def released(folder: Path, tokenizer: Path, eyes: dict[str, Any]) -> tuple[Loade
 
 
 def picture() -> Image.Image:
-    """Return a picture of 40 x 30."""
-    return Image.fromarray(np.random.RandomState(0).randint(0, 256, (30, 40, 3)).astype(np.uint8)).resize((80, 60))
+    """Return a picture of SIZE."""
+    return Image.fromarray(np.random.RandomState(0).randint(0, 256, (30, 40, 3)).astype(np.uint8)).resize(SIZE)
 
 
 class Seen:
@@ -74,6 +77,8 @@ class Seen:
 
     def __init__(self, model: LoadedModel, pixels: torch.Tensor, ids: torch.Tensor, picture_id: int) -> None:
         self.pixels, self.places_S = pixels, (ids[0] == picture_id).nonzero()[:, 0]
+        assert model.config.eyes
+        self.layouts = [model.config.eyes.scheme.layout(SIZE)]
 
     def features(self, encode: Any) -> torch.Tensor:
         features: torch.Tensor = encode(self.pixels)
@@ -91,7 +96,7 @@ def logits_of(model: LoadedModel, ids: torch.Tensor, pixels: torch.Tensor) -> to
 @pytest.mark.parametrize("eyes", LLAVAS.values(), ids=LLAVAS)
 def test_a_llava_gives_transformers_the_same_logits(eyes: dict[str, Any], tokenizer: Path, tmp_path: Path) -> None:
     ours, folder = released(tmp_path, tokenizer, eyes)
-    theirs, loading = LlavaForConditionalGeneration.from_pretrained(folder, output_loading_info=True)
+    theirs, loading = AutoModelForImageTextToText.from_pretrained(folder, output_loading_info=True)
     assert not loading["missing_keys"]
     assert not loading["unexpected_keys"]
     processor = AutoProcessor.from_pretrained(folder)
@@ -99,12 +104,12 @@ def test_a_llava_gives_transformers_the_same_logits(eyes: dict[str, Any], tokeni
     text = processor.apply_chat_template(asked, add_generation_prompt=True)
     given = processor(images=picture(), text=text, return_tensors="pt", add_special_tokens=False)
     assert ours.sense is not None
-    pixels = torch.from_numpy(normalised(ours.sense.cut(picture()), ours.sense.normalisation))
-    assert (given["pixel_values"] - pixels).abs().max() < 0.02
+    pixels = torch.from_numpy(normalised(ours.sense.cut(picture()).squares, ours.sense.normalisation))
+    assert (given["pixel_values"].view_as(pixels) - pixels).abs().max() < 0.02
     picture_id = theirs.config.image_token_index
-    assert (given["input_ids"] == picture_id).sum() == ours.sense.positions((80, 60))
+    assert (given["input_ids"] == picture_id).sum() == ours.sense.positions(SIZE)
     with torch.no_grad():
-        expected = theirs.eval()(**{**given, "pixel_values": pixels}).logits
+        expected = theirs.eval()(**{**given, "pixel_values": pixels.view_as(given["pixel_values"])}).logits
     found = logits_of(ours, given["input_ids"], pixels)
     assert expected.std() > 0.3
     print(f"largest difference of a logit: {(found - expected).abs().max():.1e}")
@@ -162,3 +167,16 @@ def test_a_llava_from_elsewhere_is_read(tokenizer: Path, tmp_path: Path) -> None
     assert again.config.eyes.fit == "crop"
     assert torch.equal(again.model.join.linear_1.weight, ours.model.join.linear_1.weight)
     assert torch.equal(again.model.encoder.positions, ours.model.encoder.positions)
+
+
+def test_a_llava_of_any_resolution_from_elsewhere_is_read_with_its_newline(tokenizer: Path, tmp_path: Path) -> None:
+    ours, folder = released(tmp_path, tokenizer, LLAVAS["any resolution"])
+    AutoModelForImageTextToText.from_pretrained(folder).save_pretrained(tmp_path / "theirs")
+    again = load_release(tmp_path / "theirs")
+    assert again.config.eyes is not None
+    assert again.config.eyes.any_resolution == "llava"
+    assert torch.equal(again.model.join.newline, ours.model.join.newline)
+    config = read_json(tmp_path / "theirs" / "config.json")
+    write_json(tmp_path / "theirs" / "config.json", config | {"image_grid_pinpoints": [[28, 56]]})
+    with pytest.raises(DataError, match=r"has other image_grid_pinpoints than LLaVA 1\.6"):
+        load_release(tmp_path / "theirs")

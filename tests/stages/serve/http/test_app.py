@@ -6,97 +6,16 @@ import json
 import socket
 import threading
 import time
-from typing import Any
 
 import pytest
 
-from stages.serve.app import PAGE
-from stages.serve.server import Server
+from stages.serve.http.app import PAGE
+from stages.serve.http.server import Server
 from stages.shared import log
 from tests.stages.serve.conftest import Models
 from tests.stages.serve.world import NAME, QUESTION, TOKEN, ask, call, serving
 
 BODY = {"model": NAME, "messages": QUESTION, "temperature": 0, "max_tokens": 4}
-DEEP = b'{"model": "tiny", "messages": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "param"),
-    [
-        (b"", 400, None),
-        (b"\xff\xfe", 400, None),
-        (b"[1]", 400, None),
-        (b'{"a": NaN}', 400, None),
-        (DEEP, 400, None),
-        (b"9" * 5000, 400, None),
-        ({}, 400, "model"),
-        ({**BODY, "messages": []}, 400, "messages"),
-        ({**BODY, "messages": [{"role": "root", "content": "x"}]}, 400, "messages[0].role"),
-        ({**BODY, "messages": [{"role": "user", "content": 7}]}, 400, "messages[0].content"),
-        ({**BODY, "messages": [{"role": "user", "content": [{"type": "text"}]}]}, 400, "messages[0].content[0]"),
-        ({**BODY, "max_tokens": 0}, 400, "max_tokens"),
-        ({**BODY, "max_tokens": True}, 400, "max_tokens"),
-        ({**BODY, "temperature": -1}, 400, "temperature"),
-        ({**BODY, "temperature": 1e400}, 400, None),
-        ({**BODY, "top_p": 0}, 400, "top_p"),
-        ({**BODY, "stop": [""]}, 400, "stop[0]"),
-        ({**BODY, "stop": ["x"] * 17}, 400, "stop"),
-        ({**BODY, "logit_bias": {"1": 100}}, 400, "logit_bias"),
-        ({**BODY, "frequency_penalty": 1}, 400, "frequency_penalty"),
-        ({**BODY, "best_friend": 1}, 400, "best_friend"),
-        ({**BODY, "tool_choice": "required"}, 400, None),
-        ({**BODY, "tools": [{"type": "function", "function": {"name": "../x"}}]}, 400, "tools[0].function.name"),
-        ({**BODY, "stream_options": {"include_usage": True}}, 400, None),
-        ({**BODY, "top_logprobs": 3}, 400, None),
-        ({**BODY, "model": "../../etc/passwd"}, 404, "model"),
-        ({**BODY, "seed": 10**30}, 200, None),
-        ({**BODY, "max_tokens": 10**12}, 200, None),
-        ({**BODY, "messages": [{"role": "user", "content": "\x00\ud800\u202e{{ 7*7 }}%s<|end|>"}]}, 200, None),
-        ({**BODY, "messages": [{"role": "user", "content": ""}]}, 200, None),
-    ],
-)
-def test_a_body_that_is_odd_has_its_status_and_names_its_field(
-    server: Server, body: Any, status: int, param: str | None
-) -> None:
-    found, answer, _ = call(server, "/v1/chat/completions", body)
-    assert found == status
-    if status != 200:
-        assert {*answer["error"]} == {"message", "type", "param", "code"}
-        assert param is None or answer["error"]["param"] == param
-    assert call(server, "/health")[0] == 200
-
-
-@pytest.mark.parametrize(
-    ("path", "headers", "status"),
-    [
-        ("/v1/models", {"Authorization": "Bearer wrong"}, 401),
-        ("/v1/models", {"Authorization": "Basic x"}, 401),
-        ("/v1/models", {"Authorization": "Bearer \xe9"}, 401),
-        ("/v1/models", {"Host": "evil.example"}, 403),
-        ("/v1/models", {"Host": "localhost:1"}, 200),
-        ("/v1/models", {"Origin": "http://evil.example"}, 403),
-        ("/v1/models", {"Origin": "null"}, 403),
-        ("/health", {"Authorization": ""}, 200),
-        ("/health", {"Host": "evil.example"}, 403),
-        ("/", {}, 401),
-        ("/chat.js", {}, 401),
-        (f"/{TOKEN}/v1/models", {"Authorization": ""}, 200),
-        (f"/{TOKEN}/", {}, 200),
-        (f"/{TOKEN}/..%2f..%2fconfig.py", {}, 404),
-        (f"/{TOKEN}/../../stages/serve/config.py", {}, 404),
-        (f"/{TOKEN}/page.html%00.js", {}, 404),
-        (f"/{TOKEN}x/", {}, 401),
-        ("/v1/files", {}, 404),
-        ("/v1/chat/completions", {}, 405),
-    ],
-)
-def test_a_request_without_the_token_or_from_another_place_is_refused(
-    server: Server, path: str, headers: dict[str, str], status: int
-) -> None:
-    found, _, received = call(server, path, **headers)
-    assert found == status
-    assert received["Content-Security-Policy"].startswith("default-src 'none'")
-    assert received["Access-Control-Allow-Origin"] is None
 
 
 def test_a_form_of_another_site_and_a_large_body_are_refused(server: Server) -> None:
@@ -174,7 +93,7 @@ def test_no_content_reaches_the_log(
     def fail(*_: object) -> None:
         raise KeyError("a secret of a user")
 
-    monkeypatch.setattr("stages.serve.answering.read_messages", fail)
+    monkeypatch.setattr("stages.serve.talks.read_messages", fail)
     logged: list[str] = []
     monkeypatch.setattr(log, "error", lambda message, *_: logged.append(message))
     status, answer = ask(server)

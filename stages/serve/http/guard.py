@@ -17,6 +17,8 @@ from stages.shared.page import HEADERS, is_known_host, is_token
 
 OPEN = ("/health",)
 """Paths without a token: they tell nothing of anybody."""
+MAX_HEAD_BYTES = 32 << 10
+"""Size of the names and values of a request's headers."""
 _BEARER = "bearer "
 
 
@@ -54,8 +56,11 @@ class Guard:
             self._running -= counts
 
     def _checked(self, scope: Scope) -> dict[str, Any]:
-        """Return the scope behind the token. Raises Problem for another token, host or origin."""
+        """Return the scope behind the token. Raises Problem for another token, host or origin, and large headers."""
         headers = Headers(scope=scope)
+        if sum(len(name) + len(value) for name, value in headers.raw) > MAX_HEAD_BYTES:
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise Problem(f"headers of more than {MAX_HEAD_BYTES} bytes", code="too_large", status=status)
         host, origin = headers.get("host"), headers.get("origin")
         if not is_known_host(host, self._hosts):
             raise Problem("another host", code="wrong_host", status=HTTPStatus.FORBIDDEN)

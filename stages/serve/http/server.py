@@ -7,7 +7,8 @@ import contextlib
 import hashlib
 import importlib
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from stages.serve.app import Backend, Service, make_app
 from stages.serve.config import ServeConfig
-from stages.serve.guard import Guard
+from stages.serve.http.app import Backend, Service, make_app
+from stages.serve.http.guard import Guard
 from stages.shared.errors import ConfigError
 from stages.shared.page import LOCAL, page_address
 
@@ -27,6 +28,17 @@ _HEAD_BYTES = 64 << 10
 _STOP_S = 10
 """Time that answers which have begun have at a stop."""
 _LOOK_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """Files that a server reads."""
+
+    models: Mapping[str, Path]
+    """Checkpoints by the names of their models."""
+    tokenizer: Path
+    corpus: Sequence[Path] = ()
+    """Documents of the search."""
 
 
 class _Protocol(H11Protocol):
@@ -74,11 +86,9 @@ class _Server(uvicorn.Server):
 class Server:
     """A server that listens already, so that its address is known. Use as a context manager."""
 
-    def __init__(
-        self, models: Mapping[str, Path], tokenizer: Path, config: ServeConfig, run_dir: Path, token: str
-    ) -> None:
-        """`models` are folders by name; the first is loaded at once. Raises ConfigError for a port that is taken."""
-        self.names, self.token = [*models], token
+    def __init__(self, files: Files, config: ServeConfig, run_dir: Path, token: str) -> None:
+        """The first model is loaded at once. Raises ConfigError for a port that is taken."""
+        self.names, self.token = [*files.models], token
         self._config, self._socket = config, _listen(config, run_dir)
         self.port = int(self._socket.getsockname()[1])
         is_open = config.host in ("0.0.0.0", "::")
@@ -87,7 +97,7 @@ class Server:
         def start() -> Backend:
             # Takes seconds, torch among them: the page answers before.
             answering: Any = importlib.import_module("stages.serve.answering")
-            backend: Backend = answering.open_answering(models, tokenizer, config)
+            backend: Backend = answering.open_answering(files, config, run_dir)
             return backend
 
         self._service = Service(self.names, start, config.limits)

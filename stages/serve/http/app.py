@@ -22,11 +22,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from stages.serve.config import Limits
-from stages.serve.guard import refusal
+from stages.serve.http.guard import refusal
 from stages.serve.problems import Problem
 from stages.shared import log
 
-PAGE = Path(__file__).resolve().parents[2] / "templates" / "serve"
+PAGE = Path(__file__).resolve().parents[3] / "templates" / "serve"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 Answer = dict[str, Any] | AsyncIterator[dict[str, Any]]
 Found = TypeVar("Found")
@@ -43,6 +43,10 @@ class Backend(Protocol):
 
     async def complete(self, body: bytes) -> Answer:
         """Complete a text."""
+
+    @property
+    def tools(self) -> list[dict[str, Any]]:
+        """The tools that the server runs."""
 
     def close(self) -> None:
         """End."""
@@ -106,6 +110,10 @@ class Service:
             problem = f"model: {name!r} is none of {', '.join(self.names)}"
             raise Problem(problem, param="model", code="model_not_found", status=HTTPStatus.NOT_FOUND)
         return JSONResponse(listed[self.names.index(name)])
+
+    async def tools(self, _: Request) -> Response:
+        """List the tools that the server runs for requests that name them in `server_tools`."""
+        return JSONResponse({"object": "list", "data": (await self.backend()).tools})
 
     async def chat(self, request: Request) -> Response:
         """Answer a conversation."""
@@ -242,6 +250,7 @@ def make_app(service: Service) -> Starlette:
             Route("/health", service.health),
             Route("/v1/models", service.models),
             Route("/v1/models/{name:path}", service.models),
+            Route("/v1/tools", service.tools),
             Route("/v1/chat/completions", service.chat, methods=["POST"]),
             Route("/v1/completions", service.complete, methods=["POST"]),
             Route("/", _page),
