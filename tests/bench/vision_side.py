@@ -159,7 +159,7 @@ def _apart(row: dict[str, torch.Tensor], gallery: Gallery) -> list[Sample]:
     for length in row["document_lengths"].tolist():
         part = slice(start, start + length)
         start += length
-        if row["is_picture"][part].any():  # the last one may be padding
+        if row["is_placed"][part].any():  # the last one may be padding
             key = gallery.keys[keys[len(found)]].decode()
             found.append(Sample(row["tokens"][part], labels[part], key))
     return found
