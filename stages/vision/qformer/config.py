@@ -100,7 +100,7 @@ class QFormerConfig(TrainingStage):
     data: ClassVar[str] = "pictures"
     run: ClassVar[str] = "stages.vision.qformer.run:train"
     starts: ClassVar[tuple[str, ...]] = (*TrainingStage.starts, "encoder_from")
-    sees: ClassVar[bool] = True
+    sense: ClassVar[Literal["eyes", "ears"] | None] = "eyes"
 
     pictures: Annotated[Inputs, Reads(KINDS.pictures)]
     """Collections of pictures. Those without a caption are not trained on."""
