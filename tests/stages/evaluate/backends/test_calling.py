@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from datasets import load_dataset
+
 from stages.evaluate.backends.calling import WITHHELD, UnitTools, open_tools
+from stages.evaluate.backends.windows import day_of
 from stages.formats.documents import DocumentWriter
 from stages.generate.requests import Growth, Insert, Request
 from stages.generate.sampling import Sampling
@@ -72,3 +75,10 @@ def test_answers_depend_on_the_names_and_on_what_is_searched(tmp_path: Path) -> 
     one = open_tools(["search"], corpus(tmp_path, "a fox"), 100, CODEC).identity
     two = open_tools(["search"], corpus(tmp_path, "a hare"), 100, CODEC).identity
     assert len({one, two, open_tools(["calculator"], [], 100, CODEC).identity}) == 3
+
+
+def test_the_date_of_a_row_is_a_day_also_where_datasets_made_a_time_of_it(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"date": "2028-04-15"}\n')
+    (row,) = load_dataset("json", data_files=str(tmp_path / "rows.jsonl"), cache_dir=str(tmp_path), split="train")
+    assert day_of(row) == day_of({"date": "2028-04-15"}) == "2028-04-15"
+    assert day_of({}) == ""
