@@ -69,7 +69,7 @@ def main() -> int:
     named = captions(options.run)
     known = read_cells(options.run, "exam", "")
     print("\n".join([*answers_table(asked), "", *captions_table(named), "", *facts_table(known)]))
-    failed = failures(asked, named, known) if options.check else []
+    failed = [*failures(asked, named, known)] if options.check else []
     print("\n".join(f"not reached: {each}" for each in failed))
     return 1 if failed else 0
 
