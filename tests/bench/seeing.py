@@ -69,7 +69,7 @@ def main() -> int:
     named = captions(options.run)
     known = read_cells(options.run, "exam", "")
     print("\n".join([*answers_table(asked), "", *captions_table(named), "", *facts_table(known)]))
-    failed = failures(asked, named, known) if options.check else []
+    failed = [*failures(asked, named, known)] if options.check else []
     print("\n".join(f"not reached: {each}" for each in failed))
     return 1 if failed else 0
 
@@ -82,12 +82,13 @@ def read_cells(run: Path, job: str, metric: str) -> Cells:
         if not file.exists():
             continue
         results = read_results(file)
-        for outcomes in results.outcomes.values():
-            values = next((some for name, some in outcomes.values.items() if name.startswith(metric)), None)
-            if values is not None:
-                targets = [str(each.target) for each in read_samples(folder / KINDS.samples.file)][: len(values)]
-                common = Counter(targets).most_common(1)[0][1] / len(targets)
-                found[results.key.source, results.key.task, results.key.variant] = Cell(values, common)
+        task, outcomes = results.key.task, results.outcomes.get(results.key.task)
+        scored = outcomes.values if outcomes else {}
+        values = next((some for name, some in scored.items() if name.startswith(metric)), None)
+        if values is not None:
+            samples = [each for each in read_samples(folder / KINDS.samples.file) if each.task == task]
+            targets = Counter(str(each.target) for each in samples)
+            found[results.key.source, task, results.key.variant] = Cell(values, max(targets.values()) / len(samples))
     return found
 
 
