@@ -22,7 +22,7 @@ from tests.launching import step_dir, unit_dir
 
 POLICIES = ("ppo", "free", "alone")
 COLUMNS = ("gold", "gold_right", "gold_manners", "gold_brevity", "exact_match (named)", "token_perplexity")
-MIN_ACCURACY: Mapping[str, float] = {"unseen_prompt": 0.7, "unseen_wording": 0.7}
+MIN_ACCURACY: Mapping[str, float] = {"unseen_prompt": 0.74, "unseen_wording": 0.74}
 """Least accuracy by held-out source."""
 MAX_KL, MAX_PERPLEXITY = 8.0, 1.03
 """Greatest KL of the last round in nats, and greatest ratio of the perplexities."""
