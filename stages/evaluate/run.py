@@ -8,7 +8,7 @@ from typing import Any
 
 from stages.evaluate import series
 from stages.evaluate.config import EvaluateConfig
-from stages.shared.imports import instead
+from stages.evaluate.tasks import packages
 from stages.shared.task import Task
 
 
@@ -32,19 +32,10 @@ def alarm(task: Task[EvaluateConfig]) -> dict[str, Any]:
 def _evaluation(home: Path) -> Any:
     """Return the module that does the work. Its libraries read the environment when they are imported."""
     go_offline(home)
-    leave_out()
+    packages.leave_out()
     from stages.evaluate import evaluation  # noqa: PLC0415
 
     return evaluation
-
-
-def leave_out() -> None:
-    """Import Megatron and requests without packages that an evaluation never uses. See stages.model.compiler."""
-    from stages.model import compiler  # noqa: PLC0415  imports torch, which the alarm does without
-
-    compiler.leave_out()
-    with instead({"chardet": None}):  # 13 MB of tables; charset_normalizer takes its place
-        import requests  # noqa: F401, PLC0415  the import is the point
 
 
 def go_offline(home: Path) -> None:

@@ -8,7 +8,6 @@ python -m tests.bench.evaluate_side ours|stock WORLD TASK BATCH
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from itertools import pairwise
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 
 from tests.bench.evaluate_requests import data, requests_of
+from tests.bench.memory import peak_mb, resident_mb
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     assert root is not None, "the caller has looked"
     requests = requests_of(task, root)
     model: Any = ours(world, batch) if side == "ours" else stock(world, batch)
-    loaded_mb = _resident_mb()
+    loaded_mb = resident_mb()
     is_text = bool(requests) and requests[0].request_type == "generate_until"
     began = time.process_time()
     answers = model.generate_until(requests) if is_text else model.loglikelihood(requests) if requests else []
@@ -36,8 +36,8 @@ def main() -> None:
     found = {
         "seconds": seconds,
         "ready": began,
-        "grown_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - loaded_mb,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "grown_mb": peak_mb() - loaded_mb,
+        "peak_mb": peak_mb(),
         "answers": answers,
         "tokens": model.engine.tokens if side == "ours" else 0,
         "distinct": distinct(model, requests) if side == "ours" and requests and not is_text else 0,
@@ -45,14 +45,9 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def _resident_mb() -> float:
-    """Return the memory that this process holds now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
-
-
 def ours(world: Path, batch: int) -> Any:
     """Return the stage's adapter, as the stage makes it."""
-    from stages.evaluate.run import leave_out  # noqa: PLC0415  not in stock's memory and start, as all that follows
+    from stages.evaluate.tasks.packages import leave_out  # noqa: PLC0415  not in stock's memory and start, as all that follows
 
     leave_out()
     from stages.evaluate.evaluation import Answers, CheckpointLM, open_checkpoint, open_release  # noqa: PLC0415

@@ -7,8 +7,10 @@ many sequences share is read once for all of them and never copied.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Any
 
 import torch
@@ -25,7 +27,7 @@ class Cache:
     """Keys and values of this rank's layers, with positions worked in. A slot holds one token's, in all layers."""
 
     def __init__(self, slots: int, positions: int, block: int | None = None) -> None:
-        """Take no memory yet: a layer's comes with its first keys. A position is below `positions`.
+        """Take no memory yet: a layer's comes with its keys. A position is below `positions`.
 
         With `block` single tokens are attended together, in blocks of so many slots: see stages.model.layers.rows.
         """
@@ -38,7 +40,7 @@ class Cache:
         """Return keys and values [K, C, D] of a layer. A slot that was never written holds zeros."""
         if number not in self._layers:
             shape = (key_KND.size(0), self.slots, key_KND.size(2))
-            self._layers[number] = (key_KND.new_zeros(shape), key_KND.new_zeros(shape))
+            self._layers[number] = (_zeros(shape, key_KND), _zeros(shape, key_KND))
         return self._layers[number]
 
     def copy(self, start: int, to: int, count: int) -> None:
@@ -50,6 +52,14 @@ class Cache:
     def num_bytes(self) -> int:
         """Return the memory that is taken."""
         return sum(stored.nbytes for layer in self._layers.values() for stored in layer)
+
+
+def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Return zeros of the type of `like`, on its device. On a CPU a page takes memory once it is written."""
+    if not like.is_cpu:
+        return like.new_zeros(shape)
+    pages = mmap(-1, math.prod(shape) * like.element_size(), flags=MAP_PRIVATE | MAP_ANONYMOUS)
+    return torch.frombuffer(pages, dtype=like.dtype).view(shape)
 
 
 @dataclass(frozen=True)

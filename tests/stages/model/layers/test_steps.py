@@ -7,6 +7,7 @@ import torch
 
 from stages.model.layers.steps import Cache, Step
 from stages.model.layers.visits import Seen, Visit
+from tests.bench.memory import grown_mb
 from tests.stages.generate.tiny import KINDS, VOCAB, model_of
 
 
@@ -60,3 +61,14 @@ def test_slots_are_copied_in_all_layers() -> None:
         assert keys[0, 6:9, 0].tolist() == [2.0, 3.0, 4.0]
         assert values[1, 6:9, 2].tolist() == [-2.0, -3.0, -4.0]
     assert cache.num_bytes() == 2 * 2 * 2 * 10 * 3 * 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_slots_that_are_not_written_hold_zeros_and_take_no_memory(dtype: torch.dtype) -> None:
+    grown = grown_mb()
+    keys_KCD, values_KCD = Cache(1 << 18, positions=4).layer(0, torch.ones(2, 3, 64, dtype=dtype))
+    keys_KCD[:, 5] = 1
+    assert (keys_KCD.shape, keys_KCD.dtype) == ((2, 1 << 18, 64), dtype)
+    assert keys_KCD[:, 4:7].sum((0, 2)).tolist() == [0, 128, 0]
+    assert not values_KCD[:, -9:].any()
+    assert grown() < 8  # of 134 or more
