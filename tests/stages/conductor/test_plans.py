@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stages.conductor.plans import Plan, objects_in, parse_plan, references
+from stages.conductor.plans import MAX_ARGUMENT, MAX_TASKS, Plan, objects_in, parse_plan, references
 
 DEMOS = Path(__file__).parents[4] / "shared" / "data" / "hugginggpt" / "demo_parse_task.json"
 
@@ -116,3 +116,25 @@ def test_objects_are_cut_out_of_prose() -> None:
         {"id": "a/b", "reason": "it's } best"},
         {"id": "c"},
     ]
+
+
+def test_plans_are_bounded_in_tasks_arguments_and_results() -> None:
+    many = plan(*({"args": {"text": "a"}} for _ in range(10_000)))
+    assert (len(many.tasks), many.repairs) == (MAX_TASKS, ("9900 tasks beyond 100 left out",))
+    giant = plan({"args": {"text": "a" * (MAX_ARGUMENT + 1)}}, {"args": {str(n): "" for n in range(21)}})
+    assert giant.repairs == (
+        "bad args: 1 of up to 20001 characters, of task 0",
+        "bad args: 21 of up to 2 characters, of task 1",
+    )
+    listed = ",".join(["<GENERATED>-0"] * 1000)
+    assert plan({"args": {}}, {"args": {"text": listed}}).repairs == (
+        "task 1: 1000 results would make more than 100 tasks",
+    )
+    assert len(parse_plan('{"task": "translation", "id": 0, "args": {}} ' * 3000 + "{").tasks) == 1
+
+
+def test_a_ring_of_tasks_is_cut_open() -> None:
+    ring = plan(*({"args": {"text": f"<GENERATED>-{(place + 1) % 3}"}} for place in range(3)))
+    assert deps(ring) == [[], [], [0]]
+    assert [len(level) for level in ring.levels()] == [2, 1]
+    assert ring.repairs == ("task 0: task 1 does not come before it", "task 1: task 2 does not come before it")
