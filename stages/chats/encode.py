@@ -1,12 +1,14 @@
 """Encodes a file of chats or documents as examples, held-out chats apart. Counts what is not learned, with samples.
 
-A picture takes its positions by the plan, before any encoder runs. Chats with one that no collection has are rejected.
+A picture or sound takes its positions by the plan, before any encoder runs. Chats with one that no collection has are
+rejected.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +27,7 @@ from stages.formats.documents import read_documents
 from stages.formats.heldout import is_prompt_heldout
 from stages.formats.tokenizer import Tokenizer
 from stages.pictures.album import Album
+from stages.pictures.sounds import SoundShelf
 from stages.shared.task import Task
 
 EXAMPLES, HELDOUT = "examples.bin", "heldout.bin"
@@ -55,19 +58,26 @@ def run(task: Task[ChatStage]) -> dict[str, Any]:
 
 
 def _planner(task: Task[ChatStage]) -> PositionsOf | None:
-    """Return the positions of the pictures of the task's collections; None: the model reads text alone."""
-    eyes = task.config.model.eyes
-    if eyes is None:
-        return None
-    album = Album([file.path for file in task.inputs["pictures"]])
+    """Return the positions of the pictures or sounds of the task's collections; None: the model reads text alone."""
+    model = task.config.model
+    if model.eyes:
+        album, eyes = Album([file.path for file in task.inputs["pictures"]]), model.eyes
+        return partial(_positions, "no_picture", lambda key: eyes.positions(album.size(key)))
+    if model.ears:
+        shelf, ears = SoundShelf([file.path for file in task.inputs["sounds"]]), model.ears
+        return partial(_positions, "no_sound", lambda key: ears.positions(shelf.size(key)))
+    return None
 
-    def positions_of(key: str) -> int:
-        try:
-            return eyes.positions(album.size(key))
-        except KeyError as error:
-            raise Reject("no_picture", key) from error
 
-    return positions_of
+def _positions(reason: str, planned: PositionsOf, key: str) -> int:
+    """Return the positions of what a key names. Raises Reject if there is none, or if it has no position."""
+    try:
+        found = planned(key)
+    except KeyError as error:
+        raise Reject(reason, key) from error
+    if not found:
+        raise Reject("no_positions", key)
+    return found
 
 
 def _encode_chats(
@@ -154,11 +164,12 @@ class Examples:
         return _Line(number, text, spans, is_prompt_heldout(chat.messages, self.config.heldout))
 
     def _pictures(self, spans: Sequence[Span], tokens: NDArray[np.integer]) -> Sequence[Placed]:
-        """Return the pictures of a whole chat."""
-        if self._encoder.picture_id is None:
+        """Return the pictures and sounds of a whole chat."""
+        ids = [*self._encoder.perceived.values()]
+        if not ids:
             return ()
-        shown = [span for span in spans if span.control == self._encoder.picture_id]
-        starts = np.flatnonzero(tokens == self._encoder.picture_id)
+        shown = [span for span in spans if span.control in ids]
+        starts = np.flatnonzero(np.isin(tokens, ids))
         before = accumulate((span.times for span in shown), initial=0)
         return [Placed(int(starts[first]), span.times, span.text) for first, span in zip(before, shown, strict=False)]
 

@@ -22,12 +22,12 @@ COUNTS, REJECTS = "counts.json", "rejects.json"
 
 def writer_of(model: ModelConfig) -> type[PackedWriter]:
     """Return the writer of a model's examples and rows."""
-    return PicturedWriter if model.eyes else PackedWriter
+    return PicturedWriter if model.sense else PackedWriter
 
 
 def reader_of(model: ModelConfig) -> type[PackedRows]:
     """Return the reader of a model's examples and rows."""
-    return PicturedRows if model.eyes else PackedRows
+    return PicturedRows if model.sense else PackedRows
 
 
 def write_counts(out: Path, records: Mapping[str, int], read: int, kept: int, num_ids: int, rejects: Rejects) -> None:

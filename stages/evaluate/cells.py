@@ -32,9 +32,9 @@ SUITES = Path(__file__).parent / "suites"
 
 
 Natural = Annotated[int, Field(ge=0)]
-Pictures = Literal["shown", "shuffled", "none"]
-"""Pictures of a task: its own, each that of another question, or no pictures. The last two are blind controls."""
-PICTURES: tuple[Pictures, ...] = get_args(Pictures)
+Shown = Literal["shown", "shuffled", "none"]
+"""Pictures or sounds of a task: its own, each that of another question, or none. The last two are blind controls."""
+SHOWN: tuple[Shown, ...] = get_args(Shown)
 ToolUse = Literal["used", "withheld"]
 """Tools in generated answers: the model may call them, or it may begin no call, whatever it learned: the control."""
 
@@ -89,9 +89,11 @@ class TaskSettings(Section):
     one for endpoints and for our own tasks. The scores are those of one unit."""
     chat: Chat = None
     """Ask through the model's chat template; null: the section's, false: as plain text."""
-    pictures: Pictures | tuple[Pictures, ...] | None = None
+    pictures: Shown | tuple[Shown, ...] | None = None
     """Pictures that questions show, a cell each: `shown`, `shuffled` among the questions, `none`. null: all three for
     tasks of `definitions` where the section has `pictures`, so that each score has its blind controls."""
+    sounds: Shown | tuple[Shown, ...] | None = None
+    """Sounds that questions have, a cell each, as `pictures`."""
 
     tools: ToolUse | tuple[ToolUse, ...] | None = None
     """Tools of the section in generated answers, a cell each: `used`, or `withheld` from a model that learned them.
@@ -122,7 +124,8 @@ class Cell:
     parts: int | None = None
     chat: ChatForm | None = None
     """None: as plain text."""
-    pictures: Pictures = "shown"
+    pictures: Shown = "shown"
+    sounds: Shown = "shown"
     tools: ToolUse | None = None
 
     @property
@@ -148,7 +151,8 @@ class Cell:
     @property
     def blind(self) -> str:
         """Name of a blind control; empty: it is none."""
-        return "" if self.pictures == "shown" else f"pictures-{self.pictures}"
+        controls = {"pictures": self.pictures, "sounds": self.sounds}
+        return ",".join(f"{field}-{shown}" for field, shown in controls.items() if shown != "shown")
 
     @property
     def calling(self) -> str:
@@ -168,6 +172,8 @@ class Asked:
     """Whether the model takes conversations alone, as the chat API of an endpoint does."""
     has_pictures: bool = False
     """Whether the section has pictures, which tasks of its own definitions show."""
+    has_sounds: bool = False
+    """Whether it has sounds."""
 
 
 def cells_of(tasks: Sequence[TaskSettings], asked: Asked) -> tuple[Cell, ...]:
@@ -193,10 +199,12 @@ def _sweep(task: TaskSettings, asked: Asked) -> Iterator[Cell]:
     fixed = {leaf.shape.shots for leaf in read_index().leaves(task.task)} == {0}
     of_section = None if fixed else asked.num_fewshot  # as lm-eval does: a task with a fixed zero keeps it
     shots = _several(of_section if task.num_fewshot is None else task.num_fewshot)
-    shows = asked.has_pictures and task.task not in read_index()
-    pictures = task.pictures or (PICTURES if shows else "shown")
-    sweeps = (shots, *map(_several, (task.seed, task.variant, pictures, task.tools)))
-    for number, seed, variant, shown, tools in product(*sweeps):
+    is_own = task.task not in read_index()
+    shows = is_own and (asked.has_pictures or asked.has_sounds)
+    pictures = task.pictures or (SHOWN if is_own and asked.has_pictures else "shown")
+    sounds = task.sounds or (SHOWN if is_own and asked.has_sounds else "shown")
+    sweeps = (shots, *map(_several, (task.seed, task.variant, pictures, sounds, task.tools)))
+    for number, seed, variant, seen, heard, tools in product(*sweeps):
         yield Cell(
             task=task.task,
             num_fewshot=None if own == {number} and not variant else number,  # the same measurement as unasked
@@ -206,13 +214,14 @@ def _sweep(task: TaskSettings, asked: Asked) -> Iterator[Cell]:
             repeats=task.repeats,
             parts=task.parts,
             chat=_form(asked.chat if task.chat is None else task.chat, asked, shows=shows),
-            pictures=shown,
+            pictures=seen,
+            sounds=heard,
             tools=tools,
         )
 
 
 def _form(chat: ChatForm | Literal[False] | None, asked: Asked, *, shows: bool) -> ChatForm | None:
-    """Return the form of a task; one that shows pictures is a conversation unless the recipe says otherwise."""
+    """Return the form of a task; one with pictures or sounds is a conversation unless the recipe says otherwise."""
     form = chat.of(asked.model) if chat else None
     return form or (ChatForm() if asked.needs_chat or (shows and chat is None) else None)
 

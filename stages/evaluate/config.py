@@ -57,6 +57,8 @@ NEEDS = {PERPLEXITY: "heldout", FACTS: "facts", "realtoxicityprompts@words": "to
 """Input that one of our own tasks, or a shipped variant, needs."""
 SETTINGS = {PERPLEXITY: ("perplexity",), GENERATE: ("generate",)}
 """Settings that change the results of one of our own tasks. Those of other tasks are in the name of the cell."""
+MEDIA = ("pictures", "sounds")
+"""Inputs that tasks of `definitions` show, or have heard."""
 ANSWERS = "answers"
 """The step whose units answer a part of a cell's requests."""
 
@@ -125,6 +127,9 @@ class EvaluateConfig(StageConfig):
     """Own tasks in lm-eval's format (`mine.yaml`), variants (`piqa@mine.yaml`), and the files that these name."""
     pictures: Annotated[Inputs | None, Reads(KINDS.pictures)] = None
     """Collections of the pictures that tasks of `definitions` show, by the keys that `doc_to_image` names."""
+    sounds: Annotated[Inputs | None, Reads(KINDS.sounds)] = None
+    """Collections of the sounds that tasks of `definitions` have, by the keys that `doc_to_audio` names. A section has
+    pictures or sounds."""
     toolbox: tuple[ToolName, ...] = ()
     """Tools that checkpoints may call in generated answers, in Toolformer's notation, for tasks that say `tools: used`.
     The calendar tells the `date` of a task's row, as 2026-11-27."""
@@ -133,9 +138,9 @@ class EvaluateConfig(StageConfig):
     passage_words: int = Field(default=100, ge=1)
     """Words of a passage that `search` returns."""
     tasks: tuple[TaskSettings, ...] = (TaskSettings(task=PERPLEXITY),)
-    """Names of tasks, or mappings {task, num_fewshot, seed, limit, variant, repeats, parts, chat, pictures, tools}; a
-    list of shots, seeds, variants, pictures or tools makes several. A task is `perplexity`, `facts`, `generate`, a name
-    of lm-eval or of `definitions`, or a shipped suite: `suite:llama`."""
+    """Names of tasks, or mappings {task, num_fewshot, seed, limit, variant, repeats, parts, chat, pictures, sounds,
+    tools}; a list of shots, seeds, variants, pictures, sounds or tools makes several. A task is `perplexity`, `facts`,
+    `generate`, a name of lm-eval or of `definitions`, or a shipped suite: `suite:llama`."""
     num_fewshot: int | None = Field(default=None, ge=0)
     """Solved examples before each question, for tasks that name no number; None: each task's own. Ours have none."""
     limit: int | None = Field(default=None, ge=1)
@@ -169,6 +174,7 @@ class EvaluateConfig(StageConfig):
             model=model,
             needs_chat=needs_chat,
             has_pictures=self.pictures is not None,
+            has_sounds=self.sounds is not None,
         )
         return cells_of(self.tasks, section)
 
@@ -308,17 +314,21 @@ class EvaluateConfig(StageConfig):
             return 1
         return cell.parts
 
+    def _check_media(self) -> None:
+        for field in MEDIA:
+            if (given := getattr(self, field)) is not None and (self.endpoints or self.vllm):
+                wanted = "null with endpoints and vllm, which are asked in a section of text alone"
+                raise ConfigError(field, given, wanted)
+        if self.pictures is not None and self.sounds is not None:
+            raise ConfigError("sounds", self.sounds, "null with pictures: a model sees or hears")
+
     def _check(self, asked: Sequence[tuple[str, Cell]], inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         checkpoints = inputs.get("checkpoints", ())
         if not checkpoints and not self.endpoints:
             raise ConfigError("checkpoints", self.checkpoints, "at least one checkpoint folder")
         if checkpoints and (found := len(inputs.get("tokenizer", ()))) != 1:
             raise ConfigError("tokenizer", self.tokenizer, f"exactly one tokenizer file, found {found}")
-        if self.pictures is not None and (self.endpoints or self.vllm):
-            wanted = (
-                "null with endpoints and vllm: checkpoints of ours see, others are asked in a section of text alone"
-            )
-            raise ConfigError("pictures", self.pictures, wanted)
+        self._check_media()
         self._check_tools(asked, inputs)
         self._check_endpoints(asked, inputs)
         self._check_chat([*names_of(checkpoints), *self.endpoints])
@@ -412,7 +422,7 @@ def _step(
         units=units,
         uses=(),
         reads=(
-            *("checkpoints", "tokenizer", "tokenizers", "datasets", "definitions", "pictures", "corpus"),
+            *("checkpoints", "tokenizer", "tokenizers", "datasets", "definitions", *MEDIA, "corpus"),
             *NEEDS.values(),
         ),
         after=after,
@@ -488,7 +498,7 @@ def read_by(cell: Cell, inputs: Mapping[str, tuple[InputFile, ...]]) -> dict[str
         },
         "datasets": tuple(file for file in datasets if file.path in folders),
         "definitions": tuple(file for file in definitions if is_read(file.path, cell.task, cell.variant, names)),
-        "pictures": () if cell.is_ours or cell.task in read_index() else inputs.get("pictures", ()),
+        **{field: () if cell.is_ours or cell.task in read_index() else inputs.get(field, ()) for field in MEDIA},
     }
 
 

@@ -22,15 +22,14 @@ from stages.generate.scoring import Window, score
 from stages.generate.text import Codec
 from stages.model import parallel
 from stages.model.checkpoint.load import LoadedModel
-from stages.pictures.prepare import Square
 from stages.shared.errors import Checkpointed, StagecoachError
 
 Order = tuple[Literal["look", "score", "generate", "end", "stop"], Any]
 """What the ranks do next, and with what."""
 
 
-Shown = Mapping[str, Sequence[Square]]
-"""Squares of pictures, by key."""
+Shown = Mapping[str, Sequence[Any]]
+"""Squares of pictures or pieces of sounds, by key."""
 
 
 class Engine:
@@ -52,7 +51,8 @@ class Engine:
         self._cache = cache_bytes(weight_bytes(config, model.vocab_size, number, split), asked)
 
     def look(self, shown: Shown) -> None:
-        """Encode the pictures of the next windows or requests, and forget all others. Without any, nothing happens.
+        """Encode the pictures or sounds of the next windows or requests, and forget all others. Without any, nothing
+        happens.
 
         Rank 0 calls it; the others `follow`.
         """
@@ -92,13 +92,13 @@ class Engine:
                 return
 
     def _look(self, shown: Shown) -> None:
-        eyes = self.model.eyes
-        if eyes is None or not parallel_state.is_pipeline_first_stage():
+        sense = self.model.sense
+        if sense is None or not parallel_state.is_pipeline_first_stage():
             return
         self._features.keep(shown)
-        for key, squares in shown.items():
+        for key, cut in shown.items():
             if key not in self._features:
-                self._features.add(key, eyes.rows(squares))
+                self._features.add(key, sense.rows(cut))
 
     def _score(self, windows: Sequence[Window]) -> list[tuple[float, bool]]:
         passes = Passes(self.model, scoring_slots(self.model.config, self._batch), self._features)

@@ -40,7 +40,7 @@ from stages.evaluate.sharing import answers_file, model_digest
 from stages.evaluate.tasks import submission
 from stages.evaluate.tasks.loading import is_submitted, load_cell, protocol_of, use_datasets
 from stages.evaluate.tasks.own import as_loaded, facts_tasks, perplexity_task
-from stages.evaluate.tasks.pictures import PROTOCOLS, show_pictures, shows_pictures
+from stages.evaluate.tasks.perceived import Shelves, medium_of, protocol, show
 from stages.evaluate.tasks.prompts import Window, drop_examples
 from stages.evaluate.tasks.seen import write_answers
 from stages.evaluate.tasks.toxicity import read_scorer, score_toxicity
@@ -51,6 +51,7 @@ from stages.generate.sampling import Sampling
 from stages.generate.text import Codec
 from stages.model import parallel
 from stages.pictures.album import Album
+from stages.pictures.sounds import SoundShelf
 from stages.shared.contract import part_of, whole_of
 from stages.shared.errors import ConfigError
 from stages.shared.files import sha256_file, write_json
@@ -104,7 +105,7 @@ def _with_vllm(task: Task[EvaluateConfig], cell: Cell, settings: VllmSettings, a
 
 def _ask(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
     loaded = _load_tasks(cell, task)
-    _require_eyes(loaded, model)
+    _require_sense(loaded, model)
     return _score(task, cell, loaded, model)
 
 
@@ -117,9 +118,15 @@ def _tools(task: Task[EvaluateConfig], cell: Cell, codec: Codec) -> UnitTools | 
 
 
 def _placing(task: Task[EvaluateConfig], opened: Opened | None) -> Placing | None:
-    """Return the pictures of a unit's questions for its model; None: it has no pictures."""
-    folders = _paths(task, "pictures")
-    return Placing(Album(folders), opened.model.eyes if opened else None) if folders else None
+    """Return the pictures or sounds of a unit's questions for its model; None: it has none."""
+    shelf = next(iter(_shelves(task).values()), None)
+    return Placing(shelf, opened.model.sense if opened else None) if shelf else None
+
+
+def _shelves(task: Task[EvaluateConfig]) -> Shelves:
+    """Return the collections of a unit."""
+    kinds: dict[str, type[Album | SoundShelf]] = {"pictures": Album, "sounds": SoundShelf}
+    return {field: kind(folders) for field, kind in kinds.items() if (folders := _paths(task, field))}
 
 
 def _dialogue(task: Task[EvaluateConfig], cell: Cell, answering: WindowLM | Replay) -> Dialogue | None:
@@ -127,20 +134,21 @@ def _dialogue(task: Task[EvaluateConfig], cell: Cell, answering: WindowLM | Repl
     return dialogue_of(task, cell, _description(task, cell), placing)
 
 
-def _require_eyes(loaded: dict[str, Any], model: WindowLM) -> None:
-    """Raise ConfigError for a task on pictures and a model that reads text alone."""
-    has_eyes = isinstance(model, CheckpointLM) and model.model.eyes is not None
-    shown = next((name for name, each in loaded["tasks"].items() if shows_pictures(each)), None)
-    if shown and not has_eyes:
-        wanted = (
-            f"checkpoints with an encoder and a join for {shown} (stage vision.train), or `pictures: none` in its task"
-        )
-        raise ConfigError("checkpoints", None, wanted)
+def _require_sense(loaded: dict[str, Any], model: WindowLM) -> None:
+    """Raise ConfigError for a task on pictures or sounds and a model that does not perceive them."""
+    config = model.model.config if isinstance(model, CheckpointLM) else None
+    for name, each in loaded["tasks"].items():
+        if (medium := medium_of(each)) is None:
+            continue
+        sense, stage = {"pictures": ("eyes", "vision.train"), "sounds": ("ears", "speech.train")}[medium.field]
+        if getattr(config, sense, None) is None:
+            parts = f"checkpoints with an encoder and a join for {name} (stage {stage})"
+            raise ConfigError("checkpoints", None, f"{parts}, or `{medium.field}: none` in its task")
 
 
 def _answer(task: Task[EvaluateConfig], cell: Cell, model: WindowLM) -> dict[str, Any]:
     loaded, dialogue = _load_tasks(cell, task), _dialogue(task, cell, model)
-    _require_eyes(loaded, model)
+    _require_sense(loaded, model)
     count = answer_share(model, loaded, cell.limit, part_of(task.unit), task.out, dialogue)
     return {"checkpoint": _source(task, cell), "task": cell.name, "requests": count}
 
@@ -166,7 +174,7 @@ def _score(
         dropped_examples=sum(getattr(each, "dropped_examples", 0) for each in loaded["tasks"].values()),
         withheld=answering.cut.withheld,
         unfinished=answering.cut.unfinished,
-        protocol=" ".join(filter(None, (protocol_of(cell, _paths(task, "definitions")), PROTOCOLS[cell.pictures]))),
+        protocol=" ".join(filter(None, (protocol_of(cell, _paths(task, "definitions")), protocol(cell)))),
         outcomes=collect_outcomes(measured),
         members={name: group.tasks for name, group in groups_of(loaded).items() if all(group.by_size.values())},
     )
@@ -211,10 +219,9 @@ def _load_tasks(cell: Cell, task: Task[EvaluateConfig]) -> dict[str, Any]:
         score_toxicity(each, read_scorer(_paths(task, "toxicity")[0]))
     for each in loaded["tasks"].values():
         drop_examples(each, Window(described.seq_len, described.codec.encode))
-    folders = _paths(task, "pictures")
-    album = Album(folders) if folders else None
+    shelves = _shelves(task)
     for each in loaded["tasks"].values():
-        show_pictures(each, cell.pictures, album)
+        show(each, cell, shelves)
     return loaded
 
 

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from stages.model.ears import EarsConfig
 from stages.model.eyes import EyesConfig
+from stages.model.senses import SENSES, Sense
 from stages.shared.contract import Section
 from stages.shared.errors import ConfigError
 
@@ -113,7 +115,9 @@ class ModelConfig(Section):
     lora: LoraConfig | None = None
     """Adapters, which a release merges; None: all weights are trained."""
     eyes: EyesConfig | None = None
-    """Encoder and join for pictures, on the first pipeline stage; None: the model reads text alone."""
+    """Encoder and join for pictures, on the first pipeline stage; None: the model sees none."""
+    ears: EarsConfig | None = None
+    """Encoder and join for sounds, on the first pipeline stage; None: the model hears none. With eyes absent."""
     init_std: float = Field(default=0.02, gt=0)
     """Standard deviation of the initial weights; projections back into the residual stream take it over
     sqrt(2 x num_layers) (Megatron-LM's scaled init, after GPT-2)."""
@@ -136,23 +140,34 @@ class ModelConfig(Section):
             raise ConfigError("model.extra_tokens", [*self.extra_tokens], wanted)
         if self.tied_embeddings and self.head != "lm":
             raise ConfigError("model.tied_embeddings", True, f"false with head {self.head}")
-        if self.eyes and self.position == "glm":
-            raise ConfigError("model.position", "glm", "rope or alibi with model.eyes")
-        if self.eyes and self.eyes.square_positions >= self.seq_len:
-            wanted = f"more than the {self.eyes.square_positions} positions of a picture, which is never cut"
-            raise ConfigError("model.seq_len", self.seq_len, f"{wanted} (for example {2 * self.eyes.square_positions})")
+        self._check_sense()
         if self.moe and self.bias:
             raise ConfigError("model.bias", self.bias, "false with model.moe: experts have no biases")
         if self.moe and self.lora and {"fc1", "fc2"} & {*self.lora.targets}:
             raise ConfigError("model.lora.targets", [*self.lora.targets], "qkv, proj or both with model.moe")
         return self
 
+    def _check_sense(self) -> None:
+        if self.sense and self.position == "glm":
+            raise ConfigError("model.position", "glm", f"rope or alibi with model.{'eyes' if self.eyes else 'ears'}")
+        if self.eyes and self.ears:
+            raise ConfigError("model.ears", self.ears.model_dump(), "absent with model.eyes: a model sees or hears")
+        if self.eyes and self.eyes.square_positions >= self.seq_len:
+            wanted = f"more than the {self.eyes.square_positions} positions of a picture, which is never cut"
+            raise ConfigError("model.seq_len", self.seq_len, f"{wanted} (for example {2 * self.eyes.square_positions})")
+
+    @property
+    def sense(self) -> Sense | None:
+        """The model's eyes or ears; None: it reads text alone."""
+        return self.eyes or self.ears
+
     @model_serializer(mode="wrap")
-    def _without_no_eyes(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out eyes that are none: a model of text alone keeps the identity that it had before there were any."""
+    def _without_no_sense(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a sense that is none: a model of text alone keeps the identity that it had without them."""
         values: dict[str, Any] = dump(self)
-        if values.get("eyes", ()) is None:
-            del values["eyes"]
+        for name in SENSES:
+            if values.get(name, ()) is None:
+                del values[name]
         return values
 
     @property
@@ -218,8 +233,8 @@ class ModelConfig(Section):
         block = attention + experts * feed_forward + router + 2 * norm
         head = {"lm": 0 if self.tied_embeddings else rows, "scalar": 1, "none": 0}[self.head]
         tables = rows + head + 2 * self.num_positions
-        eyes = self.eyes.num_parameters(self.dim) if self.eyes else 0
-        return self.num_layers * block + tables * self.dim + norm + eyes
+        sense = self.sense.num_parameters(self.dim) if self.sense else 0
+        return self.num_layers * block + tables * self.dim + norm + sense
 
 
 def padded_vocab_size(vocab_size: int, tp: int = 1) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
@@ -27,10 +28,10 @@ from megatron.core.transformer.transformer_block import (
     TransformerBlockSubmodules,
     get_num_layers_to_build,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 from stages.model.config import LoraConfig, ModelConfig
-from stages.model.eyes import is_of_eyes
+from stages.model.eyes import EyesConfig
 from stages.model.heads import HiddenHead, ScalarHead
 from stages.model.joins.build import build_join
 from stages.model.layers.adapters import ADAPTER_IN, ADAPTER_OUT, AdaptedColumns, AdaptedRows
@@ -51,7 +52,9 @@ from stages.model.layers.steps import Step
 from stages.model.layers.swiglu import SwiGLU
 from stages.model.parallel import has_transformer_engine
 from stages.model.recompute import enable_recompute
-from stages.model.sight import Pictures, anchored, spliced
+from stages.model.senses import Sense, is_of_sense
+from stages.model.speech.conformer import build_speech_encoder
+from stages.model.spliced import Perceived, anchored, spliced
 from stages.model.vision.encoder import build_encoder
 from stages.shared.errors import ConfigError
 
@@ -71,11 +74,11 @@ _RECOMPUTE: dict[Recompute, dict[str, Any]] = {
 
 
 class Drawn(Protocol):
-    """What the draw of initial weights wants to know of a model: ModelConfig, VisionConfig, JoinConfig."""
+    """What the draw of initial weights wants to know of a model, an encoder or a join: their settings have it."""
 
     @property
-    def init_std(self) -> float:
-        """Standard deviation."""
+    def init_std(self) -> float | None:
+        """Standard deviation; None: of each matrix the square root of 1 / inputs."""
 
     @property
     def num_layers(self) -> int:
@@ -89,8 +92,8 @@ class Decoder(GPTModel):
     """Whether layers have adapters."""
     is_packed = False
     """Whether matrices are in blocks: the model then only advances."""
-    has_eyes = False
-    """Whether the model sees pictures; on the first pipeline stage it has the parts `encoder` and `join` then."""
+    has_sense = False
+    """Whether the model sees or hears; on the first pipeline stage it has the parts `encoder` and `join` then."""
 
     def forward(
         self,
@@ -99,19 +102,19 @@ class Decoder(GPTModel):
         hidden: Tensor | None = None,
         documents: Documents | None = None,
         noise: EmbeddingNoise | None = None,
-        pictures: Pictures | None = None,
+        perceived: Perceived | None = None,
     ) -> Tensor:
         """Return the head's output, such as this rank's part of the logits [B, T, V]; the hidden states [T, B, D] of a
         pipeline stage that is not the last.
 
         `hidden` is the mask of MaskedAttention; with `documents` a token sees its own document alone, and where these
         have scored tokens, the output is of those alone, [1, S, V]. `noise` is added in training. Features of
-        `pictures` take the places of embeddings.
+        pictures or sounds take the places of embeddings.
         """
         embedded = None
         is_changed = self.training and (noise is not None or self.is_adapted)
-        if self.pre_process and (is_changed or self.has_eyes):
-            embedded = self._embedded(tokens_BT, positions, noise, pictures)
+        if self.pre_process and (is_changed or self.has_sense):
+            embedded = self._embedded(tokens_BT, positions, noise, perceived)
         # Without labels Megatron copies the logits to return them; with labels they go through the method below.
         output: Tensor = super().forward(
             tokens_BT, positions, hidden, embedded, labels=tokens_BT, packed_seq_params=documents
@@ -119,26 +122,26 @@ class Decoder(GPTModel):
         return output
 
     def _embedded(
-        self, tokens_BT: Tensor, positions: Tensor, noise: EmbeddingNoise | None, pictures: Pictures | None
+        self, tokens_BT: Tensor, positions: Tensor, noise: EmbeddingNoise | None, perceived: Perceived | None
     ) -> Tensor:
         """Return the embeddings, this rank's part of the sequence. They have a gradient also where the embedding is
         frozen: recomputed blocks have none behind an input without one.
         """
         embedded_TBD: Tensor = self.embedding(input_ids=tokens_BT, position_ids=positions)
-        if self.has_eyes:
-            embedded_TBD = self._seen(embedded_TBD, pictures)
+        if self.has_sense:
+            embedded_TBD = self._with_perceived(embedded_TBD, perceived)
         if noise is not None:
             rank = parallel_state.get_tensor_model_parallel_rank() if self.config.sequence_parallel else 0
             embedded_TBD = noise.added(embedded_TBD, first=rank * embedded_TBD.size(0))
         return embedded_TBD if embedded_TBD.requires_grad else embedded_TBD.requires_grad_(torch.is_grad_enabled())
 
-    def _seen(self, embedded_TBD: Tensor, pictures: Pictures | None) -> Tensor:
-        """Return the embeddings of whole sequences with those of pictures, this rank's part of the sequence."""
-        if pictures is None or not len(pictures.places_S):
+    def _with_perceived(self, embedded_TBD: Tensor, perceived: Perceived | None) -> Tensor:
+        """Return embeddings of whole sequences with those of pictures or sounds, this rank's part of the sequence."""
+        if perceived is None or not len(perceived.places_S):
             embedded_TBD = anchored(embedded_TBD, (self.encoder, self.join))
         else:
-            rows_NQD = self.join(pictures.features(self.encoder))
-            embedded_TBD = spliced(embedded_TBD, pictures.places_S, rows_NQD)
+            rows_NQD = self.join(perceived.features(self.encoder))
+            embedded_TBD = spliced(embedded_TBD, perceived.places_S, rows_NQD)
         if self.config.sequence_parallel:
             embedded_TBD = scatter_to_sequence_parallel_region(embedded_TBD)
         return embedded_TBD
@@ -248,14 +251,14 @@ def build_model(  # noqa: PLR0913
         share_embeddings_and_output_weights=config.tied_embeddings,
         position_embedding_type=_position_embedding(config, cached=cached),
         rotary_base=config.rope_theta,
-        # Pictures take places of the whole sequence.
-        scatter_embedding_sequence_parallel=config.eyes is None,
+        # Pictures and sounds take places of the whole sequence.
+        scatter_embedding_sequence_parallel=config.sense is None,
         vp_stage=chunk if interleaved else None,
     )
-    model.is_adapted, model.has_eyes = config.lora is not None, config.eyes is not None
-    if config.eyes and model.pre_process:
-        model.encoder = build_encoder(config.eyes.encoder, dtype)
-        model.join = build_join(config.eyes.join, config.eyes.encoder.dim, config.dim, dtype)
+    model.is_adapted, model.has_sense = config.lora is not None, config.sense is not None
+    if config.sense and model.pre_process:
+        model.encoder = _encoder(config.sense, dtype)
+        model.join = build_join(config.sense.join, config.sense.width, config.dim, dtype)
     if model.post_process and config.head != "lm":
         model.output_layer = {"scalar": ScalarHead, "none": HiddenHead}[config.head](settings)
     if config.position == "glm" and model.pre_process:
@@ -263,6 +266,13 @@ def build_model(  # noqa: PLR0913
     if recompute == "selective":
         enable_recompute(model)
     return model
+
+
+def _encoder(sense: Sense, dtype: torch.dtype) -> nn.Module:
+    """Return the encoder of a sense, on the device. Its weights are unset."""
+    if isinstance(sense, EyesConfig):
+        return build_encoder(sense.encoder, dtype)
+    return build_speech_encoder(sense.encoder, dtype)
 
 
 def _position_embedding(config: ModelConfig, *, cached: bool) -> str:
@@ -453,7 +463,7 @@ def drawn(tensor: ShardedTensor, config: Drawn, seed: int) -> Tensor:
         return torch.zeros(shape) if tensor.key.endswith("bias") else torch.ones(shape)
     if tensor.key.endswith(ADAPTER_OUT):
         return torch.zeros(shape)
-    std = config.init_std
+    std = math.prod(shape[1:]) ** -0.5 if config.init_std is None else config.init_std
     if tensor.key.endswith(ADAPTER_IN):
         std = (3 * shape[1]) ** -0.5  # that of PEFT's uniform draw
     if tensor.key.endswith(_RESIDUAL):
@@ -465,5 +475,5 @@ def drawn(tensor: ShardedTensor, config: Drawn, seed: int) -> Tensor:
 
 def _of_part(config: Drawn, name: str) -> Drawn:
     """Return the settings of the part of a model that a weight belongs to."""
-    eyes = config.eyes if isinstance(config, ModelConfig) else None
-    return getattr(eyes, name.partition(".")[0]) if eyes and is_of_eyes(name) else config
+    sense = config.sense if isinstance(config, ModelConfig) else None
+    return getattr(sense, name.partition(".")[0]) if sense and is_of_sense(name) else config

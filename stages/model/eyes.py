@@ -11,9 +11,6 @@ from stages.model.vision.config import VisionConfig
 from stages.pictures.plan import ClosestShape, Fixed, Scheme, Size
 from stages.shared.contract import Section
 
-PARTS = ("encoder", "join")
-"""Parts of a model with eyes beside the decoder; names of their weights start with them."""
-
 
 def _normalisation(earlier: dict[str, Any]) -> Literal["clip", "siglip"]:
     encoder: VisionConfig | None = earlier.get("encoder")
@@ -52,6 +49,11 @@ class EyesConfig(Section):
         """Positions of one square."""
         return self.join.positions(self.encoder.num_features)
 
+    @property
+    def width(self) -> int:
+        """Width of what the join reads."""
+        return self.encoder.dim
+
     def squares(self, size: Size) -> int:
         """Return the squares of a picture of a size (width, height)."""
         return self.scheme.layout(size).squares
@@ -63,8 +65,3 @@ class EyesConfig(Section):
     def num_parameters(self, dim: int) -> int:
         """Return the parameters of encoder and join, for a decoder of width `dim`."""
         return self.encoder.num_parameters + self.join.num_parameters(self.encoder.dim, dim)
-
-
-def is_of_eyes(name: str) -> bool:
-    """Return whether a weight, by its global name, is of the encoder or the join."""
-    return name.partition(".")[0] in PARTS

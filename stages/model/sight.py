@@ -1,11 +1,10 @@
-"""Pictures in a decoder: their features take the places of placeholders among the embeddings."""
+"""Eyes that look at pictures: what evaluation and chat give them, and the embeddings that come back."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import torch
 from PIL.Image import Image
@@ -16,43 +15,9 @@ from stages.model.eyes import EyesConfig
 from stages.pictures.plan import Size
 from stages.pictures.prepare import CLIP, SIGLIP, Normalisation, Square, normalised, squares
 
-# Shape suffixes: T = tokens of a sequence, B = sequences, D = width of the residual stream, S = positions of all
-# pictures, N = squares, P = features of a square, W = width of a feature, Q = positions of a square; C, H as pixels.
+# Shape suffixes: D = width of the residual stream, S = positions of a picture, N = squares, Q = positions of a square.
 
 NORMALISATIONS: dict[str, Normalisation] = {"clip": CLIP, "siglip": SIGLIP}
-Encode = Callable[[Tensor], Tensor]
-"""Returns the features [N, P, W] of normalised pixels [N, C, H, H]."""
-
-
-class Pictures(Protocol):
-    """The pictures of a microbatch."""
-
-    @property
-    def places_S(self) -> Tensor:  # noqa: N802
-        """The placeholders, each as t x B + b, in order of the pictures: int64, on the device."""
-
-    def features(self, encode: Encode) -> Tensor:
-        """Return the features [N, P, W] of all squares in order; `encode` makes those that are not known."""
-
-
-def spliced(embedded_TBD: Tensor, places_S: Tensor, rows_NQD: Tensor) -> Tensor:
-    """Return the embeddings with the rows of pictures at their places.
-
-    Raises ValueError if there are more or fewer rows than places.
-    """
-    rows_SD = rows_NQD.flatten(0, 1)
-    if len(rows_SD) != len(places_S):
-        raise ValueError(f"{len(places_S)} positions are planned for pictures, and their features take {len(rows_SD)}")
-    return embedded_TBD.flatten(0, 1).index_copy(0, places_S, rows_SD.to(embedded_TBD.dtype)).view_as(embedded_TBD)
-
-
-def anchored(embedded_TBD: Tensor, parts: Sequence[nn.Module]) -> Tensor:
-    """Return the embeddings of a batch without pictures, with a gradient of 0 for all trained weights of some parts.
-
-    Ranks with pictures would wait for theirs (Megatron's DDP reduces a bucket once each of its weights has a gradient).
-    """
-    sums = [weight.sum() for part in parts for weight in part.parameters() if weight.requires_grad]
-    return embedded_TBD + 0 * torch.stack(sums).sum().to(embedded_TBD.dtype) if sums else embedded_TBD
 
 
 class Sight:
@@ -73,18 +38,18 @@ class Sight:
         """Return the positions of a picture of a size (width, height)."""
         return self.config.positions(size)
 
-    def squares(self, image: Image) -> list[Square]:
+    def cut(self, image: Image) -> list[Square]:
         """Return the squares of an RGB picture, as in training."""
         return squares(image, self.config.scheme, self.normalisation)
 
     @torch.inference_mode()
-    def rows(self, squares: Sequence[Square]) -> Tensor:
+    def rows(self, cut: Sequence[Square]) -> Tensor:
         """Return the embeddings [S, D] of the squares of a picture. Collective over tensor parallel ranks.
 
         Raises ValueError on a pipeline stage without eyes.
         """
         if self._encoder is None or self._join is None:
             raise ValueError("a pipeline stage that is not the first has no eyes")
-        pixels = torch.from_numpy(normalised(squares, self.normalisation)).to(device.device())
+        pixels = torch.from_numpy(normalised(cut, self.normalisation)).to(device.device())
         rows_NQD: Tensor = self._join(self._encoder(pixels))
         return rows_NQD.flatten(0, 1)

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from stages.formats.kinds import KINDS
 from stages.model.config import ModelConfig
+from stages.model.senses import SENSES
 from stages.shared.contract import Earlier, InputFile, Inputs, Reads, StageConfig
 from stages.shared.errors import ConfigError
 from stages.train.data.schedule import Schedule, steps_for
@@ -52,8 +53,8 @@ class TrainingConfig(StageConfig):
     """Code version of the training."""
     starts: ClassVar[tuple[str, ...]] = ("init_from", "continue_from")
     """Input fields of weights that it starts from."""
-    sees: ClassVar[bool] = False
-    """Whether its batches have pictures."""
+    sense: ClassVar[Literal["eyes", "ears"] | None] = None
+    """What its batches need beside text: `eyes` for pictures, `ears` for sounds."""
 
     continue_from: Annotated[Inputs | None, Reads(KINDS.state)] = None
     """A checkpoint of this project to start from: `from:section`, whose last one is taken, or a folder. Model and
@@ -162,11 +163,13 @@ class TrainingConfig(StageConfig):
     def _check_model(self) -> None:
         """Raise ConfigError if this training cannot train such a model."""
         if self.engine == "deepspeed":
-            for name in ("lora", "eyes"):
+            for name in ("lora", *SENSES):
                 if getattr(self.model, name):
                     raise ConfigError("engine", self.engine, f"megatron with model.{name}: it freezes weights")
-        if self.model.eyes and not self.sees:
-            raise ConfigError("model.eyes", self.model.eyes.model_dump(), f"absent: {self.stage} trains on text alone")
+        for name in SENSES:
+            if (section := getattr(self.model, name)) and name != self.sense:
+                wanted = "trains on text alone" if self.sense is None else f"trains model.{self.sense}"
+                raise ConfigError(f"model.{name}", section.model_dump(), f"absent: {self.stage} {wanted}")
 
     def _check_schedule(self, first: int) -> None:
         """Raise ConfigError if the first plan's steps are too few."""

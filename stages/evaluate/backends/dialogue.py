@@ -22,7 +22,7 @@ from tokenizers import AddedToken
 from tokenizers import Tokenizer as FastTokenizer
 
 from stages.evaluate.backends.placing import Placing
-from stages.formats.chat.chats import ROLES, Message, Part, text_message
+from stages.formats.chat.chats import ROLES, Message, Part, PartType, text_message
 from stages.formats.chat.templates import ChatEncoder
 from stages.formats.pieces import TOKENIZER_JSON
 from stages.generate.text import Codec
@@ -66,11 +66,11 @@ class Conversation(str):
         made.template, made.messages, made.begun = template, tuple(messages), begun
         return made
 
-    def showing(self, keys: Iterable[str]) -> Conversation:
-        """Return the conversation with pictures before the text of its last question."""
+    def showing(self, kind: PartType, keys: Iterable[str]) -> Conversation:
+        """Return the conversation with pictures or sounds before the text of its last question."""
         place = max(place for place, message in enumerate(self.messages) if message.role == "user")
         asked = self.messages[place]
-        parts = (*(Part("picture", key=key) for key in keys), *asked.parts)
+        parts = (*(Part(kind, key=key) for key in keys), *asked.parts)
         messages = (*self.messages[:place], asked._replace(parts=parts), *self.messages[place + 1 :])
         return Conversation(self.template, messages, self.begun)
 
@@ -118,7 +118,9 @@ class OwnTemplate:
     """A template of templates/chat, for checkpoints of ours."""
 
     def __init__(self, encoder: ChatEncoder, codec: Codec, identity: str, placing: Placing | None = None) -> None:
-        """`placing` has the positions of pictures in messages, as the encoder counts them; None: there are none."""
+        """`placing` has the positions of pictures or sounds in messages, as the encoder counts them; None: there are
+        none.
+        """
         self._encoder, self._codec, self.identity, self._placing = encoder, codec, identity, placing
         self.ends: tuple[int, ...] = () if encoder.end_id is None else (encoder.end_id,)
 
@@ -139,11 +141,12 @@ class OwnTemplate:
         return self._placed(ids, messages)
 
     def _placed(self, ids: list[int], messages: Sequence[Message]) -> list[int]:
-        """Return the tokens with the features of pictures at their positions."""
-        keys = [part.key for message in messages for part in message.parts if part.type == "picture"]
-        if not keys or self._placing is None or self._encoder.picture_id is None:
+        """Return the tokens with the features of pictures or sounds at their positions."""
+        perceived = self._encoder.perceived
+        parts = [part for message in messages for part in message.parts if part.type in perceived]
+        if not parts or self._placing is None:
             return ids
-        return self._placing.placed(ids, self._encoder.picture_id, keys)
+        return self._placing.placed(ids, perceived[parts[0].type], [part.key for part in parts])
 
 
 class FolderTemplate:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluate.tasks.pictures import keys_of, shows_pictures
+from stages.evaluate.tasks.perceived import keys_of, medium_of
 from stages.formats.chat.chats import Chat, Message, Part, text_message, write_chats
 from stages.formats.kinds import KINDS
 from stages.formats.results import PICTURES, main_metric_order
@@ -58,8 +58,9 @@ def _answered(task: Any, samples: list[Sample]) -> Iterator[Answered]:
 def _chats(task: Any, samples: list[Sample]) -> Iterator[Chat]:
     for number, sample in _by_question(samples):
         doc = sample["doc"]
-        keys = keys_of(task, doc) if shows_pictures(task) else []
-        parts = (*(Part("picture", key=key) for key in keys), Part("text", str(task.doc_to_text(doc))))
+        medium = medium_of(task)
+        shown = [Part(medium.part, key=key) for key in keys_of(task, medium, doc)] if medium else []
+        parts = (*shown, Part("text", str(task.doc_to_text(doc))))
         messages = (Message("user", parts), text_message("assistant", _answer(task, sample)))
         yield Chat(id=f"{task.task_name}/{number}", messages=messages, provenance={"source": task.task_name})
 

@@ -36,7 +36,7 @@ _REMEDY = "Run the unit that wrote it again"
 
 
 class Placed(NamedTuple):
-    """A picture of an example."""
+    """A picture or sound of an example."""
 
     start: int
     """Its first token."""

@@ -1,7 +1,7 @@
-"""The format of packed chats with pictures: packed chats, and which picture's positions stand where.
+"""The format of packed chats with pictures or sounds: packed chats, and whose positions stand where.
 
-NAME.bin, NAME.idx, NAME.mask   as packed chats (stages/formats/chat/packed.py); lengths count a picture's positions
-NAME.pictures                   a PLACE for each picture, in order of its first token
+NAME.bin, NAME.idx, NAME.mask   as packed chats (stages/formats/chat/packed.py); lengths count all positions
+NAME.pictures                   a PLACE for each picture or sound, in order of its first token
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stages.shared.errors import DataError
 
 PICTURES = ".pictures"
 PLACE = np.dtype([("start", "<i8"), ("positions", "<i4"), ("key", f"S{KEY_CHARS}")])
-"""First token in `.bin`, tokens, and key in a collection of pictures."""
+"""First token in `.bin`, tokens, and key in a collection."""
 Places = NDArray[np.void]
 _REMEDY = "Run the unit that wrote it again"
 

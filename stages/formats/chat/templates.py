@@ -4,7 +4,8 @@ A template is a file of templates/chat. It lists, for each role, items: a contro
 {content} stands for the message. The items `answer` of the assistant are learned, and nothing else is. `<first>` is the
 token that the model was trained to see first.
 
-A picture of a message is a run of PICTURE tokens, as many as it has positions for the model; it is never learned.
+A picture of a message is a run of PICTURE tokens, as many as it has positions for the model, a sound one of SOUND
+tokens; neither is ever learned.
 
 Every text is encoded where the template cuts it, so a mask cannot disagree with its ids, and text of a user can never
 become a control token. A cut is allowed only where the tokenizer puts no piece across it, whatever the text: then the
@@ -20,12 +21,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import yaml
 from pydantic import ValidationError, model_validator
 
-from stages.formats.chat.chats import Message, Part, Role
+from stages.formats.chat.chats import Message, Part, PartType, Role
 from stages.shared.errors import ConfigError, DataError, nearest
 from stages.shared.files import sha256_file
 from stages.shared.settings import Settings
@@ -35,6 +37,10 @@ FIRST, END = "<first>", "</s>"
 """Items of every template: the first token of training, and the tokenizer's end of sequence."""
 PICTURE = "<image>"
 """Control token of a picture's positions, as LLaVA names it. The same letters in a text are letters."""
+SOUND = "<audio>"
+"""Control token of a sound's positions."""
+PERCEIVED: Mapping[PartType, str] = MappingProxyType({"picture": PICTURE, "audio": SOUND})
+"""Control tokens by the type of the part of a message that they stand for."""
 CONTENT = "{content}"
 _MASKS = (b"\x00", b"\x01")
 """Masks of a token that is not learned, and of one that is."""
@@ -120,9 +126,9 @@ class Span(NamedTuple):
 
 
 Content = str | tuple[str | Span, ...]
-"""A message without its role: a text, or texts and pictures in order."""
+"""A message without its role: a text, or texts, pictures and sounds in order."""
 PositionsOf = Callable[[str], int]
-"""Returns the positions that the picture of a key takes. Raises Reject if there is no such picture."""
+"""Returns the positions that the picture or sound of a key takes. Raises Reject if there is none."""
 
 
 class _Form(NamedTuple):
@@ -182,13 +188,14 @@ class ChatEncoder:
         first_id: int,
         positions_of: PositionsOf | None = None,
     ) -> None:
-        """`controls` has the id of each control token, that of PICTURE too if messages may have pictures, whose
-        positions `positions_of` returns. None: pictures are refused.
+        """`controls` has the id of each control token, that of PICTURE or SOUND too if messages may have these, whose
+        positions `positions_of` returns. None: they are refused.
 
         Raises ConfigError for a control token without id, and for a template that this tokenizer cannot cut safely.
         """
         self._template, self._codec = template, codec
-        self._positions_of, self.picture_id = positions_of, controls.get(PICTURE)
+        self._positions_of = positions_of
+        self._perceived = {kind: controls[name] for kind, name in PERCEIVED.items() if name in controls}
         if missing := [name for name in template.controls if name not in controls]:
             raise ConfigError("template.controls", missing, "among the model's extra_tokens")
         self._ids = {**controls, FIRST: first_id, END: codec.eos_id}
@@ -275,6 +282,11 @@ class ChatEncoder:
         return "".join(text for text, control, *_ in spans if control is None or text != FIRST)
 
     @property
+    def perceived(self) -> Mapping[PartType, int]:
+        """The ids that stand for pictures or sounds, by the type of the part of a message."""
+        return self._perceived
+
+    @property
     def end_id(self) -> int | None:
         """The token that ends an answer; None: the template has none."""
         answer = self._template.assistant.answer
@@ -310,14 +322,13 @@ class ChatEncoder:
         if self._positions_of is None or all(part.type == "text" for part in parts):
             return message.text.strip() if self._template.trim else message.text
         pieces = [
-            self._picture(part) if part.type == "picture" else Message(message.role, (part,)).text for part in parts
+            self._run(part) if part.type in self._perceived else Message(message.role, (part,)).text for part in parts
         ]
         return _trimmed(pieces) if self._template.trim else tuple(pieces)
 
-    def _picture(self, part: Part) -> Span:
-        if self._positions_of is None or self.picture_id is None:
-            raise ValueError("a picture has no tokens")
-        return Span(part.key, self.picture_id, learned=False, times=self._positions_of(part.key))
+    def _run(self, part: Part) -> Span:
+        assert self._positions_of is not None  # the caller's condition
+        return Span(part.key, self._perceived[part.type], learned=False, times=self._positions_of(part.key))
 
 
 def _trimmed(pieces: Sequence[str | Span]) -> tuple[str | Span, ...]:

@@ -14,17 +14,17 @@ from stages.model.checkpoint.reading import WEIGHTS, read_slice, verify
 from stages.model.checkpoint.settings import CheckpointSettings, read_settings, require_fitting
 from stages.model.config import ModelConfig
 from stages.model.decoder import drawn, fill
-from stages.model.eyes import is_of_eyes
 from stages.model.huggingface.tensors import EMBEDDING, HEAD
 from stages.model.huggingface.weights import with_rows
 from stages.model.layers.adapters import is_adapter
+from stages.model.senses import is_of_sense
 from stages.shared.errors import DataError
 
 
 def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: Tokenizer, seed: int) -> None:
     """Fill this rank's weights from a checkpoint of ours. Collective.
 
-    A head of another kind, new adapters and new eyes are drawn from the seed, and the rows of tokens that the
+    A head of another kind, new adapters and a new sense are drawn from the seed, and the rows of tokens that the
     checkpoint lacks are its mean row. Raises DataError if it is damaged, of another shape than `config`, or trained
     with another tokenizer.
     """
@@ -50,16 +50,18 @@ def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: 
 
 @torch.no_grad()
 def copy_part(model: GPTModel, part: str, folder: Path, config: ModelConfig) -> None:
-    """Fill a part of a model that each rank has whole, `join`, from a checkpoint of ours. Collective.
+    """Fill a part that each rank has whole, a join or a speech encoder, from a checkpoint of ours. Collective.
 
     A Q-Former that was trained without a language model has no matrix to one: the model's own stays as it is. Raises
     DataError if the checkpoint is damaged, or has another such part or none.
     """
     verify(folder)
     found = read_settings(folder).config
-    if config.eyes is None or found.eyes is None or found.eyes.join != config.eyes.join:
-        shown = found.eyes and found.eyes.join.model_dump()
-        raise DataError(folder, f"has another {part} ({shown})", f"Set model.eyes.{part} to it, or train a {part}")
+    ours, theirs = getattr(config.sense, part, None), getattr(found.sense, part, None)
+    if ours is None or ours != theirs:
+        shown = theirs and theirs.model_dump()
+        remedy = f"Set model.{'eyes' if config.eyes else 'ears'}.{part} to it, or train a {part}"
+        raise DataError(folder, f"has another {part} ({shown})", remedy)
     for name, weight in getattr(model, part).named_parameters() if hasattr(model, part) else ():
         if found.head == "none" and name.startswith("out."):
             continue
@@ -73,7 +75,7 @@ def copy_part(model: GPTModel, part: str, folder: Path, config: ModelConfig) -> 
 def _is_new(name: str, found: ModelConfig, config: ModelConfig) -> bool:
     """Return whether a checkpoint of the model `found` lacks a weight of ours."""
     is_new_head = name.startswith("output_layer.") and found.head != config.head
-    return is_new_head or (is_adapter(name) and not found.lora) or (is_of_eyes(name) and not found.eyes)
+    return is_new_head or (is_adapter(name) and not found.lora) or (is_of_sense(name) and not found.sense)
 
 
 def _with_our_rows(whole: Tensor, tensor: ShardedTensor, found: CheckpointSettings, config: ModelConfig) -> Tensor:

@@ -14,8 +14,9 @@ from stages.model.checkpoint.reading import WEIGHTS, read_tensors, tensors_of, v
 from stages.model.checkpoint.settings import RewardScale, read_settings
 from stages.model.config import ModelConfig
 from stages.model.decoder import Decoder, build_model
-from stages.model.eyes import PARTS
 from stages.model.layers.glm import as_generation
+from stages.model.listening import Listener
+from stages.model.senses import PARTS
 from stages.model.sight import Sight
 from stages.shared.errors import DataError
 from stages.shared.task import Ranks
@@ -39,11 +40,12 @@ class LoadedModel:
     """Scale of a reward model's scores."""
 
     @property
-    def eyes(self) -> Sight | None:
-        """The model's eyes; None: it reads text alone."""
-        if self.config.eyes is None:
-            return None
-        return Sight(self.config.eyes, *(getattr(self.model, part, None) for part in PARTS))
+    def sense(self) -> Sight | Listener | None:
+        """The model's eyes or ears; None: it reads text alone."""
+        parts = [getattr(self.model, part, None) for part in PARTS]
+        if self.config.eyes:
+            return Sight(self.config.eyes, *parts)
+        return Listener(self.config.ears, *parts) if self.config.ears else None
 
     @property
     def dtype(self) -> torch.dtype:

@@ -13,13 +13,14 @@ from pydantic import ValidationError
 from stages.model.checkpoint.names import COMPLETE, STATE
 from stages.model.config import ModelConfig
 from stages.model.huggingface.config import differences, require_same_shape
+from stages.model.senses import SENSES
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
 from stages.shared.files import read_json, sha256_file
 
 FREE = ("head", "extra_tokens")
-"""Settings of a model that may be others than those of the checkpoint whose weights it starts from. Adapters and eyes
-may be new."""
+"""Settings of a model that may be others than those of the checkpoint whose weights it starts from. Adapters and a
+sense may be new."""
 REWARD = "reward"
 """Key of a RewardScale in state.json."""
 WEIGHT_TYPES = ("fp32", "bf16", "fp16")
@@ -152,7 +153,7 @@ def require_fitting(checkpoint: Path, found: ModelConfig, config: ModelConfig) -
     other = {name: value for name, value in differences(config, found).items() if name not in FREE}
     if config.position == "glm" and config.seq_len != found.seq_len:
         other["seq_len"] = found.seq_len
-    for name in ("lora", "eyes"):
+    for name in ("lora", *SENSES):
         if getattr(found, name) is None:
             other.pop(name, None)
     kept = config.extra_tokens[: len(found.extra_tokens)]

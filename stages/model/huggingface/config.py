@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stages.model.config import ModelConfig, MoEConfig
-from stages.model.eyes import PARTS
+from stages.model.senses import PARTS, SENSES
 from stages.shared.errors import DataError
 from stages.shared.files import read_json
 
@@ -54,6 +54,8 @@ def unreleasable(model: ModelConfig) -> str:
             return f"model.{setting} {getattr(model, setting)}: LLaMA and Mixtral have {wanted}"
     if model.head not in _ENDS:
         return f"model.head {model.head}: LLaMA and Mixtral have {' or '.join(_ENDS)}"
+    if model.ears:
+        return "model.ears: LLaMA and Mixtral hear nothing"
     if model.moe and model.moe.top_k == 1:
         return "model.moe.top_k 1: Mixtral gives an only expert the weight 1, not its probability"
     return ""
@@ -153,9 +155,9 @@ def differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
 def folder_differences(wanted: ModelConfig, found: ModelConfig) -> dict[str, Any]:
     """Return what `differences` does, for a folder: config.json names no added tokens, and knows no adapters.
 
-    A head of another kind is new, and so are eyes that the folder lacks.
+    A head of another kind is new, and so is a sense that the folder lacks.
     """
-    free = ("extra_tokens", "lora", "head", *(() if found.eyes else ("eyes",)))
+    free = ("extra_tokens", "lora", "head", *(() if found.sense else SENSES))
     return {name: value for name, value in differences(wanted, found).items() if name not in free}
 
 

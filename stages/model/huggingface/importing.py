@@ -14,7 +14,6 @@ from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.load import DTYPES, LoadedModel, build_for_reading, join_group
 from stages.model.config import ModelConfig
 from stages.model.decoder import drawn, fill
-from stages.model.eyes import is_of_eyes
 from stages.model.huggingface.config import CONFIG_JSON, folder_differences, require_same_shape
 from stages.model.huggingface.folder import ReleaseFolder
 from stages.model.huggingface.reading import read_tensor
@@ -22,6 +21,7 @@ from stages.model.huggingface.tensors import EMBEDDING, HEAD, Slice, slices
 from stages.model.huggingface.vision.eyes import EyesFolder
 from stages.model.huggingface.weights import join, with_rows
 from stages.model.layers.adapters import is_adapter
+from stages.model.senses import is_of_sense
 
 
 class Release(ReleaseFolder):
@@ -39,7 +39,7 @@ def import_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer
     """Fill this rank's weights from a folder, in any layout.
 
     Rows of pieces and of extra tokens that the folder's vocabulary lacks, and padded rows, are the mean of its rows;
-    rows beyond the tokenizer's pieces are dropped, unless they are those of our extra tokens. Adapters, eyes and
+    rows beyond the tokenizer's pieces are dropped, unless they are those of our extra tokens. Adapters, a sense and
     a head of another kind are drawn from the seed. Raises DataError if the folder is of another shape than `config`,
     saying what the recipe's model section has to be, or if its own tokenizer gives the pieces other ids.
     """
@@ -75,11 +75,11 @@ def _fill(model: GPTModel, release: Release, rows: int, config: ModelConfig, see
     def full_tensor(tensor: ShardedTensor) -> Tensor:
         nonlocal last
         is_new_head = tensor.key == HEAD and release.config.head != config.head
-        is_new = is_of_eyes(tensor.key) and not eyes
+        is_new = is_of_sense(tensor.key) and not eyes
         if is_new_head or is_adapter(tensor.key) or is_new:
             return drawn(tensor, config, seed)
         index = tensor.global_offset[: tensor.prepend_axis_num]
-        if eyes and is_of_eyes(tensor.key):
+        if eyes and is_of_sense(tensor.key):
             return eyes.read(tensor.key, index)
         part = parts[tensor.key, index]
         if part != last[0]:

@@ -1,6 +1,6 @@
 """Chats about pictures of the world: requests for a caption, and one to three questions of mixed forms.
 
-A told chat has notes in the picture's place. It teaches a model of text to answer from what it is shown.
+A noted chat has notes in the picture's place. It teaches a model of text to answer from what it is shown.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ def questioned(shown: Shown, seed: int) -> Chat:
     return _chat(f"{shown.number:06d}", messages)
 
 
-def told(number: int, seed: int) -> list[Chat]:
-    """Return the chats about a scene that nobody paints: notes, often in the other language, stand for it."""
-    shown = Shown(number, f"told-{number}", scene(seed, "told", number), is_grey=False)
-    return [_told(chat, shown, seed) for chat in (*described(shown, seed), questioned(shown, seed))]
+def noted(number: int, seed: int) -> list[Chat]:
+    """Return the chats about a scene without its picture: notes, often in the other language, stand for it."""
+    shown = Shown(number, f"noted-{number}", scene(seed, "notes", number), is_grey=False)
+    return [_noted(chat, shown, seed) for chat in (*described(shown, seed), questioned(shown, seed))]
 
 
-def _told(chat: Chat, shown: Shown, seed: int) -> Chat:
-    draw = Draw("told", seed, shown.key, chat.id)
+def _noted(chat: Chat, shown: Shown, seed: int) -> Chat:
+    draw = Draw("notes", seed, shown.key, chat.id)
     first, *others = chat.messages
     text = notes(shown.scene, language_of(draw), draw)
     parts = (text if part.type == "picture" else part.text for part in first.parts)

@@ -16,7 +16,7 @@ from stages.shared.contract import InputFile, Kind, Output, StageConfig, StagePl
 UNIT = 20_000
 """Most pictures of a unit."""
 PICTURE_SECONDS = 0.006
-TOLD_SECONDS, TOLD_MB = 0.0004, 0.001
+NOTES_SECONDS, NOTES_MB = 0.0004, 0.001
 """Of a picture's chats alone."""
 WHETHER_EXAM, CAPTIONS_EXAM = "see_whether", "see_captions"
 CHOICES = ("colour", "animal", "count", "many", "position", "price", "pattern")
@@ -30,7 +30,7 @@ class PicturesConfig(StageConfig):
     stage: ClassVar[str] = "sample.pictures"
 
     purpose: Purpose
-    """`captions`: chats that ask for a caption. `questions`: chats of one to three questions. `told`: both, without
+    """`captions`: chats that ask for a caption. `questions`: chats of one to three questions. `notes`: both, without
     pictures: notes stand in the picture's place. `exam`: tasks for `evaluate`, on combinations that no picture of
     the other purposes has."""
     seed: Annotated[int, Ge(0)] = 1
@@ -43,14 +43,14 @@ class PicturesConfig(StageConfig):
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return one step; an exam is one unit."""
         count = 1 if self.purpose == "exam" else -(-self.pictures // UNIT)
-        shows = self.purpose != "told"
-        mb = self.pictures / count * (self.size**2 * 1.3e-6 if shows else TOLD_MB)
+        shows = self.purpose != "notes"
+        mb = self.pictures / count * (self.size**2 * 1.3e-6 if shows else NOTES_MB)
         step = Step(
             name="",
             run="stages.sample.pictures.run:run",
             units=parts(count),
             uses=("purpose", "seed", "pictures", "size"),
-            core_seconds=2.0 + self.pictures / count * (PICTURE_SECONDS if shows else TOLD_SECONDS),
+            core_seconds=2.0 + self.pictures / count * (PICTURE_SECONDS if shows else NOTES_SECONDS),
             disk_mb=mb,
         )
         kinds = [*([(KINDS.pictures, "")] if shows else []), *self._texts()]

@@ -1,4 +1,4 @@
-"""The step of `sample.pictures`: a collection of pictures, and chats or exams about them; or told chats alone."""
+"""The step of `sample.pictures`: a collection of pictures, and chats or exams about them; or chats of notes alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stages.formats.pictures.tars import key_of
 from stages.pictures.likeness import fingerprint
 from stages.pictures.load import load_picture
 from stages.sample.draw import Draw
-from stages.sample.pictures.chats import SOURCE, Shown, captions, described, questioned, told
+from stages.sample.pictures.chats import SOURCE, Shown, captions, described, noted, questioned
 from stages.sample.pictures.config import PicturesConfig
 from stages.sample.pictures.containers import CONTAINERS, contained
 from stages.sample.pictures.exams import write_exams
@@ -28,8 +28,8 @@ def run(task: Task[PicturesConfig]) -> dict[str, Any]:
     config = task.config
     part, count = part_of(task.unit)
     numbers = range(config.pictures * part // count, config.pictures * (part + 1) // count)
-    if config.purpose == "told":
-        write_chats(task.out / KINDS.chats.file, (chat for number in numbers for chat in told(number, config.seed)))
+    if config.purpose == "notes":
+        write_chats(task.out / KINDS.chats.file, (chat for number in numbers for chat in noted(number, config.seed)))
         return {"pictures": len(numbers)}
     shown = []
     chats = {"captions": 2, "questions": 1, "exam": 0}[config.purpose]

@@ -20,7 +20,7 @@ from typing import Literal
 from stages.sample.draw import Draw
 from stages.sample.world import ATTRIBUTES, PLACES, make_world
 
-Purpose = Literal["captions", "questions", "told", "exam"]
+Purpose = Literal["captions", "questions", "notes", "exam"]
 Side = Literal["left", "right", "top", "bottom"]
 SIDES: tuple[Side, ...] = ("left", "right", "top", "bottom")
 OPPOSITE: dict[Side, Side] = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}

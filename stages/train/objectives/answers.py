@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stages.model.layers.attention import documents_apart
 from stages.model.layers.noise import EmbeddingNoise, hashed
-from stages.model.sight import Pictures
+from stages.model.spliced import Perceived
 from stages.train.config import TrainingConfig
 from stages.train.objectives.base import Batch, Column, LossOf, Model, Objective, Role, SetWeights
 from stages.train.objectives.next_token import label_columns, label_loss
@@ -39,15 +39,19 @@ class LearnAnswers(Objective):
         apart = documents_apart(batch["document_lengths"], tokens.size(1), tokens.device, positions)
         labels = {name: batch[name] for name in ("labels", "loss_mask")}
         if not self.scores_all:
-            apart.scored = scored_S = scored_tokens(batch["is_learned"], tokens)
+            apart.scored = scored_S = scored_tokens(self.is_scored(batch), tokens)
             labels = {name: column_BT.t().flatten()[scored_S][None] for name, column_BT in labels.items()}
         noise = self._noise(batch) if self.noise else None
-        pictures = self.pictures(batch)
-        output = model(tokens, positions, documents=apart, noise=noise, pictures=pictures)
+        perceived = self.perceived(batch)
+        output = model(tokens, positions, documents=apart, noise=noise, perceived=perceived)
         return output, partial(label_loss, labels, z_loss=self.z_loss)
 
-    def pictures(self, _batch: Batch) -> Pictures | None:
-        """Return the pictures of a batch: none unless overridden."""
+    def is_scored(self, batch: Batch) -> Tensor:
+        """Return which tokens have logits, [B x T] on the host: the learned ones unless overridden."""
+        return batch["is_learned"]
+
+    def perceived(self, _batch: Batch) -> Perceived | None:
+        """Return the pictures or sounds of a batch: none unless overridden."""
         return None
 
     def _noise(self, batch: Batch) -> EmbeddingNoise:

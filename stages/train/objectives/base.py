@@ -21,12 +21,12 @@ from torch.utils.data import Dataset
 
 from stages.model.config import ModelConfig
 from stages.model.decoder import build_model, initialise
-from stages.model.eyes import is_of_eyes
 from stages.model.huggingface.tensors import EMBEDDING, HEAD
 from stages.model.layers.adapters import is_adapter
 from stages.model.layers.attention import Documents
 from stages.model.layers.noise import EmbeddingNoise
-from stages.model.sight import Pictures
+from stages.model.senses import is_of_sense
+from stages.model.spliced import Perceived
 
 Batch = dict[str, Tensor]
 SetWeights = Callable[[GPTModel], None]
@@ -87,7 +87,7 @@ class Model(Protocol):
         hidden: Tensor | None = None,
         documents: Documents | None = None,
         noise: EmbeddingNoise | None = None,
-        pictures: Pictures | None = None,
+        perceived: Perceived | None = None,
     ) -> Tensor:
         """Return the head's output, or the hidden states of a pipeline stage that is not the last."""
 
@@ -122,7 +122,7 @@ class Role:
     def is_frozen(self, name: str) -> bool:
         """Return whether a weight, by its global name, is not trained."""
         lora = self.config.lora
-        if lora and not is_adapter(name) and not is_of_eyes(name):
+        if lora and not is_adapter(name) and not is_of_sense(name):
             is_new_head = name == HEAD and self.config.head == "scalar"
             return not (is_new_head or (lora.embeddings and name in (EMBEDDING, HEAD)))
         return any(fnmatchcase(name, pattern) for pattern in self.frozen)

@@ -1,4 +1,4 @@
-"""Next-token prediction of the assistant's part of chats with pictures."""
+"""Next-token prediction of the assistant's part of chats with pictures or sounds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from megatron.core import parallel_state
 from torch import Tensor
 
-from stages.model.sight import Encode, Pictures
+from stages.model.spliced import Encode, Perceived
 from stages.train.config import TrainingConfig
 from stages.train.data.gallery import Gallery
 from stages.train.objectives.answers import LearnAnswers
@@ -19,23 +19,23 @@ DECODER = ("decoder", "embedding", "output_layer")
 
 
 @dataclass(frozen=True)
-class SeenPictures:
-    """The pictures of a microbatch: stages.model.sight.Pictures."""
+class PerceivedUnits:
+    """The pictures or sounds of a microbatch: stages.model.spliced.Perceived."""
 
     places_S: Tensor  # noqa: N815
-    squares: list[int]
+    units: list[int]
     gallery: Gallery
 
     def features(self, encode: Encode) -> Tensor:
-        """Return the features of all squares, in order."""
-        return self.gallery.features(self.squares, encode)
+        """Return the features of all units, in order."""
+        return self.gallery.features(self.units, encode)
 
 
 class LearnPictured(LearnAnswers):
-    """Scores learned tokens of packed examples whose pictures stand in the places of their placeholders.
+    """Scores learned tokens of packed examples whose pictures or sounds stand in the places of their placeholders.
 
-    Beside the columns of LearnAnswers a batch holds `is_picture` [B x T], the placeholders, on the host, and `squares`,
-    the numbers of the pictures' squares in the gallery, in order.
+    Beside the columns of LearnAnswers a batch holds `is_placed` [B x T], the placeholders, on the host, and `units`,
+    the numbers of their units in the gallery, in order.
     """
 
     def __init__(
@@ -48,18 +48,18 @@ class LearnPictured(LearnAnswers):
     ) -> None:
         """Train the parts `train` of `config.model`: encoder, join, decoder. The others are frozen."""
         super().__init__(config, set_weights, noise)
-        self.columns = {**self.columns, "is_picture": Column(None), "squares": Column(None)}
+        self.columns = {**self.columns, "is_placed": Column(None), "units": Column(None)}
         self.roles = {name: replace(role, frozen=frozen_names(train)) for name, role in self.roles.items()}
         self._gallery = gallery
 
-    def pictures(self, batch: Batch) -> Pictures | None:
-        """Return the pictures of a batch; None on a pipeline stage that does not see them."""
+    def perceived(self, batch: Batch) -> Perceived | None:
+        """Return the pictures or sounds of a batch; None on a pipeline stage without encoder."""
         if parallel_state.get_pipeline_model_parallel_rank() > 0:
             return None
         sequences, length = batch["tokens"].shape
-        row, place = batch["is_picture"].view(sequences, length).nonzero(as_tuple=True)
+        row, place = batch["is_placed"].view(sequences, length).nonzero(as_tuple=True)
         places_S = (place * sequences + row).to(batch["tokens"].device)
-        return SeenPictures(places_S, batch["squares"].tolist(), self._gallery)
+        return PerceivedUnits(places_S, batch["units"].tolist(), self._gallery)
 
 
 def frozen_names(train: Sequence[str]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from stages.shared.contract import Forecast, InputFile, Inputs, Reads, StagePlan
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS
-from stages.train.planner.eyes import planned_eyes, with_eyes
+from stages.train.planner.senses import planned_sense, with_sense
 from stages.train.stage import TrainingStage
 from stages.train.together import require_absent, require_together
 
@@ -157,8 +157,8 @@ class QFormerConfig(TrainingStage):
             return None
         training = self.planned(inputs)
         work, rows = training.work, self.microbatch
-        eyes = planned_eyes(self.model, self.model.eyes, ("join",), work, microbatch=rows, squares=1)
-        return with_eyes(found, self.model, eyes, work, training.layout, machine)
+        eyes = planned_sense(self.model, self.model.eyes, ("join",), work, microbatch=rows, units=1)
+        return with_sense(found, self.model, eyes, work, training.layout, machine)
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Raise DataError for an encoder that is another one."""

@@ -1,129 +1,30 @@
-"""Settings of `vision.train`: chats with pictures become packed rows, and named parts of a model that sees learn them.
-
-encode (a unit a file of chats or documents) -> pack (once) -> train (once, on all ranks of the layout)
-"""
+"""Settings of `vision.train`: named parts of a model that sees learn chats with pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
-
-from stages.chats.config import ChatStage
-from stages.formats.chat.templates import PICTURE
+from stages.chats.sensing import SensingStage
 from stages.formats.kinds import KINDS
-from stages.model.checkpoint.settings import PlannedModel, read_sealed
-from stages.model.eyes import PARTS
-from stages.shared.contract import Forecast, InputFile, Inputs, Reads, StagePlan
-from stages.shared.errors import ConfigError
-from stages.shared.machine import Machine
-from stages.train.config import WEIGHTS
-from stages.train.planner.eyes import planned_eyes, with_eyes
-from stages.train.stage import TrainingStage
-from stages.train.starts import final_checkpoint
-
-GIVEN = tuple(f"{part}_from" for part in PARTS)
-"""Input fields of parts of the model."""
+from stages.shared.contract import Inputs, Reads
 
 
-class VisionTrainConfig(ChatStage):
+class VisionTrainConfig(SensingStage):
     """Joins an encoder to a decoder, and teaches both to answer about pictures."""
 
     stage: ClassVar[str] = "vision.train"
     version: ClassVar[int] = 1
     run: ClassVar[str] = "stages.vision.train.run:train"
-    step: ClassVar[str] = "train"
     looked_up: ClassVar[tuple[str, ...]] = ("pictures",)
     encode_uses: ClassVar[tuple[str, ...]] = ("model.eyes",)
-    starts: ClassVar[tuple[str, ...]] = (*TrainingStage.starts, *GIVEN)
-    sees: ClassVar[bool] = True
+    sense: ClassVar[Literal["eyes", "ears"] | None] = "eyes"
+    perceives: ClassVar[Literal["picture", "audio"]] = "picture"
 
     pictures: Annotated[Inputs, Reads(KINDS.pictures)]
     """Collections with the pictures that the chats name."""
-    too_long: Literal["refuse"] = "refuse"
-    """A chat of more than `model.seq_len` tokens, positions of pictures included, is left out: a picture is never
-    cut."""
-    train: Annotated[tuple[Literal["encoder", "join", "decoder"], ...], WEIGHTS] = Field(min_length=1)
-    """Parts that are trained; the others stay as they are, bit for bit, and have no optimizer state. LLaVA's two stages
-    are [join] and [join, decoder] (arXiv:2304.08485, section 4.2), mPLUG-Owl's first one [encoder, join]
-    (arXiv:2304.14178, section 3.2). With model.lora `decoder` means its adapters."""
     encoder_from: Annotated[Inputs | None, Reads(KINDS.encoder)] = None
     """A folder with the encoder, as transformers saves CLIP, SigLIP or LLaVA, or `from:` a contrastive training; None:
     that of `continue_from`, else drawn from the seed."""
-    join_from: Annotated[Inputs | None, Reads(KINDS.checkpoint)] = None
-    """A checkpoint of this stage whose join is taken; None: that of `continue_from`, else drawn from the seed."""
-    features: Annotated[Literal["auto", "cached", "each_step"], WEIGHTS] = "auto"
-    """Whether the features of a frozen encoder are kept in the host's memory, so that each rank encodes a picture once;
-    features that need more than `cache_mb` are not. auto: kept where a rank reads its pictures more than once."""
-    cache_mb: Annotated[int, WEIGHTS] = Field(default=4096, ge=1)
-    """Memory of a rank for features, or else for decoded pictures, in MB."""
-
-    @model_validator(mode="after")
-    def _check_vision(self) -> VisionTrainConfig:
-        if self.model.eyes is None:
-            raise ConfigError("model.eyes", None, "a section with encoder and join (for example {join: {kind: mlp}})")
-        if PICTURE not in self.model.extra_tokens:
-            wanted = f"a list with {PICTURE}, which stands for the positions of pictures"
-            raise ConfigError("model.extra_tokens", [*self.model.extra_tokens], wanted)
-        if self.model.lora and "decoder" not in self.train:
-            raise ConfigError("model.lora", self.model.lora.model_dump(), "absent where train lacks decoder")
-        if self.features == "cached" and "encoder" in self.train:
-            raise ConfigError("features", self.features, "each_step or auto where train has encoder")
-        if self.continue_from is None:
-            self._require_parts()
-        return self
-
-    def _require_parts(self) -> None:
-        """Raise ConfigError for a frozen part that would be drawn from the seed."""
-        for part in PARTS:
-            name = f"{part}_from"
-            if part not in self.train and getattr(self, name) is None:
-                raise ConfigError(name, None, f"given, or a continue_from with eyes: a frozen {part} learns nothing")
-
-    @property
-    def kept_features(self) -> Literal["auto", "cached", "each_step"]:
-        """Whether features are kept: never those of an encoder that is trained."""
-        return "each_step" if "encoder" in self.train else self.features
-
-    def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
-        """Return the three steps. Raises ConfigError if these settings and inputs cannot work."""
-        found = super().plan(inputs)
-        *steps, training = found.steps
-        given = tuple(name for name in GIVEN if getattr(self, name) is not None)
-        chosen = {name: (_one(name, inputs[name]),) for name in given if inputs.get(name)}
-        units = tuple(replace(unit, inputs={**unit.inputs, **chosen}) for unit in training.units)
-        training = replace(training, units=units, reads=(*training.reads, *given))
-        return replace(found, steps=(*steps, training))
-
-    def forecast(
-        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
-    ) -> Forecast | None:
-        """Return what the training takes, encoder and join by part. Raises ConfigError if it does not fit."""
-        found = super().forecast(step, inputs, machine, done)
-        if found is None or step != self.step or self.model.eyes is None:
-            return found
-        training = self.planned(inputs)
-        eyes = planned_eyes(self.model, self.model.eyes, self.train, training.work, microbatch=self.microbatch)
-        return with_eyes(found, self.model, eyes, training.work, training.layout, machine)
-
-    def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
-        """Raise what ChatStage does, and ConfigError for a frozen part that would be drawn from the seed."""
-        super().inspect(inputs)
-        for file in inputs.get("continue_from", ()):
-            planned = PlannedModel.of(file)
-            if (planned.model if planned else read_sealed(file.path).config).eyes is None:
-                self._require_parts()
-
-
-def _one(field: str, files: tuple[InputFile, ...]) -> InputFile:
-    """Return the one folder of a part. Raises ConfigError if there is not exactly one."""
-    if field == "join_from":
-        return final_checkpoint(field, files)
-    if len(files) != 1:
-        raise ConfigError(field, [file.where for file in files], "one folder")
-    return files[0]
 
 
 Config = VisionTrainConfig

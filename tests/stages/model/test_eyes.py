@@ -1,4 +1,4 @@
-"""The plan of a model's eyes: positions of a picture, parameters, and the parts that weights belong to."""
+"""The plan of a model's eyes: positions of a picture, and parameters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stages.model.config import ModelConfig
-from stages.model.eyes import EyesConfig, is_of_eyes
+from stages.model.eyes import EyesConfig
 from stages.shared.errors import ConfigError
 
 LLAVA: dict[str, Any] = {"encoder": {"picture_size": 336}}
@@ -47,8 +47,3 @@ def test_pixels_are_normalised_as_the_family_of_the_encoder_knows_them() -> None
 def test_a_join_of_another_width_than_the_encoder_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"join\.dim = 1024"):
         EyesConfig.model_validate({"encoder": {"dim": 512, "num_heads": 8}, "join": {"kind": "abstractor"}})
-
-
-def test_weights_of_eyes_are_known_by_their_names() -> None:
-    of_eyes = [name for name in ("encoder.positions", "join.end", "decoder.layers.0.x", "encoders") if is_of_eyes(name)]
-    assert of_eyes == ["encoder.positions", "join.end"]

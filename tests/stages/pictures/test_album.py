@@ -21,7 +21,7 @@ def test_a_picture_is_found_in_any_collection_and_a_key_of_two_is_that_of_the_fi
     assert few.keys() < many.keys()
     album = Album([tmp_path / "4", tmp_path / "9"])
     for number, key in enumerate(many):
-        assert album.size(key) == album.image(key).size == SIZES[number % len(SIZES)]
+        assert album.size(key) == album.load(key).size == SIZES[number % len(SIZES)]
 
 
 @pytest.mark.parametrize("key", ["0" * 32, "z" * 32, "", "\x00", "ä", "key\n", "a" * 1000])
@@ -37,7 +37,7 @@ def test_a_picture_that_cannot_be_loaded_any_more_is_named(tmp_path: Path) -> No
     with CollectionWriter(tmp_path / "pictures") as writer:
         writer.add(Picture(key=key_of(data), suffix="png", data=data, width=4, height=4), hash=1, colours=bytes(48))
     with pytest.raises(DataError, match=f"{key_of(data)}.*not_a_picture"):
-        Album([tmp_path / "pictures"]).image(key_of(data))
+        Album([tmp_path / "pictures"]).load(key_of(data))
 
 
 def test_a_small_copy_keeps_the_shape_and_is_no_larger(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ from stages.model.checkpoint.reading import WEIGHTS, tensors_of
 from stages.model.checkpoint.saving import save
 from stages.model.config import ModelConfig
 from stages.model.decoder import build_model, initialise
-from stages.model.sight import Encode, Sight
+from stages.model.sight import Sight
+from stages.model.spliced import Encode
 from stages.pictures.prepare import normalised
 from stages.serve.asked import Function
 from stages.serve.own_tools import open_toolbox
@@ -133,11 +134,11 @@ def _teach(folder: Path, config: ModelConfig, tokenizer: Tokenizer, dialogues: S
     rows = []
     for dialogue, colour in zip_longest(dialogues, SEES, fillvalue=RED):
         encoded = encoder.encode(dialogue)
-        squares = sight.squares(Image.new("RGB", (120, 90), colour))
+        squares = sight.cut(Image.new("RGB", (120, 90), colour))
         pixels = torch.from_numpy(normalised(squares, sight.normalisation))
         tokens = torch.tensor([encoded.ids])
         learned = torch.tensor([*map(bool, encoded.is_answer)])[1:]
-        rows.append((tokens, learned, _One((tokens[0] == encoder.picture_id).nonzero()[:, 0], pixels)))
+        rows.append((tokens, learned, _One((tokens[0] == encoder.perceived["picture"]).nonzero()[:, 0], pixels)))
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, betas=(0.9, 0.95), weight_decay=0.0)
     worst = 1.0
     for step in range(600):
@@ -146,7 +147,7 @@ def _teach(folder: Path, config: ModelConfig, tokenizer: Tokenizer, dialogues: S
         optimizer.zero_grad()
         losses = []
         for tokens, learned, shown in rows:
-            logits = model(tokens, torch.arange(tokens.size(1))[None], pictures=shown)[0, :-1]
+            logits = model(tokens, torch.arange(tokens.size(1))[None], perceived=shown)[0, :-1]
             losses.append(torch.nn.functional.cross_entropy(logits[learned], tokens[0, 1:][learned], reduction="none"))
         worst = float(torch.cat(losses).detach().max())
         if worst < 0.1:

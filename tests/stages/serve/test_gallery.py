@@ -19,8 +19,8 @@ from tests.stages.serve.world import SEEING
 
 @pytest.fixture(scope="module")
 def eyes(models: Models) -> Sight:
-    found = load_model(Path(models[0][SEEING])).eyes
-    assert found is not None
+    found = load_model(Path(models[0][SEEING])).sense
+    assert isinstance(found, Sight)
     return found
 
 

@@ -31,6 +31,7 @@ from stages.pretrain.config import PretrainConfig
 from stages.shared.contract import InputFile
 from stages.shared.errors import Checkpointed, LeaseLost, StagecoachError
 from stages.shared.task import Kin, Ranks, Task
+from stages.speech.train.config import SpeechTrainConfig
 from stages.train.stage import TrainingStage
 from stages.vision.contrastive.config import ContrastiveConfig
 from stages.vision.qformer.config import QFormerConfig
@@ -53,6 +54,7 @@ LEARNED_FROM: dict[str, tuple[type[TrainingStage], str]] = {
     "align.reward": (RewardConfig, "preferences"),
     "align.dpo": (DpoConfig, "preferences"),
     "vision.train": (VisionTrainConfig, "chats"),
+    "speech.train": (SpeechTrainConfig, "chats"),
 }
 """Stages that train on packed rows, with the field of their data."""
 
@@ -260,6 +262,7 @@ def make_task(run: Run, rank: int) -> Task[TrainingStage]:
             **{field: tuple(packed) for _, field in LEARNED_FROM.values()},
             "tokenizer": (InputFile(data / "tokenizer.model", ""),),
             "pictures": (InputFile(data / "pictures", "made"),),
+            "sounds": (InputFile(data / "sounds", "made"),),
             "prompts": tuple(InputFile(path, path.stem) for path in sorted(data.glob("prompts*.jsonl"))),
             **{
                 name: (InputFile(Path(getattr(config, name)), ""),)

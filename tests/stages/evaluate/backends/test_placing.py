@@ -17,7 +17,7 @@ from stages.evaluate.backends.dialogue import Conversation
 from stages.evaluate.backends.placing import Placing
 from stages.evaluate.config import EvaluateConfig
 from stages.formats.chat.chats import Message, Part, read_chats, text_message
-from stages.formats.chat.templates import PICTURE
+from stages.formats.chat.templates import PICTURE, SOUND
 from stages.formats.kinds import KINDS
 from stages.formats.results import Results, read_results, read_samples
 from stages.formats.seen import read_seen
@@ -25,6 +25,7 @@ from stages.generate.features import Features
 from stages.model.checkpoint.load import load_model
 from stages.model.checkpoint.settings import read_settings
 from stages.pictures.album import Album
+from stages.pictures.sounds import SoundShelf
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError
 from tests.stages.evaluate.seeing import CHOICE, CONTROLS, EYES, QUERIES, make_exam, make_pictures
@@ -34,6 +35,7 @@ from tests.stages.evaluate.world import define
 from tests.stages.generate.tiny import seen_pass
 from tests.stages.gloo import run_ranks
 from tests.stages.harness import run_stage
+from tests.stages.speech.train.world import EARS, write_sounds
 
 COUNT = 8
 BLIND = ("", ",pictures-shuffled", ",pictures-none")
@@ -77,7 +79,7 @@ def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inp
     }
     model = load_model(inputs["checkpoints"][0].path)
     album = Album([inputs["pictures"][0].path])
-    placing, features = Placing(album, model.eyes), Features()
+    placing, features = Placing(album, model.sense), Features()
     template = own_template("stagecoach", inputs["checkpoints"][0].path, inputs["tokenizer"][0].path, placing)
     for blind in BLIND:
         for sample in list(read_samples(found[f"colour@chat{blind}"]["samples"]))[:3]:
@@ -89,8 +91,8 @@ def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inp
             given = conversation.given_ids()
             assert sum(token < 0 for token in given) == QUERIES * len(keys)
             for key, squares in placing.shown([given]).items():
-                assert model.eyes is not None
-                features.add(key, model.eyes.rows(squares))
+                assert model.sense is not None
+                features.add(key, model.sense.rows(squares))
             for (_, choice, *_), (logprob, _) in zip(
                 sample.arguments, [each[0] for each in sample.responses], strict=True
             ):
@@ -98,6 +100,47 @@ def test_answers_are_those_of_the_forward_pass_with_pictures_in_their_places(inp
                 expected = torch.log_softmax(seen_pass(model, whole, features).double(), -1)
                 wanted = sum(float(expected[at - 1, whole[at]]) for at in range(len(given), len(whole)))
                 assert float(logprob) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_model_with_ears_is_asked_with_sounds_with_those_of_others_and_with_none(
+    inputs: Inputs, tmp_path: Path
+) -> None:
+    tokenizer = inputs["tokenizer"][0].path
+    ears = {**EARS, "join": {"kind": "mlp", "init_std": 0.5}}
+    make_checkpoint(tmp_path / "hears", tokenizer, extra_tokens=(*CONTROLS[:-1], SOUND), ears=ears)
+    keys = [*write_sounds(tmp_path / "sounds", COUNT)]
+    rows = [{"sound": key, "question": "Which?", "choices": ["red", "blue"], "answer": 0} for key in keys]
+    task = {name: value for name, value in CHOICE.items() if name != "doc_to_image"}
+    files = define(tmp_path / "own", "tone", {"test": rows}, **task, doc_to_audio=["sound"])
+    given = {
+        "checkpoints": (InputFile(tmp_path / "hears", "hears", 1.0),),
+        "tokenizer": inputs["tokenizer"],
+        "sounds": (InputFile(tmp_path / "sounds", "sounds", 1.0),),
+        "definitions": tuple(InputFile(path, path.name, 1.0) for path in files),
+    }
+    found = evaluated(given, tmp_path / "run", pictures=None, sounds="x", tasks=[{"task": "tone"}])
+    assert set(found) == {"tone@chat", "tone@chat,sounds-shuffled", "tone@chat,sounds-none"}
+    model, features = load_model(tmp_path / "hears"), Features()
+    placing = Placing(SoundShelf([tmp_path / "sounds"]), model.sense)
+    template = own_template("stagecoach", tmp_path / "hears", tokenizer, placing)
+    heard = {}
+    for cell, files_of in found.items():
+        sample = next(iter(read_samples(files_of["samples"])))
+        (_, *rest), *_ = sample.arguments
+        heard[cell] = rest[1]["pictures"] if len(rest) > 1 else []
+        message = Message("user", (*(Part("audio", key=key) for key in heard[cell]), Part("text", "Which?")))
+        conversation = Conversation(template, (message,), "")
+        for key, cut in placing.shown([conversation.given_ids()]).items():
+            assert model.sense is not None
+            features.add(key, model.sense.rows(cut))
+        whole, start = conversation.ids("red"), len(conversation.given_ids())
+        expected = torch.log_softmax(seen_pass(model, whole, features).double(), -1)
+        wanted = sum(float(expected[at - 1, whole[at]]) for at in range(start, len(whole)))
+        assert float(sample.responses[0][0][0]) == pytest.approx(wanted, abs=1e-5)
+    assert [len(each) for each in heard.values()].count(1) == 2
+    assert heard["tone@chat"] != heard["tone@chat,sounds-shuffled"]
+    with pytest.raises(ConfigError, match="sounds = 'x': must be null with pictures"):
+        evaluated({**given, **inputs}, tmp_path / "both", sounds="x")
 
 
 @pytest.mark.parametrize("layout", [{"tp": 2}, {"pp": 2}], ids=str)

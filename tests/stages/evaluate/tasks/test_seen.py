@@ -8,14 +8,14 @@ from stages.evaluate.backends.dialogue import Dialogue
 from stages.evaluate.cells import Cell
 from stages.evaluate.harness import Watched, measure
 from stages.evaluate.tasks.loading import load_cell, use_datasets
-from stages.evaluate.tasks.pictures import show_pictures
+from stages.evaluate.tasks.perceived import show
 from stages.evaluate.tasks.seen import SHOWN, write_answers
 from stages.formats.chat.chats import read_chats
 from stages.formats.kinds import KINDS
 from stages.formats.seen import read_seen
 from stages.pictures.album import Album
 from tests.stages.evaluate.seeing import colour_of, make_exam, make_pictures
-from tests.stages.evaluate.tasks.test_pictures import Sees, Shows
+from tests.stages.evaluate.tasks.test_perceived import Sees, Shows
 
 
 def test_the_first_questions_have_pictures_and_all_answers_are_chats(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_the_first_questions_have_pictures_and_all_answers_are_chats(tmp_path: P
     use_datasets(tmp_path / "home", [])
     loaded = load_cell(Cell(task="colour"), make_exam(tmp_path / "exam", keys))
     for task in loaded["tasks"].values():
-        show_pictures(task, "shown", album)
+        show(task, Cell(task="colour"), {"pictures": album})
     dialogue = Dialogue(Shows(), multiturn=True, system="")
     measured = measure(Watched(Sees(keys), dialogue), loaded, None, dialogue.options)
     write_answers(tmp_path, loaded, measured, album)

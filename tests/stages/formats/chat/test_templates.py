@@ -226,7 +226,7 @@ def test_pictures_stand_where_the_message_has_them_and_are_never_learned(name: s
     made = seeing(name, tokenizer)
     messages = [shown("look: ", "goat", " and {content} ", "sheep", "?"), text_message("assistant", "two animals")]
     encoded = made.encode([*messages, shown("sheep"), text_message("assistant", "a sheep")])
-    places = [place for place, each in enumerate(encoded.ids) if each == made.picture_id]
+    places = [place for place, each in enumerate(encoded.ids) if each == made.perceived["picture"]]
     runs = [place - number for number, place in enumerate(places)]
     assert [runs.count(run) for run in dict.fromkeys(runs)] == [2, 3, 3]
     assert not any(encoded.is_answer[place] for place in places)
@@ -241,7 +241,7 @@ def test_the_name_of_the_token_of_pictures_is_plain_text_in_any_message(name: st
     made = seeing(name, tokenizer)
     messages = [shown("a <image> b"), text_message("assistant", "<image>"), shown("<image>", "goat", "<image>")]
     encoded = made.encode(messages)
-    assert encoded.ids.count(made.picture_id or -1) == LENGTHS["goat"]
+    assert encoded.ids.count(made.perceived["picture"]) == LENGTHS["goat"]
     assert encoder(name, tokenizer).encode(messages[:2]).ids == encoded.ids[: len(made.encode(messages[:2]).ids)]
 
 

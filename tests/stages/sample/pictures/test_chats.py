@@ -7,7 +7,7 @@ from collections import Counter
 from stages.formats.chat.chats import to_record
 from stages.sample.config import LANGUAGES
 from stages.sample.pictures.captions import wanted
-from stages.sample.pictures.chats import Shown, described, questioned, told
+from stages.sample.pictures.chats import Shown, described, noted, questioned
 from stages.sample.pictures.scenes import scene
 
 SHOWN = [Shown(number, f"{number:032x}", scene(1, "questions", number), number % 20 == 7) for number in range(300)]
@@ -44,19 +44,19 @@ def test_captions_are_asked_for_in_both_languages() -> None:
     assert not chinese.messages[1].text.isascii()
 
 
-def test_a_told_chat_is_text_with_notes_of_its_scene() -> None:
+def test_a_noted_chat_is_text_with_notes_of_its_scene() -> None:
     languages: Counter[tuple[str, str]] = Counter()
     for number in range(100):
-        shown = scene(1, "told", number)
-        for chat in told(number, 1):
+        shown = scene(1, "notes", number)
+        for chat in noted(number, 1):
             assert {part.type for message in chat.messages for part in message.parts} == {"text"}
             text = chat.messages[0].text
-            told_in = [each for each in LANGUAGES if all(any(map(text.count, words)) for words in wanted(shown, each))]
-            languages[chat.id[7:], told_in[0]] += 1
+            noted_in = [each for each in LANGUAGES if all(any(map(text.count, words)) for words in wanted(shown, each))]
+            languages[chat.id[7:], noted_in[0]] += 1
     for request in ("en", "zh"):  # notes are in either language, whatever the request is in
         assert min(languages[request, language] for language in LANGUAGES) > 30
 
 
-def test_what_is_told_is_not_what_exams_show() -> None:
+def test_what_is_noted_is_not_what_exams_show() -> None:
     exam = {scene(1, "exam", number) for number in range(400)}
-    assert not exam & {scene(1, "told", number) for number in range(2_000)}
+    assert not exam & {scene(1, "notes", number) for number in range(2_000)}

@@ -15,7 +15,7 @@ def test_each_purpose_offers_pictures_and_its_texts_from_one_section() -> None:
         plan = PicturesConfig.model_validate({"purpose": purpose}).plan({})
         assert {output.kind.name for output in plan.outputs} == {"pictures", kind}
         assert {output.source for output in plan.outputs} == {purpose}
-    assert {output.kind.name for output in PicturesConfig(purpose="told").plan({}).outputs} == {"chats"}
+    assert {output.kind.name for output in PicturesConfig(purpose="notes").plan({}).outputs} == {"chats"}
     assert {output.file for output in plan.outputs} >= {file for name in exam_names() for file in exam_files(name)}
 
 

@@ -35,8 +35,8 @@ def test_a_section_makes_what_it_promises_and_the_same_bytes_again(purpose: str,
         assert {key for key in named if key} == {each.key for each in pictures}
 
 
-def test_what_is_told_has_no_pictures(tmp_path: Path) -> None:
-    made = run_stage(PicturesConfig(purpose="told", pictures=40), {}, tmp_path)
+def test_what_is_noted_has_no_pictures(tmp_path: Path) -> None:
+    made = run_stage(PicturesConfig(purpose="notes", pictures=40), {}, tmp_path)
     assert set(made) == {"chats"}
     assert len([*read_chats(made["chats"][0].path)]) == 3 * 40
 

@@ -22,9 +22,9 @@ from stages.shared.errors import DataError
 from stages.shared.task import Ranks
 from stages.train.data.batches import microbatches
 from stages.train.data.corpus import SourceDataset
-from stages.train.data.gallery import Gallery
+from stages.train.data.gallery import Gallery, PictureGallery
 from stages.train.data.packed import PackedSource
-from stages.train.data.pictured import PicturedSamples, open_gallery
+from stages.train.data.pictured import Given, PicturedSamples, open_gallery
 from stages.train.objectives.base import Batch, LossOutputs
 from stages.train.objectives.pictured import LearnPictured, frozen_names
 from tests.stages.vision.train.world import settings, write_pictures
@@ -94,7 +94,7 @@ def mean(found: list[LossOutputs]) -> Tensor:
 
 
 def samples_of(dataset: SourceDataset, gallery: Gallery) -> list[Batch]:
-    made = PicturedSamples(dataset, LENGTH, gallery, PICTURE_ID)
+    made = PicturedSamples(dataset, LENGTH, Given(gallery, PICTURE_ID))
     return [made[number] for number in range(len(made))]
 
 
@@ -124,7 +124,7 @@ def test_no_position_of_a_picture_is_a_label_and_each_label_is_the_next_token(
     learned = sample["loss_mask"] > 0
     assert not (sample["labels"][learned] == PICTURE_ID).any()
     assert torch.equal(sample["labels"][:-1][learned[:-1]], sample["tokens"][1:][learned[:-1]])
-    assert int(sample["is_picture"].sum()) == POSITIONS * len(sample["squares"]) == 16
+    assert int(sample["is_placed"].sum()) == POSITIONS * len(sample["units"]) == 16
 
 
 def test_features_that_are_kept_give_the_loss_of_those_made_each_step(
@@ -144,7 +144,7 @@ def test_kept_features_do_not_depend_on_the_order_in_which_pictures_are_seen(
     keys, found = world[2].keys, []
     assert CONFIG.model.eyes
     for seed in (1, 2):
-        gallery = Gallery(Album([folder / "pictures"]), CONFIG.model.eyes, keys, memory_mb=10)
+        gallery = PictureGallery(Album([folder / "pictures"]), CONFIG.model.eyes, keys, memory_mb=10)
         gallery.keep_features(torch.float32)
         order = random.Random(seed).sample(range(len(gallery)), len(gallery))
         for number in order:
@@ -161,14 +161,14 @@ def test_each_picture_changes_its_own_chat_and_no_other(
     objective = LearnPictured(CONFIG, gallery, ["join"])
 
     def logits(squares: Tensor) -> Tensor:
-        batch = next(microbatches([{**sample, "squares": squares}], objective.columns, 1, 1))
+        batch = next(microbatches([{**sample, "units": squares}], objective.columns, 1, 1))
         return objective.forward("model", decoder(), batch)[0][0]
 
-    before = logits(sample["squares"])
+    before = logits(sample["units"])
     example = np.repeat(np.arange(4), sample["document_lengths"].numpy())
     of_label = torch.from_numpy(example[sample["is_learned"].numpy()])
     for picture, owner in enumerate((1, 2, 2, 3)):
-        squares = sample["squares"].clone()
+        squares = sample["units"].clone()
         squares[picture] = (squares[picture] + 1) % len(gallery)
         changed = (logits(squares) != before).any(-1)
         assert changed[of_label == owner].all()
@@ -201,7 +201,7 @@ def test_placeholders_that_are_not_where_the_pictures_are_name_the_row(
 def test_pictures_that_were_planned_otherwise_or_are_missing_are_named(folder: Path) -> None:
     keys = keys_of(folder)
     tokens, learned = np.full(9, PICTURE_ID), np.ones(9, dtype=bool)
-    with pytest.raises(DataError, match=f"{keys[0]}.*9 positions of a picture that takes 4"):
+    with pytest.raises(DataError, match=f"{keys[0]}.*9 positions of one of the pictures that takes 4"):
         gallery_of(folder, written(folder, "planned", [[Example(tokens, learned, [Placed(0, 9, keys[0])])]]))
     with pytest.raises(DataError, match=f"{'f' * 32}.*no collection has"):
         gallery_of(folder, written(folder, "missing", [[Example(tokens, learned, [Placed(0, 9, "f" * 32)])]]))

@@ -84,7 +84,7 @@ class Seen:
 def logits_of(model: LoadedModel, ids: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
     positions = torch.arange(ids.size(1)).expand_as(ids)
     seen = Seen(model, pixels, ids, PICTURE_ID)
-    logits: torch.Tensor = model.model(ids, positions, pictures=seen)
+    logits: torch.Tensor = model.model(ids, positions, perceived=seen)
     return logits[..., : PICTURE_ID + 1]
 
 
@@ -98,11 +98,11 @@ def test_a_llava_gives_transformers_the_same_logits(eyes: dict[str, Any], tokeni
     asked = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "the heron counts"}]}]
     text = processor.apply_chat_template(asked, add_generation_prompt=True)
     given = processor(images=picture(), text=text, return_tensors="pt", add_special_tokens=False)
-    assert ours.eyes is not None
-    pixels = torch.from_numpy(normalised(ours.eyes.squares(picture()), ours.eyes.normalisation))
+    assert ours.sense is not None
+    pixels = torch.from_numpy(normalised(ours.sense.cut(picture()), ours.sense.normalisation))
     assert (given["pixel_values"] - pixels).abs().max() < 0.02
     picture_id = theirs.config.image_token_index
-    assert (given["input_ids"] == picture_id).sum() == ours.eyes.positions((80, 60))
+    assert (given["input_ids"] == picture_id).sum() == ours.sense.positions((80, 60))
     with torch.no_grad():
         expected = theirs.eval()(**{**given, "pixel_values": pixels}).logits
     found = logits_of(ours, given["input_ids"], pixels)

@@ -19,7 +19,7 @@ from stages.shared.contract import Forecast
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Gpu, Machine
 from stages.shared.task import Ranks
-from stages.train.planner.eyes import PlannedEyes, planned_eyes, with_eyes
+from stages.train.planner.senses import PlannedSense, planned_sense, with_sense
 from stages.train.planner.shape import Layout, Workload, shape_of
 
 LLAVA = ModelConfig(num_layers=32, dim=4096, num_heads=32, seq_len=2048, eyes=EyesConfig())
@@ -37,15 +37,15 @@ def found(memory_gb: float = 30.0) -> Forecast:
     return Forecast(headline="a training", rows=(("memory", "x"),), hours=10.0, mem_mb=1000.0, data=data)
 
 
-def eyes_of(trained: list[str], squares: float | None = None) -> PlannedEyes:
+def eyes_of(trained: list[str], squares: float | None = None) -> PlannedSense:
     assert LLAVA.eyes is not None
-    return planned_eyes(LLAVA, LLAVA.eyes, trained, WORK, squares=squares)
+    return planned_sense(LLAVA, LLAVA.eyes, trained, WORK, units=squares)
 
 
 def test_parts_are_counted_as_they_are_built_and_take_memory_as_they_learn() -> None:
     assert LLAVA.eyes is not None
-    alone = {part.name: part for part in planned_eyes(LLAVA, LLAVA.eyes, ["join"], WORK).parts}
-    both = {part.name: part for part in planned_eyes(LLAVA, LLAVA.eyes, ["encoder", "join"], WORK).parts}
+    alone = {part.name: part for part in planned_sense(LLAVA, LLAVA.eyes, ["join"], WORK).parts}
+    both = {part.name: part for part in planned_sense(LLAVA, LLAVA.eyes, ["encoder", "join"], WORK).parts}
     assert alone["encoder"].parameters == 290_581_504
     assert alone["encoder"].bytes == 2 * 290_581_504
     assert both["encoder"].bytes > 18 * 290_581_504
@@ -81,7 +81,7 @@ def test_what_each_part_is_planned_to_take_is_what_it_takes(kind: str) -> None:
     eyes = EyesConfig.model_validate({"encoder": shape, "join": {"kind": kind, **ASKING.get(kind, {})}})
     model = ModelConfig(dim=64, num_heads=4, seq_len=256, eyes=eyes)
     work = replace(WORK, shape=shape_of(model, 300), dtype="fp32")
-    parts = planned_eyes(model, eyes, ["encoder", "join"], work, microbatch=2, squares=3).parts
+    parts = planned_sense(model, eyes, ["encoder", "join"], work, microbatch=2, units=3).parts
     encoder, join = build_encoder(eyes.encoder), build_join(eyes.join, 64, 64)
     pixels, features = torch.randn(6, 3, 56, 56), torch.randn(6, 64, 64, requires_grad=True)
     modules = {"encoder": (encoder, lambda: encoder(pixels)), "join": (join, lambda: join(features))}
@@ -96,13 +96,13 @@ def test_what_each_part_is_planned_to_take_is_what_it_takes(kind: str) -> None:
 def test_a_square_has_the_positions_of_its_join() -> None:
     eyes = EyesConfig(join=JoinConfig(kind="qformer"))
     model = LLAVA.model_copy(update={"eyes": eyes})
-    assert planned_eyes(LLAVA, EyesConfig(), ["join"], WORK).positions == 256
-    assert planned_eyes(model, eyes, ["join"], WORK).positions == 32
+    assert planned_sense(LLAVA, EyesConfig(), ["join"], WORK).positions == 256
+    assert planned_sense(model, eyes, ["join"], WORK).positions == 32
 
 
 def test_a_plan_has_the_parts_with_their_time_and_memory() -> None:
     machine = Machine(ranks_per_node=8, cores=8)
-    more = with_eyes(found(), LLAVA, eyes_of(["join", "decoder"]), WORK, LAYOUT, machine)
+    more = with_sense(found(), LLAVA, eyes_of(["join", "decoder"]), WORK, LAYOUT, machine)
     assert more.rows[0] == ("memory", "x")
     rows = dict(more.rows)
     assert rows["pictures"] == "256 positions a square; a row of 2,048 holds 7 pictures at most"
@@ -111,18 +111,18 @@ def test_a_plan_has_the_parts_with_their_time_and_memory() -> None:
     assert more.hours > 10.0
     assert more.mem_mb > 1000.0 + 8 * 581
     assert {"encoder", "join", "weights"} == more.data["memory_gb"].keys()
-    one = with_eyes(found(), LLAVA, eyes_of(["join", "decoder"], squares=1), WORK, LAYOUT, machine)
+    one = with_sense(found(), LLAVA, eyes_of(["join", "decoder"], squares=1), WORK, LAYOUT, machine)
     assert one.hours - 10.0 == pytest.approx((more.hours - 10.0) / 4)
     assert "if each row has one and none is kept" in dict(one.rows)["eyes"]
 
 
 def test_eyes_that_do_not_fit_beside_the_decoder_are_refused() -> None:
     gpu = Machine(ranks_per_node=8, gpu=Gpu.model_validate("a100-80gb"))
-    assert with_eyes(found(70.0), LLAVA, eyes_of(["join"]), WORK, LAYOUT, gpu).mem_mb == 1000.0
+    assert with_sense(found(70.0), LLAVA, eyes_of(["join"]), WORK, LAYOUT, gpu).mem_mb == 1000.0
     assert gpu.gpu is not None
     full = gpu.gpu.memory_gb - 0.1
     with pytest.raises(ConfigError, match=r"layout = .*of encoder and join beside .*: a a100-80gb has"):
-        with_eyes(found(full), LLAVA, eyes_of(["join"]), WORK, replace(LAYOUT, dp=4), gpu)
+        with_sense(found(full), LLAVA, eyes_of(["join"]), WORK, replace(LAYOUT, dp=4), gpu)
 
 
 def test_a_model_shorter_than_a_picture_is_refused() -> None:

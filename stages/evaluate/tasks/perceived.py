@@ -1,7 +1,7 @@
-"""Questions on pictures: which picture each question shows, and scores of yes/no and of named words.
+"""Questions on pictures or sounds: which of them each question has, and scores of yes/no and of named words.
 
-The blind controls are cells of their own: `shuffled` shows another question's picture, `none` shows no picture. A model
-that sees answers them by chance.
+The blind controls are cells of their own: `shuffled` has another question's picture or sound, `none` has none. A model
+that sees or hears answers them by chance.
 """
 
 from __future__ import annotations
@@ -9,17 +9,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 from lm_eval.api.metrics import mean
 from lm_eval.api.task import ConfigurableTask
 
 from stages.evaluate.backends.dialogue import Conversation
-from stages.evaluate.cells import Pictures
+from stages.evaluate.cells import Cell, Shown
 from stages.evaluate.scores import F1, PRECISION, RECALL
 from stages.formats.results import PICTURES
 from stages.pictures.album import Album
+from stages.pictures.sounds import SoundShelf
 from stages.shared.errors import ConfigError
 
 Doc = dict[str, Any]
@@ -30,32 +33,84 @@ SAYS_YES, NAMED = "says_yes", "named"
 """Metrics: the share of yes (POPE, arXiv:2305.10355, section 5.1), and of texts that name all words of a question."""
 WORDS = "words"
 """Field of a question: lists of words. A right text has a word of each list."""
-PROTOCOLS: Mapping[Pictures, str] = {
-    "shown": "",
-    "shuffled": "Blind control: each question shows the picture of another one.",
-    "none": "Blind control: questions without their pictures.",
-}
-"""The protocol of a cell's pictures in a sentence."""
 
 
-def show_pictures(task: ConfigurableTask, pictures: Pictures, album: Album | None) -> None:
-    """Let a task's questions show pictures of an album, as `pictures` says, and score what such tasks are scored by.
+@dataclass(frozen=True)
+class Medium:
+    """What questions have beside their text."""
 
-    Raises ConfigError for a task on pictures without an album, with solved examples, or outside a conversation;
-    DataError for a picture that the album lacks. Side effect: changes `task`. A task of text stays as it is.
+    field: Literal["pictures", "sounds"]
+    """Of a section, of a task's settings and of a cell."""
+    column: Literal["doc_to_image", "doc_to_audio"]
+    """Setting of lm-eval's task that names the keys."""
+    part: Literal["picture", "audio"]
+    """Part of a message."""
+    protocols: Mapping[Shown, str]
+    """The protocol of a cell in a sentence."""
+
+
+PICTURE = Medium(
+    "pictures",
+    "doc_to_image",
+    "picture",
+    MappingProxyType(
+        {
+            "shown": "",
+            "shuffled": "Blind control: each question shows the picture of another one.",
+            "none": "Blind control: questions without their pictures.",
+        }
+    ),
+)
+SOUND = Medium(
+    "sounds",
+    "doc_to_audio",
+    "audio",
+    MappingProxyType(
+        {
+            "shown": "",
+            "shuffled": "Control: each question has the sound of another one.",
+            "none": "Control: questions without their sounds.",
+        }
+    ),
+)
+MEDIA = (PICTURE, SOUND)
+Shelves = Mapping[str, Album | SoundShelf]
+"""Collections of a unit by Medium.field."""
+
+
+def protocol(cell: Cell) -> str:
+    """Return what is shown or heard, in a sentence; empty: what the questions name."""
+    return " ".join(filter(None, (medium.protocols[getattr(cell, medium.field)] for medium in MEDIA)))
+
+
+def medium_of(task: Any) -> Medium | None:
+    """Return what a task's questions have beside their text; None: nothing."""
+    if not getattr(task, "MULTIMODAL", False):
+        return None
+    return next((medium for medium in MEDIA if getattr(task.config, medium.column) is not None), None)
+
+
+def show(task: ConfigurableTask, cell: Cell, shelves: Shelves) -> None:
+    """Let a task's questions have pictures or sounds, as its cell says, and score what such tasks are scored by.
+
+    Raises ConfigError for such a task without collections, with solved examples, or outside a conversation; DataError
+    for a key that no collection has. Side effect: changes `task`. A task of text stays as it is.
     """
-    if task.config.doc_to_image is None:
+    medium = medium_of(task)
+    if medium is None:
         return
     if task.get_config("num_fewshot"):
-        wanted = f"0 for {task.task_name}: solved examples have no pictures"
+        wanted = f"0 for {task.task_name}: solved examples have no {medium.field}"
         raise ConfigError("num_fewshot", task.get_config("num_fewshot"), wanted)
-    if album is None:
-        wanted = f"collections with the pictures of {task.task_name} (for example from:exam)"
-        raise ConfigError("pictures", None, wanted)
-    if pictures == "none":
-        task.config.doc_to_image, task.MULTIMODAL = None, False
+    shelf, shown = shelves.get(medium.field), getattr(cell, medium.field)
+    if shelf is None:
+        wanted = f"collections with the {medium.field} of {task.task_name} (for example from:exam)"
+        raise ConfigError(medium.field, None, wanted)
+    if shown == "none":
+        setattr(task.config, medium.column, None)
+        task.MULTIMODAL = False
     else:
-        _show(task, _shuffled(task, album) if pictures == "shuffled" else None, album)
+        _show(task, medium, _shuffled(task, medium) if shown == "shuffled" else None, shelf)
     docs = [*task.eval_docs]
     if task.OUTPUT_TYPE == "multiple_choice":
         if docs and all(yes_of(task.doc_to_choice(doc)) is not None for doc in docs):
@@ -64,32 +119,28 @@ def show_pictures(task: ConfigurableTask, pictures: Pictures, album: Album | Non
         score_named(task)
 
 
-def shows_pictures(task: Any) -> bool:
-    """Return whether a task's questions have pictures."""
-    return bool(getattr(task, "MULTIMODAL", False))
-
-
-def keys_of(task: ConfigurableTask, doc: Doc) -> list[str]:
-    """Return the keys of a question's pictures. Raises ConfigError for pictures that are no keys."""
-    found = task.doc_to_image(doc)
+def keys_of(task: ConfigurableTask, medium: Medium, doc: Doc) -> list[str]:
+    """Return the keys of a question's pictures or sounds. Raises ConfigError for something else."""
+    found = getattr(task, medium.column)(doc)
     keys = found if isinstance(found, list) else [found]
     if not keys or not all(isinstance(key, str) and key for key in keys):
         wanted = (
-            f"keys of pictures in a collection, and {task.task_name} has {type(keys[0]).__name__ if keys else 'none'}"
+            f"keys of {medium.field} in a collection, and {task.task_name} has "
+            f"{type(keys[0]).__name__ if keys else 'none'}"
         )
-        raise ConfigError("doc_to_image", task.config.doc_to_image, wanted)
+        raise ConfigError(medium.column, getattr(task.config, medium.column), wanted)
     return keys
 
 
-def _show(task: ConfigurableTask, other: Mapping[str, str] | None, album: Album) -> None:
-    album.require(key for doc in task.eval_docs for key in keys_of(task, doc))
+def _show(task: ConfigurableTask, medium: Medium, other: Mapping[str, str] | None, shelf: Album | SoundShelf) -> None:
+    shelf.require(key for doc in task.eval_docs for key in keys_of(task, medium, doc))
     construct = task.construct_requests
 
     def construct_requests(doc: Doc, ctx: str, **kwargs: Any) -> Any:
         if not isinstance(ctx, Conversation):
-            raise ConfigError("chat", None, f"true for {task.task_name}: a picture stands in a message")
-        keys = [key if other is None else other[key] for key in keys_of(task, doc)]
-        made = construct(doc, ctx.showing(keys), **kwargs)
+            raise ConfigError("chat", None, f"true for {task.task_name}: {medium.field} stand in a message")
+        keys = [key if other is None else other[key] for key in keys_of(task, medium, doc)]
+        made = construct(doc, ctx.showing(medium.part, keys), **kwargs)
         for request in made if isinstance(made, list) else [made]:
             request.arguments = (*request.args[:2], {PICTURES: keys})
         return made
@@ -97,12 +148,12 @@ def _show(task: ConfigurableTask, other: Mapping[str, str] | None, album: Album)
     task.construct_requests = construct_requests
 
 
-def _shuffled(task: ConfigurableTask, album: Album) -> dict[str, str]:
-    """Return another picture for each of a task's pictures, and none twice: the next in the order of a hash."""
-    keys = {key for doc in task.eval_docs for key in keys_of(task, doc)}
+def _shuffled(task: ConfigurableTask, medium: Medium) -> dict[str, str]:
+    """Return another key for each key of a task, and none twice: the next in the order of a hash."""
+    keys = {key for doc in task.eval_docs for key in keys_of(task, medium, doc)}
     order = sorted(keys, key=lambda key: hashlib.sha256(f"shuffled/{key}".encode()).digest())
     if len(order) < 2:
-        raise ConfigError("tasks", task.task_name, "a task with two different pictures, to shuffle them")
+        raise ConfigError("tasks", task.task_name, f"a task with two different {medium.field}, to shuffle them")
     return dict(zip(order, [*order[1:], order[0]], strict=True))
 
 

@@ -11,11 +11,11 @@ import pytest
 from lm_eval.api.instance import Instance
 
 from stages.evaluate.backends.dialogue import Dialogue
-from stages.evaluate.cells import Cell, Pictures
+from stages.evaluate.cells import Cell, Shown
 from stages.evaluate.harness import Watched, measure, sample_records
 from stages.evaluate.scores import collect_scores
 from stages.evaluate.tasks.loading import load_cell, use_datasets
-from stages.evaluate.tasks.pictures import names_all, show_pictures, yes_of
+from stages.evaluate.tasks.perceived import names_all, show, yes_of
 from stages.formats.results import Score
 from stages.pictures.album import Album
 from stages.shared.errors import ConfigError, DataError
@@ -75,12 +75,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[st
 World = tuple[list[Path], list[str], Album]
 
 
-def measured(world: World, tmp_path: Path, task: str, pictures: Pictures) -> tuple[dict[str, Score], list[Any]]:
+def measured(world: World, tmp_path: Path, task: str, pictures: Shown) -> tuple[dict[str, Score], list[Any]]:
     definitions, keys, album = world
     use_datasets(tmp_path / "home", [])
     loaded = load_cell(Cell(task=task), definitions)
     for each in loaded["tasks"].values():
-        show_pictures(each, pictures, album)
+        show(each, Cell(task=task, pictures=pictures), {"pictures": album})
     dialogue = Dialogue(Shows(), multiturn=True, system="")
     found = measure(Watched(Sees(keys), dialogue), loaded, None, dialogue.options)
     return {score.metric: score for score in collect_scores(found, {}, {})}, list(sample_records(found))
@@ -152,11 +152,11 @@ def test_a_caption_is_right_if_it_names_a_word_of_each_list(text: str, words: li
     assert names_all(text, words) == is_right
 
 
-def refused(definitions: list[Path], album: Album | None, pictures: Pictures = "shown", **cell: Any) -> str:
+def refused(definitions: list[Path], album: Album | None, pictures: Shown = "shown", **cell: Any) -> str:
     loaded = load_cell(Cell(task="mine", **cell), definitions)
     with pytest.raises((ConfigError, DataError)) as caught:
         for each in loaded["tasks"].values():
-            show_pictures(each, pictures, album)
+            show(each, Cell(task="mine", pictures=pictures), {"pictures": album} if album else {})
     return str(caught.value)
 
 
