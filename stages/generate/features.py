@@ -29,19 +29,19 @@ def feature_ids(key: str, count: int) -> Tokens:
     return tuple(range(-1 - first, -1 - first - count, -1))
 
 
-def placed(ids: Sequence[int], picture_id: int, shown: Iterable[tuple[str, int]]) -> list[int]:
-    """Return a prompt in which each picture's run of `picture_id` became the ids of its rows.
+def placed(ids: Sequence[int], placeholder: int, shown: Iterable[tuple[str, int]]) -> list[int]:
+    """Return a prompt in which each run of `placeholder` became the ids of the rows of a picture or sound.
 
-    `shown` has the keys of the pictures in order, each with its positions. Text never has `picture_id`.
+    `shown` has their keys in order, each with its positions. Text never has `placeholder`.
     """
     found: list[int] = []
     place = 0
     for key, count in shown:
-        start = ids.index(picture_id, place)
+        start = ids.index(placeholder, place)
         found += [*ids[place:start], *feature_ids(key, count)]
         place = start + count
     rest = ids[place:]
-    assert picture_id not in rest, "more positions of pictures than planned"
+    assert placeholder not in rest, "more positions than planned"
     return [*found, *rest]
 
 

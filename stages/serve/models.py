@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,7 +28,6 @@ from stages.generate.passes import Passes
 from stages.generate.requests import Allowed, Request
 from stages.generate.sampling import Sampling
 from stages.model import parallel
-from stages.model.sight import Sight
 from stages.serve.asked import Common
 from stages.serve.config import ServeConfig
 from stages.serve.gallery import NOTHING, Gallery, Held
@@ -46,8 +46,7 @@ class Model:
         self._opened, self._limits = opened, config.limits
         passes = _passes(opened, config)
         sense = opened.model.sense
-        room = 2 * passes.cache.slots
-        self._gallery = Gallery(sense, passes.features, room) if isinstance(sense, Sight) else None
+        self._gallery = Gallery(sense, passes.features, 2 * passes.cache.slots) if sense else None
         self.encoder = _encoder(opened, tokenizer, config.template, self._gallery)
         generator = Generator(passes, tokenizer, max_rows=config.limits.rows, batch=BATCH_TOKENS)
         self.front = Front(generator).__enter__()
@@ -78,19 +77,26 @@ class Model:
 
         Raises Problem, which names the part, for a model that does not see or hear, and for pictures without room.
         """
-        for shown in media.sounds.values():
-            raise Problem(f"{shown.param}: this model hears no sounds", param=shown.param, code="no_hearing")
+        shown: dict[str, Any] = {}
+        for name, given, refused in (
+            ("eyes", media.pictures, ("sees no pictures", "no_vision")),
+            ("ears", media.sounds, ("hears no sounds", "no_hearing")),
+        ):
+            for key, each in given.items():
+                if self._gallery is None or getattr(self._opened.model.config, name) is None:
+                    raise Problem(f"{each.param}: this model {refused[0]}", param=each.param, code=refused[1])
+                shown[key] = each.value
         if self._gallery is None:
-            for picture in media.pictures.values():
-                raise Problem(f"{picture.param}: this model sees no pictures", param=picture.param, code="no_vision")
             return NOTHING
-        images = {key: shown.value for key, shown in media.pictures.items()}
-        held = self._gallery.hold(images)
+        held = self._gallery.hold(shown)
         try:
-            if sum(map(self._gallery.positions, images)) > self._opened.seq_len:
-                problem = f"the pictures take more than the {self._opened.seq_len} positions of {self.name}"
+            if short := next((key for key in shown if not self._gallery.positions(key)), None):
+                param = media.sounds[short].param
+                raise Problem(f"{param}: too short to be heard", param=param, code="too_short")
+            if sum(map(self._gallery.positions, shown)) > self._opened.seq_len:
+                problem = f"pictures and sounds take more than the {self._opened.seq_len} positions of {self.name}"
                 raise Problem(problem, param="messages", code="context_length_exceeded")
-            self._gallery.look(images)
+            self._gallery.look(shown)
         except BaseException:
             held.release()
             raise
@@ -108,11 +114,11 @@ class Model:
             ids = self.encoder.prompt(messages)
         except ValueError as error:
             raise Problem(f"messages: {error}", param="messages") from error
-        keys = [part.key for message in messages for part in message.parts if part.type == "picture"]
-        placeholder = self.encoder.perceived.get("picture")
-        if not keys or self._gallery is None or placeholder is None:
+        parts = [part for message in messages for part in message.parts if part.type != "text"]
+        if not parts or self._gallery is None:
             return tuple(ids)
-        return tuple(placed(ids, placeholder, [(key, self._gallery.positions(key)) for key in keys]))
+        placeholder = self.encoder.perceived[parts[0].type]  # a model has one sense
+        return tuple(placed(ids, placeholder, [(part.key, self._gallery.positions(part.key)) for part in parts]))
 
     def text_prompt(self, prompt: str | Sequence[int]) -> tuple[int, ...]:
         """Return the tokens of a text behind the first token, or token ids as they are. Raises Problem for no ids."""

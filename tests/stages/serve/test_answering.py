@@ -199,7 +199,7 @@ def test_errors_are_the_clients_own_classes(client: openai.OpenAI) -> None:
     assert error.value.code == "context_length_exceeded"
     with pytest.raises(openai.AuthenticationError):
         client.with_options(api_key="wrong").models.list()
-    assert [model.id for model in client.models.list()] == ["tiny", "other", "base", "seeing"]
+    assert [model.id for model in client.models.list()] == ["tiny", "other", "base", "seeing", "hearing"]
     assert client.models.retrieve("other").id == "other"
 
 

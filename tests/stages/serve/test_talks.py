@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openai
 import pytest
+import soundfile
 
 from stages.evaluate.adapter import CheckpointLM
 from stages.evaluate.answers import Answers
@@ -47,7 +51,7 @@ from tests.stages.serve.taught import (
     TOOLBOX,
     picture,
 )
-from tests.stages.serve.world import SEEING, call, png, settings, showing
+from tests.stages.serve.world import HEARING, SEEING, call, png, settings, showing
 
 OWN: dict[str, Any] = {"model": NAME, "temperature": 0, "server_tools": TOOLBOX}
 
@@ -161,6 +165,26 @@ def test_pictures_are_for_models_that_see_and_sounds_for_those_that_hear(server:
         assert (status, answer.get("error", {}).get("code")) == (400 if code else 200, code)
         if code:
             assert answer["error"]["param"] == "messages[0].content[0].image_url"
+
+
+def test_a_model_with_ears_hears(server: Server) -> None:
+    def answer(samples: np.ndarray[Any, Any], model: str = HEARING) -> tuple[int, Any]:
+        file = io.BytesIO()
+        soundfile.write(file, samples, 16_000, format="WAV")
+        sound = {"data": base64.b64encode(file.getvalue()).decode(), "format": "wav"}
+        parts = [{"type": "input_audio", "input_audio": sound}, {"type": "text", "text": "What is said?"}]
+        body = {"model": model, "messages": [{"role": "user", "content": parts}], "temperature": 0, "max_tokens": 24}
+        status, found, _ = call(server, "/v1/chat/completions", body)
+        return status, found["usage"]["prompt_tokens"] if status == 200 else found["error"]["code"]
+
+    noise = np.random.RandomState(1).normal(0, 0.2, 32_000)
+    (status, half), (_, whole_sound) = answer(noise[:16_000]), answer(noise)
+    assert status == 200
+    assert half + 5 < whole_sound  # positions grow with the sound
+    assert answer(noise[:100]) == (400, "too_short")
+    assert answer(noise, SEEING) == (400, "no_hearing")
+    body = {"model": HEARING, "messages": [showing(png((9, 9, 9)))]}
+    assert call(server, "/v1/chat/completions", body)[1]["error"]["code"] == "no_vision"
 
 
 def test_more_pictures_than_the_context_holds_are_refused_before_they_are_encoded(server: Server) -> None:

@@ -14,12 +14,13 @@ from typing import Any
 
 from PIL import Image
 
-from stages.formats.chat.templates import PICTURE, load_template
+from stages.formats.chat.templates import PICTURE, SOUND, load_template
 from stages.formats.documents import DocumentWriter
 from stages.formats.kinds import KINDS
 from stages.formats.tokenizer import Tokenizer
 from stages.model.checkpoint.names import STATE
 from stages.model.config import ModelConfig
+from stages.model.ears import EarsConfig
 from stages.model.eyes import EyesConfig
 from stages.serve.config import ServeConfig
 from stages.serve.http.server import Files, Server
@@ -29,13 +30,14 @@ from stages.tokenizer.spm import train
 from tests.stages.align.sft.world import chats
 from tests.stages.evaluate.seeing import EYES
 from tests.stages.model.saved import save_untrained, seal
+from tests.stages.speech.train.world import EARS
 
 CONTROLS = load_template("stagecoach").controls
 SHAPE: dict[str, Any] = {"num_layers": 2, "dim": 64, "num_heads": 4, "ffn_dim": 128, "seq_len": 640, "init_std": 0.1}
 SMALL = ModelConfig(**SHAPE)
 CHATS: dict[str, Any] = {"extra_tokens": CONTROLS}
 TOKEN = "a-token"
-NAME, SEEING = "tiny", "seeing"
+NAME, SEEING, HEARING = "tiny", "seeing", "hearing"
 QUESTION = [{"role": "user", "content": "What is the price of bread in Dover?"}]
 ADD = {
     "type": "object",
@@ -50,7 +52,7 @@ TOOLS = [
 
 
 def write_models(folder: Path, shape: ModelConfig = SMALL) -> tuple[dict[str, Path], Path]:
-    """Write two models of chats, one that completes texts alone, one that sees, and their tokenizer; return all."""
+    """Write models that chat, that complete texts, that see and that hear, and their tokenizer; return all."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = folder / KINDS.tokenizer.file
     texts = [message.text for chat in chats(200, seed=9) for message in chat.messages]
@@ -58,7 +60,10 @@ def write_models(folder: Path, shape: ModelConfig = SMALL) -> tuple[dict[str, Pa
     read = Tokenizer(tokenizer)
     found = {}
     sees = {"extra_tokens": (*CONTROLS, PICTURE), "eyes": EyesConfig.model_validate(EYES)}
-    made: dict[str, dict[str, Any]] = {NAME: CHATS, "other": CHATS, "base": {"extra_tokens": ()}, SEEING: sees}
+    ears = EarsConfig.model_validate({**EARS, "join": {"kind": "mlp", "init_std": 0.5}})
+    hears = {"extra_tokens": (*CONTROLS, SOUND), "ears": ears}
+    made: dict[str, dict[str, Any]] = {NAME: CHATS, "other": CHATS, "base": {"extra_tokens": ()}}
+    made |= {SEEING: sees, HEARING: hears}
     for seed, (name, changes) in enumerate(made.items()):
         found[name] = folder / name
         save_untrained(found[name], shape.model_copy(update=changes), seed=seed + 1, vocab_size=read.vocab_size)
