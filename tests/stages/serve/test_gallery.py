@@ -65,7 +65,7 @@ def test_many_threads_encode_a_picture_once_and_leave_nothing_held(
 ) -> None:
     encoded = []
     rows = eyes.rows
-    monkeypatch.setattr(eyes, "rows", lambda squares: encoded.append(len(squares)) or rows(squares))
+    monkeypatch.setattr(eyes, "rows", lambda cut: encoded.append(len(cut.squares)) or rows(cut))
     gallery = Gallery(eyes, Features(), most=3 * QUERIES)
 
     def use(number: int) -> None:
