@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import sys
 import time
@@ -101,7 +102,7 @@ def ours(world: Path) -> dict[str, Any]:
     """Train; write the model as a LLaVA as it was before the first step."""
     folder, times = packed(world), [0.0]
     step = config(world).plan(inputs(world)).steps[-1]
-    task = make_task(config(world), step, 0, inputs(world), folder)
+    task = make_task(config(world), replace(step, after=()), 0, inputs(world), folder / str(os.getpid()))
     features = Gallery.features
 
     def timed(gallery: Gallery, *given: Any) -> torch.Tensor:
@@ -115,7 +116,7 @@ def ours(world: Path) -> dict[str, Any]:
         if number == STEPS:
             done[0] = time.process_time()
 
-    load_run(step)(replace(task, progress=progress))
+    load_run(step)(replace(task, steps={"pack": (unit_folder(folder, "pack", 0),)}, progress=progress))
     parallel.start(Ranks())  # the training has ended its own
     export_checkpoint(
         task.out / "untrained", world / "release", world / "tokenizer.model", template=load_template("stagecoach")
