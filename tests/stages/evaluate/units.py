@@ -30,10 +30,10 @@ def run_units(ranks: Ranks, config: EvaluateConfig, inputs: Inputs, folder: Path
         for path in (out, work):
             path.mkdir(parents=True, exist_ok=True)
         given = {field: unit.inputs.get(field, inputs.get(field, ())) for field in step.reads}
-        places = {"out": out, "work": work, "shared": folder / "shared", "run_dir": folder}
         asked = count()
         task = Task(
-            config=config, step="", unit=unit.key, inputs=given, ranks=ranks, **places,
+            config=config, step="", unit=unit.key, inputs=given, ranks=ranks, out=out, work=work,
+            shared=folder / "shared", run_dir=folder,
             should_stop=lambda asked=asked: end == STOPPED and next(asked) > 0,  # type: ignore[misc]
             progress=partial(kill_the_other, folder) if end == KILLED else lambda done: None,
         )  # fmt: skip
