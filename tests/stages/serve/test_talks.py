@@ -211,7 +211,7 @@ def test_answers_on_pictures_are_those_of_evaluate(server: Server, models: Model
     lm = CheckpointLM(opened.model, Tokenizer(tokenizer), kept, 64)
     lm.placing = placing
     contexts = [
-        Conversation(form, [text_message("user", "Which colour?")], "").showing(map(key_of, group))
+        Conversation(form, [text_message("user", "Which colour?")], "").showing("picture", map(key_of, group))
         for group in ([shown[0]], [shown[1]], [shown[2], shown[0]])
     ]
     sampling = Sampling(max_tokens=24)
