@@ -91,10 +91,10 @@ def test_a_unit_reads_its_checkpoint_and_its_tasks_data_alone() -> None:
     assert all("corpus" in fields for fields in hidden.values()), "it is searched by tools"
     hidden = {key: fields - {"tokenizers", "corpus"} for key, fields in hidden.items()}
     assert {key: hidden[f"final/{key}"] for key in ("perplexity", "facts", "generate", "hellaswag")} == {
-        "perplexity": {"facts", "toxicity", "datasets", "definitions", "pictures"},
-        "facts": {"heldout", "toxicity", "datasets", "definitions", "pictures"},
-        "generate": {"heldout", "facts", "toxicity", "datasets", "definitions", "pictures"},
-        "hellaswag": {"heldout", "facts", "toxicity", "definitions", "pictures"},
+        "perplexity": {"facts", "toxicity", "datasets", "definitions", "pictures", "sounds"},
+        "facts": {"heldout", "toxicity", "datasets", "definitions", "pictures", "sounds"},
+        "generate": {"heldout", "facts", "toxicity", "datasets", "definitions", "pictures", "sounds"},
+        "hellaswag": {"heldout", "facts", "toxicity", "definitions", "pictures", "sounds"},
     }
     assert found["final/hellaswag"].inputs["datasets"] == INPUTS["datasets"][:1]
     assert found["untrained/facts"].inputs["checkpoints"] == INPUTS["checkpoints"][1:]

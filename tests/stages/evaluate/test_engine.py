@@ -132,7 +132,7 @@ def test_a_unit_that_cannot_work_ends_on_all_ranks_and_the_next_ones_begin(input
     with DocumentWriter(tmp_path / "empty.jsonl.zst") as writer:
         writer.write({"id": "1", "text": " \n"})
     empty = of(inputs, "dense", heldout=(InputFile(tmp_path / "empty.jsonl.zst", ""),))
-    assert run_ranks(2, run_units, {"tp": 2}, empty, tmp_path) == [0, 0]
+    assert run_ranks(2, run_units, config_of({"tp": 2}), empty, tmp_path) == [0, 0]
     assert "no held-out document has a text" in (tmp_path / "dense-perplexity-0").read_text()
     assert not (tmp_path / "dense-perplexity-1").exists()
     assert (tmp_path / "dense-texts@first5" / KINDS.results.file).exists()
