@@ -91,6 +91,8 @@ def conversation(colour: tuple[int, int, int], head: str) -> list[Message]:
 class _One:
     """The picture of a sequence."""
 
+    layouts = ()
+
     def __init__(self, places_S: Tensor, pixels: Tensor) -> None:
         self.places_S, self._pixels = places_S, pixels
 
@@ -134,8 +136,8 @@ def _teach(folder: Path, config: ModelConfig, tokenizer: Tokenizer, dialogues: S
     rows = []
     for dialogue, colour in zip_longest(dialogues, SEES, fillvalue=RED):
         encoded = encoder.encode(dialogue)
-        squares = sight.cut(Image.new("RGB", (120, 90), colour))
-        pixels = torch.from_numpy(normalised(squares, sight.normalisation))
+        cut = sight.cut(Image.new("RGB", (120, 90), colour))
+        pixels = torch.from_numpy(normalised(cut.squares, sight.normalisation))
         tokens = torch.tensor([encoded.ids])
         learned = torch.tensor([*map(bool, encoded.is_answer)])[1:]
         rows.append((tokens, learned, _One((tokens[0] == encoder.perceived["picture"]).nonzero()[:, 0], pixels)))
