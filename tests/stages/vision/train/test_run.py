@@ -168,7 +168,7 @@ def test_pictures_of_any_resolution_are_planned_trained_and_looked_at_alike(seen
     album = Album([seen["pictures"][0].path])
     places = np.concatenate([PicturedRows(path).places for path in Path(packed).glob("rows-*.bin")])
     assert len({*places["positions"].tolist()}) == 3, "one count for each size of the pictures"
-    assert after.eyes is not None
+    assert after.sense is not None
     for place in places[:6]:
         key = place["key"].decode()
         rows_SD = after.sense.rows(after.sense.cut(album.load(key)))
