@@ -52,8 +52,8 @@ def test_a_process_over_its_limit_is_ended_and_named(tmp_path: Path) -> None:
 
 
 def test_a_process_that_breaks_shows_its_last_line(tmp_path: Path) -> None:
-    with children(tmp_path, 60) as lent:
-        answer = lent.ask("no such work", {}, 60)
+    with children(tmp_path, 600) as lent:
+        answer = lent.ask("no such work", {}, 600)
     assert answer.problem == "KeyError: 'no such work'"
     assert len(answer.log) > 1
 
