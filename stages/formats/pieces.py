@@ -13,6 +13,8 @@ from stages.shared.errors import DataError
 
 TOKENIZER_JSON = "tokenizer.json"
 """File beside a `.model`: the same pieces, as transformers reads them."""
+SPACE = "\u2581"
+"""A space in the names of pieces."""
 PIECE = 1
 PIECE_TEXT = 1
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5

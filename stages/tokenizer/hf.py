@@ -10,7 +10,7 @@ import sentencepiece
 from tokenizers import Tokenizer, decoders, normalizers
 from tokenizers.models import BPE
 
-SPACE = "\u2581"
+from stages.formats.pieces import SPACE
 
 
 def to_tokenizer_json(model: bytes) -> str:

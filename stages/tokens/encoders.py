@@ -12,8 +12,6 @@ import numpy as np
 from stages.formats.tokenizer import Tokenizer
 from stages.shared import log
 from stages.text.compiled.arrays import I32, I64
-from stages.tokens.bpe.encoder import BpeEncoder
-from stages.tokens.bpe.vocabulary import read_vocabulary
 
 WORTH_MB = 4.0
 """Compressed MB of documents from which the compiled encoder, which starts in 2 s, pays. SentencePiece takes 3 s."""
@@ -71,6 +69,9 @@ def choose_encoder(model: Path, tokenizer: Tokenizer, mb: float) -> Encoder:
     plain = SentencePieceEncoder(tokenizer)
     if mb < WORTH_MB:
         return plain
+    from stages.tokens.bpe.encoder import BpeEncoder  # noqa: PLC0415  numba takes a second, and small files do without
+    from stages.tokens.bpe.vocabulary import read_vocabulary  # noqa: PLC0415
+
     content = model.read_bytes()
     merges = read_vocabulary(content)
     if merges is None:

@@ -28,6 +28,7 @@ import yaml
 from pydantic import ValidationError, model_validator
 
 from stages.formats.chat.chats import Message, Part, PartType, Role
+from stages.formats.pieces import SPACE
 from stages.shared.errors import ConfigError, DataError, nearest
 from stages.shared.files import sha256_file
 from stages.shared.settings import Settings
@@ -47,8 +48,6 @@ _MASKS = (b"\x00", b"\x01")
 _ANY = "\x00"
 """Stands for any text."""
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
-SPACE = "\u2581"
-"""A space in the names of pieces."""
 
 
 class AssistantItems(Settings):

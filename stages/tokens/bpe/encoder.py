@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import sentencepiece
 
+from stages.formats.pieces import SPACE
 from stages.text.compiled.arrays import I32, I64, U8, U64
 from stages.text.compiled.hash_table import find_slot
 from stages.text.compiled.hashing import GOLDEN, hash_character
 from stages.text.compiled.kernels import kernel
 from stages.tokens.bpe.merging import merge_symbols
-from stages.tokens.bpe.vocabulary import SPACE, Merges, pair_key
+from stages.tokens.bpe.vocabulary import Merges, pair_key
 
 SLOTS = 1 << 19
 """Slots of the table of known chunks; it is emptied when half of them are filled."""

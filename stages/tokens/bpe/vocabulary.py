@@ -13,8 +13,6 @@ from stages.text.compiled.arrays import I32, U64
 from stages.text.compiled.hash_table import find_slot, table_size
 from stages.text.compiled.kernels import kernel
 
-SPACE = "\u2581"
-"""SentencePiece's letter for a space."""
 UNICODE = 0x110000
 UNKNOWN = -1
 """Symbol of a character that no piece has."""

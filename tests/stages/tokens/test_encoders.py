@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages.formats.tokenizer import Tokenizer
-from stages.tokens import encoders
+from stages.tokens.bpe import vocabulary
 from stages.tokens.bpe.encoder import BpeEncoder
 from stages.tokens.bpe.vocabulary import read_vocabulary
 from stages.tokens.encoders import SentencePieceEncoder, choose_encoder
@@ -46,6 +46,6 @@ def test_an_encoder_that_differs_is_found_out_and_not_used(
     path = written(tmp_path, model())
     wrong = read_vocabulary(path.read_bytes())
     assert wrong is not None
-    monkeypatch.setattr(encoders, "read_vocabulary", lambda _: wrong._replace(ranks=wrong.ranks.max() - wrong.ranks))
+    monkeypatch.setattr(vocabulary, "read_vocabulary", lambda _: wrong._replace(ranks=wrong.ranks.max() - wrong.ranks))
     assert isinstance(choose_encoder(path, Tokenizer(path), 100.0), SentencePieceEncoder)
     assert "gives other ids" in capsys.readouterr().err
