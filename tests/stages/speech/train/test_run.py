@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from stages.formats.sounds.collections import Sounds, SoundsWriter
 from stages.model.checkpoint.load import load_model
 from stages.shared.contract import InputFile
 from stages.shared.files import read_json
+from tests.stages.chats.rows import packed_rows
 from tests.stages.harness import run_unit, unit_folder
 from tests.stages.speech.train.world import SETTINGS, about, settings, sound
 from tests.stages.train.equal import assert_equal
@@ -69,15 +69,7 @@ def test_sounds_take_planned_positions_and_what_cannot_be_heard_is_counted(heard
 @pytest.fixture(scope="module")
 def rows(heard: World, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Folder of packed rows, with the tokenizer."""
-    folder = tmp_path_factory.mktemp("rows")
-    config = settings(**HELD)
-    encode, pack, _ = config.plan(heard).steps
-    run_unit(config, encode, 0, heard, folder)
-    run_unit(config, pack, 0, heard, folder)
-    packed = folder / "steps" / "pack" / "00000"
-    shutil.copy(heard["tokenizer"][0].path, packed / "tokenizer.model")
-    (packed / "sounds").symlink_to(heard["sounds"][0].path)
-    return str(packed)
+    return packed_rows(settings(**HELD), heard, tmp_path_factory.mktemp("rows"))
 
 
 def training(folder: Path, rows: str, **changes: Any) -> Run:

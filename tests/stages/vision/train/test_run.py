@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +20,7 @@ from stages.model.decoder import initialise
 from stages.pictures.album import Album
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
-from stages.vision.train.config import VisionTrainConfig
-from tests.stages.harness import run_unit
+from tests.stages.chats.rows import packed_rows
 from tests.stages.train.equal import assert_equal
 from tests.stages.train.ranks import CHECKPOINTED, Run, losses, train
 from tests.stages.vision.train.world import SETTINGS, settings
@@ -40,19 +38,7 @@ ADAPTED: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def rows(seen: World, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Folder of packed rows, with the tokenizer."""
-    return packed_rows(seen, tmp_path_factory.mktemp("rows"), settings(**HELD))
-
-
-def packed_rows(seen: World, folder: Path, config: VisionTrainConfig) -> str:
-    """Encode and pack chats; return the folder of the rows, with the tokenizer and the pictures."""
-    encode, pack, _ = config.plan(seen).steps
-    for place in range(len(encode.units)):
-        run_unit(config, encode, place, seen, folder)
-    run_unit(config, pack, 0, seen, folder)
-    packed = folder / "steps" / "pack" / "00000"
-    shutil.copy(seen["tokenizer"][0].path, packed / "tokenizer.model")
-    (packed / "pictures").symlink_to(seen["pictures"][0].path)
-    return str(packed)
+    return packed_rows(settings(**HELD), seen, tmp_path_factory.mktemp("rows"))
 
 
 def training(folder: Path, rows: str, **changes: Any) -> Run:
@@ -159,7 +145,7 @@ def test_the_join_of_a_checkpoint_is_taken_whole_and_another_kind_is_refused(alo
 def test_pictures_of_any_resolution_are_planned_trained_and_looked_at_alike(seen: World, tmp_path: Path) -> None:
     eyes = {**SETTINGS["model"]["eyes"], "any_resolution": "llava"}
     model = {"model": {**SETTINGS["model"], "eyes": eyes, "seq_len": 128}}
-    packed = packed_rows(seen, tmp_path / "encoded", settings(**HELD, **model))
+    packed = packed_rows(settings(**HELD, **model), seen, tmp_path / "encoded")
     run = training(tmp_path / "run", packed, **model)
     assert train(run) == [0]
     assert losses(run)[-1] < losses(run)[0]
