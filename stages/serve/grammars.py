@@ -15,7 +15,8 @@ from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 
 from stages.formats.calls.tool_calls import OPEN
-from stages.formats.chat.templates import SPACE, Codec
+from stages.formats.chat.templates import Codec
+from stages.formats.pieces import SPACE
 from stages.serve.asked import ChatAsked, Function, NamedTool
 from stages.serve.problems import Problem
 from stages.serve.tools import TAIL, head_of
