@@ -6,6 +6,7 @@ The tests themselves run at the level `test`, where a package may be there for a
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from envs.levels import REPO, pins, requirement_files
+from envs.levels import REPO, requirement_files
 
 LEVEL = {"launch.py": "launcher", "envs": "launcher", "jobs": "launcher", "stages": "stages"}
 OWN = {"launch", "envs", "jobs", "stages"}
@@ -93,4 +94,36 @@ def test_a_package_of_the_tests_alone_is_not_found_at_the_level_of_the_stages() 
     assert "pytest" in installed_by("test") - installed_by("stages")
     assert {"torch", "lxml"} <= installed_by("stages")
     assert "torch" not in installed_by("launcher")
-    assert "orjson" in pins("stages")
+
+
+def test_the_launcher_and_every_settings_module_run_on_the_launchers_level_alone() -> None:
+    modules = ["launch", *(dotted(path) for path in sorted((REPO / "jobs").rglob("*.py")))]
+    modules += [dotted(path) for path in sorted((REPO / "stages").rglob("config.py"))]
+    names = {
+        name: {canonicalize_name(giver) for giver in givers}
+        for name, givers in metadata.packages_distributions().items()
+    }
+    hidden = sorted(name for name, givers in names.items() if not givers & installed_by("launcher"))
+    done = subprocess.run([sys.executable, "-c", WITHOUT, *hidden, "--", *modules], cwd=REPO, text=True, check=False)
+    assert done.returncode == 0
+
+
+WITHOUT = """
+import importlib, importlib.abc, sys
+cut = sys.argv.index("--")
+hidden, modules = set(sys.argv[1:cut]), sys.argv[cut + 1:]
+class Hide(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in hidden:
+            raise ModuleNotFoundError(f"{name} is of a larger level", name=name)
+sys.meta_path.insert(0, Hide())
+for module in modules:
+    importlib.import_module(module)
+"""
+"""A process in which some packages are not there imports modules."""
+
+
+def dotted(path: Path) -> str:
+    """Return the module of a file."""
+    parts = path.relative_to(REPO).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
