@@ -36,6 +36,14 @@ class Kinds:
     """Words and weights that score a text's toxicity, brought by the user."""
     benchmark_files: Kind = Kind("benchmark_files")
     """Files of benchmarks as they are published, brought by the user."""
+    items: Kind = Kind("items", "items.jsonl")
+    """Questions of evaluations, to look for in documents."""
+    overlaps: Kind = Kind("overlaps", "overlaps.jsonl")
+    """Passages that documents share with questions of evaluations."""
+    contamination: Kind = Kind("contamination", "contamination.json")
+    """Questions of evaluations that were found in documents, by task."""
+    quality: Kind = Kind("quality", "quality.json")
+    """Documents by the score of a classifier, and masks of personal data."""
     datasets: Kind = Kind("datasets")
     """Folders of prepared data of lm-eval's tasks, in the layout of the Hugging Face cache."""
     definition: Kind = Kind("definition")

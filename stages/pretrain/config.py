@@ -10,6 +10,7 @@ from stages.formats.kinds import KINDS
 from stages.shared.contract import Inputs, Reads
 from stages.shared.errors import ConfigError
 from stages.train.config import WEIGHTS
+from stages.train.mixing.settings import MixingSettings
 from stages.train.sections import BlanksConfig
 from stages.train.stage import TrainingStage
 
@@ -25,8 +26,21 @@ class PretrainConfig(TrainingStage):
 
     tokens: Annotated[Inputs, Reads(KINDS.tokens)]
     """Datasets of the tokens stage (`.bin`, with `.idx` beside it), one a source."""
+    mixing: Annotated[MixingSettings | None, WEIGHTS] = None
+    """Temperature, limits of epochs, another mixture at the end; null: `mixture` alone."""
     blanks: Annotated[BlanksConfig | None, WEIGHTS] = None
     """GLM's objective: fill in blanks, for a model with position `glm`; None: predict the next token."""
+
+    @property
+    def mixed(self) -> MixingSettings | None:
+        """Settings of the mixture beyond its weights."""
+        return self.mixing
+
+    @model_validator(mode="after")
+    def _check_mixing(self) -> PretrainConfig:
+        if self.mixing is not None:
+            self.mixing.require(self.mixture)
+        return self
 
     @model_validator(mode="after")
     def _check_blanks(self) -> PretrainConfig:

@@ -41,6 +41,9 @@ EXPLANATIONS = {
     "seen_before": "an earlier run kept this page or one much like it",
     "too_short_after_cut": "too short after shared runs of words were cut",
     "seen_url": "another page of this URL is kept",
+    "low_quality": "the model of quality gives it a low score",
+    "contaminated": "it has a passage of an evaluation",
+    "contaminated_throughout": "it has passages of evaluations all over",
     **dict(rule_explanations()),
 }
 

@@ -10,6 +10,7 @@ from stages.shared.contract import Kind
 
 FOLDERS = (
     "pages",
+    "contamination",
     "tokens",
     "mixture",
     "synthesis",
