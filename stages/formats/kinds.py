@@ -56,6 +56,8 @@ class Kinds:
     """Questions of evaluations that were found in documents, by task."""
     quality: Kind = Kind("quality", "quality.json")
     """Documents by the score of a classifier, and masks of personal data."""
+    compression: Kind = Kind("compression", "compression.json")
+    """Tokens that tokenizers make of the same documents."""
     datasets: Kind = Kind("datasets")
     """Folders of prepared data of lm-eval's tasks, in the layout of the Hugging Face cache."""
     definition: Kind = Kind("definition")
@@ -149,6 +151,10 @@ class Kinds:
     alarm: Kind = Kind("alarm", "alarm.json")
     """Which tasks became worse, checkpoint by checkpoint."""
     report: Kind = Kind("report", "report.html")
+    card: Kind = Kind("card", "card.json")
+    """A data card for programs."""
+    card_page: Kind = Kind("card_page", "card.html")
+    """The same as a page."""
 
 
 KINDS = Kinds()

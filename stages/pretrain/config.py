@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pydantic import model_validator
 
 from stages.formats.kinds import KINDS
-from stages.shared.contract import Inputs, Reads
+from stages.shared.contract import Forecast, InputFile, Inputs, Reads
 from stages.shared.errors import ConfigError
+from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS
 from stages.train.mixing.settings import MixingSettings
+from stages.train.planner.budget import Budget, beside_chinchilla
 from stages.train.sections import BlanksConfig
 from stages.train.stage import TrainingStage
 
@@ -35,6 +39,17 @@ class PretrainConfig(TrainingStage):
     def mixed(self) -> MixingSettings | None:
         """Settings of the mixture beyond its weights."""
         return self.mixing
+
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast | None:
+        """Return the training's forecast, with Chinchilla's budgets for its model and for its operations."""
+        found = super().forecast(step, inputs, machine, done)
+        training = self.planned(inputs)
+        if found is None or training.work.shape.experts:
+            return found
+        budget = Budget(training.work.shape.parameters, training.sequences * self.model.seq_len)
+        return replace(found, rows=(*found.rows, ("budget", beside_chinchilla(budget))))
 
     @model_validator(mode="after")
     def _check_mixing(self) -> PretrainConfig:
