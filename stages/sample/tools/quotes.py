@@ -32,7 +32,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "zh": (*PLACE_NAMES.values(), *THINGS.values(), *UNKNOWN.values()),
 }
 BETWEEN = {"en": ", ", "zh": "，"}
-ITEMS = (3, 10)
+ITEMS = (1, 6)
 NUMBERS, MORE_NUMBERS = (2, 99), (100, 9999)
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
