@@ -91,3 +91,33 @@ def search(index: SearchIndex, count: int = 1) -> Tool:
         parameter="query",
         meaning="Words that the passage has.",
     )
+
+
+def question(ask: Callable[[str], str]) -> Tool:
+    """Return the tool that answers a question of fact; `ask` gives the answer, or raises Reject."""
+    return Tool(
+        name="question",
+        description="Answers a question of fact.",
+        run=ask,
+        parameter="question",
+        meaning="A whole question.",
+    )
+
+
+def translation(translate: Callable[[str], str], language: Callable[[str], str]) -> Tool:
+    """Return the tool that translates into English; `language` returns the code of a text's language."""
+
+    def run(text: str) -> str:
+        if (found := language(text)) == "en":
+            raise Reject("is_english", text)
+        if not found:
+            raise Reject("no_language", text)
+        return translate(text)
+
+    return Tool(
+        name="translation",
+        description="Translates a text of any language into English.",
+        run=run,
+        parameter="text",
+        meaning="The text to translate.",
+    )
