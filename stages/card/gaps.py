@@ -18,10 +18,10 @@ def gaps_of(card: Card) -> list[str]:
 
 def _of_sources(sources: list[SourceCard]) -> Iterator[str]:
     checks = {
-        "No licence is stated": lambda each: not each.licence and sum(each.licences.values()) < each.documents,
-        "No language is stated": lambda each: sum(each.languages.values()) < each.documents,
-        "No date or dump is stated": lambda each: not each.dates and not each.dumps,
-        "There is no document": lambda each: not each.documents,
+        "Documents without a licence": lambda each: not each.licence and sum(each.licences.values()) < each.documents,
+        "Documents without a language": lambda each: sum(each.languages.values()) < each.documents,
+        "Sources without a date or a dump": lambda each: not each.dates and not each.dumps,
+        "Sources without a document": lambda each: not each.documents,
     }
     for text, lacks in checks.items():
         if names := [each.name or "(no name)" for each in sources if lacks(each)]:
