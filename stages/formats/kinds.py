@@ -21,6 +21,18 @@ class Kinds:
     """Lists of hosts or words, one entry a line, brought by the user."""
     language_model: Kind = Kind("language_model")
     """A fastText model, brought by the user."""
+    wiki_dumps: Kind = Kind("wiki_dumps")
+    """MediaWiki XML dumps: `*-pages-articles.xml.bz2`."""
+    posts: Kind = Kind("posts")
+    """`Posts.xml` of Stack Exchange's dumps."""
+    books: Kind = Kind("books")
+    """Books: EPUB, text or HTML, brought by the user."""
+    repositories: Kind = Kind("repositories")
+    """Source code: git repositories, archives, or rows of The Stack."""
+    papers: Kind = Kind("papers")
+    """LaTeX sources as arXiv ships them."""
+    rows: Kind = Kind("rows")
+    """Texts in rows: JSON lines, Parquet or Arrow."""
     documents: Kind = Kind("documents", "documents.jsonl.zst")
     rejects: Kind = Kind("rejects", "rejects.jsonl.zst")
     """Samples of dropped pages, with reasons."""

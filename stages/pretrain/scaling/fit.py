@@ -1,7 +1,7 @@
 """A power law through losses of trainings: least squares in logarithms, with Student's intervals. Pure.
 
-Kaplan et al. fit the loss of the best models against operations in this way (arXiv:2001.08361, section 6.1). The law has
-no loss that stays at infinity, since few small trainings do not show one. So it may promise too much far beyond them.
+Kaplan et al. fit the loss of the best models against operations in this way (arXiv:2001.08361, section 6.1). The law
+has no loss that stays at infinity, since few small trainings do not show one. So it may promise too much far beyond.
 """
 
 from __future__ import annotations
