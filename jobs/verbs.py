@@ -41,6 +41,7 @@ from jobs.nightly.bell import Bell
 from jobs.nightly.install import change_nights
 from jobs.nightly.night import line_of, next_time, one_night, read_record
 from jobs.nightly.schedule import parse_time
+from jobs.plan.budget import tables
 from jobs.plan.cluster import Cluster, Resources, automatic, cluster_names, enter, known_clusters, load_cluster
 from jobs.plan.crawl import OnGuess
 from jobs.plan.forecasts import forecasts, with_forecasts
@@ -153,6 +154,13 @@ def _said_by_cluster(planned: Run, lines: Sequence[show.PlannedJob]) -> list[str
         return [*answer_lines(found), *judge_limits(sum(line.elements for line in to_do), limits())]
     except ClusterError as error:
         return [f"Slurm was not asked: {error}"]
+
+
+def budget(arguments: argparse.Namespace) -> int:
+    """Print what Chinchilla buys with parameters, tokens or GPU-hours."""
+    for each in tables(arguments):
+        console.print(each)
+    return 0
 
 
 def _states_if_answering(run: Run) -> States:

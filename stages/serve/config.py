@@ -78,6 +78,7 @@ class ServeConfig(StageConfig):
 
     stage: ClassVar[str] = "serve"
     tools: ClassVar[Mapping[str, str]] = {"chat": "stages.serve.chat:chat"}
+    serves: ClassVar[bool] = True
 
     models: Annotated[Inputs, Reads(KINDS.checkpoint)]
     """Checkpoints to serve: `from:section`, folders, or a mapping from names to these. Each is loaded when it is first
