@@ -106,6 +106,12 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument("section", nargs="?", help="section with models (default: the last one that trains)")
     repeated(made, "--set", "A.B=C", "another setting of the server, such as chat.port=8765")
     verb("report", "write the report of a run in its present state", "run")
+    made = verb("budget", "show which model and how many tokens a budget buys, after Chinchilla")
+    for flag, meaning in (("parameters", "7B"), ("tokens", "1.4T"), ("gpu-hours", "10k")):
+        made.add_argument(f"--{flag}", metavar="N", help=f"what is given, such as {meaning}")
+    made.add_argument("--factor", type=float, default=1.0, help="times Chinchilla's tokens (default: %(default)s)")
+    made.add_argument("--gpu", default="h100-80gb", help="type of GPU (default: %(default)s)")
+    made.add_argument("--mfu", type=float, default=0.4, help="share of its peak that is used (default: %(default)s)")
     made = verb("doctor", "check this machine or cluster, with a remedy for each problem")
     made.add_argument("--cluster", default="auto", help=CLUSTER_HELP)
     repeated(recipe_verb("demo", "run the whole journey on the sample web and write its report"), *FAULT)

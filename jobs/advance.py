@@ -17,7 +17,7 @@ from jobs.run.local import LocalRun
 from jobs.runs import Run
 from jobs.submit import slurm
 from jobs.submit.arrays import Patience
-from jobs.submit.dispatch import Submitter, release, settle_intents, unhold
+from jobs.submit.dispatch import Submitter, release, release_held, settle_intents, unhold
 from jobs.submit.ledger import read_cancels_of_run, write_cancel
 from jobs.submit.reconcile import DAMAGED, LIVE, Snapshot, States, finished, idle_services, in_flight, next_actions
 from jobs.submit.strays import strays, to_remove
@@ -36,6 +36,7 @@ def advance(run: Run, heal: bool, wait: bool, verify: bool = False) -> int:
     run, cancels = with_unit_costs(run), read_cancels_of_run(run.paths)
     if run.cluster.kind == "slurm":
         settle_intents(run, log)
+        release_held(run, log)
     seen, states = run.look(files="digests" if verify else "all")
     _withdraw_damaged(run, seen)
     if finished(states):

@@ -38,6 +38,7 @@ from jobs.nightly.bell import Bell
 from jobs.nightly.install import change_nights
 from jobs.nightly.night import line_of, next_time, one_night, read_record
 from jobs.nightly.schedule import parse_time
+from jobs.plan.budget import tables
 from jobs.plan.cluster import Cluster, automatic, enter, known_clusters, load_cluster
 from jobs.plan.crawl import OnGuess
 from jobs.plan.forecasts import forecasts, with_forecasts
@@ -126,6 +127,13 @@ def plan(arguments: argparse.Namespace) -> int:
         print(json.dumps(show.plan_data(planned, lines, found, notes), indent=1))
     else:
         show.print_plan(console, planned, lines, found, notes)
+    return 0
+
+
+def budget(arguments: argparse.Namespace) -> int:
+    """Print what Chinchilla buys with parameters, tokens or GPU-hours."""
+    for each in tables(arguments):
+        console.print(each)
     return 0
 
 

@@ -29,6 +29,9 @@ def test_every_path_that_a_readme_names_exists() -> None:
 
 
 ELSEWHERE = {
+    "stages/curated/items.py": "tests/stages/curated/reading/test_unit.py",
+    "stages/curated/settings.py": "tests/stages/curated/wikipedia/test_config.py",
+    "stages/curated/stackexchange/config.py": "tests/stages/curated/stackexchange/test_run.py",
     "stages/model/joins/base.py": "tests/stages/model/joins/test_build.py",
     "stages/model/joins/projector.py": "tests/stages/model/joins/test_build.py",
     "stages/model/huggingface/vision/llava.py": "tests/stages/model/huggingface/vision/test_eyes.py",

@@ -23,6 +23,10 @@ class Reading:
     """Share of the training's sequences."""
     epochs: float
     """Times that the training reads the source, on average."""
+    asked: float | None = None
+    """Share that the mixture asks for, before limits of epochs; None: `share`."""
+    drawn: int | None = None
+    """Sequences that the training took from the source; None: not counted."""
 
     def __str__(self) -> str:
         return f"{self.source} {self.share:.1%}, read {self.epochs:,.{2 if self.epochs < 10 else 0}f} times"

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from stages.formats.calls.functions import Function
 from stages.formats.chat.rejects import Reject
 from stages.toolbox.calculator import calculate
 from stages.toolbox.dates import today_is
-from stages.toolbox.search import SearchIndex
+
+if TYPE_CHECKING:
+    from stages.toolbox.search import SearchIndex
 
 
 @dataclass(frozen=True, kw_only=True)
