@@ -187,17 +187,17 @@ def _kind(words: str) -> Kind:
     return "full" if NAMELESS in words and slurm.queue() else "refused"
 
 
-def try_flags(what: str, flags: Sequence[str], partition: str | None) -> None:
-    """Ask Slurm, by `sbatch --test-only`, whether it would take an array with these flags.
+def try_flags(what: str, flags: Sequence[str], partition: str | None) -> str:
+    """Ask Slurm, by `sbatch --test-only`, whether it would take an array with these flags; return its words.
 
     Raises RefusedError if it never would. Returns as well if that is unknown, as while nodes are down.
     """
     code, said = _sbatch("--test-only", "--array=0-0", *flags, "--wrap=true")
     words = _slurm_words(said)
     if not code or _kind(words) != "refused":
-        return
+        return said
     if any(sign in words for sign in NOWHERE) and slurm.has_absent_nodes(partition):
-        return
+        return said
     raise RefusedError(what, words)
 
 
@@ -221,7 +221,7 @@ def _sbatch(*arguments: str) -> tuple[int, str]:
                 process.terminate()
         said = process.stdout.read()
     if process.returncode == 0:
-        return 0, said
+        return 0, said or "".join(errors)  # --test-only answers on stderr
     if process.returncode in (124, 137):
         errors.append(f"sbatch: error: sbatch gave no answer in {slurm.TIMEOUT_S} s\n")
     return process.returncode, "".join(errors)

@@ -20,6 +20,7 @@ from jobs.plan.estimates import packed
 from jobs.plan.graph import Job, Need, PlannedUnit
 from jobs.runs import Run
 from jobs.submit import slurm
+from jobs.submit.adjustments import is_on_hold, read_adjustments
 from jobs.submit.arrays import (
     FullError,
     Patience,
@@ -44,7 +45,7 @@ from jobs.submit.ledger import (
 from jobs.submit.reasons import HELD
 from jobs.submit.reconcile import Actions, Snapshot, States, half_living, live_arrays, waits_for
 from jobs.submit.render import Place, element_flags, flag_words, render_script
-from jobs.submit.snapshot import take_snapshot
+from jobs.submit.snapshot import archive_of, take_snapshot
 from jobs.submit.throttle import elements_in_queue, room_for, shares
 from stages.formats.attempts import END
 from stages.shared.contract import InputFile
@@ -98,6 +99,8 @@ def assignment(run: Run, job: Job, submission: Submission, code: Path) -> Assign
             "can_resume": job.step.resumes,
             "is_service": job.step.is_service,
             "max_stalls": job.resources.max_stalls,
+            "backoff_s": job.resources.backoff_s,
+            "gpus_per_node": job.resources.gpus_per_node,
             "config": job.config.model_dump(mode="json"),
             "code": code.name,
             "steps": {step: _whole(run, run.graph.jobs[name]) for step, name in job.whole.items()},
@@ -214,7 +217,7 @@ def release_held(run: Run, log: Log) -> None:
         for entry in run.ledger.submissions()
         if entry.held and entry.slurm_id and entry.job in jobs and entry.fingerprint == jobs[entry.job].fingerprint
     ]
-    if not held:
+    if not held or is_on_hold(read_adjustments(run.paths)):
         return
     waiting = _held_arrays()
     _release([entry.slurm_id for entry in held if entry.slurm_id in waiting], log)
@@ -258,6 +261,8 @@ class Submitter:
         self.run, self.states, self.patience = run, states, patience
         self.queue = seen.queue
         self.code = take_snapshot(run.paths)
+        if run.cluster.node_copy:
+            archive_of(self.code)
         self.size = run.cluster.max_array_size or slurm.max_array_size()
         self.submissions = run.ledger.submissions()
         self.number = last_number(self.submissions)
@@ -401,7 +406,9 @@ class Submitter:
         slurm.cancel([entry.slurm_id for entry in entries])
 
     def _release(self) -> None:
-        """Release the arrays of this call that are held."""
+        """Release the arrays of this call that are held, unless the run is on hold."""
+        if is_on_hold(read_adjustments(self.run.paths)):
+            return
         made, self._made = self._made, []
         _release([entry.slurm_id for entry in made], self.patience.log)
         for entry in made:
