@@ -334,10 +334,15 @@ def open_run(roots: Sequence[Path], name: str) -> Run:
     return _recorded(paths, record, recipe_of(paths, record), cluster_of(paths, record))
 
 
-def _recorded(paths: RunPaths, record: dict[str, Any], recipe: Recipe, cluster: Cluster) -> Run:
-    """Return a run with the files and parts of its record. Raises DataError for a record that lacks files."""
+def _recorded(paths: RunPaths, record: dict[str, Any], recipe: Recipe, cluster: Cluster, new: str = "") -> Run:
+    """Return a run with the files and parts of its record. Files of section `new` that it lacks are looked up.
+
+    Raises DataError for a record that lacks others.
+    """
 
     def expand(value: Any, setting: str, reads: Reads) -> Sequence[External]:
+        if setting.partition(".")[0] == new and setting not in record["files"]:
+            return external_files(value, setting, cluster.crawl if reads.crawl else None, None)
         rows = rows_of(value, setting)
         return [External(input_file(where, source, mb), identity) for where, source, mb, identity in rows]
 
@@ -355,13 +360,14 @@ def _recorded(paths: RunPaths, record: dict[str, Any], recipe: Recipe, cluster: 
 def with_section(run: Run, name: str, body: Mapping[str, Any], like: str) -> Run:
     """Return a run with one more section, which alone is its target; writes nothing.
 
-    The section may read what section `like` reads from outside the run. Raises ConfigError for a body that is none.
+    The section may read what section `like` reads from outside the run, and other files as they are now. Raises
+    ConfigError for a body that is none.
     """
     recipe = make_recipe({**run.recipe.values, name: body, "targets": [name]})
     files: dict[str, Any] = run.record.get("files", {})
     known = {setting: rows for setting, rows in files.items() if setting.startswith(f"{like}.")}
     known = {f"{name}.{setting.removeprefix(f'{like}.')}": rows for setting, rows in known.items()}
-    return _recorded(run.paths, {**run.record, "files": {**files, **known}}, recipe, run.cluster)
+    return _recorded(run.paths, {**run.record, "files": {**files, **known}}, recipe, run.cluster, name)
 
 
 def _built(recipe: Recipe, cluster: Cluster, paths: RunPaths, expand: Expand, cut: Cut) -> Graph:

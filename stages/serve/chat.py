@@ -18,7 +18,7 @@ from stages.shared.tool import ToolCall, ToolTable
 def chat(call: ToolCall) -> Iterator[ToolTable]:
     """Yield the address of the page, then serve until Ctrl-C or SIGTERM.
 
-    Raises ConfigError if no model is there yet.
+    Raises ConfigError if no model is there yet, or a document to search is missing.
     """
     config: ServeConfig = call.changed
     chosen = config.chosen(call.inputs["models"])
@@ -26,8 +26,10 @@ def chat(call: ToolCall) -> Iterator[ToolTable]:
     tokenizer = call.inputs["tokenizer"][0].path
     if not folders or not tokenizer.is_file():
         raise ConfigError("models", [*chosen], f"trained first: `{call.command}`")
-    warnings.simplefilter("ignore")  # libraries' own, which would hide the address
     corpus = [file.path for file in call.inputs.get("corpus", ())]
+    if missing := [str(path) for path in corpus if not path.is_file()]:
+        raise ConfigError("corpus", missing, f"made first: `{call.command}`")
+    warnings.simplefilter("ignore")  # libraries' own, which would hide the address
     files = Files(models=folders, tokenizer=tokenizer, corpus=corpus)
     with Server(files, config, call.run_dir, new_token()) as server:
         base = f"{server.address}v1"

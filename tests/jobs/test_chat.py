@@ -43,6 +43,29 @@ def test_a_section_that_serves_is_no_part_of_a_run_with_a_report_and_chat_serves
     assert with_chat(run, None).graph.jobs["served"].config.toolbox == ("calendar",)
 
 
+def test_documents_that_are_not_made_yet_are_named_before_anything_is_served(
+    world: dict[str, Any], tmp_path: Path
+) -> None:
+    sample = {"stage": "sample.tools", "purpose": "news"}
+    served = {**world, "toolbox": ["search"], "corpus": "from:news"}
+    recipe = make_recipe({"name": "talk", "about": "", "targets": ["news"], "news": sample, "served": served})
+    plan_run(recipe, load_cluster("local"), tmp_path, None).save()
+    refused = launch("chat", "talk", runs=tmp_path, check=2)
+    assert "corpus" in refused.stderr
+    assert "must be made first" in refused.stderr
+
+
+def test_a_section_that_serves_files_from_outside_and_is_no_target_is_served(
+    world: dict[str, Any], tmp_path: Path
+) -> None:
+    sample = {"stage": "sample.tools", "purpose": "news"}
+    recipe = make_recipe({"name": "talk", "about": "", "targets": ["news"], "news": sample, "served": world})
+    plan_run(recipe, load_cluster("local"), tmp_path, None).save()
+    job = with_chat(open_run([tmp_path], "talk"), None).graph.jobs["served"]
+    assert [str(file.path) for file in job.inputs["tokenizer"]] == [world["tokenizer"]]
+    assert {file.source for file in job.inputs["models"]} == world["models"].keys()
+
+
 def test_the_last_section_that_makes_models_is_served_with_its_own_tokenizer(tmp_path: Path) -> None:
     run = plan_run(read_recipe("pretrain"), load_cluster("local"), tmp_path, None)
     made = with_chat(run, None)
