@@ -1,7 +1,8 @@
 """The documents format: zstd JSONL, one document a line. This module owns it.
 
 A line holds `id url text language language_score source dump`. Rejects are the same with `reason` and `step` added.
-A document whose slow extractor failed has the text of the fast one, and `"extractor": "fallback"`.
+A document whose slow extractor failed has the text of the fast one, and `"extractor": "fallback"`. A document of a
+curated source also has those of EXTRA_FIELDS that its source names.
 Bytes depend on the documents alone (fixed compression level, one frame, sorted keys): equal content, equal file.
 """
 
@@ -18,6 +19,8 @@ import zstandard
 from stages.shared.errors import DataError
 
 FIELDS = ("id", "url", "text", "language", "language_score", "source", "dump")
+EXTRA_FIELDS = ("licence", "date")
+"""Licence (an SPDX identifier where its text is known) and date (ISO 8601), where the source names them."""
 LEVEL = 3
 BLOCK = 1 << 17
 """Compressed bytes read at a time."""

@@ -61,6 +61,7 @@ class PreferencesConfig(StageConfig):
             units=units,
             uses=(),
             reads=("files",),
+            version=2,
             mem_mb=memory_mb([file for file in files if file.path.suffix != XML]),
             disk_mb=3 * max((file.mb for file in files), default=0.0),
         )

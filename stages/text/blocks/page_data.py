@@ -16,6 +16,8 @@ class PageData(TypedDict, total=False):
     dump: str
     language: str
     language_score: float
+    licence: str
+    date: str
     bytes: int
     """UTF-8 bytes of the text, once counted."""
     token_count: int | None

@@ -9,7 +9,7 @@ from typing import Any
 import xxhash
 from datatrove.data import Document
 
-from stages.formats.documents import FIELDS, DocumentWriter, read_documents
+from stages.formats.documents import EXTRA_FIELDS, FIELDS, DocumentWriter, read_documents
 from stages.text.blocks.page_data import page_data
 
 FALLBACK = "fallback"
@@ -76,5 +76,6 @@ def to_row(doc: Document) -> dict[str, Any]:
     """Return a datatrove document as a line of the documents format; a field that is not known yet is empty."""
     page = page_data(doc)
     row: dict[str, Any] = {name: page.get(name, "") for name in FIELDS}
+    row |= {name: doc.metadata[name] for name in EXTRA_FIELDS if name in page}
     row |= {"id": doc.id, "text": doc.text, "language_score": page.get("language_score", 0.0)}
     return {**row, "extractor": FALLBACK} if page.get("extractor") == FALLBACK else row
