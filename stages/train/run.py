@@ -31,7 +31,14 @@ def starting_weights(
     config, filled = task.config, model or task.config.model
     if config.continue_with == "weights":
         for start in task.inputs.get("continue_from", ()):
-            return partial(copy_weights, config=filled, folder=start.path, tokenizer=tokenizer, seed=config.seed)
+            return partial(
+                copy_weights,
+                config=filled,
+                folder=start.path,
+                tokenizer=tokenizer,
+                seed=config.seed,
+                layers_on_top=config.layers_on_top,
+            )
     for release in task.inputs.get("init_from", ()):
         return partial(import_weights, config=filled, folder=release.path, tokenizer=tokenizer, seed=config.seed)
     return None

@@ -126,7 +126,8 @@ class TrainingStage(TrainingConfig):
         now = {"model": self.model.model_dump(mode="json"), "dtype": self.dtype}
         planned = PlannedModel.of(file)
         if self.continue_with == "weights":
-            require_fitting(name_of(file), planned.model if planned else read_sealed(file.path).config, self.model)
+            found = planned.model if planned else read_sealed(file.path).config
+            require_fitting(name_of(file), found, self.model, self.layers_on_top)
         elif planned:
             then = {"model": planned.model.model_dump(mode="json"), "dtype": planned.dtype}
             require_same_settings(name_of(file), then, now)
@@ -134,6 +135,11 @@ class TrainingStage(TrainingConfig):
             read_sealed(file.path)
             then = read_state(file.path)
             require_same_model(file.path, then, {**then, **now}, self)
+
+    @property
+    def layers_on_top(self) -> int:
+        """Layers of the model that repeat the highest ones of `continue_from`."""
+        return 0
 
     def data_files(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> tuple[InputFile, ...]:
         """Return the files of the sources."""

@@ -47,10 +47,16 @@ class RewardConfig(ComparisonStage):
     """Lowest layers that keep the weights of the start, and the embedding with them. A model with few facts to learn
     from then judges by what the start knows, where it would learn the facts of the comparisons by heart."""
 
+    repeated_layers: Annotated[int, WEIGHTS] = Field(default=0, ge=0)
+    """Highest layers of `continue_from` that `model` has twice: copies of them lie on top (arXiv:2312.15166). With all
+    others frozen they compare a response with what the start knows."""
+
     @model_validator(mode="after")
     def _check_reward(self) -> RewardConfig:
         if self.model.head != "scalar":
             raise ConfigError("model.head", self.model.head, "scalar: a reward is one number")
+        if self.repeated_layers and self.continue_with != "weights":
+            raise ConfigError("repeated_layers", self.repeated_layers, "0 without continue_with: weights")
         if self.frozen_layers:
             self._check_frozen()
         return self
@@ -64,6 +70,11 @@ class RewardConfig(ComparisonStage):
             raise ConfigError("frozen_layers", given, f"0 with engine {self.engine}, which trains all weights")
         if self.model.lora:
             raise ConfigError("frozen_layers", given, "0 with model.lora: adapters freeze the layers")
+
+    @property
+    def layers_on_top(self) -> int:
+        """Layers of the model that repeat the highest ones of `continue_from`."""
+        return self.repeated_layers
 
     @property
     def frozen(self) -> tuple[str, ...]:

@@ -20,19 +20,24 @@ from stages.model.layers.adapters import is_adapter
 from stages.model.senses import is_of_sense
 from stages.shared.errors import DataError
 
+LAYERS = "decoder.layers."
+"""Begin of the names of weights of layers. The first index of such a weight is its layer."""
 
-def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: Tokenizer, seed: int) -> None:
+
+def copy_weights(
+    model: GPTModel, config: ModelConfig, folder: Path, tokenizer: Tokenizer, seed: int, layers_on_top: int = 0
+) -> None:
     """Fill this rank's weights from a checkpoint of ours. Collective.
 
     A head of another kind, new adapters and a new sense are drawn from the seed, and the rows of tokens that the
-    checkpoint lacks are its mean row. Raises DataError if it is damaged, of another shape than `config`, or trained
-    with another tokenizer.
+    checkpoint lacks are its mean row. `layers_on_top` of the model repeat the checkpoint's highest ones. Raises
+    DataError if it is damaged, of another shape than `config`, or trained with another tokenizer.
     """
     verify(folder)
     found = read_settings(folder)
     if found.tokenizer_sha256 != tokenizer.sha256:
         raise DataError(folder, "trained with another tokenizer", "Set `tokenizer` to that of its training")
-    require_fitting(folder, found.config, config)
+    require_fitting(folder, found.config, config, layers_on_top)
     last: tuple[tuple[str, tuple[int, ...]], Tensor] | None = None
 
     def full_tensor(tensor: ShardedTensor) -> Tensor:
@@ -40,6 +45,8 @@ def copy_weights(model: GPTModel, config: ModelConfig, folder: Path, tokenizer: 
         if _is_new(tensor.key, found.config, config):
             return drawn(tensor, config, seed)
         place = tensor.key, tuple(tensor.global_offset[: tensor.prepend_axis_num])
+        if tensor.key.startswith(LAYERS) and place[1][0] >= found.config.num_layers:
+            place = tensor.key, (place[1][0] - layers_on_top, *place[1][1:])
         if last is None or last[0] != place:
             whole = read_slice(folder, WEIGHTS + tensor.key, place[1])
             last = place, _with_our_rows(whole, tensor, found, config)

@@ -148,9 +148,17 @@ def _are_other(theirs: str, ours: InputFile) -> bool:
     return not one.exists() and not other.exists() and one.parts[UNIT:] != other.parts[UNIT:]
 
 
-def require_fitting(checkpoint: Path, found: ModelConfig, config: ModelConfig) -> None:
-    """Raise DataError if a model cannot start from the weights of a checkpoint, which has the model `found`."""
+def require_fitting(checkpoint: Path, found: ModelConfig, config: ModelConfig, layers_on_top: int = 0) -> None:
+    """Raise DataError if a model cannot start from the weights of a checkpoint, which has the model `found`.
+
+    `layers_on_top` of the model repeat the checkpoint's highest ones.
+    """
     other = {name: value for name, value in differences(config, found).items() if name not in FREE}
+    other.pop("num_layers", None)
+    if config.num_layers != found.num_layers + layers_on_top:
+        other["num_layers"] = found.num_layers + layers_on_top
+    elif layers_on_top > found.num_layers:
+        raise DataError(checkpoint, f"has {found.num_layers} layers", f"Repeat at most as many, not {layers_on_top}")
     if config.position == "glm" and config.seq_len != found.seq_len:
         other["seq_len"] = found.seq_len
     for name in ("lora", *SENSES):

@@ -20,7 +20,7 @@ from stages.synthesize.evolution import Evolution, check_response, judged
 from stages.synthesize.pool import Instruction
 from stages.synthesize.wording import Wording
 from tests.stages.harness import make_task, run_stage
-from tests.stages.synthesize.world import answer, write_pool
+from tests.stages.synthesize.world import answer, place_of, write_pool
 from tests.stages.teacher.scripted import Reply, ScriptedTeacher, misbehaving
 
 EN, ZH = Wording("evol_instruct", "en", {}), Wording("evol_instruct", "zh", {})
@@ -129,6 +129,7 @@ def test_the_pool_keeps_its_size_over_all_rounds(tmp_path: Path, zh: bool) -> No
         if chat.provenance:
             (parent,) = chat.provenance["parents"]
             assert chats[parent].messages[0].text in chat.messages[0].text
+            assert place_of(chat.messages[0].text) in chat.messages[1].text
             assert chat.provenance["how"] in OPERATIONS
             assert chat.provenance["kept"].startswith("judged ")
     family = found.families[0]

@@ -52,6 +52,7 @@ def test_the_final_checkpoint_is_that_of_the_measurement(ranked: World) -> None:
         ({"frozen_layers": 1, "layout": {"pp": 2}}, r"frozen_layers = 1: must be below 1"),
         ({"frozen_layers": 1, "engine": "deepspeed"}, r"frozen_layers = 1: must be 0 with engine deepspeed"),
         ({"frozen_layers": 1, "model": {"lora": {"rank": 4}}}, r"frozen_layers = 1: must be 0 with model.lora"),
+        ({"repeated_layers": 1}, r"repeated_layers = 1: must be 0 without continue_with: weights"),
     ],
 )
 def test_frozen_layers_that_leave_nothing_to_train_or_freeze_are_refused(changes: dict[str, Any], message: str) -> None:

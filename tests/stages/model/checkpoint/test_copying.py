@@ -20,12 +20,12 @@ from tests.stages.train.conftest import corpus, undisturbed  # noqa: F401
 from tests.stages.train.ranks import TINY, Run
 
 
-def started(run: Run, **settings: Any) -> Decoder:
+def started(run: Run, layers_on_top: int = 0, **settings: Any) -> Decoder:
     parallel.start(Ranks())
     config = ModelConfig(**TINY["model"] | settings)
     tokenizer = Tokenizer(Path(run.data) / "tokenizer.model")
     model = build_model(config, tokenizer.vocab_size, torch.float32)
-    copy_weights(model, config, run.out / "final", tokenizer, seed=3)
+    copy_weights(model, config, run.out / "final", tokenizer, seed=3, layers_on_top=layers_on_top)
     return model
 
 
@@ -52,6 +52,21 @@ def test_another_head_is_drawn_and_new_tokens_have_the_mean_row(undisturbed: Run
         ours = weights(started(undisturbed, extra_tokens=["<a>"]))[name]
         assert (len(ours), len(theirs[name])) == (384, 384)
         assert torch.allclose(ours[300], theirs[name][:300].mean(0), atol=1e-7)
+
+
+def test_layers_on_top_repeat_the_highest_ones(undisturbed: Run) -> None:  # noqa: F811
+    count, theirs = TINY["model"]["num_layers"], weights(load_model(undisturbed.out / "final").model)
+    ours = weights(started(undisturbed, layers_on_top=1, num_layers=count + 1))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    new = ours.keys() - theirs.keys()
+    assert new and all(f"layers.{count}." in name for name in new)
+    assert all(torch.equal(ours[name], theirs[name.replace(f".{count}.", f".{count - 1}.")]) for name in new)
+    with pytest.raises(DataError, match=f"num_layers: {count}"):
+        started(undisturbed, num_layers=count + 1)
+    with pytest.raises(DataError, match=f"num_layers: {count + 2}"):
+        started(undisturbed, layers_on_top=2, num_layers=count + 1)
+    with pytest.raises(DataError, match=f"has {count} layers. Repeat at most as many, not {count + 1}"):
+        started(undisturbed, layers_on_top=count + 1, num_layers=2 * count + 1)
 
 
 def test_another_shape_is_refused_with_what_the_recipe_needs(undisturbed: Run) -> None:  # noqa: F811
