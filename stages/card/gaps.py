@@ -17,15 +17,18 @@ def gaps_of(card: Card) -> list[str]:
 
 
 def _of_sources(sources: list[SourceCard]) -> Iterator[str]:
-    checks = {
-        "No licence is stated": lambda each: not each.licence and sum(each.licences.values()) < each.documents,
-        "No language is stated": lambda each: sum(each.languages.values()) < each.documents,
-        "No date or dump is stated": lambda each: not each.dates and not each.dumps,
-        "There is no document": lambda each: not each.documents,
-    }
-    for text, lacks in checks.items():
-        if names := [each.name or "(no name)" for each in sources if lacks(each)]:
-            yield f"{text}: {', '.join(names)}."
+    def named(text: str, lacking: list[SourceCard]) -> Iterator[str]:
+        if lacking:
+            yield f"{text}: {', '.join(each.name or '(no name)' for each in lacking)}."
+
+    unlicensed = [each for each in sources if not each.licence and sum(each.licences.values()) < each.documents]
+    yield from named("Documents without a licence", unlicensed)
+    unlabelled = [each for each in sources if sum(each.languages.values()) < each.documents]
+    yield from named("Documents without a language", unlabelled)
+    yield from named(
+        "Sources without a date or a dump", [each for each in sources if not each.dates and not each.dumps]
+    )
+    yield from named("Sources without a document", [each for each in sources if not each.documents])
 
 
 def _of_run(card: Card) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from stages.card.config import COUNT, CardConfig
 from stages.card.gaps import gaps_of
 from stages.formats.corpus.cards import Card, SourceCard, StepCard, TaskCard, write_card
 from stages.formats.corpus.contamination import read_contamination
-from stages.formats.corpus.quality import read_quality
+from stages.formats.corpus.quality import MASKS, read_quality
 from stages.formats.documents import read_documents
 from stages.formats.funnel import Funnel, merge, read_funnel
 from stages.formats.kinds import KINDS
@@ -28,6 +28,8 @@ from stages.text.words.tokens import count_words
 COUNTS = "counts.json"
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "card"
 MONTH = re.compile(r"\d{4}-\d{2}")
+SPACE = "\u202f"
+"""A narrow space that no line break divides."""
 MOST = 50
 """Values of a field that a file counts by name, such as licences; further ones are `other`."""
 
@@ -133,6 +135,12 @@ def page(made: Card) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (numbers.count, numbers.short, numbers.size, numbers.percent, explain):
-        environment.filters[function.__name__] = function
-    return environment.get_template("card.html.j2").render(card=made)
+    for function in (numbers.count, numbers.short, numbers.size, numbers.percent):
+        environment.filters[function.__name__] = _unbroken(function)
+    environment.filters["explain"] = explain
+    return environment.get_template("card.html.j2").render(card=made, masks=MASKS)
+
+
+def _unbroken(function: Callable[..., str]) -> Callable[..., str]:
+    """Return a function whose text no line break divides."""
+    return lambda *values: function(*values).replace(" ", SPACE)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Le
 from pydantic import Field
 
 from stages.formats.kinds import KINDS
@@ -19,6 +19,7 @@ from stages.shared.contract import (
     After,
     InputFile,
     Output,
+    Section,
     StageConfig,
     StagePlan,
     Step,
@@ -33,6 +34,31 @@ START_S = 3.0
 """Start of a process: Python, libraries, compiled functions."""
 COMPARE_S = 2e-5
 """Core-seconds to compare a document with all others."""
+
+
+class DistinctSettings(Section):
+    """Which documents count as the same. Of those the first in the order of the inputs stays."""
+
+    exact: bool = True
+    """Drop documents that are word for word another one; white space does not count."""
+    near: Literal["none", "minhash", "overlap"] = "minhash"
+    """minhash: drop documents most of whose word n-grams another one has too. overlap: drop the shorter of two if more
+    than max_overlap of it stands in the longer one, as LLaMA does with books."""
+    ngram: Annotated[int, Ge(1), Le(100)] = 5
+    """Words of an n-gram."""
+    buckets: Annotated[int, Ge(1), Le(1000)] = 14
+    """Buckets of minhash."""
+    hashes_per_bucket: Annotated[int, Ge(1), Le(100)] = 8
+    """Hash functions of a bucket: 14 x 8 finds nine of ten pairs whose n-grams agree by four fifths (FineWeb)."""
+    max_overlap: Annotated[float, Gt(0), Le(1)] = 0.9
+    """Largest share of a document that may stand in another one."""
+    sampled: Annotated[int, Ge(1), Le(10_000)] = 32
+    """One of so many n-grams is compared by overlap, chosen by its hash. A book of 50,000 words has 1,500 of them."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether documents are compared at all."""
+        return self.exact or self.near != "none"
 
 
 class CuratedSettings(StageConfig):

@@ -125,6 +125,8 @@ class Kinds:
     state: Kind = Kind("state")
     """A checkpoint with everything that training continues from: weights, optimizer, position."""
     metrics: Kind = Kind("metrics", "metrics.jsonl")
+    scaling: Kind = Kind("scaling", "scaling.json")
+    """A power law through the losses of several trainings."""
     readings: Kind = Kind("readings", "readings.json")
     """Tokens that a training took from each source."""
     layers: Kind = Kind("layers", "layers.jsonl")

@@ -1,6 +1,6 @@
 """The readings format: tokens that a training read from each source. Written by stages/train, read by the report.
 
-[{"source": "wiki", "tokens": 25700000000, "share": 0.045, "epochs": 2.45}, ...]
+[{"source": "wiki", "tokens": 25700000000, "share": 0.045, "epochs": 2.45, "asked": 0.045, "drawn": 30762}, ...]
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ class Reading:
 
 
 def write_readings(path: Path, found: Iterable[Reading]) -> None:
-    """Write the readings, in order."""
-    write_json(path, [asdict(reading) for reading in found])
+    """Write the readings, in order; what is None is left out."""
+    rows = (asdict(reading) for reading in found)
+    write_json(path, [{name: value for name, value in row.items() if value is not None} for row in rows])
 
 
 def read_readings(path: Path) -> list[Reading]:

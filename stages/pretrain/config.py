@@ -9,11 +9,13 @@ from typing import Annotated, ClassVar
 from pydantic import model_validator
 
 from stages.formats.kinds import KINDS
+from stages.formats.readings import Reading
 from stages.shared.contract import Forecast, InputFile, Inputs, Reads
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS
 from stages.train.mixing.settings import MixingSettings
+from stages.train.mixing.shares import costs
 from stages.train.planner.budget import Budget, beside_chinchilla
 from stages.train.sections import BlanksConfig
 from stages.train.stage import TrainingStage
@@ -49,7 +51,10 @@ class PretrainConfig(TrainingStage):
         if found is None or training.work.shape.experts:
             return found
         budget = Budget(training.work.shape.parameters, training.sequences * self.model.seq_len)
-        return replace(found, rows=(*found.rows, ("budget", beside_chinchilla(budget))))
+        rows = [("budget", beside_chinchilla(budget))]
+        if sources := found.data.get("sources"):
+            rows.append(("sources", costs([Reading(**each) for each in sources], found.hours * self.layout.ranks)))
+        return replace(found, rows=(*found.rows, *rows))
 
     @model_validator(mode="after")
     def _check_mixing(self) -> PretrainConfig:

@@ -88,6 +88,23 @@ class RepetitionSettings(Section):
         return self
 
 
+class C4Settings(Section):
+    """C4's rules (arXiv:1910.10683, section 2.2)."""
+
+    sentence_ends: bool = True
+    """Remove lines that do not end as a sentence does."""
+    min_line_words: int = Field(default=3, ge=0)
+    """Remove lines with fewer words. The paper has 5, the code that made C4 has 3."""
+    no_javascript: bool = True
+    """Remove lines that name JavaScript."""
+    no_braces: bool = True
+    """Drop pages with a curly bracket: they hold code."""
+    min_sentences: int = Field(default=5, ge=0)
+    """Fewest sentences of a page. The paper has 3, the code that made C4 has 5."""
+    bad_words: tuple[str, ...] = ()
+    """Drop pages with any of these words, as C4 does with the list of dirty words of Shutterstock."""
+
+
 class QualitySettings(Section):
     """Gopher's quality rules (arXiv:2112.11446, A.1.1). Words are counted without punctuation."""
 

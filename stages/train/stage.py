@@ -169,7 +169,7 @@ class TrainingStage(TrainingConfig):
             ),
             *(replace(_kept(unit, step, kind), unfit=unfit, about=about) for step in published),
             *(replace(_kept(unit, step, KINDS.state), about=about) for step in kept),
-            *(Output(step="", unit=unit, kind=each, source="") for each in measured),
+            *(Output(step="", unit=unit, kind=each, source="", about=about) for each in measured),
         ]
 
     def _weights_from(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, ClassVar
@@ -13,7 +14,9 @@ from stages.formats.kinds import KINDS
 from stages.shared.contract import InputFile, Inputs, Reads, StagePlan
 from stages.shared.errors import ConfigError
 
-SUFFIXES = (".xml", ".xml.bz2", ".xml.gz", ".xml.zst", ".xml.xz", ".xml.7z")
+SUFFIXES = (".xml", ".bz2", ".gz", ".zst", ".xz", ".7z")
+"""Ends of names; parts of a dump are called `pages-articles1.xml-p1p41242.bz2`."""
+INDEX = re.compile(r"-index\d*\.txt")
 PART = "/part-"
 
 
@@ -23,8 +26,8 @@ class WikipediaConfig(CuratedSettings):
     stage: ClassVar[str] = "curated.wikipedia"
 
     files: Annotated[Inputs, Reads(KINDS.wiki_dumps)]
-    """Dumps: `{en: /data/enwiki-*-pages-articles-multistream.xml.bz2}`. An index beside a multistream file is not
-    needed: its streams are found by their marks."""
+    """Dumps: `{en: /data/enwiki-*-pages-articles-multistream.xml.bz2}`. Indexes of multistream
+    files among them are left out: the streams are found by their marks."""
     parts: Annotated[int, Ge(1), Le(10_000)] = 1
     """Units that share a multistream file, each a run of its streams. Other files are one unit."""
     namespaces: tuple[int, ...] = (0,)
@@ -39,7 +42,7 @@ class WikipediaConfig(CuratedSettings):
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the steps. Raises ConfigError for parts of files that cannot be divided."""
-        files = files_of(inputs)
+        files = tuple(file for file in files_of(inputs) if not INDEX.search(file.path.name))
         uses = ("namespaces", "tables", "tails", "max_page_mb", *(("parts",) if self.parts > 1 else ()))
         reading = Reading(
             run="stages.curated.wikipedia.run:read", uses=uses, mb_s=3.0, text_ratio=0.6, suffixes=SUFFIXES

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from lm_eval.utils import handle_non_serializable, hash_string
@@ -25,18 +24,20 @@ from stages.shared.task import Task
 
 def run(task: Task[ItemsConfig]) -> dict[str, Any]:
     """Write the items of the unit's task into task.out; return their number by task."""
-    paths = {field: [file.path for file in task.inputs.get(field, ())] for field in task.inputs}
-    loaded = _load(Cell(task=task.unit), paths, task.work / "home")
+    loaded = _load(Cell(task=task.unit), task)
     found = {name: items_of(name, each) for name, each in sorted(loaded["tasks"].items())}
     write_items(task.out / KINDS.items.file, (item for items in found.values() for item in items))
     return {name: len(items) for name, items in found.items()}
 
 
-def _load(cell: Cell, paths: dict[str, list[Path]], home: Path) -> dict[str, Any]:
+def _load(cell: Cell, task: Task[ItemsConfig]) -> dict[str, Any]:
+    facts, datasets, definitions = (
+        [file.path for file in task.inputs.get(field, ())] for field in ("facts", "datasets", "definitions")
+    )
     if cell.task == FACTS:
-        return as_loaded(facts_tasks(paths["facts"]))
-    use_datasets(home, paths["datasets"])
-    return load_cell(cell, paths["definitions"], paths["datasets"])
+        return as_loaded(facts_tasks(facts))
+    use_datasets(task.work / "home", datasets)
+    return load_cell(cell, definitions, datasets)
 
 
 def items_of(name: str, task: Any) -> list[Item]:

@@ -103,8 +103,9 @@ def read_card(path: Path) -> Card:
     """Return the card of a file. Raises DataError if it holds none."""
     try:
         value: dict[str, Any] = read_json(path)
-        lists = {"sources": SourceCard, "steps": StepCard, "contamination": TaskCard}
-        made = {name: [kind(**each) for each in value.pop(name)] for name, kind in lists.items()}
-        return Card(**made, **value)
+        value["sources"] = [SourceCard(**each) for each in value["sources"]]
+        value["steps"] = [StepCard(**each) for each in value["steps"]]
+        value["contamination"] = [TaskCard(**each) for each in value["contamination"]]
+        return Card(**value)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(path, f"not a data card ({error!r})", "Run `card` again") from error

@@ -67,4 +67,6 @@ def read_comparison(path: Path) -> Comparison:
 
 
 def _compression(value: dict[str, Any]) -> Compression:
-    return Compression(**{name: tuple(each) if isinstance(each, list) else each for name, each in value.items()})
+    for name in ("examples", "tokens", "byte_tokens"):
+        value[name] = tuple(value[name])
+    return Compression(**value)

@@ -11,6 +11,8 @@ from pathlib import Path
 from stages.shared.errors import DataError
 from stages.shared.files import read_json, write_json
 
+MASKS = {"emails": "mail addresses", "ips": "IP addresses", "phones": "telephone numbers"}
+"""Kinds of personal data that are masked, for people."""
 STEPS = 100
 """Steps in which scores are counted."""
 

@@ -20,6 +20,7 @@ FOLDERS = (
     "packing",
     "reward",
     "training",
+    "scaling",
     "alarm",
     "evaluation",
     "seen",

@@ -29,6 +29,7 @@ from stages.shared.contract import (
     unique_keys,
 )
 from stages.shared.errors import ConfigError
+from stages.toolbox.memory import making_mb, searching_mb
 from stages.train.starts import final_checkpoint
 
 ENDPOINT = "endpoint"
@@ -119,6 +120,7 @@ class AnnotateConfig(StageConfig):
             uses=("passage_words",),
             reads=("corpus",),
             core_seconds=30.0,
+            mem_mb=making_mb(corpus := inputs.get("corpus", ())),
         )
         files = inputs.get("documents", ())
         pairs = [(file, share) for file in files for share in range(self.shares)]
@@ -137,7 +139,7 @@ class AnnotateConfig(StageConfig):
             after=(After("index"),) if needs_index else (),
             shape="generate",
             core_seconds=600.0,
-            mem_mb=2000.0,
+            mem_mb=2000.0 + searching_mb(corpus),
             version=2,
             data=self._digest(),
         )

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from stages.formats.readings import Reading
 from stages.shared.errors import ConfigError
+from stages.shared.numbers import short
 from stages.train.mixing.settings import MixingSettings
 
 WORTHWHILE = 4
 """Readings of a text until new text would teach clearly more (arXiv:2305.16264, section 5)."""
 
+SHOWN = 8
+"""Sources that a line names."""
 Shares = dict[str, float]
 """By source, together 1."""
 
@@ -128,3 +131,17 @@ def warning(found: list[Reading]) -> str:
             ),
         )
     )
+
+
+def costs(found: list[Reading], hours: float) -> str:
+    """Return which sources suffice, which repeat, and what each takes of the hours of all devices together."""
+    texts = []
+    for name, some in (
+        ("suffice", [each for each in found if each.epochs <= 1]),
+        ("repeat", [each for each in found if each.epochs > 1]),
+    ):
+        shown = [f"{each.source} {short(each.share * hours)} h" for each in some[:SHOWN]]
+        more = [f"{len(some) - SHOWN} more"] if len(some) > SHOWN else []
+        if shown:
+            texts.append(f"{name}: {', '.join([*shown, *more])}")
+    return "; ".join(texts)

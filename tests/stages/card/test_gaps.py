@@ -24,9 +24,9 @@ def test_what_no_source_states_is_named_by_source() -> None:
     empty = SourceCard(name="", documents=0)
     found = gaps_of(replace(CARD, sources=[FULL, replace(FULL, name="books", licence="", dumps={}), empty]))
     assert found[:3] == [
-        "No licence is stated: books.",
-        "No date or dump is stated: books, (no name).",
-        "There is no document: (no name).",
+        "Documents without a licence: books.",
+        "Sources without a date or a dump: books, (no name).",
+        "Sources without a document: (no name).",
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.formats.corpus.quality import STEPS, Quality, read_quality
+from stages.formats.corpus.quality import MASKS, STEPS, Quality, read_quality
 from stages.formats.kinds import KINDS
 from stages.report.part import Card, Material, Part, View
 from stages.report.words import number
@@ -37,7 +37,7 @@ def view(found: Quality) -> View:
     """Return the table of thresholds. Pure."""
     scores = sorted({*THRESHOLDS, *([found.threshold] if found.threshold else []), *found.bands})
     rows = [_kept(found, score) for score in scores]
-    return View(values={"found": found, "rows": rows, "whole": rows[0]}, cards=_cards(found))
+    return View(values={"found": found, "rows": rows, "whole": rows[0], "masks": MASKS}, cards=_cards(found))
 
 
 def _kept(found: Quality, score: float) -> Threshold:

@@ -13,6 +13,13 @@ from stages.shared.errors import ConfigError
 DUMP = InputFile(Path("/d/enwiki-multistream.xml.bz2"), "en", 20_000)
 
 
+def test_indexes_among_the_files_are_left_out() -> None:
+    index = InputFile(Path("/d/enwiki-20260101-pages-articles-multistream-index1.txt-p1p41242.bz2"), "en")
+    part = InputFile(Path("/d/enwiki-20260101-pages-articles-multistream1.xml-p1p41242.bz2"), "en")
+    (step,) = WikipediaConfig(files="x").plan({"files": (index, part)}).steps
+    assert [unit.inputs["files"] for unit in step.units] == [(part,)]
+
+
 def test_a_file_is_a_unit_or_as_many_as_there_are_parts() -> None:
     (step,) = WikipediaConfig(files="x").plan({"files": (DUMP,)}).steps
     assert [unit.key for unit in step.units] == ["en/enwiki-multistream.xml.bz2"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from stages.evaluate.cells import Cell, TaskSettings
 from stages.evaluate.harness import measure
 from stages.evaluate.items.config import ItemsConfig
-from stages.evaluate.items.questions import items_of, without_form
+from stages.evaluate.items.questions import items_of, run, without_form
 from stages.evaluate.scores import collect_outcomes
 from stages.evaluate.tasks.loading import load_cell, use_datasets
 from stages.formats.benchmarks.index import DataSet
@@ -16,7 +17,7 @@ from stages.formats.benchmarks.write import write_dataset
 from stages.formats.corpus.contamination import read_items
 from stages.shared.contract import InputFile
 from tests.stages.evaluate.world import CHOICE, ByDigest, define, questions
-from tests.stages.harness import run_stage
+from tests.stages.harness import make_task, run_stage
 
 PIQA = [
     {"goal": f"goal {n} of {'none' if n == 3 else 'all'}", "sol1": f"one {n}", "sol2": f"two {n}", "label": n % 2}
@@ -55,3 +56,11 @@ def test_words_that_all_questions_share_at_both_ends_are_left_out() -> None:
     assert without_form(["one text"]) == ["one text"]
     assert without_form(["Question: a", "Question: a"]) == ["", ""]
     assert without_form([]) == []
+
+
+def test_inputs_that_the_recipe_leaves_out_are_not_needed(tmp_path: Path) -> None:
+    own = define(tmp_path / "own", "mine", {"test": questions(3)}, **CHOICE)
+    config = ItemsConfig(tasks=(TaskSettings(task="mine"),))
+    inputs = {"definitions": tuple(InputFile(path, "") for path in own)}
+    task = make_task(config, config.plan(inputs).steps[0], 0, inputs, tmp_path / "run")
+    assert run(replace(task, inputs={"definitions": inputs["definitions"]})) == {"mine": 3}

@@ -58,3 +58,10 @@ def test_an_endpoint_may_be_a_service_and_its_model_is_part_of_a_unit() -> None:
         for name in ("one", "two")
     ]
     assert plans[0].steps[0].data != plans[1].steps[0].data
+
+
+def test_a_search_plans_the_memory_of_its_index() -> None:
+    files = {**FILES, "corpus": (InputFile(Path("c.zst"), "", mb=50),)}
+    index, annotate = config(tool="search", corpus="x").plan(files).steps
+    (without,) = config().plan(FILES).steps
+    assert index.mem_mb > annotate.mem_mb - without.mem_mb > 500

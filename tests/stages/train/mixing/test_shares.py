@@ -6,7 +6,7 @@ import pytest
 
 from stages.shared.errors import ConfigError
 from stages.train.mixing.settings import LastSettings, MixingSettings
-from stages.train.mixing.shares import phases, readings, warning
+from stages.train.mixing.shares import costs, phases, readings, warning
 
 
 def test_without_a_mixture_all_sources_are_read_equally_often() -> None:
@@ -76,3 +76,10 @@ def test_the_end_has_the_first_call_on_a_scarce_source() -> None:
     assert last.shares == {"big": 0.0, "tiny": 1.0}
     assert first.shares == pytest.approx({"big": 1.0, "tiny": 0.0})
     assert first.asked == {"big": 0.5, "tiny": 0.5}
+
+
+def test_what_suffices_what_repeats_and_what_each_takes_is_one_line() -> None:
+    found = readings({"web": 900.0, "wiki": 100.0}, {"web": 1.0, "wiki": 1.0}, 400.0)
+    assert costs(found, 1000.0) == "suffice: web 500 h; repeat: wiki 500 h"
+    many = readings({f"s{number}": 10.0 for number in range(10)}, None, 50.0)
+    assert costs(many, 10.0).endswith("s7 1 h, 2 more")

@@ -29,7 +29,7 @@ def test_the_page_has_the_auc_of_a_trained_classifier_and_none_of_a_given_one() 
     page = page_of(quality=shown)
     assert "probability 0.997" in page
     assert "0.37 is the threshold in use" in page
-    assert "3 emails." in page
+    assert "3 mail addresses." in page
     assert view(quality()).cards == ()
     assert "that the recipe gives" in page_of(quality=view(quality()))
-    assert "emails" in page_of(quality=view(Quality(masked={"emails": 1})))
+    assert "1 mail addresses" in page_of(quality=view(Quality(masked={"emails": 1})))
