@@ -71,30 +71,27 @@ def make_parser() -> argparse.ArgumentParser:
     def repeated(made: argparse.ArgumentParser, flag: str, form: str, meaning: str) -> None:
         made.add_argument(flag, action="append", default=[], metavar=form, help=meaning)
 
+    def bell(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--command", help="shell command that calls people; the message is on its standard input")
+        made.add_argument("--webhook-file", metavar="FILE", help="file of mode 0600 with a URL to POST the message to")
+
     made = recipe_verb("plan", "show the jobs, their resources and cost, what is reused and why; submit nothing")
     form = made.add_mutually_exclusive_group()
     form.add_argument("--sbatch", action="store_true", help="print the batch scripts instead")
     form.add_argument("--json", action="store_true", help="as JSON")
     yes = "ask nothing: neither about half-done work of other settings, nor before a large submission"
     about = "submit what is missing; calling it again does nothing twice"
-    repeated(recipe_verb("run", about, wait=WAIT_HELP, yes=yes), *FAULT)
+    made = recipe_verb("run", about, wait=WAIT_HELP, yes=yes)
+    repeated(made, *FAULT)
+    bell(made)
     about = "evaluate new checkpoints every night, and call people when a task became worse"
     made = recipe_verb("nightly", about, once="one night, now", remove="end the nights of this run")
     made.add_argument("--at", default="02:00", metavar="HH:MM", help="time of the day (default: %(default)s)")
     made.add_argument("--by", choices=("scrontab", "cron", "slurm"), help="scheduler (default: the first that works)")
-    made.add_argument("--command", help="shell command that calls people; the message is on its standard input")
-    made.add_argument("--webhook-file", metavar="FILE", help="file of mode 0600 with a URL to POST the message to")
-    watch = "again every few seconds until nothing runs or waits"
-    verb("status", "show the state of a run and, if it needs you, what to do", "run", json="as JSON", watch=watch)
-    as_lines, follow = "as JSON, one message a line", "go on as the log grows, until Ctrl-C"
-    made = verb("logs", "print the newest log of a job or of one unit of it", "run", json=as_lines, follow=follow)
-    made.add_argument("job", metavar="JOB[/UNIT]", help="such as web.filter or web.filter/3")
-    made.add_argument("--rank", type=int, metavar="N", help="only messages of this rank")
-    made.add_argument("--level", choices=("info", "warning", "error"), help="only messages of this level or above")
-    made.add_argument("--since", metavar="TIME", help="only messages of the last 30s, 10m, 2h or 1d")
+    bell(made)
     about = "submit failed and lost units again, and repair the jobs that wait for them"
     verify, unasked = "compare the files of all done units with their digests", "ask nothing before a large submission"
-    verb("heal", about, "run", verify=verify, wait=WAIT_HELP, yes=unasked)
+    bell(verb("heal", about, "run", verify=verify, wait=WAIT_HELP, yes=unasked))
     strays = "only what the queue holds of earlier settings, or twice"
     verb("cancel", "cancel queued and running jobs; finished units stay", "run", strays=strays)
     add_operations(verb)
@@ -127,7 +124,15 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def add_operations(verb: "Callable[..., argparse.ArgumentParser]") -> None:
-    """Add the verbs about runs in the queue and about all runs; `verb` makes one."""
+    """Add the verbs that look at runs and that change what is in the queue; `verb` makes one."""
+    watch = "again every few seconds until nothing runs or waits"
+    verb("status", "show the state of a run and, if it needs you, what to do", "run", json="as JSON", watch=watch)
+    as_lines, follow = "as JSON, one message a line", "go on as the log grows, until Ctrl-C"
+    made = verb("logs", "print the newest log of a job or of one unit of it", "run", json=as_lines, follow=follow)
+    made.add_argument("job", metavar="JOB[/UNIT]", help="such as web.filter or web.filter/3")
+    made.add_argument("--rank", type=int, metavar="N", help="only messages of this rank")
+    made.add_argument("--level", choices=("info", "warning", "error"), help="only messages of this level or above")
+    made.add_argument("--since", metavar="TIME", help="only messages of the last 30s, 10m, 2h or 1d")
     made = verb("nodes", "show the nodes that a run has found bad and avoids", "run", json="as JSON")
     made.add_argument("--clear", action="append", default=[], metavar="NODE", help="forget a node's strikes")
     made = verb("cost", "show what a run has cost and wasted, by job: queue wait, core-hours, lost work", "run")

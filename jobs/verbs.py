@@ -33,6 +33,7 @@ from jobs.checks.answers import answers, judge_limits, limits
 from jobs.checks.answers import lines_of as answer_lines
 from jobs.checks.doctor import diagnose, print_findings
 from jobs.checks.propose import propose
+from jobs.commands import command
 from jobs.costs import with_unit_costs
 from jobs.display import confirm, console, log, warn
 from jobs.history import begun, changes, lines_of, require_consent
@@ -147,11 +148,12 @@ def plan(arguments: argparse.Namespace) -> int:
 def _said_by_cluster(planned: Run, lines: Sequence[show.PlannedJob]) -> list[str]:
     """Return what Slurm says about a plan's jobs and limits; nothing for another cluster, or one out of reach."""
     to_do = [line for line in lines if line.to_do]
-    if planned.cluster.kind != "slurm" or not to_do:
+    if planned.cluster.kind != "slurm" or not to_do or not slurm.is_installed():
         return []
     try:
+        told = list(judge_limits(sum(line.elements for line in to_do), limits()))
         found = list(answers(planned.cluster, [planned.graph.jobs[line.job] for line in to_do]))
-        return [*answer_lines(found), *judge_limits(sum(line.elements for line in to_do), limits())]
+        return [*answer_lines(found), *told]
     except ClusterError as error:
         return [f"Slurm was not asked: {error}"]
 
@@ -185,6 +187,7 @@ def _max_array_size(run: Run) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Submit what is missing; on the local cluster, run it in the foreground."""
     asked = _asked(arguments)
+    bell = _bell(arguments)
     planted = [_known_fault(asked, text) for text in arguments.fault]
     forecasts(asked.graph.jobs.values(), asked.cluster)  # refuses what cannot work there
     changed = changes(asked.paths, asked.graph.jobs.values())
@@ -197,15 +200,29 @@ def run(arguments: argparse.Namespace) -> int:
     with asked.lock():
         asked.save()
         faults.plant(asked.paths, planted)
-        return advance(asked, heal=False, wait=arguments.wait, yes=arguments.yes)
+        return _ring(bell, asked, advance(asked, heal=False, wait=arguments.wait, yes=arguments.yes))
+
+
+def _bell(arguments: argparse.Namespace) -> Bell:
+    """Return the bell of a command line. Raises ConfigError for a webhook file that cannot be used."""
+    webhook = Path(arguments.webhook_file).expanduser().absolute() if arguments.webhook_file else None
+    bell = Bell(command=arguments.command, webhook_file=webhook)
+    bell.check()
+    return bell
+
+
+def _ring(bell: Bell, told: Run, code: int) -> int:
+    """Call people at the end of a launcher's work, and return its exit code."""
+    message = f"needs you: `{command('status', told.address)}`" if code else "nothing is left to do for the launcher"
+    if trouble := bell.ring(told.name, message, told.paths.run_json):
+        warn(f"nobody was called: {trouble}")
+    return code
 
 
 def nightly(arguments: argparse.Namespace) -> int:
     """Install or remove a run's nights; with --once, do the work of one."""
     asked, at = _asked(arguments), parse_time(arguments.at)
-    webhook = Path(arguments.webhook_file).expanduser().absolute() if arguments.webhook_file else None
-    bell = Bell(command=arguments.command, webhook_file=webhook)
-    bell.check()
+    bell = _bell(arguments)
     os.umask(int(asked.cluster.umask, 8))
     enter(asked.cluster)
     if not arguments.once:
@@ -233,11 +250,12 @@ def _known_fault(asked: Run, text: str) -> faults.Fault:
 
 def heal(arguments: argparse.Namespace) -> int:
     """Submit again what failed or was lost, and mend the dependencies of what waits for it."""
-    opened = _opened(arguments)
+    opened, bell = _opened(arguments), _bell(arguments)
     _have_stages(opened.cluster)
     with opened.lock():
         opened.require_same_inputs(opened.look()[1])
-        return advance(opened, heal=True, wait=arguments.wait, verify=arguments.verify, yes=arguments.yes)
+        code = advance(opened, heal=True, wait=arguments.wait, verify=arguments.verify, yes=arguments.yes)
+        return _ring(bell, opened, code)
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -452,6 +470,7 @@ def _tool(opened: Run, verb: str, overrides: Sequence[str]) -> int:
 def demo(arguments: argparse.Namespace) -> int:
     """Run the whole journey on the sample web and print where its report is."""
     arguments.recipe, arguments.wait, arguments.yes = "demo", True, False
+    arguments.command, arguments.webhook_file = None, None
     return run(arguments)
 
 

@@ -1,10 +1,10 @@
 """Chaos on the testbed: `python -m tests.chaos --minutes 20 --seed 1`.
 
 Toy journeys (units that are made, a march that resumes, a last step that reads all) run on a real Slurm, one after
-another, under random faults: processes, batch scripts, daemons and launchers are killed, elements are cancelled,
-requeued and held, nodes go down or are drained, a writer is stopped and wakes up later. Each journey is then healed in
-peace. It must end with the bytes of a calm run, with an empty queue, and with no unit begun more often than its
-failures explain. Prints faults by kind with the seconds until the run got on. Exit code 1 if a journey is not so.
+another, under random faults, up to three at once: processes, batch scripts, daemons and launchers are killed, elements
+are cancelled, requeued and held, nodes go down or are drained, a writer is stopped and wakes up later. Each journey is
+then healed in peace. It must end with the bytes of a calm run, with an empty queue, and with no unit begun more often
+than its failures explain. Prints faults by kind with the seconds until the run got on. Exit code 1 if one is not so.
 """
 
 from __future__ import annotations
@@ -69,15 +69,16 @@ class Chaos:
         kinds = self.faults(toy)
         while time.monotonic() < self.end and not toy.is_done():
             time.sleep(self.draw.uniform(1.0, 4.0))
-            kind = self.draw.choice(sorted(kinds))
             before, began = _got_on(toy), time.monotonic()
-            if kinds[kind]():
+            drawn = self.draw.sample(sorted(kinds), self.draw.choice((1, 2, 3)))
+            if hit := [kind for kind in drawn if kinds[kind]()]:
                 self._recover(toy)
                 while _got_on(toy) == before and time.monotonic() < began + PEACE_S and not toy.is_done():
                     time.sleep(0.5)
                     _call(toy, "heal")
-                self.recoveries[kind].append(time.monotonic() - began)
-                print(f"{kind}: on again after {self.recoveries[kind][-1]:.0f} s", flush=True)
+                for kind in hit:
+                    self.recoveries[kind].append(time.monotonic() - began)
+                print(f"{', '.join(hit)}: on again after {time.monotonic() - began:.0f} s", flush=True)
         self._finish(toy)
 
     def _recover(self, toy: OnSlurm) -> None:

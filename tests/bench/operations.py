@@ -63,7 +63,7 @@ def measure(units: int, code: Path, home: Path) -> Measured:
     with Door(slurm, home) as door:
         subject.bin = door.bin
         plan = subject.launch("plan")
-        submit = subject.launch("run", codes=(0, 1))
+        submit = subject.launch("run", "--yes", codes=(0, 1))
         status, heal = [], [Cost(0.0, 0.0, "")]
         for calls in range(2, ROUNDS):  # noqa: B007  (reported)
             slurm.advance(200.0)
@@ -72,7 +72,7 @@ def measure(units: int, code: Path, home: Path) -> Measured:
                 break
             slurm.drain()
             slurm.purge()
-            heal.append(subject.launch("heal", codes=(0, 1)))
+            heal.append(subject.launch("heal", "--yes", codes=(0, 1)))
         else:
             raise RuntimeError(f"not finished after {ROUNDS} calls: {status[-1].output[:2000]}")
         heal.append(subject.launch("heal"))  # packs

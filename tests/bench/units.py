@@ -154,7 +154,7 @@ class Subject:
         """Submit everything; return how often sbatch was called, and how many arrays the plan has."""
         sbatch = write_fake(self.bin, "sbatch", "echo $((100 + call))")
         planned = json.loads(self.launch("plan", "--json").output)
-        self.launch("run", codes=(0, 1))  # 1: what was submitted is not in the empty queue afterwards
+        self.launch("run", "--yes", codes=(0, 1))  # 1: what was submitted is not in the empty queue afterwards
         return len(sbatch.calls()), sum(job["arrays"] for job in planned["jobs"])
 
 

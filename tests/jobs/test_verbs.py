@@ -82,7 +82,9 @@ def test_status_logs_and_run_agree_on_a_failure(toy: Toy) -> None:
     toy.launch("run")
     status = toy.launch("status")
     assert status.returncode == 1
-    assert status.stdout.count("the ink is dry") == 1
+    verdict, _, log = status.stdout.partition("  | ")
+    assert verdict.count("the ink is dry") == 1
+    assert log.endswith("  |   RuntimeError: the ink is dry\n"), "the last lines of its log"
     data = toy.status()
     assert data["jobs"]["toy.make"]["counts"] == {"done": 2, "failed": 1}
     assert data["jobs"]["toy.make"]["units"]["1"]["reason"] == "RuntimeError: the ink is dry"
@@ -281,3 +283,17 @@ def test_the_doctor_says_that_slurm_is_silent(
     said = " ".join(capsys.readouterr().out.split())
     assert "Unable to contact slurm controller" in said
     assert "All is well" not in said
+
+
+def test_people_are_called_at_the_end_and_when_a_run_needs_them(toy: Toy) -> None:
+    said = toy.home / "said"
+    call = ("--command", f"cat >>'{said}'; echo >>'{said}'")
+    toy.mood("make.1", "once fail")
+    assert toy.launch("run", *call).returncode == 1
+    healed = toy.launch("heal", *call)
+    assert healed.returncode == 0, healed.stderr
+    first, second = said.read_text().splitlines()
+    assert first.startswith("Stagecoach, toy: needs you: `") and " status " in first
+    assert second == "Stagecoach, toy: nothing is left to do for the launcher"
+    broken = toy.launch("heal", "--command", "exit 3")
+    assert (broken.returncode, "nobody was called: the command ended with 3" in broken.stderr) == (0, True)
