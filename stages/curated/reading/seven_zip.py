@@ -18,8 +18,6 @@ from stages.curated.items import Damaged
 MEMORY_MB = 1500
 """Address space of the child. Stack Exchange's archives have dictionaries of up to 64 MB."""
 CHUNK = 1 << 20
-MISSING = 4
-"""Exit code: py7zr is not installed."""
 ROOT = Path(__file__).parents[3]
 
 
@@ -74,7 +72,10 @@ def unpacked(path: Path, on_damage: Callable[[Damaged], None]) -> Iterator[bytes
 
 def main(path: str) -> None:
     """Write the content of the archive's first file to stdout."""
-    import py7zr  # noqa: PLC0415  (in the child alone)
+    try:
+        import py7zr  # noqa: PLC0415  (in the child alone; an extra of the environment)
+    except ImportError as error:
+        raise SystemExit("py7zr is not installed: pip install -r envs/requirements/curated.txt") from error
 
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MB * 1_000_000, hard))
