@@ -10,7 +10,7 @@ same command as `stagecoach`.
 
 import argparse
 import sys
-from typing import NoReturn
+from typing import Callable, NoReturn  # noqa: UP035  (Python 3.6 has no subscripts of collections.abc.Callable)
 
 PROGRAM = "stagecoach" if sys.argv[0].endswith("/stagecoach") else "launch.py"
 COMMAND = PROGRAM if PROGRAM == "stagecoach" else "python3 launch.py"
@@ -75,7 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
     form = made.add_mutually_exclusive_group()
     form.add_argument("--sbatch", action="store_true", help="print the batch scripts instead")
     form.add_argument("--json", action="store_true", help="as JSON")
-    yes = "leave half-done work of other settings behind, unasked"
+    yes = "ask nothing: neither about half-done work of other settings, nor before a large submission"
     about = "submit what is missing; calling it again does nothing twice"
     repeated(recipe_verb("run", about, wait=WAIT_HELP, yes=yes), *FAULT)
     about = "evaluate new checkpoints every night, and call people when a task became worse"
@@ -93,9 +93,11 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument("--level", choices=("info", "warning", "error"), help="only messages of this level or above")
     made.add_argument("--since", metavar="TIME", help="only messages of the last 30s, 10m, 2h or 1d")
     about = "submit failed and lost units again, and repair the jobs that wait for them"
-    verb("heal", about, "run", verify="compare the files of all done units with their digests", wait=WAIT_HELP)
+    verify, unasked = "compare the files of all done units with their digests", "ask nothing before a large submission"
+    verb("heal", about, "run", verify=verify, wait=WAIT_HELP, yes=unasked)
     strays = "only what the queue holds of earlier settings, or twice"
     verb("cancel", "cancel queued and running jobs; finished units stay", "run", strays=strays)
+    add_operations(verb)
     about = "list the files of earlier settings that a run no longer uses; remove them with --yes"
     verb("prune", about, "run", yes="remove them")
     about = "show what other thresholds of a web stage would keep, from stored measures; change nothing"
@@ -106,12 +108,44 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument("section", nargs="?", help="section with models (default: the last one that trains)")
     repeated(made, "--set", "A.B=C", "another setting of the server, such as chat.port=8765")
     verb("report", "write the report of a run in its present state", "run")
+    made = verb("budget", "show which model and how many tokens a budget buys, after Chinchilla")
+    for flag, meaning in (("parameters", "7B"), ("tokens", "1.4T"), ("gpu-hours", "10k")):
+        made.add_argument(f"--{flag}", metavar="N", help=f"what is given, such as {meaning}")
+    made.add_argument("--factor", type=float, default=1.0, help="times Chinchilla's tokens (default: %(default)s)")
+    made.add_argument("--gpu", default="h100-80gb", help="type of GPU (default: %(default)s)")
+    made.add_argument("--mfu", type=float, default=0.4, help="share of its peak that is used (default: %(default)s)")
     made = verb("doctor", "check this machine or cluster, with a remedy for each problem")
     made.add_argument("--cluster", default="auto", help=CLUSTER_HELP)
+    form = made.add_mutually_exclusive_group()
+    form.add_argument("--propose", action="store_true", help="print a cluster file for this cluster instead")
+    form.add_argument("--json", action="store_true", help="as JSON")
+    verb("completion", "print a script for the shell: source <(launch.py completion)")
     repeated(recipe_verb("demo", "run the whole journey on the sample web and write its report"), *FAULT)
     about = "arguments for pytest, after `--`: only these tests"
     verb("test", "run all checks that CI runs").add_argument("pytest", nargs="*", help=about)
     return parser
+
+
+def add_operations(verb: "Callable[..., argparse.ArgumentParser]") -> None:
+    """Add the verbs about runs in the queue and about all runs; `verb` makes one."""
+    made = verb("nodes", "show the nodes that a run has found bad and avoids", "run", json="as JSON")
+    made.add_argument("--clear", action="append", default=[], metavar="NODE", help="forget a node's strikes")
+    made = verb("cost", "show what a run has cost and wasted, by job: queue wait, core-hours, lost work", "run")
+    form = made.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--csv", action="store_true", help="as CSV")
+    form.add_argument("--html", action="store_true", help="as a page")
+    verb("runs", "list all runs with their owners and how far they are", json="as JSON")
+    made = verb("adjust", "change a run in the queue, and what it submits from now on", "run")
+    made.add_argument("job", nargs="*", help="jobs or sections (default: all of the run)")
+    made.add_argument("--throttle", type=int, metavar="N", help="elements of a job that may run at once")
+    made.add_argument("--exclude", metavar="NODES", help="nodes to avoid, such as n[017-019]")
+    made.add_argument("--partition", metavar="NAME", help="partition for what has not started")
+    made.add_argument("--time", metavar="LIMIT", help="time limit: minutes, H:MM:SS or D-HH:MM:SS")
+    form = made.add_mutually_exclusive_group()
+    form.add_argument("--hold", action="store_true", help="nothing new starts")
+    form.add_argument("--release", action="store_true", help="end the hold")
+    made.add_argument("--reset", action="store_true", help="end all adjustments of what is submitted later")
 
 
 def main(argv: "list[str] | None" = None) -> int:
@@ -128,7 +162,9 @@ def main(argv: "list[str] | None" = None) -> int:
     if not argv:
         parser.print_help()
         return 0
-    return call(parser.parse_args(argv), argv)
+    arguments = parser.parse_args(argv)
+    arguments.parser = parser  # for `completion`
+    return call(arguments, argv)
 
 
 def call(arguments: argparse.Namespace, argv: "list[str]") -> int:

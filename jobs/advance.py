@@ -11,37 +11,52 @@ from rich.text import Text
 
 from jobs import show
 from jobs.costs import with_unit_costs
-from jobs.display import console, live_states, log
+from jobs.display import confirm, console, live_states, log
 from jobs.marks import withdraw
 from jobs.run.local import LocalRun
 from jobs.runs import Run
 from jobs.submit import slurm
 from jobs.submit.arrays import Patience
-from jobs.submit.dispatch import Submitter, release, settle_intents, unhold
+from jobs.submit.dispatch import Submitter, release, release_held, settle_intents, unhold
 from jobs.submit.ledger import read_cancels_of_run, write_cancel
-from jobs.submit.reconcile import DAMAGED, LIVE, Snapshot, States, finished, idle_services, in_flight, next_actions
+from jobs.submit.reconcile import (
+    DAMAGED,
+    LIVE,
+    Actions,
+    Snapshot,
+    States,
+    finished,
+    idle_services,
+    in_flight,
+    next_actions,
+)
 from jobs.submit.strays import strays, to_remove
+from jobs.upkeep.packing import pack
+from jobs.upkeep.spending import spending
 from stages.formats.kinds import KINDS
-from stages.shared.errors import ClusterError
+from stages.shared.errors import ClusterError, StagecoachError
 from stages.shared.numbers import plural
 
 WATCH_S = 3.0
 
 
-def advance(run: Run, heal: bool, wait: bool, verify: bool = False) -> int:
+def advance(run: Run, heal: bool, wait: bool, verify: bool = False, yes: bool = True) -> int:
     """Do what comes next and show the result; return the exit code. The way of `run`, `heal` and `demo`.
 
-    With `verify`, the output of done units is compared with its digests. Side effect: what is damaged loses its mark.
+    Without `yes`, asks before it submits more than the cluster file's `ask_above`. With `verify`, the output of done
+    units is compared with its digests. Side effect: what is damaged loses its mark.
     """
     run, cancels = with_unit_costs(run), read_cancels_of_run(run.paths)
     if run.cluster.kind == "slurm":
         settle_intents(run, log)
+        release_held(run, log)
     seen, states = run.look(files="digests" if verify else "all")
     _withdraw_damaged(run, seen)
     if finished(states):
         log(f"Nothing to do: {run.name} is finished in {run.paths.root}")
         if run.cluster.kind == "slurm":
             _tidy(run, seen, states)
+        _pack(run, states)
         _offer_report(run)
         return 0
     if run.cluster.kind == "local":
@@ -49,9 +64,12 @@ def advance(run: Run, heal: bool, wait: bool, verify: bool = False) -> int:
             states = LocalRun(run, log, display).advance(heal)
     else:
         patience = Patience(log=log, waits=wait, is_cancelled=lambda: not read_cancels_of_run(run.paths) <= cancels)
-        seen, states = _submit(run, seen, states, heal, patience)
+        actions = next_actions(run.graph, states, seen.done, heal)
+        _require_consent(run, actions, yes)
+        seen, states = _submit(run, seen, states, actions, patience)
     console.print(show.status_view(run, states, strays(run.graph, states, seen)), soft_wrap=True)
     if finished(states):
+        _pack(run, states)
         _offer_report(run)
         return 0
     return 0 if in_flight(states) and not wait else 1
@@ -66,9 +84,18 @@ def _withdraw_damaged(run: Run, seen: Snapshot) -> None:
                 log(f"{name}/{job.units[unit].key if unit in job.units else unit}: {DAMAGED}: {text}")
 
 
-def _submit(run: Run, seen: Snapshot, states: States, heal: bool, patience: Patience) -> tuple[Snapshot, States]:
+def _require_consent(run: Run, actions: Actions, yes: bool) -> None:
+    """Ask before much is spent. Raises StagecoachError where the answer is no."""
+    beyond = spending(run.graph, actions).beyond(run.cluster.ask_above)
+    if beyond and not yes and not confirm(f"This submits {beyond}. Submit?"):
+        raise StagecoachError(
+            f"nothing submitted: {beyond} is more than `ask_above` of cluster {run.cluster.name}. Look at "
+            "`launch.py plan`, then give --yes"
+        )
+
+
+def _submit(run: Run, seen: Snapshot, states: States, actions: Actions, patience: Patience) -> tuple[Snapshot, States]:
     """Submit to Slurm what comes next, follow the run if the launcher waits, and return the last look."""
-    actions = next_actions(run.graph, states, seen.done, heal)
     for name, why in actions.held_back.items():
         log(f"{name}: not submitted, {why}")
     unhold(actions, log)
@@ -110,6 +137,11 @@ def _tidy(run: Run, seen: Snapshot, states: States) -> None:
     if ids := to_remove(states, seen):
         slurm.cancel(ids)
         log(f"{plural(len(ids), 'done element')} of {run.name} held by Slurm and removed from the queue")
+
+
+def _pack(run: Run, states: States) -> None:
+    if saved := pack(run, states):
+        log(f"{plural(saved, 'record')} of {run.name} packed into a few files")
 
 
 def _stop_services(run: Run, states: States) -> None:

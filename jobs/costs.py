@@ -6,6 +6,7 @@ marks they correct the estimates of what is to come. Damaged files teach nothing
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -93,9 +94,20 @@ def _measured(paths: RunPaths, stage: str, cluster: str) -> Iterator[Measured]:
         step = StepPaths(path.parent)
         estimates = _estimates(path, stage, cluster)
         for folder in sorted(estimates.keys() & step.marked_units() if estimates else ()):
-            seconds = _number((_read(step.mark(folder)) or {}).get("seconds"))
+            seconds = _number(_mark(step, folder).get("seconds"))
             if seconds is not None:
                 yield Measured(estimates[folder], seconds)
+
+
+def _mark(step: StepPaths, folder: str) -> dict[str, Any]:
+    """Return a unit's completion mark, of its own file or packed; empty if it is damaged."""
+    if found := _read(step.mark(folder)):
+        return found
+    with contextlib.suppress(OSError, ValueError):
+        if step.packed_marks.lstat().st_uid == os.geteuid():
+            value = step.read_mark(folder)
+            return value if isinstance(value, dict) else {}
+    return {}
 
 
 def _estimates(path: Path, stage: str, cluster: str) -> dict[str, Cost]:

@@ -44,9 +44,9 @@ def warn(message: str) -> None:
     errors.print(message, soft_wrap=True)
 
 
-def confirm(statement: str) -> bool:
+def confirm(question: str) -> bool:
     """Return whether the person at the terminal agrees; False where there is none."""
-    return sys.stdin.isatty() and console.input(f"{statement}. Start anew? [y/N] ").strip().lower() in ("y", "yes")
+    return sys.stdin.isatty() and console.input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ def _past(paths: RunPaths, job: str, place: tuple[str, str], attempts: list[Atte
     if progress <= 0 or "config" not in record or not _is_left(step, place[1]):
         return None
     hours = sum(_ended(paths, attempt) - attempt.started for attempt in attempts if attempt.start) / 3600
-    earlier = Earlier(settings=record["config"], progress=progress, is_done=step.mark(place[1]).exists())
+    earlier = Earlier(settings=record["config"], progress=progress, is_done=step.is_marked(place[1]))
     inputs = record["inputs"].get(place[1], "")
     return Past(earlier, place[0], place[1], inputs, hours, max(attempt.started for attempt in attempts))
 
@@ -91,7 +91,7 @@ def _ended(paths: RunPaths, attempt: Attempt) -> float:
 
 def _is_left(step: StepPaths, unit: str) -> bool:
     """Return whether anything of a unit is still on disk."""
-    return step.mark(unit).exists() or step.work(unit).exists()
+    return step.is_marked(unit) or step.work(unit).exists()
 
 
 def with_history(recipe: Recipe, paths: RunPaths) -> Recipe:

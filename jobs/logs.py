@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 from rich.text import Text
 
+from jobs.paths import PACKED_LOGS
 from stages.shared.errors import ConfigError
 from stages.shared.log import LEVELS, LogEntry, as_json, as_text, parse_log
 
@@ -48,6 +53,26 @@ def parse_since(text: str, now: datetime) -> datetime:
     return now - timedelta(seconds=int(match[1]) * UNITS_S[match[2]])
 
 
+def newest_log(paths: Sequence[Path]) -> Path | None:
+    """Return the log that was written last, of files if there are any, else of packed ones; None if there is none."""
+    if written := [path for path in paths if path.is_file()]:
+        return max(written, key=lambda path: path.stat().st_mtime)
+    times: dict[Path, tuple[int, ...]] = {}
+    for archive in {path.with_name(PACKED_LOGS) for path in paths}:
+        if archive.is_file():
+            with zipfile.ZipFile(archive) as packed:
+                times |= {archive.with_name(info.filename): info.date_time for info in packed.infolist()}
+    return max((path for path in paths if path in times), key=lambda path: times[path], default=None)
+
+
+def open_log(path: Path) -> IO[str]:
+    """Open a log: its own file, or the one in the archive of a finished run."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.open(encoding="utf-8", errors="replace")
+    with zipfile.ZipFile(path.with_name(PACKED_LOGS)) as packed:
+        return io.StringIO(packed.read(path.name).decode(errors="replace"))
+
+
 def print_log(console: Console, path: Path, wanted: LogFilter, json: bool, follow: bool) -> None:
     """Print the entries of a log that pass. With `follow`, goes on as the log grows, until it is interrupted."""
     for entry in _entries(path, follow):
@@ -61,7 +86,7 @@ def print_log(console: Console, path: Path, wanted: LogFilter, json: bool, follo
 
 
 def _entries(path: Path, follow: bool) -> Iterator[LogEntry]:
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with open_log(path) as file:
         while True:
             yield from parse_log(file)
             if not follow:

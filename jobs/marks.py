@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.paths import StepPaths
-from stages.shared.files import read_json, sha256_file
+from stages.shared.files import sha256_file
 
 DIGEST_BYTES = 64_000_000
 """Largest file with a digest in its mark: about 0.1 s of a core. Larger files are compared by size."""
@@ -48,7 +48,7 @@ def damage(step: StepPaths, name: str, digests: bool = False) -> str:
     """
     unit, _, output = name.partition("/")
     try:
-        mark = read_json(step.mark(unit))
+        mark = step.read_mark(unit)
         places = [(step.published(unit), mark.get("published", {}))]
         places += [] if output else [(step.unit(unit), mark["files"])]
         wrong = {
@@ -69,7 +69,7 @@ def damage(step: StepPaths, name: str, digests: bool = False) -> str:
 def published_outputs(step: StepPaths, unit: str) -> set[str]:
     """Return the names of what a unit published, by its mark."""
     try:
-        return {name.partition("/")[0] for name in read_json(step.mark(unit)).get("published", {})}
+        return {name.partition("/")[0] for name in step.read_mark(unit).get("published", {})}
     except (OSError, ValueError, AttributeError):
         return set()
 
@@ -122,4 +122,4 @@ def withdraw(step: StepPaths, damaged: Iterable[str]) -> None:
             shutil.rmtree(step.published(unit) / output, ignore_errors=True)
             (step.published(unit) / output).unlink(missing_ok=True)
         else:
-            step.mark(unit).unlink(missing_ok=True)
+            step.remove_mark(unit)

@@ -3,15 +3,17 @@
 runs/<run>/
   run.json                        recipe, cluster and input files as they were asked for
   code/<digest>/                  the code that was submitted, and therefore runs
-  steps/<job>/<fingerprint>/      step.json  units/<unit>/...  done/<unit>.json  aside/  lease/  work/  published/
-                                  rolls/  shared/
+  steps/<job>/<fingerprint>/      step.json  units/<unit>/...  done/<unit>.json  done.packed  aside/  lease/  work/
+                                  published/  rolls/  shared/
   ledger/submissions/<job>/       <key>.json, one for each array handed to the scheduler
   ledger/assignments/<job>/       <key>.json and <key>.parts, the same array as the worker needs it
   ledger/claims/<key>             link to the id of the array that works on a submission
   ledger/attempts/<job>/          <key>.<element>.<restart>.{start,progress,result,trouble,end}.json
+  ledger/attempts/<job>.packed    those of a finished run: stages/shared/packed.py
   answers/<section>/              what a teacher answered: stages/teacher/asking.py
   report.html                     the newest report
   scripts/ logs/<job>/            the batch scripts as submitted; one log for each array element
+  logs/<job>/packed.zip           the logs of a finished run
 
 A unit's folder is named after its key and its identity, so that what is done stays done however the run grows.
 """
@@ -24,8 +26,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from stages.formats.attempts import packed_attempts
+from stages.shared.files import read_json
+from stages.shared.packed import one_packed, packed_names, packed_text, read_packed, write_packed
 
 UNSAFE = re.compile(r"[^A-Za-z0-9_.+=~-]")
+PACKED_LOGS = "packed.zip"
+"""The logs of a job in a finished run: jobs/upkeep/packing.py."""
 KEY_CHARS = 80
 """Longest part of a key in a folder's name; file systems take 255 bytes."""
 
@@ -82,6 +91,16 @@ class RunPaths:
         return self.root / "ledger" / "attempts"
 
     @property
+    def adjustments(self) -> Path:
+        """One file for each call of `adjust`."""
+        return self.root / "ledger" / "adjustments"
+
+    @property
+    def strikes(self) -> Path:
+        """One file for each element that has found a node bad."""
+        return self.root / "ledger" / "strikes"
+
+    @property
     def cancels(self) -> Path:
         """One file for each cancelled submission."""
         return self.root / "ledger" / "cancels"
@@ -121,6 +140,14 @@ class RunPaths:
         """Return the file of parts of a submission; an element's worker reads its own part."""
         return self.assignment(job, key).with_suffix(".parts")
 
+    def packed_attempts(self, job: str) -> Path:
+        """Return the file of a job's attempts in a finished run."""
+        return packed_attempts(self.attempts, job)
+
+    def packed_logs(self, job: str) -> Path:
+        """Return the archive of a job's logs in a finished run."""
+        return self.logs(job) / PACKED_LOGS
+
     def logs(self, job: str) -> Path:
         """Return the folder of a job's logs, one file for each array element."""
         return self.root / "logs" / job
@@ -154,6 +181,29 @@ class StepPaths:
     def unit(self, unit: str) -> Path:
         """Return the folder that holds a finished unit's files."""
         return self.root / f"units/{unit}"  # one join: a plan of a dump makes hundreds of thousands
+
+    @property
+    def packed_marks(self) -> Path:
+        """The completion marks of a finished run, in one file."""
+        return self.root / "done.packed"
+
+    def is_marked(self, unit: str) -> bool:
+        """Return whether a unit has a completion mark."""
+        return self.mark(unit).exists() or packed_text(self.packed_marks, unit) is not None
+
+    def read_mark(self, unit: str) -> Any:
+        """Return a unit's completion mark. Raises FileNotFoundError if it has none, ValueError if it is damaged."""
+        try:
+            return read_json(self.mark(unit))
+        except FileNotFoundError:
+            return one_packed(self.packed_marks, unit)
+
+    def remove_mark(self, unit: str) -> None:
+        """Remove a unit's completion mark, if it has one."""
+        packed = read_packed(self.packed_marks)
+        if packed.pop(unit, None) is not None:
+            write_packed(self.packed_marks, packed.items())
+        self.mark(unit).unlink(missing_ok=True)
 
     def mark(self, unit: str) -> Path:
         """Return a unit's completion mark."""
@@ -189,12 +239,17 @@ class StepPaths:
         return self.root / "rolls" / f"{digest[:12]}.json"
 
     def marked_units(self) -> frozenset[str]:
-        """Return the units that have a completion mark: one listing of one folder."""
-        return frozenset(_stems(self.done))
+        """Return the units that have a completion mark: one listing of one folder, and then one file."""
+        return frozenset(_stems(self.done)) | packed_names(self.packed_marks)
 
     def started_units(self) -> frozenset[str]:
-        """Return the units that an attempt has begun: each has a lease."""
-        return frozenset(_stems(self.root / "lease"))
+        """Return the units that an attempt has begun: each has a lease, or a packed mark."""
+        return frozenset(_stems(self.root / "lease")) | packed_names(self.packed_marks)
+
+    def last_start(self, unit: str) -> float:
+        """Return when a unit that has begun was started last, or packed, in Unix seconds."""
+        lease = self.lease(unit)
+        return (lease if lease.exists() else self.packed_marks).stat().st_mtime
 
     def unit_folders(self) -> frozenset[str]:
         """Return the units that have a folder: one listing of one folder."""

@@ -47,7 +47,7 @@ def superseded(run: Run, states: States) -> list[Superseded]:
 
 def remove(unit: Superseded) -> None:
     """Remove a unit's files, and with the last unit of its step what they shared."""
-    unit.step.mark(unit.unit).unlink(missing_ok=True)
+    unit.step.remove_mark(unit.unit)
     for folder in unit.folders:
         shutil.rmtree(folder, ignore_errors=True)
     unit.step.lease(unit.unit).unlink(missing_ok=True)

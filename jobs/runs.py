@@ -42,9 +42,11 @@ from jobs.record import (
     require_own,
     user_name,
 )
+from jobs.submit.adjustments import adjusted, read_adjustments
 from jobs.submit.ledger import Ledger, Submission, process_identity, read_cancels
 from jobs.submit.reconcile import Snapshot, States, latest_submissions, unit_states
 from jobs.submit.slurm import QueueRow, queue
+from jobs.submit.strikes import without_bad_nodes
 from stages.formats.attempts import Attempt
 from stages.shared.contract import Kind, Reads, input_file
 from stages.shared.errors import ConfigError, DataError, StagecoachError, nearest
@@ -370,7 +372,8 @@ def _built(recipe: Recipe, cluster: Cluster, paths: RunPaths, expand: Expand, cu
     """
     gc.disable()
     try:
-        return build_graph(recipe, cluster, paths, expand, cut)
+        graph = adjusted(build_graph(recipe, cluster, paths, expand, cut), read_adjustments(paths))
+        return without_bad_nodes(graph, paths, cluster)
     finally:
         gc.freeze()
         gc.enable()

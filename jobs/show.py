@@ -20,7 +20,7 @@ from jobs.runs import Run
 from jobs.submit.reconcile import DAMAGED, FAILED_ABOVE, STUCK, State, States, UnitState, finished
 from jobs.submit.strays import Strays
 from stages.shared.contract import Forecast
-from stages.shared.files import read_json
+from stages.shared.files import read_json, read_tail
 from stages.shared.log import printable
 from stages.shared.numbers import count, hours, plural, size
 
@@ -35,6 +35,10 @@ COLOURS = {
 }
 SHOWN_UNITS = 3
 """Units that a line names."""
+SHOWN_LINES = 4
+"""Last lines of a log that `status` shows of the first unit in trouble."""
+LINE_CHARS = 160
+TAIL_BYTES = 4096
 SHOWN_ARRAYS = 20
 """Arrays that a line names."""
 ORDER: tuple[State, ...] = ("done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing")
@@ -350,9 +354,17 @@ def verdict_lines(run: Run, states: States) -> list[tuple[str, str]]:
         if behind:
             lines.append((f"{', '.join(behind)} cannot start before that is mended", "yellow"))
         lines += [(line, "bold") for line in _remedies(run, states, trouble)]
+        lines += [(f"  | {line}", "dim") for line in last_words(run, *trouble)]
     elif finished(states):
         lines.append((f"{run.name} is finished.", "bold green"))
     return lines
+
+
+def last_words(run: Run, unit: str, state: UnitState) -> list[str]:
+    """Return the last lines of the log of a unit's element, without blank ones; none if it has no log."""
+    path = run.paths.log(unit.partition("/")[0], state.key, state.element)
+    lines = [line.rstrip() for line in read_tail(path, TAIL_BYTES).splitlines()]
+    return [line[:LINE_CHARS] for line in lines if line][-SHOWN_LINES:]
 
 
 def _is_behind(state: UnitState) -> bool:

@@ -29,32 +29,44 @@ from envs import bootstrap
 from jobs import show
 from jobs.advance import WATCH_S, advance
 from jobs.chat import CHAT, with_chat
+from jobs.checks.answers import answers, judge_limits, limits
+from jobs.checks.answers import lines_of as answer_lines
 from jobs.checks.doctor import diagnose, print_findings
+from jobs.checks.propose import propose
 from jobs.costs import with_unit_costs
 from jobs.display import confirm, console, log, warn
 from jobs.history import begun, changes, lines_of, require_consent
-from jobs.logs import LogFilter, parse_since, print_log
+from jobs.logs import LogFilter, newest_log, parse_since, print_log
 from jobs.nightly.bell import Bell
 from jobs.nightly.install import change_nights
 from jobs.nightly.night import line_of, next_time, one_night, read_record
 from jobs.nightly.schedule import parse_time
-from jobs.plan.cluster import Cluster, automatic, enter, known_clusters, load_cluster
+from jobs.plan.budget import tables
+from jobs.plan.cluster import Cluster, Resources, automatic, cluster_names, enter, known_clusters, load_cluster
 from jobs.plan.crawl import OnGuess
 from jobs.plan.forecasts import forecasts, with_forecasts
 from jobs.plan.graph import Job
 from jobs.plan.recipe import read_recipe
+from jobs.plan.validation import validated
 from jobs.prune import remove, superseded
 from jobs.run import faults
 from jobs.runs import Run, open_run, plan_run, run_roots
 from jobs.submit import slurm
+from jobs.submit.adjustments import Adjustment, chosen_jobs
 from jobs.submit.dispatch import new_submission, script_for
 from jobs.submit.ledger import write_cancel, write_cancel_of_all
 from jobs.submit.reconcile import LIVE, States, finished, in_flight
 from jobs.submit.render import Place
 from jobs.submit.snapshot import ROOT
 from jobs.submit.strays import ending, strays
+from jobs.submit.strikes import clear_strikes, in_force, read_strikes, strike_lines
 from jobs.submit.throttle import shares
 from jobs.tools import run_tool
+from jobs.upkeep.adjust import adjust as change_queue
+from jobs.upkeep.adjust import adjustment_lines, parse_minutes
+from jobs.upkeep.completion import script as completion_script
+from jobs.upkeep.overview import print_runs, print_table, run_lines
+from jobs.upkeep.waste import as_csv, as_html, as_rows, run_costs
 from stages.shared.errors import ClusterError, ConfigError, StagecoachError, nearest
 from stages.shared.log import printable
 from stages.shared.numbers import plural, size
@@ -108,7 +120,7 @@ def plan(arguments: argparse.Namespace) -> int:
     changed = changes(planned.paths, to_do)
     found = forecasts(to_do, planned.cluster, begun(planned.paths, to_do, changed))
     planned = with_unit_costs(replace(planned, graph=with_forecasts(planned.graph, found)))
-    notes = [*guesses, *lines_of(changed)]
+    notes = [*guesses, *lines_of(changed), *adjustment_lines(planned.paths)]
     array_size = planned.cluster.max_array_size or _max_array_size(planned)
     lines = show.planned_jobs(planned, states, array_size)
     if arguments.sbatch:
@@ -122,10 +134,32 @@ def plan(arguments: argparse.Namespace) -> int:
                 place = Place(throttle=throttle, after=tuple(f"<{need}>" for need in job.upstream))
                 print(printable(script_for(planned, job, submission, planned.paths.code / "CODE", place)))
         return 0
+    said = _said_by_cluster(planned, lines)
     if arguments.json:
-        print(json.dumps(show.plan_data(planned, lines, found, notes), indent=1))
+        print(json.dumps({**show.plan_data(planned, lines, found, notes), "cluster_says": said}, indent=1))
     else:
         show.print_plan(console, planned, lines, found, notes)
+        for sentence in said:
+            console.print(Text(printable(sentence)), soft_wrap=True)
+    return 0
+
+
+def _said_by_cluster(planned: Run, lines: Sequence[show.PlannedJob]) -> list[str]:
+    """Return what Slurm says about a plan's jobs and limits; nothing for another cluster, or one out of reach."""
+    to_do = [line for line in lines if line.to_do]
+    if planned.cluster.kind != "slurm" or not to_do:
+        return []
+    try:
+        found = list(answers(planned.cluster, [planned.graph.jobs[line.job] for line in to_do]))
+        return [*answer_lines(found), *judge_limits(sum(line.elements for line in to_do), limits())]
+    except ClusterError as error:
+        return [f"Slurm was not asked: {error}"]
+
+
+def budget(arguments: argparse.Namespace) -> int:
+    """Print what Chinchilla buys with parameters, tokens or GPU-hours."""
+    for each in tables(arguments):
+        console.print(each)
     return 0
 
 
@@ -156,14 +190,14 @@ def run(arguments: argparse.Namespace) -> int:
     changed = changes(asked.paths, asked.graph.jobs.values())
     for line in lines_of(changed):
         log(line)
-    require_consent(changed, lambda lost: arguments.yes or confirm(lost))
+    require_consent(changed, lambda lost: arguments.yes or confirm(f"{lost}. Start anew?"))
     _have_stages(asked.cluster)
     os.umask(int(asked.cluster.umask, 8))
     enter(asked.cluster)
     with asked.lock():
         asked.save()
         faults.plant(asked.paths, planted)
-        return advance(asked, heal=False, wait=arguments.wait)
+        return advance(asked, heal=False, wait=arguments.wait, yes=arguments.yes)
 
 
 def nightly(arguments: argparse.Namespace) -> int:
@@ -203,7 +237,7 @@ def heal(arguments: argparse.Namespace) -> int:
     _have_stages(opened.cluster)
     with opened.lock():
         opened.require_same_inputs(opened.look()[1])
-        return advance(opened, heal=True, wait=arguments.wait, verify=arguments.verify)
+        return advance(opened, heal=True, wait=arguments.wait, verify=arguments.verify, yes=arguments.yes)
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -220,6 +254,8 @@ def status(arguments: argparse.Namespace) -> int:
             if arguments.watch and console.is_terminal:
                 console.clear()
             console.print(show.status_view(opened, states, beyond), soft_wrap=True)  # commands are copied whole
+            for line in adjustment_lines(opened.paths):
+                console.print(Text(printable(line)), soft_wrap=True)
             if night:
                 console.print(Text(printable(line_of(night, datetime.now().astimezone()))), soft_wrap=True)
         if not arguments.watch or not in_flight(states):
@@ -243,11 +279,10 @@ def logs(arguments: argparse.Namespace) -> int:
         for element in ([submission.element_of(folder)] if folder else range(len(submission.elements)))
         if element is not None
     ]
-    written = [path for path in paths if path.is_file()]
-    if not written:
+    newest = newest_log(paths)
+    if newest is None:
         console.print(Text(f"{arguments.job} has no log yet: it has not started."))
         return 1
-    newest = max(written, key=lambda path: path.stat().st_mtime)
     if not arguments.json:
         console.print(Text(str(newest), style="dim"), soft_wrap=True)
     print_log(console, newest, wanted, arguments.json, arguments.follow)
@@ -307,6 +342,59 @@ def _cancel_strays(opened: Run) -> int:
     slurm.cancel(ids)
     count = sum(len(each.slurm_ids) for each in found)
     log(f"{plural(count, 'stray element')} of {opened.name} cancelled" if count else f"{opened.name} has no strays")
+    return 0
+
+
+def adjust(arguments: argparse.Namespace) -> int:
+    """Change a run in the queue, and what it submits from now on."""
+    opened = _opened(arguments)
+    if opened.cluster.kind != "slurm":
+        raise StagecoachError(f"{opened.name} is on a cluster without a queue: only runs on Slurm are adjusted")
+    asked = {"throttle": arguments.throttle, "exclude": arguments.exclude, "partition": arguments.partition}
+    values = {name: value for name, value in asked.items() if value is not None}
+    if arguments.time is not None:
+        values["time_min"] = parse_minutes(arguments.time)
+    if not (values or arguments.hold or arguments.release or arguments.reset):
+        raise ConfigError("adjust", "", "at least one of --throttle, --exclude, --partition, --time, --hold, --release")
+    validated(Resources, values, "adjust")
+    hold = True if arguments.hold else False if arguments.release else None
+    jobs = chosen_jobs(opened.graph, arguments.job)
+    entry = Adjustment(jobs=jobs, values=values, hold=hold, reset=arguments.reset)
+    change_queue(opened, entry, log)
+    for line in adjustment_lines(opened.paths):
+        log(line)
+    return 0
+
+
+def cost(arguments: argparse.Namespace) -> int:
+    """Show what a run has cost and wasted, by job."""
+    opened = _seen(arguments)
+    found = run_costs(opened)
+    if arguments.json:
+        print(json.dumps(as_rows(found), indent=1))
+    elif arguments.csv:
+        print(as_csv(found), end="")
+    elif arguments.html:
+        print(as_html(opened.name, found), end="")
+    else:
+        print_table(console, as_rows(found))
+    return 0
+
+
+def nodes(arguments: argparse.Namespace) -> int:
+    """Show the strikes of nodes, or clear some."""
+    opened = _opened(arguments) if arguments.clear else _seen(arguments)
+    if arguments.clear:
+        log(f"{plural(clear_strikes(opened.paths, arguments.clear), 'strike')} cleared")
+    rule, now = opened.cluster.strikes, time.time()
+    found = in_force(read_strikes(opened.paths), now, rule.hours)
+    if arguments.json:
+        print(json.dumps([asdict(strike) for strike in found], indent=1))
+        return 0
+    for line in strike_lines(found, rule.limit, now):
+        console.print(Text(printable(line)), soft_wrap=True)
+    if not found:
+        console.print(Text(f"no element of {opened.name} has found a node bad in the last {rule.hours:g} h"))
     return 0
 
 
@@ -371,7 +459,33 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Check this machine or cluster and print what to do."""
     cluster = load_cluster(automatic() if arguments.cluster == "auto" else arguments.cluster)
     enter(cluster)
+    if arguments.propose:
+        print(propose(), end="")
+        return 0
+    if arguments.json:
+        found = list(diagnose(cluster, run_roots(arguments.runs, [cluster])[0]))
+        print(json.dumps([asdict(finding) for finding in found], indent=1))
+        return int(any(finding.level == "fail" for finding in found))
     return int(print_findings(console, diagnose(cluster, run_roots(arguments.runs, [cluster])[0])))
+
+
+def runs(arguments: argparse.Namespace) -> int:
+    """List all runs in the folders of runs."""
+    found = list(run_lines(run_roots(arguments.runs, known_clusters())))
+    if arguments.json:
+        print(json.dumps([asdict(line) for line in found], indent=1))
+    elif found:
+        print_runs(console, found)
+    else:
+        console.print("there is no run yet")
+    return 0
+
+
+def completion(arguments: argparse.Namespace) -> int:
+    """Print the script that completes commands in bash and zsh."""
+    recipes = sorted(path.stem for path in (ROOT / "jobs" / "recipes").glob("*.yaml"))
+    print(completion_script(arguments.parser, arguments.parser.prog, recipes, cluster_names()), end="")
+    return 0
 
 
 def test(arguments: argparse.Namespace) -> int:

@@ -69,6 +69,8 @@ ELSEWHERE = {
     "envs/testbed/packages.py": "tests/envs/testbed/test_control.py",
     "jobs/checks/finding.py": "tests/jobs/checks/test_doctor.py",
     "jobs/prune.py": "tests/jobs/test_history.py",
+    "jobs/upkeep/spending.py": "tests/jobs/upkeep/test_asking.py",
+    "jobs/checks/answers.py": "tests/jobs/upkeep/test_asking.py",
     "stages/jail/inside.py": "tests/stages/jail/test_jail.py",
     "jobs/nightly/chain.py": "tests/jobs/nightly/test_install.py",
     "stages/formats/pictures/tars.py": "tests/stages/formats/pictures/test_collections.py",

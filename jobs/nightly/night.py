@@ -111,8 +111,10 @@ def _judge(record: NightRecord, code: int, report: AlarmReport | None) -> tuple[
     """Return the record of a night's end, and whether the bell rings: for failed units, and for tasks new in alarm."""
     if code:
         return replace(record, state="failed", message="failed: units need a person, see `launch.py status`"), True
-    if report is None or report.last is None:
+    if report is None:
         return replace(record, state="none", message="done, without an alarm in the recipe"), False
+    if report.last is None:
+        return replace(record, state="early", message="early: no checkpoint is trained yet"), False
     night = report.last
     named = ", ".join(f"{drop.task} -{100 * drop.loss:.1f} points" for drop in night.drops)
     message = f"{night.state}: {night.checkpoint}" + (f" lost on {named}" if named else "")

@@ -118,6 +118,9 @@ class Resources(Settings):
     """Nodes to avoid."""
     sbatch: Flags = Field(default_factory=dict)
     """Further flags of this shape, over the cluster's: GPUs as a site asks for them, such as {gres: "gpu:h100:8"}."""
+    backoff_s: int = Field(default=300, ge=0, le=86_400)
+    """Slurm: seconds before an element starts again after an attempt without progress; doubled after each further one.
+    After one with progress it starts as soon as Slurm lets it."""
     max_stalls: int = Field(default=2, ge=0, le=1000)
     """Attempts in a row without progress before an element counts as a crash loop and stops."""
 
@@ -128,6 +131,35 @@ class Resources(Settings):
     def lanes(self, ranks: int) -> int:
         """Return the number of units that an element runs side by side, for a step of so many ranks."""
         return min(self.units_at_once, self.units_per_element or self.units_at_once) if ranks == 1 else 1
+
+
+class AskAbove(Settings):
+    """Sizes of a submission above which `run` and `heal` ask before they submit."""
+
+    elements: int = Field(default=50_000, ge=0)
+    core_hours: float = Field(default=20_000, ge=0)
+    gpu_hours: float = Field(default=2_000, ge=0)
+
+
+class Container(Settings):
+    """A container image in which jobs run. The folder of the run is bound into it under its own path."""
+
+    kind: Literal["apptainer", "pyxis"]
+    image: str
+    """Path or URL, as the container's program takes it. `python` of the cluster file is a path inside it."""
+    binds: tuple[str, ...] = ()
+    """Further folders, as `path` or `path:path inside`."""
+    args: tuple[str, ...] = ()
+    """Further words for `apptainer exec` or srun."""
+
+
+class StrikeRule(Settings):
+    """The rule by which a run avoids nodes that its elements have found bad (exit 77)."""
+
+    limit: int = Field(default=2, ge=1)
+    """Strikes of a node from which on it is avoided."""
+    hours: float = Field(default=24, gt=0)
+    """Hours after which a strike expires."""
 
 
 class Cluster(Settings):
@@ -148,6 +180,14 @@ class Cluster(Settings):
     """Variables for the launcher's Slurm commands and for the jobs. No secrets: they are written into scripts."""
     setup: tuple[str, ...] = ()
     """Shell lines before the work starts: `module load ...`, proxies, scratch."""
+    epilogue: tuple[str, ...] = ()
+    """Shell lines after the work, before its end is recorded: copies to be saved, scratch to be emptied."""
+    template: str | None = None
+    """The site's own batch script, a Jinja template. It may extend the launcher's: `{% extends "job.sh.j2" %}` with
+    blocks `banner`, `prologue` and `epilogue`. `launch.py doctor` checks it."""
+    container: Container | None = None
+    node_copy: str | None = None
+    """Folder on the nodes' own disks, such as /tmp: elements of one node unpack the code there, once a node."""
     srun_args: tuple[str, ...] = ()
     sbatch: Flags = Field(default_factory=dict)
     """Further flags of all shapes."""
@@ -171,6 +211,10 @@ class Cluster(Settings):
         default_factory=dict
     )
     """Resources by shape; a step names its shape."""
+    ask_above: AskAbove = Field(default_factory=AskAbove)
+    """Slurm only: `run` and `heal` ask before they submit more, or want --yes."""
+    strikes: StrikeRule = Field(default_factory=StrikeRule)
+    """Slurm only: when a run avoids a node. `launch.py nodes` shows and clears strikes."""
     gpu: Gpu | None = None
     """Its GPUs, for the forecasts of `plan`: a known type, or a mapping (stages/shared/machine.py)."""
 

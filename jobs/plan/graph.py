@@ -230,11 +230,11 @@ class _Builder:
             yield self._output(upstream, output, name or output.source)
 
     def _of_run(self, value: Any, setting: str, reads: ReadsRun, above: tuple[str, ...]) -> Iterator[Given]:
-        """Yield every output of certain kinds of the named sections, or of all sections that read no whole run."""
+        """Yield every output of certain kinds of the named sections, or of all that neither serve nor read a run."""
         sections = self.recipe.sections
         named = [value] if isinstance(value, str) else list(value)
         if named == [RUN]:
-            named = [name for name, config in sections.items() if not _reads_run(config)]
+            named = [name for name, config in sections.items() if not (config.serves or _reads_run(config))]
         named.sort()  # the order of sections in a file is no part of an identity
         for name in named:
             if name not in sections:

@@ -1,7 +1,8 @@
 """Records an attempt's end and prints a verdict: `python -m jobs.run.attempt_end RUN_DIR JOB KEY CODE`.
 
 Runs after the worker is gone, however it went, so that a SIGKILL leaves a record too. Reads the records of this element
-alone. The verdict is one word for the shell: done, requeue, bad-node (followed by the node), never, failed, cancelled.
+alone. The verdict is one word for the shell: done, requeue (followed by the seconds to wait), bad-node (followed by the
+node), never, failed, cancelled.
 It holds the crash-loop breaker: starting again is for those who get on.
 """
 
@@ -18,6 +19,7 @@ from jobs.paths import RunPaths
 from jobs.run.element import Element, place_from_environment
 from jobs.run.srun import first_end, is_about_a_peer, is_stopped_first
 from jobs.submit.ledger import claimed, is_cancelled, read_assignment
+from jobs.submit.strikes import Strike, write_strike
 from stages.formats.attempts import (
     Attempt,
     AttemptName,
@@ -40,14 +42,19 @@ class Verdict:
 
     word: str
     reason: str
+    wait_s: int = 0
+    """Seconds before the element is to start again; 0: as soon as Slurm lets it."""
 
 
-def judge(code: int, past: Sequence[Attempt], progress: int, *, can_resume: bool, max_stalls: int) -> Verdict:
+def judge(
+    code: int, past: Sequence[Attempt], progress: int, *, can_resume: bool, max_stalls: int, backoff_s: int = 0
+) -> Verdict:
     """Return the verdict on an attempt that ended with `code` after reaching `progress`. Pure.
 
     `past` are the element's earlier attempts in order. An attempt gets on if it reached more than all before it; too
     many in a row that do not are a crash loop. A step that cannot resume is not started again after an exception of its
-    own (it would meet the same one), only after being killed from outside.
+    own (it would meet the same one), only after being killed from outside. After `backoff_s` it starts again, doubled
+    for each further attempt without progress.
     """
     if code == EXIT_DONE:
         return Verdict("done", "")
@@ -62,7 +69,9 @@ def judge(code: int, past: Sequence[Attempt], progress: int, *, can_resume: bool
         return Verdict(
             "failed", f"crash loop: {stalls} attempts in a row without progress past {max(0, progress)}, the last {how}"
         )
-    return Verdict("bad-node" if code == EXIT_BAD_NODE else "requeue", how)
+    if code == EXIT_BAD_NODE:  # which starts elsewhere: nothing to wait for
+        return Verdict("bad-node", how)
+    return Verdict("requeue", how, wait_s=backoff_s << (stalls - 1) if stalls else 0)
 
 
 def _stalls(reached: Sequence[int]) -> int:
@@ -112,6 +121,15 @@ def _write(run: RunPaths, this: AttemptName, record: TroubleRecord | EndRecord) 
         print(f"attempt_end: {system_error(error)}", file=sys.stderr)
 
 
+def _strike(run: RunPaths, this: AttemptName, node: str, end: EndRecord) -> None:
+    """Record a strike of a node, as far as the disk takes one."""
+    try:
+        strike = Strike(node=node, job=this.job, reason=end.reason, when=end.ended)
+        write_strike(run, f"{this.key}.{this.element}.{this.restart}", strike)
+    except OSError as error:
+        print(f"attempt_end: {system_error(error)}", file=sys.stderr)
+
+
 def main() -> None:
     """Write the end record of the element that the environment names and print the verdict."""
     run, name, key, code = RunPaths(Path(sys.argv[1])), sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -136,7 +154,8 @@ def main() -> None:
     if now is not None and now.result and now.num_results == place.lanes > 1:  # srun returns the largest code of all
         code = now.result.exit_code
     can_resume = job["can_resume"] or job["is_service"]
-    verdict = judge(code, past, progress, can_resume=can_resume, max_stalls=job["max_stalls"])
+    backoff_s = job.get("backoff_s", 0) if place.array else 0
+    verdict = judge(code, past, progress, can_resume=can_resume, max_stalls=job["max_stalls"], backoff_s=backoff_s)
     if is_cancelled(run, key) and verdict.word != "done":
         verdict = Verdict("cancelled", "cancelled by the user")
     end = EndRecord(
@@ -148,7 +167,9 @@ def main() -> None:
     )
     this.spare(run.attempts).unlink(missing_ok=True)
     _write(run, this, end)
-    print(f"bad-node {node}" if verdict.word == "bad-node" else verdict.word)
+    if verdict.word == "bad-node":
+        _strike(run, this, node, end)
+    print(verdict.word, *([node] if verdict.word == "bad-node" else [verdict.wait_s] if verdict.wait_s else []))
 
 
 if __name__ == "__main__":

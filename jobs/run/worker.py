@@ -26,6 +26,7 @@ from jobs.paths import RunPaths, StepPaths, same_key
 from jobs.plan.identity import changed_files
 from jobs.run import faults
 from jobs.run.element import Element, place_from_environment
+from jobs.run.preflight import problems
 from jobs.run.rendezvous import meet
 from jobs.submit.ledger import claim, is_cancelled, process_identity, read_assignment, read_part
 from stages.formats.attempts import (
@@ -52,6 +53,7 @@ from stages.shared.errors import (
     ConfigError,
     DataError,
     LeaseLost,
+    NodeError,
     StagecoachError,
     strongest,
     system_error,
@@ -200,7 +202,7 @@ class Worker:
         for position, unit in enumerate(self.units):
             if not self.stop.resumes:  # what survives an attempt of such a step is its finished units
                 self.best = position
-            if self.step.mark(unit.folder).exists():
+            if self.step.is_marked(unit.folder):
                 continue
             if self.stop.is_set:
                 codes.append(EXIT_CHECKPOINTED)
@@ -249,6 +251,7 @@ class Worker:
             work.mkdir(parents=True, exist_ok=True)
             write_json(self.step.lease(unit.folder), {"owner": self.place.token, "node": socket.gethostname()})
             self._withdraw(unit)
+        self._check_node()
         ranks = self._ranks(unit)
         self.held = unit.folder
         faults.fire_due(self.run, [fault for fault in due if fault.progress == 0], 0)
@@ -273,6 +276,12 @@ class Worker:
             self._end_service(out)
         elif self.leads:
             self._commit(unit, out, summary, time.time() - started)
+
+    def _check_node(self) -> None:
+        """Raise NodeError if a training must not start on this node of a cluster: preflight.py."""
+        is_asked = self.job["can_resume"] and self.place.array and self.place.local_rank == 0
+        if is_asked and (found := next(problems(self.run.root, self.job["gpus_per_node"]), "")):
+            raise NodeError(f"this node is bad: {found}")
 
     def _task(self, unit: Assigned) -> Task[Any]:
         """Return the task of a unit, without what only a started attempt has."""
@@ -353,7 +362,7 @@ class Worker:
             for folder in step.started_units()
             if same_key(folder, unit.folder)
         ]
-        found.sort(key=lambda pair: pair[0].lease(pair[1]).stat().st_mtime, reverse=True)
+        found.sort(key=lambda pair: pair[0].last_start(pair[1]), reverse=True)
         return [Kin(out=step.unit(name), work=step.work(name), published=step.published(name)) for step, name in found]
 
     def _address(self, unit: Assigned) -> Path:
@@ -486,7 +495,7 @@ def _input_file(record: Mapping[str, str]) -> InputFile:
 def _is_there(step: StepPaths, name: str) -> bool:
     """Return whether a unit is done, or an output of one (`<unit>/<output>`) is published."""
     unit, _, output = name.partition("/")
-    is_done = step.mark(unit).exists() and step.unit(unit).is_dir()
+    is_done = step.is_marked(unit) and step.unit(unit).is_dir()
     return is_done or (bool(output) and (step.published(unit) / output).exists())
 
 

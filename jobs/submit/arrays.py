@@ -82,6 +82,8 @@ class Patience:
     is_cancelled: Callable[[], bool] = lambda: False
     """Whether somebody has cancelled the run meanwhile."""
     pause: Callable[[float], None] = time.sleep
+    before_wait: Callable[[], None] = lambda: None
+    """Called while Slurm takes no more jobs: what is held must go on, or no job would ever end."""
 
     def go_on(self) -> None:
         """Raise StagecoachError if the run was cancelled meanwhile."""
@@ -126,7 +128,7 @@ def _submitit_folder(run: RunPaths) -> Path:
 
 
 def submit_array(run: RunPaths, run_id: str, key: str, patience: Patience) -> str:
-    """Submit the script of a submission to Slurm and return the array's id.
+    """Submit the script of a submission to Slurm, held, and return the array's id.
 
     A controller that is busy, or that takes no more jobs now, is asked again with growing pauses: some times, or until
     it takes the array, see Patience. When it is unclear whether a try went through, the queue is searched for the
@@ -135,7 +137,7 @@ def submit_array(run: RunPaths, run_id: str, key: str, patience: Patience) -> st
     """
     for attempt in itertools.count(1):
         patience.go_on()
-        code, said = _sbatch("--parsable", str(run.scripts / f"{key}.sh"))
+        code, said = _sbatch("--parsable", "--hold", str(run.scripts / f"{key}.sh"))
         if not code:
             return _id_in(said)
         words = _slurm_words(said)
@@ -147,6 +149,8 @@ def submit_array(run: RunPaths, run_id: str, key: str, patience: Patience) -> st
                 f"Slurm takes no more jobs now: {words}. What was submitted stays; run the same command again when "
                 "some jobs have ended, or with --wait, which waits for that"
             )
+        if kind == "full":
+            patience.before_wait()
         if attempt == TRIES and not patience.waits:
             raise ClusterError(f"Slurm's controller was busy {TRIES} times: {words}. Run the same command again later")
         if attempt % REMIND_EVERY == 1 or not patience.waits:
@@ -183,17 +187,17 @@ def _kind(words: str) -> Kind:
     return "full" if NAMELESS in words and slurm.queue() else "refused"
 
 
-def try_flags(what: str, flags: Sequence[str], partition: str | None) -> None:
-    """Ask Slurm, by `sbatch --test-only`, whether it would take an array with these flags.
+def try_flags(what: str, flags: Sequence[str], partition: str | None) -> str:
+    """Ask Slurm, by `sbatch --test-only`, whether it would take an array with these flags; return its words.
 
     Raises RefusedError if it never would. Returns as well if that is unknown, as while nodes are down.
     """
     code, said = _sbatch("--test-only", "--array=0-0", *flags, "--wrap=true")
     words = _slurm_words(said)
     if not code or _kind(words) != "refused":
-        return
+        return said
     if any(sign in words for sign in NOWHERE) and slurm.has_absent_nodes(partition):
-        return
+        return said
     raise RefusedError(what, words)
 
 
@@ -217,7 +221,7 @@ def _sbatch(*arguments: str) -> tuple[int, str]:
                 process.terminate()
         said = process.stdout.read()
     if process.returncode == 0:
-        return 0, said
+        return 0, said or "".join(errors)  # --test-only answers on stderr
     if process.returncode in (124, 137):
         errors.append(f"sbatch: error: sbatch gave no answer in {slurm.TIMEOUT_S} s\n")
     return process.returncode, "".join(errors)

@@ -1,4 +1,9 @@
-"""From actions to arrays: packs units into elements, writes the ledger, renders, submits."""
+"""From actions to arrays: packs units into elements, writes the ledger, renders, submits.
+
+A call is one transaction: every array is an intent on disk first, then in Slurm's queue, held, then on record with its
+id; all are released at the end. A launcher that is killed in between leaves nothing that runs; the next one finds its
+arrays by their comment, and releases them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,7 @@ from jobs.plan.estimates import packed
 from jobs.plan.graph import Job, Need, PlannedUnit
 from jobs.runs import Run
 from jobs.submit import slurm
+from jobs.submit.adjustments import is_on_hold, read_adjustments
 from jobs.submit.arrays import (
     FullError,
     Patience,
@@ -36,9 +42,10 @@ from jobs.submit.ledger import (
     write_cancel,
     write_submission,
 )
+from jobs.submit.reasons import HELD
 from jobs.submit.reconcile import Actions, Snapshot, States, half_living, live_arrays, waits_for
 from jobs.submit.render import Place, element_flags, flag_words, render_script
-from jobs.submit.snapshot import take_snapshot
+from jobs.submit.snapshot import archive_of, take_snapshot
 from jobs.submit.throttle import elements_in_queue, room_for, shares
 from stages.formats.attempts import END
 from stages.shared.contract import InputFile
@@ -92,6 +99,8 @@ def assignment(run: Run, job: Job, submission: Submission, code: Path) -> Assign
             "can_resume": job.step.resumes,
             "is_service": job.step.is_service,
             "max_stalls": job.resources.max_stalls,
+            "backoff_s": job.resources.backoff_s,
+            "gpus_per_node": job.resources.gpus_per_node,
             "config": job.config.model_dump(mode="json"),
             "code": code.name,
             "steps": {step: _whole(run, run.graph.jobs[name]) for step, name in job.whole.items()},
@@ -185,10 +194,8 @@ def settle_intents(run: Run, log: Log, pause: Callable[[float], None] = time.sle
     should its array come all the same, the array does nothing.
     """
     intents = [entry for entry in run.ledger.submissions() if entry.is_intent]
-    if not intents:
-        return
     _await_sbatch(intents, log, pause)
-    found = find_submitted(run.id)
+    found = find_submitted(run.id) if intents else {}
     for entry in intents:
         if array := found.get(entry.key) or claimed(run.paths, entry.key):
             write_submission(run.paths, replace(entry, slurm_id=array))
@@ -196,6 +203,41 @@ def settle_intents(run: Run, log: Log, pause: Callable[[float], None] = time.sle
         else:
             write_cancel(run.paths, entry.key, time.time())
             drop_submission(run.paths, entry)
+
+
+def release_held(run: Run, log: Log) -> None:
+    """Release the arrays that a launcher has submitted, as far as the run's present settings want them.
+
+    Those of other settings stay held: `status` names them as strays. An array that is not in the queue any more only
+    gets its record.
+    """
+    jobs = run.graph.jobs
+    held = [
+        entry
+        for entry in run.ledger.submissions()
+        if entry.held and entry.slurm_id and entry.job in jobs and entry.fingerprint == jobs[entry.job].fingerprint
+    ]
+    if not held or is_on_hold(read_adjustments(run.paths)):
+        return
+    waiting = _held_arrays()
+    _release([entry.slurm_id for entry in held if entry.slurm_id in waiting], log)
+    for entry in held:
+        write_submission(run.paths, replace(entry, held=False))
+
+
+def _release(arrays: Sequence[str], log: Log) -> None:
+    """Release arrays: all in one call, or each by itself if one of them is not held any more. Raises ClusterError."""
+    try:
+        slurm.release(arrays)
+    except ClusterError as error:
+        log(f"{error}; releasing what is still held")
+        for array in sorted(_held_arrays() & set(arrays)):
+            slurm.release([array])
+
+
+def _held_arrays() -> frozenset[str]:
+    """Return the ids of arrays that Slurm holds, of all runs of this user."""
+    return frozenset(row.array for row in slurm.queue() if row.reason in HELD)
 
 
 def _await_sbatch(intents: Sequence[Submission], log: Log, pause: Callable[[float], None]) -> None:
@@ -219,11 +261,15 @@ class Submitter:
         self.run, self.states, self.patience = run, states, patience
         self.queue = seen.queue
         self.code = take_snapshot(run.paths)
+        if run.cluster.node_copy:
+            archive_of(self.code)
         self.size = run.cluster.max_array_size or slurm.max_array_size()
         self.submissions = run.ledger.submissions()
         self.number = last_number(self.submissions)
         self.count = 0
         """Arrays submitted."""
+        self._made: list[Submission] = []
+        """Arrays of this call that are held."""
         self._waiting_for: dict[str, list[str]] = {}
         self._in_queue: Mapping[str, int] = {}
 
@@ -232,15 +278,23 @@ class Submitter:
 
         Side effect: writes the dependencies of queued arrays anew, where the arrays that they wait for were replaced.
 
-        Slurm is asked first whether it takes each kind of element. Each array is recorded as an intent before sbatch is
-        called. Raises ClusterError; what was submitted by then is on record, and the same command goes on from there.
+        Slurm is asked first whether it takes each kind of element. No array starts before all are submitted, unless
+        Slurm takes no more jobs now: then those in the queue go on. Raises ClusterError. After a refusal nothing of
+        this call is in the queue; else what was submitted is on record, and the same command goes on from there.
         """
         self._read_waits(actions)
         self._try(actions)
         slurm.cancel(actions.replace)
         self._in_queue = elements_in_queue(self.queue, actions.replace)
-        for name, units in actions.submit.items():
-            self._submit_job(self.run.graph.jobs[name], units, actions.ready.get(name, frozenset()))
+        try:
+            for name, units in actions.submit.items():
+                self._submit_job(self.run.graph.jobs[name], units, actions.ready.get(name, frozenset()))
+        except FullError:
+            self._release()
+            raise
+        except RefusedError as error:
+            self._take_back(self._made)
+            raise ClusterError(f"{error}. Nothing of this call has started. Mend that, then run again") from None
         arrays = {entry.key: entry.slurm_id for entry in self.submissions}
         for name in actions.rewire:
             after = _after(self.run.graph.jobs[name], self._waiting_for)
@@ -248,6 +302,7 @@ class Submitter:
                 behind = filter(None, (arrays.get(key) for key in entry.behind))
                 wanted = slurm.dependency(after, tuple(behind))
                 _depend(name, entry.slurm_id, wanted, self.patience.log)
+        self._release()
         return self.count
 
     def _read_waits(self, actions: Actions) -> None:
@@ -314,20 +369,22 @@ class Submitter:
         """Submit one array and return its submission as it is on record then."""
         paths, log = self.run.paths, self.patience.log
         text = script_for(self.run, job, entry, self.code, place)
-        entry = replace(entry, submitted=time.time(), launcher=boot_id())
+        entry = replace(entry, submitted=time.time(), launcher=boot_id(), held=True)
         write_work(self.run, job, entry, self.code)
         write_script(paths, entry.key, text)
         try:
-            array = submit_array(paths, self.run.id, entry.key, self.patience)
+            patience = replace(self.patience, before_wait=self._release)
+            array = submit_array(paths, self.run.id, entry.key, patience)
         except RefusedError as error:
-            write_submission(paths, replace(entry, refusal=error.words))
+            write_submission(paths, replace(entry, refusal=error.words, held=False))
             raise
         except FullError:
             drop_submission(paths, entry)
             raise
         entry = replace(entry, slurm_id=array, submitted=time.time())
         write_submission(paths, entry)
-        self._take_back_if_cancelled(entry)
+        self._made.append(entry)
+        self._take_back_if_cancelled()
         self.count += 1
         size = len(entry.elements)
         log(
@@ -336,12 +393,26 @@ class Submitter:
         )
         return entry
 
-    def _take_back_if_cancelled(self, entry: Submission) -> None:
+    def _take_back_if_cancelled(self) -> None:
         """Cancel an array that came into the queue after somebody had cancelled what was in it."""
         if self.patience.is_cancelled():
-            write_cancel(self.run.paths, entry.key, time.time())
-            slurm.cancel([entry.slurm_id])
+            self._take_back(self._made)
         self.patience.go_on()
+
+    def _take_back(self, entries: Sequence[Submission]) -> None:
+        """Cancel arrays of this call. The marks are first: should the call fail, the arrays do nothing."""
+        for entry in entries:
+            write_cancel(self.run.paths, entry.key, time.time())
+        slurm.cancel([entry.slurm_id for entry in entries])
+
+    def _release(self) -> None:
+        """Release the arrays of this call that are held, unless the run is on hold."""
+        if is_on_hold(read_adjustments(self.run.paths)):
+            return
+        made, self._made = self._made, []
+        _release([entry.slurm_id for entry in made], self.patience.log)
+        for entry in made:
+            write_submission(self.run.paths, replace(entry, held=False))
 
 
 def by_readiness(

@@ -46,6 +46,8 @@ class Submission:
     """Elements that may run at once: its share of the job's throttle."""
     resources: Mapping[str, Any] = field(default_factory=dict)
     """The job's resources, as they were submitted."""
+    held: bool = False
+    """Whether it was handed over held, and its release is not on record."""
     refusal: str = ""
     """Slurm's words, if it took no such array."""
     launcher: str = ""
@@ -99,7 +101,7 @@ class Ledger:
 
     def _submission(self, path: Path) -> Submission:
         known = self._submissions.get(path)
-        if known is None or known.is_intent:  # an intent is completed once the scheduler has answered
+        if known is None or known.is_intent or known.held:  # the launcher completes these records
             record = read_json(path)
             tuples = {"elements": tuple(map(tuple, record["elements"])), "behind": tuple(record["behind"])}
             known = Submission(**{**record, **tuples})

@@ -17,6 +17,7 @@ from jobs.submit.slurm import QueueRow
 from stages.formats.attempts import Attempt
 
 FAILED_ABOVE = "what it waits for has failed"
+UNRELEASED = "held, since its launcher did not get to its end: `run` or `heal` releases it"
 FINAL = ("failed", "never", "cancelled")
 """Verdicts after which the batch script does not start its element again."""
 State = Literal["done", "running", "queued", "blocked", "failed", "lost", "cancelled", "missing"]
@@ -313,7 +314,7 @@ def _submitted(
 ) -> UnitState:
     """Return the state of a unit that was submitted and has no completion mark."""
     last = tries[-1] if tries else None
-    state, reason = _in_queue(row, last, submission.job) or _out_of_queue(submission, key, last, seen)
+    state, reason = _in_queue(row, last, submission, seen.is_submitting) or _out_of_queue(submission, key, last, seen)
     if state == "queued" and row is not None and last is not None and reason != DEPENDENCY:
         reason = f"{reason}; its last attempt: {_why_not_done(last)}"
     given = f"{submission.slurm_id}_{element}" if submission.slurm_id else ""
@@ -343,7 +344,9 @@ def _with_remedy(state: UnitState, row: QueueRow | None, submission: Submission,
     return state
 
 
-def _in_queue(row: QueueRow | None, last: Attempt | None, job: str) -> tuple[State, str] | None:
+def _in_queue(
+    row: QueueRow | None, last: Attempt | None, submission: Submission, is_submitting: bool
+) -> tuple[State, str] | None:
     """Return the state that Slurm's queue gives; None for a unit that is not in it."""
     if row is None or _lingers(row, last):
         return None
@@ -353,10 +356,12 @@ def _in_queue(row: QueueRow | None, last: Attempt | None, job: str) -> tuple[Sta
         return "blocked", FAILED_ABOVE
     if row.reason == LAUNCH_FAILED:
         return "blocked", f"held ({row.reason}), as after an outage: `launch.py heal` lets it go"
+    if row.reason in HELD and submission.held:
+        return ("queued", "being submitted") if is_submitting else ("blocked", UNRELEASED)
     if row.reason in HELD:
         return "blocked", f"held ({row.reason}): scontrol release {row.slurm_id}"
     if (settings := never_starts(row.reason)) is not None:
-        return "blocked", why_never(job, row.reason, settings)
+        return "blocked", why_never(submission.job, row.reason, settings)
     return "queued", NOT_SEEN if row.reason == "None" else row.reason
 
 

@@ -9,12 +9,13 @@ import math
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.sandbox import SandboxedEnvironment
 
 from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster, Resources
@@ -68,23 +69,74 @@ def render_script(job: Job, submission: Submission, cluster: Cluster, run: RunPa
     for name, value in environment.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise ConfigError(f"environment.{name}", value, "a variable name of letters, digits and _")
-    return (
-        batch_templates()
-        .get_template("job.sh.j2")
-        .render(
-            flags=sbatch_flags(job, submission, cluster, run, place) if slurm else {},
-            slurm=slurm,
-            shared=cluster.shared,
-            umask=cluster.umask,
-            environment=environment,
-            code=str(code),
-            log_stem=str(run.logs(job.name) / f"{submission.key}."),
-            setup=cluster.setup,
-            launch=_launch(job, cluster, python, side_by_side),
-            worker=shlex.join([python, "-u", "-m", "jobs.run.worker", *arguments]),
-            attempt_end=shlex.join([python, "-m", "jobs.run.attempt_end", *arguments]),
-        )
+    inside = container_words(cluster, run, code, bool(job.resources.gpus_per_node))
+    worker = shlex.join([*inside.worker, python, "-u", "-m", "jobs.run.worker", *arguments])
+    attempt_end = shlex.join([*inside.end, python, "-m", "jobs.run.attempt_end", *arguments])
+    text: str = _job_template(cluster).render(
+        flags=sbatch_flags(job, submission, cluster, run, place) if slurm else {},
+        slurm=slurm,
+        shared=cluster.shared,
+        umask=cluster.umask,
+        environment=environment,
+        code=str(code),
+        log_stem=str(run.logs(job.name) / f"{submission.key}."),
+        code_name=code.name,
+        node_copy=_node_copy(job, cluster),
+        setup=cluster.setup,
+        epilogue=cluster.epilogue,
+        launch=_launch(job, cluster, [*inside.ranks, python], [*cluster.srun_args, *inside.srun], side_by_side),
+        worker=worker,
+        attempt_end=attempt_end,
     )
+    if lacking := [part for part in (worker, attempt_end, 'exit "$code"') if part not in text]:
+        raise ConfigError("template", cluster.template, f"a template of a script that holds the line {lacking[0]!r}")
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inside:
+    """The words that bring processes into a container."""
+
+    worker: tuple[str, ...] = ()
+    """Before the worker, behind srun."""
+    end: tuple[str, ...] = ()
+    """Before the script's last act."""
+    ranks: tuple[str, ...] = ()
+    """Before the local cluster's small srun, which then has the workers inside."""
+    srun: tuple[str, ...] = ()
+    """Further flags of srun."""
+
+
+def container_words(cluster: Cluster, run: RunPaths, code: Path, gpus: bool) -> Inside:
+    """Return the words for the container of a cluster; none without one."""
+    box = cluster.container
+    if box is None:
+        return Inside()
+    binds = ",".join((str(run.root), *box.binds))
+    if box.kind == "apptainer":
+        words = ("apptainer", "exec", *(("--nv",) if gpus else ()), "--bind", binds, *box.args, box.image)
+        return Inside(end=words, **({"worker": words} if cluster.kind == "slurm" else {"ranks": words}))
+    mounts = ",".join(part if ":" in part else f"{part}:{part}" for part in (str(run.root), *box.binds))
+    flags = (f"--container-image={box.image}", f"--container-mounts={mounts}", f"--container-workdir={code}", *box.args)
+    return Inside(srun=flags, end=("srun", "--nodes=1", "--ntasks=1", "--overlap", *flags))
+
+
+def _node_copy(job: Job, cluster: Cluster) -> str | None:
+    """Return the folder for copies of the code on nodes; None for elements of several nodes, which share one script."""
+    is_alone = cluster.kind == "slurm" and job.resources.nodes(job.step.ranks) == 1
+    sees_nodes = cluster.container is None or cluster.container.kind == "apptainer"
+    return cluster.node_copy if is_alone and sees_nodes else None
+
+
+def _job_template(cluster: Cluster) -> jinja2.Template:
+    """Return the launcher's template, or the site's. Raises ConfigError for one that is no template."""
+    made = batch_templates()
+    if cluster.template is None:
+        return made.get_template("job.sh.j2")
+    try:
+        return made.from_string(Path(cluster.template).expanduser().read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, jinja2.TemplateError) as error:
+        raise ConfigError("template", cluster.template, f"the path of a batch script's template ({error})") from None
 
 
 def sbatch_flags(job: Job, submission: Submission, cluster: Cluster, run: RunPaths, place: Place) -> dict[str, Any]:
@@ -171,19 +223,19 @@ def flag_value(value: Any) -> str:
     return shlex.quote(re.sub(r"[\r\n\x00-\x1f]+", " ", str(value)))
 
 
-def _launch(job: Job, cluster: Cluster, python: str, side_by_side: int) -> str:
+def _launch(job: Job, cluster: Cluster, python: Sequence[str], srun_args: Sequence[str], side_by_side: int) -> str:
     if cluster.kind == "local":
-        return shlex.join([python, "-m", "jobs.run.ranks", str(job.step.ranks)])
+        return shlex.join([*python, "-m", "jobs.run.ranks", str(job.step.ranks)])
     # Ranks wait for each other for ever when one of them dies; lanes do not know each other.
     kill = f"--kill-on-bad-exit={int(side_by_side == 1)}"
     # --cpus-per-task again: since Slurm 22.05 srun does not inherit it from the batch script.
     size = [f"--ntasks={job.step.ranks * side_by_side}", f"--cpus-per-task={job.resources.cpus}"]
-    return shlex.join(["srun", kill, *size, "--unbuffered", *cluster.srun_args])
+    return shlex.join(["srun", kill, *size, "--unbuffered", *srun_args])
 
 
 def batch_templates() -> jinja2.Environment:
     """Return the environment of templates/sbatch: the filter `quote` is for shell lines, `flag` for #SBATCH lines."""
-    made = jinja2.Environment(
+    made = SandboxedEnvironment(  # a site's template is somebody else's text
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,

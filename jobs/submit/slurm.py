@@ -141,8 +141,9 @@ def has_absent_nodes(partition: str | None) -> bool:
 
 
 def release(slurm_ids: Sequence[str]) -> None:
-    """Let held jobs or array elements go."""
-    call(["scontrol", "release", ",".join(slurm_ids)])
+    """Let held jobs or array elements go. Raises ClusterError if one is unknown; the others may be free then."""
+    for start in range(0, len(slurm_ids), IDS_AT_ONCE):
+        call(["scontrol", "release", ",".join(slurm_ids[start : start + IDS_AT_ONCE])])
 
 
 def cancel(slurm_ids: Sequence[str]) -> None:

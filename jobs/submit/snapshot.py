@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import stat
+import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -64,6 +65,17 @@ def take_snapshot(run: RunPaths, root: Path = ROOT) -> Path:
     _clear(folder)
     aside.rename(folder)
     return folder
+
+
+def archive_of(code: Path) -> Path:
+    """Return one archive of a snapshot, made if it is not there: nodes copy it instead of a thousand files."""
+    path = code.with_name(f"{code.name}.tar")
+    if not os.path.lexists(path) or not _is_ours(path):
+        descriptor, aside = tempfile.mkstemp(prefix=".", dir=code.parent)
+        with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
+            archive.add(code, ".", filter=lambda entry: None if "__pycache__" in entry.name else entry)
+        Path(aside).replace(path)
+    return path
 
 
 def _own_place(folder: Path) -> Path:

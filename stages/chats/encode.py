@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from stages.chats.config import ChatStage
 from stages.chats.encoded import write_counts, writer_of
 from stages.chats.encoder import chat_encoder
+from stages.chats.sensing import SensingStage
 from stages.formats.chat.chats import parse_chat, transcript
 from stages.formats.chat.packed import Example, PackedWriter, Placed
 from stages.formats.chat.rejects import Reject, Rejects
@@ -28,9 +29,14 @@ from stages.formats.heldout import is_prompt_heldout
 from stages.formats.tokenizer import Tokenizer
 from stages.pictures.album import Album
 from stages.pictures.sounds import SoundShelf
+from stages.shared.errors import DataError
 from stages.shared.task import Task
 
 EXAMPLES, HELDOUT = "examples.bin", "heldout.bin"
+MISSING = ("no_picture", "no_sound")
+"""Reasons for which a chat is rejected whose picture or sound no collection has."""
+SHOWN = 3
+"""Missing pictures or sounds that an error names."""
 TOGETHER = 256
 """Lines whose texts the tokenizer takes in one call, which costs as much as a short text."""
 
@@ -52,6 +58,8 @@ def run(task: Task[ChatStage]) -> dict[str, Any]:
                 task.progress(number)
         for file in task.inputs.get("chats", ()):
             _encode_chats(file.path, maker, kept, heldout, task.progress)
+            if isinstance(config, SensingStage):
+                _require_found(file.path, maker, config)
     write_counts(task.out, {"chats": maker.chats}, maker.tokens, kept.tokens + heldout.tokens, rows, maker.rejects)
     written = {"chats": maker.chats, "examples": kept.rows, "heldout": heldout.rows, "tokens": kept.tokens}
     return {**written, **maker.rejects.counts}
@@ -78,6 +86,20 @@ def _positions(reason: str, planned: PositionsOf, key: str) -> int:
     if not found:
         raise Reject("no_positions", key)
     return found
+
+
+def _require_found(path: Path, maker: Examples, config: SensingStage) -> None:
+    """Raise DataError if too many chats name a picture or sound that no collection has."""
+    missing = sum(maker.rejects.counts[reason] for reason in MISSING)
+    if missing > config.max_missing * maker.chats:
+        (field,) = config.looked_up
+        samples = [each for each in maker.rejects.samples if each["reason"] in MISSING][:SHOWN]
+        shown = "; ".join(f"line {each['record']}: {each['detail'].splitlines()[0]}" for each in samples)
+        raise DataError(
+            path,
+            f"{missing} of {maker.chats} chats name {field} that no collection has ({shown})",
+            f"Add their collections to `{field}`, or raise `max_missing` = {config.max_missing}",
+        )
 
 
 def _encode_chats(

@@ -41,6 +41,9 @@ class SensingStage(ChatStage):
     too_long: Literal["refuse"] = "refuse"
     """A chat of more than `model.seq_len` tokens, positions of pictures or sounds included, is left out: neither is
     ever cut."""
+    max_missing: float = Field(default=0.01, ge=0, le=1)
+    """Largest share of a file's chats that may name a picture or sound that no collection has. They are counted and
+    left out; a larger share stops the run."""
     train: Annotated[tuple[Literal["encoder", "join", "decoder"], ...], WEIGHTS] = Field(min_length=1)
     """Parts that are trained; the others stay as they are, bit for bit, and have no optimizer state. LLaVA's two stages
     are [join] and [join, decoder] (arXiv:2304.08485, section 4.2), mPLUG-Owl's first one [encoder, join]

@@ -23,7 +23,7 @@ from stages.evaluate.cost import (
     endpoint_seconds,
     requests_of,
 )
-from stages.evaluate.forecast import CORE_SECONDS, forecast
+from stages.evaluate.forecast import CORE_SECONDS, forecast, with_index
 from stages.formats.benchmarks.index import read_index
 from stages.formats.chat.templates import digest_of
 from stages.formats.kinds import KINDS
@@ -52,6 +52,7 @@ from stages.shared.contract import (
 )
 from stages.shared.errors import ConfigError, StagecoachError, nearest
 from stages.shared.machine import Machine
+from stages.toolbox.memory import making_mb
 
 NEEDS = {PERPLEXITY: "heldout", FACTS: "facts", "realtoxicityprompts@words": "toxicity"}
 """Input that one of our own tasks, or a shipped variant, needs."""
@@ -226,7 +227,8 @@ class EvaluateConfig(StageConfig):
         models = {name: model for name, model in known.items() if model is not None}
         if step == _ALARM.name or self.vllm is not None or not models:
             return None
-        return forecast(models, self.layout, self.batch_tokens, self.cache_mb, machine)
+        found = forecast(models, self.layout, self.batch_tokens, self.cache_mb, machine)
+        return with_index(found, making_mb(inputs.get("corpus", ())), self.layout)
 
     def costs(
         self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, parts: Mapping[str, int]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from stages.generate.layout import EngineLayout
 from stages.generate.memory import (
@@ -51,6 +51,14 @@ def forecast(
         mem_mb=on_host * layout.ranks / 1e6,
         data={"largest": name, "ranks": layout.ranks, "memory_gb": {k: v / 1e9 for k, v in asdict(memory).items()}},
     )
+
+
+def with_index(found: Forecast, index_mb: float, layout: EngineLayout) -> Forecast:
+    """Return a forecast with the index of a search, which each rank makes on its host; 0 MB: there is none."""
+    if not index_mb:
+        return found
+    row = ("index", f"{size(index_mb * 1e6)} a rank on its host, for the search")
+    return replace(found, rows=(*found.rows, row), mem_mb=found.mem_mb + index_mb * layout.ranks)
 
 
 def unit_memory(model: KnownModel, layout: EngineLayout, batch: int, cache_mb: int | None) -> EngineMemory:

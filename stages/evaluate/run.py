@@ -1,4 +1,4 @@
-"""The steps of the evaluate stage: one checkpoint and one cell, and before it a part of a cell's answers."""
+"""The steps of the evaluate stages: one checkpoint and one cell, a part of a cell's answers, the items of a task."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from stages.evaluate import series
 from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.items.config import ItemsConfig
 from stages.evaluate.tasks import packages
 from stages.shared.task import Task
 
@@ -22,6 +23,15 @@ def answer(task: Task[EvaluateConfig]) -> dict[str, Any]:
     """Write the answers to a part of a cell's requests into task.out; return their number."""
     count: dict[str, Any] = _evaluation(task.work / "home").answer(task)
     return count
+
+
+def items(task: Task[ItemsConfig]) -> dict[str, Any]:
+    """Write the questions of the unit's task into task.out; return their number by task."""
+    go_offline(task.work / "home")
+    packages.leave_out()
+    from stages.evaluate.items import questions  # noqa: PLC0415
+
+    return questions.run(task)
 
 
 def alarm(task: Task[EvaluateConfig]) -> dict[str, Any]:

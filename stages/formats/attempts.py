@@ -8,11 +8,13 @@
     trouble    the first rank that fails, where several ranks work on one unit
     end        the batch script, after the worker is gone, however it went
 
-Every file has one writer and is renamed into place. Standard library only: login nodes and the report read this format.
+Every file has one writer and is renamed into place. Those of a finished run lie in `<job>.packed` under the same names
+(stages/shared/packed.py). Standard library only: login nodes and the report read this format.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -22,8 +24,10 @@ from typing import Any
 
 from stages.shared.errors import DataError, strongest
 from stages.shared.files import read_json, write_json
+from stages.shared.packed import packed_names, read_packed
 
 START, PROGRESS, RESULT, TROUBLE, END = RECORDS = ("start", "progress", "result", "trouble", "end")
+PACKED = ".packed"
 FILE = re.compile(
     rf"(?P<key>[^.]+)\.(?P<element>\d+)\.(?P<restart>\d+)\.(?P<record>{'|'.join(RECORDS)})(?:-(?P<lane>\d+))?\.json"
 )
@@ -164,14 +168,20 @@ def read_attempts(
     Opens no file but the `records` of the wanted attempts. Raises DataError, naming the file, for one that is no such
     record; with `on_bad`, calls that instead, and the attempt is without the record.
     """
-    names = _file_names(folder) if jobs is None else jobs
+    names = sorted({name.removesuffix(PACKED) for name in _file_names(folder)}) if jobs is None else jobs
     attempts = [attempt for job in names for attempt in _attempts_of(folder, job, records, wanted, on_bad)]
     return sorted(attempts, key=lambda attempt: (attempt.started, attempt.name))
 
 
+def packed_attempts(folder: Path, job: str) -> Path:
+    """Return the file of a job's packed records."""
+    return folder / f"{job}{PACKED}"
+
+
 def started_attempts(folder: Path, job: str) -> list[AttemptName]:
-    """Return the attempts of a job that have begun, in no order. Lists a folder and opens no file."""
-    matches = filter(None, map(FILE.fullmatch, _file_names(folder / job)))
+    """Return the attempts of a job that have begun, in no order. Lists a folder and opens no file but a packed one."""
+    names = {*_file_names(folder / job), *packed_names(packed_attempts(folder, job))}
+    matches = filter(None, map(FILE.fullmatch, names))
     return [_name_of(job, match) for match in matches if match["record"] == START]
 
 
@@ -189,7 +199,7 @@ def read_attempts_of_element(
         files = [(record, lane) for record in RECORDS for lane in range(lanes if record in (PROGRESS, RESULT) else 1)]
         present = [(record, lane) for record, lane in files if name.path(folder, record, lane).exists()]
         if present:
-            found.append(_attempt(folder, name, present, RECORDS, on_bad))
+            found.append(_attempt(folder, name, present, RECORDS, on_bad, {}))
     return found
 
 
@@ -201,12 +211,14 @@ def _attempts_of(
     on_bad: Callable[[DataError], None] | None,
 ) -> Iterable[Attempt]:
     found: dict[AttemptName, list[tuple[str, int]]] = {}
-    for file in _file_names(folder / job):
+    files = _file_names(folder / job)
+    packed = read_packed(packed_attempts(folder, job))  # behind the listing, see packed.py
+    for file in {*files, *packed}:
         if match := FILE.fullmatch(file):
             name = _name_of(job, match)
             if wanted(name):
                 found.setdefault(name, []).append((match["record"], int(match["lane"] or 0)))
-    return (_attempt(folder, name, present, records, on_bad) for name, present in found.items())
+    return (_attempt(folder, name, present, records, on_bad, packed) for name, present in found.items())
 
 
 def _name_of(job: str, match: re.Match[str]) -> AttemptName:
@@ -219,14 +231,15 @@ def _attempt(
     present: Iterable[tuple[str, int]],
     records: Collection[str],
     on_bad: Callable[[DataError], None] | None,
+    packed: Mapping[str, str],
 ) -> Attempt:
-    """Return an attempt from its files, given by record and lane."""
+    """Return an attempt from its files, given by record and lane, or from packed records by file name."""
     values: dict[str, list[Any]] = {}
     for record, lane in sorted(present):
         if record not in records:
             continue
         try:
-            values.setdefault(record, []).append(_read(name.path(folder, record, lane), record))
+            values.setdefault(record, []).append(_read(name.path(folder, record, lane), record, packed))
         except DataError as error:
             if on_bad is None:
                 raise
@@ -266,9 +279,9 @@ def _file_names(folder: Path) -> list[str]:
         return []
 
 
-def _read(path: Path, record: str) -> Any:
+def _read(path: Path, record: str, packed: Mapping[str, str]) -> Any:
     try:
-        return PARSERS[record](read_json(path))
+        return PARSERS[record](json.loads(packed[path.name]) if path.name in packed else read_json(path))
     except OSError as error:
         raise DataError(path, f"unreadable ({error.strerror})", "Look at the file") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

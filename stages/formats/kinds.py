@@ -48,6 +48,16 @@ class Kinds:
     """Words and weights that score a text's toxicity, brought by the user."""
     benchmark_files: Kind = Kind("benchmark_files")
     """Files of benchmarks as they are published, brought by the user."""
+    items: Kind = Kind("items", "items.jsonl")
+    """Questions of evaluations, to look for in documents."""
+    overlaps: Kind = Kind("overlaps", "overlaps.jsonl")
+    """Passages that documents share with questions of evaluations."""
+    contamination: Kind = Kind("contamination", "contamination.json")
+    """Questions of evaluations that were found in documents, by task."""
+    quality: Kind = Kind("quality", "quality.json")
+    """Documents by the score of a classifier, and masks of personal data."""
+    compression: Kind = Kind("compression", "compression.json")
+    """Tokens that tokenizers make of the same documents."""
     datasets: Kind = Kind("datasets")
     """Folders of prepared data of lm-eval's tasks, in the layout of the Hugging Face cache."""
     definition: Kind = Kind("definition")
@@ -115,6 +125,8 @@ class Kinds:
     state: Kind = Kind("state")
     """A checkpoint with everything that training continues from: weights, optimizer, position."""
     metrics: Kind = Kind("metrics", "metrics.jsonl")
+    scaling: Kind = Kind("scaling", "scaling.json")
+    """A power law through the losses of several trainings."""
     readings: Kind = Kind("readings", "readings.json")
     """Tokens that a training took from each source."""
     layers: Kind = Kind("layers", "layers.jsonl")
@@ -141,6 +153,10 @@ class Kinds:
     alarm: Kind = Kind("alarm", "alarm.json")
     """Which tasks became worse, checkpoint by checkpoint."""
     report: Kind = Kind("report", "report.html")
+    card: Kind = Kind("card", "card.json")
+    """A data card for programs."""
+    card_page: Kind = Kind("card_page", "card.html")
+    """The same as a page."""
 
 
 KINDS = Kinds()

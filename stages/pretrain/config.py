@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pydantic import model_validator
 
 from stages.formats.kinds import KINDS
-from stages.shared.contract import Inputs, Reads
+from stages.formats.readings import Reading
+from stages.shared.contract import Forecast, InputFile, Inputs, Reads
 from stages.shared.errors import ConfigError
+from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS
+from stages.train.mixing.settings import MixingSettings
+from stages.train.mixing.shares import costs
+from stages.train.planner.budget import Budget, beside_chinchilla
 from stages.train.sections import BlanksConfig
 from stages.train.stage import TrainingStage
 
@@ -25,8 +32,35 @@ class PretrainConfig(TrainingStage):
 
     tokens: Annotated[Inputs, Reads(KINDS.tokens)]
     """Datasets of the tokens stage (`.bin`, with `.idx` beside it), one a source."""
+    mixing: Annotated[MixingSettings | None, WEIGHTS] = None
+    """Temperature, limits of epochs, another mixture at the end; null: `mixture` alone."""
     blanks: Annotated[BlanksConfig | None, WEIGHTS] = None
     """GLM's objective: fill in blanks, for a model with position `glm`; None: predict the next token."""
+
+    @property
+    def mixed(self) -> MixingSettings | None:
+        """Settings of the mixture beyond its weights."""
+        return self.mixing
+
+    def forecast(
+        self, step: str, inputs: Mapping[str, tuple[InputFile, ...]], machine: Machine, done: int = 0
+    ) -> Forecast | None:
+        """Return the training's forecast, with Chinchilla's budgets for its model and for its operations."""
+        found = super().forecast(step, inputs, machine, done)
+        training = self.planned(inputs)
+        if found is None or training.work.shape.experts:
+            return found
+        budget = Budget(training.work.shape.parameters, training.sequences * self.model.seq_len)
+        rows = [("budget", beside_chinchilla(budget))]
+        if sources := found.data.get("sources"):
+            rows.append(("sources", costs([Reading(**each) for each in sources], found.hours * self.layout.ranks)))
+        return replace(found, rows=(*found.rows, *rows))
+
+    @model_validator(mode="after")
+    def _check_mixing(self) -> PretrainConfig:
+        if self.mixing is not None:
+            self.mixing.require(self.mixture)
+        return self
 
     @model_validator(mode="after")
     def _check_blanks(self) -> PretrainConfig:

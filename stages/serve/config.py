@@ -30,6 +30,7 @@ from stages.shared.contract import (
 )
 from stages.shared.errors import ConfigError, nearest
 from stages.shared.page import LOCAL
+from stages.toolbox.memory import making_mb
 from stages.train.state.names import FINAL
 
 ToolName = Literal["calculator", "calendar", "search"]
@@ -78,6 +79,7 @@ class ServeConfig(StageConfig):
 
     stage: ClassVar[str] = "serve"
     tools: ClassVar[Mapping[str, str]] = {"chat": "stages.serve.chat:chat"}
+    serves: ClassVar[bool] = True
 
     models: Annotated[Inputs, Reads(KINDS.checkpoint)]
     """Checkpoints to serve: `from:section`, folders, or a mapping from names to these. Each is loaded when it is first
@@ -158,7 +160,7 @@ class ServeConfig(StageConfig):
         return dict(zip(unique_keys(map(_name, found)), found, strict=True))
 
     def _mem_mb(self, file: InputFile, inputs: Mapping[str, tuple[InputFile, ...]]) -> float:
-        """Return the memory of a process with one model; 0 while the model is unknown."""
+        """Return the memory of a process with one model and the index; 0 while the model is unknown."""
         pieces = next((tokenizer.count for tokenizer in inputs.get("tokenizer", ())), 0)
         known = None if file.section and not file.about else known_model(file, pieces)
         if known is None:
@@ -168,7 +170,7 @@ class ServeConfig(StageConfig):
         cache = cache_bytes(bytes_of_weights(known.config, known.vocab_size, number), asked)
         slots = max(known.config.seq_len, cache // slot_bytes(known.config, number))
         memory = engine_memory(known.config, known.vocab_size, number, BATCH_TOKENS, slots=slots)
-        return (LIBRARIES + memory.total) / 1e6
+        return (LIBRARIES + memory.total) / 1e6 + making_mb(inputs.get("corpus", ()))
 
     def inspect(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
         """Raise DataError for a model of another tokenizer, and ConfigError for one that writes nothing."""

@@ -307,6 +307,8 @@ class StageConfig(Settings):
     """The stage's folder name under stages/."""
     tools: ClassVar[Mapping[str, str]] = {}
     """Verbs of the stage's own, such as `tune`, with `package.module:function` for each (jobs/tools.py)."""
+    serves: ClassVar[bool] = False
+    """Whether the section is a service. One that reads the whole run starts none: it would run until cancelled."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return the steps and outputs, given the files behind each input field. Pure.

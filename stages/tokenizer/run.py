@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from stages.formats.documents import read_documents
 from stages.formats.kinds import KINDS
 from stages.formats.pieces import TOKENIZER_JSON
 from stages.formats.tokenizer import Tokenizer
+from stages.shared import log
 from stages.shared.files import write_atomic
 from stages.shared.task import Task
 from stages.tokenizer.config import TokenizerConfig
-from stages.tokenizer.hf import to_tokenizer_json
+from stages.tokenizer.hf import is_equal, to_tokenizer_json
 from stages.tokenizer.spm import train
 
+CHECKED = 2000
+"""Lines on which tokenizer.json must give the model's ids."""
 MAX_LINE_BYTES = 4000
 """Longer lines are cut: SentencePiece drops sentences above its max_sentence_length (4192 bytes)."""
 
 
 def run(task: Task[TokenizerConfig]) -> dict[str, Any]:
     """Write the tokenizer into task.out; return its size, its digest and the number of lines it was trained on."""
-    paths = [file.path for file in task.inputs["documents"]]
-    texts = (document["text"] for path in paths for document in read_documents(path))
-    lines = sample_lines(lines_of(texts), task.config.max_lines, task.config.seed)
-    model = train(lines, task.config)
+    config = task.config
+    sources: dict[str, list[Path]] = {}
+    for file in task.inputs["documents"]:
+        sources.setdefault(file.source if config.mixture else "", []).append(file.path)
+    lines: list[str] = []
+    for source, most in lines_by_source(list(sources), config).items():
+        texts = (document["text"] for path in sources[source] for document in read_documents(path))
+        lines += sample_lines(lines_of(texts), most, config.seed)
+    model = train(lines, config)
     write_atomic(task.out / KINDS.tokenizer.file, model)
-    write_atomic(task.out / TOKENIZER_JSON, to_tokenizer_json(model))
+    exact = to_tokenizer_json(model) if config.normalization == "identity" else None
+    if exact is not None and is_equal(exact, model, lines[:CHECKED]):
+        write_atomic(task.out / TOKENIZER_JSON, exact)
+    else:
+        log.warning("no tokenizer.json: none gives the same ids as the model; a release needs one")
     tokenizer = Tokenizer(task.out / KINDS.tokenizer.file)
     return {"vocab_size": tokenizer.vocab_size, "lines": len(lines), "sha256": tokenizer.sha256}
+
+
+def lines_by_source(sources: Sequence[str], config: TokenizerConfig) -> dict[str, int]:
+    """Return the most lines of each source: `max_lines` in the mixture's shares."""
+    mixture = config.mixture or dict.fromkeys(sources, 1.0)
+    return {name: max(1, int(config.max_lines * mixture[name] / sum(mixture.values()))) for name in sources}
 
 
 def lines_of(texts: Iterable[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Trains SentencePiece with the settings of LLaMA's tokenizer, so that equal lines give equal bytes."""
+"""Trains SentencePiece so that equal lines give equal bytes. The fixed settings are those of LLaMA's tokenizer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sentencepiece
 
 from stages.shared.errors import ConfigError, DataError
 from stages.tokenizer.config import TokenizerConfig
+from stages.tokenizer.runs import with_runs
 
 _TOO_LARGE = re.compile(r"Vocabulary size too high \(\d+\)\. Please set it to a value <= (\d+)")
 _TOO_SMALL = re.compile(r"Vocabulary size is smaller than required_chars\.\s*(\d+) vs (\d+)")
@@ -30,13 +31,13 @@ def train(lines: list[str], config: TokenizerConfig) -> bytes:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(lines),
             model_writer=model,
-            model_type="bpe",
+            model_type=config.model,
             vocab_size=config.vocab_size,
             character_coverage=config.character_coverage,
             byte_fallback=True,
-            split_digits=True,
+            split_digits=config.split_digits,
             allow_whitespace_only_pieces=True,
-            normalization_rule_name="identity",
+            normalization_rule_name=config.normalization,
             remove_extra_whitespaces=False,
             add_dummy_prefix=True,
             input_sentence_size=0,
@@ -45,7 +46,7 @@ def train(lines: list[str], config: TokenizerConfig) -> bytes:
         )
     except RuntimeError as error:
         raise _explained(str(error), config) from error
-    return model.getvalue()
+    return with_runs(model.getvalue(), config.whitespace_runs) if config.whitespace_runs else model.getvalue()
 
 
 def _explained(message: str, config: TokenizerConfig) -> Exception:

@@ -39,6 +39,10 @@ class TokensConfig(StageConfig):
     """Share of the documents held out for evaluation. A hash of the id selects them, so they are the same in any split
     into files."""
 
+    shuffle: int | None = Field(default=None, ge=0)
+    """Seed of an order of each source's documents; null: as they come. A training has its own order in each epoch: this
+    is for readers that have none. Bytes depend on the order of the files, not on their division."""
+
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return a step that encodes each file, and a step that joins the parts of each source."""
         files = inputs.get("documents", ())
@@ -57,7 +61,7 @@ class TokensConfig(StageConfig):
             name="merge",
             run="stages.tokens.merge:run",
             units=WHOLE,
-            uses=(),
+            uses=() if self.shuffle is None else ("shuffle",),
             reads=("documents",),
             after=(After("encode"),),
             core_seconds=5.0 + 0.01 * mb,

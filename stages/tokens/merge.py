@@ -13,6 +13,7 @@ from stages.shared.task import Task
 from stages.tokens.config import TokensConfig, dataset_name
 from stages.tokens.encode import PART, PART_COUNTS
 from stages.tokens.indexed import DatasetWriter
+from stages.tokens.shuffling import write_shuffled
 
 
 def run(task: Task[TokensConfig]) -> dict[str, Any]:
@@ -25,8 +26,11 @@ def run(task: Task[TokensConfig]) -> dict[str, Any]:
         entries = [read_json(part / PART_COUNTS) for part in parts]
         counts[source] = {name: sum(entry[name] for entry in entries) for name in FIELDS}
         with DatasetWriter(task.out / dataset_name(source), entries[0]["vocab_size"]) as dataset:
-            for part in parts:
-                dataset.append(part / PART)
+            if task.config.shuffle is None:
+                for part in parts:
+                    dataset.append(part / PART)
+            else:
+                write_shuffled(dataset, [part / PART for part in parts], f"{task.config.shuffle}/{source}")
     with DocumentWriter(task.out / KINDS.heldout.file) as heldout:
         for parts in by_source.values():
             for part in parts:

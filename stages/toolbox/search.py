@@ -1,6 +1,7 @@
 """Search by BM25 over passages, with an index in a folder. Retrieval of APIs' documents uses it, too.
 
 bm25s scores all passages for a word at once and keeps them in arrays; rank_bm25 walks through every passage a query.
+Import this module where there is something to search: bm25s and the words of a text import numba and SciPy, 90 MB.
 """
 
 from __future__ import annotations

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from stages.formats.calls.functions import Function
 from stages.formats.chat.rejects import Reject
 from stages.toolbox.calculator import calculate
 from stages.toolbox.dates import today_is
-from stages.toolbox.search import SearchIndex
+
+if TYPE_CHECKING:
+    from stages.toolbox.search import SearchIndex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,4 +90,34 @@ def search(index: SearchIndex, count: int = 1) -> Tool:
         run=run,
         parameter="query",
         meaning="Words that the passage has.",
+    )
+
+
+def question(ask: Callable[[str], str]) -> Tool:
+    """Return the tool that answers a question of fact; `ask` gives the answer, or raises Reject."""
+    return Tool(
+        name="question",
+        description="Answers a question of fact.",
+        run=ask,
+        parameter="question",
+        meaning="A whole question.",
+    )
+
+
+def translation(translate: Callable[[str], str], language: Callable[[str], str]) -> Tool:
+    """Return the tool that translates into English; `language` returns the code of a text's language."""
+
+    def run(text: str) -> str:
+        if (found := language(text)) == "en":
+            raise Reject("is_english", text)
+        if not found:
+            raise Reject("no_language", text)
+        return translate(text)
+
+    return Tool(
+        name="translation",
+        description="Translates a text of any language into English.",
+        run=run,
+        parameter="text",
+        meaning="The text to translate.",
     )

@@ -140,8 +140,10 @@ def _train(
             raise Checkpointed(f"step {step + 1} of {config.steps}")
     recorder.close()
     summary = _finish(task, models, identity, checkpoints, progress)
+    drawn = data.drawn(progress.feed)
     if dist.get_rank() == 0:
-        write_readings(task.out / KINDS.readings.file, data.readings)
+        found = (replace(reading, drawn=drawn.get(reading.source)) for reading in data.readings)
+        write_readings(task.out / KINDS.readings.file, found)
     return summary
 
 

@@ -14,8 +14,8 @@ from stages.model.config import ModelConfig
 from stages.model.huggingface.importing import import_weights
 from stages.shared.errors import DataError
 from stages.shared.task import Task
-from stages.train.data.corpus import SourceDataset
-from stages.train.data.datasets import open_tokens
+from stages.train.data.corpus import SourceDataset, open_corpus
+from stages.train.data.datasets import TrainingData, open_tokens
 from stages.train.loop import OpenData, train
 from stages.train.objectives.base import Objective, SetWeights
 from stages.train.stage import TrainingStage
@@ -41,10 +41,14 @@ def train_on_tokens(task: Task[TrainingStage], objective: Objective, tokenizer: 
     """Train on the sources of the stage's data field: see train_and_compare."""
     config = task.config
     sources = [
-        SourceDataset(file.source, file.path, None if config.mixture is None else config.mixture[file.source])
+        SourceDataset(file.source, file.path, None if config.mixture is None else config.mixture.get(file.source, 0.0))
         for file in task.inputs[config.data]
     ]
-    return train_and_compare(task, objective, tokenizer, partial(open_tokens, sources, objective, config, tokenizer))
+
+    def open_data(work: Path) -> TrainingData:
+        return open_tokens(open_corpus(sources, config.mixed), objective, config, tokenizer, work)
+
+    return train_and_compare(task, objective, tokenizer, open_data)
 
 
 def train_and_compare(

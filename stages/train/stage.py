@@ -37,7 +37,8 @@ from stages.shared.contract import WHOLE, Forecast, InputFile, Inputs, Kind, Out
 from stages.shared.errors import ConfigError, nearest
 from stages.shared.machine import Machine
 from stages.train.config import WEIGHTS, TrainingConfig
-from stages.train.data.mixture import readings, warning
+from stages.train.mixing.settings import MixingSettings, check_weights
+from stages.train.mixing.shares import readings, warning
 from stages.train.planner.forecast import forecast
 from stages.train.state.names import BEST, FINAL, UNTRAINED, step_name
 from stages.train.state.same_model import require_same_model, require_same_settings
@@ -69,15 +70,17 @@ class TrainingStage(TrainingConfig):
 
     @model_validator(mode="after")
     def _check_mixture(self) -> TrainingStage:
-        for source, weight in (self.mixture or {}).items():
-            if not weight > 0:
-                raise ConfigError(f"mixture.{source}", weight, "a weight above 0, or absent")
+        check_weights("mixture", self.mixture or {})
         return self
+
+    @property
+    def mixed(self) -> MixingSettings | None:
+        """Settings of the mixture beyond its weights; None: this stage has none."""
+        return None
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return one step of one unit, worked on by all ranks of the layout."""
-        if self.mixture is not None:
-            self._check_sources([file.source for file in self.data_files(inputs)])
+        self._check_sources([file.source for file in self.data_files(inputs)])
         start = self._start(inputs)
         given = [name for name in ("init_from", "continue_from", "reference") if getattr(self, name) is not None]
         training = self.planned(inputs)
@@ -166,7 +169,7 @@ class TrainingStage(TrainingConfig):
             ),
             *(replace(_kept(unit, step, kind), unfit=unfit, about=about) for step in published),
             *(replace(_kept(unit, step, KINDS.state), about=about) for step in kept),
-            *(Output(step="", unit=unit, kind=each, source="") for each in measured),
+            *(Output(step="", unit=unit, kind=each, source="", about=about) for each in measured),
         ]
 
     def _weights_from(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> str:
@@ -183,13 +186,15 @@ class TrainingStage(TrainingConfig):
         return self.chosen_start(inputs)
 
     def _check_sources(self, sources: list[str]) -> None:
-        mixture = self.mixture or {}
-        for source in mixture:
-            if source not in sources:
-                wanted = f"a source of {self.data} ({nearest(source, sources)})"
-                raise ConfigError(f"mixture.{source}", mixture[source], wanted)
-        for source in sources:
-            if source not in mixture:
+        mixture, mixed = self.mixture or {}, self.mixed
+        last = mixed.last.mixture if mixed and mixed.last else {}
+        for setting, weights in (("mixture", mixture), ("mixing.last.mixture", last)):
+            for source in weights:
+                if source not in sources:
+                    wanted = f"a source of {self.data} ({nearest(source, sources)})"
+                    raise ConfigError(f"{setting}.{source}", weights[source], wanted)
+        for source in sources if mixture else ():
+            if source not in mixture and source not in last:
                 wanted = f"a weight for every source of {self.data}, {source!r} too"
                 raise ConfigError("mixture", sorted(mixture), wanted)
 
@@ -235,7 +240,7 @@ class TrainingStage(TrainingConfig):
         tokens: dict[str, float] = defaultdict(float)
         for file in files:
             tokens[file.source] += file.mb * 1e6 / (2 if pieces < NARROW else 4)
-        return readings(tokens, self.mixture, self.planned(inputs).sequences * self.model.seq_len)
+        return readings(tokens, self.mixture, self.planned(inputs).sequences * self.model.seq_len, self.mixed)
 
 
 def _kept(unit: str, step: int, kind: Kind) -> Output:

@@ -18,7 +18,7 @@ from tests.jobs.bench import PATIENCE_S
 from tests.jobs.toy_stage import Toy
 
 EACH_ONCE = {"make.0": 1, "make.1": 1, "make.2": 1, "march.0": 1, "gather.0": 1}
-ASKED = {"cpus": 1, "mem_gb": 0, "time_min": 5, "throttle": 8}
+ASKED = {"cpus": 1, "mem_gb": 0, "time_min": 5, "throttle": 8, "backoff_s": 0}
 CLUSTER = {
     "kind": "slurm",
     "signal_lead_s": 10,

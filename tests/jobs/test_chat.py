@@ -35,11 +35,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"stage": "serve", "models": folders, "tokenizer": str(tokenizer)}
 
 
+def test_a_section_that_serves_is_no_part_of_a_run_with_a_report_and_chat_serves_it(tmp_path: Path) -> None:
+    served = {"stage": "serve", "models": "from:pretrain", "tokenizer": "from:tokenizer", "toolbox": ["calendar"]}
+    recipe = make_recipe({**read_recipe("pretrain").values, "name": "talk", "served": served})
+    run = plan_run(recipe, load_cluster("local"), tmp_path, None)
+    assert "served" not in run.graph.jobs
+    assert with_chat(run, None).graph.jobs["served"].config.toolbox == ("calendar",)
+
+
 def test_the_last_section_that_makes_models_is_served_with_its_own_tokenizer(tmp_path: Path) -> None:
-    run = plan_run(read_recipe("demo"), load_cluster("local"), tmp_path, None)
+    run = plan_run(read_recipe("pretrain"), load_cluster("local"), tmp_path, None)
     made = with_chat(run, None)
     body = made.recipe.values["chat"]
-    assert (body["stage"], body["models"], body["tokenizer"]) == ("serve", "from:sft", "from:tokenizer")
+    assert (body["stage"], body["models"], body["tokenizer"]) == ("serve", "from:pretrain", "from:tokenizer")
     assert "chat" in made.graph.jobs
     assert with_chat(run, "pretrain").recipe.values["chat"]["models"] == "from:pretrain"
     assert "chat" not in run.graph.jobs

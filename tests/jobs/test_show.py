@@ -59,7 +59,7 @@ def test_a_failure_is_one_line_with_the_remedy_after_it(tmp_path: Path) -> None:
     assert lines[1] == "a.y cannot start before that is mended"
     assert f"launch.py logs {run.paths.root} a.x/1`" in lines[2]
     assert f"launch.py heal {run.paths.root}`" in lines[2]
-    assert len(lines) == 3
+    assert lines[3:] == ["  | why"]
 
 
 def test_a_wrong_setting_is_mended_by_run_and_not_by_heal(tmp_path: Path) -> None:
@@ -235,3 +235,15 @@ def test_a_stages_own_forecast_stands_below_the_plan_and_in_its_data(tmp_path: P
     run = a_run(tmp_path, made.graph(replace(small, step=replace(small.step, mem_mb=2000)), made.job("a.y")))
     (line,) = show.plan_data(run, show.planned_jobs(run, seen, 1), {})["shortfalls"]
     assert line.startswith("a.x needs about 2.0 GB and asks for 1: --set resources.a.x.mem_gb=")
+
+
+def test_the_last_lines_of_a_log_stand_under_the_remedy_and_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    run = made.a_run(tmp_path, made.graph(made.job("a.x")))
+    path = run.paths.log("a.x", "0001-a-x", 0)
+    made.write_tree(path.parent, {path.name: "".join(f"line {n}\x1b[2J\n\n" for n in range(9)) + "x" * 500})
+    state = failed("why", key="0001-a-x", element=0)
+    assert show.last_words(run, "a.x/0", state) == [*(f"line {n}\x1b[2J" for n in (6, 7, 8)), "x" * 160]
+    shown = printed(show.status_view(run, {"a.x": {made.unit("a.x", 0): state}}))
+    assert "\x1b" not in shown
+    assert shown.rstrip().endswith("x" * 100)
+    assert show.last_words(run, "a.x/0", failed("why", key="other", element=0)) == []

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages.formats.documents import read_documents
 from stages.generate.calls import Calling
 from stages.generate.requests import Request
 from stages.generate.text import Codec
 from stages.toolbox.box import Bounds, Toolbox
-from stages.toolbox.search import SearchIndex, make_index, passages_of
 from stages.toolbox.tools import Tool, calculator, calendar, search
+
+if TYPE_CHECKING:
+    from stages.toolbox.search import SearchIndex
 
 WITHHELD = "withheld"
 
@@ -47,8 +50,15 @@ class UnitTools:
 
 def open_tools(names: Sequence[str], corpus: Sequence[Path], passage_words: int, codec: Codec) -> UnitTools:
     """Return tools by name, with an index of the passages of `corpus` if there are documents to search."""
+    passages, index = _index(corpus, passage_words) if corpus else ([], None)
+    digest = hashlib.sha256("\n".join([*names, *passages]).encode("utf-8", "replace")).hexdigest()
+    return UnitTools(names=names, index=index, codec=codec, identity=f"tools {digest}" if names else WITHHELD)
+
+
+def _index(corpus: Sequence[Path], passage_words: int) -> tuple[Sequence[str], SearchIndex | None]:
+    """Return the passages of documents, and their index; None: there are none."""
+    from stages.toolbox.search import make_index, passages_of  # noqa: PLC0415  90 MB, which few evaluations use
+
     texts = (document["text"] for path in corpus for document in read_documents(path))
     passages = [*passages_of(texts, passage_words)]
-    digest = hashlib.sha256("\n".join([*names, *passages]).encode("utf-8", "replace")).hexdigest()
-    index = make_index(passages) if passages else None
-    return UnitTools(names=names, index=index, codec=codec, identity=f"tools {digest}" if names else WITHHELD)
+    return passages, make_index(passages) if passages else None

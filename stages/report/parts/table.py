@@ -10,6 +10,9 @@ from stages.shared.contract import Kind
 
 FOLDERS = (
     "pages",
+    "quality",
+    "contamination",
+    "compression",
     "tokens",
     "mixture",
     "synthesis",
@@ -17,6 +20,7 @@ FOLDERS = (
     "packing",
     "reward",
     "training",
+    "scaling",
     "alarm",
     "evaluation",
     "seen",

@@ -14,7 +14,7 @@ from stages.sample.pictures.outlines import Outline, Placed, Point, Tone
 
 SCALE = 4
 """Pixels of the canvas for one of the picture, along each side."""
-EDGE = 0.035
+EDGE = 0.06
 """Width of a thing's edge, of its side."""
 Colour = tuple[int, int, int]
 Box = tuple[float, float, float, float]

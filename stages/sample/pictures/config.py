@@ -52,6 +52,7 @@ class PicturesConfig(StageConfig):
             uses=("purpose", "seed", "pictures", "size"),
             core_seconds=2.0 + self.pictures / count * (PICTURE_SECONDS if shows else NOTES_SECONDS),
             disk_mb=mb,
+            version=2 if shows else 1,
         )
         kinds = [*([(KINDS.pictures, "")] if shows else []), *self._texts()]
         outputs = [

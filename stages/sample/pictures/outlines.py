@@ -38,19 +38,17 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """Where a unit square lies on a picture: turned by an angle about its centre, mirrored or not."""
+    """Where a unit square lies on a picture: turned by an angle about its centre."""
 
     centre: Point
     side: float
     degrees: float = 0.0
-    is_mirrored: bool = False
 
     def of(self, outline: Iterable[Point]) -> list[Point]:
         """Return an outline in the picture's coordinates."""
         angle = math.radians(self.degrees)
         cosine, sine = math.cos(angle) * self.side, math.sin(angle) * self.side
-        sign = -1.0 if self.is_mirrored else 1.0
-        moved = ((sign * (x - 0.5), y - 0.5) for x, y in outline)
+        moved = ((x - 0.5, y - 0.5) for x, y in outline)
         return [(self.centre[0] + cosine * x - sine * y, self.centre[1] + sine * x + cosine * y) for x, y in moved]
 
 

@@ -23,7 +23,7 @@ WOOD: Colour = (150, 122, 96)
 BOARD: Colour = (236, 228, 206)
 CRUST: Colour = (206, 152, 84)
 INK: Colour = (40, 34, 30)
-MOST_DEGREES = 12
+MOST_DEGREES = 6
 LIGHT = 14
 """Most by which the light changes a value of a colour."""
 _DIGITS: dict[str, tuple[Point, ...]] = {
@@ -88,7 +88,7 @@ def lit(colour: str, draw: Draw) -> Colour:
 
 def _turned(draw: Draw, centre: Point, side: float) -> Placed:
     degrees = draw.between(-MOST_DEGREES, MOST_DEGREES)
-    return Placed(centre=centre, side=side, degrees=degrees, is_mirrored=draw.chance(0.5))
+    return Placed(centre=centre, side=side, degrees=degrees)
 
 
 @_paint.register
@@ -100,13 +100,9 @@ def _animals(scene: Animals, canvas: Canvas, draw: Draw) -> list[Boxed]:
 
 
 def _places(scene: Animals, draw: Draw) -> list[Placed]:
-    """Return where animals stand: a single one anywhere or at a side, others in cells that do not overlap."""
+    """Return where animals stand: a single one at its side, others in cells that do not overlap."""
     if scene.side is not None:
-        return [_turned(draw, _at(scene.side, draw), draw.between(40, 50) / 100)]
-    if scene.count == 1:
-        side = draw.between(50, 85) / 100
-        centre = [0.5 + (draw.between(-100, 100) / 200) * (1 - side) for _ in range(2)]
-        return [_turned(draw, (centre[0], centre[1]), side)]
+        return [_turned(draw, _at(scene.side, draw), draw.between(42, 48) / 100)]
     cells = 2 if scene.count <= FEW else 3
     places = draw.sample(list(product(range(cells), range(cells))), scene.count)
     return [_in_cell(draw, place, cells) for place in places]

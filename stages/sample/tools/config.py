@@ -19,11 +19,12 @@ EXAMS: Mapping[NoteTool, str] = {"calculator": "sums", "calendar": "dates", "sea
 """Name of each tool's exam; each is a task a language."""
 QUESTIONS = "asked_"
 """Before the name of an exam whose questions are those of a conversation."""
-Purpose = Literal["apis", "requests", "new_requests", "demonstrations", "notes", "news", "exam"]
+Purpose = Literal["apis", "requests", "new_requests", "quotes", "demonstrations", "notes", "news", "exam"]
 MADE: Mapping[Purpose, tuple[tuple[Kind, str, str], ...]] = {
     "apis": ((KINDS.api_files, OPENAPI, "town"), (KINDS.api_files, LISTING, "models")),
     "requests": ((KINDS.api_questions, "", "requests"),),
     "new_requests": ((KINDS.api_questions, "", "new_requests"),),
+    "quotes": ((KINDS.chats, "", "quotes"),),
     "demonstrations": ((KINDS.documents, "", "demonstrations"), (KINDS.chats, "", "demonstrations")),
     "notes": ((KINDS.documents, "", "notes"),),
     "news": ((KINDS.documents, "", "news"),),
@@ -44,10 +45,10 @@ class ToolsConfig(StageConfig):
 
     purpose: Purpose
     """`apis`: an OpenAPI file and a listing of models. `requests`: requests to train on. `new_requests`: requests in
-    wordings, with places and numbers, and about unknown things that no request to train on has. `notes`: texts in which
-    `tool` helps. `demonstrations`: such texts of all tools with their calls, as a person writes them, and conversations
-    whose answers call a tool. `news`: pages that came after the others. `exam`: tasks on sums, dates and news that no
-    note has."""
+    wordings, with places and numbers, and about unknown things that no request to train on has. `quotes`: conversations
+    that repeat a list, from which a model learns to copy. `notes`: texts in which `tool` helps. `demonstrations`: such
+    texts of all tools with their calls, as a person writes them, and conversations whose answers call a tool. `news`:
+    pages that came after the others. `exam`: tasks on sums, dates and news that no note has."""
     tool: NoteTool = "calculator"
     """The tool of `notes`."""
     seed: Annotated[int, Ge(0)] = 1
@@ -55,7 +56,7 @@ class ToolsConfig(StageConfig):
     repeats: Annotated[int, Ge(1)] = 4
     """Requests in each wording about each API, with other values."""
     count: Annotated[int, Ge(8)] = 400
-    """Notes; demonstrations of each tool; questions of each exam."""
+    """Notes; quotes; demonstrations of each tool; questions of each exam."""
 
     def plan(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> StagePlan:
         """Return one step of one unit."""

@@ -16,6 +16,7 @@ from stages.formats.kinds import KINDS
 from stages.sample.tools.config import LISTING, NOTE_TOOLS, OPENAPI, ToolsConfig
 from stages.sample.tools.exams import write_exams
 from stages.sample.tools.notes import Note, demonstrations, news, notes
+from stages.sample.tools.quotes import quotes
 from stages.sample.tools.requests import requests
 from stages.sample.tools.town import listing, openapi
 from stages.shared.files import write_atomic
@@ -36,6 +37,9 @@ def run(task: Task[ToolsConfig]) -> dict[str, Any]:
             found = list(requests(config.seed, config.purpose == "new_requests", config.repeats))
             write_questions(out / KINDS.api_questions.file, found)
             return {"requests": len(found), "unserved": sum(each.api is None for each in found)}
+        case "quotes":
+            write_chats(out / KINDS.chats.file, quotes(config.seed, config.count, SOURCE))
+            return {"chats": config.count}
         case "demonstrations":
             made = [each for tool in NOTE_TOOLS for each in demonstrations(config.seed, tool, config.count)]
             shown = [(each, each.prefixed if place % 2 else each.called) for place, each in enumerate(made)]

@@ -96,6 +96,8 @@ class Server:
 
         def start() -> Backend:
             # Takes seconds, torch among them: the page answers before.
+            compiler: Any = importlib.import_module("stages.model.compiler")
+            compiler.leave_out()
             answering: Any = importlib.import_module("stages.serve.answering")
             backend: Backend = answering.open_answering(files, config, run_dir)
             return backend

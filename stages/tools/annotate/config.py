@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
+from stages.conductor.settings import EndpointSettings
 from stages.formats.kinds import KINDS
 from stages.shared.contract import (
     WHOLE,
@@ -28,10 +29,15 @@ from stages.shared.contract import (
     unique_keys,
 )
 from stages.shared.errors import ConfigError
+from stages.toolbox.memory import making_mb, searching_mb
 from stages.train.starts import final_checkpoint
 
+ENDPOINT = "endpoint"
+"""Name of the service that is the endpoint."""
 PROMPTS = Path(__file__).resolve().parents[3] / "templates" / "prompts" / "toolformer" / "en.yaml"
-ToolName = Literal["calculator", "calendar", "search"]
+ToolName = Literal["calculator", "calendar", "search", "question", "translation"]
+MODELS: frozenset[ToolName] = frozenset(("question", "translation"))
+"""Tools that are a model behind an endpoint."""
 
 
 class Numbers(NamedTuple):
@@ -45,9 +51,11 @@ class Numbers(NamedTuple):
 
 USUAL = Numbers(tau_s=0.05, tau_f=1.0, top_k=5, samples=5)
 PAPER: Mapping[ToolName, Numbers] = {
-    "calculator": Numbers(tau_s=0.0, tau_f=0.5, top_k=20, samples=10),
+    "calculator": (_RARE := Numbers(tau_s=0.0, tau_f=0.5, top_k=20, samples=10)),
     "calendar": USUAL,
     "search": USUAL,
+    "question": USUAL,
+    "translation": _RARE,
 }
 
 
@@ -61,7 +69,14 @@ class AnnotateConfig(StageConfig):
     """The model that samples calls and is helped by them: a section's final checkpoint, or a folder."""
     tokenizer: Annotated[Inputs, Reads(KINDS.tokenizer)]
     tool: ToolName
-    """`calculator`: exact sums. `calendar`: the date in a document's URL. `search`: BM25 over `corpus`."""
+    """`calculator`: exact sums. `calendar`: the date in a document's URL. `search`: BM25 over `corpus`.
+    `question`: an answer of the model behind `endpoint`. `translation`: its translation into English of a text that is
+    not English."""
+    endpoint: EndpointSettings | None = None
+    """The model that answers or translates, as `{url: ..., model: ...}`. Without a URL it is the service of the name
+    `endpoint` in `services`."""
+    services: Annotated[Inputs | None, Reads(KINDS.endpoint)] = None
+    """A service of the run, such as `{endpoint: from:served}`."""
     corpus: Annotated[Inputs | None, Reads(KINDS.documents)] = None
     """Documents that `search` searches."""
     tau_s: float | None = Field(default=None, ge=0, lt=1)
@@ -97,6 +112,7 @@ class AnnotateConfig(StageConfig):
         if (self.tool == "search") != (self.corpus is not None):
             wanted = "documents to search" if self.tool == "search" else f"left out: {self.tool} searches nothing"
             raise ConfigError("corpus", self.corpus, wanted)
+        self._check_endpoint(inputs)
         index = Step(
             name="index",
             run="stages.tools.annotate.run:index",
@@ -104,6 +120,7 @@ class AnnotateConfig(StageConfig):
             uses=("passage_words",),
             reads=("corpus",),
             core_seconds=30.0,
+            mem_mb=making_mb(corpus := inputs.get("corpus", ())),
         )
         files = inputs.get("documents", ())
         pairs = [(file, share) for file in files for share in range(self.shares)]
@@ -118,13 +135,13 @@ class AnnotateConfig(StageConfig):
                 for key, (file, _) in zip(keys, pairs, strict=True)
             ),
             uses=("tool", *Numbers._fields, "prompted", "prefilter", "seed"),
-            reads=("documents", "checkpoint", "tokenizer"),
+            reads=("documents", "checkpoint", "tokenizer", *(("services",) if self.services else ())),
             after=(After("index"),) if needs_index else (),
             shape="generate",
             core_seconds=600.0,
-            mem_mb=2000.0,
+            mem_mb=2000.0 + searching_mb(corpus),
             version=2,
-            data=hashlib.sha256(PROMPTS.read_bytes()).hexdigest(),
+            data=self._digest(),
         )
         outputs = [
             Output(step="annotate", unit=key, kind=kind, source=file.source)
@@ -132,6 +149,19 @@ class AnnotateConfig(StageConfig):
             for key, (file, _) in zip(keys, pairs, strict=True)
         ]
         return StagePlan(steps=(index, annotate) if needs_index else (annotate,), outputs=tuple(outputs))
+
+    def _digest(self) -> str:
+        """Return a digest of the prompts, and of the model behind the endpoint, wherever it is."""
+        model = self.endpoint.model if self.endpoint else ""
+        return hashlib.sha256(PROMPTS.read_bytes() + model.encode()).hexdigest()
+
+    def _check_endpoint(self, inputs: Mapping[str, tuple[InputFile, ...]]) -> None:
+        if (self.tool in MODELS) != (self.endpoint is not None):
+            wanted = "a model that does it" if self.tool in MODELS else f"left out: {self.tool} asks no model"
+            raise ConfigError("endpoint", self.endpoint and self.endpoint.model, wanted)
+        services = [file.source for file in inputs.get("services", ())]
+        if self.endpoint and self.endpoint.is_service and ENDPOINT not in services:
+            raise ConfigError("endpoint.url", "left out", f"set, or `services` must have {ENDPOINT!r}")
 
 
 Config = AnnotateConfig

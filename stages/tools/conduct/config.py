@@ -38,6 +38,7 @@ from stages.shared.contract import (
     unique_keys,
 )
 from stages.shared.errors import ConfigError, nearest
+from stages.toolbox.memory import making_mb
 
 PROMPTS = Path(__file__).resolve().parents[3] / "templates" / "prompts" / "conductor" / "en.yaml"
 CONTROLLER = "controller"
@@ -101,6 +102,7 @@ class ConductConfig(StageConfig):
             uses=("passage_words",),
             reads=("corpus",),
             core_seconds=30.0,
+            mem_mb=making_mb(inputs.get("corpus", ())),
         )
         pairs = [(file, share) for file in inputs.get("requests", ()) for share in range(self.shares)]
         keys = unique_keys(f"{file_key(file)}/{share}-of-{self.shares}" for file, share in pairs)

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from stages.conductor.artefacts import Artefacts
 from stages.conductor.asking import Front
@@ -21,7 +20,8 @@ from stages.conductor.experts.endpoint import endpoint_expert
 from stages.conductor.experts.folder import folder_expert, folder_process
 from stages.conductor.experts.tools import tool_expert
 from stages.conductor.selection import Entry, read_catalogue
-from stages.conductor.settings import EndpointSettings, ExpertSettings
+from stages.conductor.services import reached
+from stages.conductor.settings import ExpertSettings
 from stages.formats.conducted.records import Conducted, conducted_line, read_conducted, write_conducted
 from stages.formats.conducted.requests import ToolRequest, read_requests
 from stages.formats.documents import read_documents
@@ -76,14 +76,14 @@ def _share(task: Task[ConductConfig]) -> list[ToolRequest]:
 
 def _conductor(task: Task[ConductConfig], stack: ExitStack, artefacts: Artefacts) -> Conductor:
     config = task.config
-    ask = stack.enter_context(Front(stack.enter_context(Asker(task, _reached(task, CONTROLLER, config.controller)))))
+    ask = stack.enter_context(Front(stack.enter_context(Asker(task, reached(task, CONTROLLER, config.controller)))))
     experts = [tool_expert(tool) for tool in _tools(task)]
     listed = [entry for file in task.inputs.get("catalogue", ()) for entry in read_catalogue(file.path)]
     entries = _entries(config.experts, listed)
     folders = {file.source: file.path for file in task.inputs.get("folders", ())}
     fronts: dict[str, Front] = {}
     for name, settings in config.endpoints.items():
-        asker = stack.enter_context(Asker(task, _reached(task, name, settings), name))
+        asker = stack.enter_context(Asker(task, reached(task, name, settings), name))
         fronts[name] = stack.enter_context(Front(asker))
     for entry in entries:
         if entry.id in fronts:
@@ -124,18 +124,6 @@ def _entries(experts: Mapping[str, ExpertSettings], listed: Sequence[Entry]) -> 
 
 def _asking(front: Front, prompt: str) -> Callable[[Request], Answer]:
     return functools.partial(front.ask, prompt)
-
-
-def _reached(task: Task[ConductConfig], name: str, settings: EndpointSettings) -> EndpointSettings:
-    """Return the settings of an endpoint with its URL; a service's token goes into a file as its key."""
-    if not settings.is_service:
-        return settings
-    (file,) = (each for each in task.inputs["services"] if each.source == name)
-    found = urlsplit(str(read_json(file.path)["address"]))
-    key = task.work / f"{name}.key"
-    write_atomic(key, found.path.strip("/"))
-    key.chmod(0o600)
-    return settings.model_copy(update={"url": f"{found.scheme}://{found.netloc}/v1", "key_file": str(key)})
 
 
 def _answered(

@@ -6,6 +6,7 @@ Every call that was sampled is a candidate with its numbers and the reason why i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import exp
 from typing import Protocol
@@ -17,8 +18,9 @@ from stages.tools.toolformer.filtering import REACH, Losses, positions, weighted
 Tokens = tuple[int, ...]
 Window = tuple[Tokens, Tokens]
 """Tokens given and tokens wanted."""
-Execute = Callable[[str, str], str]
-"""Returns a tool's result for an input within a document of a name. Raises Reject for an input that it cannot take."""
+Execute = Callable[[str, str, int], str]
+"""Returns a tool's result for an input, in a document of a name, at a character of it. Raises Reject for an input that
+it cannot take."""
 KEPT = "kept"
 
 
@@ -62,6 +64,8 @@ class Tool:
     """Most positions of a text."""
     samples: int = 5
     """Calls at each position."""
+    at_once: int = 1
+    """Calls that run at once: more than one for a tool that waits for another machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +180,8 @@ class Annotator:
                 for spot, number in drawn
             ]
         )
-        found = [self._executed(spot, text) for (spot, _), text in zip(drawn, written, strict=True)]
+        with ThreadPoolExecutor(self._tool.at_once) as pool:
+            found = list(pool.map(self._executed, [spot for spot, _ in drawn], written))
         windows = [self._windows(spot, each) for (spot, _), each in zip(drawn, found, strict=True)]
         logprobs = iter(self._model.score([window for group in windows for window in group]))
         return [self._judged(each, [next(logprobs) for _ in group]) for each, group in zip(found, windows, strict=True)]
@@ -192,7 +197,9 @@ class Annotator:
         if call.tool != self._tool.name:
             return replace(base, reason="other_tool", input=call.input)
         try:
-            return replace(base, reason="", input=call.input, result=self._tool.execute(call.input, spot.document))
+            return replace(
+                base, reason="", input=call.input, result=self._tool.execute(call.input, spot.document, spot.place)
+            )
         except Reject as reject:
             return replace(base, reason="failed", input=call.input, result=f"{reject.reason}: {reject.detail}")
 

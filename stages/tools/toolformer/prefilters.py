@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import combinations
 
+from stages.text.words.tokens import split
 from stages.toolbox.dates import date_in
 
 WINDOW = 100
@@ -13,6 +15,8 @@ WINDOW = 100
 NUMBERS = 3
 OTHERS = 0.01
 """Share of the texts with numbers, but without a relation, that are kept."""
+FOREIGN_TOKENS, SURE = 10, 0.8
+"""Tokens of a piece whose language is detected, and the least probability of that language."""
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?:,\d{3})*(?:\.\d+)?(?![\w])")
 _RELATION = re.compile(r"=|\b(?:equals?|equal to|total of|average of)\b", re.IGNORECASE)
 _MOST = 40
@@ -52,3 +56,19 @@ def _has_result(numbers: list[Fraction]) -> bool:
 def has_date(url: str) -> bool:
     """Return whether a text's URL has the date that a calendar would say."""
     return date_in(url) is not None
+
+
+def has_foreign(text: str, language: Callable[[str], tuple[str, float]]) -> bool:
+    """Return whether ten tokens one after another are surely not English; `language` returns code and probability."""
+    found = split(text)
+    last = len(found.starts) - FOREIGN_TOKENS
+    for at in range(0, last + 1, FOREIGN_TOKENS):
+        code, score = language(text[found.starts[at] : found.ends[at + FOREIGN_TOKENS - 1]])
+        if code != "en" and score > SURE:
+            return True
+    return False
+
+
+def stands_before(text: str, given: str, place: int) -> bool:
+    """Return whether a call's input is behind the call and not before it: a translation after its text is a copy."""
+    return given in text[place:] and given not in text[:place]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from stages.formats.readings import Reading
 from stages.shared.errors import DataError
 from stages.train.config import TrainingConfig
 from stages.train.data.heldout import choose, divide
-from stages.train.data.mixture import readings, warning
+from stages.train.mixing.settings import MixingSettings
+from stages.train.mixing.shares import Phase, phases, readings, warning
 
 _SAMPLES, _SAMPLE = 16, 1 << 16
 """Places in a dataset, and bytes at each, that its digest is made of."""
@@ -53,6 +54,7 @@ class Corpus:
     """The datasets that hold any tokens, with what is in them."""
 
     contents: dict[SourceDataset, DatasetContent]
+    mixing: MixingSettings | None = None
 
     def describe(self, config: TrainingConfig) -> list[str]:
         """Return lines for the console: the sources, how often each is read, and the held-out documents."""
@@ -72,12 +74,29 @@ class Corpus:
 
     def readings(self, config: TrainingConfig) -> list[Reading]:
         """Return how often each source is read."""
-        wanted = config.schedule.sequences_before(config.steps) * config.model.seq_len
-        return readings(self._tokens(), self._mixture(), wanted)
+        schedule = config.schedule
+        longer = schedule.sequences_before(config.steps) / schedule.sequences_before(schedule.ordered_steps)
+        found = readings(self._tokens(), self._mixture(), _ordered_tokens(config), self.mixing)
+        return [replace(reading, epochs=reading.epochs * longer) for reading in found]
 
-    def weights(self) -> list[float]:
-        """Return each dataset's weight: its part of its source's."""
+    def weights(self, config: TrainingConfig) -> list[float]:
+        """Return each dataset's weight over the whole training: its part of its source's."""
         tokens, mixture = self._tokens(), self._mixture()
+        if self.mixing is not None:
+            found = self.phases(config)
+            mixture = {source: sum(each.part * each.shares[source] for each in found) for source in tokens}
+        return self._by_dataset(mixture)
+
+    def phases(self, config: TrainingConfig) -> list[Phase]:
+        """Return the phases of the training, each with the sources' shares."""
+        return phases(self._tokens(), self._mixture(), self.mixing, _ordered_tokens(config))
+
+    def phase_weights(self, config: TrainingConfig) -> list[list[float]]:
+        """Return each dataset's weight in each phase."""
+        return [self._by_dataset(phase.shares) for phase in self.phases(config)]
+
+    def _by_dataset(self, mixture: Mapping[str, float] | None) -> list[float]:
+        tokens = self._tokens()
         return [
             content.tokens * (mixture[source.name] / tokens[source.name] if mixture else 1.0)
             for source, content in self.contents.items()
@@ -94,7 +113,7 @@ class Corpus:
         return given or None
 
 
-def open_corpus(sources: Sequence[SourceDataset]) -> Corpus:
+def open_corpus(sources: Sequence[SourceDataset], mixing: MixingSettings | None = None) -> Corpus:
     """Return the sources' datasets with what is in them; one without documents is left out.
 
     Raises DataError if there is no dataset, or no token, where some are wanted.
@@ -107,13 +126,18 @@ def open_corpus(sources: Sequence[SourceDataset]) -> Corpus:
         if source.weight is not None and source.name not in held:
             remedy = f"Leave {source.name!r} out of the mixture, or give it documents"
             raise DataError(source.bin_path, "no tokens, but a share of the sequences", remedy)
-    return Corpus(contents)
+    return Corpus(contents, mixing)
+
+
+def _ordered_tokens(config: TrainingConfig) -> int:
+    """Return the tokens that the order of the data is drawn for."""
+    return config.schedule.sequences_before(config.schedule.ordered_steps) * config.model.seq_len
 
 
 def hold_out(corpus: Corpus, config: TrainingConfig) -> dict[SourceDataset, HeldOut]:
     """Return what is held out of each dataset that any is held out of."""
     found = {}
-    counts = divide(config.heldout_sequences, corpus.weights())
+    counts = divide(config.heldout_sequences, corpus.weights(config))
     for number, ((source, content), count) in enumerate(zip(corpus.contents.items(), counts, strict=True)):
         if count:
             dataset = IndexedDataset(source.prefix)

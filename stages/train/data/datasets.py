@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
+from megatron.core.datasets.blended_dataset import BlendedDataset
 from megatron.core.datasets.blended_megatron_dataset_builder import BlendedMegatronDatasetBuilder
 from megatron.core.datasets.indexed_dataset import IndexedDataset
 from megatron.core.datasets.utils import Split, normalize
@@ -23,10 +24,11 @@ from stages.formats.readings import Reading
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.files import read_json, write_json
 from stages.train.config import TrainingConfig
-from stages.train.data.corpus import Corpus, HeldOut, SourceDataset, hold_out, open_corpus
+from stages.train.data.corpus import Corpus, HeldOut, SourceDataset, hold_out
 from stages.train.data.epochs import EpochDataset, IndexConfig
-from stages.train.data.feed import Feed, InOrder
+from stages.train.data.feed import Feed, FeedState, InOrder
 from stages.train.data.schedule import Sequences
+from stages.train.mixing.blend import Blended, blend, bounds, save
 from stages.train.objectives.base import Batch, Objective
 
 _BUILT = "built.json"
@@ -54,20 +56,31 @@ class TrainingData:
     """For the console: what is read, how often, and what is left out."""
     readings: Sequence[Reading] = ()
     """The tokens taken from each source."""
+    drawn: Callable[[FeedState], Mapping[str, int]] = lambda state: {}
+    """Returns how many sequences each source gives to the whole training, given a step's state; nothing if that is not
+    counted. Collective."""
 
 
 def open_tokens(
-    sources: Sequence[SourceDataset], objective: Objective, config: TrainingConfig, tokenizer: Tokenizer, work: Path
+    corpus: Corpus, objective: Objective, config: TrainingConfig, tokenizer: Tokenizer, work: Path
 ) -> TrainingData:
-    """Return an objective's samples of the sources' tokens, in order. Collective. Raises DataError as `open_corpus`."""
-    corpus = open_corpus(sources)
+    """Return an objective's samples of the sources' tokens, in order. Collective."""
     eod = EndOfDocument(tokenizer.eos_id, tokenizer.vocab_size)
     heldout: Dataset[Batch] | None = None
     if config.heldout_every is not None:
         heldout = objective.dataset(build_heldout(corpus, config, work / "index-heldout", eod))
 
+    built: list[Dataset[Batch]] = []
+
     def build(sequences: Sequences) -> Dataset[Batch]:
-        return objective.dataset(build_dataset(corpus, config, work / "index", eod, sequences))
+        built.append(build_dataset(corpus, config, work / "index", eod, sequences))
+        return objective.dataset(built[-1])
+
+    def drawn(state: FeedState) -> dict[str, int]:
+        schedule = config.schedule
+        if not built:  # the last attempt only wrote the outputs
+            build(schedule.sequences(state))
+        return drawn_of(built[-1], corpus, schedule.sequences_taken(config.steps, state))
 
     return TrainingData(
         feed=InOrder(build, config.schedule, reads_ahead_of=config.layout.dp if torch.cuda.is_available() else 0),
@@ -75,6 +88,7 @@ def open_tokens(
         identity=corpus.identity,
         lines=corpus.describe(config),
         readings=corpus.readings(config),
+        drawn=drawn,
     )
 
 
@@ -89,10 +103,56 @@ def build_dataset(
     """
     held_out = hold_out(corpus, config)
     settings = _index_settings(corpus, config, cache, eod, held_out, sequences)
+    if len(corpus.phases(config)) > 1:
+        return _build_phases(corpus, config, settings, sequences)
     with _index_in(cache, corpus, config, sequences):
         builder = BlendedMegatronDatasetBuilder(_TrainedOn, [sequences.taken, 0, 0], lambda: True, settings)
         dataset: Dataset[Batch] = builder.build()[0]
     return dataset
+
+
+def _build_phases(
+    corpus: Corpus, config: TrainingConfig, settings: IndexConfig, sequences: Sequences
+) -> Dataset[Batch]:
+    """Return the sequences of a training with several mixtures, one after the other. Collective."""
+    cache, planned = Path(settings.path_to_cache), sequences.planned or sequences.taken
+    sizes = bounds([phase.part for phase in corpus.phases(config)], planned)
+    longer = [*sizes[:-1], sizes[-1] + max(0, sequences.taken - planned)]
+    source, number = blend(corpus.phase_weights(config), longer)
+    source, number = source[: sequences.taken], number[: sequences.taken]
+    for prefix, count in zip((each.prefix for each in corpus.contents), _counts(source, corpus), strict=True):
+        settings.planned[prefix] = max(count, settings.planned.get(prefix, 0))
+    datasets: list[Dataset[Batch]] = []
+    with _index_in(cache, corpus, config, sequences):
+        if dist.get_rank() == 0:
+            save(cache, source, number)
+        for each, count in zip(corpus.contents, _counts(source, corpus), strict=True):
+            dataset = IndexedDataset(each.prefix)
+            documents = np.arange(len(dataset.sequence_lengths), dtype=np.int32)
+            args = (dataset, each.prefix, documents, count, Split.train, settings)
+            if dist.get_rank() == 0:
+                _TrainedOn(*args)
+            dist.barrier()  # the others read what it wrote
+            datasets.append(_TrainedOn(*args))
+    return Blended(datasets, cache)
+
+
+def _counts(source: NDArray[np.int16], corpus: Corpus) -> list[int]:
+    return [int(count) for count in np.bincount(source, minlength=len(corpus.contents))]
+
+
+def drawn_of(dataset: Any, corpus: Corpus, end: int) -> dict[str, int]:
+    """Return how many of the first `end` sequences of a built dataset each source gave."""
+    if isinstance(dataset, Blended):
+        counts = _counts(dataset.source[:end], corpus)
+    elif isinstance(dataset, BlendedDataset):
+        counts = _counts(dataset.dataset_index[:end], corpus)
+    else:
+        counts = [end]
+    found: dict[str, int] = dict.fromkeys((source.name for source in corpus.contents), 0)
+    for source, count in zip(corpus.contents, counts, strict=True):
+        found[source.name] += count
+    return found
 
 
 def build_heldout(corpus: Corpus, config: TrainingConfig, cache: Path, eod: EndOfDocument) -> Dataset[Batch]:
@@ -139,7 +199,7 @@ def _index_settings(
     held_out: Mapping[SourceDataset, HeldOut],
     sequences: Sequences,
 ) -> IndexConfig:
-    weights = corpus.weights()
+    weights = corpus.weights(config)
     unseen: dict[str, NDArray[np.int32]] = {}
     for source, (_, documents) in held_out.items():  # two sources may be one dataset
         unseen[source.prefix] = np.union1d(unseen.get(source.prefix, documents), documents)
@@ -155,16 +215,15 @@ def _index_settings(
         eod_mask_loss=False,
         create_attention_mask=False,
         held_out=unseen,
-        planned=_planned(corpus, sequences.planned),
+        planned=_planned(corpus, weights, sequences.planned),
     )
 
 
-def _planned(corpus: Corpus, sequences: int) -> dict[str, int]:
+def _planned(corpus: Corpus, weights: Sequence[float], sequences: int) -> dict[str, int]:
     """Return the sequences that each dataset offers, by Megatron's rule, where all of them give so many; 0: none."""
     if not sequences or len(corpus.contents) == 1:
         return {source.prefix: sequences for source in corpus.contents if sequences}
     found: dict[str, int] = {}
-    weights = corpus.weights()
     for source, share in zip(corpus.contents, normalize(weights), strict=True):
         offered = math.ceil(math.ceil(sequences * share) * (1 + _surplus(weights, sequences)))
         found[source.prefix] = max(offered, found.get(source.prefix, 0))  # two sources may be one dataset

@@ -23,8 +23,8 @@ from stages.train.data.corpus import SourceDataset
 from stages.train.data.datasets import TrainingData
 from stages.train.data.feed import InOrder
 from stages.train.data.heldout import divide
-from stages.train.data.mixture import warning
 from stages.train.data.schedule import Sequences
+from stages.train.mixing.shares import warning
 from stages.train.objectives.base import Batch
 
 

@@ -31,16 +31,23 @@ UNITS = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12}
 def chinchilla_tokens(parameters: int) -> int:
     """Return the tokens after which a model of this size is the best that its training's operations could buy.
 
-    Tokens are operations / (6 x parameters). Tokens a parameter (20.0 to 21.7) are interpolated between the table's
-    rows, linearly in the logarithm of the size, and held constant beyond them; the result has two significant digits.
-    65.3 B parameters give 1.4 T tokens.
+    The result has two significant digits: 65.3 B parameters give 1.4 T tokens.
+    """
+    return _two_digits(parameters * tokens_a_parameter(parameters))
+
+
+def tokens_a_parameter(parameters: float) -> float:
+    """Return Chinchilla's tokens for a parameter of a model of this size, from 20.0 to 21.7.
+
+    Tokens are operations / (6 x parameters). They are interpolated between the table's rows, linearly in the logarithm
+    of the size, and held constant beyond them.
     """
     ratios = [(math.log(size), operations / (6 * size * size)) for size, operations in CHINCHILLA]
     place = min(max(math.log(parameters), ratios[0][0]), ratios[-1][0])
     for (low, ratio), (high, next_ratio) in pairwise(ratios):
         if place <= high:
             share = (place - low) / (high - low)
-            return _two_digits(parameters * (ratio + share * (next_ratio - ratio)))
+            return ratio + share * (next_ratio - ratio)
     raise AssertionError(f"{parameters} parameters lie between no rows")
 
 

@@ -24,7 +24,7 @@ from stages.train.state.progress import Progress
 
 SPLIT = ("layout", "microbatch", "threads", "engine")
 """Settings that only say how the work is split."""
-ORDER = ("seed", "mixture", "heldout_batches")
+ORDER = ("seed", "mixture", "mixing", "heldout_batches")
 """Settings, besides model.seq_len, that the order of the data depends on."""
 
 

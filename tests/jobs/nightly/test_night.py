@@ -60,6 +60,16 @@ def test_the_bell_rings_once_an_alarm_and_again_for_another_task(
     assert record.message == "alarm: step_9 lost on piqa -3.4 points"
 
 
+def test_a_night_says_what_it_could_not_judge(run: Run, spend: Callable[..., tuple[int, int]]) -> None:
+    nights = [(None, "none", "without an alarm"), (AlarmReport(nights=()), "early", "no checkpoint is trained yet")]
+    for found, state, message in nights:
+        assert spend(found) == (0, 0)
+        record = read_record(run.paths)
+        assert record is not None
+        assert record.state == state
+        assert message in record.message
+
+
 def test_failed_units_and_errors_ring_and_are_on_record(run: Run, spend: Callable[..., tuple[int, int]]) -> None:
     assert spend(None, code=1) == (1, 1)
     record = read_record(run.paths)

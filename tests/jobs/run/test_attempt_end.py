@@ -9,6 +9,7 @@ import pytest
 from jobs.run.attempt_end import judge
 from jobs.run.srun import BEGIN
 from jobs.submit.ledger import write_cancel
+from jobs.submit.strikes import read_strikes
 from stages.formats.attempts import ResultRecord, TroubleRecord, write_record
 from tests.jobs import made
 from tests.jobs.bench import Bench
@@ -55,6 +56,26 @@ def test_an_element_starts_again_as_long_as_it_gets_on(code: int, reached: list[
 @pytest.mark.parametrize(("stalls", "word"), [(0, "failed"), (1, "requeue")])
 def test_the_cluster_file_says_how_many_stalls_are_too_many(stalls: int, word: str) -> None:
     assert judge(SAVED, [], -1, can_resume=True, max_stalls=stalls).word == word
+
+
+def test_an_attempt_without_progress_waits_longer_each_time_and_one_with_progress_does_not() -> None:
+    entry = made.submission("a.x", [(0,)])
+    past = [made.attempt(entry, 0, number, progress) for number, progress in enumerate([5, 5, 5])]
+    waits = [
+        judge(KILLED, past[:n], reached, can_resume=True, max_stalls=9, backoff_s=300).wait_s
+        for n, reached in ((0, 5), (1, 5), (2, 5), (3, 5), (3, 6))
+    ]
+    assert waits == [0, 300, 600, 1200, 0]
+    assert judge(BAD_NODE, past, 5, can_resume=True, max_stalls=9, backoff_s=300).wait_s == 0
+
+
+def test_a_bad_node_gets_a_strike(bench: Bench) -> None:
+    entry = bench.submit("make")
+    bench.toy.mood("make.0", "node")
+    code, _ = bench.work(entry)
+    assert bench.attempt_end(entry, code).startswith("bad-node ")
+    (strike,) = read_strikes(bench.paths)
+    assert (strike.job, "this node has lost its voice" in strike.reason) == ("toy.make", True)
 
 
 def test_the_reason_names_the_signal_the_count_and_the_progress() -> None:

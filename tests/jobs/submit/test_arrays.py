@@ -71,7 +71,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: RunPaths) -> C
 
 
 def test_a_script_is_handed_over_as_it_is_and_the_answer_is_the_id(cluster: Cluster) -> None:
-    sbatch, squeue = cluster.answers(f'cat "$2" >{cluster.folder}/got; echo 51')
+    sbatch, squeue = cluster.answers(f'cat "$3" >{cluster.folder}/got; echo 51')
     assert cluster.submit() == "51"
     assert (cluster.folder / "got").read_text() == TEXT
     assert [call[0] for call in sbatch.calls()] == ["--parsable"]

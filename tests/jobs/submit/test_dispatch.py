@@ -16,7 +16,7 @@ from jobs.plan.graph import Graph
 from jobs.plan.recipe import Recipe
 from jobs.runs import Run
 from jobs.submit.arrays import Patience, is_under_way
-from jobs.submit.dispatch import Submitter, chunks, settle_intents, unhold
+from jobs.submit.dispatch import Submitter, chunks, release_held, settle_intents, unhold
 from jobs.submit.ledger import (
     Ledger,
     Submission,
@@ -27,7 +27,7 @@ from jobs.submit.ledger import (
     read_part,
     write_submission,
 )
-from jobs.submit.reconcile import next_actions
+from jobs.submit.reconcile import UNRELEASED, next_actions
 from jobs.submit.slurm import comment_of
 from stages.formats.attempts import AttemptName, write_record
 from stages.shared.errors import ClusterError, StagecoachError
@@ -68,9 +68,10 @@ class Place:
         self.run = Run(paths, recipe, made.slurm_cluster(max_array_size=2), graph, {"id": made.RUN_ID})
         self.folder, self.words = folder / "bin", list[str]()
         self.patience = Patience(log=self.words.append, pause=lambda seconds: None)
-        self.sbatch = fake(monkeypatch, folder, "sbatch", f'cp "$2" {self.folder}/script.$call; {COUNTS}')
+        self.sbatch = fake(monkeypatch, folder, "sbatch", f'cp "$3" {self.folder}/script.$call; {COUNTS}')
         self.squeue = fake(monkeypatch, folder, "squeue", "")
         self.scontrol = fake(monkeypatch, folder, "scontrol", "")
+        self.scancel = fake(monkeypatch, folder, "scancel", "")
 
     def advance(self, heal: bool = False) -> int:
         seen, states = self.run.look()
@@ -179,18 +180,62 @@ def test_what_is_queued_is_not_submitted_again(place: Place) -> None:
     assert len(place.sbatch.calls()) == 5
 
 
-def test_a_refusal_midway_leaves_what_was_submitted_on_record_and_the_next_call_goes_on(place: Place) -> None:
+def test_no_array_starts_before_all_are_in_the_queue_and_on_record(place: Place) -> None:
+    write_fake(place.folder, "scontrol", f"cp -r '{place.run.paths.submissions}' {place.folder}/at-release")
+    place.advance()
+    assert all("--hold" in call for call in place.sbatch.calls())
+    assert place.scontrol.calls() == [["release", "100,101,102,103,104"]]
+    then = [read_json(path) for path in sorted((place.folder / "at-release").glob("*/*.json"))]
+    assert [(entry["slurm_id"], entry["held"]) for entry in then] == [(str(100 + n), True) for n in range(5)]
+    assert not any(entry.held for entry in place.submissions())
+
+
+def test_arrays_that_a_launcher_left_held_are_released_by_the_next_call_alone_and_once(place: Place) -> None:
+    place.advance()
+    for entry in place.submissions():
+        write_submission(place.run.paths, replace(entry, held=True))
+    place.queue(*(f"{100 + n}_0|PENDING|JobHeldUser||0|x" for n in range(5)))
+    assert place.run.look()[1]["a.x"][made.unit("a.x", 0)].reason == UNRELEASED
+    release_held(place.run, place.words.append)
+    release_held(place.run, place.words.append)
+    assert place.scontrol.calls()[1:] == [["release", "100,101,102,103,104"]]
+
+
+def test_what_a_person_holds_stays_held(place: Place) -> None:
+    place.advance()
+    place.queue(*(f"{100 + n}_0|PENDING|JobHeldUser||0|x" for n in range(5)))
+    release_held(place.run, place.words.append)
+    assert len(place.scontrol.calls()) == 1, "the launcher's own release"
+    assert "scontrol release 100_0" in place.run.look()[1]["a.x"][made.unit("a.x", 0)].reason
+
+
+def test_a_release_that_fails_for_an_array_that_has_gone_frees_the_others(place: Place) -> None:
+    place.advance()
+    for entry in place.submissions():
+        write_submission(place.run.paths, replace(entry, held=True))
+    place.queue(*(f"{100 + n}_0|PENDING|JobHeldUser||0|x" for n in range(5)))
+    write_fake(place.folder, "scontrol", "case $2 in *,*) exit 1;; esac")
+    release_held(place.run, place.words.append)
+    assert [call[1] for call in place.scontrol.calls()[2:]] == [str(100 + n) for n in range(5)]
+    assert not any(entry.held for entry in place.submissions())
+
+
+def test_a_refusal_midway_takes_the_call_back_and_the_next_one_starts_anew(place: Place) -> None:
     write_fake(place.folder, "sbatch", '[ "$call" = 1 ] && echo "sbatch: error: no" >&2 && exit 1; ' + COUNTS)
-    with pytest.raises(ClusterError, match="no"):
+    with pytest.raises(ClusterError, match=r"no\. Nothing of this call has started"):
         place.advance()
     assert [(entry.slurm_id, entry.refusal) for entry in place.submissions()] == [("100", ""), ("", "no")]
-    place.queue("100_0|RUNNING|None|n1|0|x", "100_1|PENDING|Priority||0|x")
+    assert (place.scancel.calls(), place.scontrol.calls()) == ([["100"]], [])
     states = place.run.look()[1]["a.x"]
-    assert [state.reason for state in states.values()] == ["on n1", "Priority", *["refused by Slurm: no"] * 2, ""]
+    assert [state.reason for state in states.values()] == [
+        *["cancelled by the user"] * 2,
+        *["refused by Slurm: no"] * 2,
+        "",
+    ]
     place.settle()
     place.advance()
     keys = [[GRAPH.jobs["a.x"].units[unit].key for (unit,) in entry.elements] for entry in place.submissions()[:4]]
-    assert keys == [["0", "1"], ["2", "3"], ["2", "3"], ["4"]]
+    assert keys == [["0", "1"], ["2", "3"], ["0", "1"], ["2", "3"]]
 
 
 def intend(place: Place, launcher: str = "") -> str:
@@ -247,9 +292,10 @@ def test_heal_submits_the_failed_unit_and_rewires_what_waits_to_living_elements(
     assert place.advance(heal=False) == 0, "run does not touch what has failed"
     assert place.advance(heal=True) == 1
     assert place.submissions()[-1].elements == ((made.unit("a.x", 0),),)
-    assert place.scontrol.calls() == [
+    assert place.scontrol.calls()[1:] == [
         ["update", "jobid=103", "dependency=afterok:100_1:101:102:105"],
         ["update", "jobid=104", "dependency=afterok:100_1:101:102:105:103"],
+        ["release", "105"],
     ]
 
 
@@ -258,8 +304,8 @@ def test_a_rewiring_that_slurm_refuses_does_not_stop_the_others(place: Place) ->
     place.queue(*(f"{array}_0|PENDING|DependencyNeverSatisfied||0|x" for array in (103, 104)))
     write_fake(place.folder, "scontrol", "echo 'Job/step already completing or completed' >&2; exit 1")
     assert place.advance(heal=True) > 0
-    assert [call[1] for call in place.scontrol.calls()] == ["jobid=103", "jobid=104"]
-    assert sum("already completing" in line for line in place.words) == 2
+    assert [call[1] for call in place.scontrol.calls() if call[0] == "update"] == ["jobid=103", "jobid=104"]
+    assert sum("already completing" in line for line in place.words) == 3, "the release, too, which goes on by itself"
 
 
 def test_arrays_beyond_the_throttle_wait_for_those_in_front(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -336,17 +382,17 @@ def test_a_limit_on_submitted_jobs_leaves_the_rest_missing(place: Place) -> None
     assert [entry.slurm_id for entry in place.submissions()] == ["100", "101"]
 
 
-def test_a_cancel_while_arrays_are_submitted_takes_the_last_one_back(place: Place) -> None:
-    scancel = write_fake(place.folder, "scancel", "")
+def test_a_cancel_while_arrays_are_submitted_takes_all_of_the_call_back(place: Place) -> None:
     cancels = place.run.paths.cancels
     place.patience = replace(place.patience, is_cancelled=lambda: any(cancels.glob("run-*")))
     cancel = f"[ $call = 1 ] && mkdir -p '{cancels}' && touch '{cancels}/run-1.json'; "
     write_fake(place.folder, "sbatch", cancel + COUNTS)
     with pytest.raises(StagecoachError, match="the run was cancelled"):
         place.advance()
-    assert scancel.calls() == [["101"]]
+    assert place.scancel.calls() == [["100", "101"]]
     assert [entry.slurm_id for entry in place.submissions()] == ["100", "101"]
-    assert [is_cancelled(place.run.paths, entry.key) for entry in place.submissions()] == [False, True]
+    assert all(is_cancelled(place.run.paths, entry.key) for entry in place.submissions())
+    assert not place.scontrol.calls(), "nothing is released"
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -379,4 +425,4 @@ def test_heal_lets_go_what_a_launch_that_failed_holds(place: Place) -> None:
     place.queue("100_0|PENDING|launch failed requeued held||1|x", *rows)
     seen, states = place.run.look()
     unhold(next_actions(GRAPH, states, seen.done, heal=False), place.words.append)
-    assert place.scontrol.calls() == [["release", "100_0"]]
+    assert place.scontrol.calls()[1:] == [["release", "100_0"]]

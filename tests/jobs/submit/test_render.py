@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2.exceptions import SecurityError
 
 from jobs.paths import RunPaths
 from jobs.plan.cluster import Cluster
@@ -22,6 +23,7 @@ from jobs.run.srun import BEGIN
 from jobs.submit.ledger import Submission
 from jobs.submit.render import Place, flag_value, flag_words, render_script, sbatch_flags, slurm_output
 from jobs.submit.slurm import comment_of
+from jobs.submit.snapshot import archive_of
 from stages.shared.errors import ConfigError
 from tests.jobs import made
 from tests.jobs.bench import PATIENCE_S, until
@@ -75,11 +77,27 @@ def scripts() -> dict[str, str]:
             made.job("tokens.encode", 3, **asked), made.slurm_cluster(**SITE), after=("41", "42_3"), behind=("43",)
         ),
         "local": render(array, local),
+        "apptainer": render(
+            made.job("vision.train", 1, gpus_per_node=2),
+            made.slurm_cluster(
+                container={"kind": "apptainer", "image": "/images/torch.sif", "binds": ["/data"]},
+                node_copy="/tmp",
+                epilogue=['rm -rf "/scratch/$USER"'],
+            ),
+            count=1,
+        ),
+        "pyxis": render(
+            made.job("vision.train", 1, ranks=2, gpus_per_node=2),
+            made.slurm_cluster(
+                container={"kind": "pyxis", "image": "nvcr.io#nvidia/torch:25.08", "binds": ["/data:/d"]}
+            ),
+            count=1,
+        ),
         "hostile": render(hostile, slurm, RunPaths(Path("/runs") / HOSTILE)),
     }
 
 
-@pytest.mark.parametrize("name", ["array", "train", "packed", "site", "local", "hostile"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.iterdir()))
 def test_a_script_equals_its_golden_file(name: str) -> None:
     path, text = GOLDEN / f"{name}.sh", scripts()[name]
     if os.environ.get("STAGECOACH_UPDATE_GOLDEN"):
@@ -303,6 +321,7 @@ def test_the_works_exit_code_reaches_the_aftermath_and_slurm(tmp_path: Path, cod
         ("failed", "RUNNING None|", []),
         ("cancelled", "RUNNING None|", []),
         ("requeue", "RUNNING None|", [["requeue", "40_2"]]),
+        ("requeue 300", "RUNNING None|", [["requeue", "40_2"], ["update", "jobid=40_2", "starttime=now+300"]]),
         ("requeue", "COMPLETING TimeLimit|", [["requeue", "40_2"]]),
         ("requeue", "", [["requeue", "40_2"]]),
         ("requeue", "COMPLETING None|", []),
@@ -379,3 +398,42 @@ def test_fakes_are_called_as_files_not_as_words(tmp_path: Path) -> None:
     made_here: Fake = write_fake(tmp_path, "a b", "echo $call")
     assert subprocess.run([tmp_path / "a b", "x y"], capture_output=True, text=True, check=True).stdout == "0\n"
     assert made_here.calls() == [["x y"]]
+
+
+def test_a_sites_template_extends_the_launchers_and_may_not_lose_its_acts(tmp_path: Path) -> None:
+    own = tmp_path / "site.sh.j2"
+    own.write_text(
+        '{% extends "job.sh.j2" %}{% block banner %}# Made for the North cluster.\n{% endblock %}'
+        "{% block epilogue %}{{ super() }}sync\n{% endblock %}"
+    )
+    job = made.job("web.filter", 3)
+    text = render(job, made.slurm_cluster(template=str(own), epilogue=["date"]))
+    assert "# Made for the North cluster.\n# One array of Stagecoach." in text
+    assert "\ndate\nsync\n# The verdict" in text
+    plain = render(job, made.slurm_cluster())
+    assert set(plain.splitlines()) <= set(text.splitlines())
+    for body in ("#!/bin/bash\n{{ launch }} {{ worker }}\n", "{{ worker", "{{ ''.__class__ }}"):
+        own.write_text(body)
+        with pytest.raises((ConfigError, SecurityError)):
+            render(job, made.slurm_cluster(template=str(own)))
+    with pytest.raises(ConfigError, match="No such file"):
+        render(job, made.slurm_cluster(template=str(tmp_path / "gone")))
+
+
+def test_code_is_unpacked_once_a_node_and_a_strangers_copy_is_not_used(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "a run")
+    code = run.root / CODE
+    made.write_tree(code, {"jobs/a.py": "print('here')", "launch.py": ""})
+    archive_of(code)
+    cluster = made.slurm_cluster(node_copy=str(tmp_path / "node"))
+    text = render(made.job("a", 1), cluster, run, count=1)
+    lines = text[text.index("copy=") : text.index("set -u")]
+    command = ["bash", "-c", f"{lines}\npwd; cat jobs/a.py"]
+    first, second = (subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    copies = list((tmp_path / "node").glob("stagecoach-*/*"))
+    assert first == second == f"{copies[0]}\nprint('here')"
+    assert len(copies) == 1, "nothing half unpacked is left"
+    (copies[0] / ".whole").unlink()
+    code.with_name(f"{code.name}.tar").unlink()
+    fallback = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert fallback == f"{code}\nprint('here')"

@@ -9,6 +9,7 @@ from stages.model.config import ModelConfig
 from stages.shared.contract import Forecast, InputFile
 from stages.shared.errors import ConfigError
 from stages.shared.machine import Gpu, Machine
+from stages.toolbox.memory import making_mb
 
 LLAMA_7B = ModelConfig(num_layers=32, dim=4096, num_heads=32, seq_len=2048)
 SMALL = ModelConfig(num_layers=2, dim=64, num_heads=4, seq_len=64)
@@ -65,3 +66,13 @@ def test_a_model_that_no_gpu_holds_is_refused_with_a_layout() -> None:
 def test_the_alarm_and_models_that_nothing_describes_have_no_forecast() -> None:
     assert forecast_of(Machine(), coming("x", SMALL), step="alarm") is None
     assert forecast_of(Machine(), InputFile(Path("nowhere"), "x", section="align")) is None
+
+
+def test_the_index_of_a_search_is_on_every_ranks_host() -> None:
+    tokenizer, corpus = InputFile(Path("tokenizer.model"), "", count=32_000), InputFile(Path("c.zst"), "", mb=100)
+    config = EvaluateConfig.model_validate({"layout": {"tp": 2}})
+    inputs = {"checkpoints": (coming("x", SMALL),), "tokenizer": (tokenizer,)}
+    without, found = (config.forecast("", {**inputs, **more}, GPU) for more in ({}, {"corpus": (corpus,)}))
+    assert without is not None and found is not None
+    assert found.mem_mb == without.mem_mb + 2 * making_mb([corpus])
+    assert found.rows[-1] == ("index", "4.15 GB a rank on its host, for the search")

@@ -90,6 +90,9 @@ def test_a_plan_says_how_often_each_source_is_read() -> None:
     assert rows["data"] == "about: web 75.0%, read 0.75 times; books 25.0%, read 6.25 times"
     assert rows["repeated"].startswith("books 6.2 times: beyond 4")
     assert [source["epochs"] for source in told.data["sources"]] == [0.75, 6.25]
+    rows = dict(told.rows)
+    assert "Chinchilla's" in rows["budget"]
+    assert rows["sources"].count(" h") == 2
     assert "data" not in dict(config.forecast("", TOKENS, Machine()).rows)  # nobody knows their sizes
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from http.client import HTTPConnection
@@ -73,3 +75,23 @@ def test_a_port_that_is_set_and_taken_is_an_error_and_the_runs_own_port_gives_wa
             Server(files, settings(port=one.port), tmp_path, "x")
     with pytest.raises(ConfigError, match=r"host = .203\.0\.113\.7.: must be"):
         Server(files, settings(host="203.0.113.7"), tmp_path, "x")
+
+
+_PROBE = """
+import sys
+from pathlib import Path
+from stages.serve.config import ServeConfig
+from stages.serve.http.server import Files, Server
+model, tokenizer, run_dir = map(Path, sys.argv[1:])
+config = ServeConfig(models=str(model), tokenizer=str(tokenizer))
+with Server(Files(models={"model": model}, tokenizer=tokenizer), config, run_dir, "x") as server:
+    ready = []
+    server.run(lambda: bool(ready), lambda: ready.append(True))
+sys.exit(bool({"torch._dynamo", "torch._inductor", "sympy"} & sys.modules.keys()))
+"""
+
+
+def test_a_server_starts_without_the_compiler(models: Models, tmp_path: Path) -> None:
+    folder = next(iter(models[0].values()))
+    probe = [sys.executable, "-W", "ignore", "-c", _PROBE, folder, models[1], tmp_path]
+    assert subprocess.run(probe, env={"CUDA_VISIBLE_DEVICES": ""}, check=False).returncode == 0

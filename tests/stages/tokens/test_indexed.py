@@ -12,7 +12,7 @@ from stages.shared.files import sha256_file
 from stages.tokens.indexed import DatasetWriter
 
 
-@pytest.mark.parametrize(("vocab_size", "dtype"), [(300, np.uint16), (65_500, np.int32)])
+@pytest.mark.parametrize(("vocab_size", "dtype"), [(300, np.uint16), (65_500, np.int32), (150_528, np.int32)])
 def test_ids_take_the_smallest_type_that_holds_the_vocabulary(tmp_path: Path, vocab_size: int, dtype: type) -> None:
     with DatasetWriter(tmp_path / "x.bin", vocab_size) as writer:
         writer.write([vocab_size - 1, 0, 2])

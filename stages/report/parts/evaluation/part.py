@@ -7,12 +7,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from stages.formats.corpus.contamination import read_contamination
 from stages.formats.kinds import KINDS
 from stages.formats.results import Base, EvaluationKey, Results, Sample
 from stages.report.figures import Figure
 from stages.report.part import Card, Material, Part, View
 from stages.report.parts.evaluation.board import Board, leaderboard
 from stages.report.parts.evaluation.checkpoints import in_order
+from stages.report.parts.evaluation.clean import clean_scores, found_questions
 from stages.report.parts.evaluation.comparison import CLEAR, Comparison, compare, headline
 from stages.report.parts.evaluation.curves import Curve, curves
 from stages.report.parts.evaluation.figures import curve_figure, scores_figure
@@ -44,7 +46,8 @@ def show(material: Material) -> View:
     samples = find_samples([place for flip in wanted for place in (flip.one, flip.other)], files)
     inside = {key: path for key, path in files.items() if path.is_relative_to(material.run_dir)}
     shown = {key: path.relative_to(material.run_dir) for key, path in inside.items()}
-    return view(measured, samples, shown, bases)
+    searched = [read_contamination(file.path) for file in material.of(KINDS.contamination)]
+    return view(measured, samples, shown, bases, found_questions(searched) if searched else None)
 
 
 def view(
@@ -52,11 +55,12 @@ def view(
     samples: Mapping[Place, Sample] | None = None,
     files: Mapping[EvaluationKey, Path] | None = None,
     bases: Mapping[str, Base] = MappingProxyType({}),
+    found: Mapping[str, int] | None = None,
 ) -> View:
     """Return everything about results. Pure.
 
-    `samples` holds the samples at the places of the selected flips, `files` the files of samples of each result, and
-    `bases` what read_bases returns.
+    `samples` holds the samples at the places of the selected flips, `files` the files of samples of each result,
+    `bases` what read_bases returns, and `found` what found_questions returns, if documents were searched.
     """
     comparisons = compare(results)
     board = leaderboard(results, comparisons)
@@ -69,6 +73,9 @@ def view(
             "clear": CLEAR,
             "is_open": sum(len(each.rows) for each in comparisons) <= MAX_OPEN,
             "board": board,
+            "is_searched": found is not None,
+            "clean": (clean := clean_scores(results, found or {})),
+            "clean_found": {row.full.task: row.documents for row in clean},
             "duels": _duels(board, chosen),
             "base": chosen,
             "flip_pair": next(iter(_pairs(board, bases)), ()),
@@ -160,4 +167,10 @@ def _cards(comparisons: Sequence[Comparison]) -> tuple[Card, ...]:
     )
 
 
-PART = Part(title="Evaluation", kinds=(KINDS.results, KINDS.samples), show=show, card="evaluation")
+PART = Part(
+    title="Evaluation",
+    kinds=(KINDS.results, KINDS.samples),
+    show=show,
+    beside=(KINDS.contamination,),
+    card="evaluation",
+)

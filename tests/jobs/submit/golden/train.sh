@@ -37,7 +37,7 @@ code=$?
 verdict=$(/opt/python/bin/python3 -m jobs.run.attempt_end /runs/mine pretrain 0007-pretrain "$code") || verdict=failed
 me="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" # never SLURM_JOB_ID: for one element it is the id of the whole array
 case "$verdict" in
-  requeue | bad-node*)
+  requeue* | bad-node*)
     trap '' TERM # requeueing ends this script; the rest of this branch must still run
     was=$(squeue -h -j "$me" -o '%T %r|%x')
     if [ "${was%% *}" = PENDING ]; then # of a node that was given up Slurm requeues the jobs itself
@@ -46,6 +46,9 @@ case "$verdict" in
       echo "stagecoach: $me was cancelled, so it is not started again" >&2
     elif ! scontrol requeue "$me"; then
       echo "stagecoach: could not requeue $me; 'launch.py heal' will start it again" >&2
+    elif [ "${verdict#requeue }" != "$verdict" ]; then # no progress: Slurm starts it again some time later
+      scontrol update "jobid=$me" "starttime=now+${verdict#requeue }" ||
+        echo "stagecoach: could not delay $me" >&2
     elif [ "$verdict" != requeue ]; then
       avoid=${was#*|}
       case "$avoid" in '' | *null*) avoid= ;; *) avoid=$avoid, ;; esac

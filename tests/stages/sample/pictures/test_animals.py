@@ -18,14 +18,12 @@ def test_every_animal_of_the_world_has_a_silhouette_within_its_square() -> None:
     assert -0.06 < min(map(min, points)) < max(map(max, points)) < 1.06
 
 
-def test_no_two_silhouettes_cover_much_the_same_pixels_whichever_way_they_look() -> None:
+def test_no_two_silhouettes_cover_much_the_same_pixels() -> None:
     covered = {}
     for name, silhouette in SILHOUETTES.items():
-        for mirrored in (False, True):
-            canvas = Canvas(24)
-            canvas.figure(silhouette, (200, 0, 0), Placed(centre=(0.5, 0.5), side=0.9, is_mirrored=mirrored))
-            covered[name, mirrored] = np.asarray(canvas.finished().getchannel("A")) > 127
+        canvas = Canvas(24)
+        canvas.figure(silhouette, (200, 0, 0), Placed(centre=(0.5, 0.5), side=0.9))
+        covered[name] = np.asarray(canvas.finished().getchannel("A")) > 127
     for first, second in combinations(covered, 2):
-        if first[0] != second[0]:
-            both, either = covered[first] & covered[second], covered[first] | covered[second]
-            assert both.sum() / either.sum() < 0.72, (first, second)
+        both, either = covered[first] & covered[second], covered[first] | covered[second]
+        assert both.sum() / either.sum() < 0.72, (first, second)

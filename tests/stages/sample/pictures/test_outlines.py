@@ -1,4 +1,4 @@
-"""Outlines: placed, turned and mirrored as asked."""
+"""Outlines: placed and turned as asked."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import pytest
 from stages.sample.pictures.outlines import Placed, Tone, oval, pieces, shape, stroke
 
 
-def test_an_outline_is_mirrored_turned_clockwise_and_placed() -> None:
+def test_an_outline_is_turned_clockwise_and_placed() -> None:
     corner = shape((1.0, 0.5))
     assert Placed(centre=(0.3, 0.4), side=0.2).of(corner) == [pytest.approx((0.4, 0.4))]
-    assert Placed(centre=(0.3, 0.4), side=0.2, is_mirrored=True).of(corner) == [pytest.approx((0.2, 0.4))]
     assert Placed(centre=(0.3, 0.4), side=0.2, degrees=90).of(corner) == [pytest.approx((0.3, 0.5))]
 
 

@@ -50,7 +50,7 @@ def test_sounds_take_planned_positions_and_what_cannot_be_heard_is_counted(heard
     write_chats(tmp_path / "chats.jsonl", (Chat(id=str(number), messages=each) for number, each in enumerate(asked)))
     sounds = (*heard["sounds"], InputFile(tmp_path / "more", ""))
     inputs = {**heard, "chats": (InputFile(tmp_path / "chats.jsonl", "chats"),), "sounds": sounds}
-    config = settings()
+    config = settings(max_missing=0.5)
     run_unit(config, config.plan(inputs).steps[0], 0, inputs, tmp_path)
     folder = unit_folder(tmp_path, "encode", 0)
     rows = PicturedRows(folder / EXAMPLES)

@@ -13,6 +13,7 @@ from stages.shared.contract import InputFile
 from stages.tools.annotate import run as module
 from stages.tools.annotate.config import AnnotateConfig
 from tests.stages.harness import run_stage, step_folder
+from tests.stages.teacher.scripted import Reply, ScriptedTeacher, misbehaving
 
 DOCUMENTS = [
     {"id": "a", "url": "https://x.org/2023/01/30/", "text": "3 cats and 4 dogs are 7 animals"},
@@ -42,11 +43,14 @@ class Calling:
         return [self._call] * len(prompts)
 
 
+MOTTO = "Wer nicht wagt, der nicht gewinnt, und wer nicht sucht, der findet auch nichts."
+
+
 def run(root: Path, monkeypatch: pytest.MonkeyPatch, call: str, **given: Any) -> tuple[list[dict[str, Any]], Any]:
     """Return the annotated documents, and the synthesis of each unit."""
     root.mkdir()
     with DocumentWriter(root / "d.zst") as writer:
-        for document in DOCUMENTS:
+        for document in given.pop("texts", DOCUMENTS):
             writer.write(document)
     monkeypatch.setattr(module, "open_checkpoint", lambda folder, tokenizer: None)
     monkeypatch.setattr(module, "EngineModel", lambda opened, seed: Calling(call))
@@ -96,3 +100,41 @@ def test_a_call_that_fails_is_counted_with_its_words(tmp_path: Path, monkeypatch
     found, (synthesis,) = run(tmp_path / "one", monkeypatch, "Calculator(cats)]", tool="calculator")
     assert (found, synthesis.kept, synthesis.rejected) == ([], 0, {"failed": 4})
     assert "bad_expression" in synthesis.samples[0]["detail"]
+
+
+def test_a_question_is_answered_by_the_endpoint_in_spite_of_its_troubles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = "How many animals are there?"
+    with ScriptedTeacher(misbehaving(lambda body, _: Reply(text=f"{len(body['messages'])}: 7"))) as teacher:
+        endpoint = {"url": teacher.url, "model": "m"}
+        found, _ = run(tmp_path / "one", monkeypatch, f"Question({asked})]", tool="question", endpoint=endpoint)
+    assert [each["text"].partition("] ")[0] for each in found] == [f"[Question({asked}) -> 1: 7"] * len(DOCUMENTS)
+    assert len(teacher.arrivals) == 1
+
+
+def test_a_text_in_another_language_is_translated_where_the_call_stands_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [
+        {"id": "a", "url": "https://x.org/", "text": f"The words above the door are: {MOTTO}"},
+        {"id": "b", "url": "https://x.org/", "text": "The words above the door are long and in English, like these."},
+        {"id": "c", "url": "https://x.org/", "text": f"{MOTTO} {MOTTO}"},
+    ]
+    with ScriptedTeacher(lambda body, _: Reply(text="Nothing ventured, nothing gained.")) as teacher:
+        given = {"tool": "translation", "endpoint": {"url": teacher.url, "model": "m"}, "tau_s": 0.0, "top_k": 1000}
+        found, (synthesis,) = run(tmp_path / "one", monkeypatch, f"Translation({MOTTO})]", texts=texts, **given)
+    assert [each["id"] for each in found] == ["a", "c"]
+    assert found[0]["text"].count("-> Nothing ventured, nothing gained.]") == 1 + texts[0]["text"].index(MOTTO)
+    failed = [each["detail"] for each in synthesis.samples if each["reason"] == "failed"]
+    assert failed
+    assert all("after_its_text" in detail for detail in failed)
+
+
+def test_english_is_not_translated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"tool": "translation", "endpoint": {"url": "http://h/v1", "model": "m"}, "prefilter": False}
+    call = "Translation(animals that are here)]"
+    texts = [{"id": "a", "url": "https://x.org/", "text": "These are the animals that are here"}]
+    found, (synthesis,) = run(tmp_path / "one", monkeypatch, call, texts=texts, **given)
+    assert (found, synthesis.rejected) == ([], {"failed": 2})
+    assert "is_english" in synthesis.samples[0]["detail"]

@@ -54,7 +54,7 @@ class Scripted:
 def tool(**numbers: float) -> Tool:
     return Tool(
         name="Calculator",
-        execute=lambda given, document: calculate(given),
+        execute=lambda given, document, place: calculate(given),
         prompt=lambda text: f"Add: {text}\n",
         **numbers,
     )  # type: ignore[arg-type]

@@ -46,7 +46,7 @@ def test_scores_are_those_of_a_whole_pass(model: EngineModel) -> None:
 def test_a_text_is_annotated_the_same_beside_any_other(model: EngineModel) -> None:
     tool = Tool(
         name="C",
-        execute=lambda given, document: given,
+        execute=lambda given, document, place: given,
         prompt=lambda text: "a",
         tau_s=0.0,
         tau_f=-9.0,

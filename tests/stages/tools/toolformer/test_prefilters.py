@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stages.tools.toolformer.prefilters import can_calculate, has_date
+from stages.tools.toolformer.prefilters import can_calculate, has_date, has_foreign, stands_before
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,20 @@ def test_one_in_a_hundred_of_the_other_texts_with_numbers_is_kept() -> None:
 def test_a_calendar_needs_a_date_in_the_url() -> None:
     assert has_date("https://a.org/2023/01/30/")
     assert not has_date("https://a.org/about")
+
+
+@pytest.mark.parametrize(("score", "keeps"), [(0.81, True), (0.8, False)])
+def test_ten_tokens_that_are_surely_foreign_are_enough(score: float, keeps: bool) -> None:
+    def language(piece: str) -> tuple[str, float]:
+        return ("de", score) if "und" in piece else ("en", 1.0)
+
+    assert has_foreign("word " * 10 + "und " * 10 + "word " * 5, language) == keeps
+    assert not has_foreign("und " * 9, language)
+
+
+def test_a_call_for_a_text_stands_before_it_and_not_behind() -> None:
+    text = "He said: guten Tag. Then he left."
+    assert stands_before(text, "guten Tag", text.index("guten"))
+    assert not stands_before(text, "guten Tag", text.index("Then"))
+    assert not stands_before(f"guten Tag {text}", "guten Tag", 12)
+    assert not stands_before(text, "bonjour", 0)

@@ -17,7 +17,7 @@ def test_a_sources_datasets_share_its_weight(tmp_path: Path) -> None:
         SourceDataset("large", write(tmp_path, "more", 10, first=20_000).bin_path, 1.0),
         write(tmp_path, "small", 5, first=40_000, weight=1.0),
     ]
-    assert open_corpus(sources).weights() == pytest.approx([0.75, 0.25, 1.0])
+    assert open_corpus(sources).weights(settings()) == pytest.approx([0.75, 0.25, 1.0])
     first = [int(row.max()) // 20_000 for row in build(tmp_path, sources, settings())]
     assert [first.count(number) for number in range(3)] == pytest.approx([30, 10, 40], abs=1)
     found = open_corpus(sources).readings(settings())

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from megatron.core.datasets.indexed_dataset import IndexedDataset, IndexedDatasetBuilder
 
 from stages.model import parallel
 from stages.shared.task import Ranks
@@ -118,3 +120,29 @@ def test_an_index_that_a_killed_attempt_left_is_made_again(tmp_path: Path) -> No
     for path in (tmp_path / "index").glob("*.npy"):
         path.write_bytes(path.read_bytes()[:90])
     assert torch.equal(torch.stack(build(tmp_path, [source], settings())), torch.stack(whole))
+
+
+def test_a_source_of_more_than_2_31_tokens_is_read_to_its_end(tmp_path: Path) -> None:
+    lengths, path = [10**9, 10**9, 3 * 10**8], tmp_path / "large.bin"  # 4.6 GB, of which hardly a block is on the disk
+    builder = IndexedDatasetBuilder(str(path), dtype=np.uint16)
+    builder.sequence_lengths, builder.document_indices = lengths, [0, 1, 2, 3]
+    builder.finalize(str(path.with_suffix(".idx")))
+    with path.open("r+b") as file:
+        file.truncate(2 * sum(lengths))
+        file.seek(2 * (sum(lengths) - 2))
+        file.write(np.array([7, EOD], np.uint16).tobytes())
+    reader = IndexedDataset(str(path.with_suffix("")))  # held by name: its arrays are unmapped with it
+    assert reader[2][-2:].tolist() == [7, EOD]
+    length = 1 << 22
+    config = settings(model={"seq_len": length}, steps=68)
+    dataset = build_dataset(
+        open_corpus([SourceDataset("large", path)]),
+        config,
+        tmp_path / "index",
+        EndOfDocument(EOD, 60_000),
+        config.schedule.sequences({}),
+    )
+    starts = np.load(next((tmp_path / "index").glob("*starts.npy")))
+    assert len(starts) - 1 == sum(lengths) // length
+    assert int(starts[:, 1].max()) > 0
+    assert len(dataset[543]["tokens"]) == length

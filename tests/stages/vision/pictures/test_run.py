@@ -17,6 +17,7 @@ from stages.formats.pictures.tars import key_of
 from stages.shared.contract import InputFile
 from stages.shared.errors import DataError
 from stages.vision.pictures.config import PicturesConfig
+from tests.launching import launch
 from tests.stages.harness import run_stage
 from tests.stages.pictures.made import broken_files, drawn, encoded
 
@@ -144,3 +145,28 @@ def test_a_sample_without_text_and_a_source_without_samples(tmp_path: Path) -> N
     path = shard(tmp_path / "x.tar", [("1", PICTURES[0], " "), ("2", PICTURES[1], "")])
     with pytest.raises(DataError, match=r"none of 2 samples can be used \(\{'no_text': 2\}\).*Look at `read\.x`"):
         run(tmp_path / "run", {"x": path}, {"x": TARS})
+
+
+def test_a_run_reads_again_only_the_tar_that_failed(tmp_path: Path) -> None:
+    shards = [
+        shard(tmp_path / f"{name}.tar", [(str(n), PICTURES[n], f"{name} {n}") for n in numbers])
+        for name, numbers in (("whole", (0, 1)), ("cut", (2, 3)))
+    ]
+    whole = shards[1].read_bytes()
+    shards[1].write_bytes(whole[: len(whole) // 2])
+    section = {"stage": "vision.pictures", "files": {"x": str(tmp_path / "*.tar")}, "read": {"x": TARS}}
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(json.dumps({"about": "Two tars.", "targets": ["pictures"], "pictures": section}))
+    command = ("run", str(recipe), "--cluster", "local", "--yes")
+    first = launch(*command, runs=tmp_path, check=None)
+    assert first.returncode and "cut.tar" in first.stdout + first.stderr
+    (kept,) = (tmp_path / "r/steps/pictures.read").glob("*/units/*/pictures")
+    written = kept.stat().st_mtime_ns
+    shards[1].write_bytes(whole)
+    launch(*command, runs=tmp_path)
+    assert kept.stat().st_mtime_ns == written
+    assert len([*(tmp_path / "r/steps/pictures.read").glob("*/units/*/pictures")]) == 2
+    (merged,) = (tmp_path / "r/steps/pictures.merge").glob("*/units/*/pictures")
+    assert sorted(each.captions[0] for each in map(Collection(merged).__getitem__, range(4))) == [
+        *("cut 2", "cut 3", "whole 0", "whole 1")
+    ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from stages.chats.encode import EXAMPLES, HELDOUT
 from stages.chats.encoded import COUNTS, REJECTS, rows_name
@@ -18,6 +19,7 @@ from stages.formats.documents import DocumentWriter
 from stages.formats.pictures.collections import Collection
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.contract import InputFile
+from stages.shared.errors import EXIT_NEVER, DataError
 from stages.shared.files import read_json
 from tests.stages.harness import run_unit, unit_folder
 from tests.stages.vision.train.world import about, settings
@@ -88,6 +90,7 @@ def test_what_cannot_be_learned_is_counted_with_its_reason_and_replaced_by_nothi
         ],
         seen,
         tmp_path,
+        max_missing=0.5,
     )
     counts = read_json(folder / COUNTS)
     assert counts["counts"] == {"no_picture": 2, "not_in_template": 2, "too_long": 1}
@@ -96,6 +99,17 @@ def test_what_cannot_be_learned_is_counted_with_its_reason_and_replaced_by_nothi
     details = {sample["record"]: sample["detail"] for sample in read_json(folder / REJECTS)}
     assert "f" * 32 in details[2]
     assert "tokens" in details[4]
+
+
+def test_more_than_one_chat_in_a_hundred_with_a_missing_picture_stops_the_run(seen: World, tmp_path: Path) -> None:
+    good = about(keys_of(seen)[0], answer="red")
+    bad = [about(f"{number:032x}", answer="red") for number in range(2)]
+    counts = read_json(encoded([good] * 99 + bad[:1], seen, tmp_path / "few") / COUNTS)
+    assert counts["counts"] == {"no_picture": 1}
+    with pytest.raises(DataError, match=r"2 of 101 chats name pictures that no collection has .*line 100: 0{32}") as e:
+        encoded([good] * 99 + bad, seen, tmp_path / "many")
+    assert e.value.exit_code == EXIT_NEVER
+    assert "raise `max_missing` = 0.01" in str(e.value)
 
 
 def test_the_name_of_the_placeholder_in_a_text_is_text(seen: World, tmp_path: Path) -> None:
