@@ -60,6 +60,7 @@ ELSEWHERE = {
     "stages/model/huggingface/vision/tensors.py": "tests/stages/model/huggingface/vision/test_folder.py",
     "envs/check_gloo.py": "tests/jobs/checks/test_machine.py",
     "envs/check_node.py": "tests/jobs/checks/test_scheduler.py",
+    "stages/sample/curated/config.py": "tests/stages/sample/curated/test_run.py",
     "stages/sample/label/config.py": "tests/stages/sample/label/test_run.py",
     "envs/install.py": "tests/envs/test_bootstrap.py",
     "envs/levels.py": "tests/envs/test_bootstrap.py",

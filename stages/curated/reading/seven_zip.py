@@ -18,8 +18,6 @@ from stages.curated.items import Damaged
 MEMORY_MB = 1500
 """Address space of the child. Stack Exchange's archives have dictionaries of up to 64 MB."""
 CHUNK = 1 << 20
-MISSING = 4
-"""Exit code: py7zr is not installed."""
 ROOT = Path(__file__).parents[3]
 
 

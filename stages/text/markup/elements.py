@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 ENTITY = re.compile(r"&(?:(lt|gt|amp|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));")
-NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+NAMED = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
+"""The last one makes marks that must not be read again."""
 SHOWN = 2000
 """Bytes of a broken element that are kept for reading."""
 WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -88,7 +89,14 @@ def as_utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def unescape(text: str) -> str:
     """Return a text with XML's five entities and its numbers resolved; other entities stay as they are."""
-    return ENTITY.sub(_character, text) if "&" in text else text
+    if "&" not in text:
+        return text
+    plain = text.replace("&#xA;", "\n").replace("&#10;", "\n")
+    if "&#" in plain:  # a number may stand for "&" itself, so that one pass must see them all
+        return ENTITY.sub(_character, text)
+    for name, character in NAMED.items():
+        plain = plain.replace(f"&{name};", character)
+    return plain
 
 
 def _character(found: re.Match[str]) -> str:

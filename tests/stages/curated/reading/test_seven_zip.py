@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
+import py7zr
 
 from stages.curated.items import Damaged
 from stages.curated.reading.streams import chunks
 
-py7zr = pytest.importorskip("py7zr", reason="py7zr is pinned in envs/requirements; this environment lacks it")
 POSTS = b"".join(b'<row Id="%d" />\n' % number for number in range(200_000))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bz2
 from pathlib import Path
 
-import pytest
+import py7zr
 
 from stages.curated.stackexchange.config import StackExchangeConfig
 from tests.stages.curated.sources import run
@@ -58,7 +58,6 @@ def test_a_file_that_is_cut_off_is_counted_and_its_posts_stay(tmp_path: Path) ->
 
 
 def test_a_site_comes_as_7z_archive(tmp_path: Path) -> None:
-    py7zr = pytest.importorskip("py7zr", reason="py7zr is pinned in envs/requirements; this environment lacks it")
     write(tmp_path / "Posts.xml")
     with py7zr.SevenZipFile(tmp_path / f"{SITE}.7z", "w") as archive:
         archive.write(tmp_path / "Posts.xml", "Posts.xml")

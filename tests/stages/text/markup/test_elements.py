@@ -49,4 +49,6 @@ def test_files_in_utf_16_are_read(encoding: str) -> None:
 
 def test_entities_are_characters_and_nothing_else() -> None:
     assert unescape("&lt;b&gt; &amp;amp; &quot;&apos; &#233;&#x4e2d;") == "<b> &amp; \"' é中"
+    assert unescape("&amp;lt;&amp;#10;&#xA;&amp;amp;") == "&lt;&#10;\n&amp;"
+    assert unescape("&#38;amp;&#38;lt;&amp;#38;") == "&amp;&lt;&#38;"
     assert unescape("&a;&b; &#xD800;&#0;&#x110000; &amp") == "&a;&b; \ufffd\ufffd\ufffd &amp"
