@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from jobs.checks import folder, machine, scheduler
+from jobs.checks import folder, machine, scheduler, template
 from jobs.checks.finding import Finding
 from jobs.plan.cluster import Cluster
 
@@ -27,6 +27,7 @@ def diagnose(cluster: Cluster, runs: Path) -> Iterator[Finding]:
     yield from machine.findings()
     about_runs = list(folder.findings(runs))
     yield from about_runs
+    yield from template.findings(cluster)
     if cluster.kind == "slurm":
         is_usable = not any(finding.level == "fail" for finding in about_runs)
         yield from scheduler.findings(cluster, runs if is_usable else None)

@@ -72,7 +72,7 @@ def render_script(job: Job, submission: Submission, cluster: Cluster, run: RunPa
     inside = container_words(cluster, run, code, bool(job.resources.gpus_per_node))
     worker = shlex.join([*inside.worker, python, "-u", "-m", "jobs.run.worker", *arguments])
     attempt_end = shlex.join([*inside.end, python, "-m", "jobs.run.attempt_end", *arguments])
-    text: str = _job_template(cluster).render(
+    text: str = job_template(cluster).render(
         flags=sbatch_flags(job, submission, cluster, run, place) if slurm else {},
         slurm=slurm,
         shared=cluster.shared,
@@ -128,15 +128,20 @@ def _node_copy(job: Job, cluster: Cluster) -> str | None:
     return cluster.node_copy if is_alone and sees_nodes else None
 
 
-def _job_template(cluster: Cluster) -> jinja2.Template:
+def job_template(cluster: Cluster) -> jinja2.Template:
     """Return the launcher's template, or the site's. Raises ConfigError for one that is no template."""
     made = batch_templates()
     if cluster.template is None:
         return made.get_template("job.sh.j2")
     try:
-        return made.from_string(Path(cluster.template).expanduser().read_text(encoding="utf-8"))
+        return made.from_string(template_text(cluster.template))
     except (OSError, UnicodeError, jinja2.TemplateError) as error:
         raise ConfigError("template", cluster.template, f"the path of a batch script's template ({error})") from None
+
+
+def template_text(path: str) -> str:
+    """Return the text of a site's template. Raises OSError and UnicodeError."""
+    return Path(path).expanduser().read_text(encoding="utf-8")
 
 
 def sbatch_flags(job: Job, submission: Submission, cluster: Cluster, run: RunPaths, place: Place) -> dict[str, Any]:
