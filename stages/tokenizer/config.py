@@ -32,6 +32,8 @@ class TokenizerConfig(StageConfig):
     whitespace_runs: int = Field(default=0, ge=0, le=64)
     """Spaces of the longest run that has a piece of its own, for code: each run of 2 spaces and more has one, in place
     of the rarest pieces. GPT-NeoX: 24 (arXiv:2204.06745, section 2.3). 0: the runs that the text makes. BPE alone."""
+    whitespace_only_pieces: bool = True
+    """Whether spaces alone may be a piece, as in LLaMA's: `▁▁`."""
     mixture: dict[str, float] | None = None
     """Share of the lines by source name, relative to one another, drawn by the seed; null: all lines count the same."""
     max_lines: int = Field(default=10_000_000, ge=1)
@@ -43,6 +45,8 @@ class TokenizerConfig(StageConfig):
     def _check(self) -> TokenizerConfig:
         if self.vocab_size > 1_000_000:
             raise ConfigError("vocab_size", self.vocab_size, "at most 1000000 pieces (for example 32000)")
+        if self.whitespace_runs and not self.whitespace_only_pieces:
+            raise ConfigError("whitespace_runs", self.whitespace_runs, "0 where whitespace_only_pieces is false")
         if self.whitespace_runs and self.model != "bpe":
             raise ConfigError("whitespace_runs", self.whitespace_runs, "0 for unigrams")
         for source, weight in (self.mixture or {}).items():
@@ -72,7 +76,14 @@ class TokenizerConfig(StageConfig):
         """Return the settings that are not LLaMA's: a tokenizer of LLaMA's has one identity."""
         like: dict[str, Any] = {
             name: TokenizerConfig.model_fields[name].default
-            for name in ("model", "split_digits", "normalization", "whitespace_runs", "mixture")
+            for name in (
+                "model",
+                "split_digits",
+                "normalization",
+                "whitespace_runs",
+                "whitespace_only_pieces",
+                "mixture",
+            )
         }
         return [name for name, value in like.items() if getattr(self, name) != value]
 

@@ -36,7 +36,7 @@ def train(lines: list[str], config: TokenizerConfig) -> bytes:
             character_coverage=config.character_coverage,
             byte_fallback=True,
             split_digits=config.split_digits,
-            allow_whitespace_only_pieces=True,
+            allow_whitespace_only_pieces=config.whitespace_only_pieces,
             normalization_rule_name=config.normalization,
             remove_extra_whitespaces=False,
             add_dummy_prefix=True,

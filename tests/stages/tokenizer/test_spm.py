@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import sentencepiece
 
 from stages.formats.tokenizer import Tokenizer
 from stages.shared.contract import InputFile
 from stages.shared.errors import ConfigError, DataError
+from stages.tokenizer import spm
+from stages.tokenizer.config import TokenizerConfig
 from tests.stages.tokenizer.texts import train, write_documents
+
+PUBLISHED = Path(__file__).parents[3].parent / "shared/data/tokenizer"
 
 
 def test_digits_are_single_and_newlines_are_bytes(trained: Path) -> None:
@@ -37,3 +42,15 @@ def test_no_text_is_a_clear_error(tmp_path: Path) -> None:
     empty = write_documents(tmp_path / "empty.jsonl.zst", ["", "\n"])
     with pytest.raises(DataError, match="no text to train on"):
         train(empty, tmp_path / "out")
+
+
+def test_pairs_are_merged_in_the_order_of_the_official_trainer() -> None:
+    if not PUBLISHED.is_dir():
+        pytest.skip("needs the published vocabulary in ../shared/data/tokenizer")
+    # The official program reads a file and keeps the carriage returns at its lines' ends. An iterator's are stripped
+    # unless something follows, and a NUL is no character to it.
+    lines = [f"{line}\0" for line in (PUBLISHED / "botchan.txt").read_bytes().decode().split("\n")[:-1]]
+    model = spm.train(lines, TokenizerConfig(documents=["-"], vocab_size=1000, whitespace_only_pieces=False))
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
+    wanted = (PUBLISHED / "botchan_bpe1000.vocab.tsv").read_bytes().decode().rstrip("\n").split("\n")
+    assert [pieces.id_to_piece(number) for number in range(1000)] == [row.split("\t")[1] for row in wanted]
