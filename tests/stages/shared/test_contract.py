@@ -108,14 +108,16 @@ def config_of(stage: str) -> type[StageConfig]:
 
 
 def recipe_sections() -> Iterator[tuple[str, type[StageConfig], dict[str, Any]]]:
-    """Yield the sections of the recipes that ship, but not of those that extend another one."""
-    for recipe in sorted((ROOT / "jobs" / "recipes").glob("*.yaml")):
-        content = yaml.safe_load(recipe.read_text())
-        for name, section in content.items() if "extends" not in content else ():
+    """Yield the sections of the recipes that ship; of those that extend another one, only stages of theirs alone."""
+    recipes = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "jobs" / "recipes").glob("*.yaml")}
+    seen = set()
+    for recipe, content in sorted(recipes.items(), key=lambda each: ("extends" in each[1], each[0])):
+        for name, section in content.items():
             stage = section.get("stage", name) if isinstance(section, dict) else ""
-            if stage in STAGES:
+            if stage in STAGES and not ("extends" in content and stage in seen):
                 settings = {setting: value for setting, value in section.items() if setting != "stage"}
-                yield f"{recipe.stem}:{name}", config_of(stage), settings
+                yield f"{recipe}:{name}", config_of(stage), settings
+                seen.add(stage)
 
 
 def made_up_inputs(config: StageConfig) -> dict[str, tuple[InputFile, ...]]:
