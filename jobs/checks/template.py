@@ -13,7 +13,7 @@ from stages.shared.errors import StagecoachError
 
 ABOUT = "the batch script"
 ACTS = ("worker", "attempt_end")
-"""Values of which the text of each script must hold the words."""
+"""Values whose words each script must hold."""
 REMEDY = "See templates/sbatch/job.sh.j2; `launch.py plan RECIPE --sbatch` renders the script of each job."
 
 

@@ -279,7 +279,7 @@ def test_the_doctor_says_that_slurm_is_silent(
     fake(monkeypatch, tmp_path, "scontrol", "echo Unable to contact slurm controller >&2; exit 1")
     monkeypatch.setattr("jobs.checks.machine.findings", lambda: [])
     monkeypatch.setattr(verbs.console, "_file", None)
-    assert verbs.doctor(argparse.Namespace(cluster="auto", runs=str(tmp_path / "runs"))) == 1
+    assert verbs.doctor(argparse.Namespace(cluster="auto", runs=str(tmp_path / "runs"), propose=False, json=False)) == 1
     said = " ".join(capsys.readouterr().out.split())
     assert "Unable to contact slurm controller" in said
     assert "All is well" not in said
