@@ -53,8 +53,8 @@ def judge(
 
     `past` are the element's earlier attempts in order. An attempt gets on if it reached more than all before it; too
     many in a row that do not are a crash loop. A step that cannot resume is not started again after an exception of its
-    own (it would meet the same one), only after being killed from outside. After `backoff_s` it starts again, doubled
-    for each further attempt without progress.
+    own (it would meet the same one), only after being killed from outside. After one attempt without progress it starts
+    again at once, after the second behind `backoff_s`, doubled for each further one.
     """
     if code == EXIT_DONE:
         return Verdict("done", "")
@@ -71,7 +71,7 @@ def judge(
         )
     if code == EXIT_BAD_NODE:  # which starts elsewhere: nothing to wait for
         return Verdict("bad-node", how)
-    return Verdict("requeue", how, wait_s=backoff_s << (stalls - 1) if stalls else 0)
+    return Verdict("requeue", how, wait_s=backoff_s << (stalls - 2) if stalls > 1 else 0)
 
 
 def _stalls(reached: Sequence[int]) -> int:

@@ -14,9 +14,9 @@ environment: {OMP_NUM_THREADS: "1"}
 signal_lead_s: 50
 srun_args: ["--cpu-bind=none"]
 defaults:
-  data: {mem_gb: 0, time_min: 10, throttle: 2}
-  train: {mem_gb: 0, time_min: 10, ranks_per_node: 1}
-  small: {mem_gb: 0, time_min: 10}
+  data: {mem_gb: 0, time_min: 10, throttle: 2, backoff_s: 0}
+  train: {mem_gb: 0, time_min: 10, ranks_per_node: 1, backoff_s: 0}
+  small: {mem_gb: 0, time_min: 10, backoff_s: 0}
 """
 
 SHORT = {

@@ -58,14 +58,14 @@ def test_the_cluster_file_says_how_many_stalls_are_too_many(stalls: int, word: s
     assert judge(SAVED, [], -1, can_resume=True, max_stalls=stalls).word == word
 
 
-def test_an_attempt_without_progress_waits_longer_each_time_and_one_with_progress_does_not() -> None:
+def test_from_the_second_attempt_without_progress_on_it_waits_longer_each_time_and_not_after_progress() -> None:
     entry = made.submission("a.x", [(0,)])
-    past = [made.attempt(entry, 0, number, progress) for number, progress in enumerate([5, 5, 5])]
+    past = [made.attempt(entry, 0, number, progress) for number, progress in enumerate([5, 5, 5, 5])]
     waits = [
         judge(KILLED, past[:n], reached, can_resume=True, max_stalls=9, backoff_s=300).wait_s
-        for n, reached in ((0, 5), (1, 5), (2, 5), (3, 5), (3, 6))
+        for n, reached in ((0, 5), (1, 5), (2, 5), (3, 5), (4, 5), (3, 6))
     ]
-    assert waits == [0, 300, 600, 1200, 0]
+    assert waits == [0, 0, 300, 600, 1200, 0]
     assert judge(BAD_NODE, past, 5, can_resume=True, max_stalls=9, backoff_s=300).wait_s == 0
 
 
