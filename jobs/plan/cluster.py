@@ -119,8 +119,8 @@ class Resources(Settings):
     sbatch: Flags = Field(default_factory=dict)
     """Further flags of this shape, over the cluster's: GPUs as a site asks for them, such as {gres: "gpu:h100:8"}."""
     backoff_s: int = Field(default=300, ge=0, le=86_400)
-    """Slurm: seconds before an element starts again after a second attempt in a row without progress; doubled after each
-    further one. After the first, or one with progress, it starts as soon as Slurm lets it."""
+    """Slurm: seconds before an element starts again after a second attempt in a row without progress; doubled after
+    each further one. After the first, or one with progress, it starts as soon as Slurm lets it."""
     max_stalls: int = Field(default=2, ge=0, le=1000)
     """Attempts in a row without progress before an element counts as a crash loop and stops."""
 
