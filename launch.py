@@ -116,7 +116,7 @@ def make_parser() -> argparse.ArgumentParser:
     form = made.add_mutually_exclusive_group()
     form.add_argument("--propose", action="store_true", help="print a cluster file for this cluster instead")
     form.add_argument("--json", action="store_true", help="as JSON")
-    verb("completion", "print a script for the shell: source <(launch.py completion)")
+    verb("completion", f"print a script for the shell: source <({PROGRAM} completion)")
     repeated(recipe_verb("demo", "run the whole journey on the sample web and write its report"), *FAULT)
     about = "arguments for pytest, after `--`: only these tests"
     verb("test", "run all checks that CI runs").add_argument("pytest", nargs="*", help=about)
