@@ -5,8 +5,8 @@ Asks by `sbatch --test-only` and `scontrol show config`; submits nothing. The `j
 
 from __future__ import annotations
 
+import os
 import re
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -62,13 +62,8 @@ def limits() -> Mapping[str, int]:
 
 
 def _of_association() -> dict[str, int]:
-    words = ["sacctmgr", "-nP", "show", "assoc", "format=MaxSubmitJobs", "where", "user=$USER"]
-    try:
-        said = subprocess.run(
-            ["sh", "-c", " ".join(words)], capture_output=True, text=True, timeout=slurm.PING_S, check=False
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
+    user = os.environ.get("USER", "")
+    said = slurm.accounting("assoc", "format=MaxSubmitJobs", "where", f"user={user}")
     numbers = [int(line) for line in said.split() if line.isdecimal()]
     return {"MaxSubmitJobs": min(numbers)} if numbers else {}
 

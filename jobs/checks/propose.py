@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,17 +119,5 @@ def propose(environment: Mapping[str, str] = os.environ) -> str:
 
 def _account() -> str | None:
     """Return this user's default account, None where there is no accounting."""
-    words: Sequence[str] = [
-        "sacctmgr",
-        "-nP",
-        "show",
-        "user",
-        "withassoc",
-        "format=DefaultAccount",
-        os.environ.get("USER", ""),
-    ]
-    try:
-        said = subprocess.run(words, capture_output=True, text=True, timeout=slurm.PING_S, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    said = slurm.accounting("user", "withassoc", "format=DefaultAccount", os.environ.get("USER", ""))
     return next(iter(said.split()), None)

@@ -5,6 +5,7 @@ Works without accounting: squeue and scontrol only. Fixed output formats: the JS
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -107,6 +108,13 @@ def call(command: Sequence[str], timeout_s: float | None = None) -> str:
     if done.returncode:
         raise ClusterError(f"{' '.join(command)} failed (exit {done.returncode}): {_last_line(done.stderr)}")
     return done.stdout
+
+
+def accounting(*words: str) -> str:
+    """Return the rows of `sacctmgr show`, without their heads; none where there is no accounting, or no answer soon."""
+    with contextlib.suppress(ClusterError):
+        return call(["sacctmgr", "-nP", "show", *words], PING_S)
+    return ""
 
 
 def _last_line(text: str) -> str:

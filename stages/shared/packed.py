@@ -8,7 +8,8 @@ a packer writes the packed file before it removes the others.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,17 @@ from stages.shared.files import write_atomic
 
 def read_packed(path: Path) -> dict[str, str]:
     """Return the JSON texts of a packed file by name; empty if there is no such file."""
-    lines = (line.split("\t", 1) for line in _read(path).split("\n"))
-    return {line[0]: line[1] for line in lines if len(line) == 2}
+    return dict(_records(path))
 
 
 def packed_names(path: Path) -> frozenset[str]:
     """Return the names of the records in a packed file."""
-    return frozenset(line.partition("\t")[0] for line in _read(path).split("\n") if "\t" in line)
+    return frozenset(_records(path))
 
 
 def packed_text(path: Path, name: str) -> str | None:
     """Return the JSON text of one record, None if the file does not hold it."""
-    found = f"\n{_read(path)}".partition(f"\n{name}\t")
-    return found[2].partition("\n")[0] if found[1] else None
+    return _records(path).get(name)
 
 
 def write_packed(path: Path, records: Iterable[tuple[str, str]]) -> None:
@@ -46,8 +45,16 @@ def one_packed(path: Path, name: str) -> Any:
     return json.loads(text)
 
 
-def _read(path: Path) -> str:
+def _records(path: Path) -> Mapping[str, str]:
+    """Return the records of a packed file, which is replaced whole: read once for all units that are looked up."""
     try:
-        return path.read_text(encoding="utf-8")
+        found = path.stat()
+        return _parsed(path, (found.st_ino, found.st_size, found.st_mtime_ns))
     except FileNotFoundError:
-        return ""
+        return {}
+
+
+@lru_cache(maxsize=4)
+def _parsed(path: Path, stamp: tuple[int, ...]) -> Mapping[str, str]:
+    lines = (line.split("\t", 1) for line in path.read_text(encoding="utf-8").split("\n"))
+    return {line[0]: line[1] for line in lines if len(line) == 2}

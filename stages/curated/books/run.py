@@ -9,12 +9,12 @@ from typing import Any
 from stages.curated.books.config import BooksConfig
 from stages.curated.books.epub import BookError, html_text, read_epub
 from stages.curated.books.gutenberg import unframed
-from stages.curated.distinct.keys import KeyWriter
+from stages.curated.distinct.keys import read_with_keys
 from stages.curated.items import Damaged, Dropped, Found, Item
 from stages.curated.reading.archives import Member, members
 from stages.curated.reading.decode import decode
 from stages.curated.reading.streams import read_all
-from stages.curated.reading.unit import damage_of, read_unit
+from stages.curated.reading.unit import damage_of
 from stages.shared.task import Task
 
 PUBLIC_DOMAIN = "public domain in the USA"
@@ -23,10 +23,7 @@ TEXTS, MARKUP = (".txt",), (".htm", ".html", ".xhtml")
 
 def read(task: Task[BooksConfig]) -> dict[str, Any]:
     """Write the books of one file and the keys by which they are compared."""
-    keys = KeyWriter(task.config.distinct)
-    summary = read_unit(task, books(task), watch=keys.add)
-    keys.save(task.out)
-    return summary
+    return read_with_keys(task, books(task))
 
 
 def books(task: Task[BooksConfig]) -> Iterator[Found]:

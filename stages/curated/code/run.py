@@ -19,10 +19,10 @@ from stages.curated.code.licences import (
     licence_of_text,
 )
 from stages.curated.code.rules import path_reason, text_reason, without_header
-from stages.curated.distinct.keys import KeyWriter
+from stages.curated.distinct.keys import read_with_keys
 from stages.curated.items import Damaged, Dropped, Found, Item
 from stages.curated.reading.decode import decode
-from stages.curated.reading.unit import damage_of, read_unit
+from stages.curated.reading.unit import damage_of
 from stages.shared.task import Task
 
 MAX_LICENCE = 200_000
@@ -33,10 +33,7 @@ DEPTH = 3
 
 def read(task: Task[CodeConfig]) -> dict[str, Any]:
     """Write the files of one input and the keys by which they are compared."""
-    keys = KeyWriter(task.config.distinct)
-    summary = read_unit(task, code(task), watch=keys.add)
-    keys.save(task.out)
-    return summary
+    return read_with_keys(task, code(task))
 
 
 def code(task: Task[CodeConfig]) -> Iterator[Found]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from datatrove.data import Document
 
+from stages.curated.items import Found
+from stages.curated.reading.unit import read_unit
 from stages.curated.settings import DistinctSettings
+from stages.shared.task import Task
+from stages.text.blocks.gate import Gate
 from stages.text.compiled.arrays import I64, U64
 from stages.text.dedup.minhash import MinHash
 from stages.text.dedup.page_hashes import text_hash
@@ -63,6 +68,14 @@ class KeyWriter:
         """Write the keys to a unit's folder."""
         np.save(folder / FILE, np.array(self._keys, np.uint64).reshape(-1, 2), allow_pickle=False)
         np.save(folder / SKETCHES, np.concatenate([np.empty(0, np.uint64), *self._sketches]), allow_pickle=False)
+
+
+def read_with_keys(task: Task[Any], items: Iterable[Found], gates: Sequence[Gate] = ()) -> dict[str, Any]:
+    """Write the documents of one file, as `read_unit` does, and the keys by which they are compared."""
+    keys = KeyWriter(task.config.distinct)
+    summary = read_unit(task, items, gates, keys.add)
+    keys.save(task.out)
+    return summary
 
 
 def load_keys(folder: Path) -> Keys:

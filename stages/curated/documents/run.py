@@ -7,7 +7,7 @@ from typing import Any
 
 import xxhash
 
-from stages.curated.distinct.keys import KeyWriter
+from stages.curated.distinct.keys import read_with_keys
 from stages.curated.documents.config import Columns, DocumentsConfig
 from stages.curated.documents.rows import Row, column, rows
 from stages.curated.items import Damaged, Dropped, Found, Item
@@ -28,12 +28,7 @@ def read(task: Task[DocumentsConfig]) -> dict[str, Any]:
         gates.append(RepetitionFilter(config.repetition))
     if config.quality:
         gates.append(QualityFilter(config.quality))
-    if not config.distinct.is_on:
-        return read_unit(task, items(task), gates)
-    keys = KeyWriter(config.distinct)
-    summary = read_unit(task, items(task), gates, keys.add)
-    keys.save(task.out)
-    return summary
+    return (read_with_keys if config.distinct.is_on else read_unit)(task, items(task), gates)
 
 
 def items(task: Task[DocumentsConfig]) -> Iterator[Found]:

@@ -13,22 +13,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-import zstandard
-
 from stages.curated.items import Damaged
 from stages.curated.reading.seven_zip import unpacked
+from stages.text.zstd_frames import ZstdError, ZstdFrame
 
 BLOCK = 1 << 18
 """Compressed bytes read at once."""
 PIECE = 1 << 20
 """Most bytes that a decompressor returns at once: the bound on memory for a file that inflates a thousand times."""
 MEMORY = 1 << 27
-"""Largest window of a zstd frame, and memory of an xz decoder."""
+"""Memory of an xz decoder."""
 BZIP2 = b"BZh"
 BLOCK_MAGIC = b"1AY&SY"
 BZIP2_HEAD = len(BZIP2) + 1 + len(BLOCK_MAGIC)
 SUFFIXES = (".bz2", ".gz", ".xz", ".zst", ".7z")
-ERRORS = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
+ERRORS = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, ZstdError)
 
 
 class Inflate(Protocol):
@@ -64,44 +63,11 @@ class _Zlib:
         return self._inflate.decompress(self._inflate.unconsumed_tail + data, max(0, max_length))
 
 
-class _Zstd:
-    """zstandard's decompressor with the interface of bz2's: it is fed little, so that it returns little."""
-
-    FEED = 512
-    """Compressed bytes, which hold at most 170 blocks of 128 kB."""
-
-    def __init__(self) -> None:
-        self._inflate = zstandard.ZstdDecompressor(max_window_size=MEMORY).decompressobj()
-        self._waiting = b""
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._inflate.eof)
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inflate.unused_data + self._waiting
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._waiting
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        self._waiting += data
-        pieces: list[bytes] = []
-        at = 0
-        while at < len(self._waiting) and not self.eof and sum(map(len, pieces)) < PIECE:
-            pieces.append(self._inflate.decompress(self._waiting[at : at + self.FEED]))
-            at += self.FEED
-        self._waiting = self._waiting[at:]
-        return b"".join(pieces)
-
-
 _INFLATES: dict[str, Callable[[], Any]] = {
     ".bz2": bz2.BZ2Decompressor,
     ".gz": _Zlib,
     ".xz": lambda: lzma.LZMADecompressor(memlimit=MEMORY),
-    ".zst": _Zstd,
+    ".zst": ZstdFrame,
 }
 
 

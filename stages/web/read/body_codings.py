@@ -12,7 +12,7 @@ from typing import Protocol
 
 import brotli
 
-from stages.web.read.zstd_frames import FRAME, ZstdError, ZstdFrame
+from stages.text.zstd_frames import FRAME, ZstdError, ZstdFrame
 
 CODING = re.compile(r"[\w-]+")
 GZIP = b"\x1f\x8b"

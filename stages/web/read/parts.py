@@ -14,7 +14,7 @@ from typing import Protocol
 import zstandard
 from isal import igzip_lib
 
-from stages.web.read.zstd_frames import FRAME, ZstdError, ZstdFrame
+from stages.text.zstd_frames import FRAME, ZstdError, ZstdFrame
 
 GZIP = b"\x1f\x8b\x08"
 RECORD = b"WARC/"

@@ -34,3 +34,15 @@ def test_no_file_holds_no_record_and_what_is_no_json_is_not_packed(tmp_path: Pat
     with pytest.raises(ValueError, match="Expecting"):
         write_packed(path, [("a", "half a rec")])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "done.packed"
+    for text in ("1", "2", "3"):
+        write_packed(path, [("a", text)])
+        assert packed_text(path, "a") == text
+    changed = read_packed(path)
+    changed.clear()
+    assert packed_text(path, "a") == "3"
+    path.unlink()
+    assert packed_text(path, "a") is None

@@ -1,4 +1,4 @@
-"""One zstd frame, inflated in bounded pieces, with the interface of igzip's decompressor."""
+"""One zstd frame, inflated in bounded pieces, with the interface of igzip's and bz2's decompressors."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@ import random
 import pytest
 import zstandard
 
-from stages.web.read.zstd_frames import FEED, ZstdError, ZstdFrame
+from stages.text.zstd_frames import FEED, ZstdError, ZstdFrame
 
 TEXT = random.Random(0).randbytes(200_000).hex().encode()
 
