@@ -32,13 +32,12 @@ def _of_sources(sources: list[SourceCard]) -> Iterator[str]:
 
 
 def _of_run(card: Card) -> Iterator[str]:
-    documents = sum(each.documents for each in card.sources)
-    languages: dict[str, int] = {}
+    every = SourceCard(name="")
     for each in card.sources:
-        for name, count in each.languages.items():
-            languages[name] = languages.get(name, 0) + count
-    if languages and (most := max(languages, key=languages.__getitem__)) and languages[most] > MAIN * documents:
-        yield f"{percent(languages[most], documents)} of the documents are in one language: {most}."
+        every.add(each)
+    most = max(every.languages, key=every.languages.__getitem__, default="")
+    if most and every.languages[most] > MAIN * every.documents:
+        yield f"{percent(every.languages[most], every.documents)} of the documents are in one language: {most}."
     if not card.contamination:
         yield "Questions of evaluations were not looked for."
     elif short := sum(task.short for task in card.contamination):

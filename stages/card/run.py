@@ -13,7 +13,7 @@ from stages.card.config import COUNT, CardConfig
 from stages.card.gaps import gaps_of
 from stages.formats.corpus.cards import Card, SourceCard, StepCard, TaskCard, write_card
 from stages.formats.corpus.contamination import read_contamination
-from stages.formats.corpus.quality import MASKS, read_quality
+from stages.formats.corpus.quality import MASKS, Quality, read_quality
 from stages.formats.documents import read_documents
 from stages.formats.funnel import Funnel, merge, read_funnel
 from stages.formats.kinds import KINDS
@@ -76,9 +76,9 @@ def make_card(config: CardConfig, counted: Sequence[Path], files: Sequence[Input
     for name, notes in config.notes.items():
         sources[name].about, sources[name].origin, sources[name].licence = notes.about, notes.origin, notes.licence
     qualities = {file.section: read_quality(file.path) for file in _of(KINDS.quality, there)}
-    masked: dict[str, int] = {}
+    every = Quality()
     for quality in qualities.values():
-        masked = {name: masked.get(name, 0) + quality.masked.get(name, 0) for name in {*masked, *quality.masked}}
+        every.add(quality)
     contaminations = {file.section: read_contamination(file.path) for file in _of(KINDS.contamination, there)}
     made = Card(
         title=config.title,
@@ -92,7 +92,7 @@ def make_card(config: CardConfig, counted: Sequence[Path], files: Sequence[Input
         ],
         removed={section: found.remove for section, found in contaminations.items()},
         quality={section: each.measured.auc for section, each in qualities.items() if each.measured},
-        masked=dict(sorted(masked.items())),
+        masked=dict(sorted(every.masked.items())),
         tokens={
             source: entry["tokens"]
             for file in _of(KINDS.token_counts, there)
