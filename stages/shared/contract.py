@@ -137,13 +137,19 @@ WHOLE: tuple[Unit, ...] = (Unit(key="all"),)
 
 
 def unique_keys(names: Iterable[str]) -> list[str]:
-    """Return unit keys for names: a name that was there before gets `~2`, `~3` and so on."""
+    """Return unit keys for names: one that was there before gets `~2`, `~3` and so on, the first that is free.
+
+    A name may be such a key of an earlier step. Further names change no earlier key.
+    """
     seen: Counter[str] = Counter()
-    keys = []
+    keys: dict[str, None] = {}
     for name in names:
-        seen[name] += 1
-        keys.append(name if seen[name] == 1 else f"{name}~{seen[name]}")
-    return keys
+        key = name
+        while key in keys:
+            seen[name] += 1
+            key = f"{name}~{seen[name] + 1}"
+        keys[key] = None
+    return [*keys]
 
 
 def file_key(file: InputFile) -> str:

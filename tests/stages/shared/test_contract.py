@@ -59,6 +59,12 @@ def test_units_of_one_name_get_keys_that_differ_and_keep_the_first() -> None:
 def test_one_more_name_at_the_end_changes_no_key_before_it() -> None:
     names = ["x", "y", "x"]
     assert unique_keys([*names, "y"])[:3] == unique_keys(names)
+    assert unique_keys(["x", "x", "y", "x"]) == ["x", "x~2", "y", "x~3"]
+
+
+def test_a_key_of_an_earlier_step_is_a_name_like_others() -> None:
+    assert unique_keys(["x", "x~2", "x"]) == ["x", "x~2", "x~3"]
+    assert unique_keys(["x", "x", "x~2"]) == ["x", "x~2", "x~2~2"]
 
 
 def test_the_key_of_a_file_is_that_of_its_maker_else_its_source_and_name() -> None:
